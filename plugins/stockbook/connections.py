@@ -1,0 +1,233 @@
+"""
+The accounts a night reads, from Airflow connections.
+
+One connection is one account of one source; its id is the source's name, with
+``__<account>`` behind it for every account but ``main``. Connections come from
+``AIRFLOW_CONN_*`` variables (URI or JSON, as Airflow reads them) when there is no Airflow,
+and from Airflow's own look-up (which knows secret back ends too) inside a task.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from stockbook.errors import ConfigError
+
+SOURCES = ("fulfillment_cz", "flickrocket", "shopline")
+API_SOURCES = ("fulfillment_cz", "flickrocket")
+
+DEFAULT_HOSTS = {
+    "fulfillment_cz": "https://client.api.fulfillment.cz",
+    "flickrocket": "https://api.flickrocket.com",
+    "shopline": "",
+}
+# fulfillment.cz documents no limit; a public client of the same company waits 0.55 s per call.
+DEFAULT_REQUESTS_PER_SECOND = {"fulfillment_cz": 2.0, "flickrocket": 2.0, "shopline": 2.0}
+
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of one source, as its connection describes it. Never prints its secrets."""
+
+    source: str
+    account: str
+    conn_id: str
+    base_url: str
+    password: str = field(repr=False)
+    requests_per_second: float
+    max_connections: int
+    sandbox: bool
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class RawConnection:
+    """The parts of an Airflow connection that Stockbook reads."""
+
+    host: str | None
+    port: int | None
+    schema: str | None
+    password: str | None = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+
+
+def conn_id_of(source: str, account: str) -> str:
+    """``fulfillment_cz`` for account ``main``, ``fulfillment_cz__<account>`` for any other."""
+    return source if account == "main" else f"{source}__{account}"
+
+
+def split_conn_id(conn_id: str) -> tuple[str, str] | None:
+    """(source, account) of a connection id, or None when it is not one of ours."""
+    source, found, account = conn_id.lower().partition("__")
+    if source not in SOURCES or (found and not _ACCOUNT.fullmatch(account)):
+        return None
+    return source, account or "main"
+
+
+def conn_ids_in_environment(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Ids of our connections among the ``AIRFLOW_CONN_*`` variables, sorted."""
+    prefix = "AIRFLOW_CONN_"
+    ids = (name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix))
+    return sorted(conn_id for conn_id in ids if split_conn_id(conn_id))
+
+
+def from_environment(conn_id: str, environ: Mapping[str, str] = os.environ) -> RawConnection | None:
+    """The connection in ``AIRFLOW_CONN_<ID>``, in either of Airflow's two notations; None when unset."""
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    text = environ.get(variable, "").strip()
+    if not text:
+        return None
+    try:
+        return _from_json(text) if text.startswith("{") else _from_uri(text)
+    except (ValueError, TypeError, AttributeError):
+        # the text holds a secret: not even a part of it may be quoted, nor the cause be chained
+        raise ConfigError(f"{variable} must be a connection as a URI or a JSON object; it could not be read.") from None
+
+
+def _from_json(text: str) -> RawConnection:
+    found = json.loads(text)
+    extra = found.get("extra") or {}
+    if isinstance(extra, str):
+        extra = json.loads(extra)
+    port = found.get("port")
+    return RawConnection(
+        host=found.get("host"),
+        port=int(port) if port not in (None, "") else None,
+        schema=found.get("schema"),
+        password=found.get("password"),
+        extra=dict(extra),
+    )
+
+
+def _from_uri(text: str) -> RawConnection:
+    parts = urlsplit(text)
+    if not parts.scheme:
+        raise ValueError("no scheme")
+    query = dict(parse_qsl(parts.query))
+    extra = json.loads(query["__extra__"]) if "__extra__" in query else query
+    host = unquote(parts.hostname or "")
+    schema = unquote(parts.path.strip("/")) or None
+    if parts.scheme in ("http", "https") and "://" not in host:
+        schema = schema or parts.scheme
+    return RawConnection(
+        host=host or None,
+        port=parts.port,
+        schema=schema,
+        password=unquote(parts.password) if parts.password else None,
+        extra=extra,
+    )
+
+
+def account_from(conn_id: str, raw: RawConnection) -> Account:
+    """
+    An account from the parts of its connection.
+
+    Raises ConfigError when the password is missing or an extra is not what it should be.
+    """
+    known = split_conn_id(conn_id)
+    if known is None:
+        raise ConfigError(
+            f"Connection id {conn_id!r} is not one of ours: expected one of {', '.join(SOURCES)}, "
+            "optionally followed by __<account>."
+        )
+    source, account = known
+    extra = dict(raw.extra)
+    has_refresh = source == "flickrocket" and extra.get("refresh_token") and extra.get("client_id")
+    if not raw.password and not has_refresh:
+        wants = {
+            "fulfillment_cz": "the API token as its password",
+            "flickrocket": "an access token as its password, or client_id and refresh_token in its extra",
+            "shopline": "the app secret as its password",
+        }[source]
+        raise ConfigError(f"Connection {conn_id} needs {wants}; it has none.")
+    return Account(
+        source=source,
+        account=account,
+        conn_id=conn_id,
+        base_url=_base_url(source, raw),
+        password=raw.password or "",
+        requests_per_second=_number(
+            conn_id, extra, "requests_per_second", DEFAULT_REQUESTS_PER_SECOND[source], least=0.0
+        ),
+        max_connections=int(_number(conn_id, extra, "max_connections", 4, least=1)),
+        sandbox=_flag(conn_id, extra, "sandbox"),
+        extra=extra,
+    )
+
+
+def _base_url(source: str, raw: RawConnection) -> str:
+    host = (raw.host or "").strip().rstrip("/")
+    if not host:
+        return DEFAULT_HOSTS[source]
+    if "://" not in host:
+        host = f"{raw.schema if raw.schema in ('http', 'https') else 'https'}://{host}"
+    return f"{host}:{raw.port}" if raw.port and urlsplit(host).port is None else host
+
+
+def _number(conn_id: str, extra: Mapping[str, Any], name: str, default: float, least: float) -> float:
+    given = extra.get(name)
+    if given in (None, ""):
+        return default
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not value >= least:
+        raise ConfigError(
+            f"Extra {name} of connection {conn_id} must be a number of at least {least:g}; got {given!r}."
+        )
+    return value
+
+
+def _flag(conn_id: str, extra: Mapping[str, Any], name: str) -> bool:
+    given = extra.get(name)
+    if isinstance(given, bool):
+        return given
+    text = str(given if given is not None else "").strip().lower()
+    if text in ("", "0", "false", "no"):
+        return False
+    if text in ("1", "true", "yes"):
+        return True
+    raise ConfigError(f"Extra {name} of connection {conn_id} must be true or false; got {given!r}.")
+
+
+def accounts(
+    conn_ids: Iterable[str],
+    look_up: Callable[[str], RawConnection | None] = from_environment,
+    only: Iterable[str] = (),
+) -> list[Account]:
+    """
+    The API accounts a night reads: each of ``conn_ids`` that is a fulfillment.cz or FlickRocket connection.
+
+    ``only`` keeps the accounts named (an account is named as in the connection id: ``main``, ``shop2``).
+    Raises ConfigError when a connection cannot be found, when a wanted account has none, or when
+    there is no fulfillment.cz account at all.
+    """
+    wanted = set(only)
+    found: list[Account] = []
+    for conn_id in conn_ids:
+        known = split_conn_id(conn_id)
+        if known is None or known[0] not in API_SOURCES or (wanted and known[1] not in wanted):
+            continue
+        raw = look_up(conn_id)
+        if raw is None:
+            raise ConfigError(
+                f"Connection {conn_id} was expected and not found: add it in Airflow "
+                f"or set AIRFLOW_CONN_{conn_id.upper()}."
+            )
+        found.append(account_from(conn_id, raw))
+    missing = wanted - {account.account for account in found}
+    if missing:
+        raise ConfigError(f"No connection belongs to account {', '.join(sorted(missing))}: see `accounts` of this run.")
+    if not any(account.source == "fulfillment_cz" for account in found):
+        raise ConfigError(
+            "A night needs a fulfillment.cz account and found none: add a connection fulfillment_cz "
+            "(host with scheme, password = API token) in Airflow or as AIRFLOW_CONN_FULFILLMENT_CZ."
+        )
+    return found

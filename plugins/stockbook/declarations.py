@@ -1,0 +1,140 @@
+"""
+What is true of every table, read from the ``.yml`` beside its model.
+
+A declaration is the one place for a table's description, grain, columns (type, origin on the
+wire, personal-data class), its history and its checks. Staging is generated from it, comments
+and the data dictionary are printed from it, and Great Expectations suites are built from it.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from stockbook.errors import DeclarationError
+
+LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
+
+Kind = Literal["documents", "ledger", "snapshot", "daily", "parts", "table", "view", "macro", "program", "written"]
+Personal = Literal["none", "hash", "prefix"]
+Severity = Literal["fail", "warn"]
+
+
+class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}, omit_defaults=True):
+    """
+    One column.
+
+    ``from`` is where a staging column comes from on the wire: a path such as ``delivery.id`` inside
+    the row, ``^.id`` inside the listing row an array element belongs to, several paths in order of
+    preference, or ``#`` for the position in the array (from 1). ``by_array`` gives a constant per
+    array the row came from. ``utc_of`` derives the instant of a local column. ``unit`` is what a
+    number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
+    the trimmed, lower-cased text) or ``prefix`` (the first three characters).
+    """
+
+    type: str
+    description: str
+    from_: str | list[str] | None = None
+    by_array: dict[str, str] | None = None
+    utc_of: str | None = None
+    observed: Literal["snapshot_at", "snapshot_date"] | None = None
+    required: bool = False
+    unit: str | None = None
+    personal: Personal = "none"
+
+    @property
+    def paths(self) -> list[str]:
+        """The wire paths in order of preference; empty for derived columns."""
+        if self.from_ is None:
+            return []
+        return [self.from_] if isinstance(self.from_, str) else self.from_
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True):
+    """Which listing feeds a staging table; ``rows`` names the arrays inside a listing row that hold its rows."""
+
+    api: Literal["fulfillment_cz", "flickrocket"]
+    listing: str
+    rows: list[str] = []
+
+
+class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """
+    One expectation of a table.
+
+    Either ``expect`` (a Great Expectations class name with its ``with`` arguments) or ``rows``, a
+    query for bad rows; any row it returns breaks the check.
+    """
+
+    name: str
+    severity: Severity
+    expect: str | None = None
+    args: dict[str, Any] = {}
+    rows: str | None = None
+
+
+class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Everything declared of one table, view or macro."""
+
+    table: str
+    description: str
+    columns: dict[str, Column]
+    grain: list[str] = []
+    kind: Kind = "table"
+    owner: str = "data"
+    layer: str = ""
+    source: Source | None = None
+    history: list[str] = []
+    drops: dict[str, str] = {}
+    parameters: dict[str, str] = {}
+    program: str | None = None
+    checks: list[Check] = []
+    notes: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The qualified name, ``layer.table``."""
+        return f"{self.layer}.{self.table}"
+
+
+@cache
+def _load(models_dir: Path) -> dict[str, Table]:
+    found: dict[str, Table] = {}
+    for layer in LAYERS:
+        for file in sorted((models_dir / layer).glob("*.yml")):
+            found |= {table.name: table for table in [_read(file, layer)]}
+    if not found:
+        raise DeclarationError(f"No declarations found: expected .yml files under {models_dir}/<layer>/.")
+    return found
+
+
+def load(models_dir: Path) -> dict[str, Table]:
+    """Every declaration under ``models_dir`` by its qualified name. Raises DeclarationError naming file and field."""
+    return _load(models_dir.absolute())
+
+
+def _read(file: Path, layer: str) -> Table:
+    try:
+        table = msgspec.convert(yaml.safe_load(file.read_text()), Table)
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        raise DeclarationError(f"{file.name} in {layer} cannot be read: {error}") from error
+    table.layer = layer
+    if table.table != file.stem:
+        raise DeclarationError(f"{file.name} in {layer} declares table {table.table!r}: name and file must agree.")
+    missing = [name for name in table.grain if name not in table.columns and name != "account"]
+    if missing:
+        raise DeclarationError(f"{file.name} in {layer}: grain column {missing[0]!r} is not declared.")
+    return table
+
+
+def of_layer(tables: dict[str, Table], layer: str) -> list[Table]:
+    """The declarations of one layer, by name."""
+    return [table for table in tables.values() if table.layer == layer]
+
+
+def of_listing(tables: dict[str, Table], api: str, listing: str) -> list[Table]:
+    """The staging tables a listing feeds: the listing's own first, then those of its arrays."""
+    fed = [t for t in of_layer(tables, "staging") if t.source and (t.source.api, t.source.listing) == (api, listing)]
+    return sorted(fed, key=lambda table: (bool(table.source and table.source.rows), table.table))

@@ -1,0 +1,63 @@
+"""
+The one tree of errors.
+
+Every message is one sentence that says what was expected, what came and what to do.
+None ever carries a token, a header or a person's data: messages end up in logs, run
+reports and mails.
+"""
+
+
+class StockbookError(Exception):
+    """Anything Stockbook itself reports. Catch this to catch them all."""
+
+
+class ConfigError(StockbookError):
+    """A setting, connection, parameter or policy file is missing or wrong. Trying again does not help."""
+
+
+class DeclarationError(ConfigError):
+    """A ``.yml`` beside a model contradicts itself or the model."""
+
+
+class RunLocked(StockbookError):
+    """Another run holds the lock of this home."""
+
+
+class SourceError(StockbookError):
+    """A source did not give what it promises."""
+
+
+class Unreachable(SourceError):
+    """No answer: name, connection, TLS, time-out or deadline. Trying later may help."""
+
+
+class Unauthorized(SourceError):
+    """The source refused the credentials (401, 403, invalid_grant). Final until someone changes them."""
+
+
+class BadAnswer(SourceError):
+    """An answer that is not what the dossier says: status, body ``code``, content type, JSON."""
+
+
+class ListingIncomplete(SourceError):
+    """A listing ended without its proof: fewer distinct rows than promised, or more."""
+
+
+class LandingDamaged(StockbookError):
+    """A landed page or manifest is missing, truncated or altered."""
+
+
+class StagingRefused(StockbookError):
+    """Staging refused a load: too many rows broke their declaration, or a ledger contradicts itself."""
+
+
+class ModelFailed(StockbookError):
+    """A model could not be built."""
+
+
+class CheckFailed(StockbookError):
+    """A check of severity ``fail`` did not hold."""
+
+
+class PublishFailed(StockbookError):
+    """The warehouse could not be published; readers keep the previous file."""

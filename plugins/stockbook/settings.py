@@ -1,0 +1,100 @@
+"""
+Where things lie and what the operator chose.
+
+Everything comes from the environment (``STOCKBOOK_*``); ``Settings.load`` reads it once,
+at the entry of a command or task.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from stockbook.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operator's choices. All paths are absolute."""
+
+    home: Path
+    policy_dir: Path
+    models_dir: Path
+    zone: ZoneInfo
+    hash_key: bytes | None = field(repr=False)
+    lock_lease_seconds: float
+    landing_days: int
+    orders_window_days: int
+    movements_overlap: int
+    quarantine_share: float
+    memory_limit: str
+    threads: int
+
+    @property
+    def landing(self) -> Path:
+        """Raw pages, one folder per night."""
+        return self.home / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The writer's file. Nobody else opens it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """What readers open, at any moment."""
+        return self.home / "published" / "warehouse.duckdb"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run: its context and its report."""
+        return self.home / "runs"
+
+    @property
+    def lock(self) -> Path:
+        """The one lock of this home."""
+        return self.home / "run.lock"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
+        zone_name = environ.get("STOCKBOOK_ZONE") or "Europe/Prague"
+        try:
+            zone = ZoneInfo(zone_name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(
+                f"STOCKBOOK_ZONE must name a time zone such as Europe/Prague; got {zone_name!r}."
+            ) from None
+        key = environ.get("STOCKBOOK_HASH_KEY") or ""
+        if key and len(key) < 16:
+            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {len(key)}.")
+        return cls(
+            home=Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute(),
+            policy_dir=Path(environ.get("STOCKBOOK_POLICY_DIR") or PROJECT / "include" / "policy").absolute(),
+            models_dir=Path(environ.get("STOCKBOOK_MODELS_DIR") or PROJECT / "include" / "sql").absolute(),
+            zone=zone,
+            hash_key=key.encode() if key else None,
+            lock_lease_seconds=_number(environ, "STOCKBOOK_LOCK_LEASE_SECONDS", 300, least=1),
+            landing_days=int(_number(environ, "STOCKBOOK_LANDING_DAYS", 90, least=0)),
+            orders_window_days=int(_number(environ, "STOCKBOOK_ORDERS_WINDOW_DAYS", 35, least=1)),
+            movements_overlap=int(_number(environ, "STOCKBOOK_MOVEMENTS_OVERLAP", 5000, least=0)),
+            quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
+            memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
+            threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value >= least:
+        raise ConfigError(f"{name} must be a number of at least {least:g}; got {text!r}.")
+    return value

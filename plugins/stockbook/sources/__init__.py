@@ -1,0 +1,1 @@
+"""Talking to the APIs: which listings exist, how each is walked, and what proves it complete."""

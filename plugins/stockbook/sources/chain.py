@@ -1,0 +1,136 @@
+"""
+One pass over an offset list that lives while it is paged.
+
+Offsets count rows of such a list. Every page but the first is therefore asked for from the last row
+already read (the *anchor*), not from behind it: a page that holds the anchor continues the list without a
+gap, whatever was inserted or removed before it; one that lacks it proves that rows moved. Offsets move by
+rows received, never by rows asked for.
+
+Two things are taken for granted: one answer is a true slice of the list with the total of that same moment,
+and rows keep their order among each other (a list ordered by something that changes is caught by its count
+only). A server that gives one row a page leaves no room for an anchor; then, too, only the count proves, and
+only while it stays what it was.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+C = TypeVar("C")
+Key = Hashable
+
+# a page without a new row may be a shift of the whole list; a second one means that the offset is not heard
+_MOST_BARREN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[C]):
+    """One answer: a key for every row received (None for a row without one), the promised total, the content."""
+
+    keys: Sequence[Key | None]
+    total: int | None
+    content: C
+
+
+Fetch = Callable[[int], Page[C]]
+
+
+class Doubt(Exception):  # no error yet: the walk begins anew
+    """A pass that proves nothing; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[C]):
+    """A page, the positions in it not seen before, and whether the list ends with it."""
+
+    page: Page[C]
+    fresh: list[int]
+    at_end: bool
+
+
+class Chain(Generic[C]):
+    """
+    Where a pass stands: the keys seen, the anchor and its offset.
+
+    ``unanchored`` tells that some page was taken without its anchor; ``total_moved`` that the promised
+    total changed on the way.
+    """
+
+    def __init__(self, fetch: Fetch[C], full: int | None = None) -> None:
+        """Begin at offset 0; ``full`` is the number of rows asked for, where the endpoint takes one."""
+        self._fetch = fetch
+        self._full = full
+        self._offset = 0
+        self._anchor: Key | None = None
+        self._barren = 0
+        self.seen: set[Key] = set()
+        self.received = 0
+        self.unanchored = False
+        self.total_moved = False
+        self._total: int | None = None
+
+    def step(self) -> Step[C]:
+        """The next page of the list. Raises Doubt when it does not continue the one before."""
+        asked_from = self._offset
+        page = self._fetch(asked_from)
+        if not page.keys:
+            if self._anchor is not None:
+                raise Doubt("the list became shorter while it was read")
+            return Step(page, [], at_end=True)
+        self._hold_anchor(page)
+        fresh = self._take(page, asked_from)
+        claims_end = page.total is not None and asked_from + len(_distinct(page)) >= page.total
+        # a full page ends at the server's limit: that the list ends there too is believed after a look behind it
+        if claims_end and (self._full is None or len(page.keys) < self._full):
+            return Step(page, fresh, at_end=True)
+        if fresh and not claims_end:
+            return Step(page, fresh, at_end=False)
+        behind = self._fetch(self._offset + 1)
+        if not behind.keys:
+            return Step(page, fresh, at_end=True)
+        if not fresh and len(_distinct(page)) == 1:
+            # the server gave the anchor and no row more: go on behind it, with the count as the only proof
+            self.unanchored = True
+            page, fresh = behind, self._take(behind, self._offset + 1)
+        self._barren = 0 if fresh else self._barren + 1
+        if self._barren >= _MOST_BARREN:
+            raise Doubt("the same rows came again and again, as if the offset were not heard")
+        return Step(page, fresh, at_end=False)
+
+    def _hold_anchor(self, page: Page[C]) -> None:
+        # all seen: so much was inserted before the anchor that the page ends before it; nothing is lost by that
+        if self._anchor is None or self._anchor in page.keys or all(key in self.seen for key in page.keys):
+            return
+        raise Doubt("rows moved between two pages")
+
+    def _take(self, page: Page[C], offset: int) -> list[int]:
+        self.total_moved = self.total_moved or (self._anchor is not None and page.total != self._total)
+        self._total = page.total
+        fresh = []
+        for position, key in enumerate(page.keys):
+            # a row without a key counts where it stands
+            mark = key if key is not None else ("no key", offset + position)
+            if mark not in self.seen:
+                self.seen.add(mark)
+                fresh.append(position)
+        self.received += len(page.keys)
+        distinct = _distinct(page)
+        for place in range(len(distinct) - 1, -1, -1):
+            if distinct[place] is not None:
+                # a row that came twice on a page takes one place in the list, so distinct rows are counted
+                self._anchor, self._offset = distinct[place], offset + place
+                return fresh
+        raise Doubt("a page had no row with a key")
+
+
+def _distinct(page: Page[C]) -> list[Key | None]:
+    """The keys of a page, each once in its order; rows without a key stay."""
+    if None not in page.keys:
+        return list(dict.fromkeys(page.keys))
+    seen: set[Key] = set()
+    kept: list[Key | None] = []
+    for key in page.keys:
+        if key is None or key not in seen:
+            kept.append(key)
+            seen.add(key)
+    return kept

@@ -1,0 +1,162 @@
+"""Reading documents: days of creation side by side, then by id what the days did not hold."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import date
+from functools import partial
+from typing import Any
+
+from stockbook.errors import ListingIncomplete
+from stockbook.landing.manifest import Manifest, Unit
+from stockbook.sources import slices, walks, wire
+from stockbook.sources.http import Stopped, Tally
+from stockbook.sources.listing import Listing
+from stockbook.sources.reader import Reader, Session
+
+
+class Documents:
+    """
+    The walk of documents: days of creation side by side, then by id what the days did not hold.
+
+    The ids are those the plan names and those the ledger's new rows name.
+    """
+
+    def __init__(self, run: Session, listing: Listing, pool: ThreadPoolExecutor, others: Callable[[], None]) -> None:
+        self.run, self.listing, self.pool, self.others = run, listing, pool, others
+        self.reader = Reader(run, listing)
+        self.began = run.clock.monotonic()
+        self.done: Manifest | None = None
+        self.futures: list[Future[Unit]] = []
+        self.tally = Tally()
+        self.promised = 0
+        self.first: date | None = None
+
+    def begin(self) -> None:
+        """Find the window and set its days going."""
+        self.done = self.reader.landed()
+        if self.done is None:
+            self.folder = self.reader.folder()
+            for unit in self.folder.units.values():
+                if not unit.asked_ids:
+                    self.reader.keys |= self.reader.recalled(unit.pages, self.listing.key[0])
+            self._window()
+
+    def _window(self) -> None:
+        plan = self.run.plan
+        self.run.progress.start(self.reader.title, None)
+        self.first = plan.orders_from
+        if self.first is None:
+            self.first = slices.first_day(lambda day: self._count(created_to=day), plan.orders_to)
+        self.promised = 0
+        if self.first is None or self.first > plan.orders_to:
+            return
+        self.promised = self._count(created_from=self.first, created_to=plan.orders_to)
+        self.run.progress.advance(self.reader.title, 0, self.promised)
+        self._submit_days()
+
+    def _count(self, **filters: object) -> int:
+        self.others()
+        return self.run.client.get(
+            self.listing.path, self.listing.parameters(limit=1, filters=filters), wire.promised_total, self.tally
+        )
+
+    def _submit_days(self) -> None:
+        self.futures = [
+            self.pool.submit(self._day, day) for day in self._days() if day.isoformat() not in self.folder.units
+        ]
+
+    def _days(self) -> Iterator[date]:
+        return slices.days(self.first or self.run.plan.orders_to, self.run.plan.orders_to)
+
+    def _day(self, day: date) -> Unit:
+        self.run.client.go_on()
+        title = f"{self.reader.title} of {day.isoformat()}"
+        return self.reader.part(
+            self.folder,
+            day.isoformat(),
+            partial(walks.listing, name=title, full=self.listing.page_limit),
+            filters={"created_from": day, "created_to": day},
+        )
+
+    def finish(self, others: dict[str, Future[Manifest]], ledgers: Sequence[Future[Manifest]]) -> Manifest:
+        """Wait for the days, compare them with the whole window, read the rest by id, write the manifest."""
+        if self.done is not None:
+            return self.done
+        finished([*self.futures, *others.values()], until=self.futures)
+        if self.first is not None:
+            self._check_window()
+        finished(list(others.values()), until=ledgers)
+        named = set(self.run.plan.open_order_ids).union(*self.run.named.values())
+        self._by_ids(named)
+        plan = self.run.plan
+        return self.reader.finish(
+            self.folder,
+            self.began,
+            proof=self.listing.proof,
+            window_from=(self.first or plan.orders_to).isoformat(),
+            window_to=plan.orders_to.isoformat(),
+        )
+
+    def _check_window(self) -> None:
+        """The days together must hold what the window promised; new orders of today may come on top."""
+        for last in (False, True):
+            read = sum(unit.distinct_keys for unit in self.folder.units.values() if not unit.asked_ids)
+            now = (
+                self.promised
+                if read == self.promised
+                else self._count(created_from=self.first, created_to=self.run.plan.orders_to)
+            )
+            if min(self.promised, now) <= read <= max(self.promised, now):
+                return
+            text = f"its days hold {read} rows, the whole window promised {now}"
+            if last:
+                raise ListingIncomplete(
+                    f"Listing {self.reader.title} was read twice and not proved complete: {text}. "
+                    "Nothing of it is loaded; run again later."
+                )
+            self.run.progress.note(f"{self.reader.title}: {text}; it is read once more from the start.")
+            self.folder.clear()
+            self.reader.keys.clear()
+            self.promised = now
+            self._submit_days()
+            finished(self.futures)
+
+    def _by_ids(self, named: set[str]) -> None:
+        asked = sorted(named - self.reader.keys)
+        futures = []
+        for batch in slices.batches(asked):
+            name = "ids " + hashlib.sha256("\n".join(batch).encode()).hexdigest()[:16]
+            if name not in self.folder.units:
+                futures.append(self.pool.submit(self._batch, name, batch))
+        finished(futures)
+
+    def _batch(self, name: str, batch: list[str]) -> Unit:
+        self.run.client.go_on()
+        title = f"{self.reader.title} by id"
+        return self.reader.part(
+            self.folder, name, partial(walks.by_ids, name=title, asked=batch), asked_ids=batch, filters={"ids": batch}
+        )
+
+
+def watching(futures: dict[str, Future[Manifest]]) -> Callable[[], None]:
+    """Raises what a listing already failed with, so that nobody goes on beside a dead one."""
+
+    def check() -> None:
+        for future in futures.values():
+            if future.done() and future.exception() is not None:
+                future.result()
+
+    return check
+
+
+def finished(futures: Sequence[Future[Any]], until: Sequence[Future[Any]] | None = None) -> None:
+    """Wait for ``until`` (or all); raises the first error of any of ``futures`` as soon as it is there."""
+    wanted = set(futures if until is None else until)
+    pending = set(futures)
+    while wanted & pending:
+        done, pending = wait(pending, return_when="FIRST_COMPLETED")
+        for future in done:
+            error = future.exception()
+            if error is not None and not isinstance(error, Stopped):
+                raise error

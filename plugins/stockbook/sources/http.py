@@ -1,0 +1,304 @@
+"""
+Asking an API: one session per account, retries with jitter, one budget.
+
+A request either gives what its reader made of the body, or one error that says what kind of
+trouble it is: Unauthorized is final until someone changes the credentials, BadAnswer is final, Unreachable may
+heal. Messages name connection, path and status, never a token, a header or a body.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from random import Random
+from threading import Event, Lock
+from typing import TypeVar
+
+import requests
+import tenacity
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from stockbook.clock import Clock
+from stockbook.connections import Account
+from stockbook.errors import BadAnswer, SourceError, Unauthorized, Unreachable
+from stockbook.sources.budget import Budget
+from stockbook.sources.credentials import Credentials
+from stockbook.sources.wire import Denied, Garbled
+
+T = TypeVar("T")
+
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PUSHED_BACK = frozenset({429, 503})
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """
+    How long to insist.
+
+    Waits (seconds) double from ``floor`` to ``ceiling``, each drawn between half and all of it; a
+    ``Retry-After`` is kept between ``floor`` and ``longest_retry_after``. No try begins
+    later than ``deadline`` seconds after the first. ``connect`` and ``read`` are socket time-outs.
+    """
+
+    tries: int = 10
+    floor: float = 0.5
+    ceiling: float = 30.0
+    longest_retry_after: float = 120.0
+    deadline: float = 300.0
+    connect: float = 10.0
+    read: float = 120.0
+
+
+@dataclass
+class Tally:
+    """What reading cost; several threads may count."""
+
+    requests: int = 0
+    bytes_received: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def add(self, requests: int = 0, bytes_received: int = 0) -> None:
+        """Count more."""
+        with self._lock:
+            self.requests += requests
+            self.bytes_received += bytes_received
+
+
+class Stopped(Exception):  # no error: the reading was called off
+    """The client was told to stop while it waited or before it asked."""
+
+
+class _Again(Exception):  # no error yet: the request is tried again
+    """A try that may be repeated: the error to raise when it is not, and the wait the server asked for."""
+
+    def __init__(self, error: SourceError, retry_after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+
+
+def retry_after_seconds(text: str | None, now: datetime) -> float | None:
+    """
+    The wait a ``Retry-After`` header asks for, in seconds; None when absent or unreadable.
+
+    Reads seconds (fractions too) and HTTP dates; a date in the past asks for 0. ``now`` is aware.
+    """
+    if text is None:
+        return None
+    text = text.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+        return max(seconds, 0.0)
+    # "nan", "inf" and negative numbers are numbers to float() and nonsense here
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+class Client:
+    """The HTTP client of one account. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        account: Account,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        policy: RetryPolicy | None = None,
+        budget: Budget | None = None,
+        jitter: Random | None = None,
+    ) -> None:
+        """Open a session with as many pooled connections as the account may use."""
+        self._account = account
+        self._credentials = credentials
+        self._clock = clock
+        self._policy = policy or RetryPolicy()
+        self._budget = budget or Budget(clock, account.requests_per_second, account.max_connections)
+        self._jitter = jitter or Random()  # noqa: S311  # jitter needs no secrecy
+        self._stop = Event()
+        self._session = requests.Session()
+        # a .netrc would replace our Authorization header, and looking it up costs more than a small request
+        self._session.trust_env = False
+        self._session.proxies = dict(get_environ_proxies(account.base_url))
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "stockbook"})
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=account.max_connections + 1, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def stop(self) -> None:
+        """Let every thread that waits or wants to ask raise Stopped."""
+        self._stop.set()
+
+    def go_on(self) -> None:
+        """Raise Stopped once the client was told to stop."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def _sleep(self, seconds: float) -> None:
+        # in pieces, so that one listing's failure does not wait for another's Retry-After
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            self.go_on()
+            self._clock.sleep(min(left, 1.0))
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._session.close()
+
+    def get(
+        self, path: str, parameters: Sequence[tuple[str, str]], read: Callable[[bytes], T], tally: Tally | None = None
+    ) -> T:
+        """
+        What ``read`` makes of the answer to ``GET path``.
+
+        ``read`` raises Garbled or Denied where the body is no answer; that counts as a failed try.
+        Raises Unauthorized, BadAnswer or Unreachable.
+        """
+        tally = tally if tally is not None else Tally()
+        began = self._clock.monotonic()
+        renewed = False
+
+        def one_try() -> T:
+            nonlocal renewed
+            try:
+                return self._try(path, parameters, read, tally)
+            except Unauthorized:
+                if renewed or not self._credentials.renew():
+                    raise
+                renewed = True
+                return self._try(path, parameters, read, tally)
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            spent = self._clock.monotonic() - began
+            return state.attempt_number >= self._policy.tries or spent + state.upcoming_sleep > self._policy.deadline
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Again),
+            wait=self._wait,
+            stop=stop,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(one_try)
+        except _Again as last:
+            raise last.error from None
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        policy = self._policy
+        failure = state.outcome.exception() if state.outcome else None
+        if isinstance(failure, _Again) and failure.retry_after is not None:
+            wait = min(max(failure.retry_after, policy.floor), policy.longest_retry_after)
+            self._budget.close_for(wait)
+            return wait
+        longest = min(policy.ceiling, policy.floor * 2 ** min(state.attempt_number, 30))
+        return float(self._jitter.uniform(max(policy.floor, longest / 2), longest))
+
+    def _try(self, path: str, parameters: Sequence[tuple[str, str]], read: Callable[[bytes], T], tally: Tally) -> T:
+        with self._budget.request():
+            self.go_on()
+            tally.add(requests=1)
+            body = self._body(path, parameters)
+        tally.add(bytes_received=len(body))
+        try:
+            return read(body)
+        except Denied as denied:
+            raise self._failure(path, denied.code, f"status 200 with code {denied.code} in its body", None) from None
+        except Garbled as garbled:
+            raise _Again(
+                BadAnswer(
+                    f"{self._asked(path)} answered with status 200, but {garbled}; expected a page of JSON. "
+                    "Run again later; if it stays so, the API has changed."
+                )
+            ) from None
+
+    def _body(self, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
+        try:
+            response = self._session.get(
+                self._account.base_url + path,
+                params=list(parameters),
+                headers={"Authorization": self._credentials.authorization()},
+                timeout=(self._policy.connect, self._policy.read),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                self._check(path, response)
+                return _content(response)
+        # the cause is not chained: texts of requests quote the whole address
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _Again(
+                Unreachable(
+                    f"{self._asked(path)} got no whole answer from {self._account.base_url} ({_kind(error)}): "
+                    "check the host of the connection and the network, then run again."
+                )
+            ) from None
+
+    def _check(self, path: str, response: requests.Response) -> None:
+        status = response.status_code
+        if 300 <= status < 400:
+            raise BadAnswer(
+                f"{self._asked(path)} answered with a redirect ({status}), which is not followed: "
+                "put the API's own address into the connection's host."
+            )
+        if not 200 <= status < 300:
+            now = self._clock.utc()
+            raise self._failure(
+                path, status, f"status {status}", retry_after_seconds(response.headers.get("Retry-After"), now)
+            )
+        kind = response.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
+        if not (kind.endswith(("/json", "+json"))):
+            raise _Again(
+                BadAnswer(
+                    f"{self._asked(path)} answered with {_content_kind(kind)}; expected JSON. "
+                    "Check the host of the connection; a proxy or a maintenance page may stand before the API."
+                )
+            )
+
+    def _failure(self, path: str, status: int, came: str, retry_after: float | None) -> Exception:
+        asked = self._asked(path)
+        if status in (401, 403):
+            return Unauthorized(
+                f"{asked} was refused ({came}): the token of connection {self._account.conn_id} is wrong, expired or "
+                "lacks the right; put a valid one into the connection."
+            )
+        if status in _RETRYABLE or status >= 500 or not 400 <= status < 500:
+            if status in _PUSHED_BACK and retry_after is not None:
+                return _Again(Unreachable(f"{asked} answered {came} to every try: run again later."), retry_after)
+            return _Again(Unreachable(f"{asked} answered {came} to every try: run again later."))
+        return BadAnswer(f"{asked} answered {came}; expected status 200 with JSON. Trying again would not help.")
+
+    def _asked(self, path: str) -> str:
+        return f"Connection {self._account.conn_id}: GET {path}"
+
+
+def _content(response: requests.Response) -> bytes:
+    # one read of the whole body: requests' own reading in pieces of 10 KB costs as much as parsing it
+    content = response.raw.read(decode_content=True)
+    return bytes(content) if not isinstance(content, bytes) else content
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _content_kind(kind: str) -> str:
+    """A content type as it may be quoted: known words only, a header is not to be repeated."""
+    return kind if kind in ("text/html", "text/plain", "text/xml", "application/xml") else "another content type"

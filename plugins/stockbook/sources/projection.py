@@ -1,0 +1,197 @@
+"""
+A listing's page reduced to what is declared, at the speed of a C parser.
+
+Declarations are compiled to structs whose leaves are raw JSON tokens: digits, escapes and
+types land as they came, and a field nobody declared raises instead of passing. Such a page is looked at
+row by row: the field is learned (dropped and counted from then on), a row that breaks the declared nesting is
+counted as refused. No value of either leaves this module.
+"""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from stockbook.declarations import Table
+from stockbook.sources import wire
+from stockbook.sources.compiled import Compiled, Misfit
+from stockbook.sources.diagnosis import Diagnosis, diagnose
+from stockbook.sources.listing import Listing
+from stockbook.sources.shape import Path, Shape, build
+
+# more learned fields than this are no new fields but keys that are data; they are then left out uncounted
+_MOST_LEARNED = 200
+
+
+class Projected(NamedTuple):
+    """
+    A page: a key for every row received (None where it has none), its row or None where it was refused.
+
+    ``lines`` is the NDJSON of all rows that were not refused, in their order.
+    """
+
+    keys: list[int | str | None]
+    rows: list[Any]
+    total: int | None
+    lines: bytes
+    undeclared: Counter[tuple[str, str]]
+    refused: Counter[tuple[str, str]]
+
+
+class _Kept(NamedTuple):
+    """What is compiled of a shape at one time; replaced whole when a field is learned, so that threads may share it."""
+
+    compiled: Compiled
+    page: "msgspec.json.Decoder[Any]"
+    row: "msgspec.json.Decoder[Any]"
+
+
+class Projection:
+    """The projection of one listing. Safe to use from several threads."""
+
+    def __init__(self, listing: Listing, tables: Iterable[Table], hash_key: bytes) -> None:
+        """Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict."""
+        self.listing = listing
+        self._key = hash_key
+        self._shape = build(tables, listing.key)
+        self._lock = threading.Lock()
+        self._encoder = msgspec.json.Encoder()
+        self._kept = self._compile()
+        self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
+
+    def _compile(self) -> _Kept:
+        compiled = Compiled(self._shape, self._shape, strict=_learned(self._shape) <= _MOST_LEARNED)
+        page = msgspec.defstruct(
+            "Page",
+            [("code", Raw, UNSET), ("totalCount", Raw, UNSET), ("data", list[compiled.type], UNSET)],  # type: ignore[name-defined]  # made at run time
+        )
+        return _Kept(compiled, msgspec.json.Decoder(page), msgspec.json.Decoder(compiled.type))
+
+    def read(self, body: bytes) -> Projected:
+        """A page from a body. Raises Garbled or Denied when the body is no page."""
+        wire.check_text(body)
+        if self.listing.envelope is not None:
+            return self._row_by_row(wire.named_rows(body, *self.listing.envelope), None)
+        kept = self._kept
+        try:
+            page = kept.page.decode(body)
+        except msgspec.ValidationError:
+            return self._row_by_row(*wire.data_rows(body))
+        except msgspec.DecodeError:
+            raise wire.Garbled("it is not complete JSON") from None
+        wire.check_code(page.code)
+        if page.data is UNSET:
+            raise wire.Garbled("it has no data")
+        total = wire.total_of(page.totalCount)
+        keys = self._keys(kept.compiled, page.data)
+        undeclared: Counter[tuple[str, str]] = Counter()
+        try:
+            kept.compiled.clean(page.data, self._key, undeclared)
+        except Misfit:
+            keys = [None]
+        if None in keys:
+            return self._row_by_row(*wire.data_rows(body))
+        return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, Counter())
+
+    def lines(self, rows: list[Any]) -> bytes:
+        """The NDJSON of rows that ``read`` gave."""
+        return self._encoder.encode_lines(rows)
+
+    def texts(self, rows: list[Any], field: str) -> set[str]:
+        """The distinct texts that rows of one page have in a first-level field."""
+        if not rows:
+            return set()
+        kind = type(rows[0])
+        attribute = kind.__struct_fields__[kind.__struct_encode_fields__.index(field)]
+        return {value for row in rows if isinstance(value := getattr(row, attribute), str) and value}
+
+    def _keys(self, compiled: Compiled, rows: list[Any]) -> list[int | str | None]:
+        first, *others = [compiled.attributes[name] for name in self.listing.key]
+        as_key = self._as_key
+        keys = [as_key(getattr(row, first)) for row in rows]
+        if others and None in keys:
+            for position, row in enumerate(rows):
+                for attribute in others:
+                    if keys[position] is None:
+                        keys[position] = as_key(getattr(row, attribute))
+        return keys
+
+    def _row_by_row(self, raws: list[Raw], total: int | None) -> Projected:
+        while True:
+            rows, undeclared, diagnoses = self._rows(self._kept, raws)
+            unknown = {path for found in diagnoses.values() for path in found.undeclared}
+            if not unknown or not self._learn(unknown):
+                break
+        refused: Counter[tuple[str, str]] = Counter()
+        keys: list[int | str | None] = []
+        for position, raw in enumerate(raws):
+            keys.append(self._key_of(raw))
+            if position in diagnoses:
+                refused[_first_break(diagnoses[position])] += 1
+            elif keys[-1] is None:
+                wanted = "a whole number" if self.listing.key_is_number else "a text"
+                refused[f"the key must be {wanted}", self.listing.key[0]] += 1
+                rows[position] = None
+        lines = self._encoder.encode_lines([row for row in rows if row is not None])
+        return Projected(keys, rows, total, lines, undeclared, refused)
+
+    def _rows(self, kept: _Kept, raws: list[Raw]) -> tuple[list[Any], Counter[tuple[str, str]], dict[int, Diagnosis]]:
+        rows: list[Any] = []
+        undeclared: Counter[tuple[str, str]] = Counter()
+        diagnoses: dict[int, Diagnosis] = {}
+        for position, raw in enumerate(raws):
+            row = None
+            try:
+                row = kept.row.decode(raw)
+                kept.compiled.clean([row], self._key, undeclared)
+            except (msgspec.ValidationError, Misfit):
+                diagnoses[position] = diagnose(self._shape, json.loads(bytes(raw)))
+                row = None
+            rows.append(row)
+        return rows, undeclared, diagnoses
+
+    def _learn(self, paths: set[Path]) -> bool:
+        """Drop and count these fields from now on; False when there are too many to be fields."""
+        with self._lock:
+            if _learned(self._shape) > _MOST_LEARNED:
+                return False
+            for path in sorted(paths):
+                self._shape.learn(path)
+            self._kept = self._compile()
+            return True
+
+    def _key_of(self, raw: Raw) -> int | str | None:
+        row = json.loads(bytes(raw))
+        if isinstance(row, dict):
+            for name in self.listing.key:
+                if (key := self._as_key(row.get(name))) is not None:
+                    return key
+        return None
+
+
+def _first_break(found: Diagnosis) -> tuple[str, str]:
+    return tuple(found.breaks[0]) if found.breaks else ("the row could not be read", "$")  # type: ignore[return-value]  # a Break is a pair
+
+
+def _learned(shape: Shape) -> int:
+    inners = [*shape.objects.values(), *shape.arrays.values()]
+    return len(shape.learned) + sum(_learned(inner) for inner in inners)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,197 @@
+"""Reading one listing, or one part of it: pages fetched, projected and landed."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from stockbook.clock import Clock, local
+from stockbook.connections import Account
+from stockbook.declarations import Table, of_listing
+from stockbook.landing.folder import ListingFolder, Part, landed
+from stockbook.landing.manifest import Manifest, PageFile, Unit
+from stockbook.landing.pages import lines_of
+from stockbook.progress import Progress
+from stockbook.sources import walks, wire
+from stockbook.sources.ahead import Ahead
+from stockbook.sources.http import Client, Tally
+from stockbook.sources.listing import Listing
+from stockbook.sources.plan import AccountPlan
+from stockbook.sources.projection import Projected, Projection
+
+WHOLE = "whole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """
+    What the listings of an account share while they are read.
+
+    ``ahead`` are the threads that only fetch; ``named`` are the orders a listing named, by its name.
+    """
+
+    account: Account
+    plan: AccountPlan
+    folder: Path
+    tables: dict[str, Table]
+    hash_key: bytes = field(repr=False)
+    clock: Clock
+    progress: Progress
+    client: Client
+    ahead: Executor
+    named: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Reader:
+    """The reading of one listing of an account: its pages fetched, projected and landed."""
+
+    def __init__(self, run: Session, listing: Listing) -> None:
+        """Compile the listing's projection."""
+        self.run = run
+        self.listing = listing
+        self.title = f"{run.account.conn_id}.{listing.name}"
+        fed = of_listing(run.tables, listing.api, listing.name)
+        self.projection = Projection(listing, fed, run.hash_key)
+        self.path = run.folder / listing.folder
+        self.parameters = self._parameters(fed)
+        self.keys: set[str] = set()
+        self.named: set[str] = set()
+
+    def _parameters(self, fed: list[Table]) -> dict[str, str]:
+        """What pages of an earlier attempt must have been read for to be taken: plan, declarations and key."""
+        plan = self.run.plan
+        shape = json.dumps([msgspec.to_builtins(table) for table in fed], sort_keys=True).encode()
+        known = {
+            "as_of": plan.as_of.isoformat(),
+            "declarations": hashlib.sha256(shape).hexdigest()[:16],
+            # tells that two nights hashed with the same key, without telling the key
+            "hash_key": hmac.digest(self.run.hash_key, b"stockbook landing", "sha256").hex()[:16],
+        }
+        if self.listing.walk == "ledger":
+            known["floor"] = str(plan.movements_floor)
+        if self.listing.walk == "documents":
+            known["orders_from"] = plan.orders_from.isoformat() if plan.orders_from else ""
+            known["orders_to"] = plan.orders_to.isoformat()
+            known["open_order_ids"] = hashlib.sha256("\n".join(sorted(plan.open_order_ids)).encode()).hexdigest()[:16]
+            known["floor"] = str(plan.movements_floor)
+        return known
+
+    def landed(self) -> Manifest | None:
+        """The manifest of an earlier attempt of this night, if it may be used."""
+        found = landed(self.path, self.parameters, self.run.progress.note)
+        if found is not None:
+            self.run.progress.note(f"{self.title}: {found.distinct_keys} rows were landed before; not read again.")
+        return found
+
+    def folder(self) -> ListingFolder:
+        """The listing's folder, with the complete parts of an earlier attempt."""
+        run = self.run
+        now = run.plan.as_of if run.account.sandbox else local(run.clock, ZoneInfo(run.plan.zone))
+        return ListingFolder(self.path, self.parameters, now.isoformat(sep=" "))
+
+    def part(
+        self,
+        folder: ListingFolder,
+        name: str,
+        walk: Callable[[walks.Fetch[Projected]], walks.Walk[Projected]],
+        asked_ids: Sequence[str] = (),
+        filters: Mapping[str, object] | None = None,
+    ) -> Unit:
+        """Read one part to its proof and commit it."""
+        run, tally, began = self.run, Tally(), self.run.clock.monotonic()
+        part = folder.part(name)
+        if name == WHOLE:
+            run.progress.start(self.title, None)
+
+        def fetch(offset: int) -> walks.Page[Projected]:
+            run.client.go_on()
+            spent = Tally()
+            page = run.client.get(
+                self.listing.path, self.listing.parameters(offset, filters=filters), self.projection.read, spent
+            )
+            if self.listing.count_path is not None:
+                page = page._replace(total=run.client.get(self.listing.count_path, [], wire.count, spent))
+            tally.add(spent.requests, spent.bytes_received)
+            run.progress.advance(
+                self.title, len(page.keys), page.total if name == WHOLE else None, spent.bytes_received
+            )
+            return walks.Page(page.keys, page.total, page)
+
+        ahead = Ahead(fetch, run.ahead, run.account.max_connections - 1)
+        steps = walk(ahead)
+        try:
+            while True:
+                step = next(steps)
+                if isinstance(step, walks.Again):
+                    run.progress.note(f"{self.title}: {step.reason}; it is read once more from the start.")
+                    ahead.forget()
+                    part.discard()
+                else:
+                    self._land(part, step)
+        except StopIteration as end:
+            outcome: walks.Outcome = end.value
+        finally:
+            ahead.forget()
+        return part.commit(
+            rows=outcome.received,
+            distinct_keys=outcome.distinct,
+            promised_total=outcome.total,
+            proof=outcome.proof,
+            ceiling=outcome.ceiling,
+            asked_ids=list(asked_ids),
+            seconds=run.clock.monotonic() - began,
+            bytes_received=tally.bytes_received,
+            requests=tally.requests,
+        )
+
+    def _land(self, part: Part, step: walks.Batch[Projected]) -> None:
+        page, fresh = step.content, step.fresh
+        part.undeclared.update(page.undeclared)
+        part.refused.update(page.refused)
+        rows = [row for at in fresh if (row := page.rows[at]) is not None]
+        part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
+        if self.listing.walk == "documents":
+            self.keys.update(str(page.keys[at]) for at in fresh)
+        if self.listing.names_orders is not None:
+            self.named |= self.projection.texts(rows, self.listing.names_orders)
+
+    def finish(self, folder: ListingFolder, began: float, **facts: Any) -> Manifest:
+        """Write the manifest and say so."""
+        run = self.run
+        seconds = run.clock.monotonic() - began
+        manifest = folder.finish(api=self.listing.api, listing=self.listing.name, seconds=round(seconds, 3), **facts)
+        run.progress.finish(self.title, _summary(manifest))
+        return manifest
+
+    def recalled(self, pages: list[PageFile], field: str) -> set[str]:
+        """The distinct texts a first-level field has in pages that an earlier attempt landed."""
+        only: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("Only", [("value", msgspec.Raw, msgspec.UNSET)], rename={"value": field})
+        )
+        found = set()
+        for line in lines_of(self.path, pages):
+            token = only.decode(line).value
+            if token is not msgspec.UNSET and bytes(token) not in (b"null", b'""'):
+                found.add(str(msgspec.json.decode(token)))
+        return found
+
+
+def _summary(manifest: Manifest) -> str:
+    rate = manifest.rows / manifest.seconds if manifest.seconds else 0.0
+    text = (
+        f"{manifest.distinct_keys} rows in {manifest.requests} requests, {manifest.bytes_received / 1e6:.1f} MB, "
+        f"{manifest.seconds:.1f} s ({rate:.0f} rows/s), proved by {manifest.proof}"
+    )
+    refused = sum(row.rows for row in manifest.refused)
+    if refused:
+        text += f", {refused} refused"
+    if manifest.undeclared:
+        text += f", {len(manifest.undeclared)} undeclared fields"
+    return text

@@ -1,0 +1,194 @@
+"""
+The ways to walk a listing, as pure functions: the page is fetched by a function handed in.
+
+A walk gives pages as they come and ends with an outcome. It ends where an answer says that it reached its
+own total, or on an empty page, never on a short one. What is not proved complete is read once more from the
+start, and then it is an error.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from stockbook.errors import ListingIncomplete
+from stockbook.sources.chain import Chain, Doubt, Fetch, Key, Page, Step
+from stockbook.sources.listing import Proof
+
+__all__ = ["Again", "Batch", "Fetch", "Key", "Outcome", "Page", "Walk", "by_ids", "ledger", "listing", "whole"]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[C]):
+    """The positions of a page whose rows are wanted and were not given before."""
+
+    content: C
+    fresh: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The walk begins anew: what was given before is void."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a walk ended. ``ceiling`` is the highest id of a ledger's first page."""
+
+    received: int
+    distinct: int
+    total: int | None
+    proof: Proof
+    ceiling: int | None = None
+
+
+Walk = Generator[Batch[C] | Again, None, Outcome]
+Pass = Generator[Batch[C], None, Outcome]
+
+
+def listing(fetch: Fetch[C], name: str, *, full: int | None = None, proof: Proof = "totalCount") -> Walk[C]:
+    """
+    Every row of an offset listing once.
+
+    ``fetch(offset)`` gives a page of at most ``full`` rows. Raises ListingIncomplete when two passes did
+    not prove the listing complete.
+    """
+    return _proved(lambda: _listing_pass(fetch, full, proof), name)
+
+
+def whole(fetch: Fetch[C], name: str, *, proof: Proof = "empty page") -> Walk[C]:
+    """
+    Every row of a listing that knows no paging: one answer, compared with its total.
+
+    Where it promises no total, it is asked once more from behind its rows: nothing or the same answer
+    proves that it pages nothing. Raises ListingIncomplete when two passes did not prove it complete.
+    """
+    return _proved(lambda: _whole_pass(fetch, proof), name)
+
+
+def ledger(fetch: Fetch[C], name: str, *, floor: int, full: int | None = None) -> Walk[C]:
+    """
+    Every row of a newest-first ledger with floor < id <= ceiling, once; keys are ids.
+
+    The ceiling is the highest id of the first page: what is booked while the ledger is read waits
+    for the next night. Paging goes on until a row at or below the floor was passed or the ledger ended,
+    so it does not matter whether the server honours a lower bound, or counts it in.
+    """
+    return _proved(lambda: _ledger_pass(fetch, floor, full), name)
+
+
+def by_ids(fetch: Fetch[C], name: str, asked: Sequence[Key], *, full: int | None = None) -> Walk[C]:
+    """
+    The rows of a batch of ids; one that does not come is gone from the source and no error.
+
+    Raises ListingIncomplete when a row comes that was not asked for: the filter was not heard.
+    """
+    wanted = set(asked)
+
+    def fetch_asked(offset: int) -> Page[C]:
+        page = fetch(offset)
+        strange = sum(key is not None and key not in wanted for key in page.keys)
+        if strange:
+            raise ListingIncomplete(
+                f"Listing {name} gave {strange} rows that were not asked for by id: the API does not hear its "
+                "filter of ids. Nothing of it is loaded."
+            )
+        return page
+
+    return listing(fetch_asked, name, full=full)
+
+
+def _proved(one_pass: Callable[[], Pass[C]], name: str) -> Walk[C]:
+    try:
+        return (yield from one_pass())
+    except Doubt as doubt:
+        yield Again(str(doubt))
+    try:
+        return (yield from one_pass())
+    except Doubt as doubt:
+        raise ListingIncomplete(
+            f"Listing {name} was read twice and not proved complete: {doubt}. Nothing of it is loaded; run again later."
+        ) from None
+
+
+def _listing_pass(fetch: Fetch[C], full: int | None, proof: Proof) -> Pass[C]:
+    chain = Chain(fetch, full)
+    while True:
+        step = chain.step()
+        if step.fresh:
+            yield Batch(step.page.content, step.fresh)
+        if step.at_end:
+            return _counted(chain, step.page.total, proof)
+
+
+def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
+    page = fetch(0)
+    chain = Chain(lambda offset: page)
+    step = chain.step()
+    if step.fresh:
+        yield Batch(page.content, step.fresh)
+    if page.total is None and page.keys:
+        behind = fetch(len(page.keys))
+        if behind.keys and list(behind.keys) != list(page.keys):
+            raise Doubt("an endpoint that pages nothing gave other rows for another offset")
+    return _counted(chain, page.total, proof)
+
+
+def _counted(chain: Chain[C], total: int | None, proof: Proof) -> Outcome:
+    _steady(chain)
+    if total is not None and total != len(chain.seen):
+        raise Doubt(f"{len(chain.seen)} distinct rows came, {total} were promised")
+    return Outcome(chain.received, len(chain.seen), total, proof)
+
+
+def _ledger_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
+    chain = Chain(fetch, full)
+    ceiling: int | None = None
+    promised: int | None = None
+    taken = 0
+    while True:
+        step = chain.step()
+        _newest_first(step)
+        page = step.page
+        if ceiling is None:
+            ceiling, promised = max((key for key in page.keys if isinstance(key, int)), default=floor), page.total
+        fresh, passed = [], False
+        for at in step.fresh:
+            key = page.keys[at]
+            if not isinstance(key, int):
+                continue
+            if floor < key <= ceiling:
+                fresh.append(at)
+            passed = passed or key <= floor
+        taken += len(fresh)
+        if step.fresh:
+            yield Batch(page.content, fresh)
+        if passed:
+            _steady(chain)
+            return Outcome(chain.received, taken, None, "floor passed", ceiling)
+        if step.at_end:
+            return _all_of_the_start(chain, taken, promised, ceiling)
+
+
+def _steady(chain: Chain[C]) -> None:
+    if chain.unanchored and chain.total_moved:
+        raise Doubt("the list changed while it came one row a page")
+
+
+def _newest_first(step: Step[C]) -> None:
+    ids = [key for key in step.page.keys if isinstance(key, int)]
+    if any(later > earlier for earlier, later in pairwise(ids)):
+        raise Doubt("its rows did not come newest first")
+
+
+def _all_of_the_start(chain: Chain[C], taken: int, promised: int | None, ceiling: int) -> Outcome:
+    """Rows booked meanwhile raise the total; of those the first page promised none may be missing."""
+    _steady(chain)
+    at_start = sum(not isinstance(key, int) or key <= ceiling for key in chain.seen)
+    if promised is not None and at_start < promised:
+        raise Doubt(f"{at_start} rows came, {promised} were promised")
+    return Outcome(chain.received, taken, promised, "empty page" if promised is None else "totalCount", ceiling)
