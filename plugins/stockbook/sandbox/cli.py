@@ -1,0 +1,124 @@
+"""``stockbook sandbox``: serve the invented shop, or write what is true of it."""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stockbook.errors import ConfigError, StockbookError, Unreachable
+
+app = typer.Typer(
+    no_args_is_help=True, help="An invented (or replayed) shop behind both APIs, with a clock and faults."
+)
+
+Seed = Annotated[int, typer.Option(help="The same seed gives the same shop, to the byte.")]
+Variants = Annotated[int, typer.Option(help="Variants in the catalogue.")]
+OrdersCount = Annotated[int, typer.Option("--orders-count", help="Orders of the year.")]
+History = Annotated[
+    Path | None,
+    typer.Option("--orders", help="Replay this order history (CSV or Parquet, layout of the Online Retail data set)."),
+]
+
+
+def _local(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"A local time like 2025-06-01T02:15:00 was expected; got {text!r}.") from None
+
+
+def _exit(error: StockbookError) -> typer.Exit:
+    typer.echo(f"error: {error}", err=True)
+    return typer.Exit(2)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 0,
+    seed: Seed = 1,
+    variants: Variants = 2_000,
+    orders_count: OrdersCount = 12_000,
+    orders: History = None,
+    clock: Annotated[
+        str, typer.Option(help="Local wall time of the shop; default: 02:15 on the day after its last.")
+    ] = "",
+    token: Annotated[str, typer.Option(help="The token both APIs accept.")] = "sandbox-token",  # noqa: S107 - of an invented shop
+    ready_file: Annotated[
+        Path | None,
+        typer.Option("--ready-file", help="Write JSON with url, token and clock here once connections are accepted."),
+    ] = None,
+) -> None:
+    """Serve fulfillment.cz and FlickRocket on one loopback port until interrupted."""
+    from stockbook.sandbox.serving import serve as run
+    from stockbook.sandbox.shop import Shop
+    from stockbook.sandbox.state import Sandbox
+
+    try:
+        given = _local(clock) if clock else None
+        shop = Shop(seed=seed, variants=variants, orders=orders_count, history=orders)
+        night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
+        sandbox = Sandbox(shop, given or night, token)
+        run(
+            sandbox,
+            host,
+            port,
+            ready_file,
+            lambda url: print(
+                f"sandbox listening on {url} token {token} clock {sandbox.clock.isoformat()}", flush=True
+            ),
+        )
+    except StockbookError as error:
+        raise _exit(error) from None
+
+
+@app.command()
+def truth(
+    at: Annotated[str, typer.Option(help="Local wall time.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    url: Annotated[str, typer.Option(help="Ask this running sandbox instead of building the shop.")] = "",
+    seed: Seed = 1,
+    variants: Variants = 2_000,
+    orders_count: OrdersCount = 12_000,
+    orders: History = None,
+) -> None:
+    """Write what is true at a clock (stock, orders with milestones, counts), from the shop's own ledger."""
+    try:
+        when = _local(at)
+        if url:
+            body = _asked(f"{url.rstrip('/')}/_sandbox/truth?{urllib.parse.urlencode({'at': at})}")
+        else:
+            from stockbook.sandbox.shop import Shop
+
+            shop = Shop(seed=seed, variants=variants, orders=orders_count, history=orders)
+            body = json.dumps(shop.truth(when), ensure_ascii=False).encode()
+        partial = out.with_name(f".{out.name}.part")
+        try:
+            partial.write_bytes(body)
+            os.replace(partial, out)
+        except OSError as error:
+            raise ConfigError(f"The truth could not be written to {out}: {error.strerror}.") from None
+    except StockbookError as error:
+        raise _exit(error) from None
+    typer.echo(f"truth at {when.isoformat(sep=' ')} written to {out} ({len(body):,} bytes)")
+
+
+def _asked(address: str) -> bytes:
+    if not address.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]")):
+        raise ConfigError("The sandbox's --url must be http on loopback, as serve printed it.")
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - checked to be loopback above
+            found: bytes = answer.read()
+            return found
+    except urllib.error.URLError as error:
+        raise Unreachable(f"A running sandbox was expected at the --url; {error.reason}.") from None
+
+
+if __name__ == "__main__":
+    app()

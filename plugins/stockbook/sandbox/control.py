@@ -1,0 +1,84 @@
+"""The control routes: clock, request counts, faults, truth. No authentication, hence loopback only."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stockbook.errors import ConfigError
+from stockbook.sandbox.localtime import local_of
+from stockbook.sandbox.state import Sandbox
+
+
+class Control:
+    """What tests and people turn at while a sandbox runs."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def routes(self) -> list[Route]:
+        """All below ``/_sandbox/``."""
+        return [
+            Route("/_sandbox/clock", self.clock, methods=["GET", "POST"]),
+            Route("/_sandbox/requests", self.requests, methods=["GET", "DELETE"]),
+            Route("/_sandbox/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sandbox/truth", self.truth, methods=["GET"]),
+        ]
+
+    async def clock(self, request: Request) -> Response:
+        """GET: the clock. POST ``{"now": "2025-06-01T02:15:00", "fold": 0, "seconds_per_request": 0}``: move it."""
+        sandbox = self.sandbox
+        if request.method == "POST":
+            given = await _object(request)
+            if "now" in given:
+                sandbox.set_clock(_local(str(given["now"]), int(given.get("fold", 0))))
+            sandbox.seconds_per_request = float(given.get("seconds_per_request", sandbox.seconds_per_request))
+        now = local_of(sandbox.now)
+        return _json({"now": now.isoformat(), "fold": now.fold, "seconds_per_request": sandbox.seconds_per_request})
+
+    async def requests(self, request: Request) -> Response:
+        """GET: requests per method and path since the start or the latest DELETE, and bytes sent."""
+        if request.method == "DELETE":
+            self.sandbox.counts.clear()
+            self.sandbox.bytes_sent = 0
+        return _json({"requests": dict(sorted(self.sandbox.counts.items())), "bytes_sent": self.sandbox.bytes_sent})
+
+    async def faults(self, request: Request) -> Response:
+        """GET: the rules and their hits. POST a list of rules: these and no others. DELETE: none."""
+        if request.method == "POST":
+            try:
+                given = msgspec.json.decode(await request.body(), type=list[dict[str, Any]])
+            except msgspec.MsgspecError as error:
+                raise ConfigError(f"A list of fault rules was expected; {error}.") from None
+            self.sandbox.faults.replace(given)
+        elif request.method == "DELETE":
+            self.sandbox.faults.replace([])
+        return _json(self.sandbox.faults.hits())
+
+    async def truth(self, request: Request) -> Response:
+        """What is true at ``at`` (local; default: the clock)."""
+        at = request.query_params.get("at")
+        fold = int(request.query_params.get("fold", "0"))
+        return _json(self.sandbox.shop.truth(self.sandbox.now if at is None else _local(at, fold)))
+
+
+def _json(found: Any) -> Response:
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(await request.body(), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"A JSON object was expected; {error}.") from None
+
+
+def _local(text: str, fold: int = 0) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"A local time like 2025-06-01T02:15:00 was expected; got {text!r}.") from None
+    return found if found.tzinfo else found.replace(fold=fold)
