@@ -1,0 +1,1 @@
+"""Descriptions to Great Expectations suites, results to ``meta.check_result``."""

@@ -1,0 +1,1 @@
+"""A run of the night: its context, its lock, its report."""

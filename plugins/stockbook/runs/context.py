@@ -1,0 +1,124 @@
+"""
+What a run carries from step to step.
+
+Steps may run in different processes: the context is a small JSON file under ``runs/``,
+written once when the run is opened.
+"""
+
+import json
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from stockbook.durable import write_atomically
+from stockbook.errors import ConfigError
+from stockbook.settings import Settings
+
+Status = Literal["running", "published", "failed"]
+
+# A run further than this from the wall clock is dated in the past (or future) on a real account (contract.md).
+FRESH = timedelta(hours=36)
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a night was asked for; the parameters of the DAG (contract.md)."""
+
+    as_of: str | None = None
+    full_refresh: bool = False
+    backfill_from: date | None = None
+    backfill_to: date | None = None
+    accounts: tuple[str, ...] = ()
+
+
+class RunContext(msgspec.Struct, frozen=True):
+    """
+    One run. ``as_of`` is naive local wall clock of ``zone``; ``started_at`` is UTC.
+
+    ``observes`` is False for a run dated in the past: it reads no source, takes no snapshot and
+    marks nothing deleted, and only computes the figures of its ``as_of`` again. ``night`` names the
+    folder its pages land in; a night that was killed is resumed in the same folder.
+    """
+
+    run_id: str
+    as_of: datetime
+    zone: str
+    started_at: datetime
+    night: str
+    observes: bool
+    full_refresh: bool
+    backfill_from: date | None
+    backfill_to: date | None
+    conn_ids: tuple[str, ...]
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The zone of local times."""
+        return ZoneInfo(self.zone)
+
+
+def run_id_of(name: str) -> str:
+    """A run's name as a folder name: letters, digits, dot, dash, underscore, at most 100 characters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:100] or "run"
+
+
+def parse_as_of(text: str | None, now: datetime) -> datetime:
+    """The run's ``as_of``: ``text`` as a naive local date-time, or ``now`` when empty. Raises ConfigError."""
+    if not text or not text.strip():
+        return now
+    as_of: datetime | None
+    try:
+        as_of = datetime.fromisoformat(text.strip())
+    except ValueError:
+        as_of = None
+    if as_of is None or as_of.tzinfo is not None:
+        raise ConfigError(f"as_of must be a local date-time such as 2026-02-28T02:15:00, without a zone; got {text!r}.")
+    return as_of.replace(microsecond=0)
+
+
+def parse_parameters(given: dict[str, object]) -> Parameters:
+    """Parameters from a DAG's params or a command line; empty text counts as not given. Raises ConfigError."""
+    cleaned = {name: value for name, value in given.items() if value not in (None, "", [], ())}
+    accounts = cleaned.get("accounts")
+    if isinstance(accounts, str):
+        cleaned["accounts"] = [part.strip() for part in accounts.split(",") if part.strip()]
+    try:
+        parameters = msgspec.convert(cleaned, Parameters)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"The run's parameters cannot be read: {error}. Expected as_of (local date-time), "
+            "full_refresh (true or false), backfill_from and backfill_to (dates such as 2026-01-31), "
+            "accounts (a list of names)."
+        ) from error
+    first, last = parameters.backfill_from, parameters.backfill_to
+    if (first is None) != (last is None):
+        raise ConfigError("backfill_from and backfill_to go together; only one of them was given.")
+    if first and last and first > last:
+        raise ConfigError(f"backfill_from must not be after backfill_to; got {first} and {last}.")
+    return parameters
+
+
+def folder(settings: Settings, run_id: str) -> Path:
+    """The run's folder."""
+    return settings.runs / run_id
+
+
+def save(settings: Settings, run: RunContext) -> None:
+    """Keep the context for the run's other steps."""
+    home = folder(settings, run.run_id)
+    home.mkdir(parents=True, exist_ok=True)
+    write_atomically(home / "run.json", msgspec.json.format(msgspec.json.encode(run)))
+
+
+def read(settings: Settings, run_id: str) -> RunContext:
+    """The context of an opened run. Raises ConfigError when there is none."""
+    file = folder(settings, run_id) / "run.json"
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RunContext)
+    except FileNotFoundError:
+        raise ConfigError(f"Run {run_id!r} was never opened in this home: expected {file}.") from None
+    except (msgspec.DecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{file} is not the context of a run: {error}.") from error

@@ -1,0 +1,65 @@
+"""
+The landing's folders, one per attempt to read a night.
+
+A night that was killed before it was loaded is resumed in its folder: what landed is not read
+again. Once loaded (or too old to be the same moment), the next attempt begins a new folder.
+"""
+
+import hashlib
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from stockbook.clock import Clock
+from stockbook.durable import write_atomically
+from stockbook.runs.context import Parameters
+from stockbook.settings import Settings
+
+# pages older than this are of another moment than the rest of the night would be
+RESUMABLE = timedelta(hours=6)
+
+_OPENED = "opened.json"
+_LOADED = "loaded"
+
+
+class Opened(msgspec.Struct):
+    """When the first attempt opened the folder, UTC."""
+
+    opened_at: datetime
+
+
+def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clock: Clock) -> str:
+    """Name of the folder to land in: the unfinished one of the same night and parameters, else a new one."""
+    digest = hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()[:8]
+    stem = f"{as_of:%Y%m%dT%H%M%S}-{digest}"
+    attempt = 1
+    while (folder := settings.landing / f"{stem}-{attempt}").exists():
+        if not (folder / _LOADED).exists() and clock.utc() - _opened_at(folder) <= RESUMABLE:
+            return folder.name
+        attempt += 1
+    folder.mkdir(parents=True)
+    write_atomically(folder / _OPENED, msgspec.json.encode(Opened(clock.utc())))
+    return folder.name
+
+
+def mark_loaded(settings: Settings, night: str) -> None:
+    """What landed in the folder is in staging now."""
+    write_atomically(settings.landing / night / _LOADED, b"")
+
+
+def drop_old(settings: Settings, before: datetime, keep: str) -> None:
+    """Remove the folders opened before an instant, except ``keep``."""
+    if not settings.landing.exists():
+        return
+    for folder in settings.landing.iterdir():
+        if folder.is_dir() and folder.name != keep and _opened_at(folder) < before:
+            shutil.rmtree(folder)
+
+
+def _opened_at(folder: Path) -> datetime:
+    try:
+        return msgspec.json.decode((folder / _OPENED).read_bytes(), type=Opened).opened_at
+    except (FileNotFoundError, msgspec.DecodeError):
+        return datetime.min.replace(tzinfo=UTC)  # killed while it was being opened: too old to resume

@@ -1,0 +1,97 @@
+"""
+What each account will be asked tonight, from what staging already has.
+
+Orders: a rolling window of days of creation (final orders in it too, they can be restored or
+returned) and, by id, every older order that is not final. Movements: everything above the
+highest committed id less an overlap, because a lower id may become visible after a higher one.
+"""
+
+from datetime import date, timedelta
+
+import duckdb
+import msgspec
+
+from stockbook.connections import Account
+from stockbook.durable import write_atomically
+from stockbook.runs.context import RunContext, folder
+from stockbook.settings import Settings
+from stockbook.sla.statuses import read as read_statuses
+from stockbook.sources.plan import AccountPlan
+
+
+def write_plans(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, accounts: list[Account]) -> None:
+    """Write ``plan-<conn_id>.json`` of every account into the run's folder."""
+    final = [mapped.source_status for mapped in read_statuses(settings.policy_dir / "statuses.yml") if mapped.is_final]
+    for account in accounts:
+        made = plan(con, settings, run, account, final)
+        file = folder(settings, run.run_id) / f"plan-{account.conn_id}.json"
+        write_atomically(file, msgspec.json.format(msgspec.json.encode(made)))
+
+
+def plan(
+    con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: Account, final: list[str]
+) -> AccountPlan:
+    """The plan of one account. ``final`` are the source status texts of orders that are not expected to change."""
+    first = _orders_from(con, settings, run, account.account)
+    return AccountPlan(
+        api=account.source,
+        account=account.account,
+        as_of=run.as_of,
+        zone=run.zone,
+        orders_from=first,
+        orders_to=run.as_of.date(),
+        full_refresh=run.full_refresh,
+        open_order_ids=[] if first is None else _open_orders(con, account.account, first, final),
+        movements_floor=_movements_floor(con, settings, run, account.account),
+        takes_snapshot=run.observes,
+    )
+
+
+def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: str) -> date | None:
+    """First day of the window; None (everything) for a first load and a full refresh."""
+    found = con.execute(
+        "select window_to from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'orders'",
+        [account],
+    ).fetchall()
+    if run.full_refresh or not found or found[0][0] is None:
+        return None
+    # nights that were missed widen the window: it reaches back to the last day read, and one day of overlap
+    days: list[date] = [run.as_of.date() - timedelta(days=settings.orders_window_days), found[0][0] - timedelta(days=1)]
+    if run.backfill_from:
+        days.append(run.backfill_from)
+    return min(days)
+
+
+def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, final: list[str]) -> list[str]:
+    found = con.execute(
+        """
+        select order_id
+        from staging.orders
+        where
+            account = $account
+            and _deleted_at is null
+            and created_at < $before
+            and not list_contains($final, source_status)
+        order by order_id
+        """,
+        {"account": account, "before": before, "final": final},
+    ).fetchall()
+    return [order_id for (order_id,) in found]
+
+
+def _movements_floor(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: str) -> int:
+    found = con.execute(
+        "select ceiling from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'movements'",
+        [account],
+    ).fetchall()
+    if run.full_refresh or not found or found[0][0] is None:
+        return 0
+    floors = [int(found[0][0]) - settings.movements_overlap]
+    if run.backfill_from:
+        lowest = con.execute(
+            "select min(movement_id) from staging.movements where account = ? and created_at >= ?",
+            [account, run.backfill_from],
+        ).fetchall()[0][0]
+        if lowest is not None:
+            floors.append(int(lowest) - settings.movements_overlap)
+    return max(0, min(floors))

@@ -1,0 +1,164 @@
+"""
+The run report: what a night did, for a person and for a program.
+
+``report.json`` and ``report.txt`` lie in the run's folder; the same text is printed at the end of
+a run and logged in Airflow.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from stockbook.durable import write_atomically
+from stockbook.runs.context import RunContext
+from stockbook.runs.steps import ListingDone, StepDone, read_all
+
+
+class Report(msgspec.Struct):
+    """A run's end. Times are UTC, ``seconds`` from opening to end, ``peak_memory`` bytes of the largest step."""
+
+    run_id: str
+    as_of: datetime
+    status: Literal["published", "failed"]
+    started_at: datetime
+    finished_at: datetime
+    seconds: float
+    peak_memory: int
+    failed_step: str | None
+    reason: str | None
+    steps: list[StepDone]
+
+
+def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
+    """The report of a run from its steps. A run is published only if its last step says so."""
+    steps = read_all(folder)
+    failed = next((step for step in steps if step.status == "failed"), None)
+    published = failed is None and any(step.name == "publish" and step.status == "done" for step in steps)
+    return Report(
+        run_id=run.run_id,
+        as_of=run.as_of,
+        status="published" if published else "failed",
+        started_at=run.started_at,
+        finished_at=finished_at,
+        seconds=(finished_at - run.started_at).total_seconds(),
+        peak_memory=max((step.peak_memory for step in steps), default=0),
+        failed_step=failed.name if failed else None,
+        reason=failed.error if failed else (None if published else "The run ended before it published."),
+        steps=steps,
+    )
+
+
+def write(folder: Path, report: Report) -> None:
+    """Keep the report in the run's folder."""
+    write_atomically(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)))
+    write_atomically(folder / "report.txt", (text(report) + "\n").encode())
+
+
+def read(folder: Path) -> Report | None:
+    """The report of a run that ended, or None."""
+    try:
+        return msgspec.json.decode((folder / "report.json").read_bytes(), type=Report)
+    except FileNotFoundError:
+        return None
+
+
+def text(report: Report) -> str:
+    """The report as a person reads it."""
+    colour = "GREEN" if report.status == "published" else "RED"
+    lines = [
+        f"Run {report.run_id}: {colour} ({report.status}), as of {report.as_of:%Y-%m-%d %H:%M:%S} local, "
+        f"{report.seconds:.1f} s, peak memory {report.peak_memory / 1e6:,.0f} MB"
+    ]
+    if report.reason:
+        lines.append(f"  {report.failed_step or 'reason'}: {report.reason}")
+    lines += _listings(report)
+    lines += _checks(report)
+    lines.append("  seconds  " + ", ".join(f"{_step_name(step)} {step.seconds:.1f}" for step in report.steps))
+    lines += [f"  note     {note}" for step in report.steps for note in step.notes]
+    return "\n".join(lines)
+
+
+def _step_name(step: StepDone) -> str:
+    return step.name if step.of is None else f"{step.name} {step.of}"
+
+
+def _listings(report: Report) -> list[str]:
+    loaded = {
+        (item.account, item.api, item.listing): item
+        for step in report.steps
+        for item in step.listings
+        if step.name == "load"
+    }
+    extracted = {
+        (item.account, item.api, item.listing): item
+        for step in report.steps
+        for item in step.listings
+        if step.name == "extract"
+    }
+    shown = [loaded.get(key, item) for key, item in extracted.items()]
+    if not shown:
+        return []
+    head = (
+        "listing",
+        "account",
+        "rows",
+        "promised",
+        "new",
+        "changed",
+        "same",
+        "gone",
+        "refused",
+        "requests",
+        "MB",
+        "s",
+    )
+    rows = [head, *(_listing_row(item) for item in shown)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells))
+    undeclared = [f"{item.api}.{item.listing} {field}" for item in shown for field in item.undeclared]
+    if undeclared:
+        lines.append(f"  undeclared fields (not stored): {', '.join(undeclared)}")
+    return lines
+
+
+def _listing_row(item: ListingDone) -> tuple[str, ...]:
+    return (
+        f"{item.api}.{item.listing}",
+        item.account,
+        f"{item.rows:,}",
+        "-" if item.promised_total is None else f"{item.promised_total:,}",
+        f"{item.new:,}",
+        f"{item.changed:,}",
+        f"{item.unchanged:,}",
+        f"{item.gone:,}",
+        f"{item.quarantined:,}",
+        f"{item.requests:,}",
+        f"{item.bytes / 1e6:,.1f}",
+        f"{item.seconds:.1f}",
+    )
+
+
+def _checks(report: Report) -> list[str]:
+    outcomes = [outcome for step in report.steps for outcome in step.checks]
+    if not outcomes:
+        return []
+    broken = [outcome for outcome in outcomes if not outcome.success]
+    lines = [
+        f"  checks   {len(outcomes)} asked, {len(outcomes) - len(broken)} hold, "
+        f"{sum(o.severity == 'warn' for o in broken)} warn, {sum(o.severity == 'fail' for o in broken)} fail"
+    ]
+    for outcome in broken:
+        keys = "; ".join(", ".join(f"{n}={v}" for n, v in key.items()) for key in outcome.sample_keys[:3])
+        lines.append(
+            f"    {outcome.severity}: {outcome.suite}: {outcome.expectation}: {outcome.observed}"
+            + (f" (e.g. {keys})" if keys else "")
+        )
+    return lines

@@ -1,0 +1,89 @@
+"""
+What each step of a run did, kept as one small file per step.
+
+The run report is made of these files alone, so that it can be written whatever happened to the
+warehouse.
+"""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from stockbook.checks.run import Outcome
+from stockbook.clock import Clock
+from stockbook.durable import write_atomically
+from stockbook.errors import StockbookError
+
+ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish")
+
+
+class ListingDone(msgspec.Struct):
+    """One listing of the report: what came over the wire, and what it did to its table."""
+
+    account: str
+    api: str
+    listing: str
+    rows: int
+    promised_total: int | None
+    proof: str
+    pages: int
+    requests: int
+    bytes: int
+    seconds: float
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    quarantined: int = 0
+    undeclared: list[str] = []
+
+
+class StepDone(msgspec.Struct):
+    """One step of a run. ``name`` is the step's, ``of`` the connection it was for; ``peak_memory`` in bytes."""
+
+    name: str
+    status: str
+    seconds: float
+    peak_memory: int
+    of: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    listings: list[ListingDone] = []
+    checks: list[Outcome] = []
+    notes: list[str] = []
+    models: dict[str, float] = {}
+
+
+@contextmanager
+def recorded(folder: Path, name: str, clock: Clock, of: str | None = None) -> Iterator[StepDone]:
+    """Time a step and keep what it did, also when it fails. The step fills the record it is given."""
+    done = StepDone(name, "running", 0.0, 0, of=of)
+    began = clock.monotonic()
+    try:
+        yield done
+        done.status = "done"
+    except BaseException as error:
+        done.status = "failed"
+        done.error_kind = type(error).__name__
+        # messages of our own errors are written to be read; others may quote anything and stay in the task's log
+        done.error = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        raise
+    finally:
+        done.seconds = clock.monotonic() - began
+        # ru_maxrss is in KiB on Linux
+        done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        steps = folder / "steps"
+        steps.mkdir(parents=True, exist_ok=True)
+        file = steps / (f"{name}.json" if of is None else f"{name}-{of}.json")
+        write_atomically(file, msgspec.json.format(msgspec.json.encode(done)))
+
+
+def read_all(folder: Path) -> list[StepDone]:
+    """The steps of a run in the order of the night."""
+    found = [
+        msgspec.json.decode(file.read_bytes(), type=StepDone) for file in sorted((folder / "steps").glob("*.json"))
+    ]
+    return sorted(found, key=lambda step: (ORDER.index(step.name) if step.name in ORDER else len(ORDER), step.of or ""))

@@ -1,0 +1,1 @@
+"""From landed pages to declared tables, in one transaction with the cursors."""

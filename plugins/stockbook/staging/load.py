@@ -1,0 +1,252 @@
+"""
+Load a night's landed listings into staging: all of them and their cursors in one transaction.
+
+Either every complete listing of the night is in staging with its cursor, or nothing changed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.clock import Clock
+from stockbook.declarations import Table, of_listing
+from stockbook.errors import LandingDamaged, StagingRefused
+from stockbook.landing.manifest import Manifest
+from stockbook.landing.pages import verify
+from stockbook.progress import Progress
+from stockbook.runs.context import RunContext
+from stockbook.staging.incoming import quoted, read_landed, split
+from stockbook.staging.merge import Counts, Stamp, keep_history, merge
+from stockbook.staging.tables import create_all
+
+
+class Landed(NamedTuple):
+    """A complete listing on disk."""
+
+    manifest: Manifest
+    folder: Path
+
+
+class Loaded(NamedTuple):
+    """What a listing did to one staging table."""
+
+    manifest: Manifest
+    table: str
+    counts: Counts
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit at the end, roll back on any error."""
+    con.execute("begin transaction")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
+def load(
+    con: duckdb.DuckDBPyConnection,
+    run: RunContext,
+    landed: list[Landed],
+    tables: dict[str, Table],
+    clock: Clock,
+    progress: Progress,
+    quarantine_share: float,
+) -> list[Loaded]:
+    """
+    Load complete listings as of the run.
+
+    Raises LandingDamaged when a page or manifest is not what was written, StagingRefused when more
+    than ``quarantine_share`` of a table's rows (and more than one) broke their declaration; staging
+    is then as before.
+    """
+    for manifest, folder in landed:
+        if not manifest.complete:
+            raise LandingDamaged(f"{folder} holds a listing that is not complete: expected one that kept its proof.")
+        verify(folder, manifest)
+    loaded: list[Loaded] = []
+    with transaction(con):
+        create_all(con, tables)
+        for manifest, folder in landed:
+            name = f"load {manifest.account} {manifest.listing}"
+            progress.start(name, manifest.rows)
+            stamp = Stamp(run.run_id, run.as_of, clock.utc().replace(tzinfo=None, microsecond=0))
+            result = _load_listing(con, run, manifest, folder, tables, stamp, quarantine_share)
+            _write_cursor(con, run, manifest)
+            _write_listing(con, run, result)
+            _write_undeclared(con, run, manifest)
+            loaded += result
+            base = result[0].counts
+            progress.finish(
+                name,
+                f"{base.new:,} new, {base.changed:,} changed, {base.unchanged:,} unchanged, {base.gone:,} gone"
+                + (f", {base.quarantined:,} quarantined" if base.quarantined else ""),
+            )
+    return loaded
+
+
+def _load_listing(
+    con: duckdb.DuckDBPyConnection,
+    run: RunContext,
+    manifest: Manifest,
+    folder: Path,
+    tables: dict[str, Table],
+    stamp: Stamp,
+    quarantine_share: float,
+) -> list[Loaded]:
+    fed = of_listing(tables, manifest.api, manifest.listing)
+    if not fed:
+        raise LandingDamaged(f"No staging table is fed by {manifest.api}.{manifest.listing}, which {folder} holds.")
+    read_landed(con, [folder / page.file for page in manifest.pages], fed)
+    first_load = _is_first_load(con, run, manifest)
+    loaded = []
+    base: Table | None = None
+    for table in fed:
+        split(con, table, manifest.account, run.zone, manifest.read_at)
+        if base is not None and table.kind == "parts":
+            _keep_parts_of_accepted(con, base)
+        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest))
+        if table.history:
+            keep_history(con, table, manifest.account, stamp, first_load)
+        _hold_threshold(table, counts, manifest, quarantine_share)
+        if base is None and not (table.source and table.source.rows):
+            base = table
+            con.execute("create or replace temp table base_rows as select * from accepted")
+        loaded.append(Loaded(manifest, table.table, counts))
+    for name in ("landed", "accepted", "refused", "merged", "gone", "base_rows"):
+        con.execute(f"drop table if exists {name}")
+    return loaded
+
+
+def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:
+    # lines of an order that was refused wait with it in quarantine
+    keys = ", ".join(base.grain[1:] if base.grain[0] == "account" else base.grain)
+    con.execute(f"delete from accepted where ({keys}) not in (select ({keys}) from base_rows)")
+
+
+def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | None:
+    """Where absence from this listing means that a row is gone (alias ``t``); None: nowhere."""
+    if manifest.refused:
+        return None  # rows that could not even be projected are at the source and did not land: absence proves nothing
+    if table.kind == "snapshot":
+        return "true"
+    if table.kind == "daily":
+        return f"t.snapshot_date = cast(timestamp {quoted(manifest.read_at)} as date)"
+    if table.kind == "ledger":
+        return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
+    if table.kind == "documents":
+        asked = ", ".join(quoted(order_id) for order_id in manifest.asked_ids) or "''"
+        window = "false"
+        if manifest.window_to:
+            first = (
+                f"cast(t.created_at as date) >= date {quoted(manifest.window_from)} and "
+                if manifest.window_from
+                else ""
+            )
+            window = f"{first}cast(t.created_at as date) <= date {quoted(manifest.window_to)}"
+        return f"(({window}) or t.order_id in ({asked}))"
+    if table.kind == "parts" and base is not None:
+        if base.kind == "snapshot":
+            return "true"
+        keys = [name for name in base.grain if name != "account"]
+        return f"({', '.join(f't.{key}' for key in keys)}) in (select ({', '.join(keys)}) from base_rows)"
+    return None
+
+
+def _hold_threshold(table: Table, counts: Counts, manifest: Manifest, share: float) -> None:
+    rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
+    refused = counts.quarantined
+    if not (table.source and table.source.rows):
+        unreadable = sum(item.rows for item in manifest.refused)
+        refused += unreadable
+        rows += unreadable
+    if refused > max(1.0, share * rows):
+        raise StagingRefused(
+            f"{refused:,} of {rows:,} rows of {table.table} (account {manifest.account}) broke their declaration, "
+            f"more than the {share:.1%} allowed: look at the reasons in the run report; nothing was loaded. "
+            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE for one night."
+        )
+
+
+def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> bool:
+    found = con.execute(
+        "select first_as_of from meta.cursor where account = ? and api = ? and listing = ?",
+        [manifest.account, manifest.api, manifest.listing],
+    ).fetchall()
+    return not found or found[0][0] == run.as_of
+
+
+def _write_cursor(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
+    key = [manifest.account, manifest.api, manifest.listing]
+    before = con.execute(
+        "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
+    ).fetchall()
+    ceiling, window_to, first_as_of = before[0] if before else (None, None, run.as_of)
+    con.execute("delete from meta.cursor where account = ? and api = ? and listing = ?", key)
+    con.execute(
+        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *key,
+            max((value for value in (ceiling, manifest.ceiling) if value is not None), default=None),
+            max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
+            first_as_of,
+            run.as_of,
+            run.run_id,
+        ],
+    )
+
+
+def _write_listing(con: duckdb.DuckDBPyConnection, run: RunContext, loaded: list[Loaded]) -> None:
+    manifest = loaded[0].manifest
+    counts = loaded[0].counts
+    con.execute(
+        "delete from meta.listing where run_id = ? and account = ? and api = ? and listing = ?",
+        [run.run_id, manifest.account, manifest.api, manifest.listing],
+    )
+    con.execute(
+        f"insert into meta.listing values ({', '.join('?' * 20)})",
+        [
+            run.run_id,
+            manifest.account,
+            manifest.api,
+            manifest.listing,
+            loaded[0].table,
+            manifest.window_from if manifest.window_from is not None else _text(manifest.floor),
+            manifest.window_to if manifest.window_to is not None else _text(manifest.ceiling),
+            manifest.proof,
+            len(manifest.pages),
+            manifest.requests,
+            manifest.rows,
+            manifest.distinct_keys,
+            manifest.promised_total,
+            counts.new,
+            counts.changed,
+            counts.unchanged,
+            counts.gone,
+            sum(item.counts.quarantined for item in loaded) + sum(item.rows for item in manifest.refused),
+            manifest.seconds,
+            manifest.bytes_received,
+        ],
+    )
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _write_undeclared(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
+    for field in manifest.undeclared:
+        key = [manifest.account, manifest.api, manifest.listing, field.path, field.json_type]
+        where = "account = ? and api = ? and listing = ? and path = ? and json_type = ?"
+        before = con.execute(f"select first_seen_at from meta.undeclared_field where {where}", key).fetchall()
+        con.execute(f"delete from meta.undeclared_field where {where}", key)
+        con.execute(
+            "insert into meta.undeclared_field values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [*key, field.rows, before[0][0] if before else run.as_of, run.as_of],
+        )

@@ -1,0 +1,226 @@
+"""
+Typed rows into a staging table: new, changed, unchanged, gone; and the history of what changed.
+
+Everything here is written as of the run's ``observed_at`` and undoes what an earlier attempt at
+the same ``observed_at`` wrote, so that repeating a night changes nothing.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.declarations import Table
+from stockbook.staging.incoming import quoted
+from stockbook.staging.tables import history_columns
+
+
+class Counts(NamedTuple):
+    """What a load did to one table, in rows."""
+
+    new: int
+    changed: int
+    unchanged: int
+    gone: int
+    quarantined: int
+
+
+class Stamp(NamedTuple):
+    """Who writes, and as of when: ``observed_at`` local, ``loaded_at`` UTC (both naive)."""
+
+    run_id: str
+    observed_at: datetime
+    loaded_at: datetime
+
+
+def merge(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, gone_scope: str | None) -> Counts:
+    """
+    Merge the temporary tables ``accepted`` and ``refused`` into the table.
+
+    ``gone_scope`` is a condition on the table (alias ``t``): live rows in it that did not come are
+    marked deleted. None: absence means nothing. A refused row is no absence: what was known stays.
+    """
+    keys = ["account", *[name for name in table.grain if name != "account"]]
+    _write_merged(con, table, keys, stamp)
+    count = dict(con.execute("select _change, count(*) from merged group by _change").fetchall())
+    if set(count) - {"new"}:
+        con.execute(f"delete from {table.name} as t using merged as m where {_same(keys, 't', 'm')}")
+    columns = [
+        "account",
+        *table.columns,
+        "_run_id",
+        "_loaded_at",
+        "_first_seen_at",
+        "_last_seen_at",
+        "_deleted_at",
+        "_row_hash",
+    ]
+    con.execute(f"insert into {table.name} ({', '.join(columns)}) select {', '.join(columns)} from merged")
+    gone = _mark_gone(con, table, keys, account, stamp, gone_scope)
+    quarantined = _quarantine(con, table, keys, account, stamp, gone_scope)
+    return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
+
+
+def _same(keys: list[str], one: str, other: str) -> str:
+    return " and ".join(f"{one}.{key} = {other}.{key}" for key in keys)
+
+
+def _write_merged(con: duckdb.DuckDBPyConnection, table: Table, keys: list[str], stamp: Stamp) -> None:
+    kept = "s._row_hash = i._row_hash and s._deleted_at is null"
+    con.execute(
+        f"""
+        create or replace temp table merged as
+        select
+            i.*,
+            case when s.account is null then 'new' when {kept} then 'unchanged' else 'changed' end as _change,
+            case when {kept} then s._run_id else $run_id end as _run_id,
+            case when {kept} then s._loaded_at else $loaded_at end as _loaded_at,
+            coalesce(s._first_seen_at, $observed_at) as _first_seen_at,
+            greatest($observed_at, s._last_seen_at) as _last_seen_at,
+            cast(null as timestamp) as _deleted_at
+        from accepted as i
+        left join {table.name} as s on {_same(keys, "s", "i")}
+        """,
+        stamp._asdict(),
+    )
+
+
+def _mark_gone(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    keys: list[str],
+    account: str,
+    stamp: Stamp,
+    gone_scope: str | None,
+) -> int:
+    typed_keys = [key for key in keys if key != "account"]
+    con.execute(f"""
+        create or replace temp table gone as
+        select {", ".join(f"t.{key}" for key in keys)}
+        from {table.name} as t
+        where
+            t.account = {quoted(account)}
+            and (t._deleted_at is null or t._deleted_at = timestamp {quoted(stamp.observed_at.isoformat())})
+            and {gone_scope or "false"}
+            and not exists (select 1 from merged as m where {_same(keys, "m", "t")})
+            and not exists (select 1 from refused as r where {_same(typed_keys, "r", "t")})
+    """)
+    con.execute(
+        f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {_same(keys, 'g', 't')}",
+        {"observed_at": stamp.observed_at},
+    )
+    return _one(con, "select count(*) from gone")
+
+
+def _quarantine(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    keys: list[str],
+    account: str,
+    stamp: Stamp,
+    gone_scope: str | None,
+) -> int:
+    key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
+    arrived = f"row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
+    healed = "true" if gone_scope == "true" else arrived
+    con.execute(
+        f"""
+        delete from staging.quarantine
+        where
+            account = $account
+            and table_name = $table_name
+            and ({healed})
+        """,
+        {"account": account, "table_name": table.table},
+    )
+    con.execute(
+        """
+        insert into staging.quarantine
+        select account, $table_name, row_key, reason, fields, $run_id, $observed_at from refused
+        """,
+        {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
+    )
+    return _one(con, "select count(*) from refused")
+
+
+def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, first_load: bool) -> None:
+    """
+    Write the versions of the keys in ``merged`` and close those of the keys in ``gone`` (both made by ``merge``).
+
+    A key whose tracked columns are as before only moves its ``_last_seen_at``.
+    """
+    history = f"{table.name}_history"
+    keys = ["account", *[name for name in table.grain if name != "account"]]
+    known = {"account": account, "observed_at": stamp.observed_at}
+    _undo(con, history, keys, known)
+    tracked = [name for name in history_columns(table) if name not in keys]
+    differs = " or ".join(f"h.{name} is distinct from m.{name}" for name in tracked) or "false"
+    con.execute(
+        f"""
+        update {history} as h
+        set
+            _valid_to = case when {differs} then $observed_at end,
+            _last_seen_at = case when {differs} then h._last_seen_at else $observed_at end
+        from merged as m
+        where h._valid_to is null and h.account = $account and {_same(keys, "h", "m")}
+        """,
+        known,
+    )
+    con.execute(
+        f"""
+        update {history} as h
+        set _valid_to = $observed_at
+        from gone as g
+        where h._valid_to is null and h.account = $account and {_same(keys, "h", "g")}
+        """,
+        known,
+    )
+    columns = history_columns(table)
+    con.execute(
+        f"""
+        insert into {history}
+            ({", ".join(columns)}, _version, _valid_from, _last_seen_at, _valid_to, _in_first_load)
+        with
+
+        latest as (
+            select {", ".join(keys)}, max(_version) as _version, bool_or(_valid_to is null) as _is_open
+            from {history}
+            where account = $account
+            group by {", ".join(keys)}
+        )
+
+        select
+            {", ".join(f"m.{name}" for name in columns)},
+            coalesce(l._version, 0) + 1,
+            $observed_at,
+            $observed_at,
+            null,
+            $first_load
+        from merged as m
+        left join latest as l on {_same(keys, "l", "m")}
+        where l._is_open is not true
+        """,
+        known | {"first_load": first_load},
+    )
+
+
+def _undo(con: duckdb.DuckDBPyConnection, history: str, keys: list[str], known: dict[str, object]) -> None:
+    touched = "h.account = $account and {edge} = $observed_at"
+    again = _one(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_from')}", known)
+    closed = _one(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_to')}", known)
+    if again:
+        con.execute(
+            f"delete from {history} as h using merged as m "
+            f"where {touched.format(edge='h._valid_from')} and {_same(keys, 'h', 'm')}",
+            known,
+        )
+    if closed:
+        con.execute(
+            f"update {history} as h set _valid_to = null from merged as m "
+            f"where {touched.format(edge='h._valid_to')} and {_same(keys, 'h', 'm')}",
+            known,
+        )
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:
+    return int(con.execute(query, parameters).fetchall()[0][0])

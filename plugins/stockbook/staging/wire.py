@@ -1,0 +1,126 @@
+"""
+Reading landed rows as text, by declaration.
+
+A landed row has the shape of the wire. Every leaf is read as text and only then cast to its
+declared type, so that a value that is not what it should be can be named and set aside
+instead of stopping the load.
+"""
+
+from dataclasses import dataclass, field
+
+from stockbook.declarations import Column, Table
+from stockbook.errors import DeclarationError
+
+
+@dataclass
+class Node:
+    """One level of a landed row: leaves are text, ``objects`` are nested, ``arrays`` hold rows of other tables."""
+
+    leaves: set[str] = field(default_factory=set)
+    objects: dict[str, "Node"] = field(default_factory=dict)
+    arrays: dict[str, "Node"] = field(default_factory=dict)
+
+    def leaf(self, path: str) -> None:
+        """Declare a leaf at a dotted path below this node."""
+        *above, name = path.split(".")
+        node = self
+        for step in above:
+            node = node.objects.setdefault(step, Node())
+        node.leaves.add(name)
+
+    def array(self, path: str) -> "Node":
+        """The node of an element of the array at ``path``; in ``a.b`` both ``a`` and its elements' ``b`` are arrays."""
+        node = self
+        for step in path.split("."):
+            node = node.arrays.setdefault(step, Node())
+        return node
+
+    def members(self) -> dict[str, str]:
+        """DuckDB type of each member: text, struct or list of struct."""
+        members = dict.fromkeys(sorted(self.leaves), "varchar")
+        members |= {name: node.struct() for name, node in sorted(self.objects.items())}
+        return members | {name: f"{node.struct()}[]" for name, node in sorted(self.arrays.items())}
+
+    def struct(self) -> str:
+        """DuckDB struct type of this node."""
+        return "struct(" + ", ".join(f'"{name}" {type_}' for name, type_ in self.members().items()) + ")"
+
+
+def levels_up(path: str) -> tuple[int, str]:
+    """How many arrays a path climbs out of (``^``), and the path from there."""
+    climbed = len(path) - len(path.lstrip("^"))
+    return climbed, path[climbed:].removeprefix(".")
+
+
+def tree(tables: list[Table]) -> Node:
+    """The shape of a listing's landed rows: what all tables fed by it read."""
+    root = Node()
+    for table in tables:
+        for array in _arrays(table):
+            chain = [root, *(root.array(".".join(array[: depth + 1])) for depth in range(len(array)))]
+            for path in (path for column in table.columns.values() for path in column.paths if path != "#"):
+                climbed, rest = levels_up(path)
+                if climbed >= len(chain):
+                    raise DeclarationError(f"{table.name}: path {path!r} climbs above the listing's row.")
+                chain[len(chain) - 1 - climbed].leaf(rest)
+    return root
+
+
+def _arrays(table: Table) -> list[list[str]]:
+    rows = table.source.rows if table.source else []
+    return [path.split(".") for path in rows] or [[]]
+
+
+def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = ()) -> str:
+    """
+    A select that gives the table's rows from landed rows, every wire column as text.
+
+    ``carried`` are columns of ``relation`` that every row takes along from its listing row.
+    Columns that are not on the wire (``utc_of``, ``observed``) are left out.
+    """
+    selects = [_one_array(table, array, relation, carried) for array in _arrays(table)]
+    return "\nunion all by name\n".join(selects)
+
+
+def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str, ...]) -> str:
+    depth = len(array)
+    kept = list(carried)
+    source = relation
+    element = ""
+    for level in range(depth):
+        here = _columns_of_level(table, depth, level, element)
+        listed = f'{element}"{array[level]}"'
+        element_and_position = [f"unnest({listed}) as _e{level}", f"generate_subscripts({listed}, 1) as _n{level}"]
+        source = f"(select {', '.join([*kept, *_named(here), *element_and_position])} from {source})"
+        kept += list(here)
+        element = f"_e{level}."
+    last = _columns_of_level(table, depth, depth, element)
+    for name, column in table.columns.items():
+        if column.paths == ["#"]:
+            last[name] = f"cast(_n{depth - 1} as varchar)"
+        elif column.by_array is not None:
+            constant = column.by_array[".".join(array)]
+            last[name] = "'" + constant.replace("'", "''") + "'"
+    return f"select {', '.join([*kept, *_named(last)])} from {source}"
+
+
+def _named(expressions: dict[str, str]) -> list[str]:
+    return [f"{text} as {name}" for name, text in expressions.items()]
+
+
+def _columns_of_level(table: Table, depth: int, level: int, element: str) -> dict[str, str]:
+    """Text expression of each column whose first path lies at this level of nesting."""
+    found = {}
+    for name, column in table.columns.items():
+        if not column.paths or column.paths == ["#"]:
+            continue
+        if depth - levels_up(column.paths[0])[0] == level:
+            found[name] = _text(column, element)
+    return found
+
+
+def _text(column: Column, element: str) -> str:
+    # what is hashed lands at its first path only (brief of the landing)
+    paths = column.paths[:1] if column.personal == "hash" else column.paths
+    texts = [element + ".".join(f'"{step}"' for step in levels_up(path)[1].split(".")) for path in paths]
+    return texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"

@@ -1,0 +1,1 @@
+"""The writer's file: opening it, running models in order, publishing."""

@@ -1,0 +1,110 @@
+"""
+Build every model in the writer's file, in one transaction.
+
+A failing model leaves the marts as they were; readers never see any of this, they read the
+published copy.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from stockbook.clock import Clock
+from stockbook.declarations import Table
+from stockbook.errors import ModelFailed, StockbookError
+from stockbook.progress import Progress
+from stockbook.staging.incoming import quoted
+from stockbook.staging.load import transaction
+from stockbook.staging.tables import HISTORY_COLUMNS, ROW_COLUMNS
+from stockbook.warehouse.models import Step, steps
+from stockbook.warehouse.programs import PROGRAMS, BuildContext
+
+ACCOUNT = "Fulfillment account the row came from; one connection each."
+
+
+def build(
+    con: duckdb.DuckDBPyConnection, models_dir: Path, context: BuildContext, clock: Clock, progress: Progress
+) -> dict[str, float]:
+    """
+    Build all models as of the context. Returns the seconds each step took.
+
+    Raises ModelFailed naming the model; nothing is changed then.
+    """
+    taken: dict[str, float] = {}
+    with transaction(con):
+        con.execute("delete from meta.current_run")
+        con.execute("insert into meta.current_run values (?, ?, ?)", [context.run_id, context.as_of, context.zone.key])
+        for step in steps(models_dir, context.tables):
+            progress.start(step.name)
+            began = clock.monotonic()
+            try:
+                _run(con, step, context)
+            except StockbookError:
+                raise
+            except Exception as error:
+                raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
+            taken[step.name] = clock.monotonic() - began
+            progress.finish(step.name, f"{taken[step.name]:.2f} s")
+        write_comments(con, context.tables)
+    return taken
+
+
+def _run(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
+    if step.program is not None:
+        PROGRAMS[step.program].load()(con, context)
+        return
+    table, sql = step.tables[0], (step.sql or "").strip().rstrip(";")
+    if table.kind == "view":
+        con.execute(f"create or replace view {table.name} as {sql}")
+    elif table.kind == "macro":
+        con.execute(f"create or replace macro {table.name}({', '.join(table.parameters)}) as table {sql}")
+    else:
+        replace_table(con, table, sql)
+
+
+def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> None:
+    """Create or replace a table with exactly its declared columns and types, in their order, from a select by name."""
+    columns = {"account": "varchar"} if "account" in table.grain and "account" not in table.columns else {}
+    columns |= {name: column.type for name, column in table.columns.items()}
+    con.execute(f"create or replace table {table.name} ({', '.join(f'{n} {t}' for n, t in columns.items())})")
+    con.execute(f"insert into {table.name} by name {select}")
+
+
+def write_comments(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
+    """Comment every table, view, macro and column from its declaration."""
+    for table in tables.values():
+        if table.kind == "macro":
+            con.execute(f"comment on macro table {table.name} is {quoted(_told(table))}")
+            continue
+        what = "view" if table.kind == "view" else "table"
+        con.execute(f"comment on {what} {table.name} is {quoted(_told(table))}")
+        for name, text in column_texts(table).items():
+            con.execute(f"comment on column {table.name}.{name} is {quoted(text)}")
+        if table.history:
+            told = f"Versions of {table.name}: {table.description}"
+            con.execute(f"comment on table {table.name}_history is {quoted(told)}")
+            texts = column_texts(table) | {name: text for name, (_, text) in HISTORY_COLUMNS.items()}
+            for (name,) in con.execute(
+                "select column_name from duckdb_columns() where schema_name = 'staging' and table_name = ?",
+                [f"{table.table}_history"],
+            ).fetchall():
+                con.execute(f"comment on column {table.name}_history.{name} is {quoted(texts[name])}")
+
+
+def _told(table: Table) -> str:
+    grain = f" One row per {' × '.join(table.grain)}." if table.grain else ""
+    return table.description.strip() + grain
+
+
+def column_texts(table: Table) -> dict[str, str]:
+    """Description of each column as readers see it, with its unit."""
+    texts = {}
+    if (table.layer == "staging" and table.source) or ("account" in table.grain and "account" not in table.columns):
+        texts["account"] = ACCOUNT
+    texts |= {
+        name: column.description + (f" Unit: {column.unit}." if column.unit else "")
+        for name, column in table.columns.items()
+    }
+    if table.layer == "staging" and table.source:
+        texts |= {name: text for name, (_, text) in ROW_COLUMNS.items()}
+    return texts

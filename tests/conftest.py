@@ -1,0 +1,90 @@
+"""What several test files build on: declarations, an empty warehouse, listings landed by hand."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from stockbook import declarations
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
+from stockbook.landing.manifest import Manifest, write_manifest
+from stockbook.landing.pages import write_page
+from stockbook.runs.context import RunContext
+from stockbook.settings import PROJECT
+from stockbook.staging.load import Landed
+from stockbook.staging.tables import create_all
+
+
+@pytest.fixture(scope="session")
+def tables() -> dict[str, Table]:
+    """The project's declarations."""
+    return declarations.load(PROJECT / "include" / "sql")
+
+
+@pytest.fixture
+def con(tables: dict[str, Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty warehouse in memory."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_all(connection, tables)
+        yield connection
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at 2026-03-01 01:15 UTC (02:15 in Prague)."""
+    return ManualClock(datetime(2026, 3, 1, 1, 15, tzinfo=UTC))
+
+
+def a_run(as_of: str = "2026-03-01T02:15:00", run_id: str = "r1", **fields: Any) -> RunContext:
+    """A run as of a local time."""
+    given: dict[str, Any] = {
+        "run_id": run_id,
+        "as_of": datetime.fromisoformat(as_of),
+        "zone": "Europe/Prague",
+        "started_at": datetime(2026, 3, 1, 1, 15, tzinfo=UTC),
+        "night": "night",
+        "observes": True,
+        "full_refresh": False,
+        "backfill_from": None,
+        "backfill_to": None,
+        "conn_ids": ("fulfillment_cz",),
+    }
+    return RunContext(**(given | fields))
+
+
+@pytest.fixture
+def land(tmp_path: Path) -> Callable[..., Landed]:
+    """Lands rows as a complete listing: ``land("movements", [rows], **manifest fields)``."""
+    made = 0
+
+    def landing(listing: str, rows: list[dict[str, Any]], api: str = "fulfillment_cz", **fields: Any) -> Landed:
+        nonlocal made
+        made += 1
+        folder = tmp_path / f"night{made}" / "main" / f"{api}.{listing}"
+        folder.mkdir(parents=True)
+        lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        pages = [write_page(folder, 1, lines, len(rows))] if rows else []
+        given: dict[str, Any] = {
+            "api": api,
+            "listing": listing,
+            "account": "main",
+            "night": f"night{made}",
+            "complete": True,
+            "pages": pages,
+            "rows": len(rows),
+            "distinct_keys": len(rows),
+            "promised_total": len(rows),
+            "proof": "totalCount",
+            "read_at": "2026-03-01T02:15:00",
+        }
+        manifest = Manifest(**(given | fields))
+        write_manifest(folder, manifest)
+        return Landed(manifest, folder)
+
+    return landing

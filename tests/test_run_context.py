@@ -1,0 +1,95 @@
+"""Parameters, as_of and the folders of a run."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stockbook.clock import ManualClock
+from stockbook.errors import ConfigError
+from stockbook.runs import nights
+from stockbook.runs.context import Parameters, parse_as_of, parse_parameters, run_id_of
+from stockbook.settings import Settings
+
+NOW = datetime(2026, 3, 1, 2, 15)
+
+
+def test_an_empty_as_of_is_now() -> None:
+    """Empty text, blanks and None all mean the moment the run started."""
+    assert [parse_as_of(text, NOW) for text in ("", "  ", None)] == [NOW] * 3
+
+
+def test_as_of_is_a_local_date_time() -> None:
+    """A date alone is its midnight."""
+    assert parse_as_of("2026-02-28T02:15:00", NOW) == datetime(2026, 2, 28, 2, 15)
+    assert parse_as_of("2026-02-28", NOW) == datetime(2026, 2, 28)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-02-28T02:15:00Z", "2026-02-28T02:15:00+01:00"])
+def test_another_as_of_is_refused(text: str) -> None:
+    """The message shows the form that is expected and what came."""
+    with pytest.raises(ConfigError, match="must be a local date-time such as 2026-02-28T02:15:00") as caught:
+        parse_as_of(text, NOW)
+    assert text in str(caught.value)
+
+
+def test_parameters_come_from_text_as_well_as_json() -> None:
+    """Empty values count as not given; accounts may be a comma separated text."""
+    assert parse_parameters(
+        {"as_of": "", "accounts": "main, shop2", "backfill_from": "2026-01-01", "backfill_to": "2026-01-31"}
+    ) == (Parameters(accounts=("main", "shop2"), backfill_from=date(2026, 1, 1), backfill_to=date(2026, 1, 31)))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"backfill_from": "2026-01-01"}, "go together"),
+        ({"backfill_from": "2026-02-01", "backfill_to": "2026-01-01"}, "must not be after"),
+        ({"backfill_from": "January", "backfill_to": "2026-01-01"}, "cannot be read"),
+        ({"full_refresh": "perhaps"}, "cannot be read"),
+        ({"fullrefresh": True}, "cannot be read"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(given: dict[str, object], message: str) -> None:
+    """The message says what was expected."""
+    with pytest.raises(ConfigError, match=message):
+        parse_parameters(given)
+
+
+def test_a_run_id_is_a_folder_name() -> None:
+    """Whatever Airflow calls a run becomes letters, digits, dots, dashes and underscores."""
+    assert run_id_of("manual__2026-03-01T01:15:00+00:00") == "manual__2026-03-01T01-15-00-00-00"
+    assert run_id_of("///") == "run"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with an empty home."""
+    return Settings.load({"STOCKBOOK_HOME": str(tmp_path)})
+
+
+def test_a_killed_night_goes_on_in_its_folder(settings: Settings, clock: ManualClock) -> None:
+    """The same as_of and parameters find the unfinished folder; once loaded, or hours later, they get a new one."""
+    first = nights.open_folder(settings, NOW, Parameters(), clock)
+    again = nights.open_folder(settings, NOW, Parameters(), clock)
+    other = nights.open_folder(settings, NOW, Parameters(full_refresh=True), clock)
+    nights.mark_loaded(settings, first)
+    after_load = nights.open_folder(settings, NOW, Parameters(), clock)
+    clock.sleep(timedelta(hours=7).total_seconds())
+    much_later = nights.open_folder(settings, NOW, Parameters(), clock)
+
+    assert again == first
+    assert len({first, other, after_load, much_later}) == 4
+
+
+def test_old_landings_are_dropped(settings: Settings, clock: ManualClock) -> None:
+    """Folders opened before the instant go, the one in use stays."""
+    kept = nights.open_folder(settings, NOW, Parameters(), clock)
+    old = nights.open_folder(settings, NOW + timedelta(days=1), Parameters(), clock)
+    clock.sleep(86400 * 100)
+    new = nights.open_folder(settings, NOW + timedelta(days=2), Parameters(), clock)
+
+    nights.drop_old(settings, datetime(2026, 5, 1, tzinfo=UTC), keep=kept)
+
+    assert sorted(folder.name for folder in settings.landing.iterdir()) == sorted([kept, new])
+    assert old not in {folder.name for folder in settings.landing.iterdir()}

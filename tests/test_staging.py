@@ -1,0 +1,301 @@
+"""Landed pages to staging tables: types, quarantine, merge, history, cursor."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from conftest import a_run
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
+from stockbook.errors import LandingDamaged, StagingRefused
+from stockbook.landing.manifest import Refused
+from stockbook.progress import Silent
+from stockbook.staging.load import Landed, Loaded, load
+
+Land = Callable[..., Landed]
+
+
+def movement(movement_id: int, **fields: Any) -> dict[str, Any]:
+    """A landed movement row: an intake of ten at 4.00."""
+    return {
+        "id": movement_id,
+        "variant_id": 7,
+        "movement": "in",
+        "fulfillment_order_id": None,
+        "preload_id": None,
+        "reload_id": None,
+        "price_per_unit": "4.00",
+        "extra_cost_per_unit": None,
+        "quantity": 10,
+        "damaged_quantity": 0,
+        "created": "2026-02-01 09:00:00",
+    } | fields
+
+
+def order(order_id: str, **fields: Any) -> dict[str, Any]:
+    """A landed order row with two lines."""
+    return {
+        "id": order_id,
+        "number": "FF1",
+        "status": "created",
+        "on_hold": False,
+        "currency_id": "CZK",
+        "delivery": {"id": 3, "value": "100.50", "name": "Post", "status": None, "tracking_number": None},
+        "payment": {"cod": True, "price": "100.50"},
+        "recipient": {"email": "k1", "city": "Brno", "zipcode": "602"},
+        "expedition": {"status": "waiting", "problem": None},
+        "products": [{"code": "DS1", "ext_code": 12, "quantity": 1}, {"code": "DS2", "ext_code": "007", "quantity": 2}],
+        "created": "2026-02-01 09:00:00",
+    } | fields
+
+
+@pytest.fixture
+def load_now(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], clock: ManualClock
+) -> Callable[..., list[Loaded]]:
+    """Loads landed listings as of a local time."""
+
+    def loading(
+        *landed: Landed, as_of: str = "2026-03-01T02:15:00", run_id: str = "r1", share: float = 0.01
+    ) -> list[Loaded]:
+        return load(con, a_run(as_of, run_id), list(landed), tables, clock, Silent(), share)
+
+    return loading
+
+
+LoadNow = Callable[..., list[Loaded]]
+
+
+def test_a_row_arrives_with_its_declared_types(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Text and numbers of the wire become the declared types, the local text is kept beside the time."""
+    load_now(land("movements", [movement(1, price_per_unit="0.123456789012")], floor=0, ceiling=1))
+
+    rows = con.execute(
+        "select movement_id, unit_price, unit_extra_cost, created_text, created_at from staging.movements"
+    ).fetchall()
+    assert rows == [(1, Decimal("0.123456789012"), None, "2026-02-01 09:00:00", datetime(2026, 2, 1, 9))]
+
+
+def test_lines_of_an_order_keep_their_position_and_codes(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Array elements become rows numbered from 1; codes are text whatever JSON type they came as."""
+    load_now(land("orders", [order("o1")], window_from="2026-02-01", window_to="2026-02-01"))
+
+    lines = con.execute(
+        "select order_id, line_no, code, ext_code, quantity from staging.order_lines order by line_no"
+    ).fetchall()
+    assert lines == [("o1", 1, "DS1", "12", 1), ("o1", 2, "DS2", "007", 2)]
+
+
+def test_loading_the_same_again_changes_nothing(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """A second load of equal pages at the same as_of leaves every table as it was, to the row."""
+    listings = [
+        land("movements", [movement(1), movement(2)], floor=0, ceiling=2),
+        land("orders", [order("o1"), order("o2")], window_from="2026-02-01", window_to="2026-02-01"),
+    ]
+    load_now(*listings)
+    names = ["movements", "movements_history", "orders", "orders_history", "order_lines"]
+    before = [con.execute(f"select * from staging.{name} order by all").fetchall() for name in names]
+
+    second = load_now(*listings, run_id="r2")
+
+    assert [con.execute(f"select * from staging.{name} order by all").fetchall() for name in names] == before
+    assert {(item.counts.new, item.counts.changed, item.counts.gone) for item in second} == {(0, 0, 0)}
+
+
+def test_the_last_delivery_of_a_key_wins(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """A page border that repeats a row with newer content leaves one row with that content."""
+    load_now(land("movements", [movement(1, quantity=1), movement(1, quantity=2)], floor=0, ceiling=1))
+
+    assert con.execute("select movement_id, quantity from staging.movements").fetchall() == [(1, 2)]
+
+
+def test_a_changed_ledger_row_keeps_its_earlier_version(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """The new content is current; the old one is closed at the night the change was seen."""
+    load_now(land("movements", [movement(1, price_per_unit=None)], floor=0, ceiling=1))
+    loaded = load_now(land("movements", [movement(1)], floor=0, ceiling=1), as_of="2026-03-02T02:15:00", run_id="r2")
+
+    versions = con.execute(
+        "select _version, unit_price, _valid_from, _valid_to, _in_first_load "
+        "from staging.movements_history order by _version"
+    ).fetchall()
+    assert versions == [
+        (1, None, datetime(2026, 3, 1, 2, 15), datetime(2026, 3, 2, 2, 15), True),
+        (2, Decimal("4"), datetime(2026, 3, 2, 2, 15), None, False),
+    ]
+    assert loaded[0].counts.changed == 1
+
+
+def test_an_order_seen_again_unchanged_only_moves_its_last_poll(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Between two polls with the same status there is one version whose last sighting is the second poll."""
+    window = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    load_now(land("orders", [order("o1")], **window))
+    load_now(land("orders", [order("o1")], **window), as_of="2026-03-02T02:15:00", run_id="r2")
+
+    seen = con.execute("select _version, _valid_from, _last_seen_at, _valid_to from staging.orders_history").fetchall()
+    assert seen == [(1, datetime(2026, 3, 1, 2, 15), datetime(2026, 3, 2, 2, 15), None)]
+
+
+def test_absence_from_a_complete_snapshot_deletes_and_return_undeletes(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A category that is gone is marked with the night's as_of; back again, it has no mark and a new version."""
+    categories = [{"id": 1, "parent": 0, "name": "A"}, {"id": 2, "parent": 1, "name": "B"}]
+    load_now(land("categories", categories))
+    load_now(land("categories", categories[:1]), as_of="2026-03-02T02:15:00", run_id="r2")
+    deleted = con.execute("select category_id, _deleted_at from staging.categories order by 1").fetchall()
+    load_now(land("categories", categories), as_of="2026-03-03T02:15:00", run_id="r3")
+
+    assert deleted == [(1, None), (2, datetime(2026, 3, 2, 2, 15))]
+    assert con.execute("select _deleted_at from staging.categories where category_id = 2").fetchall() == [(None,)]
+    assert con.execute(
+        "select _version, _valid_to from staging.categories_history where category_id = 2 order by 1"
+    ).fetchall() == [(1, datetime(2026, 3, 2, 2, 15)), (2, None)]
+
+
+def test_an_order_outside_the_window_is_not_deleted(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Absence means something only where the listing was complete: in its days, and among the ids asked for."""
+    load_now(land("orders", [order("old"), order("asked")], window_from="2026-02-01", window_to="2026-02-01"))
+    load_now(
+        land("orders", [], window_from="2026-02-20", window_to="2026-03-02", asked_ids=["asked"]),
+        as_of="2026-03-02T02:15:00",
+        run_id="r2",
+    )
+
+    rows = con.execute("select order_id, _deleted_at is not null from staging.orders order by 1").fetchall()
+    assert rows == [("asked", True), ("old", False)]
+
+
+def test_a_row_that_breaks_its_declaration_is_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """It is in quarantine with its reason and without personal data; the others are loaded."""
+    load_now(
+        land("orders", [order("o1"), order("o2", created="soon")], window_from="2026-02-01", window_to="2026-02-01")
+    )
+
+    assert con.execute("select order_id from staging.orders").fetchall() == [("o1",)]
+    assert con.execute("select distinct order_id from staging.order_lines").fetchall() == [("o1",)]
+    [(table, key, reason, fields)] = con.execute(
+        "select table_name, row_key, reason, fields from staging.quarantine"
+    ).fetchall()
+    assert (table, key, reason) == ("orders", "o2", "created_at: expected timestamp")
+    assert "k1" not in fields
+    assert "recipient_key" not in fields
+
+
+def test_a_good_delivery_heals_quarantine(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Once the row is right, it is loaded and its quarantine entry is gone."""
+    load_now(land("movements", [movement(1), movement(2, quantity="many")], floor=0, ceiling=2))
+    load_now(
+        land("movements", [movement(1), movement(2)], floor=0, ceiling=2), as_of="2026-03-02T02:15:00", run_id="r2"
+    )
+
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+    assert con.execute("select movement_id from staging.movements order by 1").fetchall() == [(1,), (2,)]
+
+
+def test_a_listing_with_rows_that_could_not_land_deletes_nothing(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A row that could not even be projected is at the source: what is absent may be that one."""
+    load_now(land("categories", [{"id": n, "parent": 0, "name": "A"} for n in range(300)]))
+    refused = [Refused("expected an object", "$", 1)]
+    load_now(
+        land("categories", [{"id": n, "parent": 0, "name": "A"} for n in range(299)], refused=refused),
+        as_of="2026-03-02T02:15:00",
+        run_id="r2",
+    )
+
+    assert con.execute("select count(*) from staging.categories where _deleted_at is null").fetchall() == [(300,)]
+
+
+def test_a_refused_row_is_no_absence(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """What was known of a row stays when its new delivery cannot be read."""
+    load_now(land("categories", [{"id": 1, "parent": 0, "name": "A"}]))
+    load_now(land("categories", [{"id": 1, "parent": "top", "name": "A"}]), as_of="2026-03-02T02:15:00", run_id="r2")
+
+    assert con.execute("select category_id, parent_id, _deleted_at from staging.categories").fetchall() == [
+        (1, 0, None)
+    ]
+
+
+def test_too_many_broken_rows_stop_the_load(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Above the threshold nothing is loaded at all, not even the listings that were fine."""
+    good = land("categories", [{"id": 1, "parent": 0, "name": "A"}])
+    bad = land("movements", [movement(n, quantity="many" if n < 3 else 1) for n in range(10)], floor=0, ceiling=10)
+
+    with pytest.raises(StagingRefused, match="3 of 10 rows of movements"):
+        load_now(good, bad)
+
+    assert con.execute("select count(*) from staging.categories").fetchall() == [(0,)]
+    assert con.execute("select count(*) from meta.cursor").fetchall() == [(0,)]
+
+
+def test_a_time_in_the_skipped_hour_is_set_aside(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """02:30 on the last Sunday of March never was in Prague."""
+    load_now(
+        land("orders", [order("o1", created="2025-03-30 02:30:00")], window_from="2025-03-30", window_to="2025-03-30")
+    )
+
+    assert con.execute("select reason from staging.quarantine").fetchall() == [
+        ("created_at: a time in the hour that is skipped in spring",)
+    ]
+
+
+def test_the_cursor_is_written_with_the_rows(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """After a load the ledger's cursor is its ceiling, the documents' the last day; it never goes back."""
+    load_now(
+        land("movements", [movement(5)], floor=0, ceiling=5),
+        land("orders", [], window_from="2026-02-01", window_to="2026-03-01"),
+    )
+    load_now(land("movements", [movement(3)], floor=0, ceiling=3), as_of="2026-03-02T02:15:00", run_id="r2")
+
+    cursors = con.execute(
+        "select listing, ceiling, cast(window_to as varchar), run_id from meta.cursor order by 1"
+    ).fetchall()
+    assert cursors == [("movements", 5, None, "r2"), ("orders", None, "2026-03-01", "r1")]
+
+
+def test_a_damaged_page_is_refused_before_anything_is_loaded(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A page that is not what was written stops the load with the file's name."""
+    landed = land("movements", [movement(1)], floor=0, ceiling=1)
+    page = landed.folder / landed.manifest.pages[0].file
+    page.write_bytes(page.read_bytes()[:-5])
+
+    with pytest.raises(LandingDamaged, match=page.name):
+        load_now(landed)
+
+    assert con.execute("select count(*) from staging.movements").fetchall() == [(0,)]
+
+
+def test_prices_of_two_arrays_become_rows_of_one_table(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A price model's amounts per currency and per country are rows told apart by market_type."""
+    price = {
+        "id": 672,
+        "title": "Standard",
+        "valid": 1,
+        "currencies": [{"currency": "eur", "price": 1490}],
+        "countries": [{"country_code": "CH", "country_name": "Switzerland", "price": 1790}],
+    }
+    load_now(land("prices", [price], api="flickrocket"))
+
+    rows = con.execute(
+        "select price_id, market_type, market_code, amount_minor, is_valid from staging.flickrocket_prices order by 2"
+    ).fetchall()
+    assert rows == [(672, "country", "CH", 1790, True), (672, "currency", "eur", 1490, True)]
