@@ -1,0 +1,145 @@
+-- Stock that left for an order or came back from it.
+-- Grain: one row per account and movement that names an order.
+with
+
+movements as (
+
+    select
+        m.account,
+        m.movement_id,
+        k.order_no,
+        m.variant_id,
+        m.direction,
+        m.quantity,
+        m.damaged_quantity,
+        m.created_at
+    from staging.movements as m
+    inner join intermediate.order_key as k
+        on
+            m.account = k.account
+            and m.order_id = k.order_id
+    where m._deleted_at is null
+
+),
+
+zone_days as (
+
+    select
+        date,
+        has_change,
+        local_offset
+    from intermediate.calendar_zone_day
+
+),
+
+current_run as (
+
+    select zone
+    from meta.current_run
+
+),
+
+breaks as (
+
+    select
+        order_no,
+        is_restored,
+        is_not_sent,
+        after_utc,
+        at_utc
+    from intermediate.order_break
+
+),
+
+-- ids ascend in time: inside the hour that occurs twice, the second pass begins where the clock falls back
+doubtful as (
+
+    select
+        m.account,
+        m.movement_id,
+        staging.utc_of(m.created_at, r.zone) as first_pass_utc,
+        staging.utc_of_second(m.created_at, r.zone) as second_pass_utc,
+        m.created_at < max(m.created_at) over (
+            partition by m.account, cast(m.created_at as date)
+            order by m.movement_id
+            rows between unbounded preceding and 1 preceding
+        ) as falls_back
+    from movements as m
+    inner join zone_days as d
+        on cast(m.created_at as date) = d.date
+    cross join current_run as r
+    where
+        d.has_change
+        and staging.utc_of(m.created_at, r.zone) <> staging.utc_of_second(m.created_at, r.zone)
+
+),
+
+second_pass as (
+
+    select
+        account,
+        movement_id,
+        first_pass_utc,
+        second_pass_utc,
+        bool_or(falls_back) over (
+            partition by account, cast(first_pass_utc as date)
+            order by movement_id
+            rows between unbounded preceding and current row
+        ) as is_second
+    from doubtful
+
+),
+
+instants as (
+
+    select
+        m.*,
+        case
+            when s.is_second then s.second_pass_utc
+            when d.has_change is false then m.created_at - to_seconds(d.local_offset)
+            else staging.utc_of(m.created_at, r.zone)
+        end as moved_at_utc
+    from movements as m
+    left join zone_days as d
+        on cast(m.created_at as date) = d.date
+    left join second_pass as s
+        on
+            m.account = s.account
+            and m.movement_id = s.movement_id
+    cross join current_run as r
+
+),
+
+-- few orders have breaks: the inequality meets only their movements
+begun_again as (
+
+    select
+        i.account,
+        i.movement_id,
+        -- goods leave a restored order, not a cancelled one; they come back before they are not sent
+        count(*) filter (where b.is_restored and i.moved_at_utc > b.after_utc) as restores,
+        count(*) filter (where b.is_not_sent and i.moved_at_utc > b.at_utc) as failed_attempts
+    from instants as i
+    inner join breaks as b
+        on i.order_no = b.order_no
+    group by i.account, i.movement_id
+
+)
+
+select
+    i.account,
+    i.movement_id,
+    i.order_no,
+    i.variant_id,
+    i.direction,
+    i.quantity + i.damaged_quantity as pieces,
+    i.damaged_quantity as damaged_pieces,
+    i.moved_at_utc,
+    1 + coalesce(b.restores, 0) as cycle_no,
+    1 + coalesce(b.failed_attempts, 0) as attempt_no
+from instants as i
+left join begun_again as b
+    on
+        i.account = b.account
+        and i.movement_id = b.movement_id
+where i.moved_at_utc is not null

@@ -1,0 +1,308 @@
+-- Between which moments an order could be worked on, and between which it left, was cancelled, or neither.
+-- Grain: one row per order and cycle.
+with
+
+milestones as (
+
+    select *
+    from intermediate.order_milestone
+
+),
+
+orders as (
+
+    select
+        order_no,
+        created_at_utc,
+        created_date,
+        delivery_id,
+        dispatch_date
+    from intermediate.order_key
+
+),
+
+fills as (
+
+    select
+        order_no,
+        cycle_no,
+        is_complete,
+        is_in_full,
+        has_unknown_variant
+    from intermediate.order_fill
+
+),
+
+rules as (
+
+    select
+        r.order_no,
+        p.rule_no,
+        p.policy_version,
+        p.calendar_version,
+        p.cutoff,
+        p.handling_days,
+        p.stop_event,
+        p.unseen_waits
+    from intermediate.sla_rule as r
+    inner join intermediate.sla_policy as p
+        on r.rule_no = p.rule_no
+
+),
+
+current_run as (
+
+    select
+        as_of,
+        zone,
+        staging.utc_of(as_of, zone) as now_utc
+    from meta.current_run
+
+),
+
+-- goods packed, sent or delivered had left before: leaving bounds them from below
+bounded as (
+
+    select
+        m.*,
+        o.created_date,
+        o.delivery_id,
+        o.created_at_utc as order_created_at_utc,
+        r.rule_no,
+        r.policy_version,
+        r.calendar_version,
+        r.cutoff,
+        r.handling_days,
+        -- without a rule nothing is promised, but what left still did
+        coalesce(r.stop_event, 'stock_out') as stop_event,
+        coalesce(r.unseen_waits = 'widen', false) as widens,
+        n.now_utc,
+        case when o.dispatch_date is not null then staging.utc_of(cast(o.dispatch_date as timestamp), n.zone) end
+            as requested_at_utc,
+        coalesce(f.is_complete, false) as is_complete,
+        coalesce(f.has_unknown_variant, false) as has_unknown_variant,
+        f.is_in_full,
+        case when f.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc,
+        case when m.cycle_no = 1 then o.created_at_utc else m.restored_after_utc end as begun_after_utc,
+        case when m.cycle_no = 1 then o.created_at_utc else m.restored_at_utc end as begun_at_utc
+    from milestones as m
+    inner join orders as o
+        on m.order_no = o.order_no
+    left join rules as r
+        on m.order_no = r.order_no
+    left join fills as f
+        on
+            m.order_no = f.order_no
+            and m.cycle_no = f.cycle_no
+    cross join current_run as n
+
+),
+
+handed_over as (
+
+    select
+        * replace (
+            case
+                when stock_out_at_utc <= packed_at_utc then greatest(packed_after_utc, stock_out_at_utc)
+                else packed_after_utc
+            end as packed_after_utc,
+            case
+                when stock_out_at_utc <= sent_at_utc then greatest(sent_after_utc, stock_out_at_utc)
+                else sent_after_utc
+            end as sent_after_utc,
+            case
+                when stock_out_at_utc <= delivered_at_utc then greatest(delivered_after_utc, stock_out_at_utc)
+                else delivered_after_utc
+            end as delivered_after_utc
+        ),
+        -- after a failed attempt the goods may leave without a new movement: then only polls tell
+        stop_event = 'stock_out' and stock_out_at_utc is null and is_complete and not_sent_at_utc is not null
+            as is_resent
+    from bounded
+
+),
+
+stopped as (
+
+    select
+        *,
+        case stop_event
+            when 'stock_out' then case when is_resent then not_sent_after_utc else stock_out_at_utc end
+            when 'packed' then packed_after_utc
+            when 'sent' then sent_after_utc
+            when 'delivered' then delivered_after_utc
+        end as stop_after_utc,
+        case stop_event
+            when 'stock_out' then case when is_resent then sent_at_utc else stock_out_at_utc end
+            when 'packed' then packed_at_utc
+            when 'sent' then sent_at_utc
+            when 'delivered' then delivered_at_utc
+        end as stop_at_utc
+    from handed_over
+
+),
+
+settled as (
+
+    select
+        *,
+        stop_at_utc is not null and (cancelled_at_utc is null or stop_at_utc <= cancelled_at_utc) as is_dispatched,
+        -- it went, but what stops the clock was never seen whole
+        stop_at_utc is null
+        and coalesce(
+            case stop_event
+                when 'stock_out' then sent_at_utc is not null
+                when 'delivered' then returned_at_utc is not null
+            end, false
+        ) as is_dispatch_missing,
+        last_held_at_utc is not null and (released_at_utc is null or released_at_utc < last_held_at_utc) as is_held,
+        waiting_at_utc is not null and (stock_ready_at_utc is null or stock_ready_at_utc < waiting_at_utc)
+            as is_waiting,
+        sent_back_at_utc is not null and (pushed_at_utc is null or pushed_at_utc < sent_back_at_utc) as is_sent_back
+    from stopped
+
+),
+
+-- an open wait of an order that left nevertheless ended unseen, before it left
+waits as (
+
+    select
+        *,
+        is_dispatched or is_dispatch_missing as is_gone,
+        case
+            when last_held_at_utc is null then begun_after_utc
+            -- whether a hold set later stops the clock is known from events only: both readings are kept
+            when hold_set_after_utc is not null and created_on_hold_at_utc is not null
+                then coalesce(first_released_after_utc, begun_after_utc)
+            when hold_set_after_utc is not null or is_held then begun_after_utc
+            else released_after_utc
+        end as hold_ended_after_utc,
+        case when last_held_at_utc is null then begun_at_utc when not is_held then released_at_utc end
+            as hold_ended_at_utc,
+        case
+            when waiting_at_utc is null then begun_after_utc
+            when is_waiting then waiting_after_utc
+            else stock_ready_after_utc
+        end as stock_wait_ended_after_utc,
+        case when waiting_at_utc is null then begun_at_utc when not is_waiting then stock_ready_at_utc end
+            as stock_wait_ended_at_utc,
+        case
+            when sent_back_at_utc is null then begun_after_utc
+            when is_sent_back then sent_back_after_utc
+            else pushed_after_utc
+        end as correction_ended_after_utc,
+        case when sent_back_at_utc is null then begun_at_utc when not is_sent_back then pushed_at_utc end
+            as correction_ended_at_utc
+    from settled
+
+),
+
+earliest as (
+
+    select
+        *,
+        not is_gone and (is_waiting or is_sent_back or (is_held and hold_set_after_utc is null)) as is_last_seen_stopped,
+        not is_gone and (is_waiting or is_sent_back or is_held) as is_perhaps_stopped,
+        is_held or is_waiting or is_sent_back as has_open_wait,
+        greatest(
+            begun_after_utc,
+            hold_ended_after_utc,
+            stock_wait_ended_after_utc,
+            correction_ended_after_utc,
+            requested_at_utc
+        ) as ready_after_utc,
+        greatest(begun_at_utc, hold_ended_at_utc, stock_wait_ended_at_utc, correction_ended_at_utc) as ready_at_utc,
+        case when is_dispatched then stop_at_utc end as left_at_utc
+    from waits
+
+)
+
+select
+    order_no,
+    cycle_no,
+    delivery_id,
+    created_date,
+    order_created_at_utc,
+    now_utc,
+    rule_no,
+    policy_version,
+    calendar_version,
+    cutoff,
+    handling_days,
+    case when rule_no is not null then stop_event end as stop_event,
+    is_dispatched,
+    is_dispatch_missing,
+    case when is_dispatched then stop_after_utc when is_dispatch_missing then last_stock_out_at_utc end
+        as dispatch_after_utc,
+    case when is_dispatched then stop_at_utc end as dispatch_at_utc,
+    case
+        when not is_dispatched then null
+        when stop_event = 'stock_out' and not is_resent
+            then case when has_unknown_variant then 'assumed' else 'movement' end
+        else 'poll'
+    end as dispatch_evidence,
+    case
+        when not is_last_seen_stopped then ready_after_utc
+        -- cancelled after a poll that still saw the wait: it may have ended unseen in between
+        when cancelled_at_utc is not null then greatest(ready_after_utc, cancelled_after_utc)
+    end as eligible_after_utc,
+    case
+        when is_perhaps_stopped then null
+        when widens then greatest(ready_after_utc, coalesce(left_at_utc, cancelled_at_utc, now_utc))
+        when has_open_wait then greatest(ready_after_utc, coalesce(left_at_utc, now_utc))
+        else greatest(ready_after_utc, least(ready_at_utc, left_at_utc))
+    end as eligible_at_utc,
+    case
+        when is_perhaps_stopped then null
+        when
+            widens
+            or last_held_at_utc is not null
+            or waiting_at_utc is not null
+            or sent_back_at_utc is not null
+            or cycle_no > 1
+            then 'poll'
+        else 'assumed'
+    end as eligible_evidence,
+    case
+        when is_gone or cancelled_at_utc is not null then null
+        when is_held then 'hold'
+        when is_waiting then 'stock'
+        when is_sent_back then 'correction'
+        when requested_at_utc > now_utc then 'requested_date'
+    end as not_eligible_reason,
+    hold_ended_after_utc as released_after_utc,
+    hold_ended_at_utc as released_at_utc,
+    case
+        when hold_ended_at_utc is null then null
+        when last_held_at_utc is null then 'assumed'
+        else 'poll'
+    end as released_evidence,
+    case when not is_waiting then stock_ready_after_utc end as stock_ready_after_utc,
+    case when not is_waiting then stock_ready_at_utc end as stock_ready_at_utc,
+    first_stock_out_at_utc,
+    stock_out_at_utc,
+    packed_after_utc,
+    packed_at_utc,
+    sent_after_utc,
+    sent_at_utc,
+    delivered_after_utc,
+    delivered_at_utc,
+    case when stock_in_at_utc is null then returned_after_utc end as returned_after_utc,
+    coalesce(stock_in_at_utc, returned_at_utc) as returned_at_utc,
+    case
+        when stock_in_at_utc is not null then 'movement'
+        when returned_at_utc is not null then 'poll'
+    end as returned_evidence,
+    cancelled_after_utc,
+    cancelled_at_utc,
+    restored_after_utc,
+    restored_at_utc,
+    not_sent_after_utc,
+    not_sent_at_utc,
+    problem_began_after_utc,
+    problem_began_at_utc,
+    problem_ended_after_utc,
+    problem_ended_at_utc,
+    damaged_in_at_utc,
+    is_in_full
+from earliest

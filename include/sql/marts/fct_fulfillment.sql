@@ -1,0 +1,336 @@
+-- Did an order leave on time: milestones, promise and state, each cycle of an order by itself.
+-- Grain: one row per account, order and cycle.
+with
+
+orders as (
+
+    select
+        account,
+        order_id,
+        order_no
+    from intermediate.order_key
+
+),
+
+eligibility as (
+
+    select *
+    from intermediate.sla_eligibility
+
+),
+
+promises as (
+
+    select
+        order_no,
+        cycle_no,
+        due_after_utc,
+        due_at_utc,
+        due_date,
+        due_working_day_no
+    from intermediate.sla_promise
+
+),
+
+zone_days as (
+
+    select
+        date,
+        utc_offset,
+        utc_change_at,
+        utc_offset_after
+    from intermediate.calendar_zone_day
+
+),
+
+calendar_days as (
+
+    select
+        calendar_version,
+        date,
+        opens_at_utc,
+        closes_at_utc,
+        open_seconds_before
+    from intermediate.calendar_day
+
+),
+
+due_days as (
+
+    select
+        rule_no,
+        working_day_no,
+        due_at_utc,
+        opens_at_utc,
+        closes_at_utc,
+        open_seconds_before
+    from intermediate.sla_due_day
+
+),
+
+latest_cycles as (
+
+    select
+        order_no,
+        max(cycle_no) as cycle_no
+    from intermediate.order_break
+    group by order_no
+
+),
+
+-- working days whose promises have run out by now
+past_days as (
+
+    select
+        d.rule_no,
+        max(d.working_day_no) as working_day_no
+    from due_days as d
+    cross join meta.current_run as r
+    where d.due_at_utc < staging.utc_of(r.as_of, r.zone)
+    group by d.rule_no
+
+),
+
+promised as (
+
+    select
+        e.*,
+        p.due_after_utc,
+        p.due_at_utc,
+        p.due_date,
+        p.due_working_day_no,
+        coalesce(e.cycle_no = c.cycle_no, true) as is_latest_cycle,
+        e.dispatch_after_utc is not distinct from e.dispatch_at_utc as is_dispatch_exact,
+        e.eligible_after_utc is not distinct from e.eligible_at_utc as is_eligible_exact,
+        coalesce(e.dispatch_at_utc, case when not e.is_dispatch_missing then coalesce(e.cancelled_at_utc, e.now_utc) end)
+            as ended_at_utc
+    from eligibility as e
+    left join promises as p
+        on
+            e.order_no = p.order_no
+            and e.cycle_no = p.cycle_no
+    left join latest_cycles as c
+        on e.order_no = c.order_no
+
+),
+
+-- a state is claimed only when both ends of every interval agree
+judged as (
+
+    select
+        *,
+        case
+            when rule_no is null then 'unknown'
+            when is_dispatched
+                then
+                    case
+                        when dispatch_at_utc <= due_after_utc then 'on_time'
+                        when is_dispatch_exact and dispatch_at_utc > due_at_utc then 'late'
+                        when not is_dispatch_exact and dispatch_after_utc >= due_at_utc then 'late'
+                        else 'unknown'
+                    end
+            when is_dispatch_missing then case when dispatch_after_utc > due_at_utc then 'late' else 'unknown' end
+            when cancelled_at_utc is not null
+                then
+                    case
+                        when cancelled_at_utc <= due_after_utc then 'excluded'
+                        when cancelled_after_utc >= due_at_utc then 'late'
+                        else 'unknown'
+                    end
+            when eligible_after_utc is null or eligible_after_utc > now_utc then 'pending'
+            when now_utc <= due_after_utc then 'pending'
+            when now_utc > due_at_utc then 'overdue'
+            else 'unknown'
+        end as sla_state
+    from promised
+
+),
+
+flagged as (
+
+    select
+        *,
+        case
+            when sla_state = 'on_time' then true
+            when sla_state <> 'unknown' or not (is_dispatched or is_dispatch_missing) then false
+            when is_dispatched and is_dispatch_exact then coalesce(dispatch_at_utc <= due_at_utc, true)
+            else coalesce(dispatch_after_utc < due_at_utc, true)
+        end as could_be_on_time,
+        case
+            when sla_state in ('late', 'overdue') then true
+            when sla_state <> 'unknown' then false
+            else coalesce(dispatch_at_utc > due_after_utc, true)
+        end as could_be_late
+    from judged
+
+),
+
+-- open seconds of the calendar before each moment: their differences are business time
+measured as (
+
+    select
+        f.*,
+        created_day.open_seconds_before
+        + coalesce(
+            greatest(
+                date_diff(
+                    'second',
+                    created_day.opens_at_utc,
+                    least(f.order_created_at_utc, created_day.closes_at_utc)
+                ), 0
+            ), 0
+        ) as open_seconds_created,
+        eligible_day.open_seconds_before
+        + coalesce(
+            greatest(
+                date_diff('second', eligible_day.opens_at_utc, least(f.eligible_at_utc, eligible_day.closes_at_utc)), 0
+            ), 0
+        ) as open_seconds_eligible,
+        ended_day.open_seconds_before
+        + coalesce(
+            greatest(
+                date_diff('second', ended_day.opens_at_utc, least(f.ended_at_utc, ended_day.closes_at_utc)), 0
+            ), 0
+        ) as open_seconds_ended,
+        due_day.open_seconds_before
+        + greatest(
+            date_diff('second', due_day.opens_at_utc, least(f.due_at_utc, due_day.closes_at_utc)), 0
+        ) as open_seconds_due,
+        past_days.working_day_no as past_working_day_no
+    from flagged as f
+    left join calendar_days as created_day
+        on
+            f.calendar_version = created_day.calendar_version
+            and f.created_date = created_day.date
+    left join zone_days as eligible_zone
+        on cast(f.eligible_at_utc as date) = eligible_zone.date
+    left join calendar_days as eligible_day
+        on
+            f.calendar_version = eligible_day.calendar_version
+            and cast(
+                f.eligible_at_utc + to_seconds(
+                    case
+                        when f.eligible_at_utc >= eligible_zone.utc_change_at then eligible_zone.utc_offset_after
+                        else eligible_zone.utc_offset
+                    end
+                ) as date
+            ) = eligible_day.date
+    left join zone_days as ended_zone
+        on cast(f.ended_at_utc as date) = ended_zone.date
+    left join calendar_days as ended_day
+        on
+            f.calendar_version = ended_day.calendar_version
+            and cast(
+                f.ended_at_utc + to_seconds(
+                    case
+                        when f.ended_at_utc >= ended_zone.utc_change_at then ended_zone.utc_offset_after
+                        else ended_zone.utc_offset
+                    end
+                ) as date
+            ) = ended_day.date
+    left join due_days as due_day
+        on
+            f.rule_no = due_day.rule_no
+            and f.due_working_day_no = due_day.working_day_no
+    left join past_days
+        on f.rule_no = past_days.rule_no
+
+)
+
+select
+    k.account,
+    k.order_id,
+    cycle_no,
+    is_latest_cycle,
+    m.delivery_id,
+    policy_version,
+    calendar_version,
+    stop_event,
+    order_created_at_utc as created_at_utc,
+    released_after_utc,
+    released_at_utc,
+    released_evidence,
+    stock_ready_after_utc,
+    stock_ready_at_utc,
+    case when stock_ready_at_utc is not null then 'poll' end as stock_ready_evidence,
+    first_stock_out_at_utc,
+    stock_out_at_utc,
+    case when stock_out_at_utc is not null then 'movement' end as stock_out_evidence,
+    packed_after_utc,
+    packed_at_utc,
+    case when packed_at_utc is not null then 'poll' end as packed_evidence,
+    sent_after_utc,
+    sent_at_utc,
+    case when sent_at_utc is not null then 'poll' end as sent_evidence,
+    delivered_after_utc,
+    delivered_at_utc,
+    case when delivered_at_utc is not null then 'poll' end as delivered_evidence,
+    returned_after_utc,
+    returned_at_utc,
+    returned_evidence,
+    cancelled_after_utc,
+    cancelled_at_utc,
+    case when cancelled_at_utc is not null then 'poll' end as cancelled_evidence,
+    restored_after_utc,
+    restored_at_utc,
+    case when restored_at_utc is not null then 'poll' end as restored_evidence,
+    problem_began_after_utc,
+    problem_began_at_utc,
+    problem_ended_after_utc,
+    problem_ended_at_utc,
+    eligible_after_utc,
+    eligible_at_utc,
+    eligible_evidence,
+    not_eligible_reason,
+    due_after_utc,
+    due_at_utc,
+    due_date,
+    dispatch_after_utc,
+    dispatch_at_utc,
+    dispatch_evidence,
+    sla_state,
+    could_be_on_time,
+    could_be_late,
+    case
+        when sla_state in ('overdue', 'unknown') and not is_dispatched and not is_dispatch_missing
+            and cancelled_at_utc is null and now_utc > due_at_utc
+            then past_working_day_no - due_working_day_no
+    end as overdue_working_days,
+    case
+        when is_dispatched and is_dispatch_exact
+            then date_diff('second', order_created_at_utc, dispatch_at_utc) / 3600.0
+    end as click_to_ship_hours,
+    case
+        when is_dispatched and is_dispatch_exact
+            then (open_seconds_ended - open_seconds_created) / 3600.0
+    end as click_to_ship_business_hours,
+    case
+        when is_dispatched and is_dispatch_exact and is_eligible_exact
+            then date_diff('second', eligible_at_utc, dispatch_at_utc) / 3600.0
+    end as warehouse_hours,
+    case
+        when is_dispatched and is_dispatch_exact and is_eligible_exact
+            then (open_seconds_ended - open_seconds_eligible) / 3600.0
+    end as warehouse_business_hours,
+    case when is_eligible_exact then date_diff('second', order_created_at_utc, eligible_at_utc) / 3600.0 end
+        as waiting_hours,
+    case when is_eligible_exact then (open_seconds_eligible - open_seconds_created) / 3600.0 end
+        as waiting_business_hours,
+    case
+        when sla_state in ('late', 'overdue') and due_after_utc = due_at_utc and (is_dispatch_exact or not is_dispatched)
+            then greatest(open_seconds_ended - open_seconds_due, 0) / 3600.0
+    end as late_business_hours,
+    is_in_full,
+    case when sla_state = 'on_time' then is_in_full when sla_state in ('late', 'overdue') then false end as is_otif,
+    case
+        when sla_state in ('late', 'overdue') then false
+        when sla_state = 'on_time'
+            then
+                is_in_full
+                and problem_began_at_utc is null
+                and not_sent_at_utc is null
+                and coalesce(damaged_in_at_utc > dispatch_at_utc + interval 30 days, true)
+    end as is_perfect
+from measured as m
+inner join orders as k
+    on m.order_no = k.order_no

@@ -1,0 +1,50 @@
+-- What happened to orders, from every kind of evidence.
+-- Grain: one row per account and event.
+with
+
+orders as (
+
+    select
+        account,
+        order_id,
+        order_no
+    from intermediate.order_key
+
+),
+
+events as (
+
+    select
+        order_no,
+        event_type,
+        source_no,
+        occurred_after_utc,
+        occurred_at_utc,
+        evidence,
+        cycle_no,
+        attempt_no,
+        pieces,
+        damaged_pieces
+    from intermediate.order_event
+
+)
+
+select
+    o.account,
+    o.order_id,
+    -- movements have numbers of their own, versions are counted per order
+    case
+        when e.evidence = 'movement' then 'movement:' || cast(e.source_no as varchar)
+        else e.event_type || ':' || cast(e.source_no as varchar) || ':' || o.order_id
+    end as event_id,
+    e.event_type,
+    e.occurred_after_utc,
+    e.occurred_at_utc,
+    e.evidence,
+    e.cycle_no,
+    e.attempt_no,
+    e.pieces,
+    e.damaged_pieces
+from events as e
+inner join orders as o
+    on e.order_no = o.order_no

@@ -1,0 +1,1 @@
+"""The promise of an order: policies, calendars, statuses, and the tables models read them from."""

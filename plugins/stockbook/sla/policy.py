@@ -1,0 +1,170 @@
+"""
+What is promised for an order, as versioned rules.
+
+The version in force on the local day an order was created applies to it for good. Inside a version
+an override may change the rules for a delivery method, an account, or one at the other; the most
+exact one wins (method and account, then method, then account).
+"""
+
+from datetime import date, time
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from stockbook.sla.calendar import Calendar
+from stockbook.sla.files import Path_, PolicyFile
+
+StopEvent = Literal["stock_out", "packed", "sent", "delivered"]
+UnseenWaits = Literal["assume_none", "widen"]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """
+    One rule: for whom and since when, and what it promises.
+
+    ``valid_from`` None reaches back without limit; ``valid_to`` is the first day it no longer applies to.
+    ``account`` and ``delivery_id`` None mean any.
+    """
+
+    rule_no: int
+    policy_version: str
+    valid_from: date | None
+    valid_to: date | None
+    account: str | None
+    delivery_id: int | None
+    calendar_version: str
+    cutoff: time
+    handling_days: int
+    dispatch_end: time
+    stop_event: StopEvent
+    unseen_waits: UnseenWaits
+
+
+class _Override(msgspec.Struct, forbid_unknown_fields=True):
+    account: str | None = None
+    delivery_id: int | None = None
+    calendar: str | None = None
+    cutoff: str | None = None
+    handling_days: int | None = None
+    dispatch_end: str | None = None
+    stop_event: StopEvent | None = None
+    unseen_waits: UnseenWaits | None = None
+
+
+class _Version(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    calendar: str
+    cutoff: str
+    dispatch_end: str
+    valid_from: date | None = None
+    handling_days: int = 0
+    stop_event: StopEvent = "stock_out"
+    unseen_waits: UnseenWaits = "assume_none"
+    overrides: list[_Override] = []
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    versions: list[_Version]
+
+
+def read(path: Path, calendars: dict[str, Calendar]) -> list[Rule]:
+    """
+    The rules of a policy file, versions in order of validity, the version's own rule before its overrides.
+
+    Raises ConfigError naming file, line and field: an unknown field or calendar, a time that is none, a
+    cut-off outside opening hours, two versions from the same day, two overrides for the same orders.
+    """
+    file = PolicyFile(path)
+    written = list(enumerate(file.read(_File).versions))
+    if not written:
+        raise file.refusal(("versions",), "at least one version is needed, there is none")
+    _refuse_twins(file, written)
+    in_order = sorted(written, key=lambda pair: pair[1].valid_from or date.min)
+    ends = [version.valid_from for _, version in in_order[1:]] + [None]
+    rules: list[Rule] = []
+    for (number, version), valid_to in zip(in_order, ends, strict=True):
+        here: Path_ = ("versions", number)
+        parts = [(_Override(), here)]
+        parts += [(override, (*here, "overrides", at)) for at, override in enumerate(version.overrides)]
+        for override, place in parts:
+            written_rule = _Written(version, here, override, place)
+            rules.append(_rule(file, written_rule, valid_to, len(rules) + 1, calendars))
+    return rules
+
+
+def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]]) -> None:
+    names: set[str] = set()
+    starts: set[date | None] = set()
+    for number, version in written:
+        here: Path_ = ("versions", number)
+        if version.version in names:
+            raise file.refusal((*here, "version"), f"the name {version.version!r} is taken by an earlier version")
+        if version.valid_from in starts:
+            raise file.refusal(
+                (*here, "valid_from"),
+                f"{version.version!r} overlaps another version: both begin {version.valid_from or 'without limit'}",
+            )
+        names.add(version.version)
+        starts.add(version.valid_from)
+        targets: set[tuple[str | None, int | None]] = set()
+        for at, override in enumerate(version.overrides):
+            target = (override.account, override.delivery_id)
+            place: Path_ = (*here, "overrides", at)
+            if target == (None, None):
+                raise file.refusal(place, "an override needs delivery_id, account or both; it has neither")
+            if target in targets:
+                raise file.refusal(place, "another override of this version is for the same account and delivery_id")
+            targets.add(target)
+
+
+class _Written(NamedTuple):
+    """A rule as the file has it: a version, and what is written otherwise for some orders, each with its place."""
+
+    version: _Version
+    version_path: Path_
+    override: _Override
+    override_path: Path_
+
+    def place(self, field: str) -> Path_:
+        """Where the field that applies stands."""
+        overridden = getattr(self.override, field) is not None
+        return (*(self.override_path if overridden else self.version_path), field)
+
+
+def _rule(
+    file: PolicyFile, written: _Written, valid_to: date | None, rule_no: int, calendars: dict[str, Calendar]
+) -> Rule:
+    version, override, place = written.version, written.override, written.place
+    name = override.calendar or version.calendar
+    if name not in calendars:
+        raise file.refusal(place("calendar"), f"expected a calendar among {', '.join(calendars)}, got {name!r}")
+    handling_days = version.handling_days if override.handling_days is None else override.handling_days
+    if not 0 <= handling_days <= 365:
+        raise file.refusal(place("handling_days"), f"expected 0 to 365 working days, got {handling_days}")
+    cutoff = file.time(place("cutoff"), override.cutoff or version.cutoff)
+    dispatch_end = file.time(place("dispatch_end"), override.dispatch_end or version.dispatch_end)
+    for hours in calendars[name].week:
+        if hours is not None and not hours.opens < cutoff <= hours.closes:
+            raise file.refusal(
+                place("cutoff"),
+                f"{cutoff:%H:%M} lies outside the opening hours {hours.opens:%H:%M}-{hours.closes:%H:%M} of {name}",
+            )
+    if handling_days == 0 and dispatch_end < cutoff:
+        raise file.refusal(
+            place("dispatch_end"), f"{dispatch_end:%H:%M} comes before the cut-off {cutoff:%H:%M} of the same day"
+        )
+    return Rule(
+        rule_no=rule_no,
+        policy_version=version.version,
+        valid_from=version.valid_from,
+        valid_to=valid_to,
+        account=override.account,
+        delivery_id=override.delivery_id,
+        calendar_version=name,
+        cutoff=cutoff,
+        handling_days=handling_days,
+        dispatch_end=dispatch_end,
+        stop_event=override.stop_event or version.stop_event,
+        unseen_waits=override.unseen_waits or version.unseen_waits,
+    )

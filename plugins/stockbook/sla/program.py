@@ -1,0 +1,181 @@
+"""
+The program ``policies``: policy files -> the tables that models read promises and calendars from.
+
+Writes intermediate.order_status_map, sla_policy, sla_due_day, calendar_day and calendar_zone_day.
+Everything that needs a time zone or a count of working days is worked out here once per day, so
+that models only join: nothing is looped per order.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from stockbook.declarations import Table
+from stockbook.sla import calendar, policy, statuses
+from stockbook.sla.calendar import Calendar, CalendarDay
+from stockbook.sla.policy import Rule
+from stockbook.warehouse.programs import BuildContext
+
+# A first order dated long ago is a typing error, not two centuries of calendar.
+EARLIEST_DAY = date(2000, 1, 1)
+MARGIN = timedelta(days=31)
+AHEAD = timedelta(days=366)
+
+
+class Policies(NamedTuple):
+    """The policy folder, validated."""
+
+    rules: list[Rule]
+    calendars: dict[str, Calendar]
+    statuses: list[statuses.MappedStatus]
+
+
+class ZoneDay(NamedTuple):
+    """
+    One day in a time zone, as a local day and as a UTC day.
+
+    Offsets are seconds to add to UTC. ``has_change``: the local day has a repeated or a skipped hour.
+    ``utc_change_at`` is the instant inside the UTC day at which ``utc_offset_after`` begins.
+    """
+
+    date: date
+    midnight_utc: datetime
+    has_change: bool
+    local_offset: int
+    utc_offset: int
+    utc_change_at: datetime | None
+    utc_offset_after: int
+
+
+class DueDay(NamedTuple):
+    """The moment a promise of a rule ends if its due day is the calendar's n-th working day."""
+
+    rule_no: int
+    working_day_no: int
+    due_date: date
+    due_at_utc: datetime
+    opens_at_utc: datetime
+    closes_at_utc: datetime
+    open_seconds_before: int
+
+
+def read(policy_dir: Path) -> Policies:
+    """Read and check the policy folder. Raises ConfigError naming file, line and field."""
+    calendars = calendar.read(policy_dir / "calendar.yml")
+    return Policies(
+        rules=policy.read(policy_dir / "sla.yml", calendars),
+        calendars=calendars,
+        statuses=statuses.read(policy_dir / "statuses.yml"),
+    )
+
+
+def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
+    """
+    Create or replace the tables of this program. Raises ConfigError for a wrong policy file.
+
+    Days run from a month before the first order or movement to a year after ``as_of`` and the longest handling time.
+    """
+    policies = read(context.policy_dir)
+    first, last = days_needed(con, context.as_of, policies.rules)
+    days = [day for one in policies.calendars.values() for day in calendar.days(one, first, last, context.zone)]
+    mapped = [(*_fields(one), statuses.PROGRESS[one.status]) for one in policies.statuses]
+    _write(con, context.tables["intermediate.order_status_map"], mapped)
+    _write(con, context.tables["intermediate.sla_policy"], [_fields(rule) for rule in policies.rules])
+    _write(con, context.tables["intermediate.calendar_day"], days)
+    _write(con, context.tables["intermediate.sla_due_day"], due_days(policies.rules, days, context.zone))
+    _write(con, context.tables["intermediate.calendar_zone_day"], zone_days(first, last, context.zone))
+
+
+def days_needed(con: duckdb.DuckDBPyConnection, as_of: datetime, rules: list[Rule]) -> tuple[date, date]:
+    """First and last local day that orders and movements, and the promises made for them, can touch."""
+    found = con.execute("""
+        select cast(min(first_at) as date), cast(max(last_at) as date)
+        from (
+            select min(created_at) as first_at, max(created_at) as last_at from staging.orders
+            union all
+            select min(created_at), max(created_at) from staging.movements
+        )
+    """).fetchall()[0]
+    today = as_of.date()
+    first = min(max(found[0] or today, EARLIEST_DAY), today)
+    last = max(today, min(found[1] or today, today + AHEAD))
+    handling = timedelta(days=2 * max(rule.handling_days for rule in rules))
+    return first - MARGIN, last + AHEAD + handling
+
+
+def due_days(rules: Iterable[Rule], days: list[CalendarDay], zone: ZoneInfo) -> Iterator[DueDay]:
+    """Every working day of each rule's calendar with the instant its dispatch ends."""
+    for rule in rules:
+        for day in days:
+            if day.calendar_version == rule.calendar_version and day.opens_at_utc and day.closes_at_utc:
+                yield DueDay(
+                    rule.rule_no,
+                    day.working_days_through,
+                    day.date,
+                    calendar.utc(day.date, rule.dispatch_end, zone),
+                    day.opens_at_utc,
+                    day.closes_at_utc,
+                    day.open_seconds_before,
+                )
+
+
+def zone_days(first: date, last: date, zone: ZoneInfo) -> Iterator[ZoneDay]:
+    """The days from ``first`` to ``last`` in ``zone``."""
+    for day in calendar.dates(first, last):
+        midnight = calendar.utc(day, time.min, zone)
+        next_midnight = calendar.utc(day + timedelta(days=1), time.min, zone)
+        utc_midnight = datetime.combine(day, time.min, tzinfo=UTC)
+        before = _offset(utc_midnight, zone)
+        after = _offset(utc_midnight + timedelta(days=1), zone)
+        yield ZoneDay(
+            date=day,
+            midnight_utc=midnight,
+            has_change=next_midnight - midnight != timedelta(days=1),
+            local_offset=int((datetime.combine(day, time.min) - midnight).total_seconds()),
+            utc_offset=before,
+            utc_change_at=_change(utc_midnight, zone) if before != after else None,
+            utc_offset_after=after,
+        )
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> int:
+    offset = instant.astimezone(zone).utcoffset()
+    return int(offset.total_seconds()) if offset is not None else 0
+
+
+def _change(utc_midnight: datetime, zone: ZoneInfo) -> datetime:
+    """The second inside a UTC day at which the offset changes, found by halving."""
+    low, high = 0, 86_400
+    before = _offset(utc_midnight, zone)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(utc_midnight + timedelta(seconds=middle), zone) == before:
+            low = middle
+        else:
+            high = middle
+    return (utc_midnight + timedelta(seconds=high)).replace(tzinfo=None)
+
+
+def _fields(struct: Rule | statuses.MappedStatus) -> tuple[object, ...]:
+    return tuple(getattr(struct, name) for name in struct.__struct_fields__)
+
+
+def _write(con: duckdb.DuckDBPyConnection, table: Table, rows: Iterable[tuple[object, ...]]) -> None:
+    """Create or replace a table with its declared columns from rows in the order of the declaration."""
+    columns = table.columns
+    declared = ", ".join(f"{name} {column.type}" for name, column in columns.items())
+    con.execute(f"create or replace table {table.name} ({declared})")
+    values = list(zip(*rows, strict=True))
+    if values:
+        # one list per column: a row-by-row insert of a few thousand days takes seconds
+        taken = ", ".join(
+            f"unnest(cast($v{number} as {column.type}[]))" for number, column in enumerate(columns.values())
+        )
+        con.execute(
+            f"insert into {table.name} select {taken}",
+            {f"v{number}": list(column_values) for number, column_values in enumerate(values)},
+        )

@@ -1,0 +1,150 @@
+"""Order lines, receivings, prices and freshness: given rows of staging, the rows of the marts."""
+
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from models_stand_in import run, warehouse
+from order_rows import Orders, Seen, at
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    """An empty warehouse."""
+    return warehouse()
+
+
+def test_a_line_finds_its_variant_by_code() -> None:
+    """A code given to a later variant names the one still in the catalogue; an unknown code names none."""
+    orders = Orders()
+    orders.order("a", "2025-03-04 09:00", Seen("created", "2025-03-05 02:15"))
+    orders.line("a", 500, 2)
+    orders.con.execute("""
+        insert into staging.variants (account, variant_id, code, _deleted_at)
+        values ('main', 90, 'DS1', '2025-01-01'), ('other', 1, 'DS500', null)
+    """)
+    orders.con.execute("update staging.order_lines set ext_code = '007'")
+    orders.build("2025-03-05 02:15", "marts.fct_order_line")
+
+    assert [
+        (row["line_no"], row["variant_id"], row["code"], row["ext_code"], row["quantity"])
+        for row in orders.rows("marts.fct_order_line")
+    ] == [(1, 1, "DS1", "007", 1), (2, None, "DS500", "007", 2)]
+
+
+def test_an_order_the_source_no_longer_has_is_left_out() -> None:
+    """Neither the order nor its lines nor its promise are shown."""
+    orders = Orders()
+    orders.order("a", "2025-03-04 09:00")
+    orders.con.execute("update staging.orders set _deleted_at = '2025-03-05 02:15'")
+    tables = ("marts.fct_order", "marts.fct_order_line", "marts.fct_fulfillment")
+    for table in tables:
+        orders.build("2025-03-05 02:15", table)
+
+    assert [orders.rows(table) for table in tables] == [[], [], []]
+
+
+def receiving(
+    con: duckdb.DuckDBPyConnection, extra_cost: str, *lines: tuple[str | None, int, int | None, int | None]
+) -> None:
+    """A receiving with lines (price, announced, received, damaged)."""
+    con.execute(
+        "insert into staging.receivings (account, receiving_id, extra_cost) values ('main', 1, ?)",
+        [Decimal(extra_cost)],
+    )
+    for number, (price, announced, received, damaged) in enumerate(lines, start=1):
+        con.execute(
+            """
+            insert into staging.receiving_lines (account, receiving_id, line_no, variant_id, price_per_unit, quantity,
+                received_quantity, damaged_quantity)
+            values ('main', 1, ?, ?, ?, ?, ?, ?)
+            """,
+            [number, number, Decimal(price) if price else None, announced, received, damaged],
+        )
+
+
+def shares(con: duckdb.DuckDBPyConnection) -> list[Decimal]:
+    """Each line's share of the extra cost."""
+    run(con, "marts.fct_receiving_line", at("2025-06-01"))
+    return [
+        share
+        for (share,) in con.execute("select extra_cost_share from marts.fct_receiving_line order by line_no").fetchall()
+    ]
+
+
+SHARES = [
+    pytest.param("100", [("10", 1, None, None), ("30", 1, None, None)], ["25", "75"], id="by value announced"),
+    pytest.param("100", [("10", 9, 1, 0), ("10", 9, 2, 1)], ["25", "75"], id="by value counted, damaged pieces too"),
+    pytest.param("100", [(None, 1, None, None), (None, 4, None, None)], ["20", "80"], id="by pieces without prices"),
+    pytest.param("100", [("0", 1, None, None), ("0", 1, None, None)], ["50", "50"], id="by pieces at price zero"),
+    pytest.param("10", [("1", 1, None, None)] * 3, ["3.333333", "3.333333", "3.333334"], id="remainder on the last"),
+    pytest.param("7", [("1", 0, None, None)] * 2, ["3.5", "3.5"], id="evenly where nothing came"),
+    pytest.param("0", [("1", 1, None, None)] * 2, ["0", "0"], id="nothing to share"),
+    pytest.param("0.000000000001", [("1", 1, None, None)] * 2, ["0", "0.000000000001"], id="the last digit"),
+    pytest.param("999999999999", [("1", 1, None, None)] * 2, ["0", "999999999999"], id="absurd: all on the last line"),
+]
+
+
+@pytest.mark.parametrize(("extra_cost", "lines", "expected"), SHARES)
+def test_extra_cost_is_spread_to_the_last_digit(
+    con: duckdb.DuckDBPyConnection,
+    extra_cost: str,
+    lines: list[tuple[str | None, int, int | None, int | None]],
+    expected: list[str],
+) -> None:
+    """Shares follow value, else pieces, and add up exactly."""
+    receiving(con, extra_cost, *lines)
+
+    found = shares(con)
+
+    assert found == [Decimal(share) for share in expected]
+    assert sum(found) == Decimal(extra_cost)
+
+
+def test_prices_are_versions_in_major_units(con: duckdb.DuckDBPyConnection) -> None:
+    """Cents become units exactly; a currency is upper case, a country names none."""
+    con.execute("""
+        insert into staging.flickrocket_prices_history (account, price_id, market_type, market_code, title,
+            amount_minor, is_valid, _version, _valid_from, _valid_to)
+        values
+            ('main', 1, 'currency', 'eur', 'Standard', 1999, true, 1, '2025-01-01 02:15', '2025-02-01 02:15'),
+            ('main', 1, 'currency', 'eur', 'Standard', 2999, true, 2, '2025-02-01 02:15', null),
+            ('main', 1, 'country', 'GB', 'Standard', 9007199254740993, true, 1, '2025-01-01 02:15', null)
+    """)
+    run(con, "marts.fct_price", at("2025-06-01"))
+
+    assert con.execute("""
+        select market_code, version_no, amount, currency, valid_from, valid_to, is_current
+        from marts.fct_price order by all
+    """).fetchall() == [
+        ("EUR", 1, Decimal("19.99"), "EUR", at("2025-01-01 02:15"), at("2025-02-01 02:15"), False),
+        ("EUR", 2, Decimal("29.99"), "EUR", at("2025-02-01 02:15"), None, True),
+        ("GB", 1, Decimal("90071992547409.93"), None, at("2025-01-01 02:15"), None, True),
+    ]
+
+
+def test_freshness_is_told_per_table() -> None:
+    """The newest time a row states, and the latest run that saw one, against the run's as_of."""
+    orders = Orders()
+    orders.order("a", "2025-03-04 02:15", Seen("created", "2025-03-05 02:15"))
+    orders.build("2025-03-06 02:15", "reports.data_freshness")
+
+    assert [
+        (row["table_name"], row["row_count"], row["newest_age_hours"], row["last_seen_age_hours"])
+        for row in orders.rows("reports.data_freshness")
+        if row["table_name"] == "orders"
+    ] == [("orders", 1, 48.0, 24.0)]
+
+
+def test_late_orders_can_be_listed() -> None:
+    """A late order is listed with the hours it is late by; one in time is not."""
+    orders = Orders()
+    orders.order("late", "2025-03-04 09:00", out="2025-03-05 10:00")
+    orders.order("in time", "2025-03-04 09:00", out="2025-03-04 10:00")
+    orders.build("2025-03-06 02:15", "reports.sla_late_orders")
+
+    assert [
+        (row["order_id"], row["sla_state"], row["late_business_hours"])
+        for row in orders.rows("reports.sla_late_orders")
+    ] == [("late", "late", 2.0)]
