@@ -1,0 +1,121 @@
+"""
+### Nightly books
+
+Reads every account of the shop's fulfillment APIs, lands the pages, loads staging in one transaction,
+checks it, builds facts and dimensions, checks them, and publishes a file that readers open at any moment.
+
+**Green** means: every listing was complete, every check of severity `fail` held, and the file was published.
+**Red** leaves the last published file as it is. The task `finish` logs the run report, also of a red night.
+
+*What to do with a red night:* read the report in the log of `finish`; clear the failed task (it goes on where it
+stopped) or trigger the DAG again (it reads what did not land). Parameters are explained in docs/contract.md.
+"""
+
+import os
+from typing import Any
+
+from airflow.sdk import Asset, Param, dag, get_current_context, task
+from pendulum import datetime, duration
+
+PUBLISHED = Asset(name="stockbook_warehouse", uri="stockbook://published/warehouse", group="stockbook")
+WRITER = {"pool": "stockbook_writer"}
+# a cron expression in local time of the shop's zone; "none" leaves starting the night to somebody else
+SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
+
+
+@dag(
+    dag_id="nightly",
+    schedule=None if SCHEDULE == "none" else SCHEDULE,
+    start_date=datetime(2025, 1, 1, tz=os.environ.get("STOCKBOOK_ZONE") or "Europe/Prague"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "stockbook", "retries": 0},
+    params={
+        "as_of": Param(
+            "", type=["null", "string"], description="The run's now, a local date-time; empty = when it starts."
+        ),
+        "full_refresh": Param(False, type="boolean", description="Read everything the API still serves again."),
+        "backfill_from": Param("", type=["null", "string"], description="First day of a window to read again."),
+        "backfill_to": Param("", type=["null", "string"], description="Last day of that window."),
+        "accounts": Param([], type=["null", "array"], description="Accounts to read; empty = all."),
+    },
+    doc_md=__doc__,
+    tags=["stockbook"],
+)
+def nightly() -> None:
+    @task(**WRITER)
+    def open_run() -> dict[str, Any]:
+        """Check parameters, key and connections, take the lock, plan what each account is asked."""
+        from stockbook import airflow_steps
+
+        return airflow_steps.open_run(get_current_context())
+
+    @task
+    def connections_of(run: dict[str, Any]) -> list[str]:
+        """The connections to read, one mapped task each."""
+        return list(run["conn_ids"])
+
+    @task(retries=2, retry_delay=duration(minutes=2), map_index_template="{{ conn_id }}")
+    def extract(run: dict[str, Any], conn_id: str) -> None:
+        """Read one account completely, to the landing. A retry reads only what did not land."""
+        from stockbook import airflow_steps
+
+        get_current_context()["conn_id"] = conn_id  # type: ignore[typeddict-unknown-key]  # names the mapped task
+        airflow_steps.extract(run["run_id"], conn_id)
+
+    @task(**WRITER)
+    def load(run: dict[str, Any]) -> None:
+        """Everything landed into staging, with the cursors, in one transaction."""
+        from stockbook import airflow_steps
+
+        airflow_steps.load(run["run_id"])
+
+    @task(**WRITER)
+    def check_staging(run: dict[str, Any]) -> None:
+        """Ask staging every expectation; a broken one of severity fail stops the night here."""
+        from stockbook import airflow_steps
+
+        airflow_steps.check(run["run_id"], "check_staging")
+
+    @task(**WRITER)
+    def build(run: dict[str, Any]) -> None:
+        """Build facts, dimensions and reports in the writer's file."""
+        from stockbook import airflow_steps
+
+        airflow_steps.build(run["run_id"])
+
+    @task(**WRITER)
+    def check_marts(run: dict[str, Any]) -> None:
+        """Ask the marts every expectation before anybody sees them."""
+        from stockbook import airflow_steps
+
+        airflow_steps.check(run["run_id"], "check_marts")
+
+    @task(**WRITER, outlets=[PUBLISHED])
+    def publish(run: dict[str, Any]) -> None:
+        """Copy, prove, rename: readers see the new night from here on."""
+        from stockbook import airflow_steps
+
+        airflow_steps.publish(run["run_id"])
+
+    @task(**WRITER, trigger_rule="all_done")
+    def finish(run: dict[str, Any]) -> None:
+        """Write and log the run report, let the lock go. Runs after red nights too."""
+        from stockbook import airflow_steps
+
+        airflow_steps.finish(run["run_id"])
+
+    run = open_run()
+    published = publish(run)
+    (
+        extract.partial(run=run).expand(conn_id=connections_of(run))
+        >> load(run)
+        >> check_staging(run)
+        >> build(run)
+        >> check_marts(run)
+        >> published
+        >> finish(run).as_teardown(setups=run)
+    )
+
+
+nightly()

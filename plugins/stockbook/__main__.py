@@ -1,0 +1,5 @@
+"""``python -m stockbook``."""
+
+from stockbook.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""
+An Airflow home for this project: the rendered ``airflow.cfg``, a migrated database, the writer's pool.
+
+Secrets are made once and kept in the home; rendering again keeps them.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from stockbook.durable import write_atomically
+from stockbook.errors import ConfigError
+from stockbook.settings import PROJECT
+
+POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The variables an ``airflow`` command of this home needs: its own programs come first on the path."""
+    programs = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "PATH": os.pathsep.join([programs, os.environ.get("PATH", "")]),
+        "PYTHONPATH": str(PROJECT / "plugins"),
+        # without the cache of compiled modules every command would take seconds more
+        "PYTHONDONTWRITEBYTECODE": "",
+        # both are chatter on every command
+        "PYTHONWARNINGS": "ignore",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+    }
+
+
+def render(home: Path, port: int = 8080) -> Path:
+    """Write ``airflow.cfg`` from the project's template; returns its path."""
+    home.mkdir(parents=True, exist_ok=True)
+    values = _secrets(home) | {"project": str(PROJECT), "airflow_home": str(home), "port": str(port)}
+    text = (PROJECT / "airflow.cfg.template").read_text()
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    target = home / "airflow.cfg"
+    write_atomically(target, text.encode())
+    target.chmod(0o600)
+    return target
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    file = home / "stockbook-secrets.json"
+    if file.exists():
+        kept: dict[str, str] = json.loads(file.read_text())
+        return kept
+    made = {
+        "fernet_key": Fernet.generate_key().decode(),
+        "secret_key": secrets.token_urlsafe(32),
+        "jwt_secret": secrets.token_urlsafe(32),
+    }
+    write_atomically(file, json.dumps(made).encode())
+    file.chmod(0o600)
+    return made
+
+
+def prepare(home: Path, port: int = 8080) -> None:
+    """Render, migrate the database, make the pool. Raises ConfigError with the command's last line when one fails."""
+    render(home, port)
+    _airflow(home, "db", "migrate")
+    _airflow(home, "pools", "set", *POOL)
+
+
+def _airflow(home: Path, *words: str) -> None:
+    done = subprocess.run(  # noqa: S603  # our own program with our own words
+        [str(Path(sys.executable).parent / "airflow"), *words],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+        raise ConfigError(f"`airflow {' '.join(words)}` failed in {home}: {last}")

@@ -1,0 +1,116 @@
+"""
+The night's steps as Airflow calls them.
+
+Everything Airflow's own is here: where connections come from, which errors are worth another try,
+and that an error of ours is one sentence and no traceback.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from stockbook import connections, night
+from stockbook.clock import SystemClock
+from stockbook.connections import RawConnection
+from stockbook.errors import BadAnswer, ListingIncomplete, StockbookError, Unreachable
+from stockbook.progress import Logged
+from stockbook.runs.context import parse_parameters
+from stockbook.runs.report import text
+from stockbook.settings import Settings
+
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete)
+
+
+class Red(Exception):
+    """A step failed in a way that another try may heal; the message is the whole story."""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except WORTH_ANOTHER_TRY as error:
+        raise Red(f"{type(error).__name__}: {error}") from None
+    except StockbookError as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None
+
+
+def look_up(conn_id: str) -> RawConnection | None:
+    """A connection from the environment, or from wherever Airflow keeps them; None when there is none."""
+    found = connections.from_environment(conn_id)
+    if found is not None:
+        return found
+    try:
+        kept = Connection.get(conn_id)
+    except AirflowNotFoundException:
+        return None
+    return RawConnection(
+        host=kept.host, port=kept.port, schema=kept.schema, password=kept.password, extra=kept.extra_dejson or {}
+    )
+
+
+def conn_ids() -> list[str]:
+    """
+    Ids of the connections a night reads.
+
+    Those of the environment, and those named by ``STOCKBOOK_CONNECTIONS`` (comma separated) for
+    connections kept elsewhere, which cannot be listed; without either, the two plain names are tried.
+    """
+    named = [name.strip() for name in os.environ.get("STOCKBOOK_CONNECTIONS", "").split(",") if name.strip()]
+    found = list(dict.fromkeys([*connections.conn_ids_in_environment(), *named]))
+    return found or [conn_id for conn_id in connections.API_SOURCES if look_up(conn_id) is not None]
+
+
+def _night() -> night.Night:
+    clock = SystemClock()
+    return night.Night(Settings.load(), clock, Logged(clock), look_up)
+
+
+def open_run(context: Any) -> dict[str, Any]:
+    """Open the run of this DAG run; the same DAG run opens the same run again."""
+    with _plain_errors():
+        parameters = parse_parameters(dict(context["params"]))
+        run = night.open_run(_night(), context["dag_run"].run_id, parameters, conn_ids())
+        return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
+
+
+def extract(run_id: str, conn_id: str) -> None:
+    """Read one account."""
+    with _plain_errors():
+        night.extract(_night(), run_id, conn_id)
+
+
+def load(run_id: str) -> None:
+    """Load what landed."""
+    with _plain_errors():
+        night.load(_night(), run_id)
+
+
+def check(run_id: str, step: str) -> None:
+    """Ask the expectations of a stage."""
+    with _plain_errors():
+        night.check(_night(), run_id, step)
+
+
+def build(run_id: str) -> None:
+    """Build the models."""
+    with _plain_errors():
+        night.build(_night(), run_id)
+
+
+def publish(run_id: str) -> None:
+    """Publish."""
+    with _plain_errors():
+        night.publish(_night(), run_id)
+
+
+def finish(run_id: str) -> None:
+    """Log the run report."""
+    with _plain_errors():
+        tonight = _night()
+        for line in text(night.finish(tonight, run_id)).splitlines():
+            tonight.progress.note(line)

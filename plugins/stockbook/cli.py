@@ -1,0 +1,236 @@
+"""
+The command line: every step of the night on a laptop, without Airflow.
+
+``python -m stockbook --help`` lists the commands.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stockbook.clock import Clock, SystemClock
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.progress import Logged, Progress, Terminal
+from stockbook.sandbox.cli import app as sandbox_app
+from stockbook.settings import Settings
+
+app = typer.Typer(
+    name="stockbook",
+    help="Stockbook: the nightly books of a shop that outsources its warehouse. A night is complete or red.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
+
+RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
+
+
+@contextmanager
+def _progress(clock: Clock) -> Iterator[Progress]:
+    if sys.stderr.isatty():
+        with Terminal() as terminal:
+            yield terminal
+    else:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        yield Logged(clock)
+
+
+@app.command()
+def run(
+    as_of: Annotated[str, typer.Option(help="The run's now: a local date-time; empty = now.")] = "",
+    full_refresh: Annotated[bool, typer.Option(help="Read everything the API still serves again.")] = False,
+    backfill_from: Annotated[str, typer.Option(help="First day of a window to read again.")] = "",
+    backfill_to: Annotated[str, typer.Option(help="Last day of that window.")] = "",
+    accounts: Annotated[str, typer.Option(help="Accounts to read, comma separated; empty = all.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Run a whole night: read every account, load, check, build, check, publish."""
+    from stockbook import connections, night
+    from stockbook.runs.context import parse_parameters
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    parameters = parse_parameters(
+        {
+            "as_of": as_of,
+            "full_refresh": full_refresh,
+            "backfill_from": backfill_from,
+            "backfill_to": backfill_to,
+            "accounts": accounts,
+        }
+    )
+    run_name = name or f"cli-{clock.utc():%Y%m%dT%H%M%S}"
+    with _progress(clock) as progress:
+        tonight = night.Night(Settings.load(), clock, progress)
+        report = night.run_all(tonight, run_name, parameters, connections.conn_ids_in_environment())
+    typer.echo(text(report))
+
+
+@app.command()
+def check(run_name: RunName = "") -> None:
+    """Ask every expectation of the marts in the writer's file again, and say which hold."""
+    from stockbook import night
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = night.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            night.check(tonight, name, "check_marts")
+        finally:
+            tonight.lock.release(name)
+    typer.echo("Every check of severity fail holds.")
+
+
+@app.command()
+def publish(run_name: RunName = "") -> None:
+    """Check the writer's file and publish it: for a night that stopped just before."""
+    from stockbook import night
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = night.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            night.check(tonight, name, "check_marts")
+            published = night.publish(tonight, name)
+        finally:
+            night.finish(tonight, name)
+    typer.echo(f"Published {published}")
+
+
+@app.command()
+def report(
+    run_name: RunName = "", as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+) -> None:
+    """Print the report of a run."""
+    import msgspec
+
+    from stockbook.runs import context, report
+
+    settings = Settings.load()
+    name = run_name or _latest(settings)
+    found = report.read(context.folder(settings, name))
+    if found is None:
+        raise ConfigError(
+            f"Run {name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
+        )
+    typer.echo(msgspec.json.encode(found).decode() if as_json else report.text(found))
+
+
+def _latest(settings: Settings) -> str:
+    folders = sorted(settings.runs.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    if not folders:
+        raise ConfigError(f"No run was ever opened in {settings.home}: run a night first.")
+    return folders[-1].parent.name
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input.")],
+    limit: Annotated[int, typer.Option(help="Rows to print at most; 0 = all.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
+) -> None:
+    """Run one query on the published file, safely during a night too."""
+    import duckdb
+
+    from stockbook.warehouse.connect import reader
+
+    text = sys.stdin.read() if query == "-" else query
+    with reader(Settings.load().published) as con:
+        try:
+            found = con.sql(text)
+        except duckdb.Error as error:
+            raise ConfigError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
+        if found is None:
+            return
+        if as_json:
+            names = found.columns
+            for row in found.fetchall():
+                typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
+        else:
+            found.show(max_rows=limit or 1_000_000_000, max_width=200)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is set up and what is missing: home, key, connections, lock, last night."""
+    from stockbook import connections, declarations
+    from stockbook.runs.lock import RunLock
+    from stockbook.warehouse.models import steps
+    from stockbook.warehouse.publish import published_as_of
+
+    settings = Settings.load()
+    problems = 0
+
+    def say(good: bool, what: str) -> None:
+        nonlocal problems
+        problems += not good
+        typer.echo(f"{'ok ' if good else 'NO '} {what}")
+
+    say(settings.home.exists(), f"home {settings.home}" + ("" if settings.home.exists() else " does not exist yet"))
+    say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
+    try:
+        found = connections.accounts(connections.conn_ids_in_environment())
+        for account in found:
+            say(True, f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s")
+    except ConfigError as error:
+        say(False, str(error))
+    tables = declarations.load(settings.models_dir)
+    say(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
+    holder = (
+        RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).holder() if settings.home.exists() else None
+    )
+    say(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
+    as_of = published_as_of(settings)
+    say(True, f"published: as of {as_of}" if as_of else "published: nothing yet")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def setup(
+    home: Annotated[
+        Path | None, typer.Option(help="The Airflow home; default: AIRFLOW_HOME, else ./airflow_home.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of Airflow's web page and API.")] = 8080,
+) -> None:
+    """Make an Airflow home for this project: configuration, database, the writer's pool."""
+    from stockbook.airflow_home import prepare
+    from stockbook.settings import PROJECT
+
+    chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
+    prepare(chosen, port)
+    typer.echo(f"Airflow home {chosen} is ready. Start it with:")
+    typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
+
+
+@app.command()
+def demo(
+    orders: Annotated[Path | None, typer.Option(help="A real order history to replay (CSV or Parquet).")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where the demo lives; it is emptied first.")] = None,
+) -> None:
+    """Start a sandbox shop and run three nights through Airflow, then say what the stock is worth."""
+    from stockbook.demo import run_demo
+
+    run_demo(orders, home)
+
+
+def main() -> None:
+    """Entry: errors of ours are one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except StockbookError as error:
+        typer.echo(f"stockbook: {error}", err=True)
+        sys.exit(1)

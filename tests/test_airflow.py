@@ -1,0 +1,234 @@
+"""The night under real Airflow: the DAG as it is found, dag.test(), and a scheduler told over its REST API."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from rig import Rig, nights_before
+from stockbook.airflow_home import environment, prepare
+from stockbook.clock import SystemClock
+from stockbook.demo import differences
+from stockbook.sandbox import Running, Shop, running
+from stockbook.settings import PROJECT
+
+pytestmark = [pytest.mark.slow, pytest.mark.airflow]
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+TASKS = ["open_run", "connections_of", "extract", "load", "check_staging", "build", "check_marts", "publish", "finish"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """A small shop."""
+    with running(Shop.small(seed=9), FIRST) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A free port for the API server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
+    """An Airflow home as `make setup` makes it."""
+    home = tmp_path_factory.mktemp("airflow")
+    prepare(home, port)
+    return home
+
+
+@pytest.fixture(scope="module")
+def variables(server: Running, airflow_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of Airflow over the sandbox; nothing starts by itself."""
+    rig = Rig(server, tmp_path_factory.mktemp("home") / "home")
+    return environment(airflow_home) | rig.environ | {"STOCKBOOK_SCHEDULE": "none"}
+
+
+@pytest.fixture(scope="module")
+def rig(server: Running, variables: dict[str, str]) -> Rig:
+    """The same home, to look into."""
+    return Rig(server, Path(variables["STOCKBOOK_HOME"]))
+
+
+def python(program: str, variables: dict[str, str]) -> str:
+    """Standard output of a program in an Airflow of its own."""
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
+    """One DAG, without an import error, with these tasks, the writer's in the pool of one slot, and no heavy import."""
+    told = json.loads(
+        python(
+            """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1] if len(sys.argv) > 1 else None)
+dag = bag.dags["nightly"]
+heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
+print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
+                  "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
+""",
+            variables,
+        ).splitlines()[-1]
+    )
+
+    assert told["errors"] == {}
+    assert told["dags"] == ["nightly"]
+    assert list(told["tasks"]) == TASKS
+    assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
+    assert told["heavy"] == []
+
+
+def test_the_dag_runs_a_night(variables: dict[str, str], rig: Rig, server: Running) -> None:
+    """dag.test() is green and publishes what the sandbox says is true."""
+    server.set_clock(FIRST)
+    program = f"""
+from airflow.dag_processing.dagbag import DagBag
+run = DagBag().dags["nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
+print("state", run.state)
+"""
+    assert python(program, variables).splitlines()[-1] == "state success"
+
+    truth = json.loads(json.dumps(server.shop.truth(FIRST)))
+    assert differences(rig.settings.published, truth) == []
+
+
+class Airflow:
+    """An `airflow standalone` and its REST API."""
+
+    def __init__(self, url: str, home: Path, process: "subprocess.Popen[bytes]") -> None:
+        """Log in once its API answers."""
+        self.url, self.home, self.process = url, home, process
+        self.clock = SystemClock()
+        self.until(lambda: self._health() == {"healthy"}, 180)
+        password = json.loads((home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
+        answer = requests.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=30)
+        self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def _health(self) -> set[str]:
+        try:
+            told = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+        except (requests.RequestException, ValueError):
+            return set()
+        return {told[part]["status"] for part in ("metadatabase", "scheduler", "dag_processor")}
+
+    def until(self, condition: Callable[[], Any], seconds: float) -> None:
+        """Look again and again until a condition holds."""
+        end = self.clock.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, "airflow standalone ended"
+            assert self.clock.monotonic() < end, f"not within {seconds} s"
+            self.clock.sleep(0.5)
+
+    def get(self, path: str) -> Any:
+        """An answer of the REST API."""
+        return requests.get(f"{self.url}/api/v2/{path}", headers=self.headers, timeout=30).json()
+
+    def trigger(self, as_of: datetime) -> str:
+        """Start a night over the API and wait for its end; its state."""
+        self.until(lambda: "dag_id" in self.get("dags/nightly"), 120)
+        body = {"logical_date": None, "conf": {"as_of": as_of.isoformat()}}
+        answer = requests.post(f"{self.url}/api/v2/dags/nightly/dagRuns", json=body, headers=self.headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        run_id = answer.json()["dag_run_id"]
+        path = f"dags/nightly/dagRuns/{run_id}"
+        self.until(lambda: self.get(path)["state"] in ("success", "failed"), 300)
+        return str(self.get(path)["state"])
+
+
+@pytest.fixture(scope="module")
+def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterator[Airflow]:
+    """A running `airflow standalone`, stopped at the end with everything it started."""
+    with (airflow_home / "standalone.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "airflow"), "standalone"],
+            env=variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield Airflow(f"http://127.0.0.1:{port}", airflow_home, process)
+        finally:
+            import os
+
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=30)
+
+
+def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig, server: Running) -> None:
+    """A night triggered over REST is green under the real scheduler, each task in a process of its own."""
+    server.set_clock(SECOND)
+
+    assert airflow.trigger(SECOND) == "success"
+
+    assert rig.rows("select as_of from meta.current_run") == [(SECOND,)]
+    truth = json.loads(json.dumps(server.shop.truth(SECOND)))
+    assert differences(rig.settings.published, truth) == []
+    assert airflow.get("assets")["assets"][0]["uri"] == "stockbook://published/warehouse"
+
+
+def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, server: Running) -> None:
+    """With the token refused the run fails at once, its report names the connection, readers keep their file."""
+    before = rig.settings.published.read_bytes()
+    server.faults([{"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401}])
+    try:
+        assert airflow.trigger(SECOND) == "failed"
+    finally:
+        server.faults([])
+
+    assert rig.settings.published.read_bytes() == before
+    reports = sorted((rig.home / "runs").glob("*/report.txt"), key=lambda file: file.stat().st_mtime)
+    told = reports[-1].read_text()
+    assert "RED (failed)" in told
+    assert "fulfillment_cz" in told
+
+
+def test_nothing_personal_reaches_airflow(airflow_home: Path, server: Running) -> None:
+    """No log, no table of the metadata database holds a person's value, the token or the key of the hash."""
+    from rig import KEY
+
+    needles = [value.encode() for value in server.shop.personal_values()] + [KEY.encode(), server.token.encode()]
+    files = [file for file in airflow_home.rglob("*") if file.is_file()]
+    assert len(files) > 10
+
+    found = {
+        (file.name, needle)
+        for file in files
+        for content in [file.read_bytes()]
+        for needle in needles
+        if needle in content
+    }
+    assert found == set()
+
+
+def test_the_plugin_is_loaded_and_the_package_is_not_one(variables: dict[str, str]) -> None:
+    """Airflow's loader finds the plugin and leaves the package beside it alone."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "airflow"), "plugins", "--output", "json"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [plugin["name"] for plugin in json.loads(done.stdout[done.stdout.index("[{") :])]
+    assert names.count("stockbook") == 1
+    assert (PROJECT / "plugins" / ".airflowignore").read_text().splitlines()[-1] == "stockbook/"
