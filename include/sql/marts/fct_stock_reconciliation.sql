@@ -1,0 +1,243 @@
+-- The ledger up to the moment the stock was read, beside that stock.
+-- Grain: one row per account, variant, pool and snapshot.
+with
+
+stock_levels as (
+
+    select
+        account,
+        variant_id,
+        snapshot_date,
+        snapshot_at,
+        quantity,
+        damaged_quantity,
+        unit_price
+    from staging.stock_levels
+    where _deleted_at is null
+
+),
+
+movements as (
+
+    select
+        account,
+        variant_id,
+        moved_at,
+        direction,
+        quantity,
+        damaged_quantity
+    from marts.fct_stock_movement
+
+),
+
+balances as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        valid_from,
+        average_bare_unit_cost,
+        average_landed_unit_cost
+    from marts.fct_stock_balance
+
+),
+
+snapshots as (
+
+    select
+        account,
+        snapshot_date,
+        max(snapshot_at) as snapshot_at
+    from stock_levels
+    group by account, snapshot_date
+
+),
+
+counted as (
+
+    select
+        account,
+        variant_id,
+        'sellable' as pool,
+        snapshot_date,
+        quantity,
+        unit_price
+    from stock_levels
+    union all
+    select
+        account,
+        variant_id,
+        'damaged' as pool,
+        snapshot_date,
+        damaged_quantity as quantity,
+        unit_price
+    from stock_levels
+
+),
+
+moved as (
+
+    select
+        account,
+        variant_id,
+        'sellable' as pool,
+        moved_at,
+        case direction when 'in' then quantity else -quantity end as pieces
+    from movements
+    where quantity <> 0
+    union all
+    select
+        account,
+        variant_id,
+        'damaged' as pool,
+        moved_at,
+        case direction when 'in' then damaged_quantity else -damaged_quantity end as pieces
+    from movements
+    where damaged_quantity <> 0
+
+),
+
+moments as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        moved_at,
+        sum(pieces) as pieces
+    from moved
+    group by account, variant_id, pool, moved_at
+
+),
+
+running as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        moved_at,
+        cast(sum(pieces) over (partition by account, variant_id, pool order by moved_at) as bigint) as ledger_quantity
+    from moments
+
+),
+
+beginnings as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        min(moved_at) as moved_at
+    from moments
+    group by account, variant_id, pool
+
+),
+
+-- a variant that stands on one side only is looked at too
+keys as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        snapshot_date
+    from counted
+    union
+    select
+        b.account,
+        b.variant_id,
+        b.pool,
+        s.snapshot_date
+    from beginnings as b
+    inner join snapshots as s
+        on
+            b.account = s.account
+            and b.moved_at <= s.snapshot_at
+
+),
+
+timed as (
+
+    select
+        k.account,
+        k.variant_id,
+        k.pool,
+        k.snapshot_date,
+        s.snapshot_at
+    from keys as k
+    inner join snapshots as s
+        on
+            k.account = s.account
+            and k.snapshot_date = s.snapshot_date
+
+),
+
+compared as (
+
+    select
+        t.account,
+        t.variant_id,
+        t.pool,
+        t.snapshot_date,
+        t.snapshot_at,
+        c.quantity as snapshot_quantity,
+        r.ledger_quantity,
+        coalesce(c.quantity, 0) - coalesce(r.ledger_quantity, 0) as quantity_diff,
+        c.unit_price as snapshot_unit_price,
+        cast(r.moved_at as date) as moved_date
+    from timed as t
+    left join counted as c
+        on
+            t.account = c.account
+            and t.variant_id = c.variant_id
+            and t.pool = c.pool
+            and t.snapshot_date = c.snapshot_date
+    asof left join running as r
+        on
+            t.account = r.account
+            and t.variant_id = r.variant_id
+            and t.pool = r.pool
+            and t.snapshot_at >= r.moved_at
+
+),
+
+-- a difference lasts until a snapshot without it
+runs as (
+
+    select
+        *,
+        count(*) filter (where quantity_diff = 0) over (
+            partition by account, variant_id, pool
+            order by snapshot_date
+        ) as run_no
+    from compared
+
+)
+
+select
+    r.account,
+    r.variant_id,
+    r.pool,
+    r.snapshot_date,
+    r.snapshot_at,
+    r.snapshot_quantity,
+    r.ledger_quantity,
+    r.quantity_diff,
+    r.snapshot_unit_price,
+    b.average_bare_unit_cost,
+    b.average_landed_unit_cost,
+    case
+        when r.quantity_diff <> 0
+            then min(r.snapshot_date) filter (where r.quantity_diff <> 0) over (
+                partition by r.account, r.variant_id, r.pool, r.run_no
+            )
+    end as first_seen_date
+from runs as r
+left join balances as b
+    on
+        r.account = b.account
+        and r.variant_id = b.variant_id
+        and r.pool = b.pool
+        and r.moved_date = b.valid_from

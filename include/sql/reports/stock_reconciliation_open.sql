@@ -1,0 +1,68 @@
+-- Differences between the latest stock of each account and its ledger.
+-- Grain: one row per account, variant and pool that differ.
+with
+
+reconciliation as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        snapshot_date,
+        snapshot_at,
+        snapshot_quantity,
+        ledger_quantity,
+        quantity_diff,
+        first_seen_date
+    from marts.fct_stock_reconciliation
+
+),
+
+variants as (
+
+    select
+        account,
+        variant_id,
+        code,
+        ext_code,
+        product_name,
+        variant_name
+    from marts.dim_variant
+    where is_current
+
+),
+
+latest as (
+
+    select
+        account,
+        max(snapshot_date) as snapshot_date
+    from reconciliation
+    group by account
+
+)
+
+select
+    r.account,
+    r.variant_id,
+    v.code,
+    v.ext_code,
+    v.product_name,
+    v.variant_name,
+    r.pool,
+    r.snapshot_date,
+    r.snapshot_at,
+    r.snapshot_quantity,
+    r.ledger_quantity,
+    r.quantity_diff,
+    r.first_seen_date
+from reconciliation as r
+inner join latest as l
+    on
+        r.account = l.account
+        and r.snapshot_date = l.snapshot_date
+left join variants as v
+    on
+        r.account = v.account
+        and r.variant_id = v.variant_id
+where r.quantity_diff <> 0

@@ -1,0 +1,201 @@
+"""What a replay found, as Arrow tables with the columns of the facts."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from stockbook.valuation import book, exact, money
+from stockbook.valuation.ledger import Batch
+from stockbook.valuation.replay import COST_SOURCES, FIGURES, POOLS, Replay
+
+
+def facts(batch: Batch, found: Replay) -> dict[str, pa.Table]:
+    """Rows of each fact by the table's qualified name."""
+    return {
+        "marts.fct_stock_movement": _movements(batch, found),
+        "marts.fct_receipt_cost": _receipts(batch, found),
+        "marts.fct_issue_cost": _issues(batch, found),
+        "marts.fct_cost_allocation": _allocations(batch, found),
+        "marts.fct_cost_settlement": _settlements(batch, found),
+        "marts.fct_stock_balance": _balances(batch, found),
+        "marts.fct_stock_layer": _layers(batch, found),
+    }
+
+
+def _named(codes: Any, names: Any) -> pa.Array:
+    """Names by code, without writing each one out."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def _dates(days: Any, is_there: Any = None) -> pa.Array:
+    return pa.array(days.astype("datetime64[D]"), mask=None if is_there is None else ~is_there)
+
+
+def _ints(values: Any) -> Any:
+    return np.asarray(values, np.int64)
+
+
+def _taken(batch: Batch, name: str, rows: Any) -> pa.Array:
+    return batch.columns.column(name).take(pa.array(rows))
+
+
+def _of_rows(batch: Batch, rows: Any) -> dict[str, Any]:
+    """Columns that say whose movement it is."""
+    return {
+        "account": _named(batch.account[rows], batch.accounts),
+        "variant_id": pa.array(batch.variant_id[batch.movements.variant[rows]]),
+    }
+
+
+def _movement_ids(batch: Batch) -> Any:
+    return batch.columns.column("movement_id").to_numpy()
+
+
+def _movements(batch: Batch, found: Replay) -> pa.Table:
+    table = batch.columns
+    has_cost = found.cost_source != book.NO_COST
+    for figure, name in enumerate(FIGURES):
+        table = table.append_column(f"{name}_unit_cost", money.units(found.unit_cost[:, figure], has_cost))
+    table = table.append_column("cost_source", _named(found.cost_source, COST_SOURCES))
+    return table.append_column("known_to", pa.nulls(table.num_rows, pa.date32()))
+
+
+def _receipts(batch: Batch, found: Replay) -> pa.Table:
+    receipts = found.receipts
+    rows = _ints(receipts.row)
+    return pa.table(
+        _of_rows(batch, rows)
+        | {
+            "movement_id": _movement_ids(batch)[rows],
+            "pool": _named(_ints(receipts.pool), POOLS),
+            "moved_date": _dates(batch.movements.day[rows]),
+            "quantity": _ints(receipts.pieces),
+        }
+        | {f"{name}_cost": money.values(receipts.high[:, n], receipts.low[:, n]) for n, name in enumerate(FIGURES)}
+    )
+
+
+def _issues(batch: Batch, found: Replay) -> pa.Table:
+    issues = found.issues
+    rows = _ints(issues.row)
+    columns = _of_rows(batch, rows) | {
+        "movement_id": _movement_ids(batch)[rows],
+        "pool": _named(_ints(issues.pool), POOLS),
+        "moved_date": _dates(batch.movements.day[rows]),
+        "quantity": _ints(issues.pieces),
+        "missing_cost_quantity": _ints(issues.missing),
+        "short_quantity": _ints(issues.left),
+    }
+    for figure, name in enumerate(FIGURES):
+        high, low = issues.cost_high[:, figure], issues.cost_low[:, figure]
+        more_high, more_low = issues.settled_high[:, figure], issues.settled_low[:, figure]
+        columns[f"{name}_cogs"] = money.values(high, low)
+        columns[f"{name}_settlement"] = money.values(more_high, more_low)
+        columns[f"{name}_cogs_final"] = money.values(*_sum(high, low, more_high, more_low))
+    return pa.table(columns)
+
+
+def _sum(high: Any, low: Any, more_high: Any, more_low: Any) -> tuple[Any, Any]:
+    carried = low + more_low
+    return high + more_high + (carried >> exact.WORD_BITS), carried & exact.WORD_MASK
+
+
+def _allocations(batch: Batch, found: Replay) -> pa.Table:
+    slices = found.slices
+    issue, receipt = _ints(slices.issue), _ints(slices.receipt)
+    rows = _ints(found.issues.row)[issue]
+    ids = _movement_ids(batch)
+    is_covered = receipt >= 0
+    receipt_ids = np.where(is_covered, ids[_ints(found.receipts.row)[receipt]] if len(found.receipts.row) else 0, 0)
+    columns = _of_rows(batch, rows) | {
+        "issue_id": ids[rows],
+        "pool": _named(_ints(found.issues.pool)[issue], POOLS),
+        "slice_no": _ints(slices.number),
+        "receipt_id": pa.array(receipt_ids, mask=~is_covered),
+        "quantity": _ints(slices.pieces),
+    }
+    for basis, name in enumerate(("landed", "bare")):
+        high, low = slices.high[:, basis], slices.low[:, basis]
+        columns[f"unit_cost_{name}"] = money.units(_rates(high, low, slices.pieces))
+        columns[f"{name}_cost"] = money.values(high, low)
+    return pa.table(columns)
+
+
+def _rates(high: Any, low: Any, pieces: Any) -> Any:
+    """Unit costs of sums, half up, for whole arrays: exact.divide and exact.rate."""
+    top = high // pieces
+    rest = ((high - top * pieces) << exact.WORD_BITS) + low
+    whole = rest // pieces
+    up = (2 * (rest - whole * pieces) >= pieces).astype(np.int64)
+    return (top << exact.WORD_BITS) + whole + up
+
+
+def _settlements(batch: Batch, found: Replay) -> pa.Table:
+    settlements = found.settlements
+    issue, receipt = _ints(settlements.issue), _ints(settlements.receipt)
+    rows, receipt_rows = _ints(found.issues.row)[issue], _ints(found.receipts.row)[receipt]
+    ids = _movement_ids(batch)
+    return pa.table(
+        _of_rows(batch, rows)
+        | {
+            "issue_id": ids[rows],
+            "receipt_id": ids[receipt_rows],
+            "pool": _named(_ints(found.issues.pool)[issue], POOLS),
+            "settled_date": _dates(batch.movements.day[receipt_rows]),
+            "quantity": _ints(settlements.pieces),
+        }
+        | {
+            f"{name}_settlement": money.values(settlements.high[:, n], settlements.low[:, n])
+            for n, name in enumerate(FIGURES)
+        }
+    )
+
+
+def _balances(batch: Batch, found: Replay) -> pa.Table:
+    balances = found.balances
+    variant, pool = np.divmod(_ints(balances.cell), 2)
+    day, following = _ints(balances.day), _ints(balances.next_row)
+    has_average = _ints(balances.pieces) > 0
+    averages = {
+        f"{FIGURES[n]}_unit_cost": money.units(
+            _rates(balances.high[:, n], balances.low[:, n], np.where(has_average, balances.pieces, 1)) * has_average,
+            has_average,
+        )
+        for n in (2, 3)
+    }
+    return pa.table(
+        {
+            "account": _named(batch.variant_account[variant], batch.accounts),
+            "variant_id": batch.variant_id[variant],
+            "pool": _named(pool, POOLS),
+            "valid_from": _dates(day),
+            "valid_to": _dates(day[following], following >= 0),
+            "quantity": _ints(balances.pieces),
+            "missing_cost_quantity": _ints(balances.missing),
+        }
+        | {f"{name}_value": money.values(balances.high[:, n], balances.low[:, n]) for n, name in enumerate(FIGURES)}
+        | averages
+    )
+
+
+def _layers(batch: Batch, found: Replay) -> pa.Table:
+    receipts = found.receipts
+    at = np.flatnonzero(_ints(receipts.left) > 0)
+    rows = _ints(receipts.row[at])
+    left = receipts.left[at]
+    columns = _of_rows(batch, rows) | {
+        "receipt_id": _movement_ids(batch)[rows],
+        "pool": _named(_ints(receipts.pool[at]), POOLS),
+        "received_at": _taken(batch, "moved_at", rows),
+        "quantity_left": _ints(left),
+        "is_cost_missing": receipts.is_missing[at].astype(np.bool_),
+    }
+    for basis, name in enumerate(("landed", "bare")):
+        unit, rest = receipts.unit[at, basis], receipts.remainder[at, basis]
+        up = ((2 * rest >= left) & (rest > 0)).astype(np.int64)
+        columns[f"unit_cost_{name}"] = money.units(unit + up)
+        low = (unit & exact.WORD_MASK) * left + rest
+        high = (unit >> exact.WORD_BITS) * left + (low >> exact.WORD_BITS)
+        columns[f"{name}_value"] = money.values(high, low & exact.WORD_MASK)
+    return pa.table(columns)

@@ -1,0 +1,236 @@
+"""
+The cost replay: arrays in, arrays out.
+
+Movements in their replay order give costs of every receipt and issue, who consumed what,
+settlements of shortages, the balance of every day on which something changed, and the open
+layers, for FIFO and perpetual average, landed and bare, sellable and damaged pieces. All
+figures are exact at 12 decimals. The rules are those of docs/valuation.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stockbook.valuation import book, exact, kernel
+from stockbook.valuation.compiling import interpreted
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+# int64, or Python integers where figures are too large for that
+Money = npt.NDArray[Any]
+
+FIGURES = ("fifo_landed", "fifo_bare", "average_landed", "average_bare")
+BASES = ("landed", "bare")
+POOLS = ("sellable", "damaged")
+# names of the codes in ``cost_source``
+COST_SOURCES = (
+    None,
+    "price",
+    "receiving_line",
+    "last_receipt",
+    "default_cost",
+    "missing",
+    "order",
+    "transformation",
+    "stock",
+    "provisional",
+    "settled",
+)
+
+
+@dataclass(frozen=True)
+class Movements:
+    """
+    Movements in replay order; all arrays have one entry per movement.
+
+    ``variant`` numbers variants from 0. ``quantity`` and ``damaged_quantity`` are pieces of the two
+    pools, never negative. ``price`` is the row's own or its receiving line's, with its code in
+    ``price_source`` (book.PRICE, book.RECEIVING_LINE, book.NO_COST). Prices and extra costs are
+    integers of 10^-12. ``day`` ascends. ``order`` numbers pairs of order and variant, and ``group``
+    linked transformations (transformations.py), both from 0, -1 for none; ``share`` is an IN's
+    share of its group's cost.
+    """
+
+    variant: Ints
+    is_in: Flags
+    quantity: Ints
+    damaged_quantity: Ints
+    price: Money
+    price_source: Ints
+    extra_cost: Money
+    day: Ints
+    order: Ints
+    group: Ints
+    share: Money
+
+    def __len__(self) -> int:
+        return len(self.variant)
+
+
+@dataclass(frozen=True)
+class DefaultCosts:
+    """
+    Versions of the variants' default cost: those of variant v stand at ``start[v]`` to ``start[v + 1]``, oldest first.
+
+    A version is in force from ``from_day`` (a day number as in Movements) until the next; the
+    first reaches back without limit. ``is_known`` is false for a version without a price.
+    """
+
+    start: Ints
+    from_day: Ints
+    price: Money
+    is_known: Flags
+
+    @classmethod
+    def none(cls, variants: int) -> "DefaultCosts":
+        """No variant has one."""
+        empty = np.zeros(0, np.int64)
+        return cls(np.zeros(variants + 1, np.int64), empty, empty, np.zeros(0, np.bool_))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """
+    What a replay found. Sums stand as two words, ``high * 2^32 + low`` (``total`` joins them).
+
+    ``cost_source`` and ``unit_cost`` [movement, figure] are per movement; figures are in the order
+    of FIGURES, bases in that of BASES. The tables are cut to their rows.
+    """
+
+    cost_source: Ints
+    unit_cost: Money
+    receipts: book.Receipts
+    issues: book.Issues
+    slices: book.Slices
+    settlements: book.Settlements
+    balances: book.Balances
+    is_widened: bool
+
+
+def total(high: Money, low: Money) -> list[int]:
+    """The figures of two words, as integers of 10^-12."""
+    return [(int(a) << exact.WORD_BITS) + int(b) for a, b in zip(high.ravel(), low.ravel(), strict=True)]
+
+
+def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
+    """
+    Replay ``movements``.
+
+    Runs compiled in 64 bits as long as prices stay below 2.3 million a piece and pools below a
+    thousand million pieces, else with integers of any size, a hundred times slower and to the
+    same digits. Raises ValueError for a negative quantity.
+    """
+    for pieces in (movements.quantity, movements.damaged_quantity):
+        if len(pieces) and pieces.min() < 0:
+            raise ValueError(f"Quantities must not be negative; row {int(pieces.argmin())} has {int(pieces.min())}.")
+    if _is_small(movements, defaults):
+        found = _run(movements, defaults, np.dtype(np.int64))
+        if found is not None:
+            return found
+    widened = _run(movements, defaults, np.dtype(object))
+    if widened is None:
+        raise AssertionError("integers of any size have no bound to leave")
+    return widened
+
+
+def warm_up() -> None:
+    """Compile the replay and keep it compiled, so that the first night need not: some 12 s of one core, once."""
+    empty, none = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    replay(Movements(empty, none, empty, empty, empty, empty, empty, empty, empty, empty, empty), DefaultCosts.none(0))
+
+
+def _is_small(movements: Movements, defaults: DefaultCosts) -> bool:
+    if any(money.dtype == object for money in (movements.price, movements.extra_cost, movements.share, defaults.price)):
+        return False
+    if not len(movements):
+        return True
+    prices = (movements.price, movements.extra_cost, defaults.price)
+    most = max(int(np.abs(money).max(initial=0)) for money in prices)
+    pieces = max(int(movements.quantity.max()), int(movements.damaged_quantity.max()))
+    groups = int(movements.group.max()) + 1
+    shares = np.bincount(movements.group[movements.group >= 0], movements.share[movements.group >= 0], groups)
+    return most < exact.MOST_UNIT // 2 and pieces < exact.MOST_PIECES // 2 and shares.max(initial=0) < exact.MOST_PIECES
+
+
+def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> Replay | None:
+    """The replay in numbers of ``dtype``; None when they are too small for it."""
+    is_bounded = dtype == np.int64
+
+    def blank(rows: int, *columns: int) -> Money:
+        return np.zeros((rows, *columns), dtype)
+
+    rows = _rows(movements, blank(len(movements), book.ROW.width))
+    versions = blank(len(defaults.from_day), book.VERSION.width)
+    versions[:, book.VERSION.from_day] = defaults.from_day
+    versions[:, book.VERSION.price] = defaults.price
+    versions[:, book.VERSION.is_known] = defaults.is_known
+    groups = blank(int(movements.group.max(initial=-1)) + 1, book.GROUP.width)
+    in_group = movements.group >= 0
+    np.add.at(groups[:, book.GROUP.shares], movements.group[in_group], movements.share[in_group])
+    variants = len(defaults.start) - 1
+    moved = np.array([movements.quantity > 0, movements.damaged_quantity > 0])
+    receipts = blank(int(moved[:, movements.is_in].sum()), book.RECEIPT.width)
+    issues = blank(int(moved.sum()) - len(receipts), book.ISSUE.width)
+    # a slice ends where an issue or a receipt ends, so there are no more of them than of both
+    most = int(moved.sum())
+    slices, settlements = blank(most, book.SLICE.width), blank(most, book.SETTLEMENT.width)
+    balances, counts = blank(most, book.BALANCE.width), blank(5)
+    run = kernel.replay_rows if is_bounded else interpreted({**vars(exact), **vars(kernel)})["replay_rows"]
+    outcome = run(
+        rows,
+        np.require(defaults.start, dtype, ["C", "W"]),
+        versions,
+        blank(2 * variants, book.CELL.width),
+        blank(variants, book.VARIANT.width),
+        blank(int(movements.order.max(initial=-1)) + 1, book.ORDERED.width),
+        groups,
+        receipts,
+        issues,
+        slices,
+        settlements,
+        balances,
+        counts,
+        (blank(4), blank(4)),
+        (blank(4), blank(4)),
+        is_bounded,
+    )
+    if outcome == kernel.TOO_LARGE:
+        return None
+    return Replay(
+        cost_source=rows[:, book.ROW.cost_source].astype(np.int64),
+        unit_cost=rows[:, book.ROW.unit_cost : book.ROW.unit_cost + 4],
+        receipts=book.Receipts(**_columns(receipts, book.RECEIPT, book.Receipts)),
+        issues=book.Issues(**_columns(issues, book.ISSUE, book.Issues)),
+        slices=book.Slices(**_columns(slices[: counts[2]], book.SLICE, book.Slices)),
+        settlements=book.Settlements(**_columns(settlements[: counts[3]], book.SETTLEMENT, book.Settlements)),
+        balances=book.Balances(**_columns(balances[: counts[4]], book.BALANCE, book.Balances)),
+        is_widened=not is_bounded,
+    )
+
+
+def _rows(movements: Movements, rows: Money) -> Money:
+    rows[:, book.ROW.variant] = movements.variant
+    rows[:, book.ROW.is_in] = movements.is_in
+    rows[:, book.ROW.pieces] = movements.quantity
+    rows[:, book.ROW.pieces + 1] = movements.damaged_quantity
+    rows[:, book.ROW.price] = movements.price
+    rows[:, book.ROW.price_source] = movements.price_source
+    rows[:, book.ROW.extra] = movements.extra_cost
+    rows[:, book.ROW.day] = movements.day
+    rows[:, book.ROW.order] = movements.order
+    rows[:, book.ROW.group] = movements.group
+    rows[:, book.ROW.share] = movements.share
+    return rows
+
+
+def _columns(table: Money, layout: Any, kind: Any) -> dict[str, Money]:
+    """The columns of ``kind`` in a table laid out by ``layout``: one column, or those up to the next."""
+    starts = sorted(layout)
+    found = {}
+    for name in kind._fields:
+        start = getattr(layout, name)
+        stop = starts[starts.index(start) + 1]
+        found[name] = table[:, start] if stop == start + 1 else table[:, start:stop]
+    return found
