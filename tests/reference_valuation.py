@@ -134,7 +134,7 @@ def weights(outputs: list[Move]) -> dict[int, Decimal]:
 
 
 def books(moves: list[Move], method: str, basis: str, defaults: dict[int, list[tuple[int, Decimal | None]]]) -> Books:
-    """Replay ``moves`` by time, then id. ``defaults`` gives the versions of a variant's default cost, (from day, price)."""
+    """Replay ``moves`` by time, then id. ``defaults``: versions of a variant's default cost, (from day, price)."""
     with localcontext(Context(prec=50)):
         return _Run(method, basis, defaults).books(sorted(moves, key=lambda move: (move.at, move.id)))
 

@@ -207,7 +207,13 @@ def check_warehouse(case: tuple[list[Move], Defaults]) -> None:
     for method, basis in FIGURES:
         expected = books(in_order(moves), method, basis, defaults)
         found = shop.ask(f"""
-            select variant_id, pool, date_diff('day', date '2025-03-01', valid_from), quantity, {method}_{basis}_value, missing_cost_quantity
+            select
+                variant_id,
+                pool,
+                date_diff('day', date '2025-03-01', valid_from),
+                quantity,
+                {method}_{basis}_value,
+                missing_cost_quantity
             from marts.fct_stock_balance
         """)
         assert {row[:3] for row in found} == expected.balance.keys()
@@ -219,7 +225,7 @@ def check_warehouse(case: tuple[list[Move], Defaults]) -> None:
 
 
 def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variants replayed a few at a time cost what they cost replayed all at once, also those a transformation ties together."""
+    """A few variants at a time cost what all at once cost, also those a transformation ties together."""
     shop.move(1, 1, "in", 2, "2025-03-01 08:00:00", price="10")
     shop.move(2, 1, "out", 1, "2025-03-02 08:00:00", transformation=7)
     shop.move(3, 3, "in", 12, "2025-03-02 08:00:01", transformation=7)
@@ -333,7 +339,7 @@ def test_deleted_rows_are_not_replayed(shop: Shop) -> None:
 
 
 def test_the_hour_that_occurs_twice_is_ordered_by_ids(shop: Shop) -> None:
-    """On 26 October 2025 the clock goes from 02:59 back to 02:00: ids say which row came first, and at which instant."""
+    """On 26 October 2025 the clock falls back to 02:00: ids say which row came first, and at which instant."""
     shop.move(1, 7, "in", 4, "2025-10-26 02:50:00", price="1")
     shop.move(2, 7, "out", 4, "2025-10-26 02:10:00")
     shop.move(3, 7, "in", 4, "2025-10-26 02:20:00", price="3")
@@ -370,7 +376,7 @@ def test_accounts_stay_apart(shop: Shop) -> None:
 
 
 def test_reconciliation_looks_at_both_sides(shop: Shop) -> None:
-    """The ledger counts up to the moment the stock was read; a variant only one side has is shown; the first day stays."""
+    """The ledger counts up to the snapshot; a variant only one side has is shown; the first day stays."""
     shop.move(1, 1, "in", 5, "2025-03-01 09:00:00", price="4")
     shop.move(2, 1, "out", 1, "2025-03-02 02:20:00")
     shop.move(3, 2, "in", 3, "2025-03-01 09:00:00", damaged=1)
@@ -409,7 +415,7 @@ def with_settings(tmp_path: Path, text: str) -> Path:
 
 
 def test_an_opening_row_exists_only_where_a_setting_says_so(shop: Shop, tmp_path: Path) -> None:
-    """A cut history begins with what the first snapshot has above the ledger, at the default cost; else nothing is plugged."""
+    """A cut history begins with what the first snapshot has above the ledger; elsewhere nothing is plugged."""
     shop.price(1, "4")
     shop.move(5, 1, "out", 2, "2025-03-01 12:00:00")
     shop.stock(1, 8, datetime(2025, 3, 2, 2, 15), damaged=1)
@@ -437,7 +443,7 @@ def test_damaged_pieces_may_be_part_of_the_quantity(shop: Shop, tmp_path: Path) 
         ("sellable", 3),
     ]
     shop.move(2, 7, "in", 0, "2025-03-02 09:00:00", damaged=2)
-    with pytest.raises(ConfigError, match="damaged_quantity_is_additive: false .* movement 2 of account main"):
+    with pytest.raises(ConfigError, match=r"damaged_quantity_is_additive: false .* movement 2 of account main"):
         shop.build()
 
 
@@ -476,3 +482,30 @@ def test_a_wrong_setting_names_file_and_field(tmp_path: Path, text: str, message
 def test_the_settings_of_the_project_are_the_documented_defaults() -> None:
     """The file in include/policy says what the defaults say."""
     assert policy.read(POLICY) == policy.ValuationPolicy()
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        (
+            "update marts.fct_stock_balance set average_bare_value = average_bare_value + 0.000000000001",
+            "value is what came in less what went out less settlements, every day",
+        ),
+        ("update marts.fct_stock_balance set quantity = quantity + 1", "quantity is the sum of movements, every day"),
+        ("update marts.fct_stock_layer set bare_value = bare_value + 1", "layers less shortages are the balance"),
+        ("delete from marts.fct_cost_allocation where slice_no = 1", "slices cover every issue at its final cost"),
+        ("delete from marts.fct_cost_settlement", "settlements add up"),
+        ("update marts.fct_stock_balance set quantity = 0 where quantity = 6", "nothing on hand is worth nothing"),
+        ("update marts.fct_stock_balance set valid_to = null", "each balance holds until the next"),
+        ("delete from marts.fct_stock_movement where movement_id = 1", "every movement in force is valued"),
+    ],
+)
+def test_a_broken_identity_is_found(shop: Shop, damage: str, check: str) -> None:
+    """Each identity holds after a build, and its check names the rows once it is broken on purpose."""
+    shop.move(1, 7, "in", 2, "2025-03-01 09:00:00", price="4")
+    shop.move(2, 7, "out", 3, "2025-03-02 09:00:00", order="a")
+    shop.move(3, 7, "in", 7, "2025-03-03 09:00:00", price="6")
+    shop.build()
+    assert shop.broken() == {}
+    shop.con.execute(damage)
+    assert check in shop.broken()

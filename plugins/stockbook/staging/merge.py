@@ -176,6 +176,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         known,
     )
     columns = history_columns(table)
+    of_history = ", ".join(f"h.{key}" for key in keys)
     con.execute(
         f"""
         insert into {history}
@@ -183,10 +184,10 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         with
 
         latest as (
-            select {", ".join(keys)}, max(_version) as _version, bool_or(_valid_to is null) as _is_open
-            from {history}
-            where account = $account
-            group by {", ".join(keys)}
+            select {of_history}, max(_version) as _version, bool_or(_valid_to is null) as _is_open
+            from {history} as h
+            semi join merged as m on {_same(keys, "h", "m")}
+            group by {of_history}
         )
 
         select
@@ -200,7 +201,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         left join latest as l on {_same(keys, "l", "m")}
         where l._is_open is not true
         """,
-        known | {"first_load": first_load},
+        {"observed_at": stamp.observed_at, "first_load": first_load},
     )
 
 

@@ -176,7 +176,7 @@ RECEIPT, ISSUE, SLICE, SETTLEMENT, BALANCE = _Receipt(), _Issue(), _Slice(), _Se
 
 
 class Receipts(NamedTuple):
-    """The receipts found, column by column; ``unit``, ``remainder`` [receipt, basis], ``high``, ``low`` [receipt, figure]."""
+    """The receipts found, column by column; ``unit`` and ``remainder`` by basis, words by figure."""
 
     row: Array
     pool: Array
