@@ -86,7 +86,11 @@ def open_run(
     now = local(night.clock, settings.zone)
     as_of = runs.parse_as_of(parameters.as_of, now)
     night.lock.take(run_id, whole_run_here=whole_run_here)
-    with night.lock.step(run_id, "open"), recorded(runs.folder(settings, run_id), "open", night.clock) as done:
+    with (
+        _released_unless_opened(night.lock, run_id),
+        night.lock.step(run_id, "open"),
+        recorded(runs.folder(settings, run_id), "open", night.clock) as done,
+    ):
         runs.folder(settings, run_id).mkdir(parents=True, exist_ok=True)
         read_policies(settings.policy_dir)  # a wrong policy is red now, not after hours of reading
         before = published_as_of(settings)
@@ -119,6 +123,16 @@ def open_run(
             write_plans(con, settings, run, found)
         runs.save(settings, run)
     return run
+
+
+@contextmanager
+def _released_unless_opened(lock: RunLock, run_id: str) -> Iterator[None]:
+    """Let the lock go when a run could not be opened: nobody will finish it."""
+    try:
+        yield
+    except BaseException:
+        lock.release(run_id)
+        raise
 
 
 def _account(night: Night, conn_id: str) -> Account:

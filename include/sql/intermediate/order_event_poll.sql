@@ -4,7 +4,21 @@ with
 
 polls as (
 
-    select *
+    select
+        order_no,
+        version_no,
+        status,
+        progress,
+        is_on_hold,
+        has_problem,
+        previous_status,
+        previous_progress,
+        previous_is_on_hold,
+        previous_has_problem,
+        after_utc,
+        at_utc,
+        is_restored,
+        is_not_sent
     from intermediate.order_poll
 
 ),
@@ -56,69 +70,33 @@ numbered as (
 
 events as (
 
-    select *, 'restored' as event_type
+    -- one version may show several things at once
+    select
+        order_no,
+        version_no,
+        after_utc,
+        at_utc,
+        cycle_no,
+        attempt_no,
+        unnest([
+            case when is_restored then 'restored' end,
+            case when is_on_hold and was_on_hold is null and status <> 'cancelled' then 'created_on_hold' end,
+            case when is_on_hold and was_on_hold is false and status <> 'cancelled' then 'hold_set' end,
+            case when not is_on_hold and was_on_hold and status <> 'cancelled' then 'released' end,
+            case when status = 'waiting_for_storage' and was_status is distinct from 'waiting_for_storage' then 'waiting_for_storage' end,
+            case when was_status = 'waiting_for_storage' and status not in ('waiting_for_storage', 'cancelled') then 'stock_ready' end,
+            case when status = 'created' and was_progress >= 1 then 'sent_back' end,
+            case when progress >= 1 and coalesce(was_progress, 0) = 0 then 'pushed' end,
+            case when has_problem and not had_problem then 'problem_began' end,
+            case when had_problem and not has_problem then 'problem_ended' end,
+            case when progress >= 2 and coalesce(was_progress, 0) < 2 then 'packed' end,
+            case when is_not_sent then 'not_sent' end,
+            case when progress >= 3 and coalesce(was_progress, 0) < 3 then 'sent' end,
+            case when status = 'delivered' and was_status is distinct from 'delivered' then 'delivered' end,
+            case when status = 'returned' and was_status is distinct from 'returned' then 'returned' end,
+            case when status = 'cancelled' and was_status is distinct from 'cancelled' then 'cancelled' end
+        ]) as event_type
     from numbered
-    where is_restored
-    union all
-    select *, 'created_on_hold' as event_type
-    from numbered
-    where is_on_hold and was_on_hold is null and status <> 'cancelled'
-    union all
-    select *, 'hold_set' as event_type
-    from numbered
-    where is_on_hold and was_on_hold is false and status <> 'cancelled'
-    union all
-    select *, 'released' as event_type
-    from numbered
-    where not is_on_hold and was_on_hold and status <> 'cancelled'
-    union all
-    select *, 'waiting_for_storage' as event_type
-    from numbered
-    where status = 'waiting_for_storage' and was_status is distinct from 'waiting_for_storage'
-    union all
-    select *, 'stock_ready' as event_type
-    from numbered
-    where was_status = 'waiting_for_storage' and status not in ('waiting_for_storage', 'cancelled')
-    union all
-    select *, 'sent_back' as event_type
-    from numbered
-    where status = 'created' and was_progress >= 1
-    union all
-    select *, 'pushed' as event_type
-    from numbered
-    where progress >= 1 and coalesce(was_progress, 0) = 0
-    union all
-    select *, 'problem_began' as event_type
-    from numbered
-    where has_problem and not had_problem
-    union all
-    select *, 'problem_ended' as event_type
-    from numbered
-    where had_problem and not has_problem
-    union all
-    select *, 'packed' as event_type
-    from numbered
-    where progress >= 2 and coalesce(was_progress, 0) < 2
-    union all
-    select *, 'not_sent' as event_type
-    from numbered
-    where is_not_sent
-    union all
-    select *, 'sent' as event_type
-    from numbered
-    where progress >= 3 and coalesce(was_progress, 0) < 3
-    union all
-    select *, 'delivered' as event_type
-    from numbered
-    where status = 'delivered' and was_status is distinct from 'delivered'
-    union all
-    select *, 'returned' as event_type
-    from numbered
-    where status = 'returned' and was_status is distinct from 'returned'
-    union all
-    select *, 'cancelled' as event_type
-    from numbered
-    where status = 'cancelled' and was_status is distinct from 'cancelled'
 
 )
 
@@ -132,3 +110,4 @@ select
     cycle_no,
     attempt_no
 from events
+where event_type is not null

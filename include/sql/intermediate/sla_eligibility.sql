@@ -4,7 +4,46 @@ with
 
 milestones as (
 
-    select *
+    select
+        order_no,
+        cycle_no,
+        created_at_utc,
+        restored_after_utc,
+        restored_at_utc,
+        created_on_hold_at_utc,
+        hold_set_after_utc,
+        last_held_at_utc,
+        first_released_after_utc,
+        released_after_utc,
+        released_at_utc,
+        waiting_after_utc,
+        waiting_at_utc,
+        stock_ready_after_utc,
+        stock_ready_at_utc,
+        sent_back_after_utc,
+        sent_back_at_utc,
+        pushed_after_utc,
+        pushed_at_utc,
+        problem_began_after_utc,
+        problem_began_at_utc,
+        problem_ended_after_utc,
+        problem_ended_at_utc,
+        not_sent_after_utc,
+        not_sent_at_utc,
+        first_stock_out_at_utc,
+        last_stock_out_at_utc,
+        packed_after_utc,
+        packed_at_utc,
+        sent_after_utc,
+        sent_at_utc,
+        delivered_after_utc,
+        delivered_at_utc,
+        stock_in_at_utc,
+        damaged_in_at_utc,
+        returned_after_utc,
+        returned_at_utc,
+        cancelled_after_utc,
+        cancelled_at_utc
     from intermediate.order_milestone
 
 ),

@@ -131,11 +131,13 @@ select
     l.due_date,
     l.working_day_no as due_working_day_no
 from eligibility as e
-left join (select * from due where is_latest_end) as l
+left join due as l
     on
-        e.order_no = l.order_no
+        l.is_latest_end
+        and e.order_no = l.order_no
         and e.cycle_no = l.cycle_no
-left join (select * from due where not is_latest_end) as f
+left join due as f
     on
-        e.order_no = f.order_no
+        not f.is_latest_end
+        and e.order_no = f.order_no
         and e.cycle_no = f.cycle_no

@@ -1,0 +1,110 @@
+"""The documents say what is there, and what they tell to run works."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stockbook.cli import app
+from stockbook.declarations import Table
+from stockbook.runs.context import Parameters
+from stockbook.settings import PROJECT
+
+DOCS = {file.name: file.read_text() for file in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]}
+EVERYTHING = "\n".join(DOCS.values())
+SOURCE = "\n".join(file.read_text() for folder in ("plugins", "dags") for file in (PROJECT / folder).rglob("*.py"))
+
+
+def test_every_setting_is_documented() -> None:
+    """Each STOCKBOOK_ variable the code reads stands in the table of settings."""
+    read = set(re.findall(r"\bSTOCKBOOK_[A-Z_]+\b", SOURCE)) - {"STOCKBOOK_ORDERS"}
+
+    assert len(read) > 10
+    assert sorted(name for name in read if f"`{name}`" not in DOCS["running.md"]) == []
+
+
+def test_every_command_is_documented() -> None:
+    """Each command of the command line is named in a document."""
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    names += [group.name or "" for group in app.registered_groups]
+
+    assert len(names) > 7
+    assert [name for name in names if not re.search(rf"stockbook {name}\b", EVERYTHING)] == []
+
+
+def test_every_parameter_of_a_night_is_documented() -> None:
+    """Each stands in the table of parameters and is a parameter of the DAG."""
+    dag = (PROJECT / "dags" / "nightly.py").read_text()
+    for name in Parameters.__struct_fields__:
+        assert f"`{name}`" in DOCS["running.md"]
+        assert f'"{name}": Param(' in dag
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    """What the README tells to type is in the Makefile, and help lists what the Makefile has."""
+    targets = set(re.findall(r"^([a-z-]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    told = set(re.findall(r"\bmake ([a-z-]+)", DOCS["README.md"]))
+
+    assert told
+    assert told <= targets
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    """Relative links of a document are files of the project."""
+    folder = PROJECT if name == "README.md" else PROJECT / "docs"
+    links = [link.split("#")[0] for link in re.findall(r"\]\((?!https?:)([^)]+)\)", DOCS[name])]
+    assert [link for link in links if link and not (folder / link).exists()] == []
+
+
+def test_every_table_and_column_is_described(tables: dict[str, Table]) -> None:
+    """No declaration is without a sentence on the table and on each of its columns."""
+    assert len(tables) > 50
+    assert [name for name, table in tables.items() if len(table.description) < 10] == []
+    assert [
+        f"{name}.{column}"
+        for name, table in tables.items()
+        for column, c in table.columns.items()
+        if len(c.description) < 4
+    ] == []
+
+
+def test_the_contract_tables_are_declared(tables: dict[str, Table]) -> None:
+    """What others rely on is there under the name they rely on."""
+    published = {
+        "marts": "dim_date dim_calendar dim_variant dim_delivery_method dim_order_status fct_order fct_order_line "
+        "fct_stock_movement fct_stock_balance fct_stock_reconciliation fct_receiving_line fct_fulfillment fct_price "
+        "fct_order_event fct_cost_allocation fct_issue_cost fct_stock_layer",
+        "reports": "stock_value_on stock_value_daily stock_reconciliation_open sla_daily sla_late_orders backlog "
+        "data_freshness",
+        "meta": "run listing check_result cursor",
+    }  # fmt: skip
+    wanted = {f"{layer}.{name}" for layer, names in published.items() for name in names.split()}
+    assert wanted - tables.keys() == set()
+
+
+def test_the_sql_is_in_house_style() -> None:
+    """Models are lower case and begin with what they are; a star stands only for a CTE of the model's own."""
+    files = [
+        file
+        for layer in ("intermediate", "marts", "reports")
+        for file in (PROJECT / "include" / "sql" / layer).glob("*.sql")
+    ]
+    assert len(files) > 20
+    for file in files:
+        lines = file.read_text().strip().splitlines()
+        code = [line.split("--")[0] for line in lines]
+        assert lines[0].startswith("-- "), file.name
+        assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP BY)\b", "\n".join(code)), file.name
+        assert not re.search(r"select \*[^;]*?from \w+\.\w+", "\n".join(code)), file.name
+
+
+def test_nothing_reads_the_systems_clock_but_the_clock() -> None:
+    """Time is an argument: only clock.py asks the machine, and no model asks the database."""
+    python = [file for file in (PROJECT / "plugins").rglob("*.py") if file.name != "clock.py"]
+    reads = r"datetime\.(now|utcnow|today)\(|date\.today\(|time\.time\(|time\.monotonic\("
+    models = list((PROJECT / "include").rglob("*.sql"))
+    asks = r"current_(date|timestamp)|\bnow\(\)|\btoday\(\)"
+
+    assert [str(file) for file in python if re.search(reads, file.read_text())] == []
+    assert [str(file) for file in models if re.search(asks, Path(file).read_text())] == []
