@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import holidays
 import msgspec
 
-from stockbook.sla.files import Path_, PolicyFile
+from stockbook.policy_file import Path_, PolicyFile
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from stockbook.policy_file import Path_, PolicyFile
 from stockbook.sla.calendar import Calendar
-from stockbook.sla.files import Path_, PolicyFile
 
 StopEvent = Literal["stock_out", "packed", "sent", "delivered"]
 UnseenWaits = Literal["assume_none", "widen"]

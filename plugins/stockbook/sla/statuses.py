@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from stockbook.sla.files import PolicyFile
+from stockbook.policy_file import PolicyFile
 
 Status = Literal[
     "created",

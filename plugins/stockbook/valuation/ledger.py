@@ -216,14 +216,12 @@ def _prepare_variants(con: duckdb.DuckDBPyConnection) -> None:
     """).to_arrow_table()
     movements = variants.column("movements").to_numpy()
     batch, number = _batches(movements, _tied(con, variants))
-    numbered = (
+    numbered = (  # noqa: F841  # the statement below finds it by its name
         variants.drop(["movements"])
         .append_column("batch", pa.array(batch, pa.int32()))
         .append_column("variant", pa.array(number, pa.int64()))
     )
-    con.register("valuation_numbered", numbered)
-    con.execute("create temp table valuation_variant as select * from valuation_numbered")
-    con.unregister("valuation_numbered")
+    con.execute("create temp table valuation_variant as select * from numbered")
 
 
 def _tied(con: duckdb.DuckDBPyConnection, variants: pa.Table) -> list[list[int]]:

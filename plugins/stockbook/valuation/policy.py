@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from stockbook.sla.files import PolicyFile
+from stockbook.policy_file import PolicyFile
 
 
 class Headline(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -85,9 +85,8 @@ def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _append(con: duckdb.DuckDBPyConnection, name: str, rows: Any) -> None:
-    con.register("valuation_rows", rows)
-    con.execute(f"insert into {name} by name select * from valuation_rows")
-    con.unregister("valuation_rows")
+    # found by its name as a local variable: a registered table would be held, batch after batch, until the commit
+    con.execute(f"insert into {name} by name select * from rows")
 
 
 def _write_setting(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> None:

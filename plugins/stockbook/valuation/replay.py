@@ -118,7 +118,7 @@ def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
     """
     Replay ``movements``.
 
-    Runs compiled in 64 bits as long as prices stay below 2.3 million a piece and pools below a
+    Runs compiled in 64 bits as long as prices stay below 1.15 million a piece and pools below a
     thousand million pieces, else with integers of any size, a hundred times slower and to the
     same digits. Raises ValueError for a negative quantity.
     """

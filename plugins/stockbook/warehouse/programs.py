@@ -51,6 +51,7 @@ PROGRAMS = {
             "staging.movements",
             "staging.movements_history",
             "staging.receiving_lines",
+            "staging.stock_levels",
             "staging.variants_history",
             "marts.dim_variant",
             "meta.current_run",
