@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +19,7 @@ from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
 from stockbook.durable import write_atomically
-from stockbook.errors import ConfigError, LandingDamaged, StockbookError
+from stockbook.errors import ConfigError, LandingDamaged, StagingRefused, StockbookError
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
@@ -29,6 +30,9 @@ from stockbook.runs.report import Report
 from stockbook.runs.steps import ListingDone, StepDone, recorded
 from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
+
+if TYPE_CHECKING:
+    from stockbook.sources.http import RetryPolicy
 
 CHECKED = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
@@ -41,6 +45,7 @@ class Night:
     clock: Clock
     progress: Progress
     look_up: Callable[[str], RawConnection | None] = connections.from_environment
+    retries: "RetryPolicy | None" = None
     lock: RunLock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,6 +152,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.settings.hash_key or b"",
             night.clock,
             night.progress,
+            policy=night.retries,
         )
         done.listings = [_extracted(manifest) for manifest in manifests]
         write_atomically(
@@ -189,9 +195,13 @@ def load(night: Night, run_id: str) -> None:
                 raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
             landed.append(Landed(manifest, folder))
         with writer(night.settings) as con:
-            loaded = load_landed(
-                con, run, landed, night.tables, night.clock, night.progress, night.settings.quarantine_share
-            )
+            try:
+                loaded = load_landed(
+                    con, run, landed, night.tables, night.clock, night.progress, night.settings.quarantine_share
+                )
+            except StagingRefused:
+                nights.mark_refused(night.settings, run.night)
+                raise
         by_listing: dict[str, ListingDone] = {}
         for manifest, _, counts in loaded:
             key = f"{manifest.account}/{manifest.api}.{manifest.listing}"

@@ -22,6 +22,7 @@ RESUMABLE = timedelta(hours=6)
 
 _OPENED = "opened.json"
 _LOADED = "loaded"
+_REFUSED = "refused"
 
 
 class Opened(msgspec.Struct):
@@ -36,7 +37,7 @@ def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clo
     stem = f"{as_of:%Y%m%dT%H%M%S}-{digest}"
     attempt = 1
     while (folder := settings.landing / f"{stem}-{attempt}").exists():
-        if not (folder / _LOADED).exists() and clock.utc() - _opened_at(folder) <= RESUMABLE:
+        if not _is_closed(folder) and clock.utc() - _opened_at(folder) <= RESUMABLE:
             return folder.name
         attempt += 1
     folder.mkdir(parents=True)
@@ -47,6 +48,15 @@ def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clo
 def mark_loaded(settings: Settings, night: str) -> None:
     """What landed in the folder is in staging now."""
     write_atomically(settings.landing / night / _LOADED, b"")
+
+
+def mark_refused(settings: Settings, night: str) -> None:
+    """Staging refused what landed in the folder: another try reads the sources again, they may have healed."""
+    write_atomically(settings.landing / night / _REFUSED, b"")
+
+
+def _is_closed(folder: Path) -> bool:
+    return (folder / _LOADED).exists() or (folder / _REFUSED).exists()
 
 
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:
