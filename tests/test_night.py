@@ -34,6 +34,7 @@ OBSERVED = {
 }
 OBSERVED_COLUMNS = {
     "fct_stock_movement": ["variant_key", "known_from", "known_to"],
+    "dim_order_status": ["is_seen"],
 }
 COMPARED = {
     "current variants": """
