@@ -19,6 +19,26 @@ from stockbook.settings import PROJECT
 from stockbook.staging.load import Landed
 from stockbook.staging.tables import create_all
 
+TOLD = pytest.StashKey[dict[str, list[str]]]()
+
+
+@pytest.fixture(scope="session")
+def tell(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Print a line in a section of its own below the results: ``tell(section, line)``."""
+    told = pytestconfig.stash.setdefault(TOLD, {})
+
+    def add(section: str, line: str) -> None:
+        told.setdefault(section, []).append(line)
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for section, lines in config.stash.get(TOLD, {}).items():
+        terminalreporter.section(section)
+        for line in lines:
+            terminalreporter.write_line(line)
+
 
 @pytest.fixture(scope="session")
 def tables() -> dict[str, Table]:

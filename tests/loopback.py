@@ -131,6 +131,8 @@ class Shop:
             rows = [row for row in rows if self._wanted(row, asked)]
         if name == "warehouse-movements" and (start := asked.number("idFrom", 0)):
             rows = [row for row in rows if row["id"] >= start + (not self.ids_from_inclusive)]
+        if name == "warehouse-movements" and (day := asked.text("dateFrom")):
+            rows = [row for row in rows if day <= row["created"][:10] <= str(asked.text("dateTo"))]
         start, limit = asked.number("offset", 0), min(asked.number("limit", 30), self.cap)
         page = rows[start : start + limit]
         return as_json({"code": 200, "message": "", "totalCount": len(rows), "data": page})

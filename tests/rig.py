@@ -10,12 +10,14 @@ import duckdb
 
 from stockbook import connections, night
 from stockbook.clock import Clock, SystemClock
+from stockbook.errors import SourceError
 from stockbook.night import Night
 from stockbook.progress import Progress, Silent
-from stockbook.runs.context import parse_parameters
+from stockbook.runs.context import RunContext, parse_parameters
 from stockbook.runs.report import Report
 from stockbook.sandbox import Running
 from stockbook.settings import Settings
+from stockbook.sources.http import RetryPolicy
 
 KEY = "a key for tests, long enough"
 
@@ -42,7 +44,9 @@ class Rig:
     variables: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     progress: Progress = field(default_factory=Silent)
+    retries: RetryPolicy | None = None
     made: int = 0
+    red: list[str] = field(default_factory=list)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -61,6 +65,7 @@ class Rig:
             self.clock,
             self.progress,
             lambda conn_id: connections.from_environment(conn_id, self.environ),
+            self.retries,
         )
 
     def night(self, as_of: datetime, name: str = "", move_clock: bool = True, **parameters: Any) -> Report:
@@ -72,6 +77,49 @@ class Rig:
         ids = connections.conn_ids_in_environment(self.environ)
         return night.run_all(self.tonight(), name or f"run{self.made}", given, ids)
 
+    def books(
+        self, as_of: datetime, name: str = "", tries: int = 1, build: bool = True, **parameters: Any
+    ) -> RunContext:
+        """
+        A night without checks and publication: what it does to staging and the marts of the writer's file.
+
+        Each account is extracted up to ``tries`` times, as a task that is tried again. Leaves no lock behind.
+        """
+        self.server.set_clock(as_of)
+        self.made += 1
+        tonight = self.tonight()
+        given = parse_parameters({"as_of": as_of.isoformat(), **parameters})
+        ids = connections.conn_ids_in_environment(self.environ)
+        run = night.open_run(tonight, name or f"run{self.made}", given, ids, whole_run_here=True)
+        try:
+            for conn_id in run.conn_ids:
+                self._extract(tonight, run, conn_id, tries)
+            night.load(tonight, run.run_id)
+            if build:
+                night.build(tonight, run.run_id)
+        finally:
+            tonight.lock.release(run.run_id)
+        return run
+
+    def _extract(self, tonight: Night, run: RunContext, conn_id: str, tries: int) -> None:
+        for left in reversed(range(tries)):
+            try:
+                night.extract(tonight, run.run_id, conn_id)
+            except SourceError as error:
+                self.red.append(str(error))
+                if not left:
+                    raise
+            else:
+                return
+
+    def marts(self) -> dict[str, tuple[int, int]]:
+        """Rows and content hash of every mart in the writer's file."""
+        return hashes(self.settings.warehouse)
+
+    def staged(self) -> dict[str, tuple[int, int]]:
+        """Rows and content hash of staging in the writer's file, less what tells who wrote a row and when."""
+        return hashes(self.settings.warehouse, "staging", without=("_run_id", "_loaded_at"))
+
     def hashes(self, schema: str = "marts") -> dict[str, tuple[int, int]]:
         """Rows and content hash of every published table of a schema."""
         return hashes(self.settings.published, schema)
@@ -82,15 +130,20 @@ class Rig:
             return con.execute(query).fetchall()
 
 
-def hashes(file: Path, schema: str = "marts") -> dict[str, tuple[int, int]]:
+def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
     """Rows and content hash of every table of a schema in a file; equal content, equal hash, whatever the order."""
     with duckdb.connect(str(file), read_only=True) as con:
-        names = con.execute("select table_name from duckdb_tables() where schema_name = ?", [schema]).fetchall()
+        columns = con.execute(
+            "select table_name, list(column_name order by column_index) from duckdb_columns() "
+            "where schema_name = ? and table_name in (select table_name from duckdb_tables()) group by table_name",
+            [schema],
+        ).fetchall()
         return {
             name: con.execute(
-                f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from {schema}.{name} as t"
+                f"select count(*), coalesce(sum(hash({', '.join(c for c in listed if c not in without)})::hugeint), 0) "
+                f"from {schema}.{name}"
             ).fetchall()[0]
-            for (name,) in sorted(names)
+            for name, listed in sorted(columns)
         }
 
 

@@ -76,6 +76,22 @@ def run(
 
 
 @app.command()
+def load(
+    from_landing: Annotated[Path, typer.Option(help="A folder of landed nights: the `landing` of a home.")],
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Make the books of an empty home from landed pages, night by night, without asking an API."""
+    from stockbook import night
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = night.Night(Settings.load(), clock, progress)
+        made = night.replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+    typer.echo(text(made))
+
+
+@app.command()
 def check(run_name: RunName = "") -> None:
     """Ask every expectation of the marts in the writer's file again, and say which hold."""
     from stockbook import night

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +19,7 @@ from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
 from stockbook.durable import write_atomically
-from stockbook.errors import ConfigError, LandingDamaged, StockbookError
+from stockbook.errors import ConfigError, LandingDamaged, StagingRefused, StockbookError
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
@@ -29,6 +30,9 @@ from stockbook.runs.report import Report
 from stockbook.runs.steps import ListingDone, StepDone, recorded
 from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
+
+if TYPE_CHECKING:
+    from stockbook.sources.http import RetryPolicy
 
 CHECKED = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
@@ -41,6 +45,7 @@ class Night:
     clock: Clock
     progress: Progress
     look_up: Callable[[str], RawConnection | None] = connections.from_environment
+    retries: "RetryPolicy | None" = None
     lock: RunLock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -161,6 +166,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.settings.hash_key or b"",
             night.clock,
             night.progress,
+            policy=night.retries,
         )
         done.listings = [_extracted(manifest) for manifest in manifests]
         write_atomically(
@@ -203,9 +209,13 @@ def load(night: Night, run_id: str) -> None:
                 raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
             landed.append(Landed(manifest, folder))
         with writer(night.settings) as con:
-            loaded = load_landed(
-                con, run, landed, night.tables, night.clock, night.progress, night.settings.quarantine_share
-            )
+            try:
+                loaded = load_landed(
+                    con, run, landed, night.tables, night.clock, night.progress, night.settings.quarantine_share
+                )
+            except StagingRefused:
+                nights.mark_refused(night.settings, run.night)
+                raise
         by_listing: dict[str, ListingDone] = {}
         for manifest, _, counts in loaded:
             key = f"{manifest.account}/{manifest.api}.{manifest.listing}"
@@ -299,6 +309,76 @@ def finish(night: Night, run_id: str) -> Report:
     nights.drop_old(night.settings, night.clock.utc() - timedelta(days=night.settings.landing_days), keep=run.night)
     night.lock.release(run_id)
     return made
+
+
+def replay(night: Night, name: str, landing: Path) -> Report:
+    """
+    Make the books of an empty home from the landed pages of another (or of its own, when the warehouse is lost).
+
+    Raises ConfigError when the home has books already or the landing holds no beginning, LandingDamaged when
+    pages are not as they were written.
+    """
+    from stockbook.runs.replay import loaded_nights
+    from stockbook.sla.program import read as read_policies
+    from stockbook.staging.load import load as load_landed
+    from stockbook.staging.tables import create_all
+    from stockbook.warehouse.connect import writer
+
+    settings = night.settings
+    run_id = runs.run_id_of(name)
+    night.lock.take(run_id, whole_run_here=True)
+    try:
+        with night.lock.step(run_id, "open"):
+            read_policies(settings.policy_dir)
+            if settings.warehouse.exists() and not _unfinished(settings).exists():
+                raise ConfigError(
+                    f"A replay makes the books of an empty home; {settings.warehouse} exists: "
+                    "set STOCKBOOK_HOME to a new folder, or move the file away."
+                )
+            found, left_out = loaded_nights(landing, night.tables)
+            run = RunContext(
+                run_id=run_id,
+                as_of=found[-1].as_of,
+                zone=settings.zone.key,
+                started_at=night.clock.utc(),
+                night=found[-1].name,
+                observes=True,
+                full_refresh=False,
+                backfill_from=None,
+                backfill_to=None,
+                conn_ids=(),
+            )
+            runs.save(settings, run)
+            # a replay that was killed begins anew: nights must be loaded in their order
+            write_atomically(_unfinished(settings), b"")
+            for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
+                file.unlink(missing_ok=True)
+        with night.at(run, "load") as done:
+            done.notes += [f"left out: {text}" for text in left_out]
+            with writer(settings) as con:
+                create_all(con, night.tables)
+                con.execute(
+                    "insert into meta.run values (?, ?, ?, null, 'running', false, true, null, null, ?)",
+                    [run_id, run.as_of, run.started_at.replace(tzinfo=None), __version__],
+                )
+                for one in found:
+                    of_night = msgspec.structs.replace(run, run_id=one.name, as_of=one.as_of, night=one.name)
+                    # every row that was refused then is refused again: the night was green with it
+                    loaded = load_landed(con, of_night, one.landed, night.tables, night.clock, night.progress, 1.0)
+                    rows = sum(item.counts.new + item.counts.changed for item in loaded)
+                    done.notes.append(f"{one.name}: {len(one.landed)} listings, {rows:,} rows new or changed")
+            _unfinished(settings).unlink()
+        check(night, run_id, "check_staging")
+        build(night, run_id)
+        check(night, run_id, "check_marts")
+        publish(night, run_id)
+        return finish(night, run_id)
+    finally:
+        night.lock.release(run_id)
+
+
+def _unfinished(settings: Settings) -> Path:
+    return settings.home / "replay.unfinished"
 
 
 def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str]) -> Report:

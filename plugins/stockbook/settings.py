@@ -29,6 +29,7 @@ class Settings:
     landing_days: int
     orders_window_days: int
     movements_overlap: int
+    movements_overlap_hours: float
     quarantine_share: float
     memory_limit: str
     threads: int
@@ -81,6 +82,7 @@ class Settings:
             landing_days=int(_number(environ, "STOCKBOOK_LANDING_DAYS", 90, least=0)),
             orders_window_days=int(_number(environ, "STOCKBOOK_ORDERS_WINDOW_DAYS", 35, least=1)),
             movements_overlap=int(_number(environ, "STOCKBOOK_MOVEMENTS_OVERLAP", 5000, least=0)),
+            movements_overlap_hours=_number(environ, "STOCKBOOK_MOVEMENTS_OVERLAP_HOURS", 72, least=0),
             quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),

@@ -66,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     source said (None where it says nothing that can be compared, as of a ledger read down to its
     floor). ``floor`` and ``ceiling`` are ids of a ledger: rows with floor < id <= ceiling landed.
     ``window_from`` and ``window_to`` are ISO dates of the days of creation read completely,
+    ``backfill_from`` and ``backfill_to`` those of a second window that was asked for,
     ``asked_ids`` what was asked for by id: an id that was asked for and did not land is gone.
     ``read_at`` is the ISO local wall clock at which reading began. ``parameters`` tells which plan
     and declarations the pages answer, so that a resumed night takes them only for the same.
@@ -86,6 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: int | None = None
     window_from: str | None = None
     window_to: str | None = None
+    backfill_from: str | None = None
+    backfill_to: str | None = None
     asked_ids: list[str] = []
     seconds: float = 0.0
     bytes_received: int = 0

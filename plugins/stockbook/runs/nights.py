@@ -21,7 +21,9 @@ from stockbook.settings import Settings
 RESUMABLE = timedelta(hours=6)
 
 _OPENED = "opened.json"
+_MOMENT = "%Y%m%dT%H%M%S"
 _LOADED = "loaded"
+_REFUSED = "refused"
 
 
 class Opened(msgspec.Struct):
@@ -33,10 +35,10 @@ class Opened(msgspec.Struct):
 def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clock: Clock) -> str:
     """Name of the folder to land in: the unfinished one of the same night and parameters, else a new one."""
     digest = hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()[:8]
-    stem = f"{as_of:%Y%m%dT%H%M%S}-{digest}"
+    stem = f"{as_of:{_MOMENT}}-{digest}"
     attempt = 1
     while (folder := settings.landing / f"{stem}-{attempt}").exists():
-        if not (folder / _LOADED).exists() and clock.utc() - _opened_at(folder) <= RESUMABLE:
+        if not _is_closed(folder) and clock.utc() - _opened_at(folder) <= RESUMABLE:
             return folder.name
         attempt += 1
     folder.mkdir(parents=True)
@@ -47,6 +49,26 @@ def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clo
 def mark_loaded(settings: Settings, night: str) -> None:
     """What landed in the folder is in staging now."""
     write_atomically(settings.landing / night / _LOADED, b"")
+
+
+def mark_refused(settings: Settings, night: str) -> None:
+    """Staging refused what landed in the folder: another try reads the sources again, they may have healed."""
+    write_atomically(settings.landing / night / _REFUSED, b"")
+
+
+def _is_closed(folder: Path) -> bool:
+    return (folder / _LOADED).exists() or (folder / _REFUSED).exists()
+
+
+def loaded(landing: Path) -> list[tuple[str, datetime]]:
+    """The folders whose pages were loaded, in the order in which they were opened, with their as_of (local)."""
+    found = []
+    for folder in landing.glob("*-*-*"):
+        if (folder / _LOADED).exists():
+            moment, _, attempt = folder.name.split("-")
+            as_of = datetime.strptime(moment, _MOMENT)  # noqa: DTZ007  # a local wall clock
+            found.append((_opened_at(folder), as_of, int(attempt), folder.name))
+    return [(name, as_of) for _, as_of, _, name in sorted(found)]
 
 
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:

@@ -3,7 +3,8 @@ What each account will be asked tonight, from what staging already has.
 
 Orders: a rolling window of days of creation (final orders in it too, they can be restored or
 returned) and, by id, every older order that is not final. Movements: everything above the
-highest committed id less an overlap, because a lower id may become visible after a higher one.
+highest committed id less an overlap (in ids and in hours, whichever reaches lower), because a lower
+id may become visible after a higher one. A backfill's days are read besides.
 """
 
 from datetime import date, timedelta
@@ -43,6 +44,7 @@ def plan(
         full_refresh=run.full_refresh,
         open_order_ids=[] if first is None else _open_orders(con, account.account, first, final),
         movements_floor=_movements_floor(con, settings, run, account.account),
+        backfill=(run.backfill_from, run.backfill_to) if run.backfill_from and run.backfill_to else None,
         takes_snapshot=run.observes,
     )
 
@@ -56,10 +58,8 @@ def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunCon
     if run.full_refresh or not found or found[0][0] is None:
         return None
     # nights that were missed widen the window: it reaches back to the last day read, and one day of overlap
-    days: list[date] = [run.as_of.date() - timedelta(days=settings.orders_window_days), found[0][0] - timedelta(days=1)]
-    if run.backfill_from:
-        days.append(run.backfill_from)
-    return min(days)
+    read_to: date = found[0][0]
+    return min(run.as_of.date() - timedelta(days=settings.orders_window_days), read_to - timedelta(days=1))
 
 
 def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, final: list[str]) -> list[str]:
@@ -81,17 +81,18 @@ def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, fin
 
 def _movements_floor(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: str) -> int:
     found = con.execute(
-        "select ceiling from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'movements'",
+        "select ceiling, as_of from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'movements'",
         [account],
     ).fetchall()
     if run.full_refresh or not found or found[0][0] is None:
         return 0
-    floors = [int(found[0][0]) - settings.movements_overlap]
-    if run.backfill_from:
-        lowest = con.execute(
-            "select min(movement_id) from staging.movements where account = ? and created_at >= ?",
-            [account, run.backfill_from],
-        ).fetchall()[0][0]
-        if lowest is not None:
-            floors.append(int(lowest) - settings.movements_overlap)
+    ceiling, last = found[0]
+    floors = [int(ceiling) - settings.movements_overlap]
+    # hours count back from the latest load: nights that were missed must not shorten the overlap
+    lowest = con.execute(
+        "select min(movement_id) from staging.movements where account = ? and created_at >= ?",
+        [account, last - timedelta(hours=settings.movements_overlap_hours)],
+    ).fetchall()[0][0]
+    if lowest is not None:
+        floors.append(int(lowest) - 1)
     return max(0, min(floors))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from stockbook.errors import ListingIncomplete
@@ -30,7 +31,7 @@ class Documents:
         self.futures: list[Future[Unit]] = []
         self.tally = Tally()
         self.promised = 0
-        self.first: date | None = None
+        self.windows: list[tuple[date, date]] = []
 
     def begin(self) -> None:
         """Find the window and set its days going."""
@@ -45,15 +46,20 @@ class Documents:
     def _window(self) -> None:
         plan = self.run.plan
         self.run.progress.start(self.reader.title, None)
-        self.first = plan.orders_from
-        if self.first is None:
-            self.first = slices.first_day(lambda day: self._count(created_to=day), plan.orders_to)
-        self.promised = 0
-        if self.first is None or self.first > plan.orders_to:
+        first = plan.orders_from
+        if first is None:
+            first = slices.first_day(lambda day: self._count(created_to=day), plan.orders_to)
+        if first is None or first > plan.orders_to:
             return
-        self.promised = self._count(created_from=self.first, created_to=plan.orders_to)
+        self.windows = [(first, plan.orders_to)]
+        if plan.backfill is not None and plan.backfill[0] < first and plan.orders_from is not None:
+            self.windows = slices.joined([plan.backfill, *self.windows])
+        self.promised = self._promised()
         self.run.progress.advance(self.reader.title, 0, self.promised)
         self._submit_days()
+
+    def _promised(self) -> int:
+        return sum(self._count(created_from=first, created_to=last) for first, last in self.windows)
 
     def _count(self, **filters: object) -> int:
         self.others()
@@ -67,7 +73,7 @@ class Documents:
         ]
 
     def _days(self) -> Iterator[date]:
-        return slices.days(self.first or self.run.plan.orders_to, self.run.plan.orders_to)
+        return chain.from_iterable(slices.days(first, last) for first, last in self.windows)
 
     def _day(self, day: date) -> Unit:
         self.run.client.go_on()
@@ -84,29 +90,28 @@ class Documents:
         if self.done is not None:
             return self.done
         finished([*self.futures, *others.values()], until=self.futures)
-        if self.first is not None:
-            self._check_window()
+        if self.windows:
+            self._check_windows()
         finished(list(others.values()), until=ledgers)
         named = set(self.run.plan.open_order_ids).union(*self.run.named.values())
         self._by_ids(named)
-        plan = self.run.plan
+        today = self.run.plan.orders_to
+        *backfill, (first, last) = self.windows or [(today, today)]
         return self.reader.finish(
             self.folder,
             self.began,
             proof=self.listing.proof,
-            window_from=(self.first or plan.orders_to).isoformat(),
-            window_to=plan.orders_to.isoformat(),
+            window_from=first.isoformat(),
+            window_to=last.isoformat(),
+            backfill_from=backfill[0][0].isoformat() if backfill else None,
+            backfill_to=backfill[0][1].isoformat() if backfill else None,
         )
 
-    def _check_window(self) -> None:
-        """The days together must hold what the window promised; new orders of today may come on top."""
+    def _check_windows(self) -> None:
+        """The days together must hold what the windows promised; new orders of today may come on top."""
         for last in (False, True):
             read = sum(unit.distinct_keys for unit in self.folder.units.values() if not unit.asked_ids)
-            now = (
-                self.promised
-                if read == self.promised
-                else self._count(created_from=self.first, created_to=self.run.plan.orders_to)
-            )
+            now = self.promised if read == self.promised else self._promised()
             if min(self.promised, now) <= read <= max(self.promised, now):
                 return
             text = f"its days hold {read} rows, the whole window promised {now}"

@@ -22,7 +22,7 @@ from stockbook.sources.documents import Documents, finished, watching
 from stockbook.sources.http import Client, RetryPolicy
 from stockbook.sources.listing import Listing
 from stockbook.sources.plan import AccountPlan
-from stockbook.sources.reader import WHOLE, Reader, Session
+from stockbook.sources.reader import BACKFILL, WHOLE, Reader, Session
 
 LISTINGS: dict[str, tuple[Listing, ...]] = {
     fulfillment_cz.API: fulfillment_cz.LISTINGS,
@@ -121,8 +121,21 @@ def _land(session: Session, listing: Listing) -> Manifest:
         floor = session.plan.movements_floor
         walk = partial(walks.ledger, name=reader.title, floor=floor, full=listing.page_limit)
         unit = reader.part(folder, WHOLE, walk, filters={"idFrom": floor or None})
+        asked = session.plan.backfill if floor else None
+        if asked is not None:
+            days = {"dateFrom": asked[0], "dateTo": asked[1]}
+            older = partial(walks.older, name=f"{reader.title} backfill", floor=floor, full=listing.page_limit)
+            reader.part(folder, BACKFILL, older, filters=days)
         session.named[listing.name] = reader.named
-        return reader.finish(folder, began, proof=unit.proof, floor=floor, ceiling=unit.ceiling)
+        return reader.finish(
+            folder,
+            began,
+            proof=unit.proof,
+            floor=floor,
+            ceiling=unit.ceiling,
+            backfill_from=asked[0].isoformat() if asked else None,
+            backfill_to=asked[1].isoformat() if asked else None,
+        )
     if listing.page_limit is None:
         unit = reader.part(folder, WHOLE, partial(walks.whole, name=reader.title, proof=listing.proof))
     else:

@@ -27,6 +27,7 @@ from stockbook.sources.plan import AccountPlan
 from stockbook.sources.projection import Projected, Projection
 
 WHOLE = "whole"
+BACKFILL = "backfill"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,8 @@ class Reader:
             # tells that two nights hashed with the same key, without telling the key
             "hash_key": hmac.digest(self.run.hash_key, b"stockbook landing", "sha256").hex()[:16],
         }
+        if self.listing.walk in ("ledger", "documents") and plan.backfill is not None:
+            known["backfill"] = "/".join(day.isoformat() for day in plan.backfill)
         if self.listing.walk == "ledger":
             known["floor"] = str(plan.movements_floor)
         if self.listing.walk == "documents":

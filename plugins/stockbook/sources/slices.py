@@ -10,6 +10,17 @@ def days(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
+def joined(windows: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
+    """Windows of days (both ends included) in order, those that touch or overlap made one."""
+    found: list[tuple[date, date]] = []
+    for first, last in sorted(windows):
+        if found and first <= found[-1][1] + timedelta(days=1):
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
 def first_day(count_until: Callable[[date], int], last: date, earliest: date = date(2000, 1, 1)) -> date | None:
     """
     The first day with documents, None when there are none up to ``last``.

@@ -7,7 +7,7 @@ start, and then it is an error.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ from stockbook.errors import ListingIncomplete
 from stockbook.sources.chain import Chain, Doubt, Fetch, Key, Page, Step
 from stockbook.sources.listing import Proof
 
-__all__ = ["Again", "Batch", "Fetch", "Key", "Outcome", "Page", "Walk", "by_ids", "ledger", "listing", "whole"]
+__all__ = ["Again", "Batch", "Fetch", "Key", "Outcome", "Page", "Walk", "by_ids", "ledger", "listing", "older", "whole"]
 
 C = TypeVar("C")
 
@@ -81,6 +81,15 @@ def ledger(fetch: Fetch[C], name: str, *, floor: int, full: int | None = None) -
     return _proved(lambda: _ledger_pass(fetch, floor, full), name)
 
 
+def older(fetch: Fetch[C], name: str, *, floor: int, full: int | None = None) -> Walk[C]:
+    """
+    Of an offset listing the rows with id <= floor: what a backfill adds to the part of a ledger above the floor.
+
+    Raises ListingIncomplete when two passes did not prove the listing complete.
+    """
+    return _proved(lambda: _older_pass(fetch, floor, full), name)
+
+
 def by_ids(fetch: Fetch[C], name: str, asked: Sequence[Key], *, full: int | None = None) -> Walk[C]:
     """
     The rows of a batch of ids; one that does not come is gone from the source and no error.
@@ -123,6 +132,19 @@ def _listing_pass(fetch: Fetch[C], full: int | None, proof: Proof) -> Pass[C]:
             yield Batch(step.page.content, step.fresh)
         if step.at_end:
             return _counted(chain, step.page.total, proof)
+
+
+def _older_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
+    chain = Chain(fetch, full)
+    taken = 0
+    while True:
+        step = chain.step()
+        fresh = [at for at in step.fresh if not (isinstance(key := step.page.keys[at], int) and key > floor)]
+        taken += len(fresh)
+        if fresh:
+            yield Batch(step.page.content, fresh)
+        if step.at_end:
+            return replace(_counted(chain, step.page.total, "totalCount"), distinct=taken, total=None)
 
 
 def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:

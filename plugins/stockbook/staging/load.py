@@ -139,6 +139,7 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
     if table.kind == "daily":
         return f"t.snapshot_date = cast(timestamp {quoted(manifest.read_at)} as date)"
     if table.kind == "ledger":
+        # the days of a backfill are no scope: which day of a late row the source's filter means is not documented
         return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
     if table.kind == "documents":
         asked = ", ".join(quoted(order_id) for order_id in manifest.asked_ids) or "''"
@@ -150,6 +151,9 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
                 else ""
             )
             window = f"{first}cast(t.created_at as date) <= date {quoted(manifest.window_to)}"
+        if manifest.backfill_from and manifest.backfill_to:
+            days = f"date {quoted(manifest.backfill_from)} and date {quoted(manifest.backfill_to)}"
+            window += f" or cast(t.created_at as date) between {days}"
         return f"(({window}) or t.order_id in ({asked}))"
     if table.kind == "parts" and base is not None:
         if base.kind == "snapshot":
