@@ -141,7 +141,7 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
     if table.kind == "ledger":
         return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
     if table.kind == "documents":
-        asked = ", ".join(quoted(order_id) for order_id in manifest.asked_ids) or "''"
+        asked = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
         window = "false"
         if manifest.window_to:
             first = (
@@ -150,7 +150,8 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
                 else ""
             )
             window = f"{first}cast(t.created_at as date) <= date {quoted(manifest.window_to)}"
-        return f"(({window}) or t.order_id in ({asked}))"
+        key = next(name for name in table.grain if name != "account")
+        return f"(({window}) or t.{key} in ({asked}))"
     if table.kind == "parts" and base is not None:
         if base.kind == "snapshot":
             return "true"
