@@ -109,6 +109,8 @@ class Shop:
     prices: list[dict[str, Any]] = field(default_factory=list)
     cap: int = 1000
     ids_from_inclusive: bool = True
+    numbered_pages: bool = True
+    hears_dates: bool = True
     asked: Counter[str] = field(default_factory=Counter)
     log: list[Asked] = field(default_factory=list)
     before: Callable[[Asked], Answer | None] = lambda asked: None
@@ -119,10 +121,8 @@ class Shop:
         early = self.before(asked)
         if early is not None:
             return early
-        if asked.path == "/api/prices.json":
-            return as_json({"prices": self.prices} if len(self.prices) != 1 else {"price": self.prices[0]})
-        if asked.path == "/api/prices/count.json":
-            return as_json({"count": len(self.prices)})
+        if asked.path.startswith("/api/"):
+            return self._flickrocket(asked)
         name = asked.path.removeprefix(BASE)
         rows = list(self.rows.get(name, []))
         if name == "deliveries":
@@ -136,6 +136,24 @@ class Shop:
         start, limit = asked.number("offset", 0), min(asked.number("limit", 30), self.cap)
         page = rows[start : start + limit]
         return as_json({"code": 200, "message": "", "totalCount": len(rows), "data": page})
+
+    def _flickrocket(self, asked: Asked) -> Answer:
+        name, _, rest = asked.path.removeprefix("/api/").removesuffix(".json").partition("/")
+        rows = self.prices if name == "prices" else self.rows.get(name, [])
+        if name == "products" and name not in self.rows:
+            return Answer(status=404)
+        if rest == "count":
+            return as_json({"count": len(rows)})
+        if rest:
+            one = [row for row in rows if str(row["id"]) == rest]
+            return as_json({name[:-1]: one[0]}) if one else Answer(status=404)
+        if name == "products" and self.numbered_pages:
+            start = (asked.number("Page", 1) - 1) * 50
+            rows = rows[start : start + 50]
+        if asked.text("created_at_min") is not None and self.hears_dates:
+            first, last = asked.text("created_at_min") or "", asked.text("created_at_max") or "9"
+            rows = [row for row in rows if first <= row["created_at"] <= last]
+        return as_json({name: rows} if len(rows) != 1 else {name[:-1]: rows[0]})
 
     def _wanted(self, row: Any, asked: Asked) -> bool:
         day = row["created"][:10]
@@ -226,5 +244,37 @@ def stock_level(variant: int, **changes: Any) -> dict[str, Any]:
         "mastercase_quantity": 10,
         "mastercase_available_quantity": 9,
         "price_per_unit": 99,
+        **changes,
+    }
+
+
+def fulfillment(number: int, created: str, status: int = 0, **changes: Any) -> dict[str, Any]:
+    """A fulfillment with a person in every field that may hold one."""
+    return {
+        "id": str(number),
+        "created_at": created,
+        "shipping_company_id": 3,
+        "status": status,
+        "shipping_model": "Parcel",
+        "tracking_number": "SECRETTRACK1, SECRETTRACK2",
+        "tracking_url": "https://secret-track",
+        "customer": {
+            "id": "SECRETCUSTOMER",
+            "first_name": "Secretjan",
+            "last_name": "Secretnovák",
+            "name": "Secretjan Secretnovák",
+            "company": "Secretcompany",
+            "address1": "Secretstreet 1",
+            "address2": "Secretfloor",
+            "zip": "SECRETZIP",
+            "city": "Secrettown",
+            "province": "Secretprovince",
+            "province_code": "SECRETPC",
+            "country_name": "Czechia",
+            "country_code": "CZ",
+            "default": True,
+            "token": "SECRETTOKEN",
+        },
+        "line_items": [{"id": 75501, "product_id": "0001-26ED", "title": "Book", "Quantity": 2}],
         **changes,
     }

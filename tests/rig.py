@@ -124,10 +124,10 @@ class Rig:
         """Rows and content hash of every published table of a schema."""
         return hashes(self.settings.published, schema)
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, given: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """A query on the published file."""
         with duckdb.connect(str(self.settings.published), read_only=True) as con:
-            return con.execute(query).fetchall()
+            return con.execute(query, given).fetchall()
 
 
 def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:

@@ -22,7 +22,7 @@ from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
-KEYS = {"stock_levels": "variant_id"}
+KEYS = {"stock_levels": "variant_id", "replenishment_rules": "mastercase_code", "currency_rates": "currency"}
 NOW = datetime(2026, 2, 10, 2, 15)
 
 

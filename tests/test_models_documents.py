@@ -1,5 +1,6 @@
 """Order lines, receivings, prices and freshness: given rows of staging, the rows of the marts."""
 
+from datetime import date
 from decimal import Decimal
 
 import duckdb
@@ -122,6 +123,58 @@ def test_prices_are_versions_in_major_units(con: duckdb.DuckDBPyConnection) -> N
         ("EUR", 2, Decimal("29.99"), "EUR", at("2025-02-01 02:15"), None, True),
         ("GB", 1, Decimal("90071992547409.93"), None, at("2025-01-01 02:15"), None, True),
     ]
+
+
+def test_a_rate_is_exact_and_the_euro_is_one(con: duckdb.DuckDBPyConnection) -> None:
+    """Digits come as they were sent; the euro is added where the source does not list it."""
+    con.execute("""
+        insert into staging.currency_rates (account, currency, rate_date, units_per_eur)
+        values
+            ('main', 'czk', '2025-03-01', 25.123456789012),
+            ('main', 'EUR', '2025-03-01', 1),
+            ('main', 'AED', '2025-03-02', 4.3949)
+    """)
+    run(con, "marts.fct_currency_rate", at("2025-06-01"))
+
+    assert con.execute("select * from marts.fct_currency_rate order by rate_date, currency").fetchall() == [
+        ("main", "CZK", date(2025, 3, 1), Decimal("25.123456789012"), True),
+        ("main", "EUR", date(2025, 3, 1), Decimal(1), True),
+        ("main", "AED", date(2025, 3, 2), Decimal("4.3949"), True),
+        ("main", "EUR", date(2025, 3, 2), Decimal(1), False),
+    ]
+
+
+def test_a_fulfillment_is_shipped_between_two_nights(con: duckdb.DuckDBPyConnection) -> None:
+    """The bounds are the night that last saw it open and the first that saw it shipped; lines stand beside it."""
+    con.execute("""
+        insert into staging.flickrocket_fulfillments (account, fulfillment_id, created_at, status, country_code)
+        values ('main', '1', '2025-03-01', 100, 'CZ'), ('main', '2', '2025-03-01', 0, 'GB')
+    """)
+    con.execute("""
+        insert into staging.flickrocket_fulfillments_history (account, fulfillment_id, status, _version, _valid_from,
+            _last_seen_at)
+        values
+            ('main', '1', 0, 1, '2025-03-02 02:15', '2025-03-03 02:15'),
+            ('main', '1', 100, 2, '2025-03-04 02:15', '2025-03-09 02:15'),
+            ('main', '2', 0, 1, '2025-03-02 02:15', '2025-03-09 02:15')
+    """)
+    con.execute("""
+        insert into staging.flickrocket_fulfillment_lines (account, fulfillment_id, line_no, product_id, quantity)
+        values ('main', '1', 1, 'ab-cd', 2), ('main', '1', 2, 'ef', 1)
+    """)
+    run(con, "marts.fct_flickrocket_fulfillment", at("2025-06-01"))
+    run(con, "marts.fct_flickrocket_fulfillment_line", at("2025-06-01"))
+
+    assert con.execute("""
+        select fulfillment_id, is_shipped, last_seen_open_at, first_seen_shipped_at, country_code, line_count, quantity
+        from marts.fct_flickrocket_fulfillment order by 1
+    """).fetchall() == [
+        ("1", True, at("2025-03-03 02:15"), at("2025-03-04 02:15"), "CZ", 2, 3),
+        ("2", False, at("2025-03-09 02:15"), None, "GB", 0, 0),
+    ]
+    assert con.execute(
+        "select line_no, product_id, quantity from marts.fct_flickrocket_fulfillment_line order by 1"
+    ).fetchall() == [(1, "AB-CD", 2), (2, "EF", 1)]
 
 
 def test_freshness_is_told_per_table() -> None:

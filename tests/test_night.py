@@ -29,6 +29,7 @@ FIRST, SECOND, THIRD = nights_before(END, 3)
 OBSERVED = {
     "dim_variant": "versions of the catalogue as nights saw them",
     "fct_price": "versions of prices as nights saw them",
+    "fct_currency_rate": "the source lists the day's rates only; the latest are compared below",
     "fct_stock_movement_version": "versions of ledger rows as nights saw them",
     "fct_stock_reconciliation": "one snapshot a night; the latest is compared below",
     "fct_order_event": "events from polls; those from movements are compared below",
@@ -37,6 +38,7 @@ OBSERVED = {
 OBSERVED_COLUMNS = {
     "fct_stock_movement": ["variant_key", "known_from", "known_to"],
     "dim_order_status": ["is_seen"],
+    "fct_flickrocket_fulfillment": ["first_seen_shipped_at", "last_seen_open_at"],
 }
 COMPARED = {
     "current variants": """
@@ -47,6 +49,9 @@ COMPARED = {
     "current prices": """
         select account, price_id, market_type, market_code, amount, currency, is_valid
         from marts.fct_price where valid_to is null
+    """,
+    "latest rates": """
+        select * from marts.fct_currency_rate where rate_date = (select max(rate_date) from marts.fct_currency_rate)
     """,
     "latest snapshot": """
         select * exclude (first_seen_date) from marts.fct_stock_reconciliation
@@ -83,7 +88,8 @@ def test_a_night_is_published_with_every_listing_proven(three: Rig) -> None:
         "select listing, proof, rows_received >= distinct_keys from meta.listing where run_id = 'run3' order by 1"
     )
     assert [name for name, _, _ in listings] == [
-        "categories", "deliveries", "movements", "orders", "prices", "products", "receivings", "stock_levels",
+        "categories", "currency_rates", "deliveries", "delivery_places", "fulfillments", "movements", "orders",
+        "prices", "products", "products", "receivings", "replenishment_rules", "stock_levels", "stock_requests",
     ]  # fmt: skip
     assert all(proof and consistent for _, proof, consistent in listings)
     assert three.rows("select count(*) > 100, bool_and(success) from meta.check_result where severity = 'fail'") == [
@@ -98,6 +104,20 @@ def test_the_published_file_equals_the_truth(three: Rig, server: Running) -> Non
     assert len(truth["stock"]) > 50
     assert len(truth["orders"]) > 100
     assert differences(three.settings.published, truth) == []
+
+
+def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: Running) -> None:
+    """Also those from before the window, though later nights read the window and the open ones only."""
+    shop = server.shop.flickrocket
+    now = server.sandbox.now
+    expected = {row["id"]: row["status"] for row in (shop.fulfillment(n, now) for n in shop.fulfillment_rows(now))}
+
+    assert len(expected) > 20
+    assert dict(three.rows("select fulfillment_id, status from marts.fct_flickrocket_fulfillment")) == expected
+    windows = three.rows(
+        "select distinct_keys < ? from meta.listing where listing = 'fulfillments' order by run_id", [len(expected)]
+    )
+    assert windows[1:] == [(True,), (True,)]
 
 
 def test_the_same_night_again_changes_no_row(three: Rig, tmp_path: Path) -> None:

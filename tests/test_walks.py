@@ -154,6 +154,29 @@ def test_a_listing_without_a_total_gives_every_row_while_none_is_removed(count: 
 
 @pytest.mark.slow
 @many
+@given(st.integers(0, 14), histories(least_cap=3))
+def test_numbered_pages_give_every_row_that_was_there_throughout_or_raise(count: int, history: list[Event]) -> None:
+    """Rows inserted, removed or repeated while numbered pages are read lose nothing in silence."""
+    model = Model(list(range(1, count + 1)), history, limit=3)
+    try:
+        keys, _ = walked(walks.pages(lambda number: model.fetch((number - 1) * 3), "model"))
+    except ListingIncomplete:
+        return
+    assert model.throughout <= set(keys)
+    assert len(keys) == len(set(keys))
+
+
+def test_a_row_pulled_past_a_numbered_page_is_not_lost() -> None:
+    """One row removed from page 1 and one added at the end leave the count as it was: page 1 is looked at again."""
+    model = Model(list(range(9)), [Event(), Event(remove=[0.0], insert=[0.999])], limit=3)
+
+    keys, _ = walked(walks.pages(lambda number: model.fetch((number - 1) * 3), "model"))
+
+    assert keys == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.slow
+@many
 @given(
     st.lists(st.integers(1, 40), unique=True, max_size=20),
     st.booleans().flatmap(lambda total: st.tuples(st.just(total), histories(removes=total, least_cap=1 + 2 * total))),

@@ -17,7 +17,9 @@ from stockbook.errors import DeclarationError
 
 LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
 
-Kind = Literal["documents", "ledger", "snapshot", "daily", "parts", "table", "view", "macro", "program", "written"]
+Kind = Literal[
+    "documents", "ledger", "snapshot", "daily", "parts", "dated", "table", "view", "macro", "program", "written"
+]
 Personal = Literal["none", "hash", "prefix"]
 Severity = Literal["fail", "warn"]
 

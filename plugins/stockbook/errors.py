@@ -24,7 +24,9 @@ class RunLocked(StockbookError):
 
 
 class SourceError(StockbookError):
-    """A source did not give what it promises."""
+    """A source did not give what it promises. ``status`` is the HTTP status, where that was the answer."""
+
+    status: int | None = None
 
 
 class Unreachable(SourceError):

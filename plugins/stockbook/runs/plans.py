@@ -2,12 +2,12 @@
 What each account will be asked tonight, from what staging already has.
 
 Orders: a rolling window of days of creation (final orders in it too, they can be restored or
-returned) and, by id, every older order that is not final. Movements: everything above the
-highest committed id less an overlap (in ids and in hours, whichever reaches lower), because a lower
-id may become visible after a higher one. A backfill's days are read besides.
+returned) and, by id, every older order that is not final; fulfillments of FlickRocket alike. Movements:
+everything above the highest committed id less an overlap (in ids and in hours, whichever reaches
+lower), because a lower id may become visible after a higher one. A backfill's days are read besides.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 import msgspec
@@ -18,6 +18,9 @@ from stockbook.runs.context import RunContext, folder
 from stockbook.settings import Settings
 from stockbook.sla.statuses import read as read_statuses
 from stockbook.sources.plan import AccountPlan
+
+WINDOWED = {"fulfillment_cz": "orders", "flickrocket": "fulfillments"}
+SHIPPED = 100
 
 
 def write_plans(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, accounts: list[Account]) -> None:
@@ -33,8 +36,8 @@ def plan(
     con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: Account, final: list[str]
 ) -> AccountPlan:
     """The plan of one account. ``final`` are the source status texts of orders that are not expected to change."""
-    first = _orders_from(con, settings, run, account.account)
-    return AccountPlan(
+    first = _orders_from(con, settings, run, account)
+    made = AccountPlan(
         api=account.source,
         account=account.account,
         as_of=run.as_of,
@@ -46,14 +49,41 @@ def plan(
         movements_floor=_movements_floor(con, settings, run, account.account),
         backfill=(run.backfill_from, run.backfill_to) if run.backfill_from and run.backfill_to else None,
         takes_snapshot=run.observes,
+        read_before=_read_before(con, account),
     )
+    if account.source != "flickrocket" or made.fulfillments_from is None:
+        return made
+    still_open, known = _fulfillments(con, account.account, made.fulfillments_from)
+    return msgspec.structs.replace(made, open_fulfillment_ids=still_open, fulfillments_before=known)
 
 
-def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: str) -> date | None:
+def _fulfillments(con: duckdb.DuckDBPyConnection, account: str, before: datetime) -> tuple[list[str], int]:
+    """The ids not shipped yet, and the number of all, among fulfillments placed before an instant (UTC)."""
+    found = con.execute(
+        """
+        select fulfillment_id, status
+        from staging.flickrocket_fulfillments
+        where account = $account and _deleted_at is null and created_at < $before
+        order by fulfillment_id
+        """,
+        {"account": account, "before": before},
+    ).fetchall()
+    return [fulfillment_id for fulfillment_id, status in found if status != SHIPPED], len(found)
+
+
+def _read_before(con: duckdb.DuckDBPyConnection, account: Account) -> list[str]:
+    found = con.execute(
+        "select listing from meta.cursor where account = ? and api = ? order by listing",
+        [account.account, account.source],
+    ).fetchall()
+    return [listing for (listing,) in found]
+
+
+def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: Account) -> date | None:
     """First day of the window; None (everything) for a first load and a full refresh."""
     found = con.execute(
-        "select window_to from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'orders'",
-        [account],
+        "select window_to from meta.cursor where account = ? and api = ? and listing = ?",
+        [account.account, account.source, WINDOWED[account.source]],
     ).fetchall()
     if run.full_refresh or not found or found[0][0] is None:
         return None

@@ -85,7 +85,9 @@ class Documents:
             filters={"created_from": day, "created_to": day},
         )
 
-    def finish(self, others: dict[str, Future[Manifest]], ledgers: Sequence[Future[Manifest]]) -> Manifest:
+    def finish(
+        self, others: dict[str, Future[Manifest | None]], ledgers: Sequence[Future[Manifest | None]]
+    ) -> Manifest:
         """Wait for the days, compare them with the whole window, read the rest by id, write the manifest."""
         if self.done is not None:
             return self.done
@@ -144,7 +146,7 @@ class Documents:
         )
 
 
-def watching(futures: dict[str, Future[Manifest]]) -> Callable[[], None]:
+def watching(futures: dict[str, Future[Manifest | None]]) -> Callable[[], None]:
     """Raises what a listing already failed with, so that nobody goes on beside a dead one."""
 
     def check() -> None:

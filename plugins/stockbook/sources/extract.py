@@ -6,28 +6,39 @@ read side by side over one session and one budget. Memory does not grow with the
 each thread holds one.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
-from stockbook.errors import ConfigError
+from stockbook.errors import BadAnswer, ConfigError, Unauthorized
 from stockbook.landing.manifest import Manifest
+from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
 from stockbook.sources import flickrocket, fulfillment_cz, walks
 from stockbook.sources.credentials import credentials_of
 from stockbook.sources.documents import Documents, finished, watching
+from stockbook.sources.followed import Followed
 from stockbook.sources.http import Client, RetryPolicy
-from stockbook.sources.listing import Listing
+from stockbook.sources.listing import Each, Listing
 from stockbook.sources.plan import AccountPlan
+from stockbook.sources.projection import Projected
 from stockbook.sources.reader import BACKFILL, WHOLE, Reader, Session
 
 LISTINGS: dict[str, tuple[Listing, ...]] = {
     fulfillment_cz.API: fulfillment_cz.LISTINGS,
     flickrocket.API: flickrocket.LISTINGS,
 }
+
+# an account without the right or the product answers one of these
+_NOT_SERVED = (403, 404)
+_NO = ("0", "false", "none", "")
+# walks of many parts, led from the thread that waits for them
+_COORDINATED: dict[str, type[Documents] | type[Followed]] = {"documents": Documents, "followed": Followed}
 
 
 def extract(  # the seam the night calls, its order agreed with it
@@ -84,15 +95,19 @@ def _wanted(account: Account, plan: AccountPlan, tables: dict[str, Table]) -> li
 def _read(session: Session, listings: list[Listing]) -> list[Manifest]:
     done = {listing.name: _land(session, listing) for listing in listings if listing.read_first}
     rest = [listing for listing in listings if listing.name not in done]
-    documents = [listing for listing in rest if listing.walk == "documents"]
+    documents = [listing for listing in rest if listing.walk in _COORDINATED]
     pool = ThreadPoolExecutor(session.account.max_connections, thread_name_prefix=session.account.conn_id)
     try:
         # the ledger is one long chain of pages: it starts first and the others fill the free threads
-        ordered = sorted(rest, key=lambda listing: listing.walk != "ledger")
-        others = {
-            listing.name: pool.submit(_land, session, listing) for listing in ordered if listing.walk != "documents"
+        ordered = sorted((one for one in rest if one.walk not in _COORDINATED), key=lambda one: one.walk != "ledger")
+        others: dict[str, Future[Manifest | None]] = {
+            listing.name: pool.submit(_land, session, listing) for listing in ordered if listing.each is None
         }
-        readers = [Documents(session, listing, pool, watching(others)) for listing in documents]
+        # begun after what it waits for, so that the last free thread is never one that waits
+        for listing in ordered:
+            if listing.each is not None:
+                others[listing.name] = pool.submit(_land_each, session, listing, others[listing.each.listing])
+        readers = [_COORDINATED[listing.walk](session, listing, pool, watching(others)) for listing in documents]
         for reader in readers:
             reader.begin()
         ledgers = [others[listing.name] for listing in rest if listing.names_orders]
@@ -103,11 +118,11 @@ def _read(session: Session, listings: list[Listing]) -> list[Manifest]:
     finally:
         session.client.stop()
         pool.shutdown(wait=True, cancel_futures=True)
-    return [done[listing.name] for listing in listings]
+    return [manifest for listing in listings if (manifest := done[listing.name]) is not None]
 
 
-def _land(session: Session, listing: Listing) -> Manifest:
-    """Read a listing that is a single part."""
+def _land(session: Session, listing: Listing) -> Manifest | None:
+    """Read a listing that is a single part; None for one that the source does not serve and need not."""
     session.client.go_on()
     began = session.clock.monotonic()
     reader = Reader(session, listing)
@@ -136,9 +151,51 @@ def _land(session: Session, listing: Listing) -> Manifest:
             backfill_from=asked[0].isoformat() if asked else None,
             backfill_to=asked[1].isoformat() if asked else None,
         )
-    if listing.page_limit is None:
-        unit = reader.part(folder, WHOLE, partial(walks.whole, name=reader.title, proof=listing.proof))
-    else:
-        paged = partial(walks.listing, name=reader.title, full=listing.page_limit, proof=listing.proof)
-        unit = reader.part(folder, WHOLE, paged)
+    try:
+        unit = reader.part(folder, WHOLE, _walk_of(listing, reader.title))
+    except (BadAnswer, Unauthorized) as refused:
+        if not listing.where_served or refused.status not in _NOT_SERVED or listing.name in session.plan.read_before:
+            raise
+        session.progress.finish(reader.title, f"not served to this account (status {refused.status})")
+        return None
     return reader.finish(folder, began, proof=unit.proof)
+
+
+def _walk_of(listing: Listing, title: str) -> Callable[[walks.Fetch[Projected]], walks.Walk[Projected]]:
+    if listing.walk == "pages":
+        return partial(walks.pages, name=title, proof=listing.proof)
+    if listing.page_limit is None:
+        return partial(walks.whole, name=title, proof=listing.proof)
+    return partial(walks.listing, name=title, full=listing.page_limit, proof=listing.proof)
+
+
+def _land_each(session: Session, listing: Listing, above: Future[Manifest | None]) -> Manifest | None:
+    """Read a listing once for each row of another one that asks for it; one part each."""
+    each = listing.each
+    parent = above.result()
+    if each is None or parent is None:
+        return None
+    session.client.go_on()
+    began = session.clock.monotonic()
+    reader = Reader(session, listing)
+    before = reader.landed()
+    if before is not None:
+        return before
+    folder = reader.folder()
+    asked = _asked_of(session, each, parent)
+    parts = {number: f"{each.parameter} {number}" for number in asked}
+    if not folder.units.keys() <= set(parts.values()):
+        folder.clear()  # an earlier attempt of the night read what is not asked for any more
+    session.progress.start(reader.title, None)
+    for number, part in parts.items():
+        if part not in folder.units:
+            title = f"{reader.title} of {each.parameter} {number}"
+            reader.part(
+                folder, part, _walk_of(listing, title), filters={each.parameter: number}, given={each.parameter: number}
+            )
+    return reader.finish(folder, began, proof=listing.proof)
+
+
+def _asked_of(session: Session, each: Each, parent: Manifest) -> list[int]:
+    rows = (json.loads(line) for line in lines_of(session.folder / f"{parent.api}.{parent.listing}", parent.pages))
+    return sorted(int(row[each.key]) for row in rows if str(row.get(each.where)).lower() not in _NO)

@@ -5,7 +5,7 @@ Page limits are the documented maxima; the server may serve fewer. Array paramet
 ``ids[]=``: the page names no encoding, PHP-style repetition is the likely one.
 """
 
-from stockbook.sources.listing import Listing
+from stockbook.sources.listing import Each, Listing
 
 API = "fulfillment_cz"
 _BASE = "/v2/fulfillment"
@@ -92,6 +92,18 @@ LISTINGS: tuple[Listing, ...] = (
     ),
     Listing(
         api=API,
+        name="delivery_places",
+        path=f"{_BASE}/delivery-places",
+        key=("id",),
+        walk="offset",
+        page_limit=1000,
+        proof="empty page",
+        deletes="absence",
+        each=Each(listing="deliveries", where="has_place", key="id", parameter="deliveryId"),
+        about="Pick-up places, read for each delivery method that needs one; the page knows no total.",
+    ),
+    Listing(
+        api=API,
         name="stock_requests",
         path=f"{_BASE}/warehouse-requests",
         key=("id",),
@@ -105,8 +117,9 @@ LISTINGS: tuple[Listing, ...] = (
         api=API,
         name="replenishment_rules",
         path=f"{_BASE}/transformation-replenishment",
-        key=("variant_ext_code",),
+        key=("mastercase_code",),
         key_is_number=False,
+        key_with=("variant_ext_code",),
         walk="offset",
         proof="totalCount",
         deletes="absence",

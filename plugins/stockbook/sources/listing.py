@@ -9,9 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Walk = Literal["offset", "ledger", "documents"]
-Proof = Literal["totalCount", "count.json", "empty page", "floor passed"]
+Walk = Literal["offset", "ledger", "documents", "pages", "followed"]
+Proof = Literal["totalCount", "count.json", "empty page", "floor passed", "by id"]
 Deletes = Literal["absence", "never"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Each:
+    """
+    A listing that is read once for each row of another one.
+
+    ``listing`` is the other one; its rows whose field ``where`` says yes are asked for by their field
+    ``key``, as the query parameter ``parameter``. Rows do not tell what they were asked for: it is
+    written into them under the parameter's name.
+    """
+
+    listing: str
+    where: str
+    key: str
+    parameter: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +36,15 @@ class Listing:
     One listing of one API.
 
     ``key`` names the first-level wire fields that hold a row's key, in order of preference;
-    ``key_is_number`` says that keys are whole numbers. ``page_limit`` is the number of rows asked for
+    ``key_is_number`` says that keys are whole numbers, ``key_with`` names fields that belong to it besides.
+    ``page_limit`` is the number of rows asked for
     (the documented maximum), None where the endpoint knows no paging. ``proof`` is what ends the
     listing and proves it complete. ``deletes`` tells what absence means: ``absence`` marks a row
     deleted once the listing was complete, ``never`` means that a row missing from it says nothing.
     ``envelope`` is (plural, singular) where the rows hang under the resource's name instead of
-    ``data``. ``names_orders`` is the wire field that names orders to be read besides the window.
+    ``data``, ``renamed`` the section of the mapping file that tells the names of their fields.
+    ``names_orders`` is the wire field that names orders to be read besides the window. ``one_path`` is
+    the path of a single row, with ``{id}`` in it. ``where_served`` tells that the source may not have it at all.
     """
 
     api: str
@@ -37,10 +56,15 @@ class Listing:
     deletes: Deletes
     about: str
     key_is_number: bool = True
+    key_with: tuple[str, ...] = ()
     page_limit: int | None = None
     envelope: tuple[str, str] | None = None
     count_path: str | None = None
+    renamed: str | None = None
     names_orders: str | None = None
+    one_path: str | None = None
+    each: Each | None = None
+    where_served: bool = False
     read_first: bool = False
 
     @property
@@ -56,13 +80,19 @@ class Listing:
     def parameters(
         self, offset: int = 0, limit: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[tuple[str, str]]:
-        """Query parameters of one page; a list among the filters is repeated as ``name[]``, as PHP reads it."""
+        """
+        Query parameters of one page; a list among the filters is repeated as ``name[]``, as PHP reads it.
+
+        ``offset`` is the number of the page where pages are numbered.
+        """
         asked: list[tuple[str, str]] = []
         for name, value in (filters or {}).items():
             if isinstance(value, list | tuple):
                 asked += [(f"{name}[]", str(one)) for one in value]
             elif value is not None:
                 asked.append((name, str(value)))
+        if self.walk == "pages":
+            return [*asked, ("Page", str(offset))]
         rows = self.page_limit if limit is None else limit
         if rows is not None:
             asked.append(("limit", str(rows)))

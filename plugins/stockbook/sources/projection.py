@@ -10,14 +10,14 @@ counted as refused. No value of either leaves this module.
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from stockbook.declarations import Table
-from stockbook.sources import wire
+from stockbook.sources import renames, wire
 from stockbook.sources.compiled import Compiled, Misfit
 from stockbook.sources.diagnosis import Diagnosis, diagnose
 from stockbook.sources.listing import Listing
@@ -57,7 +57,8 @@ class Projection:
         """Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict."""
         self.listing = listing
         self._key = hash_key
-        self._shape = build(tables, listing.key)
+        self._renames = renames.of(listing.renamed) if listing.renamed else None
+        self._shape = build(tables, (*listing.key, *listing.key_with))
         self._lock = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         self._kept = self._compile()
@@ -71,16 +72,23 @@ class Projection:
         )
         return _Kept(compiled, msgspec.json.Decoder(page), msgspec.json.Decoder(compiled.type))
 
-    def read(self, body: bytes) -> Projected:
-        """A page from a body. Raises Garbled or Denied when the body is no page."""
+    def read(self, body: bytes, given: Mapping[str, int] | None = None) -> Projected:
+        """
+        A page from a body; ``given`` is written into every row, under first-level fields it does not have itself.
+
+        Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
+        """
         wire.check_text(body)
         if self.listing.envelope is not None:
-            return self._row_by_row(wire.named_rows(body, *self.listing.envelope), None)
+            raws = wire.named_rows(body, *self.listing.envelope)
+            if self._renames is not None:
+                raws = [self._renames.row(raw, f"{self.listing.api}.{self.listing.name}") for raw in raws]
+            return self._row_by_row(raws, None, given)
         kept = self._kept
         try:
             page = kept.page.decode(body)
         except msgspec.ValidationError:
-            return self._row_by_row(*wire.data_rows(body))
+            return self._row_by_row(*wire.data_rows(body), given)
         except msgspec.DecodeError:
             raise wire.Garbled("it is not complete JSON") from None
         wire.check_code(page.code)
@@ -94,7 +102,8 @@ class Projection:
         except Misfit:
             keys = [None]
         if None in keys:
-            return self._row_by_row(*wire.data_rows(body))
+            return self._row_by_row(*wire.data_rows(body), given)
+        _give(kept.compiled, page.data, given)
         return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, Counter())
 
     def lines(self, rows: list[Any]) -> bytes:
@@ -118,11 +127,15 @@ class Projection:
                 for attribute in others:
                     if keys[position] is None:
                         keys[position] = as_key(getattr(row, attribute))
+        for name in self.listing.key_with:
+            attribute = compiled.attributes[name]
+            keys = [_joined(key, getattr(row, attribute)) for key, row in zip(keys, rows, strict=True)]
         return keys
 
-    def _row_by_row(self, raws: list[Raw], total: int | None) -> Projected:
+    def _row_by_row(self, raws: list[Raw], total: int | None, given: Mapping[str, int] | None) -> Projected:
         while True:
-            rows, undeclared, diagnoses = self._rows(self._kept, raws)
+            kept = self._kept
+            rows, undeclared, diagnoses = self._rows(kept, raws)
             unknown = {path for found in diagnoses.values() for path in found.undeclared}
             if not unknown or not self._learn(unknown):
                 break
@@ -136,7 +149,9 @@ class Projection:
                 wanted = "a whole number" if self.listing.key_is_number else "a text"
                 refused[f"the key must be {wanted}", self.listing.key[0]] += 1
                 rows[position] = None
-        lines = self._encoder.encode_lines([row for row in rows if row is not None])
+        whole = [row for row in rows if row is not None]
+        _give(kept.compiled, whole, given)
+        lines = self._encoder.encode_lines(whole)
         return Projected(keys, rows, total, lines, undeclared, refused)
 
     def _rows(self, kept: _Kept, raws: list[Raw]) -> tuple[list[Any], Counter[tuple[str, str]], dict[int, Diagnosis]]:
@@ -169,8 +184,21 @@ class Projection:
         if isinstance(row, dict):
             for name in self.listing.key:
                 if (key := self._as_key(row.get(name))) is not None:
+                    for more in self.listing.key_with:
+                        key = _joined(key, row.get(more))
                     return key
         return None
+
+
+def _give(compiled: Compiled, rows: list[Any], given: Mapping[str, int] | None) -> None:
+    for name, value in (given or {}).items():
+        for row in rows:
+            setattr(row, compiled.attributes[name], value)
+
+
+def _joined(key: int | str | None, more: Any) -> str | None:
+    """A key of several fields as one text; a part that is null or left out counts as empty."""
+    return None if key is None else f"{key}\x1f{_text(more) or ''}"
 
 
 def _first_break(found: Diagnosis) -> tuple[str, str]:

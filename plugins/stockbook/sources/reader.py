@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from stockbook.landing.folder import ListingFolder, Part, landed
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
-from stockbook.sources import walks, wire
+from stockbook.sources import renames, walks, wire
 from stockbook.sources.ahead import Ahead
 from stockbook.sources.http import Client, Tally
 from stockbook.sources.listing import Listing
@@ -68,7 +69,8 @@ class Reader:
     def _parameters(self, fed: list[Table]) -> dict[str, str]:
         """What pages of an earlier attempt must have been read for to be taken: plan, declarations and key."""
         plan = self.run.plan
-        shape = json.dumps([msgspec.to_builtins(table) for table in fed], sort_keys=True).encode()
+        renamed = renames.of(self.listing.renamed) if self.listing.renamed else None
+        shape = json.dumps([msgspec.to_builtins(one) for one in (*fed, renamed)], sort_keys=True).encode()
         known = {
             "as_of": plan.as_of.isoformat(),
             "declarations": hashlib.sha256(shape).hexdigest()[:16],
@@ -84,6 +86,11 @@ class Reader:
             known["orders_to"] = plan.orders_to.isoformat()
             known["open_order_ids"] = hashlib.sha256("\n".join(sorted(plan.open_order_ids)).encode()).hexdigest()[:16]
             known["floor"] = str(plan.movements_floor)
+        if self.listing.walk == "followed":
+            known["orders_from"] = plan.orders_from.isoformat() if plan.orders_from else ""
+            known["orders_to"] = plan.orders_to.isoformat()
+            asked = [str(plan.fulfillments_before), *sorted(plan.open_fulfillment_ids)]
+            known["open_fulfillments"] = hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
         return known
 
     def landed(self) -> Manifest | None:
@@ -106,8 +113,16 @@ class Reader:
         walk: Callable[[walks.Fetch[Projected]], walks.Walk[Projected]],
         asked_ids: Sequence[str] = (),
         filters: Mapping[str, object] | None = None,
+        given: Mapping[str, int] | None = None,
+        paths: Sequence[str] | None = None,
+        known: int = 0,
     ) -> Unit:
-        """Read one part to its proof and commit it."""
+        """
+        Read one part to its proof and commit it; nothing of it stays when it fails.
+
+        ``given`` is written into every row. ``paths`` are asked for one after another instead of offsets of the
+        listing; ``known`` are rows that a count counts and the part does not hold.
+        """
         run, tally, began = self.run, Tally(), self.run.clock.monotonic()
         part = folder.part(name)
         if name == WHOLE:
@@ -117,17 +132,22 @@ class Reader:
             run.client.go_on()
             spent = Tally()
             page = run.client.get(
-                self.listing.path, self.listing.parameters(offset, filters=filters), self.projection.read, spent
+                self.listing.path if paths is None else paths[offset],
+                self.listing.parameters(offset, filters=filters) if paths is None else [],
+                partial(self.projection.read, given=given),
+                spent,
             )
-            if self.listing.count_path is not None:
-                page = page._replace(total=run.client.get(self.listing.count_path, [], wire.count, spent))
+            if self.listing.count_path is not None and paths is None:
+                page = page._replace(total=run.client.get(self.listing.count_path, [], wire.count, spent) - known)
             tally.add(spent.requests, spent.bytes_received)
             run.progress.advance(
                 self.title, len(page.keys), page.total if name == WHOLE else None, spent.bytes_received
             )
             return walks.Page(page.keys, page.total, page)
 
-        ahead = Ahead(fetch, run.ahead, run.account.max_connections - 1)
+        # numbered pages are few, and the next one is not at an offset that could be guessed
+        depth = 0 if self.listing.walk == "pages" else run.account.max_connections - 1
+        ahead = Ahead(fetch, run.ahead, depth)
         steps = walk(ahead)
         try:
             while True:
@@ -140,6 +160,9 @@ class Reader:
                     self._land(part, step)
         except StopIteration as end:
             outcome: walks.Outcome = end.value
+        except BaseException:
+            part.discard()
+            raise
         finally:
             ahead.forget()
         return part.commit(
@@ -160,7 +183,7 @@ class Reader:
         part.refused.update(page.refused)
         rows = [row for at in fresh if (row := page.rows[at]) is not None]
         part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
-        if self.listing.walk == "documents":
+        if self.listing.walk in ("documents", "followed"):
             self.keys.update(str(page.keys[at]) for at in fresh)
         if self.listing.names_orders is not None:
             self.named |= self.projection.texts(rows, self.listing.names_orders)

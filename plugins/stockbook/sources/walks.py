@@ -15,7 +15,22 @@ from stockbook.errors import ListingIncomplete
 from stockbook.sources.chain import Chain, Doubt, Fetch, Key, Page, Step
 from stockbook.sources.listing import Proof
 
-__all__ = ["Again", "Batch", "Fetch", "Key", "Outcome", "Page", "Walk", "by_ids", "ledger", "listing", "older", "whole"]
+__all__ = [
+    "Again",
+    "Batch",
+    "Fetch",
+    "Key",
+    "Outcome",
+    "Page",
+    "Walk",
+    "by_ids",
+    "ledger",
+    "listing",
+    "older",
+    "one_by_one",
+    "pages",
+    "whole",
+]
 
 C = TypeVar("C")
 
@@ -60,14 +75,25 @@ def listing(fetch: Fetch[C], name: str, *, full: int | None = None, proof: Proof
     return _proved(lambda: _listing_pass(fetch, full, proof), name)
 
 
-def whole(fetch: Fetch[C], name: str, *, proof: Proof = "empty page") -> Walk[C]:
+def whole(fetch: Fetch[C], name: str, *, proof: Proof = "empty page", passes: int = 2) -> Walk[C]:
     """
     Every row of a listing that knows no paging: one answer, compared with its total.
 
     Where it promises no total, it is asked once more from behind its rows: nothing or the same answer
-    proves that it pages nothing. Raises ListingIncomplete when two passes did not prove it complete.
+    proves that it pages nothing. Raises ListingIncomplete when ``passes`` (1 or 2) did not prove it complete.
     """
-    return _proved(lambda: _whole_pass(fetch, proof), name)
+    return _proved(lambda: _whole_pass(fetch, proof), name, passes)
+
+
+def pages(fetch: Fetch[C], name: str, *, proof: Proof = "count.json") -> Walk[C]:
+    """
+    Every row of a listing of numbered pages; ``fetch(number)`` gives page 1, 2, ... with the total of that moment.
+
+    Such pages have no anchor: those before the last answer are looked at once more, and their rows must still be the
+    same, for a row that was removed pulls one of the next page past the reading. Raises ListingIncomplete
+    when two passes did not prove the listing complete.
+    """
+    return _proved(lambda: _pages_pass(fetch, proof), name)
 
 
 def ledger(fetch: Fetch[C], name: str, *, floor: int, full: int | None = None) -> Walk[C]:
@@ -111,16 +137,33 @@ def by_ids(fetch: Fetch[C], name: str, asked: Sequence[Key], *, full: int | None
     return listing(fetch_asked, name, full=full)
 
 
-def _proved(one_pass: Callable[[], Pass[C]], name: str) -> Walk[C]:
+def one_by_one(fetch: Fetch[C], name: str, asked: Sequence[Key]) -> Walk[C]:
+    """
+    The rows of some ids, each asked for by itself; ``fetch(number)`` gives that of ``asked[number]``.
+
+    Raises ListingIncomplete when another row comes than was asked for.
+    """
+    for number, key in enumerate(asked):
+        page = fetch(number)
+        if list(page.keys) != [key]:
+            raise ListingIncomplete(f"Listing {name} gave {len(page.keys)} rows for an id, or one of another id.")
+        yield Batch(page.content, [0])
+    return Outcome(len(asked), len(asked), len(asked), "by id")
+
+
+def _proved(one_pass: Callable[[], Pass[C]], name: str, passes: int = 2) -> Walk[C]:
+    if passes > 1:
+        try:
+            return (yield from one_pass())
+        except Doubt as doubt:
+            yield Again(str(doubt))
     try:
         return (yield from one_pass())
     except Doubt as doubt:
-        yield Again(str(doubt))
-    try:
-        return (yield from one_pass())
-    except Doubt as doubt:
+        often = "twice" if passes > 1 else "once"
         raise ListingIncomplete(
-            f"Listing {name} was read twice and not proved complete: {doubt}. Nothing of it is loaded; run again later."
+            f"Listing {name} was read {often} and not proved complete: {doubt}. "
+            "Nothing of it is loaded; run again later."
         ) from None
 
 
@@ -158,6 +201,33 @@ def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
         if behind.keys and list(behind.keys) != list(page.keys):
             raise Doubt("an endpoint that pages nothing gave other rows for another offset")
     return _counted(chain, page.total, proof)
+
+
+def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
+    seen: set[Key] = set()
+    read: list[list[Key | None]] = []
+    while True:
+        page = fetch(len(read) + 1)
+        fresh = []
+        for position, key in enumerate(page.keys):
+            # a row without a key counts where it stands
+            mark = key if key is not None else ("no key", len(read), position)
+            if mark not in seen:
+                seen.add(mark)
+                fresh.append(position)
+        if fresh:
+            yield Batch(page.content, fresh)
+            read.append(list(page.keys))
+        # a page number that is not heard brings the same rows for ever
+        if not fresh or page.total == len(seen):
+            break
+    before_the_last_answer = read[:-1] if fresh else read
+    for number, keys in enumerate(before_the_last_answer, start=1):
+        if list(fetch(number).keys) != keys:
+            raise Doubt("rows moved between two pages")
+    if page.total is not None and page.total != len(seen):
+        raise Doubt(f"{len(seen)} distinct rows came, {page.total} were promised")
+    return Outcome(sum(map(len, read)), len(seen), page.total, proof)
 
 
 def _counted(chain: Chain[C], total: int | None, proof: Proof) -> Outcome:

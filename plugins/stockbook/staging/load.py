@@ -142,7 +142,7 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
         # the days of a backfill are no scope: which day of a late row the source's filter means is not documented
         return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
     if table.kind == "documents":
-        asked = ", ".join(quoted(order_id) for order_id in manifest.asked_ids) or "''"
+        asked = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
         window = "false"
         if manifest.window_to:
             first = (
@@ -154,7 +154,8 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
         if manifest.backfill_from and manifest.backfill_to:
             days = f"date {quoted(manifest.backfill_from)} and date {quoted(manifest.backfill_to)}"
             window += f" or cast(t.created_at as date) between {days}"
-        return f"(({window}) or t.order_id in ({asked}))"
+        key = next(name for name in table.grain if name != "account")
+        return f"(({window}) or t.{key} in ({asked}))"
     if table.kind == "parts" and base is not None:
         if base.kind == "snapshot":
             return "true"

@@ -1,0 +1,55 @@
+-- Units of a currency that one euro buys.
+-- Grain: one row per account, currency and day.
+with
+
+stated as (
+
+    select
+        account,
+        upper(currency) as currency,
+        rate_date,
+        units_per_eur
+    from staging.currency_rates
+    where _deleted_at is null
+
+),
+
+euro as (
+
+    select distinct
+        account,
+        'EUR' as currency,
+        rate_date,
+        cast(1 as decimal(24, 12)) as units_per_eur
+    from stated
+
+),
+
+everything as (
+
+    select
+        *,
+        true as is_stated
+    from stated
+    union all
+    -- whether the source lists the euro itself is not documented
+    select
+        e.*,
+        false as is_stated
+    from euro as e
+    left join stated as s
+        on
+            e.account = s.account
+            and e.currency = s.currency
+            and e.rate_date = s.rate_date
+    where s.account is null
+
+)
+
+select
+    account,
+    currency,
+    rate_date,
+    units_per_eur,
+    is_stated
+from everything

@@ -1,0 +1,84 @@
+"""
+Field names the documentation leaves open, brought to the names the declarations use.
+
+They stand in one file, ``include/sources/flickrocket_fields.yml``; tokens pass unread, so digits stay as they came.
+"""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Raw
+
+from stockbook.errors import BadAnswer, ConfigError
+from stockbook.settings import PROJECT
+from stockbook.sources.diagnosis import named
+
+FILE = PROJECT / "include" / "sources" / "flickrocket_fields.yml"
+_object: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
+_list: "msgspec.json.Decoder[list[Raw]]" = msgspec.json.Decoder(list[Raw])
+
+
+class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    The names of one kind of row: ``names`` from ours to those on the wire, in order of preference.
+
+    ``required`` are those a row must have under one of its names; ``inside`` is the same for the elements of
+    its arrays.
+    """
+
+    names: dict[str, list[str]] = {}
+    required: list[str] = []
+    inside: dict[str, "Renames"] = {}
+
+    def row(self, raw: Raw, listing: str) -> Raw:
+        """
+        The row under our names; what is no object stays as it is.
+
+        Raises BadAnswer, naming the fields that came, for a row without a required one.
+        """
+        if bytes(raw)[:1] != b"{":
+            return raw
+        fields = self._renamed(_object.decode(raw))
+        for name in self.required:
+            if name not in fields:
+                raise BadAnswer(
+                    f"Listing {listing} gave a row without a field for {name}: expected one of "
+                    f"{', '.join([name, *self.names.get(name, [])])}; its fields are "
+                    f"{', '.join(sorted(map(named, fields)))}. Put the right name into {FILE.name} and run again."
+                )
+        for name, inner in self.inside.items():
+            if bytes(fields.get(name, b""))[:1] == b"[":
+                elements = [inner.row(element, listing) for element in _list.decode(fields[name])]
+                fields[name] = Raw(msgspec.json.encode(elements))
+        return Raw(msgspec.json.encode(fields))
+
+    def _renamed(self, fields: dict[str, Raw]) -> dict[str, Raw]:
+        taken: dict[str, str] = {}
+        for ours, theirs in self.names.items():
+            for wanted in (ours, *theirs):
+                exact = [wanted] if wanted in fields else []
+                alike = [name for name in fields if name.lower() == wanted.lower()]
+                found = next((name for name in [*exact, *alike] if name not in taken), None)
+                if found is not None:
+                    taken[found] = ours
+                    break
+        return {taken.get(name, name): token for name, token in fields.items()}
+
+
+@cache
+def _all() -> dict[str, Renames]:
+    try:
+        given: Any = yaml.safe_load(FILE.read_text())
+        return msgspec.convert(given, dict[str, Renames])
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{FILE.name} must map field names as its head says; it cannot be read: {error}") from None
+
+
+def of(section: str) -> Renames:
+    """The names of a section of the file. Raises ConfigError when the file has no such section or cannot be read."""
+    found = _all().get(section)
+    if found is None:
+        raise ConfigError(f"{FILE.name} must have a section {section}; it has {', '.join(sorted(_all()))}.")
+    return found
