@@ -35,6 +35,9 @@ NOW = datetime(2025, 11, 24, 2, 15)
 ALL = [listing for listings in LISTINGS.values() for listing in listings]
 BY_NAME = {(listing.api, listing.name): listing for listing in ALL}
 
+# documented maxima below the usual 1,000
+CAPS = {"orders": 100, "products": 100}
+
 every_listing = pytest.mark.parametrize("listing", ALL, ids=[listing.folder for listing in ALL])
 # where the source neither pages nor tells a total, nothing could tell a part from the whole
 with_proof = pytest.mark.parametrize(
@@ -145,6 +148,19 @@ def test_a_short_page_is_not_the_end(sandbox: Running, tmp_path: Path, listing: 
 def shown_quietly(sandbox: Running, listing: Listing) -> list[tuple[str, ...]]:
     sandbox.faults([])
     return shown(sandbox, listing)
+
+
+@every_listing
+def test_no_page_is_asked_for_beyond_its_cap(sandbox: Running, tmp_path: Path, listing: Listing) -> None:
+    """Every request asks for the declared number of rows (or one, to learn a total), within the documented cap."""
+    asked = {"any": "limit=", "declared": f"limit={listing.page_limit}&", "one": "limit=1&"}
+    sandbox.faults([{"kind": "stall", "seconds": 0, "path": listing.path, "query": part} for part in asked.values()])
+    read(sandbox, listing, tmp_path)
+    hits = dict(zip(asked, (rule["hits"] for rule in sandbox.fault_hits()), strict=True))
+
+    assert (listing.page_limit or 0) <= CAPS.get(listing.path.rsplit("/", 1)[-1], 1000)
+    assert hits["any"] == hits["declared"] + hits["one"]
+    assert (hits["declared"] > 0) == (listing.page_limit is not None)
 
 
 @with_total

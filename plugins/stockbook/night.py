@@ -149,6 +149,7 @@ def _account(night: Night, conn_id: str) -> Account:
 
 def extract(night: Night, run_id: str, conn_id: str) -> None:
     """Read everything one account was planned to be asked, to the landing. Complete or an error."""
+    from stockbook.sources.credentials import credentials_of
     from stockbook.sources.extract import extract as read_account
 
     run = runs.read(night.settings, run_id)
@@ -158,8 +159,9 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
         plan = msgspec.json.decode(
             (runs.folder(night.settings, run_id) / f"plan-{conn_id}.json").read_bytes(), type=AccountPlan
         )
+        account, settings = _account(night, conn_id), night.settings
         manifests = read_account(
-            _account(night, conn_id),
+            account,
             plan,
             night.settings.landing / run.night,
             night.tables,
@@ -167,6 +169,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.clock,
             night.progress,
             policy=night.retries,
+            credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
         )
         done.listings = [_extracted(manifest) for manifest in manifests]
         write_atomically(

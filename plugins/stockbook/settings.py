@@ -5,6 +5,7 @@ Everything comes from the environment (``STOCKBOOK_*``); ``Settings.load`` reads
 at the entry of a command or task.
 """
 
+import configparser
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ class Settings:
     quarantine_share: float
     memory_limit: str
     threads: int
+    fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
+
+    @property
+    def state(self) -> Path:
+        """The state database: rotating tokens, encrypted."""
+        return self.home / "state"
 
     @property
     def landing(self) -> Path:
@@ -86,7 +93,24 @@ class Settings:
             quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            fernet_keys=_fernet_keys(environ),
         )
+
+
+def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Our own keys, else Airflow's from its variable or its ``airflow.cfg``; the first of several encrypts."""
+    text = environ.get("STOCKBOOK_FERNET_KEY") or environ.get("AIRFLOW__CORE__FERNET_KEY") or ""
+    file = environ.get("AIRFLOW_CONFIG") or (
+        f"{environ['AIRFLOW_HOME']}/airflow.cfg" if environ.get("AIRFLOW_HOME") else ""
+    )
+    if not text and file and Path(file).is_file():
+        written = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            written.read(file)
+        except (configparser.Error, UnicodeDecodeError):
+            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.") from None
+        text = written.get("core", "fernet_key", fallback="")
+    return tuple(key.strip().encode() for key in text.split(",") if key.strip())
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:

@@ -105,7 +105,9 @@ class _Api:
         """FlickRocket's token call: a form with grant_type, refresh_token and client_id, and no secret."""
         form = {name: values[-1] for name, values in parse_qs((await request.body()).decode()).items()}
 
-        def make(_: list[Rule]) -> Answer:
+        def make(rules: list[Rule]) -> Answer:
+            if any(rule.kind == "status" for rule in rules):
+                return Answer(b"")  # an error status comes before the token is spent, a dropped connection after
             if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
                 return Answer(msgspec.json.encode({"error": "invalid_request"}), 400)
             pair = self.sandbox.tokens.renew(form.get("refresh_token", ""))

@@ -1,8 +1,11 @@
 """How an account proves who it is, per API."""
 
+from pathlib import Path
 from typing import Protocol
 
+from stockbook.clock import Clock
 from stockbook.connections import Account
+from stockbook.errors import ConfigError
 
 
 class Credentials(Protocol):
@@ -34,12 +37,23 @@ class StaticToken:
         return "StaticToken(...)"
 
 
-def credentials_of(account: Account) -> Credentials:
+def credentials_of(
+    account: Account, clock: Clock | None = None, state: Path | None = None, fernet_keys: tuple[bytes, ...] = ()
+) -> Credentials:
     """
     The credentials of an account.
 
-    fulfillment.cz takes the raw token without a scheme (its API page), FlickRocket a bearer token.
+    fulfillment.cz takes the raw token without a scheme (its API page), FlickRocket a bearer token. A FlickRocket
+    connection with ``client_id`` and ``refresh_token`` in its extra has rotating tokens, kept in the folder
+    ``state`` under ``fernet_keys``. Raises ConfigError when one of these is missing.
     """
-    if account.source == "flickrocket":
+    if account.source != "flickrocket":
+        return StaticToken(account.password)
+    if not (account.extra.get("client_id") and account.extra.get("refresh_token")):
         return StaticToken(f"Bearer {account.password}")
-    return StaticToken(account.password)
+    if clock is None or state is None:
+        raise ConfigError(f"Connection {account.conn_id} has rotating tokens: they need a place to be kept.")
+    from stockbook.sources.oauth import RotatingToken
+    from stockbook.sources.tokens import TokenStore
+
+    return RotatingToken(account, TokenStore(state, fernet_keys), clock)

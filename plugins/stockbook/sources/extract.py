@@ -20,7 +20,7 @@ from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
 from stockbook.sources import flickrocket, fulfillment_cz, walks
-from stockbook.sources.credentials import credentials_of
+from stockbook.sources.credentials import Credentials, credentials_of
 from stockbook.sources.documents import Documents, finished, watching
 from stockbook.sources.followed import Followed
 from stockbook.sources.http import Client, RetryPolicy
@@ -51,6 +51,7 @@ def extract(  # the seam the night calls, its order agreed with it
     progress: Progress,
     *,
     policy: RetryPolicy | None = None,
+    credentials: Credentials | None = None,
 ) -> list[Manifest]:
     """
     Land what ``plan`` asks of ``account`` under ``night_dir/<account>/<api>.<listing>/``.
@@ -67,7 +68,7 @@ def extract(  # the seam the night calls, its order agreed with it
             "set STOCKBOOK_HASH_KEY (16 characters or more)."
         )
     with (
-        Client(account, credentials_of(account), clock, policy=policy) as client,
+        Client(account, credentials or credentials_of(account, clock), clock, policy=policy) as client,
         ThreadPoolExecutor(account.max_connections, thread_name_prefix=f"{account.conn_id} ahead") as ahead,
     ):
         session = Session(

@@ -179,8 +179,9 @@ class Client:
             nonlocal renewed
             try:
                 return self._try(path, parameters, read, tally)
-            except Unauthorized:
-                if renewed or not self._credentials.renew():
+            except Unauthorized as refused:
+                # 403 is a right the account lacks: another token of it lacks it too
+                if renewed or refused.status != 401 or not self._credentials.renew():
                     raise
                 renewed = True
                 return self._try(path, parameters, read, tally)

@@ -1,0 +1,167 @@
+"""
+Where rotating tokens are kept: encrypted, in the state database, for one process at a time.
+
+A refresh token can be spent once. So a renewal leaves a mark before it asks, the new pair is on the disk
+before the old one is removed, and a file lock keeps two processes from spending the same one. Between the
+source's answer and our disk nothing can help: the mark then tells what happened.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import NullPool
+
+from stockbook.errors import ConfigError
+
+_META = MetaData()
+_TOKENS = Table(
+    "oauth_token",
+    _META,
+    Column("conn_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("origin", String, nullable=False),
+    Column("access_token", LargeBinary),
+    Column("refresh_token", LargeBinary, nullable=False),
+    Column("expires_at", String),
+    Column("stored_at", String, nullable=False),
+    Column("spending_since", String),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """
+    An access token and the refresh token that follows it.
+
+    ``access`` is None before the first renewal, ``expires_at`` (UTC) None where the source did not say.
+    ``spending_since`` is set while a renewal with this refresh token has not told its outcome.
+    """
+
+    access: str | None = field(repr=False)
+    refresh: str = field(repr=False)
+    expires_at: datetime | None = None
+    spending_since: datetime | None = None
+
+
+class TokenStore:
+    """The tokens of a home. Every call opens the database anew: nothing is kept between processes or threads."""
+
+    def __init__(self, folder: Path, keys: tuple[bytes, ...]) -> None:
+        """``keys`` are Fernet keys: the first encrypts, any decrypts. Raises ConfigError without one."""
+        if not keys:
+            raise ConfigError(
+                "Rotating tokens are kept encrypted and need a Fernet key; there is none: "
+                "set STOCKBOOK_FERNET_KEY, or use Airflow's (AIRFLOW__CORE__FERNET_KEY or airflow.cfg)."
+            )
+        try:
+            self._cipher = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise ConfigError(
+                "STOCKBOOK_FERNET_KEY (or Airflow's fernet_key) must be 32 bytes in URL-safe base64; it is not: "
+                "make one with cryptography's Fernet.generate_key()."
+            ) from None
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.alone("state"):  # two processes that begin together must not both make the table
+            self._engine = _engine(folder / "state.db")
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Hold the tokens of a connection against every other process and thread."""
+        with (self._folder / f"{name}.lock").open("ab") as file:
+            # an open file of its own for every holder: the kernel's lock then counts for threads too
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def latest(self, conn_id: str, origin: str) -> Pair | None:
+        """The newest pair that grew out of ``origin``. Raises ConfigError when it was encrypted with another key."""
+        query = (
+            _TOKENS.select()
+            .where(_TOKENS.c.conn_id == conn_id, _TOKENS.c.origin == origin)
+            .order_by(_TOKENS.c.generation.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as con:
+            row = con.execute(query).first()
+        if row is None:
+            return None
+        try:
+            return Pair(
+                access=None if row.access_token is None else self._cipher.decrypt(row.access_token).decode(),
+                refresh=self._cipher.decrypt(row.refresh_token).decode(),
+                expires_at=_moment(row.expires_at),
+                spending_since=_moment(row.spending_since),
+            )
+        except InvalidToken:
+            raise ConfigError(
+                f"The stored token of connection {conn_id} was encrypted with another key: set the Fernet key it was "
+                "stored with (several are read, separated by commas), or authorise again."
+            ) from None
+
+    def keep(self, conn_id: str, origin: str, pair: Pair, now: datetime) -> None:
+        """Put a pair on the disk as the newest, then forget the earlier ones."""
+        with self._engine.begin() as con:
+            rows = con.execute(_TOKENS.select().where(_TOKENS.c.conn_id == conn_id)).all()
+            generation = 1 + max((row.generation for row in rows), default=0)
+            con.execute(
+                _TOKENS.insert().values(
+                    conn_id=conn_id,
+                    generation=generation,
+                    origin=origin,
+                    access_token=None if pair.access is None else self._cipher.encrypt(pair.access.encode()),
+                    refresh_token=self._cipher.encrypt(pair.refresh.encode()),
+                    expires_at=_text(pair.expires_at),
+                    stored_at=_text(now),
+                    spending_since=_text(pair.spending_since),
+                )
+            )
+        self._forget(conn_id, generation)
+
+    def _forget(self, conn_id: str, before: int) -> None:
+        # a transaction of its own: were it cut off, both pairs would be there and the newer one be taken
+        with self._engine.begin() as con:
+            con.execute(_TOKENS.delete().where(_TOKENS.c.conn_id == conn_id, _TOKENS.c.generation < before))
+
+    def mark(self, conn_id: str, origin: str, since: datetime | None) -> None:
+        """Note that the newest refresh token is being spent, or that it was not."""
+        with self._engine.begin() as con:
+            con.execute(
+                _TOKENS.update()
+                .where(_TOKENS.c.conn_id == conn_id, _TOKENS.c.origin == origin)
+                .values(spending_since=_text(since))
+            )
+
+
+def _engine(file: Path) -> Engine:
+    if not file.exists():
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+    made = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+
+    @event.listens_for(made, "connect")
+    def durable(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("pragma busy_timeout = 60000")
+        # a commit is on the disk, its journal's removal too, before the next statement
+        cursor.execute("pragma synchronous = extra")
+        # what is deleted is overwritten
+        cursor.execute("pragma secure_delete = on")
+        cursor.close()
+
+    _META.create_all(made)
+    return made
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
