@@ -197,6 +197,8 @@ def _extracted(manifest: Manifest) -> ListingDone:
 def load(night: Night, run_id: str) -> None:
     """All landed listings of the run into staging, with their cursors, in one transaction."""
     from stockbook.landing.manifest import read_manifest
+    from stockbook.runs import findings
+    from stockbook.sla.statuses import read as read_statuses
     from stockbook.staging.load import Landed
     from stockbook.staging.load import load as load_landed
     from stockbook.warehouse.connect import writer
@@ -219,6 +221,8 @@ def load(night: Night, run_id: str) -> None:
             except StagingRefused:
                 nights.mark_refused(night.settings, run.night)
                 raise
+            statuses = read_statuses(night.settings.policy_dir / "statuses.yml")
+            done.notes += findings.of_load(con, run, night.tables, statuses)
         by_listing: dict[str, ListingDone] = {}
         for manifest, _, counts in loaded:
             key = f"{manifest.account}/{manifest.api}.{manifest.listing}"

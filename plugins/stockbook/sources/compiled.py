@@ -15,10 +15,12 @@ from msgspec import UNSET, Raw
 
 from stockbook.sources import personal
 from stockbook.sources.diagnosis import json_type_of, report_path
+from stockbook.sources.personal import is_plain
 from stockbook.sources.shape import Path, Shape
 
 _NUMBER_START = frozenset(b"-0123456789")
 _CONTAINER_START = frozenset(b"{[")
+_TEXT_START = frozenset(b'"')
 # a container is none of these: where a value is declared it raises
 _Value = str | int | float | bool | None
 
@@ -53,6 +55,7 @@ class Compiled:
         self.drops = [field(name, Raw) for name in sorted(shape.drops)]
         self.learned = [(field(name, Raw), report_path(root, (*path, name))) for name in sorted(shape.learned)]
         self.decimals = [self.attributes[name] for name, action in shape.leaves.items() if action == "decimal"]
+        self.typed = [self.attributes[name] for name, action in shape.leaves.items() if action == "typed"]
         self.prefixes = [self.attributes[name] for name, action in shape.leaves.items() if action == "prefix"]
         self.type: Any = msgspec.defstruct(
             "Row",
@@ -81,6 +84,8 @@ class Compiled:
                 setattr(row, attribute, personal.prefix(getattr(row, attribute)))
         for attribute in self.decimals:
             _quote(rows, attribute)
+        for attribute in self.typed:
+            _hide(rows, attribute)
         for attribute in self.drops:
             for row in rows:
                 setattr(row, attribute, UNSET)
@@ -101,7 +106,14 @@ class Compiled:
     def does_work(self) -> bool:
         """Whether ``clean`` would change anything."""
         return bool(
-            self.hashes or self.prefixes or self.decimals or self.drops or self.learned or self.objects or self.arrays
+            self.hashes
+            or self.prefixes
+            or self.decimals
+            or self.typed
+            or self.drops
+            or self.learned
+            or self.objects
+            or self.arrays
         )
 
 
@@ -114,6 +126,15 @@ def _quote(rows: list[Any], attribute: str) -> None:
                 setattr(row, attribute, Raw(b'"' + token + b'"'))
             elif token[0] in _CONTAINER_START:
                 raise Misfit
+            elif token[0] in _TEXT_START and not is_plain(msgspec.json.decode(token)):
+                setattr(row, attribute, Raw(b'"?"'))
+
+
+def _hide(rows: list[Any], attribute: str) -> None:
+    for row in rows:
+        value = getattr(row, attribute)
+        if isinstance(value, str) and not is_plain(value):
+            setattr(row, attribute, personal.HIDDEN)
 
 
 def _count(rows: list[Any], attribute: str, path: str, undeclared: Counter[tuple[str, str]]) -> None:

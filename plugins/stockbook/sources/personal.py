@@ -6,7 +6,19 @@ lower-cased text, ``prefix`` the first three characters of the trimmed text. A n
 """
 
 import hmac
+import re
 from typing import Any
+
+# what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
+HIDDEN = "?"
+_PLAIN = re.compile(
+    r"[-+.,:/ 0-9]{0,32}|[-+.0-9]{1,24}[eE][-+0-9]{1,4}|[-:. 0-9]{8,24}[TZ][-+:.0-9Z]{0,20}|(?i:true|false|null)"
+)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can be a number, a time or a truth value; anything else could be anybody's data."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def _text(value: Any) -> str:

@@ -12,8 +12,11 @@ from typing import Literal
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 
-Action = Literal["keep", "decimal", "prefix", "hash"]
+Action = Literal["keep", "typed", "decimal", "prefix", "hash"]
 Path = tuple[str, ...]
+
+# of two columns from one field the stricter one decides how it lands
+_STRICTER: tuple[Action, ...] = ("keep", "typed", "decimal", "prefix", "hash")
 
 
 @dataclass
@@ -102,6 +105,8 @@ def _columns(root: Shape, arrays: Path, table: Table) -> None:
                 action = column.personal
             elif column.type.lower().startswith("decimal"):
                 action = "decimal"
+            elif column.type.lower() != "varchar":
+                action = "typed"
             _leaf(_array(root, level, table), path, action, f"{table.name}.{name}")
 
 
@@ -138,7 +143,7 @@ def _leaf(shape: Shape, path: Path, action: Action, column: str) -> None:
     if name in shape.leaves and before != action and personal:
         # one path lands once: what is personal for one column must not land in clear for another
         raise DeclarationError(f"{column}: {'.'.join(path)!r} is personal for one column and not for another.")
-    shape.leaves[name] = action if before == "keep" else before
+    shape.leaves[name] = max(before, action, key=_STRICTER.index)
 
 
 def _drop(shape: Shape, path: Path) -> None:

@@ -84,12 +84,15 @@ def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str,
                 _row,
                 {quoted(account)} as account,
                 {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
-                concat_ws('; ', {", ".join(reasons) or "null"}) as _reason,
-                to_json(struct_pack({", ".join(f"{name} := {name}" for name in shown)})) as _fields
+                concat_ws('; ', {", ".join(reasons) or "null"}) as _reason
             from text_rows
         )
 
-        select * replace (if(_reason = '', null, _fields) as _fields), hash({hashed}) as _row_hash
+        -- typed values only: a text that broke its declaration could be anybody's data
+        select
+            *,
+            if(_reason = '', null, to_json(struct_pack({", ".join(f"{name} := {name}" for name in shown)}))) as _fields,
+            hash({hashed}) as _row_hash
         from cast_rows
     """)
     _split_typed(con, table)

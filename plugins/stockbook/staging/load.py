@@ -114,7 +114,7 @@ def _load_listing(
         counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest))
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
-        _hold_threshold(table, counts, manifest, quarantine_share)
+        _hold_threshold(con, table, counts, manifest, quarantine_share)
         if base is None and not (table.source and table.source.rows):
             base = table
             con.execute("create or replace temp table base_rows as select * from accepted")
@@ -164,7 +164,9 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
     return None
 
 
-def _hold_threshold(table: Table, counts: Counts, manifest: Manifest, share: float) -> None:
+def _hold_threshold(
+    con: duckdb.DuckDBPyConnection, table: Table, counts: Counts, manifest: Manifest, share: float
+) -> None:
     rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
     refused = counts.quarantined
     if not (table.source and table.source.rows):
@@ -174,9 +176,18 @@ def _hold_threshold(table: Table, counts: Counts, manifest: Manifest, share: flo
     if refused > max(1.0, share * rows):
         raise StagingRefused(
             f"{refused:,} of {rows:,} rows of {table.table} (account {manifest.account}) broke their declaration, "
-            f"more than the {share:.1%} allowed: look at the reasons in the run report; nothing was loaded. "
+            f"more than the {share:.1%} allowed ({_reasons(con, table, manifest)}); nothing was loaded. "
             "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE for one night."
         )
+
+
+def _reasons(con: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -> str:
+    """The commonest reasons; they name columns and types, no value."""
+    rows = con.execute("select reason, count(*) from refused group by 1 order by 2 desc, 1 limit 3").fetchall()
+    texts = [f"{reason}: {count:,} rows" for reason, count in rows]
+    if not (table.source and table.source.rows):
+        texts += [f"{item.path}: {item.reason}: {item.rows:,} rows" for item in manifest.refused[:3]]
+    return "; ".join(texts)
 
 
 def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> bool:

@@ -1,0 +1,92 @@
+"""
+What a person should know of a load, in sentences for the run report.
+
+A ledger row whose content changed or that disappeared, a status nobody mapped, rows that were set aside: none
+of it stops a night, and none of it may pass unnoticed. Sentences name keys, columns and statuses, no other value.
+"""
+
+import duckdb
+
+from stockbook.declarations import Table, of_layer
+from stockbook.runs.context import RunContext
+from stockbook.sla.statuses import MappedStatus
+
+_SHOWN = 5
+
+
+def of_load(
+    con: duckdb.DuckDBPyConnection, run: RunContext, tables: dict[str, Table], statuses: list[MappedStatus]
+) -> list[str]:
+    """The findings of the load of a run, each a sentence that begins with ``warning:``."""
+    found = []
+    for table in of_layer(tables, "staging"):
+        if table.kind == "ledger":
+            found += _changed(con, run, table)
+            found += _gone(con, run, table)
+    found += _unmapped(con, [mapped.source_status for mapped in statuses])
+    found += _quarantined(con, run)
+    return [f"warning: {text}" for text in found]
+
+
+def _changed(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
+    rows = con.execute(
+        f"select account, {_key(table)} from {table.name}_history where _version > 1 and _valid_from = ? order by all",
+        [run.as_of],
+    ).fetchall()
+    return [
+        f"{len(keys):,} rows of the ledger {table.table} (account {account}) have other content than before, "
+        f"{_listed(table, keys)}; their earlier versions are in {table.name}_history."
+        for account, keys in _by_account(rows).items()
+    ]
+
+
+def _gone(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
+    rows = con.execute(
+        f"select account, {_key(table)} from {table.name} where _deleted_at = ? order by all", [run.as_of]
+    ).fetchall()
+    return [
+        f"{len(keys):,} rows of the ledger {table.table} (account {account}) are gone from the source, "
+        f"{_listed(table, keys)}; a ledger only grows: ask the warehouse."
+        for account, keys in _by_account(rows).items()
+    ]
+
+
+def _unmapped(con: duckdb.DuckDBPyConnection, mapped: list[str]) -> list[str]:
+    rows = con.execute(
+        "select account, source_status, count(*) from staging.orders "
+        "where _deleted_at is null and not list_contains($mapped, source_status) group by all order by all",
+        {"mapped": mapped},
+    ).fetchall()
+    return [
+        f"status {status!r} of {orders:,} orders (account {account}) stands in no line of statuses.yml: "
+        "they count as unmapped until it does."
+        for account, status, orders in rows
+    ]
+
+
+def _quarantined(con: duckdb.DuckDBPyConnection, run: RunContext) -> list[str]:
+    rows = con.execute(
+        "select table_name, account, reason, count(*) from staging.quarantine where _run_id = ? group by all "
+        "order by all",
+        [run.run_id],
+    ).fetchall()
+    return [
+        f"{count:,} rows of {table} (account {account}) are in quarantine: {reason}."
+        for table, account, reason, count in rows
+    ]
+
+
+def _key(table: Table) -> str:
+    return next(name for name in table.grain if name != "account")
+
+
+def _by_account(rows: list[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for account, key in rows:
+        found.setdefault(account, []).append(key)
+    return found
+
+
+def _listed(table: Table, keys: list[int]) -> str:
+    more = f" and {len(keys) - _SHOWN:,} more" if len(keys) > _SHOWN else ""
+    return f"{_key(table)} {', '.join(str(key) for key in keys[:_SHOWN])}{more}"
