@@ -131,20 +131,21 @@ class Rig:
 
 
 def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
-    """Rows and content hash of every table of a schema in a file; equal content, equal hash, whatever the order."""
+    """
+    Rows and content hash of every table of a schema in a file; equal content, equal hash, whatever the order.
+
+    Columns ``without`` are left out.
+    """
     with duckdb.connect(str(file), read_only=True) as con:
-        columns = con.execute(
-            "select table_name, list(column_name order by column_index) from duckdb_columns() "
-            "where schema_name = ? and table_name in (select table_name from duckdb_tables()) group by table_name",
-            [schema],
-        ).fetchall()
-        return {
-            name: con.execute(
-                f"select count(*), coalesce(sum(hash({', '.join(c for c in listed if c not in without)})::hugeint), 0) "
-                f"from {schema}.{name}"
-            ).fetchall()[0]
-            for name, listed in sorted(columns)
-        }
+        tables = con.execute("select table_name from duckdb_tables() where schema_name = ?", [schema]).fetchall()
+        found = {}
+        for (name,) in sorted(tables):
+            columns = {column for column, *_ in con.execute(f"describe {schema}.{name}").fetchall()}
+            left_out = ", ".join(sorted(columns.intersection(without)))
+            rows = f"select * {f'exclude ({left_out})' if left_out else ''} from {schema}.{name}"
+            query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from ({rows}) as t"
+            found[name] = con.execute(query).fetchall()[0]
+        return found
 
 
 def nights_before(end: datetime, count: int) -> list[datetime]:
