@@ -116,10 +116,11 @@ def test_a_full_refresh_is_a_beginning(original: Rig, tmp_path: Path) -> None:
     first, second, third, _ = sorted(landing.iterdir())
     for folder, floor, orders_from in ((first, 5, "2025-10-01"), (second, 0, "")):
         for listing, reading in (
-            ("orders", {"parameters": {"orders_from": orders_from}}),
-            ("movements", {"floor": floor}),
+            ("fulfillment_cz.orders", {"parameters": {"orders_from": orders_from}}),
+            ("fulfillment_cz.movements", {"floor": floor}),
+            ("flickrocket.fulfillments", {"parameters": {"orders_from": orders_from}}),
         ):
-            file = folder / "main" / f"fulfillment_cz.{listing}" / "manifest.json"
+            file = folder / "main" / listing / "manifest.json"
             file.write_text(json.dumps(json.loads(file.read_text()) | reading))
 
     found, left_out = loaded_nights(landing, original.tonight().tables)

@@ -80,6 +80,6 @@ def _is_whole(landed: list[Landed]) -> bool:
 def _reads_everything(manifest: Manifest) -> bool:
     if manifest.listing == "movements":
         return not manifest.floor
-    if manifest.listing == "orders":
+    if manifest.listing in ("orders", "fulfillments"):
         return not manifest.parameters.get("orders_from")
     return True
