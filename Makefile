@@ -6,6 +6,8 @@ export PYTHONPATH := $(CURDIR)/plugins
 # some machines switch the cache of compiled modules off: every start of Airflow and Great Expectations would cost seconds more
 export PYTHONDONTWRITEBYTECODE :=
 # a set AIRFLOW_HOME or connection of the person at the keyboard must not reach the tests
+# files of tests side by side, at most four: a whole night in a test takes most of a gigabyte
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
 .PHONY: help setup demo test test-fast lint types lock clean
@@ -20,10 +22,10 @@ demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORD
 	$(BIN)/python -m stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")
 
 test: $(VENV)/.dev lint types  ## everything: lint, types, all tests
-	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, no slow tests
-	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow and not airflow" $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) -m "not slow and not airflow" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -116,9 +116,9 @@ class Rig:
         """Rows and content hash of every mart in the writer's file."""
         return hashes(self.settings.warehouse)
 
-    def staged(self) -> dict[str, tuple[int, int]]:
+    def staged(self, *without: str) -> dict[str, tuple[int, int]]:
         """Rows and content hash of staging in the writer's file, less what tells who wrote a row and when."""
-        return hashes(self.settings.warehouse, "staging", without=("_run_id", "_loaded_at"))
+        return hashes(self.settings.warehouse, "staging", without=("_run_id", "_loaded_at", *without))
 
     def hashes(self, schema: str = "marts") -> dict[str, tuple[int, int]]:
         """Rows and content hash of every published table of a schema."""

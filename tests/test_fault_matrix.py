@@ -87,7 +87,7 @@ FINAL: dict[str, tuple[list[dict[str, Any]], str]] = {
     "stalled for ever": ([{"kind": "stall", "seconds": 0.6, "path": "*/deliveries"}], r"got no whole answer"),
     "a row lost on every page": ([{"kind": "lost_row", "path": "*/warehouse-movements"}], r"movements .*not proved"),
     "a total always wrong": ([{"kind": "wrong_total", "path": "*/products"}], r"products .*not proved complete"),
-    "a count always wrong": ([{"kind": "wrong_total", "path": "*/count.json"}], r"prices .*not proved complete"),
+    "a count always wrong": ([{"kind": "wrong_total", "path": "*/prices/count.json"}], r"prices .*not proved complete"),
     "no rows under data": (
         [{"kind": "replace", "path": "*/products", "find": '"data"', "text": '"dota"'}],
         r"products answered with status 200, but it has no data",
@@ -171,7 +171,8 @@ def test_all_faults_together_change_nothing(
     assert all(rule["hits"] > 0 for rule in rig.server.fault_hits())
     assert all("Connection " in text or "Listing " in text for text in rig.red)
     assert rig.marts() == undisturbed.marts()
-    assert rig.staged() == undisturbed.staged()
+    # fulfillments that do not add up are all read again, so more of them are seen than otherwise
+    assert rig.staged("_last_seen_at") == undisturbed.staged("_last_seen_at")
     tell(SECTION, f"{'all together at 5 %':34} {hits(rig.server):4} hits   marts equal, {len(rig.red)} tries were red")
 
 
