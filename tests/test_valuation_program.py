@@ -191,7 +191,7 @@ def test_facts_equal_the_reference(case: tuple[list[Move], Defaults]) -> None:
 
 @pytest.mark.slow
 @given(ledgers())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_facts_equal_the_reference_on_many_ledgers(case: tuple[list[Move], Defaults]) -> None:
     """As above, on more ledgers."""
     check_warehouse(case)
