@@ -8,7 +8,7 @@ checks it, builds facts and dimensions, checks them, and publishes a file that r
 **Red** leaves the last published file as it is. The task `finish` logs the run report, also of a red night.
 
 *What to do with a red night:* read the report in the log of `finish`; clear the failed task (it goes on where it
-stopped) or trigger the DAG again (it reads what did not land). Parameters are explained in docs/contract.md.
+stopped) or trigger the DAG again (it reads what did not land). Parameters are explained in docs/running.md.
 """
 
 import os

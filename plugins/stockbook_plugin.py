@@ -1,4 +1,4 @@
-"""What Stockbook hangs into Airflow. The webhook receiver and the page of issue 6 and 7 come here."""
+"""What Stockbook hangs into Airflow. The webhook receiver and the pages will hang here."""
 
 from airflow.plugins_manager import AirflowPlugin
 
