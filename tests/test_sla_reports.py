@@ -309,17 +309,20 @@ def test_polls_bound_percentiles_and_transit_from_both_sides() -> None:
     orders.order("came back", CREATED, sent, out="2025-03-04 16:15", delivery_id=7)
     orders.move("came back", "2025-03-08 09:00", 1, direction="in")
 
+    # first seen when it had long arrived: counted, but its transit says nothing
+    orders.order("long ago", CREATED, Seen("delivered", LATER), out="2025-03-04 16:15", delivery_id=7)
+
     (row,) = report(orders, "carrier_transit")
 
-    assert of([row], "delivery_name", "sent", "delivered", "returned_undelivered", "in_transit", "delivered_exact") == [
-        ("Express", 3, 1, 1, 1, 0)
+    assert of([row], "delivery_name", "sent", "delivered", "returned_undelivered", "in_transit", "measured") == [
+        ("Express", 4, 2, 1, 1, 1)
     ]
-    assert row["coverage"] == pytest.approx(1 / 3)
+    assert (row["coverage"], row["measured_exactly"]) == (0.5, 0)
     # handed over between Tuesday 16:15 and Wednesday 2:15, delivered between Thursday and Friday 2:15
     assert (row["p50_hours_least"], row["p50_hours_most"], row["oldest_open_hours"]) == (24, 58, 120)
     found = report(orders, "lead_time_percentiles")
     (transit,) = [row for row in found if row["measure"] == "transit" and row["is_all_methods"]]
-    assert of([transit], "n", "n_exact", "open_orders", "p50_least", "p50_most") == [(1, 0, 1, 24, 58)]
+    assert of([transit], "n", "n_exact", "open_orders", "p50_least", "p50_most") == [(2, 0, 1, 12, 94)]
 
 
 def test_cancellations_say_whether_they_came_after_the_promise() -> None:

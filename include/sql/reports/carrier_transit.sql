@@ -56,13 +56,18 @@ measured as (
         cast(
             date_trunc(
                 'month',
-                f.sent_at_utc + to_seconds(
-                    case when f.sent_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
+                f.sent_after_utc + to_seconds(
+                    case when f.sent_after_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
                 )
             ) as date
         ) as sent_month,
         f.delivered_at_utc is not null as is_delivered,
         f.delivered_at_utc is null and f.returned_at_utc is not null as is_returned_undelivered,
+        -- history from before the first night, or across red nights, bounds nothing: it is counted, not measured
+        coalesce(
+            f.sent_at_utc - f.sent_after_utc <= interval 36 hours
+            and f.delivered_at_utc - f.delivered_after_utc <= interval 36 hours, false
+        ) as is_measured,
         case
             when f.delivered_at_utc is not null
                 then greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) / 3600.0
@@ -74,7 +79,7 @@ measured as (
         end as open_hours
     from fulfillments as f
     inner join zone_days as z
-        on cast(f.sent_at_utc as date) = z.date
+        on cast(f.sent_after_utc as date) = z.date
     cross join current_run as r
 
 ),
@@ -88,9 +93,10 @@ counted as (
         count(*) as sent,
         count(*) filter (where is_delivered) as delivered,
         count(*) filter (where is_returned_undelivered) as returned_undelivered,
-        count(*) filter (where hours_least = hours_most) as delivered_exact,
-        quantile_cont(hours_least, [0.5, 0.9, 0.95]) as least,
-        quantile_cont(hours_most, [0.5, 0.9, 0.95]) as most,
+        count(*) filter (where is_measured) as measured,
+        count(*) filter (where hours_least = hours_most) as measured_exactly,
+        quantile_cont(hours_least, [0.5, 0.9, 0.95]) filter (where is_measured) as least,
+        quantile_cont(hours_most, [0.5, 0.9, 0.95]) filter (where is_measured) as most,
         max(open_hours) as oldest_open_hours
     from measured
     group by account, sent_month, delivery_id
@@ -107,7 +113,8 @@ select
     c.returned_undelivered,
     c.sent - c.delivered - c.returned_undelivered as in_transit,
     c.delivered / c.sent as coverage,
-    c.delivered_exact,
+    c.measured,
+    c.measured_exactly,
     c.least[1] as p50_hours_least,
     c.most[1] as p50_hours_most,
     c.least[2] as p90_hours_least,
