@@ -99,12 +99,12 @@ def _told(table: Table) -> str:
 def column_texts(table: Table) -> dict[str, str]:
     """Description of each column as readers see it, with its unit."""
     texts = {}
-    if (table.layer == "staging" and table.source) or ("account" in table.grain and "account" not in table.columns):
+    if table.is_staged or ("account" in table.grain and "account" not in table.columns):
         texts["account"] = ACCOUNT
     texts |= {
         name: column.description + (f" Unit: {column.unit}." if column.unit else "")
         for name, column in table.columns.items()
     }
-    if table.layer == "staging" and table.source:
+    if table.is_staged:
         texts |= {name: text for name, (_, text) in ROW_COLUMNS.items()}
     return texts
