@@ -38,7 +38,7 @@ def build(
             progress.start(step.name)
             began = clock.monotonic()
             try:
-                _run(con, step, context)
+                run_step(con, step, context)
             except StockbookError:
                 raise
             except Exception as error:
@@ -49,7 +49,7 @@ def build(
     return taken
 
 
-def _run(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
+def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
     if step.program is not None:
         PROGRAMS[step.program].load()(con, context)
         return
