@@ -2,30 +2,6 @@
 -- Grain: one row per account and event of an order the source still has; later than now there are none.
 with
 
--- what is not here says nothing of the clock (OrderDeliveryChanged) or is told apart below (OrderUpdated)
-kinds as (
-
-    select
-        source_type,
-        event_type
-    from (
-        values
-        ('OrderCreated', 'created_on_hold'),
-        ('OrderUpdated', 'hold_set'),
-        ('OrderCanceled', 'cancelled'),
-        ('OrderPushedToExpedition', 'pushed'),
-        ('OrderPacked', 'packed'),
-        ('OrderReturned', 'returned'),
-        ('OrderNotSent', 'not_sent'),
-        ('OrderSent', 'sent'),
-        ('OrderDelivered', 'delivered'),
-        ('OrderRestored', 'restored'),
-        ('OrderStatusChangedToWaitingForStorage', 'waiting_for_storage'),
-        ('OrderStatusChangedToCreated', 'sent_back')
-    ) as told(source_type, event_type)
-
-),
-
 current_run as (
 
     select
@@ -53,35 +29,66 @@ orders as (
 
 ),
 
+-- what is not here says nothing of the clock (OrderDeliveryChanged); of updates only holds are told, below
+events as (
+
+    select
+        account,
+        subject_id as order_id,
+        received_no,
+        case event_type
+            when 'OrderCreated' then 'created_on_hold'
+            when 'OrderPushedToExpedition' then 'pushed'
+            when 'OrderPacked' then 'packed'
+            when 'OrderSent' then 'sent'
+            when 'OrderDelivered' then 'delivered'
+            when 'OrderUpdated' then 'hold_set'
+            when 'OrderReturned' then 'returned'
+            when 'OrderCanceled' then 'cancelled'
+            when 'OrderNotSent' then 'not_sent'
+            when 'OrderRestored' then 'restored'
+            when 'OrderStatusChangedToWaitingForStorage' then 'waiting_for_storage'
+            when 'OrderStatusChangedToCreated' then 'sent_back'
+        end as event_type,
+        -- one that was not on hold when it was created tells nothing new
+        case when event_type in ('OrderCreated', 'OrderUpdated') then cast(payload ->> 'on_hold' as boolean) end
+            as is_on_hold,
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc,
+        cast(occurred_at as date) in (select date from changing_days) as is_on_changing_day
+    from staging.webhook_events
+    where
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and _deleted_at is null
+
+),
+
 told as (
 
     select
         o.order_no,
         e.received_no,
-        k.event_type,
-        case when k.event_type in ('created_on_hold', 'hold_set') then cast(e.payload ->> 'on_hold' as boolean) end
-            as is_on_hold,
+        e.event_type,
+        e.is_on_hold,
         e.occurred_at_utc as after_utc,
         -- a time of the repeated hour, received after its second pass began, may be of either
         case
-            when d.date is null then e.occurred_at_utc
+            when not e.is_on_changing_day then e.occurred_at_utc
             when e.received_at_utc < staging.utc_of_second(e.occurred_at, r.zone) then e.occurred_at_utc
             else staging.utc_of_second(e.occurred_at, r.zone)
         end as at_utc
-    from staging.webhook_events as e
-    inner join kinds as k
-        on e.event_type = k.source_type
+    from events as e
     inner join orders as o
         on
             e.account = o.account
-            and e.subject_id = o.order_id
+            and e.order_id = o.order_id
     cross join current_run as r
-    left join changing_days as d
-        on cast(e.occurred_at as date) = d.date
     where
-        e.source = 'fulfillment_cz'
-        and e.subject_kind = 'order'
-        and e._deleted_at is null
+        e.event_type is not null
+        and (e.event_type <> 'created_on_hold' or e.is_on_hold)
+        and (e.event_type <> 'hold_set' or e.is_on_hold is not null)
         -- a time that never was has no instant and proves nothing; what comes after now is not known yet
         and e.occurred_at_utc <= r.now_utc
 
@@ -95,9 +102,7 @@ holds as (
         is_on_hold,
         coalesce(lag(is_on_hold) over (partition by order_no order by at_utc, received_no), false) as was_on_hold
     from told
-    where
-        event_type in ('created_on_hold', 'hold_set')
-        and (is_on_hold or (event_type = 'hold_set' and is_on_hold is not null))
+    where event_type in ('created_on_hold', 'hold_set')
 
 )
 
