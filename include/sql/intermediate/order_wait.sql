@@ -45,7 +45,7 @@ waiting_orders as (
 
 ),
 
-endings as (
+proper_endings as (
 
     select
         e.account,
@@ -53,11 +53,7 @@ endings as (
         e.cycle_no,
         w.kind,
         false as is_beginning,
-        -- leaving only proves that it had ended, not since when
-        case
-            when e.event_type not in ('stock_out', 'sent', 'delivered', 'returned')
-                then coalesce(e.occurred_after_utc, e.occurred_at_utc)
-        end as after_utc,
+        coalesce(e.occurred_after_utc, e.occurred_at_utc) as after_utc,
         e.occurred_at_utc as at_utc,
         e.evidence
     from marts.fct_order_event as e
@@ -67,13 +63,40 @@ endings as (
             and e.order_id = w.order_id
             and e.cycle_no = w.cycle_no
     where
-        e.event_type in ('sent', 'delivered', 'returned', 'cancelled')
+        e.event_type = 'cancelled'
         or (e.event_type = 'released' and w.kind = 'hold')
         or (e.event_type = 'pushed' and w.kind = 'correction')
         or (e.event_type = 'stock_ready' and w.kind = 'stock')
         or (e.event_type = 'problem_ended' and w.kind = 'problem')
-        -- what left was no longer waiting; a problem may outlast it
-        or (e.event_type = 'stock_out' and w.kind <> 'problem')
+
+),
+
+-- leaving only proves that it had ended, not since when; a problem may outlast what left of it
+witnesses as (
+
+    select
+        f.account,
+        f.order_id,
+        f.cycle_no,
+        w.kind,
+        false as is_beginning,
+        cast(null as timestamp) as after_utc,
+        least(
+            case when w.kind <> 'problem' then f.first_stock_out_at_utc end,
+            f.sent_at_utc,
+            f.delivered_at_utc,
+            f.returned_at_utc
+        ) as at_utc,
+        case
+            when w.kind <> 'problem' and f.first_stock_out_at_utc is not null then 'movement'
+            else coalesce(f.sent_evidence, f.delivered_evidence, f.returned_evidence)
+        end as evidence
+    from marts.fct_fulfillment as f
+    inner join waiting_orders as w
+        on
+            f.account = w.account
+            and f.order_id = w.order_id
+            and f.cycle_no = w.cycle_no
 
 ),
 
@@ -83,7 +106,11 @@ ends as (
     from beginnings
     union all
     select *
-    from endings
+    from proper_endings
+    union all
+    select *
+    from witnesses
+    where at_utc is not null
 
 ),
 
