@@ -298,7 +298,7 @@ def wanted(found: list[Step]) -> list[Step]:
             reaches |= {table.name for table in step.tables}
     needed: set[str] = set()
     # alerts compare stock and prices too: they are no report of the promise
-    open_ = [maker[name] for name in reaches if name == FACT or name.startswith("reports.") and "alert" not in name]
+    open_ = [maker[name] for name in reaches if name == FACT or (name.startswith("reports.") and "alert" not in name)]
     while open_:
         step = open_.pop()
         if step.name not in needed:
