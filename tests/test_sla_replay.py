@@ -111,7 +111,7 @@ def test_another_calendar_may_come_with_it(settings: Settings, tmp_path: Path) -
     assert short.moved[("on_time", "unknown")] == 2
     assert len(short.notes) == 1
     assert "covers the beginning to 2025-03-04 and 2 orders fall due outside" in short.notes[0]
-    assert short.notes[0].startswith("calendar.yml line 5, calendars[0].covers_to: ")
+    assert short.notes[0].startswith("calendar.yml line 6, calendars[0].covers_to: ")
 
 
 def test_the_command_prints_both_sides(settings: Settings, tmp_path: Path) -> None:

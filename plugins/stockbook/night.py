@@ -283,7 +283,7 @@ def build(night: Night, run_id: str) -> None:
     with night.at(run, "build") as done, writer(settings) as con:
         given = BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables)
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
-        done.notes += policy_notes(con, read_policies(settings.policy_dir))
+        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
 
 
 def publish(night: Night, run_id: str) -> Path:
