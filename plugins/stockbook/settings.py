@@ -35,6 +35,8 @@ class Settings:
     memory_limit: str
     threads: int
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
+    # JSON; read by stockbook.alerts.notify
+    alert_notifier: str = field(repr=False, default="")
 
     @property
     def state(self) -> Path:
@@ -94,6 +96,7 @@ class Settings:
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
             fernet_keys=_fernet_keys(environ),
+            alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
         )
 
 
