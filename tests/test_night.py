@@ -135,7 +135,7 @@ def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
     notes = [note for step in report.read(folder(three.settings, "run3")).steps for note in step.notes]
 
     assert sorted(standing) == sorted(tuple(alert) for alert in expected)
-    assert standing
+    assert raised  # the day before the second night was too late too often; it cleared since
     assert {at for _, at, _ in raised} <= {FIRST, SECOND, THIRD}
     assert all(is_new == (at == THIRD) for _, at, is_new in raised)
     assert sum(note.startswith("alert: ") for note in notes) == sum(is_new for *_, is_new in raised)
