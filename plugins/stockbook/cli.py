@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.progress import Logged, Progress, Terminal
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
+app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
 
