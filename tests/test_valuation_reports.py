@@ -16,12 +16,11 @@ REPORTS = (
     "reports.cogs_monthly",
     "reports.slow_movers",
 )
-CENT = Decimal("0.01")
 
 
 @pytest.fixture(scope="module")
 def quarter() -> Iterator[Shop]:
-    """A quarter of one variant with everything that can move stock, of another that only lies there, seen on 2 April."""
+    """A quarter of a variant with everything that moves stock, and of one that only lies there, seen on 2 April."""
     shop = Shop(also=REPORTS)
     shop.price(7, "4")
     shop.move(1, 7, "in", 10, "2025-01-05 09:00:00", price="4", extra="0.5", receiving=1)
@@ -89,7 +88,7 @@ def test_categories_and_the_total_add_up_from_variants(quarter: Shop) -> None:
 
 
 def test_cost_of_goods_stands_in_the_month_it_was_booked(quarter: Shop) -> None:
-    """The settlement of a dispatch of February is dated in March; its final cost is February's. A write-off is neither."""
+    """A February dispatch settled in March: settlement in March, final cost in February; write-offs apart."""
     assert quarter.ask("""
         select month, dispatched_quantity, returned_quantity, dispatched_cost, settlement, returned_cost, cogs,
             cogs_final, written_off_quantity, written_off_cost, return_extra_cost
