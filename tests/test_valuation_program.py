@@ -40,11 +40,11 @@ OURS = (
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
-    def __init__(self, policy_dir: Path = POLICY) -> None:
+    def __init__(self, policy_dir: Path = POLICY, also: tuple[str, ...] = ()) -> None:
         self.con = duckdb.connect()
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = [step for step in steps(SQL, self.tables) if step.name in OURS]
+        self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
         create_all(self.con, self.tables)
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
