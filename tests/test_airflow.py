@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from browser import browser_page, needs_browser
 from rig import KEY, Rig, nights_before
 from stockbook.airflow_home import environment, prepare
 from stockbook.clock import SystemClock
@@ -201,6 +202,46 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
     told = reports[-1].read_text()
     assert "RED (failed)" in told
     assert "fulfillment_cz" in told
+
+
+@needs_browser
+def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig: Rig) -> None:
+    """Logged out it is refused; logged in, in a real browser, it says why the last run is red and shows the figures."""
+    url = f"{airflow.url}/stockbook/morning/"
+    assert [requests.get(url + page, timeout=30).status_code for page in ("", "report")] == [401, 401]
+    forged = requests.get(url, cookies={"_token": "forged"}, timeout=30)
+    assert forged.status_code in (401, 403)
+    assert "Stock value" not in forged.text
+
+    password = json.loads((airflow.home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
+    with browser_page(390, 844) as (page, wrong):
+        page.goto(f"{airflow.url}/auth/login/")
+        page.locator("input[name=username]").fill("admin")
+        page.locator("input[name=password]").fill(password)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{airflow.url}/", timeout=60_000)
+        wrong.clear()
+        page.goto(url)
+        told = page.locator("#last-run").inner_text()
+        assert "red" in told
+        assert "fulfillment_cz" in told
+        pieces = rig.rows(
+            "select format('{:,}', sum(quantity)::bigint) from reports.stock_value_daily "
+            "group by date order by date desc limit 1"
+        )[0][0]
+        assert page.locator("[data-figure=pieces]").inner_text() == pieces
+        assert page.locator("svg").count() == 4
+        # good on a phone: nothing hangs over the side
+        assert page.locator("html").evaluate("page => page.scrollWidth") <= 390
+        assert wrong == []
+
+        # the second look, everything imported
+        times = []
+        for _ in range(5):
+            began = airflow.clock.monotonic()
+            assert page.request.get(url).ok
+            times.append(airflow.clock.monotonic() - began)
+        assert min(times) < 0.3
 
 
 def test_nothing_personal_reaches_airflow(airflow_home: Path, server: Running) -> None:

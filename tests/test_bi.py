@@ -98,11 +98,12 @@ def test_every_chart_has_an_answer_in_the_published_file(rig: Rig, dashboards: s
     """The SQL of each measure and each column of each table runs over what a night publishes."""
     asked = 0
     for chart in (chart for dashboard in dashboards.dashboards for chart in dashboard.charts):
+        where = f"where {chart.where}" if chart.where else ""
         if chart.kind == "table":
-            rig.rows(f"select {', '.join(chart.columns)} from reports.{chart.report}")
+            rig.rows(f"select {', '.join(chart.columns)} from reports.{chart.report} {where}")
         else:
             measures = ", ".join(measure.sql for measure in chart.measures)
-            rig.rows(f"select {chart.x}, {measures} from reports.{chart.report} group by {chart.x}")
+            rig.rows(f"select {chart.x}, {measures} from reports.{chart.report} {where} group by {chart.x}")
         asked += 1
     assert asked > 6
 

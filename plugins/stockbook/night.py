@@ -285,17 +285,20 @@ def build(night: Night, run_id: str) -> None:
 
 def publish(night: Night, run_id: str) -> Path:
     """What was built and checked becomes what readers open."""
+    from stockbook.morning.write import beside
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.publish import publish as publish_file
 
     run = runs.read(night.settings, run_id)
-    with night.at(run, "publish"):
+    with night.at(run, "publish") as done:
         with writer(night.settings) as con:
             con.execute(
                 "update meta.run set status = 'published', finished_at = ? where run_id = ?",
                 [night.clock.utc().replace(tzinfo=None, microsecond=0), run_id],
             )
-        return publish_file(night.settings, run_id)
+        published = publish_file(night.settings, run_id)
+        done.notes += beside(night.settings)
+        return published
 
 
 def finish(night: Night, run_id: str) -> Report:

@@ -34,6 +34,7 @@ class Settings:
     quarantine_share: float
     memory_limit: str
     threads: int
+    locale: str = "en_GB"
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
 
     @property
@@ -93,6 +94,7 @@ class Settings:
             quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=_fernet_keys(environ),
         )
 

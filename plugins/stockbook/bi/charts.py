@@ -32,17 +32,15 @@ def _measure(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _period(column: str) -> list[dict[str, Any]]:
-    # a chart has to name its time column here for the dashboard's period filter to reach it
-    return [
-        {
-            "clause": "WHERE",
-            "comparator": "No filter",
-            "expressionType": "SIMPLE",
-            "operator": "TEMPORAL_RANGE",
-            "subject": column,
-        }
-    ]
+def _conditions(chart: Chart, time: str | None) -> list[dict[str, Any]]:
+    conditions: list[dict[str, Any]] = []
+    if time:
+        # a chart has to name its time column here for the dashboard's period filter to reach it
+        period = {"comparator": "No filter", "expressionType": "SIMPLE", "operator": "TEMPORAL_RANGE", "subject": time}
+        conditions.append({"clause": "WHERE", **period})
+    if chart.where:
+        conditions.append({"clause": "WHERE", "expressionType": "SQL", "sqlExpression": chart.where})
+    return conditions
 
 
 def _drawn(chart: Chart) -> dict[str, Any]:
@@ -50,7 +48,7 @@ def _drawn(chart: Chart) -> dict[str, Any]:
     over_time = chart.kind in ("number", "line", "stacked")
     common = {
         "x_axis": chart.x,
-        "adhoc_filters": _period(chart.x or "") if over_time else [],
+        "adhoc_filters": _conditions(chart, chart.x if over_time else None),
         "row_limit": 10000,
         "y_axis_format": chart.format,
     }
@@ -78,7 +76,8 @@ def _drawn(chart: Chart) -> dict[str, Any]:
         "y_axis_title": chart.unit,
         "y_axis_title_margin": 50 if chart.unit else 0,
         "truncateYAxis": False,
-        "orientation": "vertical",
+        # names of categories need the room of a line each
+        "orientation": "vertical" if over_time else "horizontal",
         "stack": "Stack" if chart.kind == "stacked" else None,
         "only_total": True,
         "show_value": chart.kind in ("bar", "ranked"),
@@ -101,7 +100,7 @@ def _table(chart: Chart) -> dict[str, Any]:
         "query_mode": "raw",
         "all_columns": chart.columns,
         "order_by_cols": [f'["{sort.lstrip("-")}", {"false" if sort.startswith("-") else "true"}]'],
-        "adhoc_filters": [],
+        "adhoc_filters": _conditions(chart, None),
         "row_limit": chart.rows,
         "server_pagination": False,
         "page_length": 20,

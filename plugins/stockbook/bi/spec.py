@@ -31,7 +31,8 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     ``number``, ``line`` and ``stacked`` run over the time column ``x`` (``grain`` is an ISO 8601
     duration); ``bar`` compares the values of ``x`` in the order of ``sort`` (an aggregate);
     ``ranked`` the same, the largest first; ``table`` lists ``columns`` ordered by ``sort`` (a column,
-    with a leading ``-`` for descending). ``format`` is a d3 number format.
+    with a leading ``-`` for descending). ``where`` is an SQL condition on the report, ``format`` a d3
+    number format.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     x: str | None = None
     measures: list[Measure] = []
     columns: list[str] = []
+    where: str | None = None
     sort: str | None = None
     grain: str = "P1D"
     format: str = ",.0f"
