@@ -63,3 +63,7 @@ class CheckFailed(StockbookError):
 
 class PublishFailed(StockbookError):
     """The warehouse could not be published; readers keep the previous file."""
+
+
+class NotifyFailed(StockbookError):
+    """A notifier did not take the alerts; they stay unsent and are sent after the next night."""

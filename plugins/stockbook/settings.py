@@ -36,6 +36,8 @@ class Settings:
     threads: int
     locale: str = "en_GB"
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
+    # JSON; read by stockbook.alerts.notify
+    alert_notifier: str = field(repr=False, default="")
 
     @property
     def state(self) -> Path:
@@ -96,6 +98,7 @@ class Settings:
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
             locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=_fernet_keys(environ),
+            alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
         )
 
 
