@@ -208,7 +208,9 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
 def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig: Rig) -> None:
     """Logged out it is refused; logged in, in a real browser, it says why the last run is red and shows the figures."""
     url = f"{airflow.url}/stockbook/morning/"
-    assert [requests.get(url + page, timeout=30).status_code for page in ("", "report")] == [401, 401]
+    assert [requests.get(url + page, timeout=30).status_code for page in ("", "report", "dictionary/index.html")] == [
+        401
+    ] * 3
     forged = requests.get(url, cookies={"_token": "forged"}, timeout=30)
     assert forged.status_code in (401, 403)
     assert "Stock value" not in forged.text
@@ -233,6 +235,8 @@ def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig:
         assert page.locator("svg").count() == 4
         # good on a phone: nothing hangs over the side
         assert page.locator("html").evaluate("page => page.scrollWidth") <= 390
+        page.click("text=Data dictionary")
+        assert page.locator("h1").inner_text() == "Data dictionary"
         assert wrong == []
 
         # the second look, everything imported

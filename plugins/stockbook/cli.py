@@ -94,6 +94,19 @@ def load(
 
 
 @app.command()
+def dictionary(
+    to: Annotated[Path, typer.Option(help="Folder to write it to; one that holds a dictionary is replaced.")],
+) -> None:
+    """Write the data dictionary as a static site: one page a table, with search and lineage."""
+    from stockbook import declarations
+    from stockbook.dictionary import questions, site
+
+    models = Settings.load().models_dir
+    made = site.write(to.absolute(), models, declarations.load(models), questions.read())
+    typer.echo(f"{made} pages; open {to.absolute() / 'index.html'}")
+
+
+@app.command()
 def check(run_name: RunName = "") -> None:
     """Ask every expectation of the marts in the writer's file again, and say which hold."""
     from stockbook import night

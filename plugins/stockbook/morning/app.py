@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.morning.page import airflow_html
 from stockbook.morning.summary import read
-from stockbook.morning.write import REPORT, locale_of
+from stockbook.morning.write import DICTIONARY, REPORT, locale_of
 from stockbook.runs.report import Report
 from stockbook.runs.report import read as read_report
 from stockbook.settings import Settings
@@ -37,6 +37,7 @@ def glance() -> HTMLResponse:
     links = {
         "The DAG and its runs": f"/dags/{DAG}",
         "Morning report": "report",
+        "Data dictionary": "dictionary/index.html",
     }
     page = airflow_html(read(settings), last_run(settings.runs), locale_of(settings), links)
     return HTMLResponse(page, headers=HEADERS)
@@ -49,6 +50,18 @@ def report() -> Response:
     if not file.exists():
         return HTMLResponse("Nothing is published yet.", status_code=404, headers=HEADERS)
     return FileResponse(file, media_type="text/html", headers=HEADERS)
+
+
+@app.get("/dictionary/{name}", dependencies=[may_see])
+def dictionary(name: str) -> Response:
+    """A page of the data dictionary."""
+    folder = Settings.load().published.parent / DICTIONARY
+    pages = {file.name: file for file in folder.glob("*.html")}
+    if name not in pages:
+        return HTMLResponse("There is no such page.", status_code=404, headers=HEADERS)
+    # its index searches with a script of its own
+    policy = HEADERS["Content-Security-Policy"] + "; script-src 'unsafe-inline'"
+    return FileResponse(pages[name], media_type="text/html", headers=HEADERS | {"Content-Security-Policy": policy})
 
 
 def last_run(runs: Path) -> Report | None:

@@ -1,7 +1,7 @@
 """HTML of a summary: the morning report that opens from disk, and the body of the page inside Airflow."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -71,6 +71,6 @@ def shown(value: Value, currency: str, locale: Locale) -> str:
         return str(format_percent(value.value, "#,##0.0 %", locale=locale))
     if value.form == "count":
         return str(format_decimal(int(value.value), locale=locale))
-    cents = value.value.quantize(Decimal("0.01"))
+    cents = value.value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     sign = "+" if value.form == "change" and cents > 0 else ""
     return sign + str(format_currency(cents, currency, locale=locale))

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 from babel import Locale, UnknownLocaleError
 
+from stockbook import declarations
+from stockbook.dictionary import questions, site
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.morning.page import report_html
@@ -12,15 +14,18 @@ from stockbook.morning.summary import NAME, make
 from stockbook.settings import Settings
 
 REPORT = "report.html"
+DICTIONARY = "dictionary"
 
 
 def write(settings: Settings) -> list[Path]:
-    """Write ``summary.json`` and ``report.html`` of the published file; returns their paths."""
+    """Write the summary, the report and the data dictionary of the published file; returns their paths."""
     summary = make(settings.published)
     folder = settings.published.parent
     write_atomically(folder / NAME, msgspec.json.encode(summary))
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
-    return [folder / NAME, folder / REPORT]
+    tables = declarations.load(settings.models_dir)
+    site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read())
+    return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 
 
 def beside(settings: Settings) -> list[str]:
