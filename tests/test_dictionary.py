@@ -82,6 +82,16 @@ def test_a_folder_with_something_else_is_left_alone(tables: dict[str, Table], tm
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+def test_a_dictionary_that_says_the_same_is_not_written_again(folder: Path, tables: dict[str, Table]) -> None:
+    """A second time writes nothing; with another question all pages are made anew."""
+    before = (folder / "index.html").stat().st_ino
+    assert site.write(folder, MODELS, tables, questions.read()) == 0
+    assert (folder / "index.html").stat().st_ino == before
+
+    assert site.write(folder, MODELS, tables, questions.read()[:1]) == len(tables) + 1
+    assert site.write(folder, MODELS, tables, questions.read()) == len(tables) + 1
+
+
 def test_twenty_questions_are_answered(tmp_path: Path) -> None:
     """docs/queries.md has twenty, and a heading without a query is named."""
     assert len(questions.read()) == 20

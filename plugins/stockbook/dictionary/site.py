@@ -5,6 +5,7 @@ Everything on a page comes from the declarations and from parsing the models: de
 columns, checks, what a table reads and feeds, and the questions of docs/queries.md that it answers.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -90,12 +91,17 @@ def example(table: Table) -> str:
 
 def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> int:
     """
-    Write the site; returns its number of pages. A folder that is there already is replaced as a whole.
+    Write the site; returns its number of pages, 0 when the one that is there says the same already.
 
+    A folder that is there is replaced as a whole.
     Raises ConfigError for a folder with something else in it.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
         raise ConfigError(f"{folder} holds something else than a dictionary: name an empty or a new folder.")
+    asked = list(questions)
+    said = _said(models_dir, asked)
+    if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == said:
+        return 0
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(),
@@ -103,15 +109,15 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made = pages(models_dir, tables, questions)
+    made = pages(models_dir, tables, asked)
+    known = set(made)
     new = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    (new / f".{MARK}").touch()
+    (new / f".{MARK}").write_text(said)
     for name, page in made.items():
-        (new / f"{name}.html").write_text(
-            templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, made))
-        )
+        html = templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, known))
+        (new / f"{name}.html").write_text(html)
     index = [
         {"name": name, "text": " ".join([name, page.table.description, *page.columns]).lower()}
         for name, page in made.items()
@@ -122,3 +128,11 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     return len(made) + 1
+
+
+def _said(models_dir: Path, asked: Iterable[Question]) -> str:
+    """A hash of everything the site is made of."""
+    files = [*models_dir.rglob("*.yml"), *models_dir.rglob("*.sql"), *Path(__file__).parent.rglob("*.html")]
+    files += [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.rglob("*.css")]
+    content = b"".join(file.read_bytes() for file in sorted(files))
+    return hashlib.sha256(content + repr([question.sql for question in asked]).encode()).hexdigest()
