@@ -61,4 +61,17 @@ PROGRAMS = {
             "meta.current_run",
         ),
     ),
+    "known_stock": Program(
+        "stockbook.valuation.known_program:write_known_stock",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.fct_stock_movement",
+            "marts.fct_stock_movement_version",
+            "meta.current_run",
+        ),
+    ),
 }
