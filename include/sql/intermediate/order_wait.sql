@@ -10,26 +10,36 @@ current_run as (
 ),
 
 -- few orders ever stood still: everything below is asked of those only
-beginnings as (
+events as (
 
     select
         account,
         order_id,
         cycle_no,
-        case
-            when event_type in ('created_on_hold', 'hold_set') then 'hold'
-            when event_type = 'sent_back' then 'correction'
-            when event_type = 'waiting_for_storage' then 'stock'
+        case event_type
+            when 'created_on_hold' then 'hold'
+            when 'hold_set' then 'hold'
+            when 'released' then 'hold'
+            when 'sent_back' then 'correction'
+            when 'waiting_for_storage' then 'stock'
+            when 'stock_ready' then 'stock'
             else 'problem'
         end as kind,
-        true as is_beginning,
+        event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
         coalesce(occurred_after_utc, occurred_at_utc) as after_utc,
         occurred_at_utc as at_utc,
         evidence
     from marts.fct_order_event
     where
         event_type in (
-            'created_on_hold', 'hold_set', 'sent_back', 'waiting_for_storage', 'problem_began'
+            'created_on_hold',
+            'hold_set',
+            'released',
+            'sent_back',
+            'waiting_for_storage',
+            'stock_ready',
+            'problem_began',
+            'problem_ended'
         )
 
 ),
@@ -41,49 +51,115 @@ waiting_orders as (
         order_id,
         cycle_no,
         kind
-    from beginnings
+    from events
+    where is_beginning
+
+),
+
+fulfillments as (
+
+    select
+        w.account,
+        w.order_id,
+        w.cycle_no,
+        w.kind,
+        f.pushed_after_utc,
+        f.pushed_at_utc,
+        f.pushed_evidence,
+        f.first_stock_out_at_utc,
+        f.sent_at_utc,
+        f.sent_evidence,
+        f.delivered_at_utc,
+        f.delivered_evidence,
+        f.returned_at_utc,
+        f.returned_evidence,
+        f.cancelled_after_utc,
+        f.cancelled_at_utc,
+        f.cancelled_evidence
+    from marts.fct_fulfillment as f
+    inner join waiting_orders as w
+        on
+            f.account = w.account
+            and f.order_id = w.order_id
+            and f.cycle_no = w.cycle_no
+
+),
+
+-- leaving only proves that it had ended, not since when; a problem may outlast what left of it
+witnesses as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        cast(null as timestamp) as after_utc,
+        least(
+            case when kind <> 'problem' then first_stock_out_at_utc end,
+            sent_at_utc,
+            delivered_at_utc,
+            returned_at_utc
+        ) as at_utc,
+        case
+            when kind <> 'problem' and first_stock_out_at_utc is not null then 'movement'
+            else coalesce(sent_evidence, delivered_evidence, returned_evidence)
+        end as evidence
+    from fulfillments
+
+),
+
+corrections as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        pushed_after_utc as after_utc,
+        pushed_at_utc as at_utc,
+        pushed_evidence as evidence
+    from fulfillments
+    where kind = 'correction'
+
+),
+
+cancellations as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        cancelled_after_utc as after_utc,
+        cancelled_at_utc as at_utc,
+        cancelled_evidence as evidence
+    from fulfillments
 
 ),
 
 endings as (
 
-    select
-        e.account,
-        e.order_id,
-        e.cycle_no,
-        w.kind,
-        false as is_beginning,
-        -- leaving only proves that it had ended, not since when
-        case
-            when e.event_type not in ('stock_out', 'sent', 'delivered', 'returned')
-                then coalesce(e.occurred_after_utc, e.occurred_at_utc)
-        end as after_utc,
-        e.occurred_at_utc as at_utc,
-        e.evidence
-    from marts.fct_order_event as e
-    inner join waiting_orders as w
-        on
-            e.account = w.account
-            and e.order_id = w.order_id
-            and e.cycle_no = w.cycle_no
-    where
-        e.event_type in ('sent', 'delivered', 'returned', 'cancelled')
-        or (e.event_type = 'released' and w.kind = 'hold')
-        or (e.event_type = 'pushed' and w.kind = 'correction')
-        or (e.event_type = 'stock_ready' and w.kind = 'stock')
-        or (e.event_type = 'problem_ended' and w.kind = 'problem')
-        -- what left was no longer waiting; a problem may outlast it
-        or (e.event_type = 'stock_out' and w.kind <> 'problem')
+    select *
+    from witnesses
+    union all
+    select *
+    from corrections
+    union all
+    select *
+    from cancellations
 
 ),
 
 ends as (
 
     select *
-    from beginnings
-    union all
-    select *
+    from events
+    union all by name
+    select
+        false as is_beginning,
+        *
     from endings
+    where at_utc is not null
 
 ),
 

@@ -8,7 +8,8 @@ fulfillments as (
         account,
         order_id,
         cycle_no,
-        cast(date_trunc('month', due_date) as date) as due_month
+        cast(date_trunc('month', due_date) as date) as due_month,
+        is_in_full
     from marts.fct_fulfillment
     where
         is_latest_cycle
@@ -24,17 +25,6 @@ keys as (
         order_id,
         order_no
     from intermediate.order_key
-
-),
-
-fills as (
-
-    select
-        order_no,
-        cycle_no,
-        filled_pieces,
-        ordered_pieces
-    from intermediate.order_fill
 
 ),
 
@@ -61,103 +51,117 @@ movements as (
 
 ),
 
-ordered as (
+lines_monthly as (
 
     select
-        account,
-        order_id,
+        f.account,
+        f.due_month,
         count(*) as lines,
-        sum(quantity) as pieces,
-        bool_or(variant_id is null) as has_unknown_variant
-    from lines
-    group by account, order_id
+        sum(l.quantity) as pieces
+    from lines as l
+    inner join fulfillments as f
+        on
+            l.account = f.account
+            and l.order_id = f.order_id
+    group by f.account, f.due_month
 
 ),
 
-orders as (
+orders_monthly as (
+
+    select
+        account,
+        due_month,
+        count(*) as orders
+    from fulfillments
+    group by account, due_month
+
+),
+
+-- where all is in full every line is complete: only the few other orders are looked into
+doubtful as (
 
     select
         f.account,
         f.order_id,
         f.cycle_no,
         f.due_month,
-        k.order_no,
-        o.lines,
-        o.pieces,
-        coalesce(o.has_unknown_variant, true) as has_unknown_variant,
-        coalesce(i.filled_pieces, 0) as filled_pieces
+        k.order_no
     from fulfillments as f
     inner join keys as k
         on
             f.account = k.account
             and f.order_id = k.order_id
-    left join ordered as o
-        on
-            f.account = o.account
-            and f.order_id = o.order_id
-    left join fills as i
-        on
-            k.order_no = i.order_no
-            and f.cycle_no = i.cycle_no
+    where f.is_in_full is distinct from true
 
 ),
 
--- line by line only where something is missing: elsewhere every line is complete
-short_orders as (
+-- lines of one variant share what left of it
+doubtful_variants as (
 
     select
-        account,
-        order_id,
-        order_no,
-        cycle_no
-    from orders
-    where not has_unknown_variant and filled_pieces < pieces
-
-),
-
-short_issued as (
-
-    select
-        s.order_no,
-        m.variant_id,
-        sum(m.pieces) as pieces
-    from short_orders as s
-    inner join movements as m
-        on
-            s.order_no = m.order_no
-            and s.cycle_no = m.cycle_no
-    group by s.order_no, m.variant_id
-
-),
-
--- lines of one variant share what left of it: none is complete while it falls short of all
-short_variants as (
-
-    select
-        s.order_no,
+        d.order_no,
+        d.cycle_no,
         l.variant_id,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from short_orders as s
+    from doubtful as d
     inner join lines as l
         on
-            s.account = l.account
-            and s.order_id = l.order_id
-    group by s.order_no, l.variant_id
+            d.account = l.account
+            and d.order_id = l.order_id
+    group by d.order_no, d.cycle_no, l.variant_id
 
 ),
 
-short_lines as (
+issued as (
+
+    select
+        d.order_no,
+        m.variant_id,
+        sum(m.pieces) as pieces
+    from doubtful as d
+    inner join movements as m
+        on
+            d.order_no = m.order_no
+            and d.cycle_no = m.cycle_no
+    group by d.order_no, m.variant_id
+
+),
+
+doubtful_orders as (
 
     select
         v.order_no,
-        sum(v.lines) filter (where i.pieces >= v.pieces) as complete_lines
-    from short_variants as v
-    left join short_issued as i
+        bool_or(v.variant_id is null) as has_unknown_variant,
+        sum(v.lines) as lines,
+        sum(v.pieces) as pieces,
+        sum(v.pieces - least(v.pieces, coalesce(i.pieces, 0))) as missing_pieces,
+        coalesce(sum(v.lines) filter (where coalesce(i.pieces, 0) < v.pieces), 0) as incomplete_lines
+    from doubtful_variants as v
+    left join issued as i
         on
             v.order_no = i.order_no
             and v.variant_id = i.variant_id
     group by v.order_no
+
+),
+
+-- what no line names, and orders without lines, cannot be counted
+corrections as (
+
+    select
+        d.account,
+        d.due_month,
+        count(*) filter (where o.has_unknown_variant is distinct from false) as orders_not_countable,
+        coalesce(sum(o.lines) filter (where o.has_unknown_variant), 0) as lines_not_countable,
+        coalesce(sum(o.pieces) filter (where o.has_unknown_variant), 0) as pieces_not_countable,
+        coalesce(sum(o.missing_pieces) filter (where not o.has_unknown_variant), 0) as missing_pieces,
+        coalesce(sum(o.incomplete_lines) filter (where not o.has_unknown_variant), 0) as incomplete_lines
+    from doubtful as d
+    left join doubtful_orders as o
+        on d.order_no = o.order_no
+    group by d.account, d.due_month
 
 ),
 
@@ -166,19 +170,21 @@ counted as (
     select
         o.account,
         o.due_month,
-        count(*) as orders,
-        count(*) filter (where o.has_unknown_variant) as orders_not_countable,
-        coalesce(sum(o.pieces) filter (where not o.has_unknown_variant), 0) as ordered_pieces,
-        coalesce(sum(o.filled_pieces) filter (where not o.has_unknown_variant), 0) as filled_pieces,
-        coalesce(sum(o.lines) filter (where not o.has_unknown_variant), 0) as lines,
-        coalesce(
-            sum(case when o.filled_pieces < o.pieces then coalesce(s.complete_lines, 0) else o.lines end)
-                filter (where not o.has_unknown_variant), 0
-        ) as complete_lines
-    from orders as o
-    left join short_lines as s
-        on o.order_no = s.order_no
-    group by all
+        o.orders,
+        coalesce(c.orders_not_countable, 0) as orders_not_countable,
+        coalesce(l.pieces, 0) - coalesce(c.pieces_not_countable, 0) as ordered_pieces,
+        coalesce(l.lines, 0) - coalesce(c.lines_not_countable, 0) as lines,
+        coalesce(c.missing_pieces, 0) as missing_pieces,
+        coalesce(c.incomplete_lines, 0) as incomplete_lines
+    from orders_monthly as o
+    left join lines_monthly as l
+        on
+            o.account = l.account
+            and o.due_month = l.due_month
+    left join corrections as c
+        on
+            o.account = c.account
+            and o.due_month = c.due_month
 
 )
 
@@ -188,9 +194,9 @@ select
     orders,
     orders_not_countable,
     ordered_pieces,
-    filled_pieces,
+    ordered_pieces - missing_pieces as filled_pieces,
     lines,
-    complete_lines,
-    filled_pieces / nullif(ordered_pieces, 0) as unit_fill_rate,
-    complete_lines / nullif(lines, 0) as line_fill_rate
+    lines - incomplete_lines as complete_lines,
+    (ordered_pieces - missing_pieces) / nullif(ordered_pieces, 0) as unit_fill_rate,
+    (lines - incomplete_lines) / nullif(lines, 0) as line_fill_rate
 from counted

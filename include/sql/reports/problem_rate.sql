@@ -27,46 +27,46 @@ zone_days as (
 
 ),
 
-orders as (
+fulfillments as (
 
     select
         account,
         order_id,
         created_at_utc,
-        first_stock_out_at_utc is not null as has_left
+        is_latest_cycle,
+        first_stock_out_at_utc is not null
+        or pushed_at_utc is not null
+        or packed_at_utc is not null
+        or sent_at_utc is not null
+        or problem_began_at_utc is not null as is_reached
     from marts.fct_fulfillment
-    where is_latest_cycle
 
 ),
 
--- few orders have nothing gone: only those are looked up among the events
-handed_over as (
+-- few orders have an earlier cycle
+reached_before as (
 
     select distinct
-        o.account,
-        o.order_id
-    from marts.fct_order_event as e
-    inner join orders as o
-        on
-            e.account = o.account
-            and e.order_id = o.order_id
-    where
-        not o.has_left
-        and e.event_type in ('pushed', 'problem_began', 'packed', 'not_sent', 'sent')
+        account,
+        order_id
+    from fulfillments
+    where is_reached and not is_latest_cycle
 
 ),
 
 reached as (
 
     select
-        o.account,
-        o.created_at_utc
-    from orders as o
-    left join handed_over as h
+        f.account,
+        f.created_at_utc
+    from fulfillments as f
+    left join reached_before as b
         on
-            o.account = h.account
-            and o.order_id = h.order_id
-    where o.has_left or h.order_id is not null
+            f.account = b.account
+            and f.order_id = b.order_id
+    where
+        f.is_latest_cycle
+        and (f.is_reached or b.order_id is not null)
 
 ),
 

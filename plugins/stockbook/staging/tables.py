@@ -76,7 +76,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
     for table in of_layer(tables, "staging"):
-        if table.source is not None:
+        if table.is_staged:
             con.execute(staging_ddl(table))
             add_missing_columns(con, table)
             if table.history:
