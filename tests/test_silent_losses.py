@@ -102,9 +102,7 @@ def test_with_the_offset_advanced_so_and_no_proof_rows_are_lost_in_silence(
 BOOKED = {4: "09:59:59", 5: "10:00:00", 6: "10:00:00", 7: "10:00:00", 8: "10:00:01"}
 
 
-def rows_of_one_second_on_both_sides_of_the_cursor(
-    folder: Path, read_above: Callable[[str, Path, int], Manifest]
-) -> None:
+def rows_of_one_second_on_both_sides_of_the_cursor(folder: Path) -> None:
     """Movements 5, 6 and 7 are booked in one second; the first night saw up to 5, the second must bring 6, 7 and 8."""
     for night, newest, floor, expected in (("first", 5, 0, {4, 5}), ("second", 8, 5, {6, 7, 8})):
         booked = [movement(number, created=f"2025-03-02 {BOOKED[number]}") for number in range(newest, 3, -1)]
