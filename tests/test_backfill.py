@@ -13,7 +13,6 @@ import pytest
 from loopback import Shop as Rows
 from loopback import movement, order, serving
 from rig import Rig, nights_before
-from stockbook.declarations import of_layer
 from stockbook.landing.manifest import Manifest
 from stockbook.runs import context
 from stockbook.sandbox import Running, Shop, running
@@ -34,7 +33,6 @@ OCTOBER = (date(2025, 10, 1), date(2025, 10, 31))
 NOVEMBER = (date(2025, 11, 1), date(2025, 11, 30))
 MONTHS = [SEPTEMBER, OCTOBER, NOVEMBER]
 MANY_NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 2 * len(MONTHS) + 2)
-OF_A_DAY = {"stock_levels": "snapshot_date", "currency_rates": "rate_date"}
 LATE = (date(2025, 10, 20), date(2025, 11, 13))
 
 
@@ -183,25 +181,7 @@ def refreshed(tiny: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """Staging when everything is read at the last clock."""
     rig = Rig(tiny, tmp_path_factory.mktemp("refreshed"))
     rig.books(MANY_NIGHTS[-1], full_refresh=True, build=False)
-    return current(rig)
-
-
-def current(rig: Rig) -> dict[str, list[Any]]:
-    """
-    What staging says of the source now: every table's rows that are not deleted, of what is of a day the last one's, without
-    the columns that tell who read them and when. The marts are made of nothing else but observed history.
-    """
-    found = {}
-    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
-        for table in of_layer(rig.tonight().tables, "staging"):
-            if table.table == "quarantine":
-                continue
-            columns = ", ".join(name for name in table.columns if not name.startswith("_"))
-            day = OF_A_DAY.get(table.table)
-            last = f"and {day} = date '{MANY_NIGHTS[-1]:%Y-%m-%d}'" if day else ""
-            query = f"select {columns} from {table.name} where _deleted_at is null {last} order by all"
-            found[table.table] = con.execute(query).fetchall()
-    return found
+    return rig.current(MANY_NIGHTS[-1])
 
 
 @pytest.mark.slow
@@ -222,7 +202,7 @@ def test_every_month_backfilled_twice_in_any_order_with_nights_between_is_a_full
 
     assert all(lost[month] > 20 for month in MONTHS)
     assert all(refreshed[name] for name in ("orders", "order_lines", "movements", "receivings", "stock_levels"))
-    assert current(rig) == refreshed
+    assert rig.current(MANY_NIGHTS[-1]) == refreshed
 
 
 @pytest.mark.slow
