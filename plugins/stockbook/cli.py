@@ -83,13 +83,14 @@ def load(
     name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
 ) -> None:
     """Make the books of an empty home from landed pages, night by night, without asking an API."""
-    from stockbook import night
+    from stockbook.night import Night
+    from stockbook.replay import replay
     from stockbook.runs.report import text
 
     clock = SystemClock()
     with _progress(clock) as progress:
-        tonight = night.Night(Settings.load(), clock, progress)
-        made = night.replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+        tonight = Night(Settings.load(), clock, progress)
+        made = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
     typer.echo(text(made))
 
 

@@ -18,9 +18,7 @@ from stockbook import __version__, connections, declarations
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
-from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError, LandingDamaged, StagingRefused, StockbookError
-from stockbook.landing.manifest import Manifest
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
 from stockbook.runs import nights, report
@@ -175,27 +173,8 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
         )
-        done.listings = [_extracted(manifest) for manifest in manifests]
-        write_atomically(
-            runs.folder(night.settings, run_id) / f"landed-{conn_id}.json",
-            msgspec.json.encode([f"{manifest.account}/{manifest.api}.{manifest.listing}" for manifest in manifests]),
-        )
-
-
-def _extracted(manifest: Manifest) -> ListingDone:
-    return ListingDone(
-        account=manifest.account,
-        api=manifest.api,
-        listing=manifest.listing,
-        rows=manifest.rows,
-        promised_total=manifest.promised_total,
-        proof=manifest.proof,
-        pages=len(manifest.pages),
-        requests=manifest.requests,
-        bytes=manifest.bytes_received,
-        seconds=manifest.seconds,
-        undeclared=[f"{field.path} ({field.json_type})" for field in manifest.undeclared],
-    )
+        done.listings = [ListingDone.of(manifest) for manifest in manifests]
+        nights.note_landed(night.settings, run_id, conn_id, manifests)
 
 
 def load(night: Night, run_id: str) -> None:
@@ -212,7 +191,7 @@ def load(night: Night, run_id: str) -> None:
         if not run.observes:
             return
         landed = []
-        for folder in _landed_folders(night.settings, run):
+        for folder in nights.landed_folders(night.settings, run):
             manifest = read_manifest(folder)
             if manifest is None:
                 raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
@@ -232,24 +211,12 @@ def load(night: Night, run_id: str) -> None:
             key = f"{manifest.account}/{manifest.api}.{manifest.listing}"
             item = by_listing.get(key)
             if item is None:
-                item = by_listing[key] = _extracted(manifest)
+                item = by_listing[key] = ListingDone.of(manifest)
                 item.new, item.changed, item.unchanged, item.gone = counts[:4]
                 item.quarantined = sum(refused.rows for refused in manifest.refused)
             item.quarantined += counts.quarantined
         done.listings = list(by_listing.values())
         nights.mark_loaded(night.settings, run.night)
-
-
-def _landed_folders(settings: Settings, run: RunContext) -> list[Path]:
-    folders = []
-    for conn_id in run.conn_ids:
-        file = runs.folder(settings, run.run_id) / f"landed-{conn_id}.json"
-        if not file.exists():
-            raise LandingDamaged(f"Connection {conn_id} has not been read in run {run.run_id}: extract it first.")
-        folders += [
-            settings.landing / run.night / name for name in msgspec.json.decode(file.read_bytes(), type=list[str])
-        ]
-    return folders
 
 
 def check(night: Night, run_id: str, step: str) -> None:
@@ -365,74 +332,12 @@ def finish(night: Night, run_id: str) -> Report:
     return made
 
 
-def replay(night: Night, name: str, landing: Path) -> Report:
-    """
-    Make the books of an empty home from the landed pages of another (or of its own, when the warehouse is lost).
-
-    Raises ConfigError when the home has books already or the landing holds no beginning, LandingDamaged when
-    pages are not as they were written.
-    """
-    from stockbook.runs.replay import loaded_nights
-    from stockbook.sla.program import read as read_policies
-    from stockbook.staging.load import load as load_landed
-    from stockbook.staging.tables import create_all
-    from stockbook.warehouse.connect import writer
-
-    settings = night.settings
-    run_id = runs.run_id_of(name)
-    night.lock.take(run_id, whole_run_here=True)
-    try:
-        with night.lock.step(run_id, "open"):
-            read_policies(settings.policy_dir)
-            if settings.warehouse.exists() and not _unfinished(settings).exists():
-                raise ConfigError(
-                    f"A replay makes the books of an empty home; {settings.warehouse} exists: "
-                    "set STOCKBOOK_HOME to a new folder, or move the file away."
-                )
-            found, left_out = loaded_nights(landing, night.tables)
-            run = RunContext(
-                run_id=run_id,
-                as_of=found[-1].as_of,
-                zone=settings.zone.key,
-                started_at=night.clock.utc(),
-                night=found[-1].name,
-                observes=True,
-                full_refresh=False,
-                backfill_from=None,
-                backfill_to=None,
-                conn_ids=(),
-            )
-            runs.save(settings, run)
-            # a replay that was killed begins anew: nights must be loaded in their order
-            write_atomically(_unfinished(settings), b"")
-            for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
-                file.unlink(missing_ok=True)
-        with night.at(run, "load") as done:
-            done.notes += [f"left out: {text}" for text in left_out]
-            with writer(settings) as con:
-                create_all(con, night.tables)
-                con.execute(
-                    "insert into meta.run values (?, ?, ?, null, 'running', false, true, null, null, ?)",
-                    [run_id, run.as_of, run.started_at.replace(tzinfo=None), __version__],
-                )
-                for one in found:
-                    of_night = msgspec.structs.replace(run, run_id=one.name, as_of=one.as_of, night=one.name)
-                    # every row that was refused then is refused again: the night was green with it
-                    loaded = load_landed(con, of_night, one.landed, night.tables, night.clock, night.progress, 1.0)
-                    rows = sum(item.counts.new + item.counts.changed for item in loaded)
-                    done.notes.append(f"{one.name}: {len(one.landed)} listings, {rows:,} rows new or changed")
-            _unfinished(settings).unlink()
-        check(night, run_id, "check_staging")
-        build(night, run_id)
-        check(night, run_id, "check_marts")
-        publish(night, run_id)
-        return finish(night, run_id)
-    finally:
-        night.lock.release(run_id)
-
-
-def _unfinished(settings: Settings) -> Path:
-    return settings.home / "replay.unfinished"
+def settle(night: Night, run_id: str) -> None:
+    """What every run does once its rows are in staging: check them, build the marts, check those, publish."""
+    check(night, run_id, "check_staging")
+    build(night, run_id)
+    check(night, run_id, "check_marts")
+    publish(night, run_id)
 
 
 def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str]) -> Report:
@@ -442,10 +347,7 @@ def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[
         for conn_id in run.conn_ids:
             extract(night, run.run_id, conn_id)
         load(night, run.run_id)
-        check(night, run.run_id, "check_staging")
-        build(night, run.run_id)
-        check(night, run.run_id, "check_marts")
-        publish(night, run.run_id)
+        settle(night, run.run_id)
     except Exception:
         try:
             finish(night, run.run_id)

@@ -92,6 +92,10 @@ class Running:
         """The rules in force with ``seen`` and ``hits``."""
         return self.sandbox.faults.hits()
 
+    def rewrite_movements(self, changes: dict[str, Any]) -> None:
+        """Serve movements, by id, with other fields than were booked, or (None) not at all: these and no others."""
+        self.sandbox.listings.rewrite(changes)
+
     def truth(self, clock: datetime | None = None) -> dict[str, Any]:
         """What is true at a clock; by default at the sandbox's."""
         return self.shop.truth(self.sandbox.now if clock is None else clock)
