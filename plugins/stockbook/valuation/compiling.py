@@ -20,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HERE = Path(__file__).parent
-_SOURCES = ("exact.py", "book.py", "kernel.py")
+_SOURCES = ("exact.py", "book.py", "kernel.py", "versions.py")
 
 
 def _folder() -> str:

@@ -18,13 +18,18 @@ from stockbook.declarations import Table
 
 
 class BuildContext(NamedTuple):
-    """What a program may know of the run: ``as_of`` is naive local wall clock of ``zone``."""
+    """
+    What a program may know of the run.
+
+    ``as_of`` is naive local wall clock of ``zone``; with ``full_refresh`` nothing of earlier nights may be kept.
+    """
 
     as_of: datetime
     run_id: str
     zone: ZoneInfo
     policy_dir: Path
     tables: dict[str, Table]
+    full_refresh: bool = False
 
 
 class Program(NamedTuple):
@@ -59,6 +64,7 @@ PROGRAMS = {
             "staging.variants_history",
             "marts.dim_variant",
             "meta.current_run",
+            "meta.run",
         ),
     ),
     "known_stock": Program(
