@@ -1,4 +1,4 @@
-"""What Stockbook hangs into Airflow: the page of the last night."""
+"""What Stockbook hangs into Airflow: the page of the last night, and the receiver of webhooks."""
 
 from typing import Any, ClassVar
 
@@ -11,12 +11,10 @@ class StockbookPlugin(AirflowPlugin):
     """The plugin. Its routes check who asks themselves: Airflow's login does not cover them."""
 
     name = "stockbook"
+    # the first prefix that fits is asked, so the longer one stands first
     fastapi_apps: ClassVar[list[Any]] = [
-        {
-            "app": Later("stockbook.morning.app:app"),
-            "url_prefix": "/stockbook/morning",
-            "name": "Stockbook, the morning",
-        },
+        {"name": "Stockbook morning", "app": Later("stockbook.morning.app:app"), "url_prefix": "/stockbook/morning"},
+        {"name": "Stockbook webhooks", "app": Later("stockbook.airflow_hooks:app"), "url_prefix": "/stockbook"},
     ]
     external_views: ClassVar[list[Any]] = [
         {"name": "Stockbook", "href": "/stockbook/morning/", "destination": "nav", "url_route": "stockbook"},

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import requests
 
+import hooks_rig as hooks
 from browser import browser_page, needs_browser
+from hooks_rig import Line
 from rig import KEY, Rig, nights_before
 from stockbook.airflow_home import environment, prepare
 from stockbook.clock import SystemClock
 from stockbook.demo import differences
+from stockbook.inbox import Inbox
 from stockbook.sandbox import Running, Shop, running
 from stockbook.settings import PROJECT
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
@@ -252,6 +255,38 @@ def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig:
         assert min(times) < 0.3
 
 
+def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Running) -> None:
+    """Posted to Airflow itself, without its login; connections of the environment and of its database serve."""
+    kept = {"connection_id": "shopline", "conn_type": "http", "password": hooks.SHOP_SECRET}
+    answer = requests.post(f"{airflow.url}/api/v2/connections", json=kept, headers=airflow.headers, timeout=30)
+    assert answer.status_code == 201, answer.text
+    line = Line(f"{airflow.url}/stockbook")
+    order = hooks.fulfillment_cz(1, "OrderCreated", hooks.an_order(1))
+    order.headers["Authorization"] = server.token
+    parcel = hooks.shopline("fulfillment_order/create", hooks.a_fulfillment_order(1), "b54557e48a5fbf7d70bcd043")
+
+    assert line.send(order)[:2] == (200, b'{"status":"ok"}')
+    assert line.send(parcel)[:2] == (200, b'{"status":"ok"}')
+    assert line.status(order) == 200
+    with Inbox.open(rig.settings.inbox_url) as inbox:
+        assert [(event.source, event.event_type) for event in inbox.pending()] == [
+            ("fulfillment_cz", "OrderCreated"),
+            ("shopline", "fulfillment_order/create"),
+        ]
+
+    order.headers["Authorization"] = "Bearer " + server.token
+    assert line.send(order)[:2] == (401, b'{"status":"refused"}')
+    parcel.body += b" "
+    assert line.status(parcel) == 401
+    parcel.body *= 10_000
+    assert line.status(parcel) == 413
+    signature = {"UserID": "1", "CompanyID": "2", "hmac": "5" * 64}
+    assert requests.get(f"{airflow.url}/stockbook/app/main", params=signature, timeout=30).status_code == 401
+    assert requests.get(f"{airflow.url}/stockbook/health", timeout=30).json() == {"status": "ok"}
+    assert requests.get(f"{airflow.url}/api/v2/dags", timeout=30).status_code == 401
+    line.close()
+
+
 def test_nothing_personal_reaches_airflow_or_the_home(airflow_home: Path, rig: Rig, server: Running) -> None:
     """
     After green and red nights over people in every field and secrets in every header: no log of Airflow, no table of
@@ -260,7 +295,7 @@ def test_nothing_personal_reaches_airflow_or_the_home(airflow_home: Path, rig: R
     logs = list(airflow_home.rglob("*.log"))
     told = b"".join(file.read_bytes() for file in logs)
     databases = list(airflow_home.glob("*.db"))
-    secrets = [KEY.encode(), server.token.encode(), SECRET.encode()]
+    secrets = [KEY.encode(), server.token.encode(), SECRET.encode(), hooks.SHOP_SECRET.encode(), b"5" * 64]
 
     assert len(logs) > 10
     assert b"fulfillment_cz.movements" in told

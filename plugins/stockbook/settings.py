@@ -38,11 +38,18 @@ class Settings:
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
     # JSON; read by stockbook.alerts.notify
     alert_notifier: str = field(repr=False, default="")
+    inbox_database: str = field(repr=False, default="")
+    inbox_days: int = 30
 
     @property
     def state(self) -> Path:
         """The state database: rotating tokens, encrypted."""
         return self.home / "state"
+
+    @property
+    def inbox_url(self) -> str:
+        """The database of the inbox: the operator's, or a file beside the state database. May hold a password."""
+        return self.inbox_database or f"sqlite:///{self.state / 'inbox.db'}"
 
     @property
     def landing(self) -> Path:
@@ -99,6 +106,9 @@ class Settings:
             locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=_fernet_keys(environ),
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
+            inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
+            # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
+            inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
         )
 
 
