@@ -63,3 +63,7 @@ class CheckFailed(StockbookError):
 
 class PublishFailed(StockbookError):
     """The warehouse could not be published; readers keep the previous file."""
+
+
+class InboxUnavailable(StockbookError):
+    """An event could not be made durable: its sender must send it again."""

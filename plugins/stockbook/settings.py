@@ -35,11 +35,18 @@ class Settings:
     memory_limit: str
     threads: int
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
+    inbox_database: str = field(repr=False, default="")
+    inbox_days: int = 30
 
     @property
     def state(self) -> Path:
         """The state database: rotating tokens, encrypted."""
         return self.home / "state"
+
+    @property
+    def inbox_url(self) -> str:
+        """The database of the inbox: the operator's, or a file beside the state database. May hold a password."""
+        return self.inbox_database or f"sqlite:///{self.state / 'inbox.db'}"
 
     @property
     def landing(self) -> Path:
@@ -94,6 +101,9 @@ class Settings:
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
             fernet_keys=_fernet_keys(environ),
+            inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
+            # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
+            inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
         )
 
 
