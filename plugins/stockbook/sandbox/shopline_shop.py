@@ -40,11 +40,7 @@ class ShoplineShop:
     @cached_property
     def told(self) -> list[Told]:
         """Everything that is told, in order of time."""
-        found = [
-            (at, topic, body)
-            for number in range(len(self.created))
-            for at, topic, body, _ in self._life(number)
-        ]
+        found = [(at, topic, body) for number in range(len(self.created)) for at, topic, body, _ in self._life(number)]
         found.sort(key=lambda one: one[0])
         return [Told(*one, number) for number, one in enumerate(found)]
 
@@ -66,99 +62,106 @@ class ShoplineShop:
             yield f"{people.MARK.upper()}SL{n:07d}"
             yield from (people.text(kind, n) for kind in ("hold", "request", "cancel", "answer"))
 
-    def _life(self, n: int) -> Iterator[tuple[int, str, dict[str, Any], dict[str, dict[str, Any]]]]:
-        """(instant, topic, body, state after it of each order it names) of one order's life."""
-        rng = np.random.default_rng(int(self._seeds[n]))
-        chance = rng.random(8).tolist()
-        gaps = (rng.integers(60, 6 * _HOUR, 12)).tolist()
-        order_id, own = f"2105740193282631666{n:07d}", f"400574019329013{n:07d}"
-        state: dict[str, Any] = {
+    def _life(self, n: int) -> "list[Step]":
+        return _Life(n, int(self.created[n]), np.random.default_rng(int(self._seeds[n]))).steps
+
+
+class Step(NamedTuple):
+    """One thing in the life of an order: when, the topic and body that tell it, and the state after it by order."""
+
+    at: int
+    topic: str
+    body: dict[str, Any]
+    after: dict[str, dict[str, Any]]
+
+
+class _Life:
+    """The life of one order: created, perhaps held or moved, requested, perhaps cancelled, shipped."""
+
+    def __init__(self, n: int, created: int, rng: np.random.Generator) -> None:
+        self.n, self.at = n, created
+        self.order_id, self.own = f"2105740193282631666{n:07d}", f"400574019329013{n:07d}"
+        self.chance = rng.random(6).tolist()
+        self.gaps = iter(rng.integers(60, 6 * _HOUR, 12).tolist())
+        self.state: dict[str, Any] = {
             "status": "open",
             "request_status": "unsubmitted",
             "location": _LOCATIONS[n % 2][0],
-            "fulfillable": [int(1 + rng.geometric(0.6)) for _ in range(1 + int(chance[0] * 3))],
+            "fulfillable": rng.geometric(0.5, 1 + int(self.chance[0] * 3)).tolist(),
         }
-        at = int(self.created[n])
-        whole = _Whole(n, order_id, own, list(state["fulfillable"]))
+        self.whole = _Whole(n, self.order_id, self.own, list(self.state["fulfillable"]))
+        self.steps: list[Step] = []
+        self._tell("create", self.whole.body(self.state, created=created))
+        self._hold_and_move()
+        if self._request():
+            self._ship()
 
-        def after(**changes: Any) -> dict[str, dict[str, Any]]:
-            state.update(changes)
-            return {own: dict(state)}
+    def _tell(self, topic: str, body: dict[str, Any], **changes: Any) -> None:
+        self.state.update(changes)
+        self.steps.append(Step(self.at, f"fulfillment_order/{topic}", body, {self.own: dict(self.state)}))
 
-        def named(key: str = "fulfillment_order", composite: bool = False, **fields: Any) -> dict[str, Any]:
-            return {key: {"id": f"{order_id}_{own}" if composite else own, **fields}}
+    def _named(self, key: str = "fulfillment_order", composite: bool = False, **fields: Any) -> dict[str, Any]:
+        return {key: {"id": f"{self.order_id}_{self.own}" if composite else self.own, **fields}}
 
-        yield at, "fulfillment_order/create", whole.body(state, created=at), after()
-        if chance[1] < 0.1:
-            at += gaps[0]
-            holds = [{"reason": "inventory_out_of_stock", "reason_notes": people.text("hold", n)}]
-            yield (
-                at,
-                "fulfillment_order/on_hold",
-                named(status="on_hold", fulfillment_holds=holds),
-                after(status="on_hold"),
-            )
-            at += gaps[1]
-            yield at, "fulfillment_order/released", named(composite=True, status="open"), after(status="open")
-        if chance[2] < 0.06:
-            at += gaps[2]
-            moved = _LOCATIONS[(n + 1) % 2][0]
-            body = named("original_fulfillment_order", assigned_location_id=state["location"], status="open")
-            body |= named("moved_fulfillment_order", assigned_location_id=moved, status="open")
-            yield at, "fulfillment_order/location_changed", body, after(location=moved)
-        at += gaps[3]
-        body = {"fulfillment_order_merchant_request": {"message": people.text("request", n), "notify_customer": False}}
-        body |= named("original_fulfillment_order", status="open", requestStatus="submitted")
-        body |= named("submitted_fulfillment_order", composite=True, status="open", request_status="submitted")
-        yield at, "fulfillment_order/submitted", body, after(request_status="submitted")
-        at += gaps[4]
-        if chance[3] < 0.05:
-            yield (
-                at,
-                "fulfillment_order/rejected",
-                named(request_status="rejected", status="open"),
-                after(request_status="rejected"),
-            )
-            return
-        yield (
-            at,
-            "fulfillment_order/accepted",
-            named(request_status="accepted", status="in_progress"),
-            after(request_status="accepted", status="in_progress"),
-        )
-        if chance[4] < 0.1:
-            at += gaps[5]
-            body = named(request_status="cancellation_requested", status="in_progress")
-            body["fulfillment_order"]["fulfillment_order_merchant_request"] = {"message": people.text("cancel", n)}
-            yield (
-                at,
-                "fulfillment_order/cancellation_request_submitted",
-                body,
-                after(request_status="cancellation_requested"),
-            )
-            at += gaps[6]
-            message = {"message": people.text("answer", n)}
-            if chance[5] < 0.6:
-                body = named(status="cancelled") | message
-                yield at, "fulfillment_order/cancellation_request_accepted", body, after(status="cancelled")
-                at += 5
-                made = after(request_status="cancellation_accepted")
-                yield at, "fulfillment_order/update", whole.body(state), made
-                return
-            body = named(request_status="cancellation_rejected", status="in_progress") | message
-            yield (
-                at,
-                "fulfillment_order/cancellation_request_rejected",
-                body,
-                after(request_status="cancellation_rejected"),
-            )
-        at += gaps[7] + DAY // 2
-        yield at, "fulfillments/create", whole.parcel(at, at, None), {}
-        at += 3
-        made = after(status="closed", request_status="closed", fulfillable=[0] * len(state["fulfillable"]))
-        yield at, "fulfillment_order/update", whole.body(state), made
-        sent, at = at - 3, at + gaps[8] + DAY
-        yield at, "fulfillments/update", whole.parcel(sent, at, "delivered"), {}
+    def _hold_and_move(self) -> None:
+        if self.chance[1] < 0.1:
+            self.at += next(self.gaps)
+            holds = [{"reason": "inventory_out_of_stock", "reason_notes": people.text("hold", self.n)}]
+            self._tell("on_hold", self._named(status="on_hold", fulfillment_holds=holds), status="on_hold")
+            self.at += next(self.gaps)
+            self._tell("released", self._named(composite=True, status="open"), status="open")
+        if self.chance[2] < 0.06:
+            self.at += next(self.gaps)
+            moved = _LOCATIONS[(self.n + 1) % 2][0]
+            body = self._named("original_fulfillment_order", assigned_location_id=self.state["location"], status="open")
+            body |= self._named("moved_fulfillment_order", assigned_location_id=moved, status="open")
+            self._tell("location_changed", body, location=moved)
+
+    def _request(self) -> bool:
+        self.at += next(self.gaps)
+        message = {"message": people.text("request", self.n), "notify_customer": False}
+        body: dict[str, Any] = {"fulfillment_order_merchant_request": message}
+        body |= self._named("original_fulfillment_order", status="open", requestStatus="submitted")
+        body |= self._named("submitted_fulfillment_order", composite=True, status="open", request_status="submitted")
+        self._tell("submitted", body, request_status="submitted")
+        self.at += next(self.gaps)
+        if self.chance[3] < 0.05:
+            self._tell("rejected", self._named(request_status="rejected", status="open"), request_status="rejected")
+            return False
+        body = self._named(request_status="accepted", status="in_progress")
+        self._tell("accepted", body, request_status="accepted", status="in_progress")
+        return self.chance[4] >= 0.1 or not self._cancel()
+
+    def _cancel(self) -> bool:
+        self.at += next(self.gaps)
+        body = self._named(request_status="cancellation_requested", status="in_progress")
+        asked = {"message": people.text("cancel", self.n)}
+        body["fulfillment_order"]["fulfillment_order_merchant_request"] = asked
+        self._tell("cancellation_request_submitted", body, request_status="cancellation_requested")
+        self.at += next(self.gaps)
+        message = {"message": people.text("answer", self.n)}
+        if self.chance[5] < 0.6:
+            body = self._named(status="cancelled") | message
+            self._tell("cancellation_request_accepted", body, status="cancelled")
+            self.at += 5
+            after = self.state | {"request_status": "cancellation_accepted"}
+            self._tell("update", self.whole.body(after), **after)
+            return True
+        body = self._named(request_status="cancellation_rejected", status="in_progress") | message
+        self._tell("cancellation_request_rejected", body, request_status="cancellation_rejected")
+        return False
+
+    def _ship(self) -> None:
+        self.at += next(self.gaps) + DAY // 2
+        sent = self.at
+        self.steps.append(Step(sent, "fulfillments/create", self.whole.parcel(sent, sent, None), {}))
+        self.at += 3
+        left = [0] * len(self.state["fulfillable"])
+        after = self.state | {"status": "closed", "request_status": "closed", "fulfillable": left}
+        self._tell("update", self.whole.body(after), **after)
+        self.at += next(self.gaps) + DAY
+        body = self.whole.parcel(sent, self.at, "delivered")
+        self.steps.append(Step(self.at, "fulfillments/update", body, {}))
 
 
 class _Whole:

@@ -8,7 +8,7 @@ knows them by their key.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -16,6 +16,8 @@ import msgspec
 
 from stockbook.clock import Clock
 from stockbook.declarations import Table
+from stockbook.errors import InboxUnavailable
+from stockbook.settings import INBOX_FILE, Settings
 from stockbook.staging.given import given
 from stockbook.staging.incoming import quoted
 from stockbook.staging.load import transaction
@@ -24,25 +26,10 @@ from stockbook.webhooks import shopline_staging
 
 if TYPE_CHECKING:
     from stockbook.inbox.event import InboxEvent
+    from stockbook.inbox.store import Inbox
 
 BATCH = 10_000
 EVERYBODY = "*"
-
-
-class Pending(Protocol):
-    """What the drain asks of an inbox."""
-
-    def pending(self, after_id: int, limit: int) -> "list[InboxEvent]":
-        """The next events nobody has drained, by id."""
-        ...
-
-    def mark_drained(self, ids: Sequence[int], run_id: str, now: datetime) -> object:
-        """Remember that these are in staging."""
-        ...
-
-    def drop_drained_before(self, instant: datetime) -> int:
-        """Forget what was drained before an instant."""
-        ...
 
 
 class Drained(msgspec.Struct):
@@ -52,6 +39,13 @@ class Drained(msgspec.Struct):
     repeated: int = 0
     dropped: int = 0
     notes: list[str] = []
+
+    def told(self) -> list[str]:
+        """The same in sentences; none when the inbox was empty."""
+        told = []
+        if self.events or self.repeated:
+            told.append(f"{self.events:,} events taken from the inbox, {self.repeated:,} were in staging before.")
+        return told + self.notes
 
 
 class _Row(msgspec.Struct):
@@ -81,9 +75,39 @@ _TYPES = {
 }
 
 
+def take_inbox(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    tables: dict[str, Table],
+    run_id: str,
+    observed_at: datetime,
+    clock: Clock,
+) -> Drained:
+    """
+    ``drain`` from the inbox of the settings; nothing where no receiver ever made one.
+
+    Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened; staging then
+    has whole batches or none.
+    """
+    if not settings.inbox_database and not (settings.state / INBOX_FILE).exists():
+        return Drained()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from stockbook.inbox.store import Inbox
+
+    try:
+        with Inbox.open(settings.inbox_url) as inbox:
+            return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days)
+    except SQLAlchemyError as error:
+        # without its cause, which may quote the address
+        raise InboxUnavailable(
+            f"The inbox stopped answering ({type(error).__name__}): its events wait for the next drain."
+        ) from None
+
+
 def drain(
     con: duckdb.DuckDBPyConnection,
-    inbox: Pending,
+    inbox: "Inbox",
     tables: dict[str, Table],
     run_id: str,
     observed_at: datetime,
