@@ -73,7 +73,7 @@ def python(program: str, variables: dict[str, str]) -> str:
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """Two DAGs, without an import error, with these tasks, the writer's in the pool of one slot, and no heavy import."""
+    """Two DAGs without an import error, their tasks, the writer's in the pool of one slot, and no heavy import."""
     told = json.loads(
         python(
             """
@@ -121,20 +121,25 @@ def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
     with Inbox.open(rig.settings.inbox_url) as inbox:
         given = ("fulfillment_cz", "main", "e1", "OrderSent", "order", order_id, "2025-11-18 10:00:00", arrived, "{}")
         inbox.append(Arrival(*given)).result(timeout=30)
-    program = """
-from airflow.dag_processing.dagbag import DagBag
-run = DagBag().dags["webhooks_drain"].test()
-print(run.state, "|", run.get_task_instance("drain").xcom_pull("drain"))
-"""
     rig.tonight().lock.take("a-night", whole_run_here=True)
-    try:
-        assert python(program, variables).splitlines()[-1].startswith("success | Left to the next drain: ")
-    finally:
-        rig.tonight().lock.release("a-night")
+    told = python(
+        """
+from airflow.dag_processing.dagbag import DagBag
+from stockbook.airflow_steps import _night
+dag = DagBag().dags["webhooks_drain"]
+def drained():
+    run = dag.test()
+    return f"{run.state}: {run.get_task_instance('drain').xcom_pull('drain')}"
+first = drained()
+_night().lock.release("a-night")
+print(f"{first} | {drained()}")
+""",
+        variables,
+    ).splitlines()[-1]
+    busy, free = told.split(" | ")
 
-    assert python(program, variables).splitlines()[-1] == (
-        "success | 1 events taken from the inbox, 0 were in staging before."
-    )
+    assert busy.startswith("success: Left to the next drain: ")
+    assert free == "success: 1 events taken from the inbox, 0 were in staging before."
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
         found = con.execute("select event_id, event_type, subject_id from staging.webhook_events").fetchall()
     assert found == [("e1", "OrderSent", order_id)]
