@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, RunLocked
-from stockbook.runs.lock import RunLock
+from stockbook.runs.lock import DRAIN, RunLock
 
 START = datetime(2026, 3, 1, 1, 15, tzinfo=UTC)
 
