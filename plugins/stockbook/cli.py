@@ -19,6 +19,7 @@ from stockbook.errors import ConfigError, StockbookError
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
+from stockbook.webhooks.cli import app as hooks_app
 
 app = typer.Typer(
     name="stockbook",
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
+app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
 

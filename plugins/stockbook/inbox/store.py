@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import URL, Engine, case, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from stockbook.errors import InboxUnavailable
 from stockbook.inbox.engine import connect, read_url, refusal, writing
 from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
 from stockbook.inbox.migrate import migrate
@@ -114,6 +115,14 @@ class Inbox:
         """Delete events that were drained before an aware instant; returns how many."""
         with writing(self._engine) as con:
             return con.execute(delete(InboxRow).where(InboxRow.drained_at_utc < instant)).rowcount
+
+    def ping(self) -> None:
+        """Ask the database anything. Raises InboxUnavailable when it does not answer."""
+        try:
+            with self._engine.connect() as con:
+                con.execute(select(InboxRow.id).limit(1))
+        except SQLAlchemyError as error:
+            raise InboxUnavailable(f"The inbox does not answer: {type(error).__name__}.") from None
 
     def counts(self) -> list[InboxCount]:
         """How much lies in the inbox, by source and account."""
