@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stockbook.inbox.event import InboxEvent
     from stockbook.inbox.store import Inbox
 
-BATCH = 10_000
+BATCH = 5_000
 EVERYBODY = "*"
 
 
