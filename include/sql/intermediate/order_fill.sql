@@ -6,13 +6,18 @@ order_lines as (
 
     select
         k.order_no,
-        l.variant_id,
+        c.variant_id,
         l.quantity
-    from marts.fct_order_line as l
+    from staging.order_lines as l
     inner join intermediate.order_key as k
         on
             l.account = k.account
             and l.order_id = k.order_id
+    left join intermediate.variant_code as c
+        on
+            l.account = c.account
+            and l.code = c.code
+    where l._deleted_at is null
 
 ),
 
