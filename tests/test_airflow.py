@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import requests
 
@@ -20,7 +21,7 @@ from rig import KEY, Rig, nights_before
 from stockbook.airflow_home import environment, prepare
 from stockbook.clock import SystemClock
 from stockbook.demo import differences
-from stockbook.inbox import Inbox
+from stockbook.inbox import Arrival, Inbox
 from stockbook.sandbox import Running, Shop, running
 from stockbook.settings import PROJECT
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
@@ -75,7 +76,7 @@ def python(program: str, variables: dict[str, str]) -> str:
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """One DAG, without an import error, with these tasks, the writer's in the pool of one slot, and no heavy import."""
+    """Two DAGs without an import error, their tasks, the writer's in the pool of one slot, and no heavy import."""
     told = json.loads(
         python(
             """
@@ -85,6 +86,7 @@ bag = DagBag(sys.argv[1] if len(sys.argv) > 1 else None)
 dag = bag.dags["nightly"]
 heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
 print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
+                  "drain": [task.pool for task in bag.dags["webhooks_drain"].tasks],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
 """,
             variables,
@@ -92,7 +94,8 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert told["errors"] == {}
-    assert told["dags"] == ["nightly"]
+    assert sorted(told["dags"]) == ["nightly", "webhooks_drain"]
+    assert told["drain"] == ["stockbook_writer"]
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
     assert told["heavy"] == []
@@ -110,6 +113,39 @@ print("state", run.state)
 
     truth = json.loads(json.dumps(server.shop.truth(FIRST)))
     assert differences(rig.settings.published, truth) == []
+
+
+def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
+    variables: dict[str, str], rig: Rig, server: Running
+) -> None:
+    """dag.test() of the drain is green both times: the lock is held first, then free."""
+    arrived = SystemClock().utc()
+    order_id = server.shop.order_uuid[0]
+    with Inbox.open(rig.settings.inbox_url) as inbox:
+        given = ("fulfillment_cz", "main", "e1", "OrderSent", "order", order_id, "2025-11-18 10:00:00", arrived, "{}")
+        inbox.append(Arrival(*given)).result(timeout=30)
+    rig.tonight().lock.take("a-night", whole_run_here=True)
+    told = python(
+        """
+from airflow.dag_processing.dagbag import DagBag
+from stockbook.airflow_steps import _night
+dag = DagBag().dags["webhooks_drain"]
+def drained():
+    run = dag.test()
+    return f"{run.state}: {run.get_task_instance('drain').xcom_pull('drain')}"
+first = drained()
+_night().lock.release("a-night")
+print(f"{first} | {drained()}")
+""",
+        variables,
+    ).splitlines()[-1]
+    busy, free = told.split(" | ")
+
+    assert busy.startswith("success: Left to the next drain: ")
+    assert free == "success: 1 events taken from the inbox, 0 were in staging before."
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        found = con.execute("select event_id, event_type, subject_id from staging.webhook_events").fetchall()
+    assert found == [("e1", "OrderSent", order_id)]
 
 
 class Airflow:

@@ -18,19 +18,22 @@ from stockbook import __version__, connections, declarations
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
-from stockbook.errors import ConfigError, LandingDamaged, StagingRefused, StockbookError
+from stockbook.errors import ConfigError, InboxUnavailable, LandingDamaged, StagingRefused, StockbookError
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
 from stockbook.runs import nights, report
 from stockbook.runs.context import FRESH, Parameters, RunContext
-from stockbook.runs.lock import RunLock
+from stockbook.runs.lock import DRAIN, RunLock
 from stockbook.runs.report import Report
 from stockbook.runs.steps import ListingDone, StepDone, recorded
 from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
 
 if TYPE_CHECKING:
+    import duckdb
+
     from stockbook.sources.http import RetryPolicy
+    from stockbook.webhooks.drain import Drained
 
 CHECKED = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
@@ -127,9 +130,43 @@ def open_run(
                 "insert into meta.run values (?, ?, ?, null, 'running', ?, ?, null, null, ?)",
                 [run_id, as_of, run.started_at.replace(tzinfo=None), run.full_refresh, observes, __version__],
             )
+            if observes:
+                done.notes += _drain_first(night, con, run)
             write_plans(con, settings, run, found)
         runs.save(settings, run)
     return run
+
+
+def _drain_first(night: Night, con: "duckdb.DuckDBPyConnection", run: RunContext) -> list[str]:
+    """Take the inbox, so that what its events name is read tonight; a night goes on without one that is away."""
+    from stockbook.webhooks.drain import take_inbox
+
+    try:
+        drained = take_inbox(con, night.settings, night.tables, run.run_id, run.as_of, night.clock)
+    except (ConfigError, InboxUnavailable) as error:
+        return [f"warning: no events were taken: {error}"]
+    return drained.told()
+
+
+def drain(night: Night, name: str) -> "Drained":
+    """
+    Take the inbox into staging between two nights.
+
+    Raises RunLocked while a night is under way: its events wait for the next drain, and for the next night.
+    """
+    from stockbook.staging.tables import create_all
+    from stockbook.warehouse.connect import writer
+    from stockbook.webhooks.drain import take_inbox
+
+    run_id = runs.run_id_of(name)
+    night.lock.take(run_id, wait=False, whole_run_here=True)
+    try:
+        with night.lock.step(run_id, DRAIN), writer(night.settings) as con:
+            create_all(con, night.tables)
+            now = local(night.clock, night.settings.zone)
+            return take_inbox(con, night.settings, night.tables, run_id, now, night.clock)
+    finally:
+        night.lock.release(run_id)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from stockbook.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[2]
+INBOX_FILE = "inbox.db"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Settings:
     @property
     def inbox_url(self) -> str:
         """The database of the inbox: the operator's, or a file beside the state database. May hold a password."""
-        return self.inbox_database or f"sqlite:///{self.state / 'inbox.db'}"
+        return self.inbox_database or f"sqlite:///{self.state / INBOX_FILE}"
 
     @property
     def landing(self) -> Path:

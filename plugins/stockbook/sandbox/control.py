@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from stockbook.errors import ConfigError
 from stockbook.sandbox.flickrocket import Bucket
-from stockbook.sandbox.localtime import local_of
+from stockbook.sandbox.localtime import local_of, utc_of
+from stockbook.sandbox.sending import Sending
 from stockbook.sandbox.state import Sandbox
 
 
@@ -26,6 +27,7 @@ class Control:
             Route("/_sandbox/clock", self.clock, methods=["GET", "POST"]),
             Route("/_sandbox/requests", self.requests, methods=["GET", "DELETE"]),
             Route("/_sandbox/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sandbox/hooks", self.hooks, methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/truth", self.truth, methods=["GET"]),
             Route("/_sandbox/bucket", self.bucket, methods=["GET", "POST"]),
             Route("/_sandbox/movements", self.movements, methods=["GET", "POST", "DELETE"]),
@@ -60,6 +62,30 @@ class Control:
         elif request.method == "DELETE":
             self.sandbox.faults.replace([])
         return _json(self.sandbox.faults.hits())
+
+    async def hooks(self, request: Request) -> Response:
+        """
+        GET: what became of the events sent, and the subscriptions. DELETE: send nothing more.
+
+        POST ``{"from": ..., "until": ...}`` (local): send what happened between; other members are those of
+        ``Sending``, which stay in force for what the moving clock sends.
+        """
+        hooks = self.sandbox.hooks
+        if hooks is None:
+            raise ConfigError("No address to send events to was given: start the sandbox with --hooks-to.")
+        if request.method == "DELETE":
+            hooks.stop()
+        elif request.method == "POST":
+            given = await _object(request)
+            first, last = given.pop("from", None), given.pop("until", None)
+            try:
+                hooks.how = msgspec.convert(given, Sending)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"How events are sent cannot be read: {error}.") from None
+            if first is not None:
+                until = self.sandbox.now if last is None else utc_of(_local(str(last)))
+                hooks.send(utc_of(_local(str(first))), until)
+        return _json(hooks.numbers())
 
     async def truth(self, request: Request) -> Response:
         """What is true at ``at`` (local; default: the clock)."""

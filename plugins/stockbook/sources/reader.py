@@ -92,6 +92,8 @@ class Reader:
             known["orders_to"] = plan.orders_to.isoformat()
             known["open_order_ids"] = hashlib.sha256("\n".join(sorted(plan.open_order_ids)).encode()).hexdigest()[:16]
             known["floor"] = str(plan.movements_floor)
+        if self.listing.walk in ("documents", "followed") and plan.events_to:
+            known["events_to"] = str(plan.events_to)
         if self.listing.walk == "followed":
             known["orders_from"] = plan.orders_from.isoformat() if plan.orders_from else ""
             known["orders_to"] = plan.orders_to.isoformat()

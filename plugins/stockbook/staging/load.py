@@ -78,7 +78,10 @@ def load(
             progress.start(name, manifest.rows)
             stamp = Stamp(run.run_id, run.as_of, clock.utc().replace(tzinfo=None, microsecond=0))
             result = _load_listing(con, run, manifest, folder, tables, stamp, quarantine_share)
-            _write_cursor(con, run, manifest)
+            _write_cursor(con, run, manifest, manifest.api, manifest.listing, manifest.ceiling)
+            if (events_to := manifest.parameters.get("events_to")) is not None:
+                # what these events named has been read again
+                _write_cursor(con, run, manifest, "inbox", manifest.api, int(events_to))
             _write_listing(con, run, result)
             _write_undeclared(con, run, manifest)
             loaded += result
@@ -198,8 +201,10 @@ def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Ma
     return not found or found[0][0] == run.as_of
 
 
-def _write_cursor(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
-    key = [manifest.account, manifest.api, manifest.listing]
+def _write_cursor(
+    con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
+) -> None:
+    key = [manifest.account, api, listing]
     before = con.execute(
         "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
     ).fetchall()
@@ -209,7 +214,7 @@ def _write_cursor(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Man
         "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *key,
-            max((value for value in (ceiling, manifest.ceiling) if value is not None), default=None),
+            max((value for value in (ceiling, read_to) if value is not None), default=None),
             max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
             first_as_of,
             run.as_of,
