@@ -199,15 +199,15 @@ class Sender:
                 self.told.not_subscribed.add(event.key)
             return
         status = self._post(event, address, one.is_forged)
-        if one.is_extra:
-            return
-        if status == ACCEPTED:
+        gaps = RETRIES[event.source]
+        if status == ACCEPTED and not one.is_extra:
             with self._lock:
                 self.told.accepted.add(event.key)
+        if one.is_forged or status == ACCEPTED:
             return
-        gaps = RETRIES[event.source]
         if one.attempt >= len(gaps):
-            self._give_up(event)
+            if not one.is_extra:
+                self._give_up(event)
             return
         one.due = self._clock.monotonic() - self._began + gaps[one.attempt] / self._how.speed
         one.attempt += 1
