@@ -78,7 +78,12 @@ class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything declared of one table, view or macro."""
+    """
+    Everything declared of one table, view or macro.
+
+    ``quarantine_share`` is the share of a staging table's rows that may break their declaration, where the setting of
+    all tables is not right for this one.
+    """
 
     table: str
     description: str
@@ -90,6 +95,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     source: Source | None = None
     history: list[str] = []
     drops: dict[str, str] = {}
+    quarantine_share: float | None = None
     parameters: dict[str, str] = {}
     program: str | None = None
     checks: list[Check] = []
