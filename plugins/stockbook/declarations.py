@@ -93,6 +93,8 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     Everything declared of one table, view or macro.
 
     A staging table is filled from the listing that ``source`` names or, of kind ``drained``, from webhooks.
+    ``quarantine_share`` is the share of a staging table's rows that may break their declaration, where the setting of
+    all tables is not right for this one.
     """
 
     table: str
@@ -105,6 +107,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     source: Source | None = None
     history: list[str] = []
     drops: dict[str, str] = {}
+    quarantine_share: float | None = None
     parameters: dict[str, str] = {}
     program: str | None = None
     checks: list[Check] = []

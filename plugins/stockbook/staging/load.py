@@ -63,8 +63,8 @@ def load(
     Load complete listings as of the run.
 
     Raises LandingDamaged when a page or manifest is not what was written, StagingRefused when more
-    than ``quarantine_share`` of a table's rows (and more than one) broke their declaration; staging
-    is then as before.
+    than ``quarantine_share`` of a table's rows, or the share its declaration names, (and more than one) broke
+    their declaration; staging is then as before.
     """
     for manifest, folder in landed:
         if not manifest.complete:
@@ -170,6 +170,9 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
 def _hold_threshold(
     con: duckdb.DuckDBPyConnection, table: Table, counts: Counts, manifest: Manifest, share: float
 ) -> None:
+    # a share of 1 lets everything pass, whatever a table declares: so a replay repeats what was green
+    if table.quarantine_share is not None and share < 1:
+        share = table.quarantine_share
     rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
     refused = counts.quarantined
     if not (table.source and table.source.rows):
@@ -180,7 +183,8 @@ def _hold_threshold(
         raise StagingRefused(
             f"{refused:,} of {rows:,} rows of {table.table} (account {manifest.account}) broke their declaration, "
             f"more than the {share:.1%} allowed ({_reasons(con, table, manifest)}); nothing was loaded. "
-            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE for one night."
+            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE (or the table's quarantine_share) for one "
+            "night."
         )
 
 
