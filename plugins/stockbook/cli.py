@@ -21,6 +21,7 @@ from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
 from stockbook.webhooks.cli import app as hooks_app
+from stockbook.sla.cli import app as sla_app
 
 app = typer.Typer(
     name="stockbook",
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
 app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
+app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
 

@@ -280,6 +280,8 @@ def check(night: Night, run_id: str, step: str) -> None:
 
 def build(night: Night, run_id: str) -> None:
     """All models, in the writer's file."""
+    from stockbook.sla.program import notes as policy_notes
+    from stockbook.sla.program import read as read_policies
     from stockbook.warehouse.build import build as build_models
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.programs import BuildContext
@@ -289,6 +291,7 @@ def build(night: Night, run_id: str) -> None:
     with night.at(run, "build") as done, writer(settings) as con:
         given = BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables, run.full_refresh)
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
+        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
 
 
 def publish(night: Night, run_id: str) -> Path:

@@ -18,7 +18,6 @@ fulfillments as (
         delivered_at_utc,
         cancelled_at_utc,
         returned_at_utc,
-        sla_state,
         click_to_ship_business_hours,
         warehouse_business_hours,
         waiting_business_hours
@@ -48,7 +47,7 @@ methods as (
 
 ),
 
--- the least and the most each stretch can have lasted; equal where both ends are exact
+-- the least and the most each stretch can have lasted, in whole seconds: both or none, equal where both ends are exact
 measured as (
 
     select
@@ -67,29 +66,42 @@ measured as (
         f.sent_at_utc is not null as is_sent,
         f.delivered_at_utc is not null as is_delivered,
         f.eligible_at_utc is not null as is_eligible,
-        date_diff('second', f.created_at_utc, f.dispatch_after_utc) as ship_least,
-        date_diff('second', f.created_at_utc, f.dispatch_at_utc) as ship_most,
+        -- of dispatch known from one side only nothing is measured
+        case
+            when f.dispatch_at_utc is not null
+                then cast(date_diff('second', f.created_at_utc, f.dispatch_after_utc) as integer)
+        end as ship_least,
+        cast(date_diff('second', f.created_at_utc, f.dispatch_at_utc) as integer) as ship_most,
         -- greatest() passes over NULL: an unknown stretch is not one of no length
         case
-            when f.eligible_at_utc is not null and f.dispatch_at_utc is not null
-                then greatest(date_diff('second', f.eligible_at_utc, f.dispatch_after_utc), 0)
+            when f.eligible_at_utc is not null and f.eligible_after_utc is not null and f.dispatch_at_utc is not null
+                then cast(greatest(date_diff('second', f.eligible_at_utc, f.dispatch_after_utc), 0) as integer)
         end as warehouse_least,
         case
-            when f.eligible_after_utc is not null and f.dispatch_at_utc is not null
-                then greatest(date_diff('second', f.eligible_after_utc, f.dispatch_at_utc), 0)
+            when f.eligible_at_utc is not null and f.eligible_after_utc is not null and f.dispatch_at_utc is not null
+                then cast(greatest(date_diff('second', f.eligible_after_utc, f.dispatch_at_utc), 0) as integer)
         end as warehouse_most,
-        date_diff('second', f.created_at_utc, f.eligible_after_utc) as waiting_least,
-        date_diff('second', f.created_at_utc, f.eligible_at_utc) as waiting_most,
+        case
+            when f.eligible_at_utc is not null
+                then cast(date_diff('second', f.created_at_utc, f.eligible_after_utc) as integer)
+        end as waiting_least,
+        case
+            when f.eligible_after_utc is not null
+                then cast(date_diff('second', f.created_at_utc, f.eligible_at_utc) as integer)
+        end as waiting_most,
         case
             when f.sent_at_utc is not null and f.delivered_at_utc is not null
-                then greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0)
+                then cast(greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) as integer)
         end as transit_least,
-        date_diff('second', f.sent_after_utc, f.delivered_at_utc) as transit_most,
-        date_diff('second', f.created_at_utc, f.delivered_after_utc) as door_least,
-        date_diff('second', f.created_at_utc, f.delivered_at_utc) as door_most,
-        f.click_to_ship_business_hours,
-        f.warehouse_business_hours,
-        f.waiting_business_hours
+        cast(date_diff('second', f.sent_after_utc, f.delivered_at_utc) as integer) as transit_most,
+        case
+            when f.delivered_at_utc is not null
+                then cast(date_diff('second', f.created_at_utc, f.delivered_after_utc) as integer)
+        end as door_least,
+        cast(date_diff('second', f.created_at_utc, f.delivered_at_utc) as integer) as door_most,
+        cast(round(f.click_to_ship_business_hours * 3600) as integer) as ship_business,
+        cast(round(f.warehouse_business_hours * 3600) as integer) as warehouse_business,
+        cast(round(f.waiting_business_hours * 3600) as integer) as waiting_business
     from fulfillments as f
     inner join zone_days as z
         on cast(f.created_at_utc as date) = z.date
@@ -109,39 +121,37 @@ counted as (
         count(*) filter (where is_sent and not is_delivered and is_alive) as in_transit,
         count(*) filter (where not is_delivered and is_alive) as not_delivered,
         count(ship_most) as ship_n,
-        count(*) filter (where is_dispatched and warehouse_least is not null and warehouse_most is not null) as warehouse_n,
-        count(*) filter (where waiting_least is not null and waiting_most is not null) as waiting_n,
+        count(warehouse_most) as warehouse_n,
+        count(waiting_most) as waiting_n,
         count(transit_most) as transit_n,
         count(door_most) as door_n,
         count(*) filter (where ship_least = ship_most) as ship_exact,
-        count(*) filter (where is_dispatched and warehouse_least = warehouse_most) as warehouse_exact,
+        count(*) filter (where warehouse_least = warehouse_most) as warehouse_exact,
         count(*) filter (where waiting_least = waiting_most) as waiting_exact,
         count(*) filter (where transit_least = transit_most) as transit_exact,
         count(*) filter (where door_least = door_most) as door_exact,
-        count(click_to_ship_business_hours) as ship_business_n,
-        count(warehouse_business_hours) as warehouse_business_n,
-        count(waiting_business_hours) as waiting_business_n,
-        quantile_cont(ship_least, [0.5, 0.9, 0.95]) filter (where ship_most is not null) as ship_least,
+        count(ship_business) as ship_business_n,
+        count(warehouse_business) as warehouse_business_n,
+        count(waiting_business) as waiting_business_n,
+        quantile_cont(ship_least, [0.5, 0.9, 0.95]) as ship_least,
         quantile_cont(ship_most, [0.5, 0.9, 0.95]) as ship_most,
-        quantile_cont(warehouse_least, [0.5, 0.9, 0.95]) filter (where is_dispatched and warehouse_most is not null)
-            as warehouse_least,
-        quantile_cont(warehouse_most, [0.5, 0.9, 0.95]) filter (where is_dispatched and warehouse_least is not null)
-            as warehouse_most,
-        quantile_cont(waiting_least, [0.5, 0.9, 0.95]) filter (where waiting_most is not null) as waiting_least,
-        quantile_cont(waiting_most, [0.5, 0.9, 0.95]) filter (where waiting_least is not null) as waiting_most,
-        quantile_cont(transit_least, [0.5, 0.9, 0.95]) filter (where transit_most is not null) as transit_least,
+        quantile_cont(warehouse_least, [0.5, 0.9, 0.95]) as warehouse_least,
+        quantile_cont(warehouse_most, [0.5, 0.9, 0.95]) as warehouse_most,
+        quantile_cont(waiting_least, [0.5, 0.9, 0.95]) as waiting_least,
+        quantile_cont(waiting_most, [0.5, 0.9, 0.95]) as waiting_most,
+        quantile_cont(transit_least, [0.5, 0.9, 0.95]) as transit_least,
         quantile_cont(transit_most, [0.5, 0.9, 0.95]) as transit_most,
-        quantile_cont(door_least, [0.5, 0.9, 0.95]) filter (where door_most is not null) as door_least,
+        quantile_cont(door_least, [0.5, 0.9, 0.95]) as door_least,
         quantile_cont(door_most, [0.5, 0.9, 0.95]) as door_most,
-        quantile_cont(click_to_ship_business_hours, [0.5, 0.9, 0.95]) as ship_business,
-        quantile_cont(warehouse_business_hours, [0.5, 0.9, 0.95]) as warehouse_business,
-        quantile_cont(waiting_business_hours, [0.5, 0.9, 0.95]) as waiting_business
+        quantile_cont(ship_business, [0.5, 0.9, 0.95]) as ship_business,
+        quantile_cont(warehouse_business, [0.5, 0.9, 0.95]) as warehouse_business,
+        quantile_cont(waiting_business, [0.5, 0.9, 0.95]) as waiting_business
     from measured
     group by grouping sets ((account, month_start, delivery_id), (account, month_start))
 
 ),
 
--- one row per measure; seconds of elapsed ones become hours
+-- one row per measure
 listed as (
 
     select
@@ -153,36 +163,36 @@ listed as (
         unnest([
             {
                 'measure': 'click_to_ship', 'hours': 'elapsed', 'n': ship_n, 'n_exact': ship_exact,
-                'open_orders': not_dispatched, 'least': ship_least, 'most': ship_most, 'scale': 3600.0
+                'open_orders': not_dispatched, 'least': ship_least, 'most': ship_most
             },
             {
                 'measure': 'click_to_ship', 'hours': 'business', 'n': ship_business_n, 'n_exact': ship_business_n,
-                'open_orders': not_dispatched, 'least': ship_business, 'most': ship_business, 'scale': 1.0
+                'open_orders': not_dispatched, 'least': ship_business, 'most': ship_business
             },
             {
                 'measure': 'warehouse', 'hours': 'elapsed', 'n': warehouse_n, 'n_exact': warehouse_exact,
-                'open_orders': not_dispatched, 'least': warehouse_least, 'most': warehouse_most, 'scale': 3600.0
+                'open_orders': not_dispatched, 'least': warehouse_least, 'most': warehouse_most
             },
             {
                 'measure': 'warehouse', 'hours': 'business', 'n': warehouse_business_n,
                 'n_exact': warehouse_business_n, 'open_orders': not_dispatched, 'least': warehouse_business,
-                'most': warehouse_business, 'scale': 1.0
+                'most': warehouse_business
             },
             {
                 'measure': 'waiting', 'hours': 'elapsed', 'n': waiting_n, 'n_exact': waiting_exact,
-                'open_orders': not_eligible, 'least': waiting_least, 'most': waiting_most, 'scale': 3600.0
+                'open_orders': not_eligible, 'least': waiting_least, 'most': waiting_most
             },
             {
                 'measure': 'waiting', 'hours': 'business', 'n': waiting_business_n, 'n_exact': waiting_business_n,
-                'open_orders': not_eligible, 'least': waiting_business, 'most': waiting_business, 'scale': 1.0
+                'open_orders': not_eligible, 'least': waiting_business, 'most': waiting_business
             },
             {
                 'measure': 'transit', 'hours': 'elapsed', 'n': transit_n, 'n_exact': transit_exact,
-                'open_orders': in_transit, 'least': transit_least, 'most': transit_most, 'scale': 3600.0
+                'open_orders': in_transit, 'least': transit_least, 'most': transit_most
             },
             {
                 'measure': 'click_to_door', 'hours': 'elapsed', 'n': door_n, 'n_exact': door_exact,
-                'open_orders': not_delivered, 'least': door_least, 'most': door_most, 'scale': 3600.0
+                'open_orders': not_delivered, 'least': door_least, 'most': door_most
             }
         ], recursive := true)
     from counted
@@ -202,12 +212,12 @@ select
     l.n_exact,
     l.open_orders,
     l.open_orders / nullif(l.n + l.open_orders, 0) as open_share,
-    l.least[1] / l.scale as p50_least,
-    l.most[1] / l.scale as p50_most,
-    l.least[2] / l.scale as p90_least,
-    l.most[2] / l.scale as p90_most,
-    l.least[3] / l.scale as p95_least,
-    l.most[3] / l.scale as p95_most
+    l.least[1] / 3600.0 as p50_least,
+    l.most[1] / 3600.0 as p50_most,
+    l.least[2] / 3600.0 as p90_least,
+    l.most[2] / 3600.0 as p90_most,
+    l.least[3] / 3600.0 as p95_least,
+    l.most[3] / 3600.0 as p95_most
 from listed as l
 left join methods as m
     on

@@ -10,7 +10,6 @@ fulfillments as (
         cycle_no,
         delivery_id,
         created_at_utc,
-        restored_after_utc,
         restored_at_utc,
         sent_after_utc,
         sent_at_utc,
@@ -63,11 +62,18 @@ methods as (
 
 ),
 
-current_run as (
+zone_days as (
 
     select
-        zone,
-        staging.utc_of(as_of, zone) as now_utc
+        date,
+        midnight_utc
+    from intermediate.calendar_zone_day
+
+),
+
+current_run as (
+
+    select staging.utc_of(as_of, zone) as now_utc
     from meta.current_run
 
 ),
@@ -100,20 +106,13 @@ bounded as (
         o.stage,
         o.problem_source,
         m.name as delivery_name,
-        coalesce(f.restored_at_utc, f.created_at_utc) as begun_at_utc,
         -- the shop's own wish for a later day is the shop's time, as far as nobody began before
-        case
-            when o.dispatch_date is not null
-                then
-                    greatest(
-                        date_diff(
-                            'second',
-                            coalesce(f.restored_at_utc, f.created_at_utc),
-                            staging.utc_of(cast(o.dispatch_date as timestamp), r.zone)
-                        ), 0
-                    ) / 3600.0
-            else 0
-        end as requested_hours,
+        coalesce(
+            case
+                when d.midnight_utc > coalesce(f.restored_at_utc, f.created_at_utc)
+                    then date_diff('second', coalesce(f.restored_at_utc, f.created_at_utc), d.midnight_utc)
+            end, 0
+        ) / 3600.0 as requested_hours,
         coalesce(w.shop_hours_least, 0) as shop_hours_least,
         coalesce(w.shop_hours_most, 0) as shop_hours_most,
         coalesce(w.stock_hours_least, 0) as stock_hours_least,
@@ -137,6 +136,8 @@ bounded as (
             f.account = w.account
             and f.order_id = w.order_id
             and f.cycle_no = w.cycle_no
+    left join zone_days as d
+        on o.dispatch_date = d.date
     cross join current_run as r
 
 ),
