@@ -173,7 +173,7 @@ def tell(shop: Nights, told: dict[str, Any], seen: datetime, known: set[int]) ->
 
 @pytest.mark.slow
 @given(histories())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_every_night_equals_the_full_replay(case: tuple[list[Move], Defaults, list[dict[str, Any]]]) -> None:
     """Late, changed and deleted rows, price edits, ties that come and go, red nights: never a difference."""
     _, defaults, nights = case
