@@ -20,8 +20,8 @@ from stockbook.errors import ConfigError, StockbookError
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
-from stockbook.webhooks.cli import app as hooks_app
 from stockbook.sla.cli import app as sla_app
+from stockbook.webhooks.cli import app as hooks_app
 
 app = typer.Typer(
     name="stockbook",
