@@ -2,8 +2,8 @@
 
 import os
 
-_home = os.environ["STOCKBOOK_BI_HOME"]
-SECRET_KEY = os.environ["STOCKBOOK_BI_SECRET"]
+_home = os.environ["BI_HOME"]
+SECRET_KEY = os.environ["BI_SECRET"]
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{_home}/superset.db"
 APP_NAME = "Stockbook"
 # one process on one machine: counters in memory are enough, and say so

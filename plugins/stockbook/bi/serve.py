@@ -57,8 +57,8 @@ class Superset:
         return kept | {
             "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
-            "STOCKBOOK_BI_HOME": str(self.home),
-            "STOCKBOOK_BI_SECRET": self.secret,
+            "BI_HOME": str(self.home),
+            "BI_SECRET": self.secret,
             "SUPERSET_HOME": str(self.home),
             "FLASK_APP": "superset.app:create_app()",
             # no counting of installations elsewhere
