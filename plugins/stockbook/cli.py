@@ -205,15 +205,22 @@ def _latest(settings: Settings) -> str:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input.")],
+    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input; none opens a prompt.")] = "",
     limit: Annotated[int, typer.Option(help="Rows to print at most; 0 = all.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
 ) -> None:
-    """Run one query on the published file, safely during a night too."""
+    """Run one query on the published file, or open a prompt on it; safe during a night too."""
     import duckdb
 
     from stockbook.warehouse.connect import reader
 
+    if not query:
+        from stockbook import declarations
+        from stockbook.prompt import Prompt
+
+        settings = Settings.load()
+        Prompt(settings.published, declarations.load(settings.models_dir), limit).cmdloop()
+        return
     text = sys.stdin.read() if query == "-" else query
     with reader(Settings.load().published) as con:
         try:
