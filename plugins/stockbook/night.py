@@ -76,6 +76,7 @@ def open_run(
     for a missing key, connection or parameter, RunLocked while another run is under way.
     """
     from stockbook.alerts import notify, rules
+    from stockbook.morning import post
     from stockbook.runs.plans import write_plans
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
@@ -103,6 +104,7 @@ def open_run(
         read_policies(settings.policy_dir)
         rules.read(settings.policy_dir)
         notify.parse(settings.alert_notifier)
+        notify.parse(settings.report_notifier, post.VARIABLE)
         before = published_as_of(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
@@ -314,12 +316,13 @@ def publish(night: Night, run_id: str) -> Path:
 
 def tell(night: Night, run_id: str) -> None:
     """
-    Send the alerts of a published night that were not sent yet, and name them in the run report.
+    Send the alerts and the morning report of a published night that were not sent yet; name alerts in the run report.
 
     A notifier that fails leaves the night published and the alerts unsent: the next night sends them. A run
     dated in the past, and one that was not published, tells nobody.
     """
-    from stockbook.alerts import notify, outbox
+    from stockbook.alerts import outbox
+    from stockbook.morning import post
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
@@ -328,22 +331,10 @@ def tell(night: Night, run_id: str) -> None:
         or report.make(runs.folder(night.settings, run_id), run, night.clock.utc()).status != "published"
     ):
         return
-    with night.at(run, "alert") as done, writer(night.settings) as con:
-        notifier = notify.parse(night.settings.alert_notifier)
-        alerts = outbox.unsent(con, run.as_of)
-        if notifier is None:  # the report is all there is: it names an alert on the night that raised it
-            alerts = [alert for alert in alerts if alert.raised_as_of == run.as_of]
-        done.notes += [f"alert: {notify.line(alert)}" for alert in alerts]
-        if notifier is None or not alerts:
-            return
-        try:
-            notify.send(notifier, alerts, run.as_of)
-        except StockbookError as error:
-            done.notes.append(
-                f"warning: {len(alerts)} alerts could not be sent and stay unsent until the next night: {error}"
-            )
-            return
-        outbox.mark_sent(con, alerts, night.clock.utc().replace(tzinfo=None, microsecond=0))
+    with night.at(run, "alert") as done:
+        with writer(night.settings) as con:
+            done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
+        done.notes += post.send(night.settings)
 
 
 def finish(night: Night, run_id: str) -> Report:

@@ -80,8 +80,6 @@ class Prompt(cmd.Cmd):
                     self.say(f"{table.name}({parameters})\n    {table.description}")
                     sample = ", ".join(_sample(kind) for kind in table.parameters.values())
                     self.say(f"    from {table.name}({sample});")
-                        f"    from {table.name}({', '.join(_sample(kind) for kind in table.parameters.values())});"
-                    )
         elif name == ".help":
             for text, meaning in self.commands.items():
                 self.say(f"{text:18} {meaning}")

@@ -39,6 +39,7 @@ class Settings:
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
     # JSON; read by stockbook.alerts.notify
     alert_notifier: str = field(repr=False, default="")
+    report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
     inbox_days: int = 30
 
@@ -107,6 +108,7 @@ class Settings:
             locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=_fernet_keys(environ),
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
+            report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
             # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
             inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
