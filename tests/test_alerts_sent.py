@@ -139,7 +139,7 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
 
 
 def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) -> None:
-    """A server that is away is said; then one mail with the report as it lies on disk, and none for the same night again."""
+    """A server that is away is said; then one mail with the report as it lies on disk; the same night again: none."""
     settings = published_home(tmp_path / "home")
     summary = Summary(
         *("r1", AS_OF, AS_OF, "Europe/Prague", "0", "CZK", "average", "landed"),

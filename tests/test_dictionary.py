@@ -1,5 +1,6 @@
 """The data dictionary and the questions of docs/queries.md."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -114,6 +115,20 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         "Which pieces have no cost?",
         "Who causes the problems in dispatch?",
     }
+
+
+@pytest.mark.slow
+def test_every_cell_of_the_notebook_runs(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code, cell after cell, over the published file; its own assertion holds the sum to the last digit."""
+    monkeypatch.setenv("STOCKBOOK_HOME", str(rig.home))
+    notebook = json.loads((PROJECT / "docs" / "stockbook.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    there: dict[str, object] = {}
+    for cell in cells:
+        exec(compile(cell, "docs/stockbook.ipynb", "exec"), there)
+
+    assert len(cells) == 3
+    assert len(there["rates"]) > 3  # type: ignore[arg-type]  # a frame
 
 
 @needs_browser
