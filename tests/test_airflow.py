@@ -14,6 +14,8 @@ import duckdb
 import pytest
 import requests
 
+import hooks_rig as hooks
+from hooks_rig import Line
 from rig import KEY, Rig, nights_before
 from stockbook.airflow_home import environment, prepare
 from stockbook.clock import SystemClock
@@ -240,12 +242,44 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
     assert "fulfillment_cz" in told
 
 
+def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Running) -> None:
+    """Posted to Airflow itself, without its login; connections of the environment and of its database serve."""
+    kept = {"connection_id": "shopline", "conn_type": "http", "password": hooks.SHOP_SECRET}
+    answer = requests.post(f"{airflow.url}/api/v2/connections", json=kept, headers=airflow.headers, timeout=30)
+    assert answer.status_code == 201, answer.text
+    line = Line(f"{airflow.url}/stockbook")
+    order = hooks.fulfillment_cz(1, "OrderCreated", hooks.an_order(1))
+    order.headers["Authorization"] = server.token
+    parcel = hooks.shopline("fulfillment_order/create", hooks.a_fulfillment_order(1), "b54557e48a5fbf7d70bcd043")
+
+    assert line.send(order)[:2] == (200, b'{"status":"ok"}')
+    assert line.send(parcel)[:2] == (200, b'{"status":"ok"}')
+    assert line.status(order) == 200
+    with Inbox.open(rig.settings.inbox_url) as inbox:
+        assert [(event.source, event.event_type) for event in inbox.pending()] == [
+            ("fulfillment_cz", "OrderCreated"),
+            ("shopline", "fulfillment_order/create"),
+        ]
+
+    order.headers["Authorization"] = "Bearer " + server.token
+    assert line.send(order)[:2] == (401, b'{"status":"refused"}')
+    parcel.body += b" "
+    assert line.status(parcel) == 401
+    parcel.body *= 10_000
+    assert line.status(parcel) == 413
+    signature = {"UserID": "1", "CompanyID": "2", "hmac": "5" * 64}
+    assert requests.get(f"{airflow.url}/stockbook/app/main", params=signature, timeout=30).status_code == 401
+    assert requests.get(f"{airflow.url}/stockbook/health", timeout=30).json() == {"status": "ok"}
+    assert requests.get(f"{airflow.url}/api/v2/dags", timeout=30).status_code == 401
+    line.close()
+
+
 def test_nothing_personal_reaches_airflow(airflow_home: Path, server: Running) -> None:
-    """No log, no table of the metadata database holds a person's value, the token or the key of the hash."""
+    """No log, no table of the metadata database holds a person's value, a token, signature or the key of the hash."""
     files = {file: file.read_bytes() for file in airflow_home.rglob("*") if file.is_file()}
     assert len(files) > 10
     assert [file.name for file, content in files.items() if PERSONAL_PATTERN.search(content)] == []
-    secrets = [KEY.encode(), server.token.encode()]
+    secrets = [KEY.encode(), server.token.encode(), hooks.SHOP_SECRET.encode(), b"5" * 64]
     assert [file.name for file, content in files.items() for secret in secrets if secret in content] == []
 
 

@@ -38,6 +38,6 @@ def hooks_app() -> LazyApp:
         from stockbook.settings import Settings
         from stockbook.webhooks.app import Desk, create_app
 
-        return create_app(Desk(Settings.load, SystemClock(), lambda: [*SOURCES, *conn_ids(SOURCES)], look_up))
+        return create_app(Desk(Settings.load, SystemClock(), lambda: {*SOURCES, *conn_ids(plain=())}, look_up))
 
     return LazyApp(make)
