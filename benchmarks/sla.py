@@ -297,7 +297,8 @@ def wanted(found: list[Step]) -> list[Step]:
         if step.reads & reaches:
             reaches |= {table.name for table in step.tables}
     needed: set[str] = set()
-    open_ = [maker[name] for name in reaches if name == FACT or name.startswith("reports.")]
+    # alerts compare stock and prices too: they are no report of the promise
+    open_ = [maker[name] for name in reaches if name == FACT or (name.startswith("reports.") and "alert" not in name)]
     while open_:
         step = open_.pop()
         if step.name not in needed:

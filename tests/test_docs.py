@@ -75,8 +75,8 @@ def test_the_contract_tables_are_declared(tables: dict[str, Table]) -> None:
         "marts": "dim_date dim_calendar dim_variant dim_delivery_method dim_order_status fct_order fct_order_line "
         "fct_stock_movement fct_stock_balance fct_stock_reconciliation fct_receiving_line fct_fulfillment fct_price "
         "fct_order_event fct_cost_allocation fct_issue_cost fct_stock_layer",
-        "reports": "stock_value_on stock_value_daily stock_reconciliation_open sla_daily sla_late_orders backlog "
-        "data_freshness",
+        "reports": "stock_value_on stock_value_daily stock_reconciliation_open sla_daily sla_by_delivery_method "
+        "sla_late_orders backlog lead_time_percentiles problem_orders receiving_accuracy data_freshness",
         "meta": "run listing check_result cursor",
     }  # fmt: skip
     wanted = {f"{layer}.{name}" for layer, names in published.items() for name in names.split()}

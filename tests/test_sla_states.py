@@ -438,7 +438,7 @@ def test_the_backlog_sorts_what_has_not_left() -> None:
     orders.order("gone", "2025-03-06 09:00", out="2025-03-06 10:00")
     orders.build("2025-03-06 14:00", "reports.backlog")
 
-    assert [(row["bucket"], row["orders"]) for row in orders.rows("reports.backlog", "position, bucket")] == [
+    assert [(row["bucket"], row["orders"]) for row in orders.rows("reports.backlog", "position") if row["orders"]] == [
         ("overdue_more_than_a_day", 1),
         ("overdue", 1),
         ("due_today", 1),

@@ -19,6 +19,7 @@ from stockbook.errors import ConfigError, StockbookError
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
+from stockbook.sla.cli import app as sla_app
 from stockbook.webhooks.cli import app as hooks_app
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
+app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
 
@@ -147,6 +149,37 @@ def report(
     typer.echo(msgspec.json.encode(found).decode() if as_json else report.text(found))
 
 
+@app.command()
+def alerts(
+    test: Annotated[bool, typer.Option("--test", help="Send a message through the notifier of the setting.")] = False,
+) -> None:
+    """List the alerts that stand in the published file, or test the notifier."""
+    from stockbook.alerts import notify
+    from stockbook.clock import local
+    from stockbook.warehouse.connect import reader
+
+    settings = Settings.load()
+    if test:
+        notifier = notify.parse(settings.alert_notifier)
+        if notifier is None:
+            raise ConfigError(f"{notify.VARIABLE} is not set: nobody is told of alerts.")
+        now = local(SystemClock(), settings.zone)
+        a_test = notify.Alert("-", "test", "", "info", "This is a test of the notifier; nothing is the matter.", now)
+        notify.send(notifier, [a_test], now)
+        typer.echo(f"{notifier.target} took a message.")
+        return
+    with reader(settings.published) as con:
+        found = con.execute(
+            "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
+            "where cleared_as_of is null order by raised_as_of, account, rule, subject"
+        ).fetchall()
+    for row in found:
+        alert = notify.Alert(*row)
+        typer.echo(f"{alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
+    if not found:
+        typer.echo("No alert stands.")
+
+
 def _latest(settings: Settings) -> str:
     folders = sorted(settings.runs.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
     if not folders:
@@ -185,6 +218,7 @@ def sql(
 def doctor() -> None:
     """Say what is set up and what is missing: home, key, connections, lock, last night."""
     from stockbook import connections, declarations
+    from stockbook.alerts import notify
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.models import steps
     from stockbook.warehouse.publish import published_as_of
@@ -203,6 +237,15 @@ def doctor() -> None:
         found = connections.accounts(connections.conn_ids_in_environment())
         for account in found:
             say(True, f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s")
+    except ConfigError as error:
+        say(False, str(error))
+    try:
+        notifier = notify.parse(settings.alert_notifier)
+        if notifier is None:
+            say(True, f"alerts: {notify.VARIABLE} is not set, nobody is told")
+        else:
+            notify.make(notifier)
+            say(True, f"alerts: sent by {notifier.target}")
     except ConfigError as error:
         say(False, str(error))
     tables = declarations.load(settings.models_dir)

@@ -77,6 +77,7 @@ def open_run(
     Opening a run of the same name again goes on with it (its ``as_of`` stays). Raises ConfigError
     for a missing key, connection or parameter, RunLocked while another run is under way.
     """
+    from stockbook.alerts import notify, rules
     from stockbook.runs.plans import write_plans
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
@@ -100,7 +101,10 @@ def open_run(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         runs.folder(settings, run_id).mkdir(parents=True, exist_ok=True)
-        read_policies(settings.policy_dir)  # a wrong policy is red now, not after hours of reading
+        # a wrong policy, rule or notifier is red now, not after hours of reading
+        read_policies(settings.policy_dir)
+        rules.read(settings.policy_dir)
+        notify.parse(settings.alert_notifier)
         before = published_as_of(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
@@ -309,6 +313,8 @@ def check(night: Night, run_id: str, step: str) -> None:
 
 def build(night: Night, run_id: str) -> None:
     """All models, in the writer's file."""
+    from stockbook.sla.program import notes as policy_notes
+    from stockbook.sla.program import read as read_policies
     from stockbook.warehouse.build import build as build_models
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.programs import BuildContext
@@ -318,6 +324,7 @@ def build(night: Night, run_id: str) -> None:
     with night.at(run, "build") as done, writer(settings) as con:
         given = BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables)
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
+        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
 
 
 def publish(night: Night, run_id: str) -> Path:
@@ -335,15 +342,55 @@ def publish(night: Night, run_id: str) -> Path:
         return publish_file(night.settings, run_id)
 
 
+def tell(night: Night, run_id: str) -> None:
+    """
+    Send the alerts of a published night that were not sent yet, and name them in the run report.
+
+    A notifier that fails leaves the night published and the alerts unsent: the next night sends them. A run
+    dated in the past, and one that was not published, tells nobody.
+    """
+    from stockbook.alerts import notify, outbox
+    from stockbook.warehouse.connect import writer
+
+    run = runs.read(night.settings, run_id)
+    if (
+        not run.observes
+        or report.make(runs.folder(night.settings, run_id), run, night.clock.utc()).status != "published"
+    ):
+        return
+    with night.at(run, "alert") as done, writer(night.settings) as con:
+        notifier = notify.parse(night.settings.alert_notifier)
+        alerts = outbox.unsent(con, run.as_of)
+        if notifier is None:  # the report is all there is: it names an alert on the night that raised it
+            alerts = [alert for alert in alerts if alert.raised_as_of == run.as_of]
+        done.notes += [f"alert: {notify.line(alert)}" for alert in alerts]
+        if notifier is None or not alerts:
+            return
+        try:
+            notify.send(notifier, alerts, run.as_of)
+        except StockbookError as error:
+            done.notes.append(
+                f"warning: {len(alerts)} alerts could not be sent and stay unsent until the next night: {error}"
+            )
+            return
+        outbox.mark_sent(con, alerts, night.clock.utc().replace(tzinfo=None, microsecond=0))
+
+
 def finish(night: Night, run_id: str) -> Report:
-    """Write the run report, remember a red run, drop old landings, let the lock go. Safe to call again."""
+    """
+    Tell of new alerts, write the run report, remember a red run, drop old landings, let the lock go.
+
+    Safe to call again.
+    """
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
     folder = runs.folder(night.settings, run_id)
+    holder = night.lock.holder()
+    if holder is not None and holder.run_id == run_id:
+        tell(night, run_id)
     made = report.make(folder, run, night.clock.utc())
     report.write(folder, made)
-    holder = night.lock.holder()
     if made.status == "failed" and holder is not None and holder.run_id == run_id:
         with night.lock.step(run_id, "finish"), writer(night.settings) as con:
             con.execute(

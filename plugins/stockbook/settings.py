@@ -38,6 +38,8 @@ class Settings:
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
     inbox_database: str = field(repr=False, default="")
     inbox_days: int = 30
+    # JSON; read by stockbook.alerts.notify
+    alert_notifier: str = field(repr=False, default="")
 
     @property
     def state(self) -> Path:
@@ -105,6 +107,7 @@ class Settings:
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
             # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
             inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
+            alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
         )
 
 

@@ -17,7 +17,7 @@ from stockbook.clock import Clock
 from stockbook.durable import write_atomically
 from stockbook.errors import StockbookError
 
-ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish")
+ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish", "alert")
 
 
 class ListingDone(msgspec.Struct):

@@ -45,6 +45,10 @@ PROGRAMS = {
         "stockbook.sla.program:build",
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
     ),
+    "alerts": Program(
+        "stockbook.alerts.program:build",
+        reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
+    ),
     "valuation": Program(
         "stockbook.valuation.program:write_valuation",
         reads=(

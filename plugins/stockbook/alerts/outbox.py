@@ -1,0 +1,36 @@
+"""
+Alerts of a published night that nobody was told of, and the mark that somebody was.
+
+The mark is written after the notifier took the message: a crash in between sends it a second time,
+never not at all.
+"""
+
+from datetime import datetime
+
+import duckdb
+
+from stockbook.alerts.notify import Alert
+
+
+def unsent(con: duckdb.DuckDBPyConnection, as_of: datetime) -> list[Alert]:
+    """Alerts that stand as of a local time and were not sent, the worst and oldest first."""
+    rows = con.execute(
+        """
+        select account, rule, subject, severity, message, raised_as_of
+        from meta.alert
+        where sent_at_utc is null and cleared_as_of is null and raised_as_of <= ?
+        order by
+            case severity when 'critical' then 1 when 'warning' then 2 else 3 end,
+            raised_as_of, account, rule, subject
+        """,
+        [as_of],
+    ).fetchall()
+    return [Alert(*row) for row in rows]
+
+
+def mark_sent(con: duckdb.DuckDBPyConnection, alerts: list[Alert], at_utc: datetime) -> None:
+    """Remember that these were sent."""
+    con.executemany(
+        "update meta.alert set sent_at_utc = ? where account = ? and rule = ? and subject = ? and raised_as_of = ?",
+        [(at_utc, alert.account, alert.rule, alert.subject, alert.raised_as_of) for alert in alerts],
+    )
