@@ -44,8 +44,8 @@ def server(shop: Shop) -> Iterator[Running]:
 def environ(server: Running, tmp_path: Path) -> dict[str, str]:
     """One account of each system at the sandbox."""
     given = {
-        "FULFILLMENT_CZ": {"password": server.token},
-        "FLICKROCKET": {"password": server.token, "extra": {"app_secret": "s"}},
+        "FULFILLMENT_CZ": {"password": server.token, "extra": {"requests_per_second": 0}},
+        "FLICKROCKET": {"password": server.token, "extra": {"app_secret": "s", "requests_per_second": 0}},
         "SHOPLINE": {"password": "s", "extra": {"access_token": server.token, "shop_handle": "shop"}},
     }
     return {
@@ -197,3 +197,26 @@ def test_gaps(source: str, hours: float | None, is_off: bool, is_gap: bool, word
     assert (found is not None) == is_gap
     if found is not None:
         assert words in outage.advice(found, PRAGUE)
+
+
+def test_reread_is_a_night_with_a_backfill_since_the_last_event(
+    cli: Cli, environ: dict[str, str], server: Running
+) -> None:
+    """Without an event it asks from when; with one the run reads from that day to today (here it is refused)."""
+    assert "--since" in str(cli("reread").exception)
+    arrive(environ, "fulfillment_cz", SystemClock().utc() - timedelta(days=3))
+    server.faults([{"kind": "status", "status": 401}])
+
+    assert isinstance(cli("reread").exception, Unauthorized)
+
+    (made,) = (Path(environ["STOCKBOOK_HOME"]) / "runs").glob("reread-*/run.json")
+    asked = json.loads(made.read_text())
+    today = SystemClock().utc().astimezone(PRAGUE).date()
+    assert (asked["backfill_from"], asked["backfill_to"]) == (str(today - timedelta(days=3)), str(today))
+
+
+def test_drain_by_hand(cli: Cli, environ: dict[str, str]) -> None:
+    """It says what it took."""
+    assert cli("drain").output == "The inbox is empty.\n"
+    arrive(environ, "shopline", SystemClock().utc())
+    assert cli("drain").output == "1 events taken from the inbox, 0 were in staging before.\n"

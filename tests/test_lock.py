@@ -169,3 +169,29 @@ def test_a_night_waits_for_a_drain_at_work_and_a_drain_for_nobody(tmp_path: Path
     holder = lock.holder()
     assert holder is not None
     assert holder.run_id == "night"
+
+
+def test_a_drain_takes_over_nothing_that_may_go_on(tmp_path: Path) -> None:
+    """A night of several processes keeps the lock past its lease; one that died with its process does not."""
+    clock = ManualClock(START)
+    lock = RunLock(tmp_path / "run.lock", clock, 300)
+    lock.take("night")
+    clock.sleep(86_400)
+    with pytest.raises(RunLocked, match="night"):
+        lock.take("drain", wait=False, take_over=False)
+    lock.release("night")
+
+    program = f"""
+import os
+from pathlib import Path
+from stockbook.clock import SystemClock
+from stockbook.runs.lock import RunLock
+RunLock(Path({str(tmp_path / "run.lock")!r}), SystemClock(), 300).take("dead", whole_run_here=True)
+os._exit(1)
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False
+    )
+    lock.take("drain", wait=False, take_over=False)
+    assert (found := lock.holder()) is not None
+    assert found.run_id == "drain"

@@ -161,7 +161,8 @@ def drain(night: Night, name: str) -> "Drained":
     from stockbook.webhooks.drain import take_inbox
 
     run_id = runs.run_id_of(name)
-    night.lock.take(run_id, wait=False, whole_run_here=True)
+    # a night may go on after hours, when somebody clears its failed task: the lock stays its own
+    night.lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
     try:
         with night.lock.step(run_id, DRAIN), writer(night.settings) as con:
             create_all(con, night.tables)

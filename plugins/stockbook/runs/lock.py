@@ -50,13 +50,14 @@ class RunLock:
         self._clock = clock
         self._lease = lease_seconds
 
-    def take(self, run_id: str, wait: bool = True, whole_run_here: bool = False) -> None:
+    def take(self, run_id: str, wait: bool = True, whole_run_here: bool = False, take_over: bool = True) -> None:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
         Waits (at most the lease) for a holder that lies between two steps and for a drain, or refuses at once
-        with ``wait=False``. Raises RunLocked when another run is at work, ConfigError when the home
-        cannot be written.
+        with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the lock
+        until somebody finishes it, however long it lies there. Raises RunLocked when another run is at work,
+        ConfigError when the home cannot be written.
         """
         waited = 0.0
         while True:
@@ -65,6 +66,8 @@ class RunLock:
                 if not alone and not (wait and waited < self._lease and holder is not None and holder.step == DRAIN):
                     raise RunLocked(_busy(holder, run_id))
                 left = 0.0 if holder is None or holder.run_id == run_id else self._left(holder)
+                if holder is not None and holder.process is None and not take_over:
+                    left = float("inf")
                 if alone and left <= 0:
                     now = self._clock.utc()
                     process = _this_process() if whole_run_here else None
