@@ -334,6 +334,7 @@ def tell(night: Night, run_id: str) -> None:
         return
     with night.at(run, "alert") as done:
         with writer(night.settings) as con:
+            done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
             done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
         done.notes += post.send(night.settings)
 
