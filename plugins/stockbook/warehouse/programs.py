@@ -18,13 +18,18 @@ from stockbook.declarations import Table
 
 
 class BuildContext(NamedTuple):
-    """What a program may know of the run: ``as_of`` is naive local wall clock of ``zone``."""
+    """
+    What a program may know of the run: ``as_of`` is naive local wall clock of ``zone``.
+
+    ``published`` is the file readers have now, where there is one to compare with.
+    """
 
     as_of: datetime
     run_id: str
     zone: ZoneInfo
     policy_dir: Path
     tables: dict[str, Table]
+    published: Path | None = None
 
 
 class Program(NamedTuple):
@@ -48,6 +53,10 @@ PROGRAMS = {
     "alerts": Program(
         "stockbook.alerts.program:build",
         reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
+    ),
+    "sla_changes": Program(
+        "stockbook.sla.changes:build",
+        reads=("marts.fct_fulfillment", "reports.sla_daily", "meta.current_run"),
     ),
     "valuation": Program(
         "stockbook.valuation.program:write_valuation",
