@@ -107,7 +107,7 @@ def test_the_published_file_equals_the_truth(three: Rig, server: Running) -> Non
 
 
 def test_a_day_that_was_over_changed_by_orders_that_are_named(three: Rig) -> None:
-    """Each night is compared with the one published before it; the check that adds the changes up was asked and held."""
+    """Each night is compared with the one published before it; the check that adds changes up was asked and held."""
     nights = three.rows("select distinct compared_as_of, changed_as_of from reports.sla_order_change")
     asked = three.rows(
         "select run_id, bool_and(success) from meta.check_result "
