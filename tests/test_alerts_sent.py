@@ -24,7 +24,7 @@ from stockbook.runs import context as runs
 from stockbook.runs.lock import RunLock
 from stockbook.runs.steps import recorded
 from stockbook.settings import PROJECT, Settings
-from stockbook.staging.tables import create_all
+from stockbook.staging.tables import create_all, declared_ddl
 from stockbook.warehouse.connect import writer
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]  # each process imports Airflow
@@ -64,7 +64,9 @@ def published_home(home: Path, *alerts: tuple[str, str, str]) -> Settings:
     with recorded(folder, "publish", clock):
         pass
     with writer(settings) as con:
-        create_all(con, load_tables(settings.models_dir))
+        tables = load_tables(settings.models_dir)
+        create_all(con, tables)
+        con.execute(declared_ddl(tables["reports.alert_measures"]))
         for rule, severity, message in alerts:
             con.execute(
                 "insert into meta.alert values ('main', ?, '', ?, ?, 1, 0, ?, null, null)",

@@ -324,6 +324,7 @@ def tell(night: Night, run_id: str) -> None:
     with night.at(run, "alert") as done, writer(night.settings) as con:
         notifier = notify.parse(night.settings.alert_notifier)
         alerts = outbox.unsent(con, run.as_of)
+        done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
         if notifier is None:  # the report is all there is: it names an alert on the night that raised it
             alerts = [alert for alert in alerts if alert.raised_as_of == run.as_of]
         done.notes += [f"alert: {notify.line(alert)}" for alert in alerts]

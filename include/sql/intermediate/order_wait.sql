@@ -110,7 +110,8 @@ witnesses as (
 
 ),
 
-corrections as (
+-- a push ends what the shop or the stock held up; a poll may show it together with a hold set after it
+pushes as (
 
     select
         account,
@@ -121,7 +122,7 @@ corrections as (
         pushed_at_utc as at_utc,
         pushed_evidence as evidence
     from fulfillments
-    where kind = 'correction'
+    where kind = 'correction' or (kind in ('hold', 'stock') and pushed_evidence = 'webhook')
 
 ),
 
@@ -145,7 +146,7 @@ endings as (
     from witnesses
     union all
     select *
-    from corrections
+    from pushes
     union all
     select *
     from cancellations

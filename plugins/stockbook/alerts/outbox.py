@@ -6,9 +6,11 @@ never not at all.
 """
 
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
+from stockbook.alerts import rules
 from stockbook.alerts.notify import Alert
 
 
@@ -34,3 +36,15 @@ def mark_sent(con: duckdb.DuckDBPyConnection, alerts: list[Alert], at_utc: datet
         "update meta.alert set sent_at_utc = ? where account = ? and rule = ? and subject = ? and raised_as_of = ?",
         [(at_utc, alert.account, alert.rule, alert.subject, alert.raised_as_of) for alert in alerts],
     )
+
+
+def rules_of_nobody(con: duckdb.DuckDBPyConnection, policy_dir: Path) -> list[str]:
+    """A sentence for each rule that names an account this home has no figures of: it can never raise anything."""
+    found = con.execute("select distinct account from reports.alert_measures order by account").fetchall()
+    accounts = [row[0] for row in found]
+    return [
+        f"rule {rule.rule!r} of {rules.FILE} is for account {rule.account!r}, which has no figures; "
+        f"accounts are {', '.join(accounts)}."
+        for rule in rules.read(policy_dir)
+        if rule.account is not None and rule.account not in accounts
+    ]
