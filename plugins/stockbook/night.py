@@ -292,7 +292,9 @@ def build(night: Night, run_id: str) -> None:
     run = runs.read(night.settings, run_id)
     settings = night.settings
     with night.at(run, "build") as done, writer(settings) as con:
-        given = BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables, run.full_refresh)
+        given = BuildContext(
+            run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables, run.full_refresh, settings.published
+        )
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
         done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
 
