@@ -49,7 +49,7 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 
     Raises ConfigError for settings that are wrong, ModelFailed for a ledger that cannot be replayed.
     """
-    settings = policy.read(context.policy_dir)
+    settings = policy.read_for(context.policy_dir, context.zone)
     for name in (SETTING, *FACTS):
         _create(con, context.tables[name])
     _write_setting(con, settings)
@@ -92,12 +92,13 @@ def _append(con: duckdb.DuckDBPyConnection, name: str, rows: Any) -> None:
 def _write_setting(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> None:
     con.execute(
         f"insert into {SETTING} by name select ? as headline_method, ? as headline_basis, ? as valuation_currency, "
-        "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive",
+        "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive, ? as day_zone",
         [
             settings.headline.method,
             settings.headline.basis,
             settings.valuation_currency,
             str(settings.nrv_factor),
             settings.damaged_quantity_is_additive,
+            settings.day_zone,
         ],
     )
