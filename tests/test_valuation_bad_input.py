@@ -79,7 +79,7 @@ def test_absurd_quantities_and_prices_are_valued_exactly(shop: Shop) -> None:
 def test_a_figure_too_long_for_the_warehouse_stops_the_build(shop: Shop) -> None:
     """What 38 digits cannot hold is no figure: the build ends and says where to look."""
     shop.move(1, 7, "in", 9 * 10**18, "2025-03-01 09:00:00", price=Decimal("99999999999"))
-    with pytest.raises(ModelFailed, match="more than 26 digits .* absurd price or quantity in staging.movements"):
+    with pytest.raises(ModelFailed, match="more than 26 digits before the point"):
         shop.build()
 
 
