@@ -105,7 +105,7 @@ def shop() -> Iterator[Known]:
                 first_seen=None if moved.known is None else night(moved.known),
             )
     found.con.execute("update staging.variants_history set _in_first_load = _version = 1")
-    found.build(night(32))
+    found.build(night(103))
     yield found
     found.con.close()
 

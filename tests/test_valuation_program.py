@@ -468,6 +468,7 @@ def test_an_empty_ledger_gives_empty_facts(shop: Shop) -> None:
         ("headline: {method: lifo}", r"valuation.yml line 1, headline.method: .*'lifo'"),
         ("nrv_factor: 1.5", r"valuation.yml line 1, nrv_factor: expected a number from 0 to 1"),
         ("valuation_currency: Kc", r"valuation.yml line 1, valuation_currency: expected a currency"),
+        ("day_zone: Europe/Praha", r"valuation.yml line 1, day_zone: expected a time zone"),
         ("opening_balance: {main: soon}", r"valuation.yml line 1, opening_balance"),
         ("damaged_quantity_is_additive: perhaps", r"valuation.yml line 1, damaged_quantity_is_additive"),
         ("headlines: {}", r"valuation.yml .*headlines"),

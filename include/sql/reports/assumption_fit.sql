@@ -237,8 +237,8 @@ priced_stock as (
     where
         r.pool = 'sellable'
         and r.quantity_diff = 0
-        and r.snapshot_unit_price is not null
-        and b.quantity > 0
+        and abs(r.snapshot_unit_price) < 1000000000
+        and b.quantity between 1 and 1000000000
 
 ),
 

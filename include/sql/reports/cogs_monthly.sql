@@ -142,7 +142,12 @@ flows as (
         r.moved_date as date,
         'returned' as flow,
         r.quantity,
-        cast(coalesce(m.source_extra_cost, 0) * r.quantity as decimal(38, 12)) as extra_cost,
+        -- beyond these sizes the product leaves 38 digits
+        case
+            when abs(m.source_extra_cost) < 1000000000 and r.quantity < 1000000000
+                then cast(m.source_extra_cost * r.quantity as decimal(38, 12))
+            else 0
+        end as extra_cost,
         r.fifo_landed_cost as fifo_landed_cost,
         r.fifo_bare_cost as fifo_bare_cost,
         r.average_landed_cost as average_landed_cost,

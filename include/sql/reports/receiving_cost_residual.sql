@@ -35,7 +35,13 @@ movements as (
         receiving_id,
         sum(quantity) as moved_quantity,
         sum(damaged_quantity) as moved_damaged_quantity,
-        sum(cast(coalesce(source_extra_cost, 0) * (quantity + damaged_quantity) as decimal(38, 12))) as moved_extra_cost
+        -- beyond these sizes the product leaves 38 digits
+        sum(
+            case
+                when abs(source_extra_cost) < 1000000000 and quantity + damaged_quantity < 1000000000
+                    then cast(source_extra_cost * (quantity + damaged_quantity) as decimal(38, 12))
+            end
+        ) as moved_extra_cost
     from marts.fct_stock_movement
     where
         kind = 'receiving'

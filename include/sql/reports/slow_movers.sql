@@ -127,12 +127,19 @@ held as (
         b.account,
         b.variant_id,
         p.end_date - p.first_date as period_days,
+        -- beyond that size a year of it leaves 38 digits
         sum(
-            cast(
-                b.value * greatest(
-                    least(coalesce(b.valid_to, p.end_date), p.end_date) - greatest(b.valid_from, p.first_date), 0
-                ) as decimal(38, 12)
-            )
+            case
+                when abs(b.value) < 100000000000000000000
+                    then
+                        cast(
+                            b.value * greatest(
+                                least(coalesce(b.valid_to, p.end_date), p.end_date)
+                                - greatest(b.valid_from, p.first_date),
+                                0
+                            ) as decimal(38, 12)
+                        )
+            end
         ) as value_days
     from chosen as b
     inner join periods as p

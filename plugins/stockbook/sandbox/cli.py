@@ -30,7 +30,7 @@ History = Annotated[
 Which = Annotated[
     Literal["invented", "examples"],
     typer.Option(
-        "--shop", help="examples: the worked examples of docs/valuation.md, for nights on 10 and 20 March 2025."
+        "--shop", help="examples: the worked examples of docs/valuation.md, for nights on 10 March and 10 June 2025."
     ),
 ]
 

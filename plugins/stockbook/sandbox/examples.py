@@ -2,7 +2,7 @@
 The shop ``examples``: the worked examples of docs/valuation.md, as an account of the warehouse would show them.
 
 Every example is a product named by its title, its variants are called by their letters. Its first night is meant
-to be at 02:15 on the tenth day, another on the twentieth brings what the page says was seen late.
+to be at 02:15 on 10 March 2025, the tenth day; another on 10 June brings what the page says was seen late.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -21,7 +21,7 @@ from stockbook.valuation import examples
 
 FIRST = date(2025, 3, 1)
 FIRST_NIGHT = datetime(2025, 3, 10, 2, 15)  # noqa: DTZ001  # wall clock of the shop
-SECOND_NIGHT = datetime(2025, 3, 20, 2, 15)  # noqa: DTZ001  # wall clock of the shop
+SECOND_NIGHT = datetime(2025, 6, 10, 2, 15)  # noqa: DTZ001  # wall clock of the shop
 PAGE = PROJECT / "docs" / "valuation.md"
 
 
@@ -53,7 +53,7 @@ class ExampleShop(Shop):
         self._column = {key: place for place, key in enumerate(self._columns)}
         self._write_catalogue()
         self._write_ledger()
-        self.last = date(2025, 3, 19)
+        self.last = date(2025, 6, 9)
         # what can be seen was worked out for the ledger that was invented
         self.__dict__.pop("_visible", None)
 

@@ -39,7 +39,7 @@ class Context(Protocol):
 
 def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """Write ``VERSION`` and ``REVISION``. Raises ConfigError for settings that are wrong."""
-    settings = policy.read(context.policy_dir)
+    settings = policy.read_for(context.policy_dir, context.zone)
     for name in (VERSION, REVISION):
         columns = ", ".join(f"{column} {declared.type}" for column, declared in context.tables[name].columns.items())
         con.execute(f"create or replace table {name} ({columns})")
