@@ -293,11 +293,14 @@ def setup(
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
     from stockbook.airflow_home import prepare
     from stockbook.settings import PROJECT
-    from stockbook.valuation.replay import warm_up
+    from stockbook.sources import sliced
+    from stockbook.valuation import replay
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
-    warm_up()  # compiles the replay once, so that the first night does not
+    # compiled once here, so that the first night does not
+    replay.warm_up()
+    sliced.warm_up()
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
 
