@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from stockbook.webhooks.app import App
 
 
 class LazyApp:
     """An ASGI application that is made when it is first called."""
 
-    def __init__(self, make: "Callable[[], Starlette]") -> None:
+    def __init__(self, make: "Callable[[], App]") -> None:
         """``make`` is called once."""
         self._make = make
-        self._app: Starlette | None = None
+        self._app: App | None = None
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -31,7 +31,7 @@ class LazyApp:
 def hooks_app() -> LazyApp:
     """The receiver's application for ``fastapi_apps`` of the plugin."""
 
-    def make() -> "Starlette":
+    def make() -> "App":
         from stockbook.airflow_connections import conn_ids, look_up
         from stockbook.clock import SystemClock
         from stockbook.connections import SOURCES
