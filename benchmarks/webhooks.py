@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -206,6 +207,8 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, help="append the figures to this file, one JSON object a run")
     options = parser.parse_args()
+    # what was started is stopped, whoever ends this program
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     reached = True
     for kind in ["sqlite", "postgresql"] if options.database == "both" else [options.database]:
         with tempfile.TemporaryDirectory(prefix="stockbook-webhooks-", dir=options.folder) as folder:
