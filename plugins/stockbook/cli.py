@@ -226,11 +226,13 @@ def setup(
 ) -> None:
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
     from stockbook.airflow_home import prepare
+    from stockbook.inbox import Inbox
     from stockbook.settings import PROJECT
     from stockbook.valuation.replay import warm_up
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
+    Inbox.open(Settings.load().inbox_url).close()  # makes or migrates its tables
     warm_up()  # compiles the replay once, so that the first night does not
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
