@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
-from stockbook.errors import ConfigError, InboxUnavailable, StockbookError
+from stockbook.errors import ConfigError, StockbookError
 from stockbook.inbox import Inbox
 from stockbook.settings import Settings
 from stockbook.webhooks.accounts import HookAccounts
@@ -97,11 +97,8 @@ class Hooks:
             return
         except Refused as refused:
             status = refused.status
-        except StockbookError as error:
-            _log.error("An event could not be taken: %s", error)  # our sentence is the whole story
-            status = NOT_NOW
-        except Exception as error:  # whatever it is, its text may quote the body; the sender tries again
-            _log.error("An event could not be taken: %s", type(error).__name__)  # likewise
+        except Exception as error:
+            _log.error("An event could not be taken: %s", _sentence(error))
             status = NOT_NOW
         body = _OK if status == STORED else _NO
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -121,6 +118,11 @@ class Hooks:
         now = self._desk.clock.utc()
         arrival = await receiver.take(source, account, accounts, scope, receive, now)
         await inbox.arrive(arrival)
+
+
+def _sentence(error: Exception) -> str:
+    """What may be logged of an error: our own sentence; of any other its kind only, its text may quote the body."""
+    return str(error) if isinstance(error, StockbookError) else type(error).__name__
 
 
 _OK, _NO = b'{"status":"ok"}', b'{"status":"refused"}'
@@ -153,8 +155,8 @@ def create_app(desk: Desk) -> App:
         try:
             inbox, _ = await desk.open()
             await asyncio.to_thread(inbox.ping)
-        except (StockbookError, InboxUnavailable) as error:
-            _log.error("The receiver is not healthy: %s", error)  # our sentence is the whole story
+        except Exception as error:
+            _log.error("The receiver is not healthy: %s", _sentence(error))
             return JSONResponse({"status": "unavailable"}, NOT_NOW)
         return JSONResponse({"status": "ok"})
 
@@ -165,8 +167,8 @@ def create_app(desk: Desk) -> App:
         try:
             inbox, _ = await desk.open()
             accounts = await desk.accounts.current()
-        except StockbookError as error:
-            _log.error("The status page cannot be shown: %s", error)  # our sentence is the whole story
+        except Exception as error:
+            _log.error("The status page cannot be shown: %s", _sentence(error))
             return Response(status_code=NOT_NOW)
         account = accounts.get(("flickrocket", request.path_params["account"]))
         return await status_page(account, query, inbox, desk.clock)
