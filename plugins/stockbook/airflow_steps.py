@@ -14,13 +14,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from stockbook import night
 from stockbook.airflow_connections import conn_ids, look_up
 from stockbook.clock import SystemClock
-from stockbook.errors import BadAnswer, ListingIncomplete, StockbookError, Unreachable
+from stockbook.errors import BadAnswer, InboxUnavailable, ListingIncomplete, RunLocked, StockbookError, Unreachable
 from stockbook.progress import Logged
 from stockbook.runs.context import parse_parameters
 from stockbook.runs.report import text
 from stockbook.settings import Settings
 
-WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete)
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable)
 
 
 class Red(Exception):
@@ -86,3 +86,18 @@ def finish(run_id: str) -> None:
         tonight = _night()
         for line in text(night.finish(tonight, run_id)).splitlines():
             tonight.progress.note(line)
+
+
+def drain(context: Any) -> str:
+    """Take the inbox into staging, or leave it to the next drain while a night is under way; what was done."""
+    with _plain_errors():
+        tonight = _night()
+        try:
+            drained = night.drain(tonight, f"drain-{context['dag_run'].run_id}")
+        except RunLocked as busy:
+            told = [f"Left to the next drain: {busy}"]
+        else:
+            told = drained.told() or ["The inbox is empty."]
+        for line in told:
+            tonight.progress.note(line)
+        return told[0]
