@@ -292,12 +292,14 @@ def setup(
 ) -> None:
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
     from stockbook.airflow_home import prepare
+    from stockbook.inbox import Inbox
     from stockbook.settings import PROJECT
     from stockbook.sources import sliced
     from stockbook.valuation import replay
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
+    Inbox.open(Settings.load().inbox_url).close()  # makes or migrates its tables
     # compiled once here, so that the first night does not
     replay.warm_up()
     sliced.warm_up()
