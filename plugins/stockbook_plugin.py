@@ -1,12 +1,21 @@
-"""What Stockbook hangs into Airflow: the receiver of webhooks, under ``/stockbook`` of the API server."""
+"""What Stockbook hangs into Airflow: the page of the last night, and the receiver of webhooks."""
+
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from stockbook.airflow_hooks import hooks_app
+from stockbook.later import Later
 
 
 class StockbookPlugin(AirflowPlugin):
-    """The plugin. Its routes are outside Airflow's login and do their own checking."""
+    """The plugin. Its routes check who asks themselves: Airflow's login does not cover them."""
 
     name = "stockbook"
-    fastapi_apps = [{"name": "Stockbook webhooks", "app": hooks_app(), "url_prefix": "/stockbook"}]  # noqa: RUF012  # Airflow's own declaration
+    # the first prefix that fits is asked, so the longer one stands first
+    fastapi_apps: ClassVar[list[Any]] = [
+        {"name": "Stockbook morning", "app": Later("stockbook.morning.app:app"), "url_prefix": "/stockbook/morning"},
+        {"name": "Stockbook webhooks", "app": Later("stockbook.airflow_hooks:app"), "url_prefix": "/stockbook"},
+    ]
+    external_views: ClassVar[list[Any]] = [
+        {"name": "Stockbook", "href": "/stockbook/morning/", "destination": "nav", "url_route": "stockbook"},
+    ]

@@ -6,11 +6,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from models_stand_in import MODELS, POLICY, PRAGUE
 from order_rows import Orders, Seen, at
 from stockbook.alerts import outbox, program, rules
 from stockbook.alerts.rules import Figure, Rule
+from stockbook.cli import app
 from stockbook.declarations import load
 from stockbook.errors import ConfigError
 from stockbook.staging.tables import declared_ddl
@@ -215,6 +217,17 @@ def test_only_what_stands_is_sent_the_worst_first(con: duckdb.DuckDBPyConnection
     ]
 
 
+def test_a_rule_for_an_account_nobody_has_is_told(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """A misspelt account raises nothing; the report names the rule and the accounts there are."""
+    measured(con, ("overdue_orders", "", 12.0))
+    text = "rules:\n  - {rule: a, measure: overdue_orders, above: 1, account: mian}\n"
+
+    assert outbox.rules_of_nobody(con, folder(tmp_path, text)) == [
+        "rule 'a' of alerts.yml is for account 'mian', which has no figures; accounts are main."
+    ]
+    assert outbox.rules_of_nobody(con, folder(tmp_path, text.replace("mian", "main"))) == []
+
+
 def test_figures_come_from_the_reports_of_the_night() -> None:
     """Given orders, prices, stock, quarantine and listings in, the measures rules are asked of come out."""
     orders = Orders()
@@ -258,3 +271,25 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     assert found["price_change", "FlickRocket price 1 EUR, version 2"] == (0.25, 1, "10.00 to 12.50")
     assert found["problem_hours", "order overdue"][0] == 72
     assert found["listing_age_hours", "orders"][0] == 0
+
+
+def test_the_command_lists_what_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stockbook alerts` prints the standing ones; `--test` without a notifier says what is missing."""
+    monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path))
+    monkeypatch.delenv("STOCKBOOK_ALERT_NOTIFIER", raising=False)
+    published = tmp_path / "published" / "warehouse.duckdb"
+    published.parent.mkdir()
+    with duckdb.connect(str(published)) as con:
+        con.execute("create schema reports")
+        con.execute(declared_ddl(load(MODELS)["reports.alerts"]))
+        for rule, cleared in (("stands", None), ("cleared", TUESDAY)):
+            con.execute(
+                "insert into reports.alerts values ('main', ?, '', 'warning', 'It is so.', 1, 0, ?, ?, false)",
+                [rule, MONDAY, cleared],
+            )
+
+    listed = CliRunner().invoke(app, ["alerts"])
+    tested = CliRunner().invoke(app, ["alerts", "--test"])
+
+    assert listed.output == "2025-03-03 02:15 warning: stands (account main): It is so.\n"
+    assert str(tested.exception) == "STOCKBOOK_ALERT_NOTIFIER is not set: nobody is told of alerts."

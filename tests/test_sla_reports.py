@@ -206,6 +206,32 @@ def test_goods_that_left_end_a_wait_nobody_saw_end() -> None:
     assert (wait["hours_least"], wait["hours_most"], wait["ended_evidence"]) == (0, 24, "movement")
 
 
+def test_webhooks_make_waits_exact() -> None:
+    """Told to the minute, a hold and a wait for stock have one length, whatever polls saw of them beside."""
+    orders = Orders()
+    held = Seen("created", "2025-03-04 02:15", on_hold=True)
+    orders.order("held", "2025-03-03 09:00", held, Seen("in_expedition", MORNING_AFTER), out="2025-03-06 09:00")
+    orders.event("held", "OrderCreated", "2025-03-03 09:00", on_hold=True)
+    orders.event("held", "OrderPushedToExpedition", "2025-03-04 15:00")
+    orders.order("no stock", "2025-03-03 09:00", Seen("in_expedition", MORNING_AFTER), out="2025-03-06 09:00")
+    orders.told(
+        "no stock",
+        ("OrderStatusChangedToWaitingForStorage", "2025-03-03 10:00"),
+        ("OrderPushedToExpedition", "2025-03-04 15:00"),
+    )
+    orders.build(LATER, "intermediate.order_wait")
+
+    found = orders.rows("intermediate.order_wait", "order_id")
+
+    assert of(found, "order_id", "kind", "hours_least", "hours_most", "ended_evidence") == [
+        ("held", "hold", 30, 30, "webhook"),
+        ("no stock", "stock", 29, 29, "webhook"),
+    ]
+    late = {row["order_id"]: row for row in report(orders, "sla_late_orders")}
+    assert of([late["held"]], "shop_hours_least", "shop_hours_most", "warehouse_hours_least") == [(30, 30, 42)]
+    assert of([late["no stock"]], "stock_hours_least", "stock_hours_most", "warehouse_hours_most") == [(29, 29, 42)]
+
+
 def test_perfect_orders_are_counted_not_multiplied() -> None:
     """A day of five: in full, OTIF and perfect by order, what is in doubt beside; the month holds the same orders."""
     orders = Orders()

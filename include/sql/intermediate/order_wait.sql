@@ -13,10 +13,10 @@ current_run as (
 events as (
 
     select
-        account,
-        order_id,
-        cycle_no,
-        case event_type
+        k.account,
+        k.order_id,
+        e.cycle_no,
+        case e.event_type
             when 'created_on_hold' then 'hold'
             when 'hold_set' then 'hold'
             when 'released' then 'hold'
@@ -25,13 +25,15 @@ events as (
             when 'stock_ready' then 'stock'
             else 'problem'
         end as kind,
-        event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
-        coalesce(occurred_after_utc, occurred_at_utc) as after_utc,
-        occurred_at_utc as at_utc,
-        evidence
-    from marts.fct_order_event
+        e.event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
+        coalesce(e.occurred_after_utc, e.occurred_at_utc) as after_utc,
+        e.occurred_at_utc as at_utc,
+        e.evidence
+    from intermediate.order_event as e
+    inner join intermediate.order_key as k
+        on e.order_no = k.order_no
     where
-        event_type in (
+        e.event_type in (
             'created_on_hold',
             'hold_set',
             'released',
@@ -108,7 +110,8 @@ witnesses as (
 
 ),
 
-corrections as (
+-- a push ends what the shop or the stock held up; a poll may show it together with a hold set after it
+pushes as (
 
     select
         account,
@@ -119,7 +122,7 @@ corrections as (
         pushed_at_utc as at_utc,
         pushed_evidence as evidence
     from fulfillments
-    where kind = 'correction'
+    where kind = 'correction' or (kind in ('hold', 'stock') and pushed_evidence = 'webhook')
 
 ),
 
@@ -143,7 +146,7 @@ endings as (
     from witnesses
     union all
     select *
-    from corrections
+    from pushes
     union all
     select *
     from cancellations

@@ -93,6 +93,10 @@ class Running:
         """The rules in force with ``seen`` and ``hits``."""
         return self.sandbox.faults.hits()
 
+    def rewrite_movements(self, changes: dict[str, Any]) -> None:
+        """Serve movements, by id, with other fields than were booked, or (None) not at all: these and no others."""
+        self.sandbox.listings.rewrite(changes)
+
     @property
     def hooks(self) -> Hooks:
         """The sender of events; there is one when ``hooks_to`` was given."""

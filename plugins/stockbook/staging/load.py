@@ -63,8 +63,8 @@ def load(
     Load complete listings as of the run.
 
     Raises LandingDamaged when a page or manifest is not what was written, StagingRefused when more
-    than ``quarantine_share`` of a table's rows (and more than one) broke their declaration; staging
-    is then as before.
+    than ``quarantine_share`` of a table's rows, or the share its declaration names, (and more than one) broke
+    their declaration; staging is then as before.
     """
     for manifest, folder in landed:
         if not manifest.complete:
@@ -110,27 +110,34 @@ def _load_listing(
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
+    whole = True
     for table in fed:
-        split(con, table, manifest.account, run.zone, manifest.read_at)
-        if base is not None and table.kind == "parts":
+        all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(con, base)
-        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest))
+        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
         _hold_threshold(con, table, counts, manifest, quarantine_share)
         if base is None and not (table.source and table.source.rows):
-            base = table
-            con.execute("create or replace temp table base_rows as select * from accepted")
+            base, whole = table, all_accepted
+            con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
-    for name in ("landed", "accepted", "refused", "merged", "gone", "base_rows"):
+    for name in ("landed", "accepted", "merged"):
+        con.execute(f"drop view if exists {name}")
+    for name in ("landed_rows", "typed", "refused", "merged_rows", "gone", "base_rows"):
         con.execute(f"drop table if exists {name}")
     return loaded
 
 
 def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:
     # lines of an order that was refused wait with it in quarantine
-    keys = ", ".join(base.grain[1:] if base.grain[0] == "account" else base.grain)
-    con.execute(f"delete from accepted where ({keys}) not in (select ({keys}) from base_rows)")
+    keys = _keys(base)
+    con.execute(f"delete from typed where _reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+
+
+def _keys(base: Table) -> str:
+    return ", ".join(name for name in base.grain if name != "account")
 
 
 def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | None:
@@ -170,6 +177,9 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
 def _hold_threshold(
     con: duckdb.DuckDBPyConnection, table: Table, counts: Counts, manifest: Manifest, share: float
 ) -> None:
+    # a share of 1 lets everything pass, whatever a table declares: so a replay repeats what was green
+    if table.quarantine_share is not None and share < 1:
+        share = table.quarantine_share
     rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
     refused = counts.quarantined
     if not (table.source and table.source.rows):
@@ -180,7 +190,8 @@ def _hold_threshold(
         raise StagingRefused(
             f"{refused:,} of {rows:,} rows of {table.table} (account {manifest.account}) broke their declaration, "
             f"more than the {share:.1%} allowed ({_reasons(con, table, manifest)}); nothing was loaded. "
-            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE for one night."
+            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE (or the table's quarantine_share) for one "
+            "night."
         )
 
 
