@@ -100,6 +100,25 @@ def test_milestones_are_the_truth_to_the_second_by_webhook(rig: Rig, name: str) 
     assert proof <= ({"webhook", "movement"} if name == "returned" else {"webhook"})
 
 
+def test_the_end_of_a_hold_is_exact(rig: Rig) -> None:
+    """Of orders the shop held back, the event of the release is the update's, to the second."""
+    truth = rig.server.truth()["orders"]
+    expected = {
+        order_id: milestone["at_utc"].rstrip("Z")
+        for order_id, order in truth.items()
+        for milestone in order["milestones"]
+        if milestone["kind"] == "released"
+    }
+    found = rows(
+        rig,
+        "select order_id, occurred_at_utc from marts.fct_order_event "
+        "where event_type = 'released' and evidence = 'webhook'",
+    )
+
+    assert len(expected) >= 2
+    assert {own: at.isoformat() for own, at in found} == expected
+
+
 def test_every_event_of_the_shop_is_there(rig: Rig) -> None:
     """Of all three systems; orders, and SHOPLINE's fulfillment orders, are known."""
     counts = dict(rows(rig, "select source, count(*) from staging.webhook_events group by 1"))

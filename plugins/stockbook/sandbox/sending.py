@@ -38,6 +38,7 @@ RETRIES: dict[str, tuple[float, ...]] = {
 """Seconds to wait after each failed try, per source; after the last one a sender gives up (dossiers 5.4 and 1.2)."""
 
 ACCEPTED = 200
+_REFUSED = 0.05
 
 
 class Sending(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -272,6 +273,8 @@ class Sender:
                 status = self._pool.request("POST", address, body=body, headers=headers, redirect=False).status
             except urllib3.exceptions.HTTPError:
                 status = 0
+                # on loopback a refusal comes at once; elsewhere it takes its time
+                self._stop.wait(_REFUSED)
             if not forged and self._draw.random() < self._how.lost_answers:
                 status = 0
         with self._lock:

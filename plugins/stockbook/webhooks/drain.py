@@ -196,7 +196,9 @@ def _stage(
         {"first_no": first_no},
     )
     columns = ", ".join(tables["staging.webhook_events"].columns)
-    accounts = [row[0] for row in con.execute("select distinct account from fresh order by 1").fetchall()]
+    shops = con.execute(
+        "select distinct account from fresh where source = ? order by 1", [shopline_staging.SOURCE]
+    ).fetchall()
     con.execute(
         f"""
         insert into staging.webhook_events
@@ -209,7 +211,7 @@ def _stage(
     new = int(con.execute("select count(*) from fresh").fetchall()[0][0])
     con.execute("drop table fresh")
     con.execute("drop table arrived")
-    for account in accounts:
+    for (account,) in shops:
         found.update(dict.fromkeys(shopline_staging.take(con, tables, account, first_no, stamp)))
     return new
 
