@@ -125,7 +125,7 @@ class Client:
         self._credentials = credentials
         self._clock = clock
         self._policy = policy or RetryPolicy()
-        self._budget = budget or Budget(clock, account.requests_per_second, account.max_connections)
+        self._budget = budget or Budget(clock, account.requests_per_second, account.max_connections, account.burst)
         self._jitter = jitter or Random()  # noqa: S311  # jitter needs no secrecy
         self._stop = Event()
         self._http = _connections(account)

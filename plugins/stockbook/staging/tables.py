@@ -77,7 +77,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
         con.execute(declared_ddl(table))
     have = columns_of_staging(con)
     for table in of_layer(tables, "staging"):
-        if table.source is not None:
+        if table.is_staged:
             if table.table not in have:
                 con.execute(staging_ddl(table))
             add_missing_columns(con, table, have.get(table.table))
