@@ -5,11 +5,13 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
@@ -20,6 +22,7 @@ from stockbook.alerts import notify
 from stockbook.clock import SystemClock
 from stockbook.declarations import load as load_tables
 from stockbook.errors import ConfigError
+from stockbook.morning.summary import Summary, Value
 from stockbook.runs import context as runs
 from stockbook.runs.lock import RunLock
 from stockbook.runs.steps import recorded
@@ -75,7 +78,9 @@ def published_home(home: Path, *alerts: tuple[str, str, str]) -> Settings:
     return settings
 
 
-def finish(settings: Settings, airflow_home: Path, port: int, **more: Any) -> tuple[str, list[Any]]:
+def finish(
+    settings: Settings, airflow_home: Path, port: int, environment: dict[str, str] | None = None, **more: Any
+) -> tuple[str, list[Any]]:
     """Finish the run as Airflow's task does, in a process of its own: the report, and when each alert was sent."""
     notifier = {"notifier": notify.SMTP, "to": ["ops@example.com"], "from_email": "stockbook@example.com"} | more
     mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": port,
@@ -89,6 +94,7 @@ def finish(settings: Settings, airflow_home: Path, port: int, **more: Any) -> tu
         "STOCKBOOK_HOME": str(settings.home),
         "STOCKBOOK_HASH_KEY": KEY,
         "STOCKBOOK_ALERT_NOTIFIER": json.dumps(notifier),
+        **(environment or {}),
     }
     RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).take("r1")
     program = "from stockbook import airflow_steps; airflow_steps.finish('r1')"
@@ -132,6 +138,39 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
     assert "<li>critical: overdue (account main): 12 orders are overdue.</li>" in text
     # what a source wrote is text: neither markup nor a template
     assert "&lt;b&gt;{{ 7 * 7 }}&lt;/b&gt;" in text
+
+
+def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) -> None:
+    """A server that is away is said; then one mail with the report as it lies on disk; the same night again: none."""
+    settings = published_home(tmp_path / "home")
+    summary = Summary(
+        *("r1", AS_OF, AS_OF, "Europe/Prague", "0", "CZK", "average", "landed"),
+        figures=[Value("pieces", "Pieces", "count", "pieces", Decimal(7))],
+        charts=[], listings=[], checks_asked=1, checks_broken=[], oldest=[], alerts=[],
+    )  # fmt: skip
+    settings.published.parent.mkdir()
+    (settings.published.parent / "summary.json").write_bytes(msgspec.json.encode(summary))
+    (settings.published.parent / "report.html").write_text("<h1>The morning {{ 7 * 7 }}</h1>")
+    reports = {"STOCKBOOK_REPORT_NOTIFIER": json.dumps({"to": ["cfo@example.com"], "from_email": "s@example.com"})}
+
+    told, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+    assert "warning: the morning report could not be sent" in told
+    assert "GREEN (published)" in told
+
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        for _ in range(2):
+            told, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+            assert "could not be sent" not in told
+    finally:
+        server.stop()
+
+    (mail,) = inbox.mails
+    assert mail["To"] == "cfo@example.com"
+    text = "".join(part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart())
+    assert "<h1>The morning {{ 7 * 7 }}</h1>" in text
 
 
 def test_a_wrong_notifier_leaves_the_night_published(tmp_path: Path) -> None:

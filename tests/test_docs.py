@@ -32,6 +32,27 @@ def test_every_command_is_documented() -> None:
     assert [name for name in names if not re.search(rf"stockbook {name}\b", EVERYTHING)] == []
 
 
+def test_every_command_of_a_group_is_documented() -> None:
+    """`stockbook bi serve` and the like: each is named in a document."""
+    names = [
+        f"{group.name} {command.name or getattr(command.callback, '__name__', '')}".replace("_", "-")
+        for group in app.registered_groups
+        if group.typer_instance
+        for command in group.typer_instance.registered_commands
+    ]
+
+    assert len(names) > 5
+    assert [name for name in names if not re.search(rf"stockbook {name}\b", EVERYTHING)] == []
+
+
+def test_every_dag_is_documented() -> None:
+    """Each DAG of the folder is named in the document of running, with its schedule's words."""
+    ids = re.findall(r'dag_id="(\w+)"', "\n".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
+
+    assert "nightly" in ids
+    assert [name for name in ids if f"`{name}`" not in DOCS["running.md"]] == []
+
+
 def test_every_parameter_of_a_night_is_documented() -> None:
     """Each stands in the table of parameters and is a parameter of the DAG."""
     dag = (PROJECT / "dags" / "nightly.py").read_text()

@@ -29,7 +29,7 @@ class Nights:
     def night(self, as_of: str, publish: bool = True) -> None:
         """Build as of a local time, compare with what is published, publish."""
         self.orders.build(as_of, "reports.sla_daily")
-        context = BuildContext(at(as_of), "test", PRAGUE, POLICY, load(MODELS), self.published)
+        context = BuildContext(at(as_of), "test", PRAGUE, POLICY, load(MODELS), published=self.published)
         self.orders.con.execute("detach database if exists published")
         changes.build(self.orders.con, context)
         if publish:

@@ -15,7 +15,7 @@ from reference_valuation import FIGURES, Move, books
 from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.staging.tables import create_all
-from stockbook.valuation import ledger, policy
+from stockbook.valuation import batches, policy
 from stockbook.warehouse.build import _run
 from stockbook.warehouse.models import steps
 from stockbook.warehouse.programs import BuildContext
@@ -40,11 +40,11 @@ OURS = (
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
-    def __init__(self, policy_dir: Path = POLICY) -> None:
+    def __init__(self, policy_dir: Path = POLICY, also: tuple[str, ...] = ()) -> None:
         self.con = duckdb.connect()
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = [step for step in steps(SQL, self.tables) if step.name in OURS]
+        self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
         create_all(self.con, self.tables)
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
@@ -237,7 +237,7 @@ def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.Monke
     rows: Callable[[], list[Any]] = lambda: [shop.ask(f"select * from {name} order by all") for name in tables]  # noqa: E731
     shop.build()
     together = rows()
-    monkeypatch.setattr(ledger, "BATCH_ROWS", 1)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 1)
     shop.build()
     assert rows() == together
     assert together[0]
@@ -468,6 +468,7 @@ def test_an_empty_ledger_gives_empty_facts(shop: Shop) -> None:
         ("headline: {method: lifo}", r"valuation.yml line 1, headline.method: .*'lifo'"),
         ("nrv_factor: 1.5", r"valuation.yml line 1, nrv_factor: expected a number from 0 to 1"),
         ("valuation_currency: Kc", r"valuation.yml line 1, valuation_currency: expected a currency"),
+        ("day_zone: Europe/Praha", r"valuation.yml line 1, day_zone: expected a time zone"),
         ("opening_balance: {main: soon}", r"valuation.yml line 1, opening_balance"),
         ("damaged_quantity_is_additive: perhaps", r"valuation.yml line 1, damaged_quantity_is_additive"),
         ("headlines: {}", r"valuation.yml .*headlines"),

@@ -14,12 +14,14 @@ from typing import Annotated
 
 import typer
 
+from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
 from stockbook.sla.cli import app as sla_app
+from stockbook.webhooks.cli import app as hooks_app
 
 app = typer.Typer(
     name="stockbook",
@@ -29,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
+app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
+app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
@@ -83,14 +87,28 @@ def load(
     name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
 ) -> None:
     """Make the books of an empty home from landed pages, night by night, without asking an API."""
-    from stockbook import night
+    from stockbook.night import Night
+    from stockbook.replay import replay
     from stockbook.runs.report import text
 
     clock = SystemClock()
     with _progress(clock) as progress:
-        tonight = night.Night(Settings.load(), clock, progress)
-        made = night.replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+        tonight = Night(Settings.load(), clock, progress)
+        made = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
     typer.echo(text(made))
+
+
+@app.command()
+def dictionary(
+    to: Annotated[Path, typer.Option(help="Folder to write it to; one that holds a dictionary is replaced.")],
+) -> None:
+    """Write the data dictionary as a static site: one page a table, with search and lineage."""
+    from stockbook import declarations
+    from stockbook.dictionary import questions, site
+
+    models = Settings.load().models_dir
+    made = site.write(to.absolute(), models, declarations.load(models), questions.read())
+    typer.echo(f"{made} pages; open {to.absolute() / 'index.html'}")
 
 
 @app.command()
@@ -187,15 +205,22 @@ def _latest(settings: Settings) -> str:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input.")],
+    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input; none opens a prompt.")] = "",
     limit: Annotated[int, typer.Option(help="Rows to print at most; 0 = all.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
 ) -> None:
-    """Run one query on the published file, safely during a night too."""
+    """Run one query on the published file, or open a prompt on it; safe during a night too."""
     import duckdb
 
     from stockbook.warehouse.connect import reader
 
+    if not query:
+        from stockbook import declarations
+        from stockbook.prompt import Prompt
+
+        settings = Settings.load()
+        Prompt(settings.published, declarations.load(settings.models_dir), limit).cmdloop()
+        return
     text = sys.stdin.read() if query == "-" else query
     with reader(Settings.load().published) as con:
         try:
@@ -268,11 +293,14 @@ def setup(
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
     from stockbook.airflow_home import prepare
     from stockbook.settings import PROJECT
-    from stockbook.valuation.replay import warm_up
+    from stockbook.sources import sliced
+    from stockbook.valuation import replay
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
-    warm_up()  # compiles the replay once, so that the first night does not
+    # compiled once here, so that the first night does not
+    replay.warm_up()
+    sliced.warm_up()
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
 

@@ -67,3 +67,7 @@ class PublishFailed(StockbookError):
 
 class NotifyFailed(StockbookError):
     """A notifier did not take the alerts; they stay unsent and are sent after the next night."""
+
+
+class InboxUnavailable(StockbookError):
+    """An event could not be made durable: its sender must send it again."""

@@ -51,8 +51,10 @@ events as (
             when 'OrderStatusChangedToCreated' then 'sent_back'
         end as event_type,
         -- one that was not on hold when it was created tells nothing new
-        case when event_type in ('OrderCreated', 'OrderUpdated') then cast(payload ->> 'on_hold' as boolean) end
-            as is_on_hold,
+        case
+            when event_type in ('OrderCreated', 'OrderUpdated')
+                then try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean)
+        end as is_on_hold,
         occurred_at,
         occurred_at_utc,
         received_at_utc,

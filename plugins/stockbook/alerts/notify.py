@@ -36,17 +36,18 @@ class Notifier(msgspec.Struct, frozen=True):
 
     target: str
     arguments: dict[str, Any]
+    variable: str = VARIABLE
 
 
-def parse(text: str) -> Notifier | None:
+def parse(text: str, variable: str = VARIABLE) -> Notifier | None:
     """
-    The setting from its JSON; None when it is empty.
+    The setting ``variable`` from its JSON; None when it is empty.
 
     Raises ConfigError saying what was expected; the arguments may hold addresses and are not quoted.
     """
     if not text.strip():
         return None
-    expected = f'{VARIABLE} must be a JSON object such as {{"notifier": "{SMTP}", "to": "ops@example.com"}}'
+    expected = f'{variable} must be a JSON object such as {{"notifier": "{SMTP}", "to": "ops@example.com"}}'
     try:
         written = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
@@ -54,7 +55,7 @@ def parse(text: str) -> Notifier | None:
     target = written.pop("notifier", SMTP)
     if not isinstance(target, str) or "." not in target:
         raise ConfigError(f"{expected}; `notifier` must be the path of a class, package.module.Class.")
-    return Notifier(target, (SMTP_DEFAULTS if target == SMTP else {}) | written)
+    return Notifier(target, (SMTP_DEFAULTS if target == SMTP else {}) | written, variable)
 
 
 def make(notifier: Notifier) -> Any:
@@ -66,28 +67,34 @@ def make(notifier: Notifier) -> Any:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"{VARIABLE} names {notifier.target}, which cannot be imported ({type(error).__name__}): "
+            f"{notifier.variable} names {notifier.target}, which cannot be imported ({type(error).__name__}): "
             "install its provider, or correct the path."
         ) from None
     if not (isinstance(kind, type) and issubclass(kind, BaseNotifier)):
-        raise ConfigError(f"{VARIABLE} names {notifier.target}, which is no notifier of Airflow.")
+        raise ConfigError(f"{notifier.variable} names {notifier.target}, which is no notifier of Airflow.")
     try:
         return kind(**notifier.arguments)
     except TypeError as error:
-        raise ConfigError(f"{VARIABLE} gives {name} arguments it does not take: {error}.") from None
+        raise ConfigError(f"{notifier.variable} gives {name} arguments it does not take: {error}.") from None
     except Exception as error:
-        raise ConfigError(f"{VARIABLE}: {name} cannot be made of its arguments ({type(error).__name__}).") from error
+        raise ConfigError(
+            f"{notifier.variable}: {name} cannot be made of its arguments ({type(error).__name__})."
+        ) from error
 
 
 def send(notifier: Notifier, alerts: list[Alert], as_of: datetime) -> None:
+    """Send alerts as one message, ``as_of`` (local) in its subject. Raises as ``deliver`` does."""
+    deliver(notifier, content(alerts, as_of))
+
+
+def deliver(notifier: Notifier, context: Any) -> None:
     """
-    Send alerts as one message, ``as_of`` (local) in its subject.
+    Send one message; the notifier's arguments are templates over ``context``.
 
     Raises ConfigError for a wrong setting and NotifyFailed when the notifier did not take it. A notifier is
     not called but asked to render and notify: called, it logs its failure and says nothing.
     """
     made = make(notifier)
-    context: Any = content(alerts, as_of)
     try:
         made.render_template_fields(context)
         made.notify(context)

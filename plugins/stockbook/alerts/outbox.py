@@ -10,8 +10,34 @@ from pathlib import Path
 
 import duckdb
 
-from stockbook.alerts import rules
+from stockbook.alerts import notify, rules
 from stockbook.alerts.notify import Alert
+from stockbook.errors import StockbookError
+from stockbook.settings import Settings
+
+
+def send_new(con: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, now: datetime) -> list[str]:
+    """
+    Send what stands as of a local time and was not sent, at ``now`` (UTC); returns notes for the run report.
+
+    Without a notifier the report is all there is: it names an alert on the night that raised it.
+    """
+    notifier = notify.parse(settings.alert_notifier)
+    alerts = unsent(con, as_of)
+    if notifier is None:
+        return [f"alert: {notify.line(alert)}" for alert in alerts if alert.raised_as_of == as_of]
+    notes = [f"alert: {notify.line(alert)}" for alert in alerts]
+    if not alerts:
+        return notes
+    try:
+        notify.send(notifier, alerts, as_of)
+    except StockbookError as error:
+        return [
+            *notes,
+            f"warning: {len(alerts)} alerts could not be sent and stay unsent until the next night: {error}",
+        ]
+    mark_sent(con, alerts, now.replace(tzinfo=None, microsecond=0))
+    return notes
 
 
 def unsent(con: duckdb.DuckDBPyConnection, as_of: datetime) -> list[Alert]:

@@ -19,8 +19,9 @@ from stockbook.declarations import Table
 
 class BuildContext(NamedTuple):
     """
-    What a program may know of the run: ``as_of`` is naive local wall clock of ``zone``.
+    What a program may know of the run.
 
+    ``as_of`` is naive local wall clock of ``zone``; with ``full_refresh`` nothing of earlier nights may be kept;
     ``published`` is the file readers have now, where there is one to compare with.
     """
 
@@ -29,6 +30,7 @@ class BuildContext(NamedTuple):
     zone: ZoneInfo
     policy_dir: Path
     tables: dict[str, Table]
+    full_refresh: bool = False
     published: Path | None = None
 
 
@@ -67,6 +69,20 @@ PROGRAMS = {
             "staging.stock_levels",
             "staging.variants_history",
             "marts.dim_variant",
+            "meta.current_run",
+            "meta.run",
+        ),
+    ),
+    "known_stock": Program(
+        "stockbook.valuation.known_program:write_known_stock",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.fct_stock_movement",
+            "marts.fct_stock_movement_version",
             "meta.current_run",
         ),
     ),
