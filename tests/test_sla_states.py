@@ -451,11 +451,22 @@ def test_the_backlog_sorts_what_has_not_left() -> None:
 _hours = st.integers(min_value=0, max_value=200)
 _statuses = st.sampled_from([*PROGRESS, "teleported"])
 _events = st.sampled_from(
-    (
-        "OrderCreated OrderUpdated OrderCanceled OrderPushedToExpedition OrderPacked OrderReturned OrderNotSent OrderSent "
-        "OrderDelivered OrderRestored OrderStatusChangedToWaitingForStorage OrderStatusChangedToCreated "
-        "OrderDeliveryChanged OrderTeleported"
-    ).split()
+    [
+        "OrderCreated",
+        "OrderUpdated",
+        "OrderCanceled",
+        "OrderPushedToExpedition",
+        "OrderPacked",
+        "OrderReturned",
+        "OrderNotSent",
+        "OrderSent",
+        "OrderDelivered",
+        "OrderRestored",
+        "OrderStatusChangedToWaitingForStorage",
+        "OrderStatusChangedToCreated",
+        "OrderDeliveryChanged",
+        "OrderTeleported",
+    ]
 )
 # also before the creation and after now
 _any_hour = st.integers(min_value=-30, max_value=500)
