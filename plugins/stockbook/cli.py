@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -223,13 +224,18 @@ def setup(
     port: Annotated[int, typer.Option(help="Port of Airflow's web page and API.")] = 8080,
 ) -> None:
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
+    from stockbook import declarations
     from stockbook.airflow_home import prepare
     from stockbook.settings import PROJECT
-    from stockbook.valuation.replay import warm_up
+    from stockbook.valuation.program import warm_up
+    from stockbook.warehouse.programs import BuildContext
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
-    warm_up()  # compiles the replay once, so that the first night does not
+    settings = Settings.load()
+    tables = declarations.load(settings.models_dir)
+    # compiles the replay once, so that the first night does not
+    warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
 
