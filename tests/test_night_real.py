@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from rig import Rig
@@ -50,18 +51,50 @@ def test_a_year_of_real_orders_equals_the_truth(rig: Rig, server: Running) -> No
 
 
 def test_the_value_of_every_day_is_the_sum_over_variants(rig: Rig) -> None:
-    """For days all over the year, reports.stock_value_on adds up to reports.stock_value_daily to the last digit."""
-    days = [
-        day for (day,) in rig.rows("select date from reports.stock_value_daily where day(date) in (1, 15) order by 1")
-    ]
-    assert len(days) > 20
+    """For every day, all measures of reports.stock_value_on add up to stock_value_daily, to the last digit."""
+    measures = [name for name, *_ in rig.rows("describe reports.stock_value_daily") if name not in ("account", "date")]
+    daily = rig.rows(f"select date, {', '.join(measures)} from reports.stock_value_daily order by date")
+    assert len(daily) > 365
+    assert all(value is not None for row in daily for value in row)
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in measures)
+    with duckdb.connect(str(rig.settings.published), read_only=True) as con:
+        for day, *told in daily:
+            assert con.execute(f"select {sums} from reports.stock_value_on(date '{day}')").fetchall() == [
+                tuple(told)
+            ], day
 
-    for day in days:
-        told = rig.rows(
-            f"select stock_value, fifo_landed_value from reports.stock_value_daily where date = date '{day}'"
+
+def test_layers_and_ages_are_the_balance(rig: Rig) -> None:
+    """FIFO layers less what is owed, and the ages of both methods, are the stock of the last day."""
+    balance = rig.rows("""
+        select sum(quantity), sum(fifo_landed_value), sum(fifo_bare_value), sum(average_landed_value),
+            sum(average_bare_value)
+        from marts.fct_stock_balance where valid_to is null
+    """)[0]
+    layers = rig.rows("""
+        select sum(quantity), sum(landed_value), sum(bare_value) from (
+            select quantity_left as quantity, landed_value, bare_value from marts.fct_stock_layer
+            union all
+            select -quantity, -landed_cost, -bare_cost from marts.fct_cost_allocation where receipt_id is null
         )
-        summed = rig.rows(
-            "select coalesce(sum(average_landed_value), 0), coalesce(sum(fifo_landed_value), 0) "
-            f"from reports.stock_value_on(date '{day}')"
-        )
-        assert told == summed, day
+    """)[0]
+    ages = rig.rows("""
+        select sum(quantity), sum(fifo_landed_value), sum(fifo_bare_value), sum(average_landed_value),
+            sum(average_bare_value)
+        from reports.stock_ageing
+    """)[0]
+    assert balance[0] > 10_000
+    assert (layers, ages) == (balance[:3], balance)
+
+
+def test_months_and_what_was_known_agree_with_the_days(rig: Rig) -> None:
+    """Each month's closing is its last day's stock, and what is known today is what is known."""
+    closings = rig.rows(
+        "select last_day(month), sum(closing_value) from reports.stock_movements_monthly where pool = 'sellable' "
+        "group by 1 order by 1"
+    )
+    assert len(closings) > 12
+    for day, value in closings[:-1]:
+        now = rig.rows(f"select sum(stock_value) from reports.stock_value_on(date '{day}')")
+        known = f"select sum(stock_value) from reports.stock_value_on_as_known(date '{day}', date '{END.date()}')"
+        assert [(value,)] == now == rig.rows(known), day

@@ -16,7 +16,7 @@ from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.staging.tables import create_all
 from stockbook.valuation import batches, policy
-from stockbook.warehouse.build import _run
+from stockbook.warehouse.build import run_step
 from stockbook.warehouse.models import steps
 from stockbook.warehouse.programs import BuildContext
 from test_valuation_replay import NEAR, Defaults, in_order
@@ -40,11 +40,11 @@ OURS = (
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
-    def __init__(self, policy_dir: Path = POLICY) -> None:
+    def __init__(self, policy_dir: Path = POLICY, also: tuple[str, ...] = ()) -> None:
         self.con = duckdb.connect()
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = [step for step in steps(SQL, self.tables) if step.name in OURS]
+        self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
         create_all(self.con, self.tables)
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
@@ -117,7 +117,7 @@ class Shop:
         self.con.execute("delete from meta.current_run")
         self.con.execute("insert into meta.current_run values ('run-1', ?, 'Europe/Prague')", [as_of])
         for step in self.steps:
-            _run(self.con, step, context)
+            run_step(self.con, step, context)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.execute(sql).fetchall()
@@ -468,6 +468,7 @@ def test_an_empty_ledger_gives_empty_facts(shop: Shop) -> None:
         ("headline: {method: lifo}", r"valuation.yml line 1, headline.method: .*'lifo'"),
         ("nrv_factor: 1.5", r"valuation.yml line 1, nrv_factor: expected a number from 0 to 1"),
         ("valuation_currency: Kc", r"valuation.yml line 1, valuation_currency: expected a currency"),
+        ("day_zone: Europe/Praha", r"valuation.yml line 1, day_zone: expected a time zone"),
         ("opening_balance: {main: soon}", r"valuation.yml line 1, opening_balance"),
         ("damaged_quantity_is_additive: perhaps", r"valuation.yml line 1, damaged_quantity_is_additive"),
         ("headlines: {}", r"valuation.yml .*headlines"),

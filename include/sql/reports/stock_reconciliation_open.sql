@@ -13,6 +13,9 @@ reconciliation as (
         snapshot_quantity,
         ledger_quantity,
         quantity_diff,
+        snapshot_unit_price,
+        average_bare_unit_cost,
+        average_landed_unit_cost,
         first_seen_date
     from marts.fct_stock_reconciliation
 
@@ -55,6 +58,9 @@ select
     r.snapshot_quantity,
     r.ledger_quantity,
     r.quantity_diff,
+    r.snapshot_unit_price,
+    r.average_bare_unit_cost,
+    r.average_landed_unit_cost,
     r.first_seen_date
 from reconciliation as r
 inner join latest as l

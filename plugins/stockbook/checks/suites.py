@@ -29,12 +29,23 @@ def of_table(table: Table) -> list[Expectation]:
     found = []
     if table.grain and table.kind != "view":
         found.append(_grain(table))
-    found += [
-        Expectation(table, f"{name} is there", "fail", "ExpectColumnValuesToNotBeNull", {"column": name})
-        for name, column in table.columns.items()
-        if column.required and table.kind != "view"
-    ]
+    required = [name for name, column in table.columns.items() if column.required and table.kind != "view"]
+    if table.layer == "reports":
+        # many measures of one making: asked for together, for each question costs some 20 ms
+        found += [_there(table, required)] if required else []
+    else:
+        found += [
+            Expectation(table, f"{name} is there", "fail", "ExpectColumnValuesToNotBeNull", {"column": name})
+            for name in required
+        ]
     return found + [_declared(table, check) for check in table.checks]
+
+
+def _there(table: Table, required: list[str]) -> Expectation:
+    keys = ", ".join(table.grain)
+    missing = " ".join(f"when {name} is null then '{name}'" for name in required)
+    query = f"select {keys}, case {missing} end as missing_column from {table.name} where missing_column is not null"
+    return Expectation(table, "required columns are there", "fail", ROWS, {"unexpected_rows_query": query})
 
 
 def _grain(table: Table) -> Expectation:

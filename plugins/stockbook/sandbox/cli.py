@@ -7,11 +7,14 @@ import urllib.parse
 import urllib.request
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stockbook.errors import ConfigError, StockbookError, Unreachable
+
+if TYPE_CHECKING:
+    from stockbook.sandbox.shop import Shop
 
 app = typer.Typer(
     no_args_is_help=True, help="An invented (or replayed) shop behind both APIs, with a clock and faults."
@@ -23,6 +26,12 @@ OrdersCount = Annotated[int, typer.Option("--orders-count", help="Orders of the 
 History = Annotated[
     Path | None,
     typer.Option("--orders", help="Replay this order history (CSV or Parquet, layout of the Online Retail data set)."),
+]
+Which = Annotated[
+    Literal["invented", "examples"],
+    typer.Option(
+        "--shop", help="examples: the worked examples of docs/valuation.md, for nights on 10 March and 10 June 2025."
+    ),
 ]
 
 
@@ -46,25 +55,29 @@ def serve(
     variants: Variants = 2_000,
     orders_count: OrdersCount = 12_000,
     orders: History = None,
+    which: Which = "invented",
     clock: Annotated[
         str, typer.Option(help="Local wall time of the shop; default: 02:15 on the day after its last.")
     ] = "",
     token: Annotated[str, typer.Option(help="The token both APIs accept.")] = "sandbox-token",  # noqa: S107 - of an invented shop
+    hooks_to: Annotated[
+        str, typer.Option(help="Send events here as the clock moves on: <this>/<source>/<account>, on loopback.")
+    ] = "",
+    hooks_account: Annotated[str, typer.Option(help="The account events are sent for.")] = "main",
     ready_file: Annotated[
         Path | None,
         typer.Option("--ready-file", help="Write JSON with url, token and clock here once connections are accepted."),
     ] = None,
 ) -> None:
-    """Serve fulfillment.cz and FlickRocket on one loopback port until interrupted."""
+    """Serve fulfillment.cz, FlickRocket and SHOPLINE's subscriptions on one loopback port until interrupted."""
     from stockbook.sandbox.serving import serve as run
-    from stockbook.sandbox.shop import Shop
     from stockbook.sandbox.state import Sandbox
 
     try:
         given = _local(clock) if clock else None
-        shop = Shop(seed=seed, variants=variants, orders=orders_count, history=orders)
+        shop = _shop(which, seed, variants, orders_count, orders)
         night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
-        sandbox = Sandbox(shop, given or night, token)
+        sandbox = Sandbox(shop, given or night, token, hooks_to=hooks_to, hooks_account=hooks_account)
         run(
             sandbox,
             host,
@@ -87,6 +100,7 @@ def truth(
     variants: Variants = 2_000,
     orders_count: OrdersCount = 12_000,
     orders: History = None,
+    which: Which = "invented",
 ) -> None:
     """Write what is true at a clock (stock, orders with milestones, counts), from the shop's own ledger."""
     try:
@@ -94,9 +108,7 @@ def truth(
         if url:
             body = _asked(f"{url.rstrip('/')}/_sandbox/truth?{urllib.parse.urlencode({'at': at})}")
         else:
-            from stockbook.sandbox.shop import Shop
-
-            shop = Shop(seed=seed, variants=variants, orders=orders_count, history=orders)
+            shop = _shop(which, seed, variants, orders_count, orders)
             body = json.dumps(shop.truth(when), ensure_ascii=False).encode()
         partial = out.with_name(f".{out.name}.part")
         try:
@@ -107,6 +119,16 @@ def truth(
     except StockbookError as error:
         raise _exit(error) from None
     typer.echo(f"truth at {when.isoformat(sep=' ')} written to {out} ({len(body):,} bytes)")
+
+
+def _shop(which: str, seed: int, variants: int, orders: int, history: Path | None) -> "Shop":
+    if which == "examples":
+        from stockbook.sandbox.examples import ExampleShop
+
+        return ExampleShop()
+    from stockbook.sandbox.shop import Shop
+
+    return Shop(seed=seed, variants=variants, orders=orders, history=history)
 
 
 def _asked(address: str) -> bytes:

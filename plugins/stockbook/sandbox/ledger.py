@@ -319,7 +319,7 @@ def average_prices(movements: Movements, seen: Ints, variants: int, prices: Ints
     owner = variant[receipt]
     rank = np.arange(len(receipt)) - np.searchsorted(owner, owner)
     average = np.full(variants, np.nan)
-    fallback = prices[PURCHASE] / money.SCALE
+    fallback = np.where(prices[PURCHASE] == money.NULL, 0, prices[PURCHASE]) / money.SCALE
     for step in range(int(rank.max()) + 1 if len(rank) else 0):
         at = receipt[rank == step]
         who = variant[at]

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -30,6 +31,7 @@ class ValuationPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     valuation_currency: str = "CZK"
     nrv_factor: Decimal = Decimal(1)
     damaged_quantity_is_additive: bool = True
+    day_zone: str = "Europe/Prague"
     opening_balance: dict[str, date] = {}
 
 
@@ -41,9 +43,31 @@ def read(policy_dir: Path) -> ValuationPolicy:
         raise file.refusal(
             ("valuation_currency",), f"expected a currency of three capital letters, got {policy.valuation_currency!r}"
         )
+    try:
+        ZoneInfo(policy.day_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise file.refusal(
+            ("day_zone",), f"expected a time zone such as Europe/Prague, got {policy.day_zone!r}"
+        ) from None
     exponent = policy.nrv_factor.as_tuple().exponent
     if not isinstance(exponent, int) or not 0 <= policy.nrv_factor <= 1 or exponent < -6:
         raise file.refusal(
             ("nrv_factor",), f"expected a number from 0 to 1 with at most six decimals, got {str(policy.nrv_factor)!r}"
+        )
+    return policy
+
+
+def read_for(policy_dir: Path, zone: ZoneInfo) -> ValuationPolicy:
+    """
+    The settings for a run whose local times are of ``zone``.
+
+    Raises ConfigError as ``read`` does, and for a ``day_zone`` that is another: movements carry local times only,
+    so a day can end at no other midnight than theirs.
+    """
+    policy = read(policy_dir)
+    if policy.day_zone != zone.key:
+        raise PolicyFile(policy_dir / "valuation.yml").refusal(
+            ("day_zone",),
+            f"expected the zone of the run's local times, {zone.key} (STOCKBOOK_ZONE), got {policy.day_zone}",
         )
     return policy

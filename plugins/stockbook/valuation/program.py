@@ -48,7 +48,7 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 
     Raises ConfigError for settings that are wrong, ModelFailed for a ledger that cannot be replayed.
     """
-    settings = policy.read(context.policy_dir)
+    settings = policy.read_for(context.policy_dir, context.zone)
     _write_setting(con, context.tables[SETTING], settings)
     rules = stored.rules(
         context.tables,
@@ -126,12 +126,13 @@ def _write_setting(con: duckdb.DuckDBPyConnection, table: Table, settings: Valua
     con.execute(f"create or replace table {SETTING} ({stored.columns_of(table)})")
     con.execute(
         f"insert into {SETTING} by name select ? as headline_method, ? as headline_basis, ? as valuation_currency, "
-        "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive",
+        "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive, ? as day_zone",
         [
             settings.headline.method,
             settings.headline.basis,
             settings.valuation_currency,
             str(settings.nrv_factor),
             settings.damaged_quantity_is_additive,
+            settings.day_zone,
         ],
     )
