@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Superset cannot share an environment with Airflow
+BI := .venv-bi
 export PYTHONPATH := $(CURDIR)/plugins
 # some machines switch the cache of compiled modules off: every start of Airflow and Great Expectations would cost seconds more
 export PYTHONDONTWRITEBYTECODE :=
@@ -10,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
-.PHONY: help setup demo test test-fast lint types lock clean
+.PHONY: help setup demo bi test test-fast lint types browser lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -21,7 +23,10 @@ setup: $(VENV)/.runtime  ## install, and make an Airflow home in ./airflow_home
 demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORDERS=file replays a real order history)
 	$(BIN)/python -m stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")
 
-test: $(VENV)/.dev lint types  ## everything: lint, types, all tests
+bi: $(VENV)/.runtime $(BI)/.superset  ## the dashboards over the published file (of STOCKBOOK_HOME, else of the demo), on loopback
+	$(BIN)/python -m stockbook bi serve $(ARGS)
+
+test: $(VENV)/.dev $(BI)/.superset browser lint types  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, no slow tests
@@ -37,15 +42,25 @@ types: $(VENV)/.dev
 lock: $(VENV)/.uv  ## compile requirements*.txt from requirements*.in
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q bi/superset/requirements.in -o bi/superset/requirements.txt
 
 clean:  ## remove what was installed and what the demo wrote
-	rm -rf $(VENV) data/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BI) data/demo data/bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.uv: requirements-bootstrap.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Stockbook needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another with PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 	@touch $@
+
+$(BI)/.superset: $(VENV)/.uv bi/superset/requirements.txt
+	$(PYTHON) -m venv $(BI)
+	$(BIN)/uv pip install -q --python $(BI)/bin/python --require-hashes -r bi/superset/requirements.txt || $(BI)/bin/python -m pip install -q --require-hashes -r bi/superset/requirements.txt
+	@touch $@
+
+# tests of pages need a browser; without one, and without the right to install one, they are skipped and say so
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo "No chromium: tests of pages will be skipped."
 
 # pip is the fallback for machines whose package index only pip is configured for
 $(VENV)/.runtime: $(VENV)/.uv requirements.txt

@@ -33,6 +33,19 @@ def tell(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
     return add
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist hands what it was told to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = session.config.stash.get(TOLD, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    told = node.config.stash.setdefault(TOLD, {})
+    for section, lines in getattr(node, "workeroutput", {}).get("told", {}).items():
+        told.setdefault(section, []).extend(lines)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for section, lines in config.stash.get(TOLD, {}).items():
         terminalreporter.section(section)

@@ -22,6 +22,8 @@ class Asked:
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
     def number(self, name: str, default: int) -> int:
         return int(self.query.get(name, [str(default)])[0])
@@ -55,7 +57,8 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            sent = answer(Asked(parts.path, parse_qs(parts.query), dict(self.headers)))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            sent = answer(Asked(parts.path, parse_qs(parts.query), dict(self.headers), self.command, body))
             self.send_response(sent.status)
             self.send_header("Content-Type", sent.kind)
             self.send_header("Content-Length", str(len(sent.body) + sent.cut))
@@ -65,6 +68,8 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
             self.wfile.write(sent.body)
             if sent.cut:
                 self.close_connection = True
+
+        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of the standard library
 
         def log_message(self, format: str, *args: object) -> None: ...
 

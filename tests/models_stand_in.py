@@ -60,4 +60,7 @@ def _build(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], name: str, 
     done.add(name)
     for needed in _reads(name):
         _build(con, tables, needed, done)
-    replace_table(con, tables[name], _text(name))
+    if tables[name].kind == "view":
+        con.execute(f"create or replace view {name} as {_text(name)}")
+    else:
+        replace_table(con, tables[name], _text(name))

@@ -1,5 +1,6 @@
 """Rows of staging for tests of orders: what polls saw, what was ordered, what moved."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ class Orders:
 
     con: duckdb.DuckDBPyConnection = field(default_factory=warehouse)
     movements: int = 0
+    events: int = 0
 
     def order(
         self,
@@ -128,6 +130,40 @@ class Orders:
             """,
             [account, self.movements, variant_id, direction, order_id, pieces, damaged, moved, at(moved)],
         )
+
+    def event(
+        self, order_id: str, event_type: str, occurred: str, on_hold: bool | None = None, received: str | None = None,
+        event_id: str | None = None, account: str = "main",
+    ) -> None:  # fmt: skip  # one line per argument says no more
+        """A webhook event of the order (local), received at once or at ``received``; arrivals in order of calls."""
+        self.events += 1
+        instant: datetime | None = utc(occurred)
+        if instant and instant.replace(tzinfo=UTC).astimezone(PRAGUE).replace(tzinfo=None) != at(occurred):
+            instant = None  # the drain gives a time of the skipped hour no instant
+        self.con.execute(
+            """
+            insert into staging.webhook_events (account, source, event_id, event_type, occurred_text, occurred_at,
+                occurred_at_utc, received_at_utc, received_no, subject_kind, subject_id, payload)
+            values (?, 'fulfillment_cz', ?, ?, ?, ?, ?, ?, ?, 'order', ?, ?)
+            """,
+            [
+                account,
+                event_id or f"e{self.events}",
+                event_type,
+                occurred,
+                at(occurred),
+                instant,
+                utc(received or occurred),
+                self.events,
+                order_id,
+                json.dumps({"id": order_id} | ({} if on_hold is None else {"on_hold": on_hold})),
+            ],
+        )
+
+    def told(self, order_id: str, *events: tuple[str, str], account: str = "main") -> None:
+        """Several events of the order: ``(event_type, local time)``."""
+        for event_type, occurred in events:
+            self.event(order_id, event_type, occurred, account=account)
 
     def build(self, as_of: str, model: str = "marts.fct_fulfillment", policy_dir: Path = POLICY) -> None:
         """Build a model and what it reads."""

@@ -10,6 +10,7 @@ import duckdb
 
 from stockbook import connections, night
 from stockbook.clock import Clock, SystemClock
+from stockbook.declarations import of_layer
 from stockbook.errors import SourceError
 from stockbook.night import Night
 from stockbook.progress import Progress, Silent
@@ -19,6 +20,7 @@ from stockbook.sandbox import Running
 from stockbook.settings import Settings
 from stockbook.sources.http import RetryPolicy
 
+OF_A_DAY = {"stock_levels": "snapshot_date", "currency_rates": "rate_date"}
 KEY = "a key for tests, long enough"
 
 
@@ -119,6 +121,22 @@ class Rig:
     def staged(self, *without: str) -> dict[str, tuple[int, int]]:
         """Rows and content hash of staging in the writer's file, less what tells who wrote a row and when."""
         return hashes(self.settings.warehouse, "staging", without=("_run_id", "_loaded_at", *without))
+
+    def current(self, last: datetime) -> dict[str, list[Any]]:
+        """
+        What staging says of the source after the night ``last``: every table's rows that are not deleted, of what is of
+        a day the last one's, without the columns that tell who read them and when.
+        """
+        found = {}
+        with duckdb.connect(str(self.settings.warehouse), read_only=True) as con:
+            for table in of_layer(self.tonight().tables, "staging"):
+                if table.table != "quarantine":
+                    columns = ", ".join(name for name in table.columns if not name.startswith("_"))
+                    day = OF_A_DAY.get(table.table)
+                    only = f"and {day} = date '{last:%Y-%m-%d}'" if day else ""
+                    query = f"select {columns} from {table.name} where _deleted_at is null {only} order by all"
+                    found[table.table] = con.execute(query).fetchall()
+        return found
 
     def hashes(self, schema: str = "marts") -> dict[str, tuple[int, int]]:
         """Rows and content hash of every published table of a schema."""

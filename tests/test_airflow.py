@@ -10,16 +10,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import requests
 
+import hooks_rig as hooks
+from browser import browser_page, needs_browser
+from hooks_rig import Line
 from rig import KEY, Rig, nights_before
 from stockbook.airflow_home import environment, prepare
 from stockbook.clock import SystemClock
 from stockbook.demo import differences
+from stockbook.inbox import Arrival, Inbox
 from stockbook.sandbox import Running, Shop, running
-from stockbook.sandbox.people import PERSONAL_PATTERN
 from stockbook.settings import PROJECT
+from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
@@ -71,7 +76,7 @@ def python(program: str, variables: dict[str, str]) -> str:
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """One DAG, without an import error, with these tasks, the writer's in the pool of one slot, and no heavy import."""
+    """Two DAGs without an import error, their tasks, the writer's in the pool of one slot, and no heavy import."""
     told = json.loads(
         python(
             """
@@ -81,6 +86,7 @@ bag = DagBag(sys.argv[1] if len(sys.argv) > 1 else None)
 dag = bag.dags["nightly"]
 heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
 print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
+                  "drain": [task.pool for task in bag.dags["webhooks_drain"].tasks],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
 """,
             variables,
@@ -88,7 +94,8 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert told["errors"] == {}
-    assert told["dags"] == ["nightly"]
+    assert sorted(told["dags"]) == ["nightly", "webhooks_drain"]
+    assert told["drain"] == ["stockbook_writer"]
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
     assert told["heavy"] == []
@@ -106,6 +113,39 @@ print("state", run.state)
 
     truth = json.loads(json.dumps(server.shop.truth(FIRST)))
     assert differences(rig.settings.published, truth) == []
+
+
+def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
+    variables: dict[str, str], rig: Rig, server: Running
+) -> None:
+    """dag.test() of the drain is green both times: the lock is held first, then free."""
+    arrived = SystemClock().utc()
+    order_id = server.shop.order_uuid[0]
+    with Inbox.open(rig.settings.inbox_url) as inbox:
+        given = ("fulfillment_cz", "main", "e1", "OrderSent", "order", order_id, "2025-11-18 10:00:00", arrived, "{}")
+        inbox.append(Arrival(*given)).result(timeout=30)
+    rig.tonight().lock.take("a-night", whole_run_here=True)
+    told = python(
+        """
+from airflow.dag_processing.dagbag import DagBag
+from stockbook.airflow_steps import _night
+dag = DagBag().dags["webhooks_drain"]
+def drained():
+    run = dag.test()
+    return f"{run.state}: {run.get_task_instance('drain').xcom_pull('drain')}"
+first = drained()
+_night().lock.release("a-night")
+print(f"{first} | {drained()}")
+""",
+        variables,
+    ).splitlines()[-1]
+    busy, free = told.split(" | ")
+
+    assert busy.startswith("success: Left to the next drain: ")
+    assert free == "success: 1 events taken from the inbox, 0 were in staging before."
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        found = con.execute("select event_id, event_type, subject_id from staging.webhook_events").fetchall()
+    assert found == [("e1", "OrderSent", order_id)]
 
 
 class Airflow:
@@ -178,8 +218,11 @@ def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterato
 def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig, server: Running) -> None:
     """A night triggered over REST is green under the real scheduler, each task in a process of its own."""
     server.set_clock(SECOND)
-
-    assert airflow.trigger(SECOND) == "success"
+    server.faults([STRAY[0], *HEADERS])
+    try:
+        assert airflow.trigger(SECOND) == "success"
+    finally:
+        server.faults([])
 
     assert rig.rows("select as_of from meta.current_run") == [(SECOND,)]
     truth = json.loads(json.dumps(server.shop.truth(SECOND)))
@@ -190,7 +233,8 @@ def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig
 def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, server: Running) -> None:
     """With the token refused the run fails at once, its report names the connection, readers keep their file."""
     before = rig.settings.published.read_bytes()
-    server.faults([{"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401}])
+    refused = {"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401, "text": PERSON}
+    server.faults([*STRAY, refused, *HEADERS])
     try:
         assert airflow.trigger(SECOND) == "failed"
     finally:
@@ -203,13 +247,98 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
     assert "fulfillment_cz" in told
 
 
-def test_nothing_personal_reaches_airflow(airflow_home: Path, server: Running) -> None:
-    """No log, no table of the metadata database holds a person's value, the token or the key of the hash."""
-    files = {file: file.read_bytes() for file in airflow_home.rglob("*") if file.is_file()}
-    assert len(files) > 10
-    assert [file.name for file, content in files.items() if PERSONAL_PATTERN.search(content)] == []
-    secrets = [KEY.encode(), server.token.encode()]
-    assert [file.name for file, content in files.items() for secret in secrets if secret in content] == []
+@needs_browser
+def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig: Rig) -> None:
+    """Logged out it is refused; logged in, in a real browser, it says why the last run is red and shows the figures."""
+    url = f"{airflow.url}/stockbook/morning/"
+    assert [requests.get(url + page, timeout=30).status_code for page in ("", "report", "dictionary/index.html")] == [
+        401
+    ] * 3
+    forged = requests.get(url, cookies={"_token": "forged"}, timeout=30)
+    assert forged.status_code in (401, 403)
+    assert "Stock value" not in forged.text
+
+    password = json.loads((airflow.home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
+    with browser_page(390, 844) as (page, wrong):
+        page.goto(f"{airflow.url}/auth/login/")
+        page.locator("input[name=username]").fill("admin")
+        page.locator("input[name=password]").fill(password)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{airflow.url}/", timeout=60_000)
+        wrong.clear()
+        page.goto(url)
+        told = page.locator("#last-run").inner_text()
+        assert "red" in told
+        assert "fulfillment_cz" in told
+        pieces = rig.rows(
+            "select format('{:,}', sum(quantity)::bigint) from reports.stock_value_daily "
+            "group by date order by date desc limit 1"
+        )[0][0]
+        assert page.locator("[data-figure=pieces]").inner_text() == pieces
+        assert page.locator("svg").count() == 4
+        # good on a phone: nothing hangs over the side
+        assert page.locator("html").evaluate("page => page.scrollWidth") <= 390
+        page.click("text=Data dictionary")
+        assert page.locator("h1").inner_text() == "Data dictionary"
+        assert wrong == []
+
+        # the second look, everything imported
+        times = []
+        for _ in range(5):
+            began = airflow.clock.monotonic()
+            assert page.request.get(url).ok
+            times.append(airflow.clock.monotonic() - began)
+        assert min(times) < 0.3
+
+
+def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Running) -> None:
+    """Posted to Airflow itself, without its login; connections of the environment and of its database serve."""
+    kept = {"connection_id": "shopline", "conn_type": "http", "password": hooks.SHOP_SECRET}
+    answer = requests.post(f"{airflow.url}/api/v2/connections", json=kept, headers=airflow.headers, timeout=30)
+    assert answer.status_code == 201, answer.text
+    line = Line(f"{airflow.url}/stockbook")
+    order = hooks.fulfillment_cz(1, "OrderCreated", hooks.an_order(1))
+    order.headers["Authorization"] = server.token
+    parcel = hooks.shopline("fulfillment_order/create", hooks.a_fulfillment_order(1), "b54557e48a5fbf7d70bcd043")
+
+    assert line.send(order)[:2] == (200, b'{"status":"ok"}')
+    assert line.send(parcel)[:2] == (200, b'{"status":"ok"}')
+    assert line.status(order) == 200
+    with Inbox.open(rig.settings.inbox_url) as inbox:
+        assert [(event.source, event.event_type) for event in inbox.pending()] == [
+            ("fulfillment_cz", "OrderCreated"),
+            ("shopline", "fulfillment_order/create"),
+        ]
+
+    order.headers["Authorization"] = "Bearer " + server.token
+    assert line.send(order)[:2] == (401, b'{"status":"refused"}')
+    parcel.body += b" "
+    assert line.status(parcel) == 401
+    parcel.body *= 10_000
+    assert line.status(parcel) == 413
+    signature = {"UserID": "1", "CompanyID": "2", "hmac": "5" * 64}
+    assert requests.get(f"{airflow.url}/stockbook/app/main", params=signature, timeout=30).status_code == 401
+    assert requests.get(f"{airflow.url}/stockbook/health", timeout=30).json() == {"status": "ok"}
+    assert requests.get(f"{airflow.url}/api/v2/dags", timeout=30).status_code == 401
+    line.close()
+
+
+def test_nothing_personal_reaches_airflow_or_the_home(airflow_home: Path, rig: Rig, server: Running) -> None:
+    """
+    After green and red nights over people in every field and secrets in every header: no log of Airflow, no table of
+    its metadata database, no byte under the home holds a person's value, a token, a header or the key of the hash.
+    """
+    logs = list(airflow_home.rglob("*.log"))
+    told = b"".join(file.read_bytes() for file in logs)
+    databases = list(airflow_home.glob("*.db"))
+    secrets = [KEY.encode(), server.token.encode(), SECRET.encode(), hooks.SHOP_SECRET.encode(), b"5" * 64]
+
+    assert len(logs) > 10
+    assert b"fulfillment_cz.movements" in told
+    assert databases
+    assert findings(airflow_home, secrets) == set()
+    assert (rig.home / "warehouse.duckdb").exists()
+    assert findings(rig.home, secrets) == set()
 
 
 def test_the_plugin_is_loaded_and_the_package_is_not_one(variables: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Backfills: a window read again besides the normal one, and the overlap of the ledger."""
 
+import random
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ NARROW = {
 SEPTEMBER = (date(2025, 9, 1), date(2025, 9, 30))
 OCTOBER = (date(2025, 10, 1), date(2025, 10, 31))
 NOVEMBER = (date(2025, 11, 1), date(2025, 11, 30))
+MONTHS = [SEPTEMBER, OCTOBER, NOVEMBER]
+MANY_NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 2 * len(MONTHS) + 2)
 LATE = (date(2025, 10, 20), date(2025, 11, 13))
 
 
@@ -164,6 +167,42 @@ def test_backfills_in_any_order_give_the_marts_of_a_full_refresh(
 
     assert lost > 200
     same_marts(rig, fresh)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[Running]:
+    """A shop that is read in a moment."""
+    with running(Shop.small(seed=23, variants=20, orders=90, places=3), MANY_NIGHTS[0]) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def refreshed(tiny: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Staging when everything is read at the last clock."""
+    rig = Rig(tiny, tmp_path_factory.mktemp("refreshed"))
+    rig.books(MANY_NIGHTS[-1], full_refresh=True, build=False)
+    return rig.current(MANY_NIGHTS[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_every_month_backfilled_twice_in_any_order_with_nights_between_is_a_full_refresh(
+    tiny: Running, refreshed: dict[str, list[Any]], tmp_path: Path, seed: int
+) -> None:
+    """A month is lost just before its first backfill; the order is drawn."""
+    steps = random.Random(seed).sample([*MONTHS, *MONTHS, None], 2 * len(MONTHS) + 1)
+    rig = Rig(tiny, tmp_path / "home", NARROW)
+    rig.books(MANY_NIGHTS[0], build=False)
+    lost: dict[tuple[date, date], int] = {}
+    for as_of, month in zip(MANY_NIGHTS[1:], steps, strict=True):
+        if month is not None and month not in lost:
+            lost[month] = lose(rig, *month)
+        window = {"backfill_from": str(month[0]), "backfill_to": str(month[1])} if month else {}
+        rig.books(as_of, build=False, **window)
+
+    assert all(lost[month] > 20 for month in MONTHS)
+    assert all(refreshed[name] for name in ("orders", "order_lines", "movements", "receivings", "stock_levels"))
+    assert rig.current(MANY_NIGHTS[-1]) == refreshed
 
 
 @pytest.mark.slow

@@ -32,6 +32,27 @@ def test_every_command_is_documented() -> None:
     assert [name for name in names if not re.search(rf"stockbook {name}\b", EVERYTHING)] == []
 
 
+def test_every_command_of_a_group_is_documented() -> None:
+    """`stockbook bi serve` and the like: each is named in a document."""
+    names = [
+        f"{group.name} {command.name or getattr(command.callback, '__name__', '')}".replace("_", "-")
+        for group in app.registered_groups
+        if group.typer_instance
+        for command in group.typer_instance.registered_commands
+    ]
+
+    assert len(names) > 5
+    assert [name for name in names if not re.search(rf"stockbook {name}\b", EVERYTHING)] == []
+
+
+def test_every_dag_is_documented() -> None:
+    """Each DAG of the folder is named in the document of running, with its schedule's words."""
+    ids = re.findall(r'dag_id="(\w+)"', "\n".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
+
+    assert "nightly" in ids
+    assert [name for name in ids if f"`{name}`" not in DOCS["running.md"]] == []
+
+
 def test_every_parameter_of_a_night_is_documented() -> None:
     """Each stands in the table of parameters and is a parameter of the DAG."""
     dag = (PROJECT / "dags" / "nightly.py").read_text()
@@ -75,8 +96,8 @@ def test_the_contract_tables_are_declared(tables: dict[str, Table]) -> None:
         "marts": "dim_date dim_calendar dim_variant dim_delivery_method dim_order_status fct_order fct_order_line "
         "fct_stock_movement fct_stock_balance fct_stock_reconciliation fct_receiving_line fct_fulfillment fct_price "
         "fct_order_event fct_cost_allocation fct_issue_cost fct_stock_layer",
-        "reports": "stock_value_on stock_value_daily stock_reconciliation_open sla_daily sla_late_orders backlog "
-        "data_freshness",
+        "reports": "stock_value_on stock_value_daily stock_reconciliation_open sla_daily sla_by_delivery_method "
+        "sla_late_orders backlog lead_time_percentiles problem_orders receiving_accuracy data_freshness",
         "meta": "run listing check_result cursor",
     }  # fmt: skip
     wanted = {f"{layer}.{name}" for layer, names in published.items() for name in names.split()}

@@ -14,6 +14,9 @@ from stockbook.errors import BadAnswer, ListingIncomplete
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
+from stockbook.sandbox import Shop as SandboxShop
+from stockbook.sandbox import running
+from stockbook.sandbox.flickrocket import Bucket
 from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
@@ -190,3 +193,31 @@ def test_products_need_not_be_served_but_do_not_vanish(tmp_path: Path) -> None:
         assert "products" not in read(url, tmp_path)
         with pytest.raises(BadAnswer, match="products"):
             read(url, tmp_path / "later", read_before=["products"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "refused"),
+    [({"requests_per_second": 1.0, "bucket_size": 4}, False), ({"requests_per_second": 0.0}, True)],
+    ids=["told", "not told"],
+)
+def test_the_leaky_bucket_is_kept_to(tmp_path: Path, extra: dict[str, Any], refused: bool) -> None:
+    """
+    A bucket of four calls that leaks one a second refuses nobody who was told so; who was not hears 429, waits
+    and has everything in the end.
+    """
+    clock = ManualClock(datetime(2025, 11, 20, 1, 15, tzinfo=UTC))
+    asked = AccountPlan(
+        api="flickrocket", account="main", as_of=datetime(2025, 11, 20, 2, 15), zone="Europe/Prague",
+        orders_to=date(2025, 11, 20),
+    )  # fmt: skip
+    with running(SandboxShop.small(), asked.as_of, bucket=Bucket(4, 1.0, clock)) as served:
+        account = account_at(served.url, "flickrocket", password=served.token, **extra)
+        found = extract(account, asked, tmp_path / "night", TABLES, b"k" * 16, clock, Silent())
+        answered = sum(served.requests().values())
+        served.sandbox.bucket = Bucket()
+        served.reset_requests()
+        extract(account, asked, tmp_path / "another", TABLES, b"k" * 16, clock, Silent())
+
+        assert {manifest.listing for manifest in found} == {"prices", "currency_rates", "fulfillments", "products"}
+        assert (answered > sum(served.requests().values())) == refused
+        assert answered > 6

@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from rig import Rig, nights_before
 from stockbook.clock import ManualClock
 from stockbook.errors import StockbookError
 from stockbook.sandbox import Running, Shop, running
+from stockbook.sandbox.localtime import local_of
 from stockbook.sources.http import RetryPolicy
 
 pytestmark = pytest.mark.slow  # every fault costs a night
 
-FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+FIRST, SECOND, THIRD = nights_before(datetime(2025, 11, 21, 2, 15), 3)
 SECTION = "fault matrix"
 
 HEALING: dict[str, list[dict[str, Any]]] = {
@@ -24,6 +26,15 @@ HEALING: dict[str, list[dict[str, Any]]] = {
     "429 with Retry-After": [{"kind": "status", "status": 429, "retry_after": "3", "probability": 0.2}],
     "429 with an absurd Retry-After": [{"kind": "status", "status": 429, "retry_after": "86400", "count": 2}],
     "429 with a garbled Retry-After": [{"kind": "status", "status": 429, "retry_after": "soon", "probability": 0.2}],
+    "429, Retry-After of every kind": [
+        {"kind": "status", "status": 429, "path": path, "nth": 1, "retry_after": text}
+        for path, text in (
+            ("*/orders", "Thu, 20 Nov 2025 01:15:09 GMT"),
+            ("*/products", "0"),
+            ("*/warehouse-movements", "Wed, 19 Nov 2025 01:15:00 GMT"),
+            ("*/prices.json", "-5"),
+        )
+    ],
     "HTML instead of JSON": [{"kind": "html", "probability": 0.2}],
     "200 with code 500 in its body": [{"kind": "body_code", "probability": 0.2}],
     "JSON cut off": [{"kind": "truncated", "probability": 0.2}],
@@ -136,6 +147,12 @@ def quiet(server: Running) -> Iterator[None]:
     server.faults([])
 
 
+def ids(rig: Rig, table: str, key: str) -> set[Any]:
+    """The keys of a table of staging."""
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        return {found for (found,) in con.execute(f"select {key} from staging.{table}").fetchall()}
+
+
 def hits(server: Running) -> int:
     """How often the rules in force have hit."""
     return sum(rule["hits"] for rule in server.fault_hits())
@@ -174,6 +191,37 @@ def test_all_faults_together_change_nothing(
     # fulfillments that do not add up are all read again, so more of them are seen than otherwise
     assert rig.staged("_last_seen_at") == undisturbed.staged("_last_seen_at")
     tell(SECTION, f"{'all together at 5 %':34} {hits(rig.server):4} hits   marts equal, {len(rig.red)} tries were red")
+
+
+@pytest.mark.usefixtures("quiet")
+def test_rows_that_appear_while_the_night_reads_are_there_the_next_night_at_the_latest(
+    first: Rig, tmp_path: Path, tell: Callable[[str, str], None]
+) -> None:
+    """
+    Ten minutes pass with every request, half a day in all: what was there when the night began is in staging, and after
+    a quiet night staging says what a fresh reading says.
+    """
+    rig = again(first, tmp_path / "home")
+    rig.server.sandbox.seconds_per_request = 600
+    rig.books(SECOND, name="second", tries=6, build=False)
+    rig.server.sandbox.seconds_per_request = 0
+    passed = (local_of(rig.server.sandbox.now).replace(tzinfo=None) - SECOND).total_seconds() / 3600
+    orders, movements = ids(rig, "orders", "order_id"), ids(rig, "movements", "movement_id")
+    truth = rig.server.truth(SECOND)
+    shop = rig.server.shop
+    began = {int(number) for number in shop.movements.id[shop.visible_movements(shop.instant(SECOND))]}
+    rig.books(THIRD, name="third", build=False)
+    fresh = Rig(rig.server, tmp_path / "fresh")
+    fresh.books(THIRD, build=False)
+
+    assert passed > 6
+    assert truth["orders"].keys() <= orders
+    assert began <= movements
+    assert rig.current(THIRD) == fresh.current(THIRD)
+    tell(
+        SECTION,
+        f"{'rows appear while it reads':34} {passed:4.0f} hours  all that were there; next night equal to a fresh one",
+    )
 
 
 @pytest.mark.usefixtures("quiet")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, RunLocked
-from stockbook.runs.lock import RunLock
+from stockbook.runs.lock import DRAIN, RunLock
 
 START = datetime(2026, 3, 1, 1, 15, tzinfo=UTC)
 
@@ -144,3 +145,53 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="STOCKBOOK_HOME must be a folder that can be written"):
         lock.take("first")
+
+
+def test_a_night_waits_for_a_drain_at_work_and_a_drain_for_nobody(tmp_path: Path) -> None:
+    """A drain is short: the night takes the lock once it is over. The drain refuses at once beside anything."""
+    ending = ExitStack()
+
+    class Ending(ManualClock):
+        def sleep(self, seconds: float) -> None:
+            ending.close()
+            super().sleep(seconds)
+
+    clock = Ending(START)
+    draining, lock = (RunLock(tmp_path / "run.lock", clock, 300) for _ in range(2))
+    draining.take("drain", wait=False)
+    ending.callback(draining.release, "drain")
+    ending.enter_context(draining.step("drain", DRAIN))
+    with pytest.raises(RunLocked):
+        lock.take("another-drain", wait=False)
+
+    lock.take("night")
+
+    holder = lock.holder()
+    assert holder is not None
+    assert holder.run_id == "night"
+
+
+def test_a_drain_takes_over_nothing_that_may_go_on(tmp_path: Path) -> None:
+    """A night of several processes keeps the lock past its lease; one that died with its process does not."""
+    clock = ManualClock(START)
+    lock = RunLock(tmp_path / "run.lock", clock, 300)
+    lock.take("night")
+    clock.sleep(86_400)
+    with pytest.raises(RunLocked, match="night"):
+        lock.take("drain", wait=False, take_over=False)
+    lock.release("night")
+
+    program = f"""
+import os
+from pathlib import Path
+from stockbook.clock import SystemClock
+from stockbook.runs.lock import RunLock
+RunLock(Path({str(tmp_path / "run.lock")!r}), SystemClock(), 300).take("dead", whole_run_here=True)
+os._exit(1)
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False
+    )
+    lock.take("drain", wait=False, take_over=False)
+    assert (found := lock.holder()) is not None
+    assert found.run_id == "drain"

@@ -6,8 +6,10 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from models_stand_in import run, warehouse
+from models_stand_in import MODELS, run, warehouse
 from order_rows import Orders, Seen, at
+from stockbook.declarations import load, of_layer
+from stockbook.warehouse.models import reads_of
 
 
 @pytest.fixture
@@ -188,6 +190,16 @@ def test_freshness_is_told_per_table() -> None:
         for row in orders.rows("reports.data_freshness")
         if row["table_name"] == "orders"
     ] == [("orders", 1, 48.0, 24.0)]
+
+
+def test_freshness_leaves_no_table_of_staging_out() -> None:
+    """Every declared table of staging that runs see rows of is read by the report."""
+    sql = (MODELS / "reports" / "data_freshness.sql").read_text()
+    staging = of_layer(load(MODELS), "staging")
+    seen = {table.name for table in staging if table.table != "quarantine"}
+
+    assert len(seen) > 20
+    assert seen - reads_of(sql, "reports.data_freshness") == set()
 
 
 def test_late_orders_can_be_listed() -> None:

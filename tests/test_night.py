@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from rig import KEY, Rig, hashes, nights_before
+from stockbook.alerts import program, rules
 from stockbook.clock import SystemClock
 from stockbook.demo import differences
 from stockbook.errors import CheckFailed
+from stockbook.runs import report
+from stockbook.runs.context import folder
 from stockbook.sandbox import Running, Shop, running
 from stockbook.sandbox.people import PERSONAL_PATTERN
 from stockbook.settings import PROJECT
@@ -108,6 +111,19 @@ def test_the_published_file_equals_the_truth(three: Rig, server: Running) -> Non
     assert differences(three.settings.published, truth) == []
 
 
+def test_a_day_that_was_over_changed_by_orders_that_are_named(three: Rig) -> None:
+    """Each night is compared with the one published before it; the check that adds changes up was asked and held."""
+    nights = three.rows("select distinct compared_as_of, changed_as_of from reports.sla_order_change")
+    asked = three.rows(
+        "select run_id, bool_and(success) from meta.check_result "
+        "where expectation like '%a day that is over changes by the orders named%' group by 1 order by 1"
+    )
+
+    assert set(nights) <= {(FIRST, SECOND), (SECOND, THIRD)}
+    assert nights
+    assert asked == [("run1", True), ("run2", True), ("run3", True)]
+
+
 def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: Running) -> None:
     """Also those from before the window, though later nights read the window and the open ones only."""
     shop = server.shop.flickrocket
@@ -120,6 +136,24 @@ def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: 
         "select distinct_keys < ? from meta.listing where listing = 'fulfillments' order by run_id", [len(expected)]
     )
     assert windows[1:] == [(True,), (True,)]
+
+
+def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
+    """What stands in the published file is what the rules make of its figures; what is new is in the run report."""
+    with duckdb.connect(str(three.settings.published), read_only=True) as con:
+        expected = program.standing(rules.read(three.settings.policy_dir), program.figures(con))
+    standing = three.rows(
+        "select account, rule, subject, severity, message, value, threshold from reports.alerts "
+        "where cleared_as_of is null"
+    )
+    raised = three.rows("select message, raised_as_of, is_new from reports.alerts")
+    notes = [note for step in report.read(folder(three.settings, "run3")).steps for note in step.notes]
+
+    assert sorted(standing) == sorted(tuple(alert) for alert in expected)
+    assert standing
+    assert {at for _, at, _ in raised} <= {FIRST, SECOND, THIRD}
+    assert all(is_new == (at == THIRD) for _, at, is_new in raised)
+    assert sum(note.startswith("alert: ") for note in notes) == sum(is_new for *_, is_new in raised)
 
 
 def test_the_same_night_again_changes_no_row(three: Rig, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Personal data end to end: it comes over the wire in every way it can, and is found in no byte that was written."""
 
+import json
 import logging
 import traceback
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 import zstandard
+from cryptography.fernet import Fernet
 
 from rig import KEY, Rig, nights_before
 from stockbook.clock import ManualClock, SystemClock
@@ -46,6 +48,14 @@ STRAY: list[dict[str, Any]] = [
         "text": f'"available_quantity":"{PERSON}","was":1,',
     },
 ]
+
+SECRET = f"{MARK}-secret-of-a-header"
+# A secret in every header that servers, proxies and gateways are known to send.
+HEADERS: list[dict[str, Any]] = [
+    {"kind": "header", "find": name, "text": SECRET}
+    for name in ("Set-Cookie", "X-Api-Key", "X-Auth-Token", "Authorization", "X-Request-Id", "Server", "ETag",
+                 "Location", "WWW-Authenticate", "X-Forwarded-For", "Link")
+]  # fmt: skip
 
 # Faults that make a night red, with a person in what the source says.
 RED: dict[str, list[dict[str, Any]]] = {
@@ -137,29 +147,44 @@ def test_no_personal_data_is_written_anywhere(
     """
     caplog.set_level(logging.DEBUG)
     home = tmp_path / "home"
+    fernet = Fernet.generate_key()
+    extra: dict[str, Any] = {
+        "client_id": "app",
+        "refresh_token": f"{server.token}-refresh",
+        "token_url": f"{server.url}/token",
+    }
+    connection = {
+        "conn_type": "http",
+        "host": server.url,
+        "extra": {"sandbox": True, "requests_per_second": 0, **extra},
+    }
+    rotating = {"AIRFLOW_CONN_FLICKROCKET": json.dumps(connection), "STOCKBOOK_FERNET_KEY": fernet.decode()}
     rig = Rig(
         server,
         home,
-        {"STOCKBOOK_QUARANTINE_SHARE": "0.2"},
+        {"STOCKBOOK_QUARANTINE_SHARE": "0.2", **rotating},
         clock=ManualClock(datetime(2025, 11, 19, 1, 15, tzinfo=UTC)),
         progress=Logged(SystemClock()),
     )
-    server.faults([*STRAY, {"kind": "status", "probability": 0.05, "text": PERSON}])
+    server.faults([*STRAY, {"kind": "status", "probability": 0.05, "text": PERSON}, *HEADERS])
     rig.night(FIRST, name="stray")
     assert all(rule["hits"] for rule in server.fault_hits())
     quarantined = rig.rows("select count(*) from staging.quarantine where table_name = 'stock_levels'")
     undeclared = rig.rows("select path from meta.undeclared_field order by 1")
 
     errors = []
-    rig.variables = {}
+    rig.variables = rotating
     for minute, (name, rules) in enumerate(RED.items()):
-        server.faults(rules)
+        server.faults([*rules, *HEADERS])
         with pytest.raises(StockbookError) as red:  # each as of another minute: none takes what another landed
             rig.night(SECOND + timedelta(minutes=minute), name=f"red {name}")
         errors.append("".join(traceback.format_exception(red.value)))
     server.faults([])
 
-    secrets = [KEY.encode(), server.token.encode()]
+    # every token the sandbox gives out begins with its first one
+    secrets = [KEY.encode(), server.token.encode(), fernet, SECRET.encode()]
+    assert list(home.glob("state/*.db"))
+    assert server.requests()["POST /token"] >= 1
     assert quarantined[0][0] > 0
     assert ("contact",) in undeclared
     assert ("?",) in undeclared

@@ -12,12 +12,20 @@ from stockbook.declarations import Column, Source, Table
 from stockbook.errors import DeclarationError
 from stockbook.settings import PROJECT
 from stockbook.sources import flickrocket, fulfillment_cz
-from stockbook.sources.projection import Projected, Projection
+from stockbook.sources import projection as module
+from stockbook.sources.projection import PaysOff, Projected, Projection
 from stockbook.sources.wire import Denied, Garbled
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
 LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
+
+
+@pytest.fixture(autouse=True, params=["decoded", "sliced"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everything here holds for both ways of reading a page; the compiled one is taken from the first page on."""
+    monkeypatch.setattr(module, "PAYS", PaysOff(10**12 if request.param == "decoded" else 0))
+    return str(request.param)
 
 
 def projection(name: str) -> Projection:

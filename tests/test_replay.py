@@ -16,6 +16,7 @@ from rig import Rig, nights_before
 from stockbook import night
 from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, LandingDamaged
+from stockbook.replay import replay
 from stockbook.runs.replay import loaded_nights
 from stockbook.sandbox import Running, Shop, running
 
@@ -81,6 +82,10 @@ def test_a_replay_gives_the_same_staging_and_marts(original: Rig, tmp_path: Path
     assert not (rig.home / "replay.unfinished").exists()
     cursors = "select account, api, listing, ceiling, window_to, first_as_of, as_of from meta.cursor order by all"
     assert rig.rows(cursors) == original_rows(original, cursors)
+    replayed = "select as_of from meta.run where status = 'replayed' order by as_of"
+    assert rig.rows(replayed) == [(as_of,) for as_of in NIGHTS]
+    unknown = "select distinct _run_id from staging.orders where _run_id not in (select run_id from meta.run)"
+    assert rig.rows(unknown) == []
 
 
 def original_rows(rig: Rig, query: str) -> list[tuple[object, ...]]:
@@ -93,7 +98,7 @@ def test_a_home_with_books_is_not_replayed_into(original: Rig) -> None:
     """The message says what to do; the books stay."""
     before = original.settings.warehouse.read_bytes()
     with pytest.raises(ConfigError, match=r"empty home.*set STOCKBOOK_HOME"):
-        night.replay(original.tonight(), "again", original.settings.landing)
+        replay(original.tonight(), "again", original.settings.landing)
     assert original.settings.warehouse.read_bytes() == before
     assert original.tonight().lock.holder() is None
 
@@ -140,10 +145,10 @@ def test_a_replay_over_an_altered_page_is_red_and_begins_anew(original: Rig, tmp
     rig = Rig(original.server, tmp_path / "home")
 
     with pytest.raises(LandingDamaged, match=page.name):
-        night.replay(rig.tonight(), "again", landing)
+        replay(rig.tonight(), "again", landing)
     assert rig.settings.warehouse.exists()
     page.write_bytes(kept)
-    night.replay(rig.tonight(), "once more", landing)
+    replay(rig.tonight(), "once more", landing)
 
     assert rig.staged() == original.staged()
 

@@ -346,6 +346,48 @@ def test_the_bucket_refuses_the_call_that_does_not_fit(shop: Shop) -> None:
     assert answers[3].headers["Retry-After"] == "1"
 
 
+def test_the_bucket_is_set_over_a_control_route(served: Running) -> None:
+    """Another bucket is in force at once, and a size that is none is one sentence."""
+    control = f"{served.url}/_sandbox/bucket"
+    headers = {"Authorization": f"Bearer {served.token}"}
+    assert requests.get(control, timeout=10).json() == {"size": 0, "leak": 2.0}
+    assert requests.post(control, json={"size": 1, "leak": 0}, timeout=10).json() == {"size": 1, "leak": 0.0}
+    answers = [requests.get(f"{served.url}/api/prices.json", headers=headers, timeout=10) for _ in range(2)]
+    refused = requests.post(control, json={"size": "many"}, timeout=10)
+    requests.post(control, json={"size": 0}, timeout=10)
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert (refused.status_code, "size (calls, 0 = no limit)" in refused.json()["error"]) == (400, True)
+
+
+def test_known_movements_are_rewritten_over_a_control_route(served: Running) -> None:
+    """One with other fields, one not at all; the rest to the byte as before, and everything again without changes."""
+    control = f"{served.url}/_sandbox/movements"
+
+    def ledger() -> dict[int, Any]:
+        answer = get(served, "warehouse-movements", limit=1000, idFrom=floor)
+        assert answer["totalCount"] == len(answer["data"])
+        return {row["id"]: row for row in answer["data"]}
+
+    floor = int(served.shop.movements.id[-200])
+    before = ledger()
+    changed, gone, *_ = sorted(before)
+    requests.post(control, json={str(changed): {"price_per_unit": 77.25}, str(gone): None}, timeout=10)
+    meanwhile = ledger()
+    unknown = requests.post(control, json={"1": None}, timeout=10)
+    strange = requests.post(control, json={str(changed): {"id": 5}}, timeout=10)
+    requests.delete(control, timeout=10)
+
+    assert meanwhile == {
+        number: row | ({"price_per_unit": 77.25} if number == changed else {})
+        for number, row in before.items()
+        if number != gone
+    }
+    assert (unknown.status_code, "no movement '1'" in unknown.json()["error"]) == (400, True)
+    assert (strange.status_code, "must be null or an object of created" in strange.json()["error"]) == (400, True)
+    assert ledger() == before
+
+
 def test_the_control_routes_move_the_clock_and_count(served: Running) -> None:
     """The clock is local, requests are counted per path with numbers taken out, and a bad time is one sentence."""
     control = f"{served.url}/_sandbox"

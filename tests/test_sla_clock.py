@@ -1,6 +1,7 @@
 """The clock of a promise: cut-off, working days, requested dates, holds, both nights of the changing hour."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from models_stand_in import PRAGUE
 from order_rows import Orders, Seen, at, utc
 from stockbook.sla.calendar import Hours, public_holidays
+from stockbook.valuation import wall_clock
 
 # metrics.md section 2: cut-off 12:00, no handling days, dispatch until 18:00
 EXAMPLES = {
@@ -128,6 +130,46 @@ def test_an_order_of_the_repeated_hour_is_marked() -> None:
         True,
     )
     assert found["once"]["is_created_in_repeated_hour"] is False
+
+
+def test_waiting_hours_of_the_worked_example() -> None:
+    """Created Monday 9:00, handed over Wednesday 11:00 as an event tells: waited 50 hours, 22 business hours."""
+    orders = Orders()
+    orders.order(
+        "a",
+        "2025-03-03 09:00",
+        Seen("created", "2025-03-04 02:15", on_hold=True),
+        Seen("in_expedition", "2025-03-06 02:15"),
+    )
+    orders.event("a", "OrderPushedToExpedition", "2025-03-05 11:00")
+
+    found = orders.fulfillment("2025-03-06 12:00")["a"]
+
+    assert (found["waiting_hours"], found["waiting_business_hours"]) == (50, 22)
+    assert (found["due_at_utc"], found["sla_state"]) == (at("2025-03-05 17:00"), "overdue")
+
+
+def test_movements_have_one_instant_in_both_halves_of_the_warehouse() -> None:
+    """Promises (in SQL) and valuation (in arrays) read the repeated hour by one rule: equal instants."""
+    orders, chance = Orders(), Random(7)
+    for account in ("main", "second"):
+        orders.order("a", "2025-10-20 09:00", account=account)
+        for _ in range(60):
+            minute = at("2025-10-26 01:30") + timedelta(minutes=chance.randint(0, 150))
+            orders.move("a", minute.isoformat(" "), 1, account=account)
+    orders.build("2025-11-01")
+
+    rows = orders.con.execute(
+        "select m.account, m.movement_id, m.created_at, o.moved_at_utc from staging.movements as m "
+        "join intermediate.order_movement as o using (account, movement_id) order by all"
+    ).fetchnumpy()
+    valued = wall_clock.to_utc(rows["created_at"], rows["account"], rows["movement_id"], PRAGUE)
+
+    assert len(valued) == 120
+    assert rows["moved_at_utc"].tolist() == valued.tolist()
+    assert (
+        len({instant - local for instant, local in zip(valued.tolist(), rows["created_at"].tolist(), strict=True)}) == 2
+    )
 
 
 @pytest.mark.parametrize("year", [2024, 2025, 2026, 2027])

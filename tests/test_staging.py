@@ -1,11 +1,13 @@
 """Landed pages to staging tables: types, quarantine, merge, history, cursor."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from conftest import a_run
@@ -241,6 +243,32 @@ def test_too_many_broken_rows_stop_the_load(con: duckdb.DuckDBPyConnection, land
 
     assert con.execute("select count(*) from staging.categories").fetchall() == [(0,)]
     assert con.execute("select count(*) from meta.cursor").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "red"),
+    [(0.5, 0.01, False), (0.1, 0.9, True), (0.0, 1.0, False)],
+    ids=["wide", "narrow", "replay"],
+)
+def test_a_table_may_declare_its_own_threshold(
+    con: duckdb.DuckDBPyConnection,
+    land: Land,
+    tables: dict[str, Table],
+    clock: ManualClock,
+    declared: float,
+    given: float,
+    red: bool,
+) -> None:
+    """It counts instead of the setting's, but not in a replay, which repeats what was green."""
+    bad = land("movements", [movement(n, quantity="many" if n < 3 else 1) for n in range(10)], floor=0, ceiling=10)
+    mine = tables | {
+        "staging.movements": msgspec.structs.replace(tables["staging.movements"], quarantine_share=declared)
+    }
+
+    with pytest.raises(StagingRefused, match=r"10\.0% allowed") if red else nullcontext():
+        load(con, a_run(), [bad], mine, clock, Silent(), given)
+
+    assert con.execute("select count(*) from staging.movements").fetchall() == [(0 if red else 7,)]
 
 
 def test_a_time_in_the_skipped_hour_is_set_aside(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:

@@ -15,7 +15,7 @@ from reference_valuation import FIGURES, Move, books
 from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.staging.tables import create_all
-from stockbook.valuation import ledger, policy
+from stockbook.valuation import batches, policy
 from stockbook.warehouse.build import _run
 from stockbook.warehouse.models import steps
 from stockbook.warehouse.programs import BuildContext
@@ -237,7 +237,7 @@ def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.Monke
     rows: Callable[[], list[Any]] = lambda: [shop.ask(f"select * from {name} order by all") for name in tables]  # noqa: E731
     shop.build()
     together = rows()
-    monkeypatch.setattr(ledger, "BATCH_ROWS", 1)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 1)
     shop.build()
     assert rows() == together
     assert together[0]

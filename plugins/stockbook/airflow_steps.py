@@ -1,28 +1,26 @@
 """
 The night's steps as Airflow calls them.
 
-Everything Airflow's own is here: where connections come from, which errors are worth another try,
-and that an error of ours is one sentence and no traceback.
+Everything Airflow's own is here: which errors are worth another try, and that an error of ours is one sentence
+and no traceback.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowFailException
 
-from stockbook import connections, night
+from stockbook import night
+from stockbook.airflow_connections import conn_ids, look_up
 from stockbook.clock import SystemClock
-from stockbook.connections import RawConnection
-from stockbook.errors import BadAnswer, ListingIncomplete, StockbookError, Unreachable
+from stockbook.errors import BadAnswer, InboxUnavailable, ListingIncomplete, RunLocked, StockbookError, Unreachable
 from stockbook.progress import Logged
 from stockbook.runs.context import parse_parameters
 from stockbook.runs.report import text
 from stockbook.settings import Settings
 
-WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete)
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable)
 
 
 class Red(Exception):
@@ -37,32 +35,6 @@ def _plain_errors() -> Iterator[None]:
         raise Red(f"{type(error).__name__}: {error}") from None
     except StockbookError as error:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from None
-
-
-def look_up(conn_id: str) -> RawConnection | None:
-    """A connection from the environment, or from wherever Airflow keeps them; None when there is none."""
-    found = connections.from_environment(conn_id)
-    if found is not None:
-        return found
-    try:
-        kept = Connection.get(conn_id)
-    except AirflowNotFoundException:
-        return None
-    return RawConnection(
-        host=kept.host, port=kept.port, schema=kept.schema, password=kept.password, extra=kept.extra_dejson or {}
-    )
-
-
-def conn_ids() -> list[str]:
-    """
-    Ids of the connections a night reads.
-
-    Those of the environment, and those named by ``STOCKBOOK_CONNECTIONS`` (comma separated) for
-    connections kept elsewhere, which cannot be listed; without either, the two plain names are tried.
-    """
-    named = [name.strip() for name in os.environ.get("STOCKBOOK_CONNECTIONS", "").split(",") if name.strip()]
-    found = list(dict.fromkeys([*connections.conn_ids_in_environment(), *named]))
-    return found or [conn_id for conn_id in connections.API_SOURCES if look_up(conn_id) is not None]
 
 
 def _night() -> night.Night:
@@ -114,3 +86,18 @@ def finish(run_id: str) -> None:
         tonight = _night()
         for line in text(night.finish(tonight, run_id)).splitlines():
             tonight.progress.note(line)
+
+
+def drain(context: Any) -> str:
+    """Take the inbox into staging, or leave it to the next drain while a night is under way; what was done."""
+    with _plain_errors():
+        tonight = _night()
+        try:
+            drained = night.drain(tonight, f"drain-{context['dag_run'].run_id}")
+        except RunLocked as busy:
+            told = [f"Left to the next drain: {busy}"]
+        else:
+            told = drained.told() or ["The inbox is empty."]
+        for line in told:
+            tonight.progress.note(line)
+        return told[0]

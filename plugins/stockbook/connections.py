@@ -44,6 +44,16 @@ class Account:
     max_connections: int
     sandbox: bool
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    bucket_size: int = 1
+
+    @property
+    def burst(self) -> int:
+        """
+        Requests that may go out at once before the rate holds.
+
+        One place of the source's leaky bucket stays free: requests do not arrive as far apart as they were sent.
+        """
+        return max(1, self.bucket_size - 1)
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
         max_connections=int(_number(conn_id, extra, "max_connections", 4, least=1)),
         sandbox=_flag(conn_id, extra, "sandbox"),
         extra=extra,
+        bucket_size=int(_number(conn_id, extra, "bucket_size", 1, least=1)),
     )
 
 

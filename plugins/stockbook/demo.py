@@ -226,10 +226,23 @@ def _show(place: Path) -> None:
             order by due_date desc
             limit 5
         """).show()
-    command = f"STOCKBOOK_HOME={place / 'home'} PYTHONPATH=plugins {Path(sys.executable)} -m stockbook sql"
-    _say(f"Published file: {published}")
-    _say(f"Query it:       {command} \"from reports.stock_value_on(date '{_day(published)}') limit 10\"")
-    _say("                or open it read-only with any DuckDB client, at any moment, during a night too.")
+    home = place / "home"
+    run = f"STOCKBOOK_HOME={home} PYTHONPATH=plugins {Path(sys.executable)} -m stockbook"
+    airflow = f"AIRFLOW_HOME={place / 'airflow'} STOCKBOOK_HOME={home} PYTHONPATH=plugins PATH={_programs()}:$PATH"
+    _say("The doors:")
+    _say(f"  morning report   {home / 'published' / 'report.html'}")
+    _say(f"  data dictionary  {home / 'published' / 'dictionary' / 'index.html'}")
+    _say(f"  dashboards       STOCKBOOK_HOME={home} make bi")
+    _say(f"  page in Airflow  {airflow} airflow standalone")
+    _say("                   then http://127.0.0.1:8080/stockbook/morning/ (user admin; the password stands in")
+    _say(f"                   {place / 'airflow' / 'simple_auth_manager_passwords.json.generated'})")
+    _say(f"  SQL              {run} sql")
+    _say(f"                   {run} sql \"from reports.stock_value_on(date '{_day(published)}') limit 10\"")
+    _say(f"  published file   {published}: any DuckDB client, read-only, at any moment, during a night too")
+
+
+def _programs() -> Path:
+    return Path(sys.executable).parent
 
 
 def _day(published: Path) -> str:

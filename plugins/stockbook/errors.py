@@ -63,3 +63,11 @@ class CheckFailed(StockbookError):
 
 class PublishFailed(StockbookError):
     """The warehouse could not be published; readers keep the previous file."""
+
+
+class NotifyFailed(StockbookError):
+    """A notifier did not take the alerts; they stay unsent and are sent after the next night."""
+
+
+class InboxUnavailable(StockbookError):
+    """An event could not be made durable: its sender must send it again."""

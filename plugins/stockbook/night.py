@@ -18,21 +18,22 @@ from stockbook import __version__, connections, declarations
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
-from stockbook.durable import write_atomically
-from stockbook.errors import ConfigError, LandingDamaged, StagingRefused, StockbookError
-from stockbook.landing.manifest import Manifest
+from stockbook.errors import ConfigError, InboxUnavailable, LandingDamaged, StagingRefused, StockbookError
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
 from stockbook.runs import nights, report
 from stockbook.runs.context import FRESH, Parameters, RunContext
-from stockbook.runs.lock import RunLock
+from stockbook.runs.lock import DRAIN, RunLock
 from stockbook.runs.report import Report
 from stockbook.runs.steps import ListingDone, StepDone, recorded
 from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
 
 if TYPE_CHECKING:
+    import duckdb
+
     from stockbook.sources.http import RetryPolicy
+    from stockbook.webhooks.drain import Drained
 
 CHECKED = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
@@ -74,6 +75,8 @@ def open_run(
     Opening a run of the same name again goes on with it (its ``as_of`` stays). Raises ConfigError
     for a missing key, connection or parameter, RunLocked while another run is under way.
     """
+    from stockbook.alerts import notify, rules
+    from stockbook.morning import post
     from stockbook.runs.plans import write_plans
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
@@ -97,7 +100,11 @@ def open_run(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         runs.folder(settings, run_id).mkdir(parents=True, exist_ok=True)
-        read_policies(settings.policy_dir)  # a wrong policy is red now, not after hours of reading
+        # a wrong policy, rule or notifier is red now, not after hours of reading
+        read_policies(settings.policy_dir)
+        rules.read(settings.policy_dir)
+        notify.parse(settings.alert_notifier)
+        notify.parse(settings.report_notifier, post.VARIABLE)
         before = published_as_of(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
@@ -125,9 +132,44 @@ def open_run(
                 "insert into meta.run values (?, ?, ?, null, 'running', ?, ?, null, null, ?)",
                 [run_id, as_of, run.started_at.replace(tzinfo=None), run.full_refresh, observes, __version__],
             )
+            if observes:
+                done.notes += _drain_first(night, con, run)
             write_plans(con, settings, run, found)
         runs.save(settings, run)
     return run
+
+
+def _drain_first(night: Night, con: "duckdb.DuckDBPyConnection", run: RunContext) -> list[str]:
+    """Take the inbox, so that what its events name is read tonight; a night goes on without one that is away."""
+    from stockbook.webhooks.drain import take_inbox
+
+    try:
+        drained = take_inbox(con, night.settings, night.tables, run.run_id, run.as_of, night.clock)
+    except (ConfigError, InboxUnavailable) as error:
+        return [f"warning: no events were taken: {error}"]
+    return drained.told()
+
+
+def drain(night: Night, name: str) -> "Drained":
+    """
+    Take the inbox into staging between two nights.
+
+    Raises RunLocked while a night is under way: its events wait for the next drain, and for the next night.
+    """
+    from stockbook.staging.tables import create_all
+    from stockbook.warehouse.connect import writer
+    from stockbook.webhooks.drain import take_inbox
+
+    run_id = runs.run_id_of(name)
+    # a night may go on after hours, when somebody clears its failed task: the lock stays its own
+    night.lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
+    try:
+        with night.lock.step(run_id, DRAIN), writer(night.settings) as con:
+            create_all(con, night.tables)
+            now = local(night.clock, night.settings.zone)
+            return take_inbox(con, night.settings, night.tables, run_id, now, night.clock)
+    finally:
+        night.lock.release(run_id)
 
 
 @contextmanager
@@ -171,27 +213,8 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
         )
-        done.listings = [_extracted(manifest) for manifest in manifests]
-        write_atomically(
-            runs.folder(night.settings, run_id) / f"landed-{conn_id}.json",
-            msgspec.json.encode([f"{manifest.account}/{manifest.api}.{manifest.listing}" for manifest in manifests]),
-        )
-
-
-def _extracted(manifest: Manifest) -> ListingDone:
-    return ListingDone(
-        account=manifest.account,
-        api=manifest.api,
-        listing=manifest.listing,
-        rows=manifest.rows,
-        promised_total=manifest.promised_total,
-        proof=manifest.proof,
-        pages=len(manifest.pages),
-        requests=manifest.requests,
-        bytes=manifest.bytes_received,
-        seconds=manifest.seconds,
-        undeclared=[f"{field.path} ({field.json_type})" for field in manifest.undeclared],
-    )
+        done.listings = [ListingDone.of(manifest) for manifest in manifests]
+        nights.note_landed(night.settings, run_id, conn_id, manifests)
 
 
 def load(night: Night, run_id: str) -> None:
@@ -208,7 +231,7 @@ def load(night: Night, run_id: str) -> None:
         if not run.observes:
             return
         landed = []
-        for folder in _landed_folders(night.settings, run):
+        for folder in nights.landed_folders(night.settings, run):
             manifest = read_manifest(folder)
             if manifest is None:
                 raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
@@ -228,24 +251,12 @@ def load(night: Night, run_id: str) -> None:
             key = f"{manifest.account}/{manifest.api}.{manifest.listing}"
             item = by_listing.get(key)
             if item is None:
-                item = by_listing[key] = _extracted(manifest)
+                item = by_listing[key] = ListingDone.of(manifest)
                 item.new, item.changed, item.unchanged, item.gone = counts[:4]
                 item.quarantined = sum(refused.rows for refused in manifest.refused)
             item.quarantined += counts.quarantined
         done.listings = list(by_listing.values())
         nights.mark_loaded(night.settings, run.night)
-
-
-def _landed_folders(settings: Settings, run: RunContext) -> list[Path]:
-    folders = []
-    for conn_id in run.conn_ids:
-        file = runs.folder(settings, run.run_id) / f"landed-{conn_id}.json"
-        if not file.exists():
-            raise LandingDamaged(f"Connection {conn_id} has not been read in run {run.run_id}: extract it first.")
-        folders += [
-            settings.landing / run.night / name for name in msgspec.json.decode(file.read_bytes(), type=list[str])
-        ]
-    return folders
 
 
 def check(night: Night, run_id: str, step: str) -> None:
@@ -272,6 +283,8 @@ def check(night: Night, run_id: str, step: str) -> None:
 
 def build(night: Night, run_id: str) -> None:
     """All models, in the writer's file."""
+    from stockbook.sla.program import notes as policy_notes
+    from stockbook.sla.program import read as read_policies
     from stockbook.warehouse.build import build as build_models
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.programs import BuildContext
@@ -279,34 +292,70 @@ def build(night: Night, run_id: str) -> None:
     run = runs.read(night.settings, run_id)
     settings = night.settings
     with night.at(run, "build") as done, writer(settings) as con:
-        given = BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables)
+        given = BuildContext(
+            run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables, run.full_refresh, settings.published
+        )
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
+        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
 
 
 def publish(night: Night, run_id: str) -> Path:
     """What was built and checked becomes what readers open."""
+    from stockbook.morning.write import beside
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.publish import publish as publish_file
 
     run = runs.read(night.settings, run_id)
-    with night.at(run, "publish"):
+    with night.at(run, "publish") as done:
         with writer(night.settings) as con:
             con.execute(
                 "update meta.run set status = 'published', finished_at = ? where run_id = ?",
                 [night.clock.utc().replace(tzinfo=None, microsecond=0), run_id],
             )
-        return publish_file(night.settings, run_id)
+        published = publish_file(night.settings, run_id)
+        done.notes += beside(night.settings)
+        return published
+
+
+def tell(night: Night, run_id: str) -> None:
+    """
+    Send the alerts and the morning report of a published night that were not sent yet; name alerts in the run report.
+
+    A notifier that fails leaves the night published and the alerts unsent: the next night sends them. A run
+    dated in the past, and one that was not published, tells nobody.
+    """
+    from stockbook.alerts import outbox
+    from stockbook.morning import post
+    from stockbook.warehouse.connect import writer
+
+    run = runs.read(night.settings, run_id)
+    if (
+        not run.observes
+        or report.make(runs.folder(night.settings, run_id), run, night.clock.utc()).status != "published"
+    ):
+        return
+    with night.at(run, "alert") as done:
+        with writer(night.settings) as con:
+            done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
+            done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
+        done.notes += post.send(night.settings)
 
 
 def finish(night: Night, run_id: str) -> Report:
-    """Write the run report, remember a red run, drop old landings, let the lock go. Safe to call again."""
+    """
+    Tell of new alerts, write the run report, remember a red run, drop old landings, let the lock go.
+
+    Safe to call again.
+    """
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
     folder = runs.folder(night.settings, run_id)
+    holder = night.lock.holder()
+    if holder is not None and holder.run_id == run_id:
+        tell(night, run_id)
     made = report.make(folder, run, night.clock.utc())
     report.write(folder, made)
-    holder = night.lock.holder()
     if made.status == "failed" and holder is not None and holder.run_id == run_id:
         with night.lock.step(run_id, "finish"), writer(night.settings) as con:
             con.execute(
@@ -318,74 +367,12 @@ def finish(night: Night, run_id: str) -> Report:
     return made
 
 
-def replay(night: Night, name: str, landing: Path) -> Report:
-    """
-    Make the books of an empty home from the landed pages of another (or of its own, when the warehouse is lost).
-
-    Raises ConfigError when the home has books already or the landing holds no beginning, LandingDamaged when
-    pages are not as they were written.
-    """
-    from stockbook.runs.replay import loaded_nights
-    from stockbook.sla.program import read as read_policies
-    from stockbook.staging.load import load as load_landed
-    from stockbook.staging.tables import create_all
-    from stockbook.warehouse.connect import writer
-
-    settings = night.settings
-    run_id = runs.run_id_of(name)
-    night.lock.take(run_id, whole_run_here=True)
-    try:
-        with night.lock.step(run_id, "open"):
-            read_policies(settings.policy_dir)
-            if settings.warehouse.exists() and not _unfinished(settings).exists():
-                raise ConfigError(
-                    f"A replay makes the books of an empty home; {settings.warehouse} exists: "
-                    "set STOCKBOOK_HOME to a new folder, or move the file away."
-                )
-            found, left_out = loaded_nights(landing, night.tables)
-            run = RunContext(
-                run_id=run_id,
-                as_of=found[-1].as_of,
-                zone=settings.zone.key,
-                started_at=night.clock.utc(),
-                night=found[-1].name,
-                observes=True,
-                full_refresh=False,
-                backfill_from=None,
-                backfill_to=None,
-                conn_ids=(),
-            )
-            runs.save(settings, run)
-            # a replay that was killed begins anew: nights must be loaded in their order
-            write_atomically(_unfinished(settings), b"")
-            for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
-                file.unlink(missing_ok=True)
-        with night.at(run, "load") as done:
-            done.notes += [f"left out: {text}" for text in left_out]
-            with writer(settings) as con:
-                create_all(con, night.tables)
-                con.execute(
-                    "insert into meta.run values (?, ?, ?, null, 'running', false, true, null, null, ?)",
-                    [run_id, run.as_of, run.started_at.replace(tzinfo=None), __version__],
-                )
-                for one in found:
-                    of_night = msgspec.structs.replace(run, run_id=one.name, as_of=one.as_of, night=one.name)
-                    # every row that was refused then is refused again: the night was green with it
-                    loaded = load_landed(con, of_night, one.landed, night.tables, night.clock, night.progress, 1.0)
-                    rows = sum(item.counts.new + item.counts.changed for item in loaded)
-                    done.notes.append(f"{one.name}: {len(one.landed)} listings, {rows:,} rows new or changed")
-            _unfinished(settings).unlink()
-        check(night, run_id, "check_staging")
-        build(night, run_id)
-        check(night, run_id, "check_marts")
-        publish(night, run_id)
-        return finish(night, run_id)
-    finally:
-        night.lock.release(run_id)
-
-
-def _unfinished(settings: Settings) -> Path:
-    return settings.home / "replay.unfinished"
+def settle(night: Night, run_id: str) -> None:
+    """What every run does once its rows are in staging: check them, build the marts, check those, publish."""
+    check(night, run_id, "check_staging")
+    build(night, run_id)
+    check(night, run_id, "check_marts")
+    publish(night, run_id)
 
 
 def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str]) -> Report:
@@ -395,10 +382,7 @@ def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[
         for conn_id in run.conn_ids:
             extract(night, run.run_id, conn_id)
         load(night, run.run_id)
-        check(night, run.run_id, "check_staging")
-        build(night, run.run_id)
-        check(night, run.run_id, "check_marts")
-        publish(night, run.run_id)
+        settle(night, run.run_id)
     except Exception:
         try:
             finish(night, run.run_id)

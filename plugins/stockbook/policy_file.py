@@ -58,8 +58,12 @@ class PolicyFile:
 
     def refusal(self, path: Path_, problem: str) -> ConfigError:
         """The error for a field: where it is and what is wrong with it."""
+        return ConfigError(f"{self.path.name} {self.place(path)}: {problem}.")
+
+    def place(self, path: Path_) -> str:
+        """Where a field stands: ``line 9, versions[0].cutoff``."""
         field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-        return ConfigError(f"{self.path.name} line {self._line(path)}, {field or 'top level'}: {problem}.")
+        return f"line {self._line(path)}, {field or 'top level'}"
 
     def time(self, path: Path_, text: str) -> time:
         """A local time ``HH:MM``. Raises ConfigError."""

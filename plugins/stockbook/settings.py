@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from stockbook.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[2]
+INBOX_FILE = "inbox.db"
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,23 @@ class Settings:
     quarantine_share: float
     memory_limit: str
     threads: int
+    locale: str = "en_GB"
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
+    # JSON; read by stockbook.alerts.notify
+    alert_notifier: str = field(repr=False, default="")
+    report_notifier: str = field(repr=False, default="")
+    inbox_database: str = field(repr=False, default="")
+    inbox_days: int = 30
 
     @property
     def state(self) -> Path:
         """The state database: rotating tokens, encrypted."""
         return self.home / "state"
+
+    @property
+    def inbox_url(self) -> str:
+        """The database of the inbox: the operator's, or a file beside the state database. May hold a password."""
+        return self.inbox_database or f"sqlite:///{self.state / INBOX_FILE}"
 
     @property
     def landing(self) -> Path:
@@ -93,7 +105,13 @@ class Settings:
             quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
             memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
             threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=_fernet_keys(environ),
+            alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
+            report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
+            inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
+            # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
+            inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
         )
 
 

@@ -2,28 +2,88 @@
 -- Grain: one row per order and break; few orders have any.
 with
 
-polls as (
+polled as (
 
     select
         order_no,
         version_no,
-        after_utc,
-        at_utc,
         is_restored,
-        is_not_sent
+        is_not_sent,
+        after_utc,
+        at_utc
     from intermediate.order_poll
     where is_restored or is_not_sent
+
+),
+
+told as (
+
+    select
+        order_no,
+        true as is_restored,
+        after_utc,
+        at_utc
+    from intermediate.order_restore
+    union all
+    select distinct
+        order_no,
+        false as is_restored,
+        after_utc,
+        at_utc
+    from intermediate.order_webhook
+    where event_type = 'not_sent'
+
+),
+
+-- a break polls saw in whose time an event tells of one is that one
+untold as (
+
+    select p.*
+    from polled as p
+    left join told as t
+        on
+            p.order_no = t.order_no
+            and p.is_restored = t.is_restored
+            and t.at_utc > p.after_utc
+            and t.after_utc <= p.at_utc
+    where t.order_no is null
+
+),
+
+breaks as (
+
+    select
+        order_no,
+        version_no,
+        is_restored,
+        is_not_sent,
+        after_utc,
+        at_utc,
+        'poll' as evidence
+    from untold
+    union all
+    select
+        order_no,
+        cast(null as bigint) as version_no,
+        is_restored,
+        not is_restored as is_not_sent,
+        after_utc,
+        at_utc,
+        'webhook' as evidence
+    from told
 
 )
 
 select
     order_no,
+    row_number() over so_far as break_no,
     version_no,
     is_restored,
     is_not_sent,
     after_utc,
     at_utc,
+    evidence,
     1 + sum(cast(is_restored as bigint)) over so_far as cycle_no,
     1 + sum(cast(is_not_sent as bigint)) over so_far as attempt_no
-from polls
-window so_far as (partition by order_no order by version_no)
+from breaks
+window so_far as (partition by order_no order by at_utc, is_restored desc, version_no)

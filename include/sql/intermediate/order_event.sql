@@ -11,18 +11,46 @@ orders as (
 
 ),
 
-poll_events as (
+polls as (
 
     select
         order_no,
-        event_type,
-        version_no as source_no,
-        occurred_after_utc,
-        occurred_at_utc,
-        evidence,
+        version_no,
+        after_utc,
+        at_utc,
+        is_restored,
+        is_created_on_hold,
+        is_hold_set,
+        is_released,
+        is_waiting,
+        is_stock_ready,
+        is_sent_back,
+        is_pushed,
+        is_problem_begun,
+        is_problem_ended,
+        is_packed,
+        is_not_sent,
+        is_sent,
+        is_delivered,
+        is_returned,
+        is_cancelled,
         cycle_no,
         attempt_no
-    from intermediate.order_event_poll
+    from intermediate.order_poll_cycle
+
+),
+
+webhooks as (
+
+    select
+        order_no,
+        received_no,
+        event_type,
+        after_utc,
+        at_utc,
+        cycle_no,
+        attempt_no
+    from intermediate.order_webhook_cycle
 
 ),
 
@@ -46,16 +74,68 @@ created_events as (
     select
         order_no,
         'created' as event_type,
+        -- the order itself states it
+        'poll' as evidence,
         1 as source_no,
         cast(null as timestamp) as occurred_after_utc,
         created_at_utc as occurred_at_utc,
-        -- the order itself states it
-        'poll' as evidence,
         1 as cycle_no,
         1 as attempt_no,
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces
     from orders
+
+),
+
+poll_events as (
+
+    -- one version may show several things at once
+    select
+        order_no,
+        unnest([
+            case when is_restored then 'restored' end,
+            case when is_created_on_hold then 'created_on_hold' end,
+            case when is_hold_set then 'hold_set' end,
+            case when is_released then 'released' end,
+            case when is_waiting then 'waiting_for_storage' end,
+            case when is_stock_ready then 'stock_ready' end,
+            case when is_sent_back then 'sent_back' end,
+            case when is_pushed then 'pushed' end,
+            case when is_problem_begun then 'problem_began' end,
+            case when is_problem_ended then 'problem_ended' end,
+            case when is_packed then 'packed' end,
+            case when is_not_sent then 'not_sent' end,
+            case when is_sent then 'sent' end,
+            case when is_delivered then 'delivered' end,
+            case when is_returned then 'returned' end,
+            case when is_cancelled then 'cancelled' end
+        ]) as event_type,
+        'poll' as evidence,
+        version_no as source_no,
+        after_utc as occurred_after_utc,
+        at_utc as occurred_at_utc,
+        cycle_no,
+        attempt_no,
+        cast(null as bigint) as pieces,
+        cast(null as bigint) as damaged_pieces
+    from polls
+
+),
+
+webhook_events as (
+
+    select
+        order_no,
+        cast(event_type as varchar) as event_type,
+        'webhook' as evidence,
+        received_no as source_no,
+        case when after_utc < at_utc then after_utc end as occurred_after_utc,
+        at_utc as occurred_at_utc,
+        cycle_no,
+        attempt_no,
+        cast(null as bigint) as pieces,
+        cast(null as bigint) as damaged_pieces
+    from webhooks
 
 ),
 
@@ -65,10 +145,10 @@ movement_events as (
     select
         order_no,
         case direction when 'out' then 'stock_out' else 'stock_in' end as event_type,
+        'movement' as evidence,
         min(movement_id) as source_no,
         cast(null as timestamp) as occurred_after_utc,
         moved_at_utc as occurred_at_utc,
-        'movement' as evidence,
         cycle_no,
         attempt_no,
         cast(sum(pieces) as bigint) as pieces,
@@ -78,17 +158,17 @@ movement_events as (
 
 ),
 
--- webhook events join here, with occurred_after_utc NULL: they are points
 all_events as (
 
     select *
     from created_events
     union all
-    select
-        *,
-        cast(null as bigint) as pieces,
-        cast(null as bigint) as damaged_pieces
+    select *
     from poll_events
+    where event_type is not null
+    union all
+    select *
+    from webhook_events
     union all
     select *
     from movement_events

@@ -6,13 +6,29 @@ order_lines as (
 
     select
         k.order_no,
-        l.variant_id,
+        c.variant_id,
         l.quantity
-    from marts.fct_order_line as l
+    from staging.order_lines as l
     inner join intermediate.order_key as k
         on
             l.account = k.account
             and l.order_id = k.order_id
+    left join intermediate.variant_code as c
+        on
+            l.account = c.account
+            and l.code = c.code
+    where l._deleted_at is null
+
+),
+
+-- what was ordered is to leave in each cycle; few orders have more than one
+later_cycles as (
+
+    select
+        order_no,
+        cycle_no
+    from intermediate.order_break
+    where is_restored
 
 ),
 
@@ -28,72 +44,77 @@ movements as (
 
 ),
 
-ordered as (
+both_sides as (
 
     select
         order_no,
+        1 as cycle_no,
         variant_id,
-        sum(quantity) as pieces
+        quantity as ordered_pieces,
+        cast(null as bigint) as issued_pieces
     from order_lines
-    group by order_no, variant_id
-
-),
-
-ordered_in_all as (
-
+    union all
+    select
+        l.order_no,
+        c.cycle_no,
+        l.variant_id,
+        l.quantity as ordered_pieces,
+        cast(null as bigint) as issued_pieces
+    from order_lines as l
+    inner join later_cycles as c
+        on l.order_no = c.order_no
+    union all
     select
         order_no,
-        sum(pieces) as ordered_pieces,
-        bool_or(variant_id is null) as has_unknown_variant
-    from ordered
-    group by order_no
+        cycle_no,
+        variant_id,
+        cast(null as bigint) as ordered_pieces,
+        pieces as issued_pieces
+    from movements
 
 ),
 
-issued as (
+by_variant as (
 
     select
         order_no,
         cycle_no,
         variant_id,
-        sum(pieces) as pieces
-    from movements
+        sum(ordered_pieces) as ordered_pieces,
+        sum(issued_pieces) as issued_pieces
+    from both_sides
     group by order_no, cycle_no, variant_id
 
 ),
 
-matched as (
+in_all as (
 
     select
-        i.order_no,
-        i.cycle_no,
-        sum(i.pieces) as issued_pieces,
-        sum(least(i.pieces, coalesce(o.pieces, 0))) as filled_pieces
-    from issued as i
-    left join ordered as o
-        on
-            i.order_no = o.order_no
-            and i.variant_id = o.variant_id
-    group by i.order_no, i.cycle_no
+        order_no,
+        cycle_no,
+        cast(sum(ordered_pieces) as bigint) as ordered_pieces,
+        cast(sum(issued_pieces) as bigint) as issued_pieces,
+        cast(sum(least(coalesce(issued_pieces, 0), coalesce(ordered_pieces, 0))) as bigint) as filled_pieces,
+        -- a line that names no variant, or no lines at all
+        bool_or(variant_id is null) or sum(ordered_pieces) is null as has_unknown_variant
+    from by_variant
+    group by order_no, cycle_no
+    having sum(issued_pieces) is not null
 
 )
 
 select
-    m.order_no,
-    m.cycle_no,
-    cast(o.ordered_pieces as bigint) as ordered_pieces,
-    cast(m.issued_pieces as bigint) as issued_pieces,
-    cast(m.filled_pieces as bigint) as filled_pieces,
-    coalesce(o.has_unknown_variant, true) as has_unknown_variant,
+    order_no,
+    cycle_no,
+    ordered_pieces,
+    issued_pieces,
+    filled_pieces,
+    has_unknown_variant,
     -- what a set holds is not known: pieces in all decide there, and nothing is said of in full
     case
-        when coalesce(o.has_unknown_variant, true) then m.issued_pieces >= coalesce(o.ordered_pieces, 0)
-        else m.filled_pieces = o.ordered_pieces
+        when has_unknown_variant then issued_pieces >= coalesce(ordered_pieces, 0)
+        else filled_pieces = ordered_pieces
     end as is_complete,
-    case
-        when not coalesce(o.has_unknown_variant, true)
-            then m.filled_pieces = o.ordered_pieces and m.issued_pieces = m.filled_pieces
-    end as is_in_full
-from matched as m
-left join ordered_in_all as o
-    on m.order_no = o.order_no
+    case when not has_unknown_variant then filled_pieces = ordered_pieces and issued_pieces = filled_pieces end
+        as is_in_full
+from in_all

@@ -1,19 +1,126 @@
--- The milestones of an order, each as the interval its evidence leaves.
+-- The milestones of an order, each as the interval its evidence leaves: a point where an event or a movement tells.
 -- Grain: one row per order and cycle.
 with
 
-events as (
+orders as (
+
+    select
+        account,
+        order_id,
+        order_no,
+        created_at_utc,
+        created_date,
+        delivery_id,
+        dispatch_date
+    from intermediate.order_key
+
+),
+
+restores as (
 
     select
         order_no,
         cycle_no,
-        attempt_no,
-        event_type,
-        coalesce(occurred_after_utc, occurred_at_utc) as after_utc,
-        occurred_at_utc as at_utc,
-        pieces,
-        damaged_pieces
-    from intermediate.order_event
+        after_utc,
+        at_utc,
+        evidence
+    from intermediate.order_break
+    where is_restored
+
+),
+
+not_sent as (
+
+    select
+        order_no,
+        cycle_no,
+        max(after_utc) as after_utc,
+        max(at_utc) as at_utc
+    from intermediate.order_break
+    where is_not_sent
+    group by order_no, cycle_no
+
+),
+
+cycles as (
+
+    select
+        *,
+        1 as cycle_no,
+        created_at_utc as begun_after_utc,
+        created_at_utc as begun_at_utc,
+        cast(null as varchar) as restored_evidence
+    from orders
+    union all
+    select
+        o.*,
+        r.cycle_no,
+        r.after_utc as begun_after_utc,
+        r.at_utc as begun_at_utc,
+        r.evidence as restored_evidence
+    from restores as r
+    inner join orders as o
+        on r.order_no = o.order_no
+
+),
+
+-- leaving counts in the latest attempt only
+seen as (
+
+    select
+        order_no,
+        cycle_no,
+        max(after_utc) filter (where is_pushed) as pushed_after_utc,
+        max(at_utc) filter (where is_pushed) as pushed_at_utc,
+        min(after_utc) filter (where is_packed and is_last_attempt) as packed_after_utc,
+        min(at_utc) filter (where is_packed and is_last_attempt) as packed_at_utc,
+        min(after_utc) filter (where is_sent and is_last_attempt) as sent_after_utc,
+        min(at_utc) filter (where is_sent and is_last_attempt) as sent_at_utc,
+        min(after_utc) filter (where is_delivered and is_last_attempt) as delivered_after_utc,
+        min(at_utc) filter (where is_delivered and is_last_attempt) as delivered_at_utc,
+        min(after_utc) filter (where is_returned) as returned_after_utc,
+        min(at_utc) filter (where is_returned) as returned_at_utc,
+        min(after_utc) filter (where is_cancelled) as cancelled_after_utc,
+        min(at_utc) filter (where is_cancelled) as cancelled_at_utc
+    from intermediate.order_poll_cycle
+    group by order_no, cycle_no
+
+),
+
+problems as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where is_problem_begun) as began_after_utc,
+        min(at_utc) filter (where is_problem_begun) as began_at_utc,
+        max(after_utc) filter (where is_problem_ended) as ended_after_utc,
+        max(at_utc) filter (where is_problem_ended) as ended_at_utc
+    from intermediate.order_poll_cycle
+    where is_problem_begun or is_problem_ended
+    group by order_no, cycle_no
+
+),
+
+heard as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where event_type = 'pushed') as first_pushed_after_utc,
+        min(at_utc) filter (where event_type = 'pushed') as first_pushed_at_utc,
+        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
+        min(at_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_at_utc,
+        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
+        min(at_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_at_utc,
+        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc,
+        min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc,
+        min(after_utc) filter (where event_type = 'returned') as returned_after_utc,
+        min(at_utc) filter (where event_type = 'returned') as returned_at_utc,
+        min(after_utc) filter (where event_type = 'cancelled') as cancelled_after_utc,
+        min(at_utc) filter (where event_type = 'cancelled') as cancelled_at_utc
+    from intermediate.order_webhook_cycle
+    group by order_no, cycle_no
 
 ),
 
@@ -28,59 +135,121 @@ last_attempts as (
 
 ),
 
--- leaving counts in the latest attempt only
-current_events as (
+moved as (
 
     select
-        e.*,
-        e.attempt_no >= coalesce(a.attempt_no, 1) as is_last_attempt
-    from events as e
+        m.order_no,
+        m.cycle_no,
+        min(m.moved_at_utc) filter (where m.direction = 'out') as first_stock_out_at_utc,
+        max(m.moved_at_utc) filter (where m.direction = 'out' and m.attempt_no >= coalesce(a.attempt_no, 1))
+            as last_stock_out_at_utc,
+        min(m.moved_at_utc) filter (where m.direction = 'in') as stock_in_at_utc,
+        min(m.moved_at_utc) filter (where m.direction = 'in' and m.damaged_pieces > 0) as damaged_in_at_utc
+    from intermediate.order_movement as m
     left join last_attempts as a
         on
-            e.order_no = a.order_no
-            and e.cycle_no = a.cycle_no
+            m.order_no = a.order_no
+            and m.cycle_no = a.cycle_no
+    group by m.order_no, m.cycle_no
+
+),
+
+-- an event says when; without it polls say between when, and what came later bounds what came before
+merged as (
+
+    select
+        c.*,
+        n.after_utc as not_sent_after_utc,
+        n.at_utc as not_sent_at_utc,
+        s.pushed_after_utc as seen_pushed_after_utc,
+        s.pushed_at_utc as seen_pushed_at_utc,
+        h.first_pushed_after_utc,
+        h.first_pushed_at_utc,
+        coalesce(h.delivered_after_utc, s.delivered_after_utc) as delivered_after_utc,
+        coalesce(h.delivered_at_utc, s.delivered_at_utc) as delivered_at_utc,
+        case when h.delivered_at_utc is not null then 'webhook' when s.delivered_at_utc is not null then 'poll' end
+            as delivered_evidence,
+        coalesce(h.sent_at_utc, least(s.sent_at_utc, h.delivered_at_utc)) as sent_at_utc,
+        case
+            when h.sent_at_utc is not null then h.sent_after_utc
+            when s.sent_at_utc is not null or h.delivered_at_utc is not null
+                then least(
+                    greatest(coalesce(s.sent_after_utc, c.begun_after_utc), h.packed_after_utc),
+                    least(s.sent_at_utc, h.delivered_at_utc)
+                )
+        end as sent_after_utc,
+        case
+            when h.sent_at_utc is not null then 'webhook'
+            when h.delivered_at_utc < s.sent_at_utc then 'webhook'
+            when s.sent_at_utc is not null then 'poll'
+            when h.delivered_at_utc is not null then 'webhook'
+        end as sent_evidence,
+        coalesce(h.packed_at_utc, least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)) as packed_at_utc,
+        case
+            when h.packed_at_utc is not null then h.packed_after_utc
+            when coalesce(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc) is not null
+                then least(
+                    coalesce(s.packed_after_utc, c.begun_after_utc),
+                    least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)
+                )
+        end as packed_after_utc,
+        case
+            when h.packed_at_utc is not null then 'webhook'
+            when least(h.sent_at_utc, h.delivered_at_utc) < s.packed_at_utc then 'webhook'
+            when s.packed_at_utc is not null then 'poll'
+            when coalesce(h.sent_at_utc, h.delivered_at_utc) is not null then 'webhook'
+        end as packed_evidence,
+        coalesce(h.returned_after_utc, s.returned_after_utc) as returned_after_utc,
+        coalesce(h.returned_at_utc, s.returned_at_utc) as returned_at_utc,
+        case when h.returned_at_utc is not null then 'webhook' when s.returned_at_utc is not null then 'poll' end
+            as returned_evidence,
+        coalesce(h.cancelled_after_utc, s.cancelled_after_utc) as cancelled_after_utc,
+        coalesce(h.cancelled_at_utc, s.cancelled_at_utc) as cancelled_at_utc,
+        case when h.cancelled_at_utc is not null then 'webhook' when s.cancelled_at_utc is not null then 'poll' end
+            as cancelled_evidence,
+        greatest(p.began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
+        p.began_at_utc as problem_began_at_utc,
+        p.ended_after_utc as problem_ended_after_utc,
+        -- what is packed has no problem any more
+        case
+            when h.packed_at_utc > p.ended_after_utc then least(p.ended_at_utc, h.packed_at_utc)
+            else p.ended_at_utc
+        end as problem_ended_at_utc,
+        m.first_stock_out_at_utc,
+        m.last_stock_out_at_utc,
+        m.stock_in_at_utc,
+        m.damaged_in_at_utc
+    from cycles as c
+    left join seen as s
+        on
+            c.order_no = s.order_no
+            and c.cycle_no = s.cycle_no
+    left join heard as h
+        on
+            c.order_no = h.order_no
+            and c.cycle_no = h.cycle_no
+    left join moved as m
+        on
+            c.order_no = m.order_no
+            and c.cycle_no = m.cycle_no
+    left join not_sent as n
+        on
+            c.order_no = n.order_no
+            and c.cycle_no = n.cycle_no
+    left join problems as p
+        on
+            c.order_no = p.order_no
+            and c.cycle_no = p.cycle_no
 
 )
 
 select
-    order_no,
-    cycle_no,
-    min(at_utc) filter (where event_type = 'created') as created_at_utc,
-    min(after_utc) filter (where event_type = 'restored') as restored_after_utc,
-    min(at_utc) filter (where event_type = 'restored') as restored_at_utc,
-    min(at_utc) filter (where event_type = 'created_on_hold') as created_on_hold_at_utc,
-    min(after_utc) filter (where event_type = 'hold_set') as hold_set_after_utc,
-    max(at_utc) filter (where event_type in ('created_on_hold', 'hold_set')) as last_held_at_utc,
-    min(after_utc) filter (where event_type = 'released') as first_released_after_utc,
-    max(after_utc) filter (where event_type = 'released') as released_after_utc,
-    max(at_utc) filter (where event_type = 'released') as released_at_utc,
-    max(after_utc) filter (where event_type = 'waiting_for_storage') as waiting_after_utc,
-    max(at_utc) filter (where event_type = 'waiting_for_storage') as waiting_at_utc,
-    max(after_utc) filter (where event_type = 'stock_ready') as stock_ready_after_utc,
-    max(at_utc) filter (where event_type = 'stock_ready') as stock_ready_at_utc,
-    max(after_utc) filter (where event_type = 'sent_back') as sent_back_after_utc,
-    max(at_utc) filter (where event_type = 'sent_back') as sent_back_at_utc,
-    max(after_utc) filter (where event_type = 'pushed') as pushed_after_utc,
-    max(at_utc) filter (where event_type = 'pushed') as pushed_at_utc,
-    min(after_utc) filter (where event_type = 'problem_began') as problem_began_after_utc,
-    min(at_utc) filter (where event_type = 'problem_began') as problem_began_at_utc,
-    max(after_utc) filter (where event_type = 'problem_ended') as problem_ended_after_utc,
-    max(at_utc) filter (where event_type = 'problem_ended') as problem_ended_at_utc,
-    max(after_utc) filter (where event_type = 'not_sent') as not_sent_after_utc,
-    max(at_utc) filter (where event_type = 'not_sent') as not_sent_at_utc,
-    min(at_utc) filter (where event_type = 'stock_out') as first_stock_out_at_utc,
-    max(at_utc) filter (where event_type = 'stock_out' and is_last_attempt) as last_stock_out_at_utc,
-    min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
-    min(at_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_at_utc,
-    min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
-    min(at_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_at_utc,
-    min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc,
-    min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc,
-    min(at_utc) filter (where event_type = 'stock_in') as stock_in_at_utc,
-    min(at_utc) filter (where event_type = 'stock_in' and damaged_pieces > 0) as damaged_in_at_utc,
-    min(after_utc) filter (where event_type = 'returned') as returned_after_utc,
-    min(at_utc) filter (where event_type = 'returned') as returned_at_utc,
-    min(after_utc) filter (where event_type = 'cancelled') as cancelled_after_utc,
-    min(at_utc) filter (where event_type = 'cancelled') as cancelled_at_utc
-from current_events
-group by order_no, cycle_no
+    * exclude (problem_began_after_utc, seen_pushed_after_utc, seen_pushed_at_utc),
+    least(problem_began_after_utc, problem_began_at_utc) as problem_began_after_utc,
+    coalesce(first_pushed_after_utc, seen_pushed_after_utc) as pushed_after_utc,
+    coalesce(first_pushed_at_utc, seen_pushed_at_utc) as pushed_at_utc,
+    case when first_pushed_at_utc is not null then 'webhook' when seen_pushed_at_utc is not null then 'poll' end
+        as pushed_evidence,
+    seen_pushed_after_utc,
+    seen_pushed_at_utc
+from merged

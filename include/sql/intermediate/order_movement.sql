@@ -34,7 +34,9 @@ zone_days as (
 
 current_run as (
 
-    select zone
+    select
+        zone,
+        staging.utc_of(as_of, zone) as now_utc
     from meta.current_run
 
 ),
@@ -142,4 +144,6 @@ left join begun_again as b
     on
         i.account = b.account
         and i.movement_id = b.movement_id
-where i.moved_at_utc is not null
+cross join current_run as r
+-- what moved after now is not known yet
+where i.moved_at_utc <= r.now_utc

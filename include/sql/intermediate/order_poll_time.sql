@@ -14,14 +14,19 @@ poll_times as (
 
 current_run as (
 
-    select zone
+    select
+        zone,
+        as_of,
+        staging.utc_of(as_of, zone) as now_utc
     from meta.current_run
 
 )
 
 select
     p.local_at,
-    staging.utc_of(p.local_at, r.zone) as earliest_utc,
+    p.local_at <= r.as_of as is_past,
+    -- what was seen so after now was so already now
+    least(staging.utc_of(p.local_at, r.zone), r.now_utc) as earliest_utc,
     staging.utc_of_second(p.local_at, r.zone) as latest_utc
 from poll_times as p
 cross join current_run as r

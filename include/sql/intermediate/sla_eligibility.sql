@@ -5,25 +5,24 @@ with
 milestones as (
 
     select
+        account,
+        order_id,
         order_no,
-        cycle_no,
         created_at_utc,
-        restored_after_utc,
-        restored_at_utc,
-        created_on_hold_at_utc,
-        hold_set_after_utc,
-        last_held_at_utc,
-        first_released_after_utc,
-        released_after_utc,
-        released_at_utc,
-        waiting_after_utc,
-        waiting_at_utc,
-        stock_ready_after_utc,
-        stock_ready_at_utc,
-        sent_back_after_utc,
-        sent_back_at_utc,
+        created_date,
+        delivery_id,
+        dispatch_date,
+        cycle_no,
+        begun_after_utc,
+        begun_at_utc,
+        restored_evidence,
+        first_pushed_after_utc,
+        first_pushed_at_utc,
+        seen_pushed_after_utc,
+        seen_pushed_at_utc,
         pushed_after_utc,
         pushed_at_utc,
+        pushed_evidence,
         problem_began_after_utc,
         problem_began_at_utc,
         problem_ended_after_utc,
@@ -34,29 +33,46 @@ milestones as (
         last_stock_out_at_utc,
         packed_after_utc,
         packed_at_utc,
+        packed_evidence,
         sent_after_utc,
         sent_at_utc,
+        sent_evidence,
         delivered_after_utc,
         delivered_at_utc,
+        delivered_evidence,
         stock_in_at_utc,
         damaged_in_at_utc,
         returned_after_utc,
         returned_at_utc,
+        returned_evidence,
         cancelled_after_utc,
-        cancelled_at_utc
+        cancelled_at_utc,
+        cancelled_evidence
     from intermediate.order_milestone
 
 ),
 
-orders as (
+stops as (
 
     select
         order_no,
-        created_at_utc,
-        created_date,
-        delivery_id,
-        dispatch_date
-    from intermediate.order_key
+        cycle_no,
+        held_at_utc,
+        is_held_from_start,
+        hold_set_after_utc,
+        first_released_after_utc,
+        released_after_utc,
+        released_at_utc,
+        release_told_utc,
+        waiting_after_utc,
+        waiting_at_utc,
+        stock_ready_after_utc,
+        stock_ready_at_utc,
+        stock_ready_told_utc,
+        sent_back_after_utc,
+        sent_back_at_utc,
+        corrected_told_utc
+    from intermediate.order_stop
 
 ),
 
@@ -75,7 +91,9 @@ fills as (
 rules as (
 
     select
-        r.order_no,
+        r.account,
+        r.delivery_id,
+        r.created_date,
         p.rule_no,
         p.policy_version,
         p.calendar_version,
@@ -104,9 +122,7 @@ bounded as (
 
     select
         m.*,
-        o.created_date,
-        o.delivery_id,
-        o.created_at_utc as order_created_at_utc,
+        s.* exclude (order_no, cycle_no),
         r.rule_no,
         r.policy_version,
         r.calendar_version,
@@ -116,19 +132,22 @@ bounded as (
         coalesce(r.stop_event, 'stock_out') as stop_event,
         coalesce(r.unseen_waits = 'widen', false) as widens,
         n.now_utc,
-        case when o.dispatch_date is not null then staging.utc_of(cast(o.dispatch_date as timestamp), n.zone) end
+        case when m.dispatch_date is not null then staging.utc_of(cast(m.dispatch_date as timestamp), n.zone) end
             as requested_at_utc,
         coalesce(f.is_complete, false) as is_complete,
         coalesce(f.has_unknown_variant, false) as has_unknown_variant,
         f.is_in_full,
-        case when f.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc,
-        case when m.cycle_no = 1 then o.created_at_utc else m.restored_after_utc end as begun_after_utc,
-        case when m.cycle_no = 1 then o.created_at_utc else m.restored_at_utc end as begun_at_utc
+        case when f.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
     from milestones as m
-    inner join orders as o
-        on m.order_no = o.order_no
     left join rules as r
-        on m.order_no = r.order_no
+        on
+            m.account = r.account
+            and m.delivery_id is not distinct from r.delivery_id
+            and m.created_date = r.created_date
+    left join stops as s
+        on
+            m.order_no = s.order_no
+            and m.cycle_no = s.cycle_no
     left join fills as f
         on
             m.order_no = f.order_no
@@ -154,7 +173,7 @@ handed_over as (
                 else delivered_after_utc
             end as delivered_after_utc
         ),
-        -- after a failed attempt the goods may leave without a new movement: then only polls tell
+        -- after a failed attempt the goods may leave without a new movement: then its sending tells
         stop_event = 'stock_out' and stock_out_at_utc is null and is_complete and not_sent_at_utc is not null
             as is_resent
     from bounded
@@ -166,7 +185,13 @@ stopped as (
     select
         *,
         case stop_event
-            when 'stock_out' then case when is_resent then not_sent_after_utc else stock_out_at_utc end
+            when 'stock_out'
+                then
+                    case
+                        when not is_resent then stock_out_at_utc
+                        when sent_evidence = 'webhook' then greatest(sent_after_utc, not_sent_after_utc)
+                        else not_sent_after_utc
+                    end
             when 'packed' then packed_after_utc
             when 'sent' then sent_after_utc
             when 'delivered' then delivered_after_utc
@@ -194,10 +219,15 @@ settled as (
                 when 'delivered' then returned_at_utc is not null
             end, false
         ) as is_dispatch_missing,
-        last_held_at_utc is not null and (released_at_utc is null or released_at_utc < last_held_at_utc) as is_held,
-        waiting_at_utc is not null and (stock_ready_at_utc is null or stock_ready_at_utc < waiting_at_utc)
-            as is_waiting,
-        sent_back_at_utc is not null and (pushed_at_utc is null or pushed_at_utc < sent_back_at_utc) as is_sent_back
+        held_at_utc is not null
+        and release_told_utc is null
+        and (released_at_utc is null or released_at_utc < held_at_utc) as is_held,
+        waiting_at_utc is not null
+        and stock_ready_told_utc is null
+        and (stock_ready_at_utc is null or stock_ready_at_utc < waiting_at_utc) as is_waiting,
+        sent_back_at_utc is not null
+        and corrected_told_utc is null
+        and (seen_pushed_at_utc is null or seen_pushed_at_utc < sent_back_at_utc) as is_sent_back
     from stopped
 
 ),
@@ -209,29 +239,42 @@ waits as (
         *,
         is_dispatched or is_dispatch_missing as is_gone,
         case
-            when last_held_at_utc is null then begun_after_utc
+            when held_at_utc is null then begun_after_utc
             -- whether a hold set later stops the clock is known from events only: both readings are kept
-            when hold_set_after_utc is not null and created_on_hold_at_utc is not null
+            when hold_set_after_utc is not null and is_held_from_start
                 then coalesce(first_released_after_utc, begun_after_utc)
-            when hold_set_after_utc is not null or is_held then begun_after_utc
+            when hold_set_after_utc is not null then begun_after_utc
+            when release_told_utc is not null then release_told_utc
+            when is_held then begun_after_utc
             else released_after_utc
         end as hold_ended_after_utc,
-        case when last_held_at_utc is null then begun_at_utc when not is_held then released_at_utc end
-            as hold_ended_at_utc,
+        case
+            when held_at_utc is null then begun_at_utc
+            when release_told_utc is not null then release_told_utc
+            when not is_held then released_at_utc
+        end as hold_ended_at_utc,
         case
             when waiting_at_utc is null then begun_after_utc
+            when stock_ready_told_utc is not null then stock_ready_told_utc
             when is_waiting then waiting_after_utc
             else stock_ready_after_utc
         end as stock_wait_ended_after_utc,
-        case when waiting_at_utc is null then begun_at_utc when not is_waiting then stock_ready_at_utc end
-            as stock_wait_ended_at_utc,
+        case
+            when waiting_at_utc is null then begun_at_utc
+            when stock_ready_told_utc is not null then stock_ready_told_utc
+            when not is_waiting then stock_ready_at_utc
+        end as stock_wait_ended_at_utc,
         case
             when sent_back_at_utc is null then begun_after_utc
+            when corrected_told_utc is not null then corrected_told_utc
             when is_sent_back then sent_back_after_utc
-            else pushed_after_utc
+            else seen_pushed_after_utc
         end as correction_ended_after_utc,
-        case when sent_back_at_utc is null then begun_at_utc when not is_sent_back then pushed_at_utc end
-            as correction_ended_at_utc
+        case
+            when sent_back_at_utc is null then begun_at_utc
+            when corrected_told_utc is not null then corrected_told_utc
+            when not is_sent_back then seen_pushed_at_utc
+        end as correction_ended_at_utc
     from settled
 
 ),
@@ -248,20 +291,32 @@ earliest as (
             hold_ended_after_utc,
             stock_wait_ended_after_utc,
             correction_ended_after_utc,
-            requested_at_utc
+            requested_at_utc,
+            -- who lets every unseen wait count takes an order as eligible when it was handed over
+            case when widens then first_pushed_after_utc end
         ) as ready_after_utc,
-        greatest(begun_at_utc, hold_ended_at_utc, stock_wait_ended_at_utc, correction_ended_at_utc) as ready_at_utc,
+        greatest(
+            begun_at_utc,
+            hold_ended_at_utc,
+            stock_wait_ended_at_utc,
+            correction_ended_at_utc,
+            case when widens then first_pushed_at_utc end
+        ) as ready_at_utc,
+        greatest(release_told_utc, stock_ready_told_utc, corrected_told_utc) as told_ready_utc,
+        widens and first_pushed_at_utc is null as is_widened,
         case when is_dispatched then stop_at_utc end as left_at_utc
     from waits
 
 )
 
 select
+    account,
+    order_id,
     order_no,
     cycle_no,
     delivery_id,
     created_date,
-    order_created_at_utc,
+    created_at_utc as order_created_at_utc,
     now_utc,
     rule_no,
     policy_version,
@@ -276,9 +331,11 @@ select
     case when is_dispatched then stop_at_utc end as dispatch_at_utc,
     case
         when not is_dispatched then null
-        when stop_event = 'stock_out' and not is_resent
-            then case when has_unknown_variant then 'assumed' else 'movement' end
-        else 'poll'
+        when stop_event = 'packed' then packed_evidence
+        when stop_event = 'delivered' then delivered_evidence
+        when stop_event = 'sent' or is_resent then sent_evidence
+        when has_unknown_variant then 'assumed'
+        else 'movement'
     end as dispatch_evidence,
     case
         when not is_last_seen_stopped then ready_after_utc
@@ -287,19 +344,16 @@ select
     end as eligible_after_utc,
     case
         when is_perhaps_stopped then null
-        when widens then greatest(ready_after_utc, coalesce(left_at_utc, cancelled_at_utc, now_utc))
+        when is_widened then greatest(ready_after_utc, coalesce(left_at_utc, cancelled_at_utc, now_utc))
         when has_open_wait then greatest(ready_after_utc, coalesce(left_at_utc, now_utc))
         else greatest(ready_after_utc, least(ready_at_utc, left_at_utc))
     end as eligible_at_utc,
     case
         when is_perhaps_stopped then null
-        when
-            widens
-            or last_held_at_utc is not null
-            or waiting_at_utc is not null
-            or sent_back_at_utc is not null
-            or cycle_no > 1
-            then 'poll'
+        when is_widened then 'poll'
+        when widens or ready_at_utc = told_ready_utc then 'webhook'
+        when held_at_utc is not null or waiting_at_utc is not null or sent_back_at_utc is not null then 'poll'
+        when cycle_no > 1 then restored_evidence
         else 'assumed'
     end as eligible_evidence,
     case
@@ -313,29 +367,40 @@ select
     hold_ended_at_utc as released_at_utc,
     case
         when hold_ended_at_utc is null then null
-        when last_held_at_utc is null then 'assumed'
+        when held_at_utc is null then 'assumed'
+        when release_told_utc is not null then 'webhook'
         else 'poll'
     end as released_evidence,
-    case when not is_waiting then stock_ready_after_utc end as stock_ready_after_utc,
-    case when not is_waiting then stock_ready_at_utc end as stock_ready_at_utc,
+    case when waiting_at_utc is not null and not is_waiting then stock_wait_ended_after_utc end as stock_ready_after_utc,
+    case when waiting_at_utc is not null and not is_waiting then stock_wait_ended_at_utc end as stock_ready_at_utc,
+    case
+        when waiting_at_utc is null or is_waiting then null
+        when stock_ready_told_utc is not null then 'webhook'
+        else 'poll'
+    end as stock_ready_evidence,
+    pushed_after_utc,
+    pushed_at_utc,
+    pushed_evidence,
     first_stock_out_at_utc,
     stock_out_at_utc,
     packed_after_utc,
     packed_at_utc,
+    packed_evidence,
     sent_after_utc,
     sent_at_utc,
+    sent_evidence,
     delivered_after_utc,
     delivered_at_utc,
+    delivered_evidence,
     case when stock_in_at_utc is null then returned_after_utc end as returned_after_utc,
     coalesce(stock_in_at_utc, returned_at_utc) as returned_at_utc,
-    case
-        when stock_in_at_utc is not null then 'movement'
-        when returned_at_utc is not null then 'poll'
-    end as returned_evidence,
+    case when stock_in_at_utc is not null then 'movement' else returned_evidence end as returned_evidence,
     cancelled_after_utc,
     cancelled_at_utc,
-    restored_after_utc,
-    restored_at_utc,
+    cancelled_evidence,
+    case when cycle_no > 1 then begun_after_utc end as restored_after_utc,
+    case when cycle_no > 1 then begun_at_utc end as restored_at_utc,
+    restored_evidence,
     not_sent_after_utc,
     not_sent_at_utc,
     problem_began_after_utc,

@@ -5,16 +5,67 @@ with
 eligibility as (
 
     select
+        account,
+        order_id,
         order_no,
         cycle_no,
+        delivery_id,
+        created_date,
+        order_created_at_utc,
+        now_utc,
         rule_no,
+        policy_version,
         calendar_version,
         cutoff,
         handling_days,
+        stop_event,
+        is_dispatched,
+        is_dispatch_missing,
+        dispatch_after_utc,
+        dispatch_at_utc,
+        dispatch_evidence,
         eligible_after_utc,
-        eligible_at_utc
+        eligible_at_utc,
+        eligible_evidence,
+        not_eligible_reason,
+        released_after_utc,
+        released_at_utc,
+        released_evidence,
+        stock_ready_after_utc,
+        stock_ready_at_utc,
+        stock_ready_evidence,
+        pushed_after_utc,
+        pushed_at_utc,
+        pushed_evidence,
+        first_stock_out_at_utc,
+        stock_out_at_utc,
+        packed_after_utc,
+        packed_at_utc,
+        packed_evidence,
+        sent_after_utc,
+        sent_at_utc,
+        sent_evidence,
+        delivered_after_utc,
+        delivered_at_utc,
+        delivered_evidence,
+        returned_after_utc,
+        returned_at_utc,
+        returned_evidence,
+        cancelled_after_utc,
+        cancelled_at_utc,
+        cancelled_evidence,
+        restored_after_utc,
+        restored_at_utc,
+        restored_evidence,
+        not_sent_after_utc,
+        not_sent_at_utc,
+        problem_began_after_utc,
+        problem_began_at_utc,
+        problem_ended_after_utc,
+        problem_ended_at_utc,
+        damaged_in_at_utc,
+        is_in_full
     from intermediate.sla_eligibility
-    where rule_no is not null
 
 ),
 
@@ -46,39 +97,11 @@ due_days as (
         rule_no,
         working_day_no,
         due_date,
-        due_at_utc
+        due_at_utc,
+        opens_at_utc,
+        closes_at_utc,
+        open_seconds_before
     from intermediate.sla_due_day
-
-),
-
--- the two ends differ for few orders: each distinct end is worked out once
-ends as (
-
-    select
-        order_no,
-        cycle_no,
-        rule_no,
-        calendar_version,
-        cutoff,
-        handling_days,
-        true as is_latest_end,
-        eligible_at_utc as eligible_utc
-    from eligibility
-    where eligible_at_utc is not null
-    union all
-    select
-        order_no,
-        cycle_no,
-        rule_no,
-        calendar_version,
-        cutoff,
-        handling_days,
-        false as is_latest_end,
-        eligible_after_utc as eligible_utc
-    from eligibility
-    where
-        eligible_after_utc is not null
-        and eligible_after_utc is distinct from eligible_at_utc
 
 ),
 
@@ -86,58 +109,59 @@ local_ends as (
 
     select
         e.*,
-        e.eligible_utc + to_seconds(
-            case when e.eligible_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
+        e.eligible_after_utc + to_seconds(
+            case when e.eligible_after_utc >= f.utc_change_at then f.utc_offset_after else f.utc_offset end
+        ) as eligible_after_local,
+        e.eligible_at_utc + to_seconds(
+            case when e.eligible_at_utc >= l.utc_change_at then l.utc_offset_after else l.utc_offset end
         ) as eligible_local
-    from ends as e
-    inner join zone_days as z
-        on cast(e.eligible_utc as date) = z.date
+    from eligibility as e
+    left join zone_days as f
+        on cast(e.eligible_after_utc as date) = f.date
+    left join zone_days as l
+        on cast(e.eligible_at_utc as date) = l.date
 
 ),
 
-due as (
+due_numbers as (
 
     select
-        l.order_no,
-        l.cycle_no,
-        l.is_latest_end,
-        d.working_day_no,
-        d.due_date,
-        d.due_at_utc
-    from local_ends as l
-    inner join calendar_days as c
+        e.*,
+        f.working_days_through
+        + e.handling_days
+        + case when f.is_working_day and cast(e.eligible_after_local as time) < e.cutoff then 0 else 1 end
+            as first_due_working_day_no,
+        l.working_days_through
+        + e.handling_days
+        + case when l.is_working_day and cast(e.eligible_local as time) < e.cutoff then 0 else 1 end
+            as due_working_day_no
+    from local_ends as e
+    left join calendar_days as f
         on
-            l.calendar_version = c.calendar_version
-            and cast(l.eligible_local as date) = c.date
-    inner join due_days as d
+            e.calendar_version = f.calendar_version
+            and cast(e.eligible_after_local as date) = f.date
+    left join calendar_days as l
         on
-            l.rule_no = d.rule_no
-            and d.working_day_no = c.working_days_through
-            + l.handling_days
-            + case when c.is_working_day and cast(l.eligible_local as time) < l.cutoff then 0 else 1 end
+            e.calendar_version = l.calendar_version
+            and cast(e.eligible_local as date) = l.date
 
 )
 
 select
-    e.order_no,
-    e.cycle_no,
-    -- equal ends were worked out once
-    case
-        when e.eligible_after_utc is null then null
-        when e.eligible_after_utc = e.eligible_at_utc then l.due_at_utc
-        else f.due_at_utc
-    end as due_after_utc,
+    e.*,
+    f.due_at_utc as due_after_utc,
+    f.due_date as due_after_date,
     l.due_at_utc,
     l.due_date,
-    l.working_day_no as due_working_day_no
-from eligibility as e
-left join due as l
+    l.opens_at_utc as due_opens_at_utc,
+    l.closes_at_utc as due_closes_at_utc,
+    l.open_seconds_before as due_open_seconds_before
+from due_numbers as e
+left join due_days as f
     on
-        l.is_latest_end
-        and e.order_no = l.order_no
-        and e.cycle_no = l.cycle_no
-left join due as f
+        e.rule_no = f.rule_no
+        and e.first_due_working_day_no = f.working_day_no
+left join due_days as l
     on
-        not f.is_latest_end
-        and e.order_no = f.order_no
-        and e.cycle_no = f.cycle_no
+        e.rule_no = l.rule_no
+        and e.due_working_day_no = l.working_day_no

@@ -1,17 +1,6 @@
--- The rule of the policy that each order was promised.
--- Grain: one row per order some version of the policy covers.
+-- The rule of the policy that orders of a day were promised, by method.
+-- Grain: one row per account, delivery method and day of creation that some version of the policy covers.
 with
-
-orders as (
-
-    select
-        account,
-        order_no,
-        delivery_id,
-        created_date
-    from intermediate.order_key
-
-),
 
 policy as (
 
@@ -32,38 +21,24 @@ kinds as (
         account,
         delivery_id,
         created_date
-    from orders
-
-),
-
-chosen as (
-
-    select
-        k.account,
-        k.delivery_id,
-        k.created_date,
-        p.rule_no
-    from kinds as k
-    inner join policy as p
-        on
-            (p.valid_from is null or p.valid_from <= k.created_date)
-            and (p.valid_to is null or p.valid_to > k.created_date)
-            and (p.account is null or p.account = k.account)
-            and (p.delivery_id is null or p.delivery_id = k.delivery_id)
-    -- the most exact rule: method and account, then method, then account
-    qualify row_number() over (
-        partition by k.account, k.delivery_id, k.created_date
-        order by (p.delivery_id is not null) desc, (p.account is not null) desc, p.rule_no
-    ) = 1
+    from intermediate.order_key
 
 )
 
 select
-    o.order_no,
-    c.rule_no
-from orders as o
-inner join chosen as c
+    k.account,
+    k.delivery_id,
+    k.created_date,
+    p.rule_no
+from kinds as k
+inner join policy as p
     on
-        o.account = c.account
-        and o.delivery_id is not distinct from c.delivery_id
-        and o.created_date = c.created_date
+        (p.valid_from is null or p.valid_from <= k.created_date)
+        and (p.valid_to is null or p.valid_to > k.created_date)
+        and (p.account is null or p.account = k.account)
+        and (p.delivery_id is null or p.delivery_id = k.delivery_id)
+-- the most exact rule: method and account, then method, then account
+qualify row_number() over (
+    partition by k.account, k.delivery_id, k.created_date
+    order by (p.delivery_id is not null) desc, (p.account is not null) desc, p.rule_no
+) = 1

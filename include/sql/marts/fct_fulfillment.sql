@@ -2,19 +2,11 @@
 -- Grain: one row per account, order and cycle.
 with
 
-orders as (
+promises as (
 
     select
         account,
         order_id,
-        order_no
-    from intermediate.order_key
-
-),
-
-eligibility as (
-
-    select
         order_no,
         cycle_no,
         delivery_id,
@@ -24,8 +16,6 @@ eligibility as (
         rule_no,
         policy_version,
         calendar_version,
-        cutoff,
-        handling_days,
         stop_event,
         is_dispatched,
         is_dispatch_missing,
@@ -41,42 +31,46 @@ eligibility as (
         released_evidence,
         stock_ready_after_utc,
         stock_ready_at_utc,
+        stock_ready_evidence,
+        pushed_after_utc,
+        pushed_at_utc,
+        pushed_evidence,
         first_stock_out_at_utc,
         stock_out_at_utc,
         packed_after_utc,
         packed_at_utc,
+        packed_evidence,
         sent_after_utc,
         sent_at_utc,
+        sent_evidence,
         delivered_after_utc,
         delivered_at_utc,
+        delivered_evidence,
         returned_after_utc,
         returned_at_utc,
         returned_evidence,
         cancelled_after_utc,
         cancelled_at_utc,
+        cancelled_evidence,
         restored_after_utc,
         restored_at_utc,
-        not_sent_after_utc,
+        restored_evidence,
         not_sent_at_utc,
         problem_began_after_utc,
         problem_began_at_utc,
         problem_ended_after_utc,
         problem_ended_at_utc,
         damaged_in_at_utc,
-        is_in_full
-    from intermediate.sla_eligibility
-
-),
-
-promises as (
-
-    select
-        order_no,
-        cycle_no,
+        is_in_full,
+        eligible_local,
+        due_working_day_no,
         due_after_utc,
+        due_after_date,
         due_at_utc,
         due_date,
-        due_working_day_no
+        due_opens_at_utc,
+        due_closes_at_utc,
+        due_open_seconds_before
     from intermediate.sla_promise
 
 ),
@@ -109,10 +103,7 @@ due_days as (
     select
         rule_no,
         working_day_no,
-        due_at_utc,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
+        due_at_utc
     from intermediate.sla_due_day
 
 ),
@@ -143,23 +134,15 @@ past_days as (
 promised as (
 
     select
-        e.*,
-        p.due_after_utc,
-        p.due_at_utc,
-        p.due_date,
-        p.due_working_day_no,
-        coalesce(e.cycle_no = c.cycle_no, true) as is_latest_cycle,
-        e.dispatch_after_utc is not distinct from e.dispatch_at_utc as is_dispatch_exact,
-        e.eligible_after_utc is not distinct from e.eligible_at_utc as is_eligible_exact,
-        coalesce(e.dispatch_at_utc, case when not e.is_dispatch_missing then coalesce(e.cancelled_at_utc, e.now_utc) end)
+        p.*,
+        coalesce(p.cycle_no = c.cycle_no, true) as is_latest_cycle,
+        p.dispatch_after_utc is not distinct from p.dispatch_at_utc as is_dispatch_exact,
+        p.eligible_after_utc is not distinct from p.eligible_at_utc as is_eligible_exact,
+        coalesce(p.dispatch_at_utc, case when not p.is_dispatch_missing then coalesce(p.cancelled_at_utc, p.now_utc) end)
             as ended_at_utc
-    from eligibility as e
-    left join promises as p
-        on
-            e.order_no = p.order_no
-            and e.cycle_no = p.cycle_no
+    from promises as p
     left join latest_cycles as c
-        on e.order_no = c.order_no
+        on p.order_no = c.order_no
 
 ),
 
@@ -241,29 +224,19 @@ measured as (
                 date_diff('second', ended_day.opens_at_utc, least(f.ended_at_utc, ended_day.closes_at_utc)), 0
             ), 0
         ) as open_seconds_ended,
-        due_day.open_seconds_before
-        + greatest(
-            date_diff('second', due_day.opens_at_utc, least(f.due_at_utc, due_day.closes_at_utc)), 0
-        ) as open_seconds_due,
+        f.due_open_seconds_before
+        + greatest(date_diff('second', f.due_opens_at_utc, least(f.due_at_utc, f.due_closes_at_utc)), 0)
+            as open_seconds_due,
         past_days.working_day_no as past_working_day_no
     from flagged as f
     left join calendar_days as created_day
         on
             f.calendar_version = created_day.calendar_version
             and f.created_date = created_day.date
-    left join zone_days as eligible_zone
-        on cast(f.eligible_at_utc as date) = eligible_zone.date
     left join calendar_days as eligible_day
         on
             f.calendar_version = eligible_day.calendar_version
-            and cast(
-                f.eligible_at_utc + to_seconds(
-                    case
-                        when f.eligible_at_utc >= eligible_zone.utc_change_at then eligible_zone.utc_offset_after
-                        else eligible_zone.utc_offset
-                    end
-                ) as date
-            ) = eligible_day.date
+            and cast(f.eligible_local as date) = eligible_day.date
     left join zone_days as ended_zone
         on cast(f.ended_at_utc as date) = ended_zone.date
     left join calendar_days as ended_day
@@ -277,21 +250,18 @@ measured as (
                     end
                 ) as date
             ) = ended_day.date
-    left join due_days as due_day
-        on
-            f.rule_no = due_day.rule_no
-            and f.due_working_day_no = due_day.working_day_no
     left join past_days
         on f.rule_no = past_days.rule_no
 
 )
 
 select
-    k.account,
-    k.order_id,
+    m.account,
+    m.order_id,
     cycle_no,
     is_latest_cycle,
     m.delivery_id,
+    m.rule_no,
     policy_version,
     calendar_version,
     stop_event,
@@ -301,28 +271,31 @@ select
     released_evidence,
     stock_ready_after_utc,
     stock_ready_at_utc,
-    case when stock_ready_at_utc is not null then 'poll' end as stock_ready_evidence,
+    stock_ready_evidence,
+    pushed_after_utc,
+    pushed_at_utc,
+    pushed_evidence,
     first_stock_out_at_utc,
     stock_out_at_utc,
     case when stock_out_at_utc is not null then 'movement' end as stock_out_evidence,
     packed_after_utc,
     packed_at_utc,
-    case when packed_at_utc is not null then 'poll' end as packed_evidence,
+    packed_evidence,
     sent_after_utc,
     sent_at_utc,
-    case when sent_at_utc is not null then 'poll' end as sent_evidence,
+    sent_evidence,
     delivered_after_utc,
     delivered_at_utc,
-    case when delivered_at_utc is not null then 'poll' end as delivered_evidence,
+    delivered_evidence,
     returned_after_utc,
     returned_at_utc,
     returned_evidence,
     cancelled_after_utc,
     cancelled_at_utc,
-    case when cancelled_at_utc is not null then 'poll' end as cancelled_evidence,
+    cancelled_evidence,
     restored_after_utc,
     restored_at_utc,
-    case when restored_at_utc is not null then 'poll' end as restored_evidence,
+    restored_evidence,
     problem_began_after_utc,
     problem_began_at_utc,
     problem_ended_after_utc,
@@ -332,11 +305,13 @@ select
     eligible_evidence,
     not_eligible_reason,
     due_after_utc,
+    due_after_date,
     due_at_utc,
     due_date,
     dispatch_after_utc,
     dispatch_at_utc,
     dispatch_evidence,
+    is_dispatch_missing,
     sla_state,
     could_be_on_time,
     could_be_late,
@@ -381,5 +356,3 @@ select
                 and coalesce(damaged_in_at_utc > dispatch_at_utc + interval 30 days, true)
     end as is_perfect
 from measured as m
-inner join orders as k
-    on m.order_no = k.order_no

@@ -32,9 +32,9 @@ events as (
 select
     o.account,
     o.order_id,
-    -- movements have numbers of their own, versions are counted per order
+    -- movements and arrivals have numbers of their own, versions are counted per order
     case
-        when e.evidence = 'movement' then 'movement:' || cast(e.source_no as varchar)
+        when e.evidence in ('movement', 'webhook') then e.evidence || ':' || cast(e.source_no as varchar)
         else e.event_type || ':' || cast(e.source_no as varchar) || ':' || o.order_id
     end as event_id,
     e.event_type,

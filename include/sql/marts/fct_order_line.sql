@@ -27,16 +27,13 @@ orders as (
 
 ),
 
--- a code that was given to a later variant names the one still in the catalogue, else the latest
 codes as (
 
     select
         account,
         code,
-        arg_max(variant_id, (_deleted_at is null, variant_id)) as variant_id
-    from staging.variants
-    where code is not null
-    group by account, code
+        variant_id
+    from intermediate.variant_code
 
 )
 

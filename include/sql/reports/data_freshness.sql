@@ -24,6 +24,48 @@ orders as (
 
 ),
 
+order_lines as (
+
+    select
+        account,
+        'order_lines' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.order_lines
+    where _deleted_at is null
+    group by account
+
+),
+
+order_stock_items as (
+
+    select
+        account,
+        'order_stock_items' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.order_stock_items
+    where _deleted_at is null
+    group by account
+
+),
+
+order_packages as (
+
+    select
+        account,
+        'order_packages' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.order_packages
+    where _deleted_at is null
+    group by account
+
+),
+
 movements as (
 
     select
@@ -57,10 +99,38 @@ receivings as (
     select
         account,
         'receivings' as table_name,
-        cast(max(received_date) as timestamp) as newest_at,
+        max(cast(received_date as timestamp)) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.receivings
+    where _deleted_at is null
+    group by account
+
+),
+
+receiving_lines as (
+
+    select
+        account,
+        'receiving_lines' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.receiving_lines
+    where _deleted_at is null
+    group by account
+
+),
+
+receiving_stock_items as (
+
+    select
+        account,
+        'receiving_stock_items' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.receiving_stock_items
     where _deleted_at is null
     group by account
 
@@ -122,7 +192,49 @@ deliveries as (
 
 ),
 
-prices as (
+delivery_places as (
+
+    select
+        account,
+        'delivery_places' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.delivery_places
+    where _deleted_at is null
+    group by account
+
+),
+
+stock_requests as (
+
+    select
+        account,
+        'stock_requests' as table_name,
+        max(created_at) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.stock_requests
+    where _deleted_at is null
+    group by account
+
+),
+
+replenishment_rules as (
+
+    select
+        account,
+        'replenishment_rules' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.replenishment_rules
+    where _deleted_at is null
+    group by account
+
+),
+
+flickrocket_prices as (
 
     select
         account,
@@ -136,10 +248,89 @@ prices as (
 
 ),
 
+flickrocket_products as (
+
+    select
+        account,
+        'flickrocket_products' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.flickrocket_products
+    where _deleted_at is null
+    group by account
+
+),
+
+flickrocket_product_prices as (
+
+    select
+        account,
+        'flickrocket_product_prices' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.flickrocket_product_prices
+    where _deleted_at is null
+    group by account
+
+),
+
+flickrocket_fulfillments as (
+
+    select
+        account,
+        'flickrocket_fulfillments' as table_name,
+        max(created_at) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.flickrocket_fulfillments
+    where _deleted_at is null
+    group by account
+
+),
+
+flickrocket_fulfillment_lines as (
+
+    select
+        account,
+        'flickrocket_fulfillment_lines' as table_name,
+        cast(null as timestamp) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.flickrocket_fulfillment_lines
+    where _deleted_at is null
+    group by account
+
+),
+
+currency_rates as (
+
+    select
+        account,
+        'currency_rates' as table_name,
+        max(cast(rate_date as timestamp)) as newest_at,
+        max(_last_seen_at) as last_seen_at,
+        count(*) as row_count
+    from staging.currency_rates
+    where _deleted_at is null
+    group by account
+
+),
+
 all_tables as (
 
     select *
     from orders
+    union all
+    select *
+    from order_lines
+    union all
+    select *
+    from order_stock_items
+    union all
+    select *
+    from order_packages
     union all
     select *
     from movements
@@ -149,6 +340,12 @@ all_tables as (
     union all
     select *
     from receivings
+    union all
+    select *
+    from receiving_lines
+    union all
+    select *
+    from receiving_stock_items
     union all
     select *
     from products
@@ -163,7 +360,31 @@ all_tables as (
     from deliveries
     union all
     select *
-    from prices
+    from delivery_places
+    union all
+    select *
+    from stock_requests
+    union all
+    select *
+    from replenishment_rules
+    union all
+    select *
+    from flickrocket_prices
+    union all
+    select *
+    from flickrocket_products
+    union all
+    select *
+    from flickrocket_product_prices
+    union all
+    select *
+    from flickrocket_fulfillments
+    union all
+    select *
+    from flickrocket_fulfillment_lines
+    union all
+    select *
+    from currency_rates
 
 )
 

@@ -6,6 +6,7 @@ fulfillments as (
 
     select
         account,
+        due_after_date is not distinct from due_date as is_only_day,
         due_date,
         sla_state,
         could_be_on_time,
@@ -30,15 +31,32 @@ counted as (
         count(*) filter (where sla_state = 'excluded') as excluded,
         count(*) filter (where sla_state = 'unknown') as unknown,
         count(*) filter (where sla_state = 'unknown' and could_be_on_time) as perhaps_on_time,
-        count(*) filter (where sla_state = 'unknown' and could_be_late) as perhaps_late
+        count(*) filter (where sla_state = 'unknown' and could_be_late) as perhaps_late,
+        count(*) filter (where is_only_day and sla_state = 'on_time') as surely_on_time,
+        count(*) filter (where is_only_day and sla_state in ('late', 'overdue')) as surely_late
     from fulfillments
+    group by account, due_date
+
+),
+
+-- an order whose due day is in doubt may belong to any day between: each day's range has to hold without it and with it
+doubts as (
+
+    select
+        account,
+        due_date,
+        count(*) filter (where could_be_on_time) as on_time_there,
+        count(*) filter (where could_be_late) as late_there,
+        -- in doubt on the day it is shown: the worst reading counts it, whatever is known against it
+        count(*) filter (where is_shown_day and not could_be_late and not is_claimed) as shown_there
+    from intermediate.sla_doubt
     group by account, due_date
 
 )
 
 select
-    account,
-    due_date,
+    c.account,
+    c.due_date,
     orders,
     on_time,
     late,
@@ -50,7 +68,19 @@ select
     perhaps_late,
     on_time / nullif(on_time + late + overdue, 0) as on_time_rate,
     -- the worst reading: every order in doubt was late
-    on_time / nullif(on_time + late + overdue + unknown, 0) as on_time_rate_sure,
+    case
+        when surely_on_time + surely_late + coalesce(late_there + shown_there, 0) > 0
+            then surely_on_time / (surely_on_time + surely_late + coalesce(late_there + shown_there, 0))
+        when on_time_there > 0 then 1
+    end as on_time_rate_sure,
     -- the best reading: what can have been on time was, what need not count does not
-    (on_time + perhaps_on_time) / nullif(on_time + late + overdue + perhaps_on_time, 0) as on_time_rate_possible
-from counted
+    case
+        when surely_on_time + surely_late + coalesce(on_time_there, 0) > 0
+            then (surely_on_time + coalesce(on_time_there, 0)) / (surely_on_time + surely_late + coalesce(on_time_there, 0))
+        when late_there > 0 then 0
+    end as on_time_rate_possible
+from counted as c
+left join doubts as d
+    on
+        c.account = d.account
+        and c.due_date = d.due_date

@@ -2,14 +2,15 @@
 The folder of one listing in one night, while it is being read.
 
 Parts that are complete in themselves (a day of orders, a batch of ids, a whole listing) are
-recorded in a journal beside their pages as soon as they are. A night that was killed opens the
-folder again, keeps those parts, and removes every page that belongs to none.
+recorded in a journal beside their pages as soon as they are, and every answer of a part before. A night that
+was killed opens the folder again, keeps those parts and answers, and removes every page that belongs to none.
 """
 
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 
 from stockbook.durable import write_atomically
 from stockbook.errors import LandingDamaged
+from stockbook.landing.answers import Answer, Recorded, Void, still_good
 from stockbook.landing.manifest import (
     MANIFEST,
     Manifest,
@@ -51,53 +53,69 @@ class ListingFolder:
         self.path = path
         self.parameters = parameters
         self.units: dict[str, Unit] = {}
+        self._answers: dict[str, list[Answer]] = {}
         self.read_at = read_at
         self._lock = threading.Lock()
         self._resume()
-        self._next = 1 + max((_number(page) for unit in self.units.values() for page in unit.pages), default=0)
+        self._next = 1 + max((_number(page) for page in self._kept_pages()), default=0)
+
+    def _kept_pages(self) -> list[PageFile]:
+        whole = [page for unit in self.units.values() for page in unit.pages]
+        return whole + [one.page for answers in self._answers.values() for one in answers if one.page is not None]
 
     def _resume(self) -> None:
-        header, units = self._read_journal()
+        header, units, recorded = self._read_journal()
         if header is None or header.parameters != self.parameters:
             self.clear()
             return
         self.read_at = header.read_at
         for unit in units:
-            if self._is_whole(unit):
+            if self._is_whole(unit.pages):
                 self.units[unit.unit] = unit
+        for part, answers in still_good(recorded).items():
+            if part not in self.units:
+                self._answers[part] = self._up_to_damage(answers)
         # written anew, for a line that was cut off would swallow the next one
-        lines = [msgspec.json.encode(header), *(msgspec.json.encode(unit) for unit in self.units.values())]
-        write_atomically(self.path / _JOURNAL, b"\n".join([*lines, b""]))
-        kept = {page.file for unit in self.units.values() for page in unit.pages} | {_JOURNAL}
+        lines: list[Any] = [header, *self.units.values(), *chain.from_iterable(self._answers.values())]
+        write_atomically(self.path / _JOURNAL, b"\n".join([*map(msgspec.json.encode, lines), b""]))
+        kept = {page.file for page in self._kept_pages()} | {_JOURNAL}
         for file in self.path.iterdir():
             if file.name not in kept:
                 file.unlink()
 
-    def _is_whole(self, unit: Unit) -> bool:
+    def _up_to_damage(self, answers: list[Answer]) -> list[Answer]:
+        return list(takewhile(lambda one: one.page is None or self._is_whole([one.page]), answers))
+
+    def _is_whole(self, pages: list[PageFile]) -> bool:
         try:
-            for page in unit.pages:
+            for page in pages:
                 verified(self.path, page)
         except LandingDamaged:
             return False
         return True
 
-    def _read_journal(self) -> tuple[_Header | None, list[Unit]]:
+    def _read_journal(self) -> tuple[_Header | None, list[Unit], list[Recorded]]:
         try:
             first, *rest = (self.path / _JOURNAL).read_bytes().split(b"\n")
             header = msgspec.json.decode(first, type=_Header)
         except (OSError, msgspec.MsgspecError):
-            return None, []
-        units = []
+            return None, [], []
+        units: list[Unit] = []
+        recorded: list[Recorded] = []
         for line in rest[:-1]:  # what stands behind the last line end was being written when the night was killed
             try:
-                units.append(msgspec.json.decode(line, type=Unit))
+                if line.startswith(b'{"type":'):
+                    recorded.append(msgspec.json.decode(line, type=Recorded))
+                else:
+                    units.append(msgspec.json.decode(line, type=Unit))
             except msgspec.MsgspecError:
                 break
-        return header, units
+        return header, units, recorded
 
     def clear(self) -> None:
         """Forget every page and part."""
         self.units.clear()
+        self._answers.clear()
         self._next = 1
         if self.path.exists():
             shutil.rmtree(self.path)
@@ -110,8 +128,14 @@ class ListingFolder:
             file.write(line + b"\n")
 
     def part(self, name: str) -> "Part":
-        """A new part to write pages to."""
-        return Part(self, name)
+        """A part to write pages to; ``earlier`` of it are the answers an earlier attempt landed."""
+        with self._lock:
+            return Part(self, name, self._answers.pop(name, []))
+
+    def record(self, *recorded: Recorded) -> None:
+        """Put what a part was answered into the journal."""
+        with self._lock:
+            self._append(b"\n".join(map(msgspec.json.encode, recorded)))
 
     def take_number(self) -> int:
         """The next page number."""
@@ -151,23 +175,34 @@ class Part:
     Pages are not trusted before ``commit``; ``discard`` removes them when the part is read again.
     """
 
-    def __init__(self, folder: ListingFolder, name: str) -> None:
+    def __init__(self, folder: ListingFolder, name: str, earlier: list[Answer]) -> None:
         """Begin a part called ``name``."""
         self.folder = folder
         self.name = name
+        self.earlier = earlier
         self.pages: list[PageFile] = []
         self.undeclared: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
 
-    def write(self, lines: bytes, rows: int) -> None:
+    def write(self, lines: bytes, rows: int) -> PageFile | None:
         """Land a page; nothing is written for a page without rows."""
-        if rows:
-            self.pages.append(write_page(self.folder.path, self.folder.take_number(), lines, rows))
+        if not rows:
+            return None
+        self.pages.append(write_page(self.folder.path, self.folder.take_number(), lines, rows))
+        return self.pages[-1]
+
+    def keep(self, answer: Answer) -> None:
+        """Take over what an earlier attempt landed."""
+        self.undeclared.update({(one.path, one.json_type): one.rows for one in answer.undeclared})
+        if answer.page is not None:
+            self.pages.append(answer.page)
 
     def discard(self) -> None:
-        """Remove what was written so far."""
-        for page in self.pages:
+        """Remove what was written so far, in earlier attempts too."""
+        self.folder.record(Void(part=self.name))
+        for page in (*self.pages, *(one.page for one in self.earlier if one.page is not None)):
             (self.folder.path / page.file).unlink(missing_ok=True)
+        self.earlier = []
         self.pages.clear()
         self.undeclared.clear()
         self.refused.clear()
@@ -177,11 +212,14 @@ class Part:
         unit = Unit(
             unit=self.name,
             pages=self.pages,
-            undeclared=[Undeclared(*place, rows) for place, rows in sorted(self.undeclared.items())],
+            undeclared=undeclared_in(self.undeclared),
             refused=[Refused(*place, rows) for place, rows in sorted(self.refused.items())],
             **facts,
         )
         self.folder.commit(unit)
+        for answer in self.earlier:
+            if answer.page is not None and answer.page not in self.pages:
+                (self.folder.path / answer.page.file).unlink(missing_ok=True)
         return unit
 
 
@@ -201,6 +239,11 @@ def landed(path: Path, parameters: dict[str, str], note: Callable[[str], None]) 
         (path / MANIFEST).unlink(missing_ok=True)
         return None
     return manifest
+
+
+def undeclared_in(counted: Counter[tuple[str, str]]) -> list[Undeclared]:
+    """Fields nobody declared, by (path, JSON type), as they are written down."""
+    return [Undeclared(*place, rows) for place, rows in sorted(counted.items())]
 
 
 def _number(page: PageFile) -> int:

@@ -23,21 +23,38 @@ def of_load(
         if table.kind == "ledger":
             found += _changed(con, run, table)
             found += _gone(con, run, table)
+            found += _back(con, run, table)
     found += _unmapped(con, [mapped.source_status for mapped in statuses])
     found += _quarantined(con, run)
     return [f"warning: {text}" for text in found]
 
 
 def _changed(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
-    rows = con.execute(
-        f"select account, {_key(table)} from {table.name}_history where _version > 1 and _valid_from = ? order by all",
-        [run.as_of],
-    ).fetchall()
     return [
         f"{len(keys):,} rows of the ledger {table.table} (account {account}) have other content than before, "
         f"{_listed(table, keys)}; their earlier versions are in {table.name}_history."
-        for account, keys in _by_account(rows).items()
+        for account, keys in _by_account(_versioned(con, run, table, "=")).items()
     ]
+
+
+def _back(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
+    return [
+        f"{len(keys):,} rows of the ledger {table.table} (account {account}) that were gone are there again, "
+        f"{_listed(table, keys)}; their earlier versions are in {table.name}_history."
+        for account, keys in _by_account(_versioned(con, run, table, "<")).items()
+    ]
+
+
+def _versioned(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table, ended: str) -> list[tuple[str, int]]:
+    """Rows with a version that begins now, whose version before ended now (``=``) or earlier (``<``)."""
+    key = _key(table)
+    return con.execute(
+        f"select account, {key} from {table.name}_history as later "
+        f"join {table.name}_history as earlier using (account, {key}) "
+        "where later._valid_from = $as_of and earlier._version = later._version - 1 "
+        f"and earlier._valid_to {ended} $as_of order by all",
+        {"as_of": run.as_of},
+    ).fetchall()
 
 
 def _gone(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:

@@ -22,6 +22,9 @@ from stockbook.clock import Clock
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError, RunLocked
 
+# the step of a drain: a short one, which a night waits for
+DRAIN = "drain"
+
 
 class Holder(msgspec.Struct):
     """
@@ -47,28 +50,34 @@ class RunLock:
         self._clock = clock
         self._lease = lease_seconds
 
-    def take(self, run_id: str, wait: bool = True, whole_run_here: bool = False) -> None:
+    def take(self, run_id: str, wait: bool = True, whole_run_here: bool = False, take_over: bool = True) -> None:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
-        Waits (at most the lease) for a holder that lies between two steps, or refuses at once with
-        ``wait=False``. Raises RunLocked when another run is at work, ConfigError when the home
-        cannot be written.
+        Waits (at most the lease) for a holder that lies between two steps and for a drain, or refuses at once
+        with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the lock
+        until somebody finishes it, however long it lies there. Raises RunLocked when another run is at work,
+        ConfigError when the home cannot be written.
         """
+        waited = 0.0
         while True:
             with self._kernel(fcntl.LOCK_EX) as alone:
                 holder = self.holder()
-                if not alone:
+                if not alone and not (wait and waited < self._lease and holder is not None and holder.step == DRAIN):
                     raise RunLocked(_busy(holder, run_id))
                 left = 0.0 if holder is None or holder.run_id == run_id else self._left(holder)
-                if left <= 0:
+                if holder is not None and holder.process is None and not take_over:
+                    left = float("inf")
+                if alone and left <= 0:
                     now = self._clock.utc()
                     process = _this_process() if whole_run_here else None
                     self._write(Holder(run_id, taken_at=now, renewed_at=now, process=process))
                     return
             if not wait:
                 raise RunLocked(_busy(holder, run_id))
-            self._clock.sleep(min(left, 1.0))
+            pause = min(left, 1.0) if left > 0 else 0.2
+            self._clock.sleep(pause)
+            waited += pause
 
     @contextmanager
     def step(self, run_id: str, step: str) -> Iterator[None]:

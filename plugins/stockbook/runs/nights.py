@@ -14,7 +14,10 @@ import msgspec
 
 from stockbook.clock import Clock
 from stockbook.durable import write_atomically
-from stockbook.runs.context import Parameters
+from stockbook.errors import LandingDamaged
+from stockbook.landing.manifest import Manifest
+from stockbook.runs.context import Parameters, RunContext
+from stockbook.runs.context import folder as folder_of
 from stockbook.settings import Settings
 
 # pages older than this are of another moment than the rest of the night would be
@@ -56,19 +59,38 @@ def mark_refused(settings: Settings, night: str) -> None:
     write_atomically(settings.landing / night / _REFUSED, b"")
 
 
+def note_landed(settings: Settings, run_id: str, conn_id: str, manifests: list[Manifest]) -> None:
+    """Write down which listings a connection has landed in a run, for the load."""
+    names = [f"{manifest.account}/{manifest.api}.{manifest.listing}" for manifest in manifests]
+    write_atomically(folder_of(settings, run_id) / f"landed-{conn_id}.json", msgspec.json.encode(names))
+
+
+def landed_folders(settings: Settings, run: RunContext) -> list[Path]:
+    """The folders of the listings a run has landed. Raises LandingDamaged for a connection that was not read."""
+    folders = []
+    for conn_id in run.conn_ids:
+        file = folder_of(settings, run.run_id) / f"landed-{conn_id}.json"
+        if not file.exists():
+            raise LandingDamaged(f"Connection {conn_id} has not been read in run {run.run_id}: extract it first.")
+        folders += [
+            settings.landing / run.night / name for name in msgspec.json.decode(file.read_bytes(), type=list[str])
+        ]
+    return folders
+
+
 def _is_closed(folder: Path) -> bool:
     return (folder / _LOADED).exists() or (folder / _REFUSED).exists()
 
 
-def loaded(landing: Path) -> list[tuple[str, datetime]]:
-    """The folders whose pages were loaded, in the order in which they were opened, with their as_of (local)."""
+def loaded(landing: Path) -> list[tuple[str, datetime, datetime]]:
+    """The folders whose pages were loaded, in the order in which they were opened: as_of (local), opening (UTC)."""
     found = []
     for folder in landing.glob("*-*-*"):
         if (folder / _LOADED).exists():
             moment, _, attempt = folder.name.split("-")
             as_of = datetime.strptime(moment, _MOMENT)  # noqa: DTZ007  # a local wall clock
             found.append((_opened_at(folder), as_of, int(attempt), folder.name))
-    return [(name, as_of) for _, as_of, _, name in sorted(found)]
+    return [(name, as_of, opened_at) for opened_at, as_of, _, name in sorted(found)]
 
 
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:

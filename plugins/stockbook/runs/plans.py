@@ -4,7 +4,8 @@ What each account will be asked tonight, from what staging already has.
 Orders: a rolling window of days of creation (final orders in it too, they can be restored or
 returned) and, by id, every older order that is not final; fulfillments of FlickRocket alike. Movements:
 everything above the highest committed id less an overlap (in ids and in hours, whichever reaches
-lower), because a lower id may become visible after a higher one. A backfill's days are read besides.
+lower), because a lower id may become visible after a higher one. A backfill's days are read besides, and so
+are orders that webhooks named since the listing was last loaded: events are hints, the API is the truth.
 """
 
 from datetime import date, datetime, timedelta
@@ -37,6 +38,10 @@ def plan(
 ) -> AccountPlan:
     """The plan of one account. ``final`` are the source status texts of orders that are not expected to change."""
     first = _orders_from(con, settings, run, account)
+    named, events_to = _named_by_events(con, account)
+    open_orders = [] if first is None else _open_orders(con, account.account, first, final)
+    if first is not None and account.source == "fulfillment_cz":
+        open_orders = sorted({*open_orders, *named})
     made = AccountPlan(
         api=account.source,
         account=account.account,
@@ -45,20 +50,49 @@ def plan(
         orders_from=first,
         orders_to=run.as_of.date(),
         full_refresh=run.full_refresh,
-        open_order_ids=[] if first is None else _open_orders(con, account.account, first, final),
+        open_order_ids=open_orders,
         movements_floor=_movements_floor(con, settings, run, account.account),
         backfill=(run.backfill_from, run.backfill_to) if run.backfill_from and run.backfill_to else None,
         takes_snapshot=run.observes,
         read_before=_read_before(con, account),
+        events_to=events_to,
     )
     if account.source != "flickrocket" or made.fulfillments_from is None:
         return made
-    still_open, known = _fulfillments(con, account.account, made.fulfillments_from)
-    return msgspec.structs.replace(made, open_fulfillment_ids=still_open, fulfillments_before=known)
+    asked, known = _fulfillments(con, account.account, made.fulfillments_from, set(named))
+    return msgspec.structs.replace(made, open_fulfillment_ids=asked, fulfillments_before=known)
 
 
-def _fulfillments(con: duckdb.DuckDBPyConnection, account: str, before: datetime) -> tuple[list[str], int]:
-    """The ids not shipped yet, and the number of all, among fulfillments placed before an instant (UTC)."""
+def _named_by_events(con: duckdb.DuckDBPyConnection, account: Account) -> tuple[list[str], int]:
+    """The orders that events named since the listing was last loaded, and the number of the last of these events."""
+    cursor = con.execute(
+        "select ceiling from meta.cursor where account = ? and api = 'inbox' and listing = ?",
+        [account.account, account.source],
+    ).fetchall()
+    found = con.execute(
+        """
+        select
+            received_no,
+            -- with an id no API of ours gives the whole question could be refused
+            case when subject_kind = 'order' and regexp_full_match(subject_id, '[0-9A-Za-z-]{1,64}') then subject_id end
+        from staging.webhook_events
+        where account = $account and source = $source and received_no > $read_to
+        """,
+        {"account": account.account, "source": account.source, "read_to": (cursor[0][0] or 0) if cursor else 0},
+    ).fetchall()
+    named = {subject_id for _, subject_id in found if subject_id is not None}
+    return sorted(named), max((number for number, _ in found), default=0)
+
+
+def _fulfillments(
+    con: duckdb.DuckDBPyConnection, account: str, before: datetime, named: set[str]
+) -> tuple[list[str], int]:
+    """
+    The ids to ask for, and the number of all, among fulfillments placed before an instant (UTC).
+
+    Asked for are those not shipped yet and those that events named. A named order that is not known has no
+    fulfillment from before: it is in the window, or there is nothing to ship.
+    """
     found = con.execute(
         """
         select fulfillment_id, status
@@ -68,7 +102,7 @@ def _fulfillments(con: duckdb.DuckDBPyConnection, account: str, before: datetime
         """,
         {"account": account, "before": before},
     ).fetchall()
-    return [fulfillment_id for fulfillment_id, status in found if status != SHIPPED], len(found)
+    return [own for own, status in found if status != SHIPPED or own in named], len(found)
 
 
 def _read_before(con: duckdb.DuckDBPyConnection, account: Account) -> list[str]:

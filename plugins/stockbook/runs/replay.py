@@ -17,11 +17,17 @@ from stockbook.staging.load import Landed
 
 
 class LandedNight(NamedTuple):
-    """A night that was loaded: its folder's name, its as_of (local), its complete listings."""
+    """
+    A night that was loaded: its folder's name, its as_of (local), when it was opened (UTC), its complete listings.
+
+    ``whole`` tells that it read everything of every account.
+    """
 
     name: str
     as_of: datetime
+    opened_at: datetime
     landed: list[Landed]
+    whole: bool
 
 
 def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedNight], list[str]]:
@@ -36,7 +42,7 @@ def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedN
     left_out: list[str] = []
     begun: set[str] = set()
     waiting: set[str] = set()
-    for name, as_of in nights.loaded(landing):
+    for name, as_of, opened_at in nights.loaded(landing):
         listings: list[Landed] = []
         for account, given in _by_account(landing / name).items():
             known = [item for item in given if of_listing(tables, item.manifest.api, item.manifest.listing)]
@@ -50,7 +56,7 @@ def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedN
             begun.add(account)
             listings += known
         if listings:
-            found.append(LandedNight(name, as_of, listings))
+            found.append(LandedNight(name, as_of, opened_at, listings, _is_whole(listings)))
     if waiting - begun or not found:
         who = f"account {', '.join(sorted(waiting - begun))}" if waiting - begun else "any account"
         raise ConfigError(

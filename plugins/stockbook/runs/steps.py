@@ -16,8 +16,9 @@ from stockbook.checks.run import Outcome
 from stockbook.clock import Clock
 from stockbook.durable import write_atomically
 from stockbook.errors import StockbookError
+from stockbook.landing.manifest import Manifest
 
-ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish")
+ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish", "alert")
 
 
 class ListingDone(msgspec.Struct):
@@ -39,6 +40,23 @@ class ListingDone(msgspec.Struct):
     gone: int = 0
     quarantined: int = 0
     undeclared: list[str] = []
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "ListingDone":
+        """What came over the wire."""
+        return cls(
+            account=manifest.account,
+            api=manifest.api,
+            listing=manifest.listing,
+            rows=manifest.rows,
+            promised_total=manifest.promised_total,
+            proof=manifest.proof,
+            pages=len(manifest.pages),
+            requests=manifest.requests,
+            bytes=manifest.bytes_received,
+            seconds=manifest.seconds,
+            undeclared=[f"{field.path} ({field.json_type})" for field in manifest.undeclared],
+        )
 
 
 class StepDone(msgspec.Struct):

@@ -70,6 +70,8 @@ def with_answer_faults(answer: Answer, rules: list[Rule]) -> tuple[Answer, Rule 
             answer.content_type = rule.text or "text/plain"
         elif rule.kind == "replace":
             answer.body = answer.body.replace(rule.find.encode(), (rule.text or "").encode())
+        elif rule.kind == "header":
+            answer.headers[rule.find or "X-Note"] = rule.text or ""
         elif rule.kind == "drop":
             dropping = rule
     return answer, dropping

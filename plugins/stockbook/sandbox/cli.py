@@ -60,12 +60,16 @@ def serve(
         str, typer.Option(help="Local wall time of the shop; default: 02:15 on the day after its last.")
     ] = "",
     token: Annotated[str, typer.Option(help="The token both APIs accept.")] = "sandbox-token",  # noqa: S107 - of an invented shop
+    hooks_to: Annotated[
+        str, typer.Option(help="Send events here as the clock moves on: <this>/<source>/<account>, on loopback.")
+    ] = "",
+    hooks_account: Annotated[str, typer.Option(help="The account events are sent for.")] = "main",
     ready_file: Annotated[
         Path | None,
         typer.Option("--ready-file", help="Write JSON with url, token and clock here once connections are accepted."),
     ] = None,
 ) -> None:
-    """Serve fulfillment.cz and FlickRocket on one loopback port until interrupted."""
+    """Serve fulfillment.cz, FlickRocket and SHOPLINE's subscriptions on one loopback port until interrupted."""
     from stockbook.sandbox.serving import serve as run
     from stockbook.sandbox.state import Sandbox
 
@@ -73,7 +77,7 @@ def serve(
         given = _local(clock) if clock else None
         shop = _shop(which, seed, variants, orders_count, orders)
         night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
-        sandbox = Sandbox(shop, given or night, token)
+        sandbox = Sandbox(shop, given or night, token, hooks_to=hooks_to, hooks_account=hooks_account)
         run(
             sandbox,
             host,

@@ -1,4 +1,4 @@
-"""The control routes: clock, request counts, faults, truth. No authentication, hence loopback only."""
+"""The control routes: clock, request counts, faults, truth, limits, the ledger. No authentication: loopback only."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stockbook.errors import ConfigError
-from stockbook.sandbox.localtime import local_of
+from stockbook.sandbox.flickrocket import Bucket
+from stockbook.sandbox.localtime import local_of, utc_of
+from stockbook.sandbox.sending import Sending
 from stockbook.sandbox.state import Sandbox
 
 
@@ -25,7 +27,10 @@ class Control:
             Route("/_sandbox/clock", self.clock, methods=["GET", "POST"]),
             Route("/_sandbox/requests", self.requests, methods=["GET", "DELETE"]),
             Route("/_sandbox/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sandbox/hooks", self.hooks, methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/truth", self.truth, methods=["GET"]),
+            Route("/_sandbox/bucket", self.bucket, methods=["GET", "POST"]),
+            Route("/_sandbox/movements", self.movements, methods=["GET", "POST", "DELETE"]),
         ]
 
     async def clock(self, request: Request) -> Response:
@@ -58,11 +63,62 @@ class Control:
             self.sandbox.faults.replace([])
         return _json(self.sandbox.faults.hits())
 
+    async def hooks(self, request: Request) -> Response:
+        """
+        GET: what became of the events sent, and the subscriptions. DELETE: send nothing more.
+
+        POST ``{"from": ..., "until": ...}`` (local): send what happened between; other members are those of
+        ``Sending``, which stay in force for what the moving clock sends.
+        """
+        hooks = self.sandbox.hooks
+        if hooks is None:
+            raise ConfigError("No address to send events to was given: start the sandbox with --hooks-to.")
+        if request.method == "DELETE":
+            hooks.stop()
+        elif request.method == "POST":
+            given = await _object(request)
+            first, last = given.pop("from", None), given.pop("until", None)
+            try:
+                hooks.how = msgspec.convert(given, Sending)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"How events are sent cannot be read: {error}.") from None
+            if first is not None:
+                until = self.sandbox.now if last is None else utc_of(_local(str(last)))
+                hooks.send(utc_of(_local(str(first))), until)
+        return _json(hooks.numbers())
+
     async def truth(self, request: Request) -> Response:
         """What is true at ``at`` (local; default: the clock)."""
         at = request.query_params.get("at")
         fold = int(request.query_params.get("fold", "0"))
         return _json(self.sandbox.shop.truth(self.sandbox.now if at is None else _local(at, fold)))
+
+    async def bucket(self, request: Request) -> Response:
+        """GET: FlickRocket's leaky bucket. POST ``{"size": 40, "leak": 2}``: another one, empty; size 0 is no limit."""
+        sandbox = self.sandbox
+        if request.method == "POST":
+            given = await _object(request)
+            try:
+                size, leak = int(given.get("size", 0)), float(given.get("leak", 2.0))
+            except (TypeError, ValueError):
+                size = -1
+            if size < 0 or not leak >= 0:
+                raise ConfigError("A bucket was expected as size (calls, 0 = no limit) and leak (calls a second).")
+            sandbox.bucket = Bucket(size, leak, sandbox.bucket.clock)
+        return _json({"size": sandbox.bucket.size, "leak": sandbox.bucket.leak})
+
+    async def movements(self, request: Request) -> Response:
+        """
+        GET: the movements that are not served as they were booked. DELETE: none.
+
+        POST ``{"1000413": {"price_per_unit": 77.25}, "1000420": null}``: these and no others, with other fields or not
+        served at all.
+        """
+        if request.method == "POST":
+            self.sandbox.listings.rewrite(await _object(request))
+        elif request.method == "DELETE":
+            self.sandbox.listings.rewrite({})
+        return _json(self.sandbox.listings.rewritten)
 
 
 def _json(found: Any) -> Response:

@@ -25,6 +25,7 @@ KINDS = {
     "lost_row": "The page lacks its last row; the next page goes on behind it, as a changed listing would.",
     "short_page": "At most `rows` (default 1) rows on the page, whatever was asked for. Nothing is lost.",
     "wrong_total": "`totalCount` (or `count`) is off by `delta` (default 1).",
+    "header": "The right answer with header `find` (default X-Note) set to `text`.",
     "replace": "Every `find` in the body becomes `text`.",
 }
 

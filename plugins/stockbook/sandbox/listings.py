@@ -8,11 +8,12 @@ does not know are ignored; limits above the maximum are lowered to it.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
+from stockbook.errors import ConfigError
 from stockbook.sandbox import lives, money
 from stockbook.sandbox.catalogue import NULL_CODE, NUMBER_CODE
 from stockbook.sandbox.levels import levels
@@ -22,6 +23,12 @@ from stockbook.sandbox.shop import Shop, local_days
 from stockbook.sandbox.wire import DELIVERIES, Renderer
 
 _CACHED = 8
+MOVEMENT_FIELDS = frozenset(
+    {
+        "id", "variant_id", "movement", "fulfillment_order_id", "preload_id", "reload_id", "price_per_unit",
+        "extra_cost_per_unit", "quantity", "damaged_quantity", "created",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Fulfillment:
             self._product_variants[p].append(v)
         self._products_kept: tuple[object, list[bytes]] = None, []
         self._cache: OrderedDict[tuple[object, ...], Ints] = OrderedDict()
+        self.rewritten: dict[str, dict[str, Any] | None] = {}
 
     def _kept(self, key: tuple[object, ...], make: Callable[[], Ints]) -> Ints:
         """The rows of a query, computed once for all its pages."""
@@ -302,7 +310,30 @@ class Fulfillment:
         first, last = query.day("dateFrom"), query.day("dateTo")
         key = ("movements", clock, wanted_id, floor, first, last)
         rows = self._kept(key, lambda: self._movement_rows(clock, wanted_id, floor, first, last))
-        return Page(self.render.movements(rows[offset : offset + limit]), len(rows))
+        page = rows[offset : offset + limit]
+        found = self.render.movements(page)
+        if self.rewritten:
+            numbers = self.shop.movements.id[page].tolist()
+            found = [_with(row, self.rewritten.get(str(number))) for number, row in zip(numbers, found, strict=True)]
+        return Page(found, len(rows))
+
+    def rewrite(self, changes: dict[str, Any]) -> None:
+        """
+        Serve movements, by id, with other fields than were booked, or (None) not at all: these and no others.
+
+        A ledger that only grows does not do that; a real one has. Raises ConfigError for an id or field that is none.
+        """
+        fields = MOVEMENT_FIELDS - {"id"}
+        known = set(map(str, self.shop.movements.id.tolist()))
+        for number, change in changes.items():
+            if number not in known:
+                raise ConfigError(f"Changes by id of a movement were expected; there is no movement {number!r}.")
+            if change is not None and (not isinstance(change, dict) or not change or not fields.issuperset(change)):
+                raise ConfigError(
+                    f"The change of movement {number} must be null or an object of {', '.join(sorted(fields))}."
+                )
+        self.rewritten = dict(changes)
+        self._cache.clear()
 
     def _movement_rows(
         self, clock: int, wanted_id: int | None, floor: int | None, first: int | None, last: int | None
@@ -313,6 +344,9 @@ class Fulfillment:
             rows = rows[np.searchsorted(m.id[rows], floor, side=side) :]
         if wanted_id is not None:
             rows = rows[m.id[rows] == wanted_id]
+        gone = [int(number) for number, change in self.rewritten.items() if change is None]
+        if gone:
+            rows = rows[~np.isin(m.id[rows], gone)]
         if first is not None:
             rows = rows[self._movement_day[rows] >= first]
         if last is not None:
@@ -320,6 +354,14 @@ class Fulfillment:
         if self.readings.movements_by == "created":
             rows = rows[np.argsort(m.created[rows], kind="stable")]
         return rows[::-1]
+
+
+def _with(row: bytes, changes: dict[str, Any] | None) -> bytes:
+    """A rendered row with some of its fields changed, the others to the byte as they were."""
+    if not changes:
+        return row
+    fields = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode(fields | changes)
 
 
 Listing = Callable[[Query, int], Page]

@@ -20,6 +20,7 @@ from stockbook.sandbox.answers import Answer, Dropped, spoilt, with_answer_fault
 from stockbook.sandbox.control import Control
 from stockbook.sandbox.faults import Rule
 from stockbook.sandbox.listings import Listing
+from stockbook.sandbox.localtime import local_of
 from stockbook.sandbox.query import BadQuery, NotThere, Page, Query
 from stockbook.sandbox.state import Sandbox
 
@@ -101,6 +102,23 @@ class _Api:
 
         return await self._serve(request, make)
 
+    async def webhooks(self, request: Request) -> Response:
+        """The subscription APIs: FlickRocket's in both variants, SHOPLINE's; all with a Bearer token."""
+        body, path, number = await request.body(), request.url.path, request.path_params.get("number")
+
+        def make(rules: list[Rule]) -> Answer:
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not self.sandbox.tokens.accepts(token):
+                return Answer(msgspec.json.encode({"error": "unauthorized"}), 401)
+            kept, now = self.sandbox.subscriptions, local_of(self.sandbox.tick())
+            if path.startswith("/admin/openapi/"):
+                found = kept.shopline(request.method, number, body, now)
+            else:
+                found = kept.flickrocket(request.method, number, body, path.startswith("/admin/"), now)
+            return Answer(msgspec.json.encode(found), 201 if request.method == "POST" else 200)
+
+        return await self._serve(request, make)
+
     async def token(self, request: Request) -> Response:
         """FlickRocket's token call: a form with grant_type, refresh_token and client_id, and no secret."""
         form = {name: values[-1] for name, values in parse_qs((await request.body()).decode()).items()}
@@ -128,6 +146,14 @@ def create_app(sandbox: Sandbox) -> Starlette:
     return Starlette(
         routes=[
             Route("/v2/fulfillment/{path:path}", api.fulfillment, methods=["GET"]),
+            *(
+                route
+                for base in ("/admin/webhooks", "/api/webhooks", "/admin/openapi/{version}/webhooks")
+                for route in (
+                    Route(f"{base}.json", api.webhooks, methods=["GET", "POST"]),
+                    Route(base + "/{number:int}.json", api.webhooks, methods=["GET", "PUT", "DELETE"]),
+                )
+            ),
             Route("/api/{path:path}.json", api.flickrocket, methods=["GET"]),
             Route("/token", api.token, methods=["POST"]),
             Route("/oauth2/token", api.token, methods=["POST"]),

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from stockbook.errors import ConfigError, Unreachable
+from stockbook.sandbox.hooks import Hooks
 from stockbook.sandbox.server import create_app
 from stockbook.sandbox.shop import Shop
 from stockbook.sandbox.state import Sandbox
@@ -91,6 +92,17 @@ class Running:
     def fault_hits(self) -> list[dict[str, Any]]:
         """The rules in force with ``seen`` and ``hits``."""
         return self.sandbox.faults.hits()
+
+    def rewrite_movements(self, changes: dict[str, Any]) -> None:
+        """Serve movements, by id, with other fields than were booked, or (None) not at all: these and no others."""
+        self.sandbox.listings.rewrite(changes)
+
+    @property
+    def hooks(self) -> Hooks:
+        """The sender of events; there is one when ``hooks_to`` was given."""
+        if self.sandbox.hooks is None:
+            raise ConfigError("This sandbox sends no events: give it hooks_to.")
+        return self.sandbox.hooks
 
     def truth(self, clock: datetime | None = None) -> dict[str, Any]:
         """What is true at a clock; by default at the sandbox's."""

@@ -32,6 +32,7 @@ from stockbook.sandbox.localtime import (
     utc_text,
     wall_text,
 )
+from stockbook.sandbox.shopline_shop import ShoplineShop
 
 _CACHED_CLOCKS = 4
 
@@ -46,7 +47,7 @@ def _uuids(rng: np.random.Generator, count: int) -> list[str]:
 
 
 class Shop:
-    """A fulfillment account and a FlickRocket company, deterministic by seed."""
+    """A fulfillment account, a FlickRocket company and a SHOPLINE store, deterministic by seed."""
 
     def __init__(
         self,
@@ -81,6 +82,9 @@ class Shop:
         self._build(suppliers)
         self.flickrocket = FlickrocketShop(
             self._rng("flickrocket"), first, last, max(20, len(self.demand.created) // 10)
+        )
+        self.shopline = ShoplineShop(
+            self._rng("shopline"), self.start, self.end, max(20, len(self.demand.created) // 10)
         )
 
     @classmethod
@@ -329,6 +333,7 @@ class Shop:
         for number in range(len(self.catalogue.variant_id)):
             yield people.picture("variant", number)
         yield from self.flickrocket.personal_values()
+        yield from self.shopline.personal_values()
 
 
 def local_days(utc: Ints) -> Ints:

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 
 from stockbook.sandbox.faults import Faults
 from stockbook.sandbox.flickrocket import Bucket, Flickrocket, Tokens
+from stockbook.sandbox.hooks import Hooks
 from stockbook.sandbox.listings import Fulfillment, Readings, routes
 from stockbook.sandbox.localtime import utc_of
+from stockbook.sandbox.sending import DEFAULT_SECRET, Sender
 from stockbook.sandbox.shop import Shop
+from stockbook.sandbox.subscriptions import Subscriptions
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens an invented shop on loopback only
 
@@ -33,6 +36,10 @@ class Sandbox:
     bucket: Bucket = field(default_factory=Bucket)
     seconds_per_request: float = 0.0
     token_lifetime: timedelta = timedelta(hours=1)
+    hooks_to: str = ""
+    """Base address that events are sent to as the clock moves on; empty: none are."""
+    hooks_account: str = "main"
+    app_secret: str = DEFAULT_SECRET
 
     def __post_init__(self) -> None:
         """Make the endpoints."""
@@ -45,6 +52,12 @@ class Sandbox:
         self.bytes_sent = 0
         self._passed = 0.0
         self._now = utc_of(self.clock)
+        self.subscriptions = Subscriptions()
+        self.hooks: Hooks | None = None
+        if self.hooks_to:
+            sender = Sender(self.hooks_to, self.token, self.subscriptions, self.hooks_account, self.app_secret)
+            self.hooks = Hooks(self.shop, sender)
+            sender.subscribe_all(self.clock)
 
     @property
     def now(self) -> int:
@@ -52,8 +65,11 @@ class Sandbox:
         return self._now + int(self._passed)
 
     def set_clock(self, clock: datetime) -> None:
-        """Move the clock to a local wall time, forwards or backwards."""
+        """Move the clock to a local wall time, forwards or backwards; forwards events go out."""
+        before = self.now
         self._now, self._passed = utc_of(clock), 0.0
+        if self.hooks is not None and self._now > before:
+            self.hooks.send(before, self._now)
 
     def tick(self) -> int:
         """The instant at which a request is answered; moves the clock on where it is set to move."""

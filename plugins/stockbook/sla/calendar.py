@@ -43,6 +43,8 @@ class Calendar(msgspec.Struct, frozen=True):
     exceptions: dict[date, ExceptionDay]
     covers_from: date | None
     covers_to: date | None
+    place: str = ""
+    """Where its end stands in its file, or would: line and field."""
 
 
 class CalendarDay(NamedTuple):
@@ -120,7 +122,15 @@ def _validated(file: PolicyFile, here: Path_, written: _WrittenCalendar) -> Cale
             raise file.refusal((*place, "date"), f"{exception.date} is written twice in this calendar")
         hours = None if exception.hours == "closed" else _hours(file, (*place, "hours"), exception.hours)
         exceptions[exception.date] = ExceptionDay(hours, exception.reason)
-    return Calendar(written.calendar, week, written.holidays, exceptions, written.covers_from, written.covers_to)
+    return Calendar(
+        name=written.calendar,
+        week=week,
+        country=written.holidays,
+        exceptions=exceptions,
+        covers_from=written.covers_from,
+        covers_to=written.covers_to,
+        place=file.place((*here, "covers_to")),
+    )
 
 
 def _hours(file: PolicyFile, path: Path_, text: str) -> Hours | None:

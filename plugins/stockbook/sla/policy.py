@@ -24,7 +24,7 @@ class Rule(msgspec.Struct, frozen=True):
     One rule: for whom and since when, and what it promises.
 
     ``valid_from`` None reaches back without limit; ``valid_to`` is the first day it no longer applies to.
-    ``account`` and ``delivery_id`` None mean any.
+    ``account`` and ``delivery_id`` None mean any. ``place`` is where the rule stands in its file.
     """
 
     rule_no: int
@@ -39,6 +39,7 @@ class Rule(msgspec.Struct, frozen=True):
     dispatch_end: time
     stop_event: StopEvent
     unseen_waits: UnseenWaits
+    place: str
 
 
 class _Override(msgspec.Struct, forbid_unknown_fields=True):
@@ -167,4 +168,5 @@ def _rule(
         dispatch_end=dispatch_end,
         stop_event=override.stop_event or version.stop_event,
         unseen_waits=override.unseen_waits or version.unseen_waits,
+        place=file.place(written.override_path),
     )

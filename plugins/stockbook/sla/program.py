@@ -79,7 +79,11 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
 
     Days run from a month before the first order or movement to a year after ``as_of`` and the longest handling time.
     """
-    policies = read(context.policy_dir)
+    write(con, context, read(context.policy_dir))
+
+
+def write(con: duckdb.DuckDBPyConnection, context: BuildContext, policies: Policies) -> None:
+    """Create or replace the tables of this program from policies already read."""
     first, last = days_needed(con, context.as_of, policies.rules)
     days = [day for one in policies.calendars.values() for day in calendar.days(one, first, last, context.zone)]
     mapped = [(*_fields(one), statuses.PROGRESS[one.status]) for one in policies.statuses]
@@ -88,6 +92,52 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     _write(con, context.tables["intermediate.calendar_day"], days)
     _write(con, context.tables["intermediate.sla_due_day"], due_days(policies.rules, days, context.zone))
     _write(con, context.tables["intermediate.calendar_zone_day"], zone_days(first, last, context.zone))
+
+
+def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "sla.yml") -> list[str]:
+    """
+    What the built tables show to be wrong with a policy that reads well: rules for nobody, orders without a promise.
+
+    Each is one sentence naming file, line and field; what it concerns has a defined state (no effect, or unknown).
+    """
+    found = []
+    for rule in policies.rules:
+        place = f"{file_name} {rule.place}"
+        methods = con.execute(
+            "select delivery_id = ? from staging.deliveries where ? is null or account = ?",
+            [rule.delivery_id, rule.account, rule.account],
+        ).fetchall()
+        if rule.delivery_id is not None and methods and (True,) not in methods:
+            found.append(
+                f"{place}.delivery_id: the warehouse lists no delivery method {rule.delivery_id}; "
+                "the rule is for no order until it does."
+            )
+        orders = con.execute("select count(*) from staging.orders where account = ?", [rule.account]).fetchall()
+        if rule.account is not None and orders == [(0,)]:
+            found.append(f"{place}.account: no order is of an account {rule.account!r}; the rule is for none.")
+    first = policies.rules[0]
+    early = _count(con, "rule_no is null")
+    if early:
+        found.append(
+            f"{file_name} {first.place}.valid_from: {early} orders were created before {first.valid_from}, the first "
+            "day any version applies to; nothing was promised for them and their state is unknown."
+        )
+    for one in policies.calendars.values():
+        beyond = _count(con, "calendar_version = ? and eligible_at_utc is not null and due_at_utc is null", one.name)
+        if beyond:
+            covered = f"{one.covers_from or 'the beginning'} to {one.covers_to or 'the end'}"
+            found.append(
+                f"calendar.yml {one.place}: calendar {one.name} covers {covered} and {beyond} orders fall "
+                "due outside; their state is unknown."
+            )
+    return found
+
+
+def _count(con: duckdb.DuckDBPyConnection, condition: str, *given: str) -> int:
+    rows: list[tuple[int]] = con.execute(
+        f"select count(*) from marts.fct_fulfillment where is_latest_cycle and {condition}", list(given)
+    ).fetchall()
+    return rows[0][0]
 
 
 def days_needed(con: duckdb.DuckDBPyConnection, as_of: datetime, rules: list[Rule]) -> tuple[date, date]:

@@ -7,7 +7,6 @@ each thread holds one.
 """
 
 import json
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -26,8 +25,7 @@ from stockbook.sources.followed import Followed
 from stockbook.sources.http import Client, RetryPolicy
 from stockbook.sources.listing import Each, Listing
 from stockbook.sources.plan import AccountPlan
-from stockbook.sources.projection import Projected
-from stockbook.sources.reader import BACKFILL, WHOLE, Reader, Session
+from stockbook.sources.reader import BACKFILL, WHOLE, PageWalk, Reader, Session
 
 LISTINGS: dict[str, tuple[Listing, ...]] = {
     fulfillment_cz.API: fulfillment_cz.LISTINGS,
@@ -136,9 +134,11 @@ def _land(session: Session, listing: Listing) -> Manifest | None:
     if listing.walk == "ledger":
         floor = session.plan.movements_floor
         walk = partial(walks.ledger, name=reader.title, floor=floor, full=listing.page_limit)
-        unit = reader.part(folder, WHOLE, walk, filters={"idFrom": floor or None})
+        for part in folder.units.values():
+            reader.named |= reader.recalled(part.pages, listing.names_orders or "")
+        unit = folder.units.get(WHOLE) or reader.part(folder, WHOLE, walk, filters={"idFrom": floor or None})
         asked = session.plan.backfill if floor else None
-        if asked is not None:
+        if asked is not None and BACKFILL not in folder.units:
             days = {"dateFrom": asked[0], "dateTo": asked[1]}
             older = partial(walks.older, name=f"{reader.title} backfill", floor=floor, full=listing.page_limit)
             reader.part(folder, BACKFILL, older, filters=days)
@@ -153,7 +153,7 @@ def _land(session: Session, listing: Listing) -> Manifest | None:
             backfill_to=asked[1].isoformat() if asked else None,
         )
     try:
-        unit = reader.part(folder, WHOLE, _walk_of(listing, reader.title))
+        unit = folder.units.get(WHOLE) or reader.part(folder, WHOLE, _walk_of(listing, reader.title))
     except (BadAnswer, Unauthorized) as refused:
         if not listing.where_served or refused.status not in _NOT_SERVED or listing.name in session.plan.read_before:
             raise
@@ -162,7 +162,7 @@ def _land(session: Session, listing: Listing) -> Manifest | None:
     return reader.finish(folder, began, proof=unit.proof)
 
 
-def _walk_of(listing: Listing, title: str) -> Callable[[walks.Fetch[Projected]], walks.Walk[Projected]]:
+def _walk_of(listing: Listing, title: str) -> PageWalk:
     if listing.walk == "pages":
         return partial(walks.pages, name=title, proof=listing.proof)
     if listing.page_limit is None:

@@ -19,6 +19,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Of FlickRocket ``orders_from`` bounds the fulfillments; ``open_fulfillment_ids`` are those placed before
     ``fulfillments_from`` and not yet shipped, ``fulfillments_before`` counts all that are known from before it.
+
+    Both lists of ids hold besides what webhooks named; ``events_to`` is the number of the last event among them.
     """
 
     api: str
@@ -35,6 +37,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     read_before: list[str] = []
     open_fulfillment_ids: list[str] = []
     fulfillments_before: int = 0
+    events_to: int = 0
 
     @property
     def fulfillments_from(self) -> datetime | None:

@@ -5,13 +5,17 @@ Declarations are compiled to structs whose leaves are raw JSON tokens: digits, e
 types land as they came, and a field nobody declared raises instead of passing. Such a page is looked at
 row by row: the field is learned (dropped and counted from then on), a row that breaks the declared nesting is
 counted as refused. No value of either leaves this module.
+
+Once a process has read enough to pay for loading it, pages are first tried by a compiled projection that slices their
+bytes (sliced.py); what that is not sure of is decoded as before.
 """
 
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -23,15 +27,47 @@ from stockbook.sources.diagnosis import Diagnosis, diagnose
 from stockbook.sources.listing import Listing
 from stockbook.sources.shape import Path, Shape, build
 
+if TYPE_CHECKING:
+    from stockbook.sources.sliced import Slicer
+
 # more learned fields than this are no new fields but keys that are data; they are then left out uncounted
 _MOST_LEARNED = 200
+
+
+class PaysOff:
+    """Whether a process has read enough for the compiled projection to be loaded; one thread loads, others go on."""
+
+    def __init__(self, threshold: int) -> None:
+        """Load after so many bytes."""
+        self._threshold = threshold
+        self._read = 0
+        self._loaded = False
+        self._lock = threading.Lock()
+
+    def off(self, size: int) -> bool:
+        """Count a page; True once the compiled projection is loaded."""
+        if not self._loaded:
+            self._read += size
+            if self._read > self._threshold and self._lock.acquire(blocking=False):
+                try:
+                    from stockbook.sources.sliced import warm_up
+
+                    warm_up()
+                    self._loaded = True
+                finally:
+                    self._lock.release()
+        return self._loaded
+
+
+# as many bytes as are read the slow way while the compiled code is loaded
+PAYS = PaysOff(8_000_000)
 
 
 class Projected(NamedTuple):
     """
     A page: a key for every row received (None where it has none), its row or None where it was refused.
 
-    ``lines`` is the NDJSON of all rows that were not refused, in their order.
+    ``lines`` is the NDJSON of all rows that were not refused, in their order; a row is what ``Projection.lines`` takes.
     """
 
     keys: list[int | str | None]
@@ -48,6 +84,8 @@ class _Kept(NamedTuple):
     compiled: Compiled
     page: "msgspec.json.Decoder[Any]"
     row: "msgspec.json.Decoder[Any]"
+    shape: Shape
+    slicer: "list[Slicer | None]"
 
 
 class Projection:
@@ -70,7 +108,8 @@ class Projection:
             "Page",
             [("code", Raw, UNSET), ("totalCount", Raw, UNSET), ("data", list[compiled.type], UNSET)],  # type: ignore[name-defined]  # made at run time
         )
-        return _Kept(compiled, msgspec.json.Decoder(page), msgspec.json.Decoder(compiled.type))
+        row = msgspec.json.Decoder(compiled.type)
+        return _Kept(compiled, msgspec.json.Decoder(page), row, deepcopy(self._shape), [])
 
     def read(self, body: bytes, given: Mapping[str, int] | None = None) -> Projected:
         """
@@ -78,6 +117,8 @@ class Projection:
 
         Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
         """
+        if self.listing.envelope is None and given is None and (page := self._sliced(body)) is not None:
+            return page
         wire.check_text(body)
         if self.listing.envelope is not None:
             raws = wire.named_rows(body, *self.listing.envelope)
@@ -106,14 +147,59 @@ class Projection:
         _give(kept.compiled, page.data, given)
         return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, Counter())
 
+    def _sliced(self, body: bytes) -> Projected | None:
+        """The page as the compiled projection sees it, None where it is not sure or not worth its while."""
+        if not PAYS.off(len(body)):
+            return None
+        kept = self._kept
+        if not kept.slicer:
+            kept.slicer.append(self._slicer(kept.shape))
+        slicer = kept.slicer[0]
+        page = slicer.read(body, self._key) if slicer is not None else None
+        if page is None:
+            return None
+        wire.check_code(page.code)
+        total = wire.total_of(page.total)
+        keys: list[int | str | None] | None = None
+        if page.numbers is not None:
+            keys = [*page.numbers] if self.listing.key_is_number else None
+        else:
+            keys = self._keys_of(page.keys)
+        if keys is None or None in keys:
+            return None
+        return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, Counter())
+
+    def _slicer(self, shape: Shape) -> "Slicer | None":
+        from stockbook.sources.sliced import Slicer, Unsliceable
+
+        if _learned(shape) > _MOST_LEARNED:
+            return None
+        try:
+            return Slicer(shape, (*self.listing.key, *self.listing.key_with))
+        except Unsliceable:
+            return None
+
+    def _keys_of(self, found: list[tuple[Any, ...]]) -> list[int | str | None]:
+        """Keys of rows from the values of their key fields; None for a row that has none."""
+        ways = len(self.listing.key)
+        keys: list[int | str | None] = []
+        for values in found:
+            key = next((key for value in values[:ways] if (key := self._as_key(value)) is not None), None)
+            for more in values[ways:]:
+                key = _joined(key, more)
+            keys.append(key)
+        return keys
+
     def lines(self, rows: list[Any]) -> bytes:
         """The NDJSON of rows that ``read`` gave."""
-        return self._encoder.encode_lines(rows)
+        return b"".join(rows) if rows and isinstance(rows[0], bytes) else self._encoder.encode_lines(rows)
 
     def texts(self, rows: list[Any], field: str) -> set[str]:
         """The distinct texts that rows of one page have in a first-level field."""
         if not rows:
             return set()
+        if isinstance(rows[0], bytes):
+            return set(texts_in(b"".join(rows), field))
         kind = type(rows[0])
         attribute = kind.__struct_fields__[kind.__struct_encode_fields__.index(field)]
         return {value for row in rows if isinstance(value := getattr(row, attribute), str) and value}
@@ -188,6 +274,14 @@ class Projection:
                         key = _joined(key, row.get(more))
                     return key
         return None
+
+
+def texts_in(lines: bytes, field: str) -> Iterable[str]:
+    """The texts that rows of NDJSON have in a first-level field."""
+    only: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+        msgspec.defstruct("Only", [("value", str | int | float | bool | None, None)], rename={"value": field})
+    )
+    return (value for row in only.decode_lines(lines) if isinstance(value := row.value, str) and value)
 
 
 def _give(compiled: Compiled, rows: list[Any], given: Mapping[str, int] | None) -> None:

@@ -16,7 +16,9 @@ import msgspec
 from stockbook.clock import Clock, local
 from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
-from stockbook.landing.folder import ListingFolder, Part, landed
+from stockbook.errors import ListingIncomplete
+from stockbook.landing.answers import Answer
+from stockbook.landing.folder import ListingFolder, Part, landed, undeclared_in
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
@@ -26,6 +28,10 @@ from stockbook.sources.http import Client, Tally
 from stockbook.sources.listing import Listing
 from stockbook.sources.plan import AccountPlan
 from stockbook.sources.projection import Projected, Projection
+from stockbook.sources.trail import Trail
+
+PageWalk = Callable[[walks.Fetch[Projected | Answer]], walks.Walk[Projected | Answer]]
+"""A walk over pages that are fetched now or were landed by an earlier attempt."""
 
 WHOLE = "whole"
 BACKFILL = "backfill"
@@ -86,6 +92,8 @@ class Reader:
             known["orders_to"] = plan.orders_to.isoformat()
             known["open_order_ids"] = hashlib.sha256("\n".join(sorted(plan.open_order_ids)).encode()).hexdigest()[:16]
             known["floor"] = str(plan.movements_floor)
+        if self.listing.walk in ("documents", "followed") and plan.events_to:
+            known["events_to"] = str(plan.events_to)
         if self.listing.walk == "followed":
             known["orders_from"] = plan.orders_from.isoformat() if plan.orders_from else ""
             known["orders_to"] = plan.orders_to.isoformat()
@@ -110,7 +118,7 @@ class Reader:
         self,
         folder: ListingFolder,
         name: str,
-        walk: Callable[[walks.Fetch[Projected]], walks.Walk[Projected]],
+        walk: PageWalk,
         asked_ids: Sequence[str] = (),
         filters: Mapping[str, object] | None = None,
         given: Mapping[str, int] | None = None,
@@ -148,19 +156,25 @@ class Reader:
         # numbered pages are few, and the next one is not at an offset that could be guessed
         depth = 0 if self.listing.walk == "pages" else run.account.max_connections - 1
         ahead = Ahead(fetch, run.ahead, depth)
-        steps = walk(ahead)
+        trail = Trail(ahead, part.earlier)
+        steps = walk(trail)
         try:
             while True:
                 step = next(steps)
                 if isinstance(step, walks.Again):
                     run.progress.note(f"{self.title}: {step.reason}; it is read once more from the start.")
                     ahead.forget()
+                    trail.forget()
                     part.discard()
+                elif isinstance(step.content, Answer):
+                    self._recall(part, step.content, step.fresh, tally)
                 else:
-                    self._land(part, step)
+                    page = self._land(part, step.content, step.fresh)
+                    self._record(part, trail, step.content, page, tally)
         except StopIteration as end:
             outcome: walks.Outcome = end.value
-        except BaseException:
+        except ListingIncomplete:
+            # what does not add up is read anew; what merely ended early goes on where it was
             part.discard()
             raise
         finally:
@@ -177,16 +191,51 @@ class Reader:
             requests=tally.requests,
         )
 
-    def _land(self, part: Part, step: walks.Batch[Projected]) -> None:
-        page, fresh = step.content, step.fresh
+    def _land(self, part: Part, page: Projected, fresh: list[int]) -> PageFile | None:
         part.undeclared.update(page.undeclared)
         part.refused.update(page.refused)
         rows = [row for at in fresh if (row := page.rows[at]) is not None]
-        part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
+        file = part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
         if self.listing.walk in ("documents", "followed"):
             self.keys.update(str(page.keys[at]) for at in fresh)
         if self.listing.names_orders is not None:
             self.named |= self.projection.texts(rows, self.listing.names_orders)
+        return file
+
+    def _record(
+        self, part: Part, trail: Trail[Projected], page: Projected, file: PageFile | None, spent: Tally
+    ) -> None:
+        """Put into the journal what the walk was answered up to this page, which has landed."""
+        new = trail.taken()
+        if any(answered.content.refused for _, answered in new):
+            # keys of rows that did not land are written nowhere: from here on a second attempt asks again
+            trail.ended = True
+        if trail.ended:
+            return
+        answers = [
+            Answer(
+                part=part.name,
+                offset=offset,
+                keys=answered.content.keys,
+                total=answered.total,
+                page=file if answered.content is page else None,
+                requests=spent.requests,
+                bytes_received=spent.bytes_received,
+                undeclared=undeclared_in(page.undeclared) if answered.content is page else [],
+            )
+            for offset, answered in new
+        ]
+        part.folder.record(*answers)
+
+    def _recall(self, part: Part, answer: Answer, fresh: list[int], spent: Tally) -> None:
+        """Take over a page that an earlier attempt landed."""
+        part.keep(answer)
+        spent.requests, spent.bytes_received = answer.requests, answer.bytes_received
+        self.run.progress.advance(self.title, len(answer.keys), answer.total if part.name == WHOLE else None)
+        if self.listing.walk in ("documents", "followed"):
+            self.keys.update(str(answer.keys[at]) for at in fresh)
+        if self.listing.names_orders is not None and answer.page is not None:
+            self.named |= self.recalled([answer.page], self.listing.names_orders)
 
     def finish(self, folder: ListingFolder, began: float, **facts: Any) -> Manifest:
         """Write the manifest and say so."""

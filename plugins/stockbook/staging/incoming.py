@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from stockbook.declarations import Column, Table
+from stockbook.landing.pages import size_of_lines
 from stockbook.staging.wire import rows_as_text, tree
 
 # An order may carry long lists; the landed row has no documents in it.
@@ -23,7 +24,7 @@ def quoted(text: str) -> str:
 
 def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> None:
     """
-    Read a listing's pages into the temporary table ``landed``: ``_row`` (order of arrival), the wire's members as text.
+    Read a listing's pages into the temporary view ``landed``: ``_row`` (order of arrival), the wire's members as text.
 
     Where a key came more than once only its last delivery stays.
     """
@@ -31,15 +32,19 @@ def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Tab
     if files:
         listed = ", ".join(quoted(str(file)) for file in files)
         columns = ", ".join(f"{quoted(name)}: {quoted(type_)}" for name, type_ in members.items())
+        # no row is larger than its page, and every thread keeps a buffer of twice that
+        longest = min(LARGEST_ROW, max(map(size_of_lines, files)) + 1)
         con.execute(f"""
-            create or replace temp table landed as
-            select row_number() over () as _row, *
+            create or replace temp table landed_rows as
+            select *
             from read_ndjson([{listed}], columns = {{{columns}}}, compression = 'zstd',
-                             maximum_object_size = {LARGEST_ROW})
+                             maximum_object_size = {longest})
         """)
     else:
         columns = ", ".join(f'"{name}" {type_}' for name, type_ in members.items())
-        con.execute(f"create or replace temp table landed (_row bigint, {columns})")
+        con.execute(f"create or replace temp table landed_rows ({columns})")
+    # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
+    con.execute("create or replace temp view landed as select rowid as _row, * from landed_rows")
     _keep_last_delivery(con, fed[0])
 
 
@@ -51,7 +56,7 @@ def _keep_last_delivery(con: duckdb.DuckDBPyConnection, base: Table) -> None:
     rows, distinct = con.execute(f"select count(*), count(distinct ({keys})) from landed_keys").fetchall()[0]
     if rows != distinct:
         con.execute(f"""
-            delete from landed where _row in (
+            delete from landed_rows where rowid in (
                 select _row from landed_keys
                 qualify row_number() over (partition by {keys} order by _row desc) > 1
             )
@@ -59,12 +64,12 @@ def _keep_last_delivery(con: duckdb.DuckDBPyConnection, base: Table) -> None:
     con.execute("drop view landed_keys")
 
 
-def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str, read_at: str) -> None:
+def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str, read_at: str) -> bool:
     """
-    Make the temporary tables ``accepted`` (account, declared columns, ``_row_hash``) and ``refused``
+    Make the temporary view ``accepted`` (account, declared columns, ``_row_hash``) and table ``refused``
     (account, row_key, reason, fields, keys of the grain as far as they could be read) of one table from ``landed``.
 
-    ``read_at`` is the local wall clock of the observation (ISO).
+    ``read_at`` is the local wall clock of the observation (ISO). True when every row was accepted.
     """
     wire = [name for name, column in table.columns.items() if column.paths or column.by_array]
     casts = {name: _cast(name, table.columns[name], zone, read_at) for name in table.columns}
@@ -95,30 +100,34 @@ def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str,
             hash({hashed}) as _row_hash
         from cast_rows
     """)
-    _split_typed(con, table)
+    return _split_typed(con, table)
 
 
-def _split_typed(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _split_typed(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     columns = ", ".join(["account", *table.columns, "_row_hash"])
     keys = [name for name in table.grain if name in table.columns]
     key_text = f"concat_ws('/', {', '.join(f'cast({name} as varchar)' for name in keys)})"
-    con.execute(f"create or replace temp table accepted as select {columns}, _row from typed where _reason = ''")
-    rows, distinct = con.execute(f"select count(*), count(distinct ({', '.join(keys)})) from accepted").fetchall()[0]
+    # a view: what is accepted is the bulk, and every copy of it is memory
+    con.execute(f"create or replace temp view accepted as select {columns} from typed where _reason = ''")
+    all_rows = con.execute("select count(*) from typed").fetchall()[0][0]
+    rows, distinct = con.execute(
+        f"select count(*), (select count(*) from (select distinct {', '.join(keys)} from accepted)) from accepted"
+    ).fetchall()[0]
     if rows != distinct:
         con.execute(f"""
-            delete from accepted where _row in (
-                select _row from accepted
+            delete from typed where rowid in (
+                select rowid from typed
+                where _reason = ''
                 qualify row_number() over (partition by {", ".join(keys)} order by _row desc, _row_hash) > 1
             )
         """)
-    con.execute("alter table accepted drop column _row")
     con.execute(f"""
         create or replace temp table refused as
         select distinct account, {key_text} as row_key, _reason as reason, _fields as fields, {", ".join(keys)}
         from typed
         where _reason <> ''
     """)
-    con.execute("drop table typed")
+    return bool(all_rows == distinct)
 
 
 def _cast(name: str, column: Column, zone: str, read_at: str) -> str:

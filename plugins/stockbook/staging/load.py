@@ -63,8 +63,8 @@ def load(
     Load complete listings as of the run.
 
     Raises LandingDamaged when a page or manifest is not what was written, StagingRefused when more
-    than ``quarantine_share`` of a table's rows (and more than one) broke their declaration; staging
-    is then as before.
+    than ``quarantine_share`` of a table's rows, or the share its declaration names, (and more than one) broke
+    their declaration; staging is then as before.
     """
     for manifest, folder in landed:
         if not manifest.complete:
@@ -78,7 +78,10 @@ def load(
             progress.start(name, manifest.rows)
             stamp = Stamp(run.run_id, run.as_of, clock.utc().replace(tzinfo=None, microsecond=0))
             result = _load_listing(con, run, manifest, folder, tables, stamp, quarantine_share)
-            _write_cursor(con, run, manifest)
+            _write_cursor(con, run, manifest, manifest.api, manifest.listing, manifest.ceiling)
+            if (events_to := manifest.parameters.get("events_to")) is not None:
+                # what these events named has been read again
+                _write_cursor(con, run, manifest, "inbox", manifest.api, int(events_to))
             _write_listing(con, run, result)
             _write_undeclared(con, run, manifest)
             loaded += result
@@ -107,27 +110,34 @@ def _load_listing(
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
+    whole = True
     for table in fed:
-        split(con, table, manifest.account, run.zone, manifest.read_at)
-        if base is not None and table.kind == "parts":
+        all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(con, base)
-        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest))
+        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
         _hold_threshold(con, table, counts, manifest, quarantine_share)
         if base is None and not (table.source and table.source.rows):
-            base = table
-            con.execute("create or replace temp table base_rows as select * from accepted")
+            base, whole = table, all_accepted
+            con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
-    for name in ("landed", "accepted", "refused", "merged", "gone", "base_rows"):
+    for name in ("landed", "accepted", "merged"):
+        con.execute(f"drop view if exists {name}")
+    for name in ("landed_rows", "typed", "refused", "merged_rows", "gone", "base_rows"):
         con.execute(f"drop table if exists {name}")
     return loaded
 
 
 def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:
     # lines of an order that was refused wait with it in quarantine
-    keys = ", ".join(base.grain[1:] if base.grain[0] == "account" else base.grain)
-    con.execute(f"delete from accepted where ({keys}) not in (select ({keys}) from base_rows)")
+    keys = _keys(base)
+    con.execute(f"delete from typed where _reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+
+
+def _keys(base: Table) -> str:
+    return ", ".join(name for name in base.grain if name != "account")
 
 
 def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | None:
@@ -167,6 +177,9 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
 def _hold_threshold(
     con: duckdb.DuckDBPyConnection, table: Table, counts: Counts, manifest: Manifest, share: float
 ) -> None:
+    # a share of 1 lets everything pass, whatever a table declares: so a replay repeats what was green
+    if table.quarantine_share is not None and share < 1:
+        share = table.quarantine_share
     rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
     refused = counts.quarantined
     if not (table.source and table.source.rows):
@@ -177,7 +190,8 @@ def _hold_threshold(
         raise StagingRefused(
             f"{refused:,} of {rows:,} rows of {table.table} (account {manifest.account}) broke their declaration, "
             f"more than the {share:.1%} allowed ({_reasons(con, table, manifest)}); nothing was loaded. "
-            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE for one night."
+            "Correct the declaration, or raise STOCKBOOK_QUARANTINE_SHARE (or the table's quarantine_share) for one "
+            "night."
         )
 
 
@@ -198,8 +212,10 @@ def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Ma
     return not found or found[0][0] == run.as_of
 
 
-def _write_cursor(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
-    key = [manifest.account, manifest.api, manifest.listing]
+def _write_cursor(
+    con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
+) -> None:
+    key = [manifest.account, api, listing]
     before = con.execute(
         "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
     ).fetchall()
@@ -209,7 +225,7 @@ def _write_cursor(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Man
         "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *key,
-            max((value for value in (ceiling, manifest.ceiling) if value is not None), default=None),
+            max((value for value in (ceiling, read_to) if value is not None), default=None),
             max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
             first_as_of,
             run.as_of,

@@ -33,56 +33,110 @@ class Stamp(NamedTuple):
     loaded_at: datetime
 
 
-def merge(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, gone_scope: str | None) -> Counts:
+def merge(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    account: str,
+    stamp: Stamp,
+    gone_scope: str | None,
+    *,
+    in_place: bool = False,
+) -> Counts:
     """
-    Merge the temporary tables ``accepted`` and ``refused`` into the table.
+    Merge the relations ``accepted`` and ``refused`` into the table; what became of each key is ``merged``.
 
     ``gone_scope`` is a condition on the table (alias ``t``): live rows in it that did not come are
     marked deleted. None: absence means nothing. A refused row is no absence: what was known stays.
+    ``in_place`` leaves ``merged`` as a view instead of a temporary table; ``accepted`` must then stay while it is used.
     """
     keys = ["account", *[name for name in table.grain if name != "account"]]
-    _write_merged(con, table, keys, stamp)
+    began_empty = not _has(con, table.name, account)
+    _make_merged(con, table, keys, account, stamp, began_empty, in_place)
     count = dict(con.execute("select _change, count(*) from merged group by _change").fetchall())
-    if set(count) - {"new"}:
-        con.execute(f"delete from {table.name} as t using merged as m where {_same(keys, 't', 'm')}")
-    columns = [
-        "account",
-        *table.columns,
-        "_run_id",
-        "_loaded_at",
-        "_first_seen_at",
-        "_last_seen_at",
-        "_deleted_at",
-        "_row_hash",
-    ]
-    con.execute(f"insert into {table.name} ({', '.join(columns)}) select {', '.join(columns)} from merged")
-    gone = _mark_gone(con, table, keys, account, stamp, gone_scope)
+    if "changed" in count:
+        con.execute(
+            f"delete from {table.name} as t using merged as m where m._change = 'changed' and {_same(keys, 't', 'm')}"
+        )
+    if "unchanged" in count:
+        # equal content: only what tells when it was seen moves on
+        seen = ["_last_seen_at", *(name for name, column in table.columns.items() if column.observed)]
+        con.execute(
+            f"update {table.name} as t set {', '.join(f'{name} = m.{name}' for name in seen)} "
+            f"from merged as m where m._change = 'unchanged' and {_same(keys, 't', 'm')}"
+        )
+    if count.keys() - {"unchanged"}:
+        columns = ", ".join(
+            [
+                "account",
+                *table.columns,
+                "_run_id",
+                "_loaded_at",
+                "_first_seen_at",
+                "_last_seen_at",
+                "_deleted_at",
+                "_row_hash",
+            ]
+        )
+        con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
+    gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope)
     quarantined = _quarantine(con, table, keys, account, stamp, gone_scope)
     return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
+
+
+def _has(con: duckdb.DuckDBPyConnection, relation: str, account: str) -> bool:
+    """Whether a table has a row of an account."""
+    return bool(con.execute(f"select 1 from {relation} where account = {quoted(account)} limit 1").fetchall())
 
 
 def _same(keys: list[str], one: str, other: str) -> str:
     return " and ".join(f"{one}.{key} = {other}.{key}" for key in keys)
 
 
-def _write_merged(con: duckdb.DuckDBPyConnection, table: Table, keys: list[str], stamp: Stamp) -> None:
-    kept = "s._row_hash = i._row_hash and s._deleted_at is null"
-    con.execute(
-        f"""
-        create or replace temp table merged as
-        select
-            i.*,
-            case when s.account is null then 'new' when {kept} then 'unchanged' else 'changed' end as _change,
-            case when {kept} then s._run_id else $run_id end as _run_id,
-            case when {kept} then s._loaded_at else $loaded_at end as _loaded_at,
-            coalesce(s._first_seen_at, $observed_at) as _first_seen_at,
-            greatest($observed_at, s._last_seen_at) as _last_seen_at,
-            cast(null as timestamp) as _deleted_at
-        from accepted as i
-        left join {table.name} as s on {_same(keys, "s", "i")}
-        """,
-        stamp._asdict(),
-    )
+def _make_merged(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    keys: list[str],
+    account: str,
+    stamp: Stamp,
+    began_empty: bool,
+    in_place: bool,
+) -> None:
+    observed_at, loaded_at = (f"timestamp {quoted(at.isoformat())}" for at in (stamp.observed_at, stamp.loaded_at))
+    run_id = quoted(stamp.run_id)
+    if began_empty:
+        rows = f"""
+            select
+                i.*,
+                'new' as _change,
+                {run_id} as _run_id,
+                {loaded_at} as _loaded_at,
+                {observed_at} as _first_seen_at,
+                {observed_at} as _last_seen_at,
+                cast(null as timestamp) as _deleted_at
+            from accepted as i
+        """
+    else:
+        kept = "s._row_hash = i._row_hash and s._deleted_at is null"
+        rows = f"""
+            select
+                i.*,
+                case when s.account is null then 'new' when {kept} then 'unchanged' else 'changed' end as _change,
+                case when {kept} then s._run_id else {run_id} end as _run_id,
+                case when {kept} then s._loaded_at else {loaded_at} end as _loaded_at,
+                coalesce(s._first_seen_at, {observed_at}) as _first_seen_at,
+                greatest({observed_at}, s._last_seen_at) as _last_seen_at,
+                cast(null as timestamp) as _deleted_at
+            from accepted as i
+            left join {table.name} as s on {_same(keys, "s", "i")} and s.account = {quoted(account)}
+        """
+    if not in_place:
+        con.execute(f"create or replace temp table merged as {rows}")
+        return
+    # of an account that has nothing yet, every row is new: no copy of them is made
+    if not began_empty:
+        con.execute(f"create or replace temp table merged_rows as {rows}")
+        rows = "select * from merged_rows"
+    con.execute(f"create or replace temp view merged as {rows}")
 
 
 def _mark_gone(
@@ -93,6 +147,9 @@ def _mark_gone(
     stamp: Stamp,
     gone_scope: str | None,
 ) -> int:
+    if gone_scope is None:
+        con.execute(f"create or replace temp table gone as select {', '.join(keys)} from {table.name} limit 0")
+        return 0
     typed_keys = [key for key in keys if key != "account"]
     con.execute(f"""
         create or replace temp table gone as
@@ -101,15 +158,17 @@ def _mark_gone(
         where
             t.account = {quoted(account)}
             and (t._deleted_at is null or t._deleted_at = timestamp {quoted(stamp.observed_at.isoformat())})
-            and {gone_scope or "false"}
+            and {gone_scope}
             and not exists (select 1 from merged as m where {_same(keys, "m", "t")})
             and not exists (select 1 from refused as r where {_same(typed_keys, "r", "t")})
     """)
-    con.execute(
-        f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {_same(keys, 'g', 't')}",
-        {"observed_at": stamp.observed_at},
-    )
-    return _one(con, "select count(*) from gone")
+    gone = _one(con, "select count(*) from gone")
+    if gone:
+        con.execute(
+            f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {_same(keys, 'g', 't')}",
+            {"observed_at": stamp.observed_at},
+        )
+    return gone
 
 
 def _quarantine(
@@ -123,24 +182,19 @@ def _quarantine(
     key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
     arrived = f"row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
     healed = "true" if gone_scope == "true" else arrived
-    con.execute(
-        f"""
-        delete from staging.quarantine
-        where
-            account = $account
-            and table_name = $table_name
-            and ({healed})
-        """,
-        {"account": account, "table_name": table.table},
-    )
-    con.execute(
-        """
-        insert into staging.quarantine
-        select account, $table_name, row_key, reason, fields, $run_id, $observed_at from refused
-        """,
-        {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
-    )
-    return _one(con, "select count(*) from refused")
+    of_table = f"account = {quoted(account)} and table_name = {quoted(table.table)}"
+    if _one(con, f"select count(*) from staging.quarantine where {of_table}"):
+        con.execute(f"delete from staging.quarantine where {of_table} and ({healed})")
+    refused = _one(con, "select count(*) from refused")
+    if refused:
+        con.execute(
+            """
+            insert into staging.quarantine
+            select account, $table_name, row_key, reason, fields, $run_id, $observed_at from refused
+            """,
+            {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
+        )
+    return refused
 
 
 def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, first_load: bool) -> None:
@@ -152,6 +206,18 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
     history = f"{table.name}_history"
     keys = ["account", *[name for name in table.grain if name != "account"]]
     known = {"account": account, "observed_at": stamp.observed_at}
+    columns = history_columns(table)
+    into = f"{history} ({', '.join(columns)}, _version, _valid_from, _last_seen_at, _valid_to, _in_first_load)"
+    if not _has(con, history, account):
+        con.execute(
+            f"""
+            insert into {into}
+            select {", ".join(columns)}, 1, $observed_at, $observed_at, null, $first_load
+            from merged
+            """,
+            {"observed_at": stamp.observed_at, "first_load": first_load},
+        )
+        return
     _undo(con, history, keys, known)
     tracked = [name for name in history_columns(table) if name not in keys]
     differs = " or ".join(f"h.{name} is distinct from m.{name}" for name in tracked) or "false"
@@ -175,12 +241,10 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         """,
         known,
     )
-    columns = history_columns(table)
     of_history = ", ".join(f"h.{key}" for key in keys)
     con.execute(
         f"""
-        insert into {history}
-            ({", ".join(columns)}, _version, _valid_from, _last_seen_at, _valid_to, _in_first_load)
+        insert into {into}
         with
 
         latest as (

@@ -75,10 +75,12 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     con.execute(QUARANTINE)
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
+    have = columns_of_staging(con)
     for table in of_layer(tables, "staging"):
-        if table.source is not None:
-            con.execute(staging_ddl(table))
-            add_missing_columns(con, table)
+        if table.is_staged:
+            if table.table not in have:
+                con.execute(staging_ddl(table))
+            add_missing_columns(con, table, have.get(table.table))
             if table.history:
                 con.execute(history_ddl(table))
 
@@ -96,14 +98,23 @@ def staging_ddl(table: Table) -> str:
     return f"create table if not exists {table.name} ({', '.join(columns)})"
 
 
-def add_missing_columns(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """A column declared since the table was made appears as NULL; the next observation of each row fills it."""
-    have = {
-        name
-        for (name,) in con.execute(
-            "select column_name from duckdb_columns() where schema_name = 'staging' and table_name = ?", [table.table]
-        ).fetchall()
-    }
+def columns_of_staging(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns every table of staging has, by the table's name."""
+    have: dict[str, set[str]] = {}
+    listed = "select table_name, column_name from duckdb_columns() where schema_name = 'staging'"
+    for table, column in con.execute(listed).fetchall():
+        have.setdefault(table, set()).add(column)
+    return have
+
+
+def add_missing_columns(con: duckdb.DuckDBPyConnection, table: Table, have: set[str] | None) -> None:
+    """
+    A column declared since the table was made appears as NULL; the next observation of each row fills it.
+
+    ``have`` are the columns it has, None when it was only just made.
+    """
+    if have is None:
+        return
     for name, column in table.columns.items():
         if name not in have:
             con.execute(f"alter table {table.name} add column {name} {column.type}")

@@ -175,6 +175,29 @@ ROW, VERSION, CELL, VARIANT, ORDERED, GROUP = _Row(), _Version(), _Cell(), _Vari
 RECEIPT, ISSUE, SLICE, SETTLEMENT, BALANCE = _Receipt(), _Issue(), _Slice(), _Settlement(), _Balance()
 
 
+class Books(NamedTuple):
+    """
+    All the tables of a replay.
+
+    ``starts`` says where the versions of each variant's default cost begin; ``counts`` how many rows there are
+    of receipts, issues, slices, settlements, balances so far.
+    """
+
+    rows: Array
+    starts: Array
+    versions: Array
+    cells: Array
+    variants: Array
+    orders: Array
+    groups: Array
+    receipts: Array
+    issues: Array
+    slices: Array
+    settlements: Array
+    balances: Array
+    counts: Array
+
+
 class Receipts(NamedTuple):
     """The receipts found, column by column; ``unit`` and ``remainder`` by basis, words by figure."""
 

@@ -20,7 +20,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HERE = Path(__file__).parent
-_SOURCES = ("exact.py", "book.py", "kernel.py")
+_SOURCES = (
+    "book.py",
+    "exact.py",
+    "issuing.py",
+    "kernel.py",
+    "receipt_cost.py",
+    "receiving.py",
+    "versions.py",
+)
 
 
 def _folder() -> str:
@@ -53,7 +61,7 @@ def interpreted(names: dict[str, Any]) -> dict[str, Any]:
     """
     The same functions for the interpreter, where whole numbers have no largest.
 
-    Takes the names of a module (``vars(module)``), gives them with every compiled function
+    Takes the names of their modules (``vars(module)``), gives them with every compiled function
     replaced by its source, calling sources in turn.
     """
     found = dict(names)

@@ -14,6 +14,7 @@ same functions, not compiled, are as right for Python integers of any size, whic
 replay falls back to beyond those bounds.
 """
 
+from stockbook.valuation.book import Array
 from stockbook.valuation.compiling import compiled
 
 SCALE = 10**12
@@ -80,3 +81,9 @@ def divide(high: int, low: int, quantity: int) -> tuple[int, int]:
     rest = ((high - top * quantity) << WORD_BITS) + low
     whole = rest // quantity
     return (top << WORD_BITS) + whole, rest - whole * quantity
+
+
+@compiled
+def grow(table: Array, row: int, high: int, low: int, more_high: int, more_low: int) -> None:
+    """Add a sum to the one that stands in columns ``high`` and ``low`` of a table's row."""
+    table[row, high], table[row, low] = carry(table[row, high] + more_high, table[row, low] + more_low)

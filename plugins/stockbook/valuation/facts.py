@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from stockbook.valuation import book, exact, money
-from stockbook.valuation.ledger import Batch
+from stockbook.valuation.batches import Batch, named
 from stockbook.valuation.replay import COST_SOURCES, FIGURES, POOLS, Replay
 
 
@@ -23,11 +23,6 @@ def facts(batch: Batch, found: Replay) -> dict[str, pa.Table]:
     }
 
 
-def _named(codes: Any, names: Any) -> pa.Array:
-    """Names by code, without writing each one out."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
-
-
 def _dates(days: Any, is_there: Any = None) -> pa.Array:
     return pa.array(days.astype("datetime64[D]"), mask=None if is_there is None else ~is_there)
 
@@ -36,28 +31,22 @@ def _ints(values: Any) -> Any:
     return np.asarray(values, np.int64)
 
 
-def _taken(batch: Batch, name: str, rows: Any) -> pa.Array:
-    return batch.columns.column(name).take(pa.array(rows))
-
-
 def _of_rows(batch: Batch, rows: Any) -> dict[str, Any]:
     """Columns that say whose movement it is."""
-    return {
-        "account": _named(batch.account[rows], batch.accounts),
-        "variant_id": pa.array(batch.variant_id[batch.movements.variant[rows]]),
-    }
-
-
-def _movement_ids(batch: Batch) -> Any:
-    return batch.columns.column("movement_id").to_numpy()
+    variant = batch.movements.variant[rows]
+    return {"account": named(batch.account[variant], batch.accounts), "variant_id": batch.variant_id[variant]}
 
 
 def _movements(batch: Batch, found: Replay) -> pa.Table:
     table = batch.columns
-    has_cost = found.cost_source != book.NO_COST
+    source = np.empty(len(batch.place), np.int64)
+    source[batch.place] = found.cost_source
+    has_cost = source != book.NO_COST
     for figure, name in enumerate(FIGURES):
-        table = table.append_column(f"{name}_unit_cost", money.units(found.unit_cost[:, figure], has_cost))
-    table = table.append_column("cost_source", _named(found.cost_source, COST_SOURCES))
+        cost = np.empty(len(batch.place), found.unit_cost.dtype)
+        cost[batch.place] = found.unit_cost[:, figure]
+        table = table.append_column(f"{name}_unit_cost", money.units(cost, has_cost))
+    table = table.append_column("cost_source", named(source, COST_SOURCES))
     return table.append_column("known_to", pa.nulls(table.num_rows, pa.date32()))
 
 
@@ -67,8 +56,8 @@ def _receipts(batch: Batch, found: Replay) -> pa.Table:
     return pa.table(
         _of_rows(batch, rows)
         | {
-            "movement_id": _movement_ids(batch)[rows],
-            "pool": _named(_ints(receipts.pool), POOLS),
+            "movement_id": batch.movement_id[rows],
+            "pool": named(_ints(receipts.pool), POOLS),
             "moved_date": _dates(batch.movements.day[rows]),
             "quantity": _ints(receipts.pieces),
         }
@@ -80,8 +69,8 @@ def _issues(batch: Batch, found: Replay) -> pa.Table:
     issues = found.issues
     rows = _ints(issues.row)
     columns = _of_rows(batch, rows) | {
-        "movement_id": _movement_ids(batch)[rows],
-        "pool": _named(_ints(issues.pool), POOLS),
+        "movement_id": batch.movement_id[rows],
+        "pool": named(_ints(issues.pool), POOLS),
         "moved_date": _dates(batch.movements.day[rows]),
         "quantity": _ints(issues.pieces),
         "missing_cost_quantity": _ints(issues.missing),
@@ -105,12 +94,12 @@ def _allocations(batch: Batch, found: Replay) -> pa.Table:
     slices = found.slices
     issue, receipt = _ints(slices.issue), _ints(slices.receipt)
     rows = _ints(found.issues.row)[issue]
-    ids = _movement_ids(batch)
+    ids = batch.movement_id
     is_covered = receipt >= 0
     receipt_ids = np.where(is_covered, ids[_ints(found.receipts.row)[receipt]] if len(found.receipts.row) else 0, 0)
     columns = _of_rows(batch, rows) | {
         "issue_id": ids[rows],
-        "pool": _named(_ints(found.issues.pool)[issue], POOLS),
+        "pool": named(_ints(found.issues.pool)[issue], POOLS),
         "slice_no": _ints(slices.number),
         "receipt_id": pa.array(receipt_ids, mask=~is_covered),
         "quantity": _ints(slices.pieces),
@@ -135,13 +124,13 @@ def _settlements(batch: Batch, found: Replay) -> pa.Table:
     settlements = found.settlements
     issue, receipt = _ints(settlements.issue), _ints(settlements.receipt)
     rows, receipt_rows = _ints(found.issues.row)[issue], _ints(found.receipts.row)[receipt]
-    ids = _movement_ids(batch)
+    ids = batch.movement_id
     return pa.table(
         _of_rows(batch, rows)
         | {
             "issue_id": ids[rows],
             "receipt_id": ids[receipt_rows],
-            "pool": _named(_ints(found.issues.pool)[issue], POOLS),
+            "pool": named(_ints(found.issues.pool)[issue], POOLS),
             "settled_date": _dates(batch.movements.day[receipt_rows]),
             "quantity": _ints(settlements.pieces),
         }
@@ -166,9 +155,9 @@ def _balances(batch: Batch, found: Replay) -> pa.Table:
     }
     return pa.table(
         {
-            "account": _named(batch.variant_account[variant], batch.accounts),
+            "account": named(batch.account[variant], batch.accounts),
             "variant_id": batch.variant_id[variant],
-            "pool": _named(pool, POOLS),
+            "pool": named(pool, POOLS),
             "valid_from": _dates(day),
             "valid_to": _dates(day[following], following >= 0),
             "quantity": _ints(balances.pieces),
@@ -185,9 +174,9 @@ def _layers(batch: Batch, found: Replay) -> pa.Table:
     rows = _ints(receipts.row[at])
     left = receipts.left[at]
     columns = _of_rows(batch, rows) | {
-        "receipt_id": _movement_ids(batch)[rows],
-        "pool": _named(_ints(receipts.pool[at]), POOLS),
-        "received_at": _taken(batch, "moved_at", rows),
+        "receipt_id": batch.movement_id[rows],
+        "pool": named(_ints(receipts.pool[at]), POOLS),
+        "received_at": batch.columns.column("moved_at").take(pa.array(batch.place[rows])),
         "quantity_left": _ints(left),
         "is_cost_missing": receipts.is_missing[at].astype(np.bool_),
     }

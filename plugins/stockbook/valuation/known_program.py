@@ -243,7 +243,7 @@ def _versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: Z
         inner join known_variant as v on c.account = v.account and c.variant_id = v.variant_id
     """)
     span = con.execute("select min(moved_at), max(moved_at) from known_row").fetchone()
-    twice = wall_clock.repeated(span[0], span[1], zone) if span and span[0] else []
+    twice = wall_clock.repeated(wall_clock.spans(span[0], span[1], zone)) if span and span[0] else []
     whens = " ".join("when moved_at >= ? and moved_at < ? then ?" for _ in twice)
     replay_at = f"case {whens} else moved_at end" if twice else "moved_at"
     table = con.execute(

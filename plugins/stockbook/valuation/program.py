@@ -1,8 +1,9 @@
 """
 The program ``valuation``: the ledger in staging -> the facts of cost and stock.
 
-Reads in batches of variants, replays each, writes in bulk. Nothing is kept from earlier nights:
-the same ledger, catalogue and settings give the same rows.
+Replays the variants whose inputs are not what they were when their rows were made, in batches, and
+replaces their rows; all others stay. The same ledger, catalogue and settings give the same rows,
+whatever was there before.
 """
 
 from collections.abc import Iterator
@@ -14,59 +15,77 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.valuation import ledger, policy
+from stockbook.valuation import fingerprints, ledger, policy, stored
+from stockbook.valuation.batches import Batch, batches
 from stockbook.valuation.facts import facts
-from stockbook.valuation.ledger import Batch
+from stockbook.valuation.fingerprints import INPUT, Variants
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.replay import replay
+from stockbook.valuation.stored import BUILD, FACTS, SETTING
 
-SETTING = "marts.dim_valuation_setting"
-FACTS = (
-    "marts.fct_stock_movement",
-    "marts.fct_receipt_cost",
-    "marts.fct_issue_cost",
-    "marts.fct_cost_allocation",
-    "marts.fct_cost_settlement",
-    "marts.fct_stock_balance",
-    "marts.fct_stock_layer",
-)
+__all__ = ["BUILD", "FACTS", "INPUT", "SETTING", "write_valuation"]
 
 
 class Context(Protocol):
     """What the program needs of a build."""
 
     @property
+    def run_id(self) -> str: ...
+    @property
     def zone(self) -> ZoneInfo: ...
     @property
     def policy_dir(self) -> Path: ...
     @property
     def tables(self) -> dict[str, Table]: ...
+    @property
+    def full_refresh(self) -> bool: ...
 
 
 def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """
-    Write ``FACTS`` and the settings in force.
+    Write ``FACTS`` and the settings in force, inside the transaction of the caller.
 
     Raises ConfigError for settings that are wrong, ModelFailed for a ledger that cannot be replayed.
     """
     settings = policy.read_for(context.policy_dir, context.zone)
-    for name in (SETTING, *FACTS):
-        _create(con, context.tables[name])
-    _write_setting(con, settings)
-    ledger.prepare(con, settings)
+    _write_setting(con, context.tables[SETTING], settings)
+    rules = stored.rules(
+        context.tables,
+        context.zone.key,
+        str(settings.damaged_quantity_is_additive),
+        *(f"{account} {day}" for account, day in sorted(settings.opening_balance.items())),
+    )
+    hours = ledger.prepare(con, settings, context.zone)
     try:
-        for rows_of in _replayed(ledger.batches(con, context.zone)):
+        variants = _to_replay(con, context, rules)
+        for rows_of in _replayed(batches(con, variants, hours)):
             for name, rows in rows_of.items():
-                _append(con, name, rows)
+                stored.append(con, name, rows)
+        stored.append(con, INPUT, stored.of_variants(variants, variants.is_touched))
+        stored.write_build(con, context.tables[BUILD], context.run_id, rules)
     finally:
         ledger.forget(con)
 
 
-def _replayed(batches: Iterator[Batch]) -> Iterator[dict[str, Any]]:
+def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> Variants:
+    """The variants, those to be replayed marked; their former rows are gone."""
+    since = INPUT if not context.full_refresh and stored.can_be_continued(con, rules) else None
+    variants = fingerprints.take(con, since)
+    touched, all_rows = int(variants.movements[variants.is_touched].sum()), int(variants.movements.sum())
+    # deleting most rows one by one costs more than writing all of them
+    if since is None or 2 * touched > all_rows:
+        variants.is_touched[:] = True
+        stored.begin_anew(con, context.tables)
+    else:
+        stored.drop_rows(con, variants)
+    return variants
+
+
+def _replayed(ready: Iterator[Batch]) -> Iterator[dict[str, Any]]:
     """The facts of each batch. One batch is replayed while the next is read and the one before is written."""
     with ThreadPoolExecutor(1, "valuation") as replayer:
         waiting = None
-        for batch in batches:
+        for batch in ready:
             coming = replayer.submit(_facts_of, batch)
             if waiting is not None:
                 yield waiting.result()
@@ -79,17 +98,8 @@ def _facts_of(batch: Batch) -> dict[str, Any]:
     return facts(batch, replay(batch.movements, batch.defaults))
 
 
-def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(f"{name} {column.type}" for name, column in table.columns.items())
-    con.execute(f"create or replace table {table.name} ({columns})")
-
-
-def _append(con: duckdb.DuckDBPyConnection, name: str, rows: Any) -> None:
-    # found by its name as a local variable: a registered table would be held, batch after batch, until the commit
-    con.execute(f"insert into {name} by name select * from rows")
-
-
-def _write_setting(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> None:
+def _write_setting(con: duckdb.DuckDBPyConnection, table: Table, settings: ValuationPolicy) -> None:
+    con.execute(f"create or replace table {SETTING} ({stored.columns_of(table)})")
     con.execute(
         f"insert into {SETTING} by name select ? as headline_method, ? as headline_basis, ? as valuation_currency, "
         "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive, ? as day_zone",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stockbook.valuation import book, exact, kernel
+from stockbook.valuation import book, exact, issuing, kernel, receipt_cost, receiving
 from stockbook.valuation.compiling import interpreted
 
 Ints = npt.NDArray[np.int64]
@@ -177,21 +177,24 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
     most = int(moved.sum())
     slices, settlements = blank(most, book.SLICE.width), blank(most, book.SETTLEMENT.width)
     balances, counts = blank(most, book.BALANCE.width), blank(5)
-    run = kernel.replay_rows if is_bounded else interpreted({**vars(exact), **vars(kernel)})["replay_rows"]
+    books = book.Books(
+        rows=rows,
+        starts=np.require(defaults.start, dtype, ["C", "W"]),
+        versions=versions,
+        cells=blank(2 * variants, book.CELL.width),
+        variants=blank(variants, book.VARIANT.width),
+        orders=blank(int(movements.order.max(initial=-1)) + 1, book.ORDERED.width),
+        groups=groups,
+        receipts=receipts,
+        issues=issues,
+        slices=slices,
+        settlements=settlements,
+        balances=balances,
+        counts=counts,
+    )
+    run = kernel.replay_rows if is_bounded else _of_any_size()
     outcome = run(
-        rows,
-        np.require(defaults.start, dtype, ["C", "W"]),
-        versions,
-        blank(2 * variants, book.CELL.width),
-        blank(variants, book.VARIANT.width),
-        blank(int(movements.order.max(initial=-1)) + 1, book.ORDERED.width),
-        groups,
-        receipts,
-        issues,
-        slices,
-        settlements,
-        balances,
-        counts,
+        books,
         (blank(4), blank(4)),
         (blank(4), blank(4)),
         is_bounded,
@@ -208,6 +211,14 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
         balances=book.Balances(**_columns(balances[: counts[4]], book.BALANCE, book.Balances)),
         is_widened=not is_bounded,
     )
+
+
+def _of_any_size() -> Any:
+    """The replay for Python integers."""
+    names: dict[str, Any] = {}
+    for module in (exact, receipt_cost, issuing, receiving, kernel):
+        names |= vars(module)
+    return interpreted(names)["replay_rows"]
 
 
 def _rows(movements: Movements, rows: Money) -> Money:

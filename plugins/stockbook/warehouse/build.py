@@ -38,7 +38,7 @@ def build(
             progress.start(step.name)
             began = clock.monotonic()
             try:
-                _run(con, step, context)
+                run_step(con, step, context)
             except StockbookError:
                 raise
             except Exception as error:
@@ -49,17 +49,31 @@ def build(
     return taken
 
 
-def _run(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
+def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
     if step.program is not None:
         PROGRAMS[step.program].load()(con, context)
         return
     table, sql = step.tables[0], (step.sql or "").strip().rstrip(";")
+    if table.kind in ("view", "table"):
+        _drop_of_other_kind(con, table)
     if table.kind == "view":
         con.execute(f"create or replace view {table.name} as {sql}")
     elif table.kind == "macro":
         con.execute(f"create or replace macro {table.name}({', '.join(table.parameters)}) as table {sql}")
     else:
         replace_table(con, table, sql)
+
+
+def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """A model that was a table in an earlier version and is a view now, or the other way round, makes way."""
+    other = "table" if table.kind == "view" else "view"
+    found = con.execute(
+        f"select 1 from duckdb_{other}s() where database_name = current_database() and schema_name = ? "
+        f"and {other}_name = ?",
+        [table.layer, table.table],
+    )
+    if found.fetchall():
+        con.execute(f"drop {other} {table.name}")
 
 
 def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> None:
@@ -99,12 +113,12 @@ def _told(table: Table) -> str:
 def column_texts(table: Table) -> dict[str, str]:
     """Description of each column as readers see it, with its unit."""
     texts = {}
-    if (table.layer == "staging" and table.source) or ("account" in table.grain and "account" not in table.columns):
+    if table.is_staged or ("account" in table.grain and "account" not in table.columns):
         texts["account"] = ACCOUNT
     texts |= {
         name: column.description + (f" Unit: {column.unit}." if column.unit else "")
         for name, column in table.columns.items()
     }
-    if table.layer == "staging" and table.source:
+    if table.is_staged:
         texts |= {name: text for name, (_, text) in ROW_COLUMNS.items()}
     return texts

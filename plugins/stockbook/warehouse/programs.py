@@ -18,13 +18,20 @@ from stockbook.declarations import Table
 
 
 class BuildContext(NamedTuple):
-    """What a program may know of the run: ``as_of`` is naive local wall clock of ``zone``."""
+    """
+    What a program may know of the run.
+
+    ``as_of`` is naive local wall clock of ``zone``; with ``full_refresh`` nothing of earlier nights may be kept;
+    ``published`` is the file readers have now, where there is one to compare with.
+    """
 
     as_of: datetime
     run_id: str
     zone: ZoneInfo
     policy_dir: Path
     tables: dict[str, Table]
+    full_refresh: bool = False
+    published: Path | None = None
 
 
 class Program(NamedTuple):
@@ -45,6 +52,14 @@ PROGRAMS = {
         "stockbook.sla.program:build",
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
     ),
+    "alerts": Program(
+        "stockbook.alerts.program:build",
+        reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
+    ),
+    "sla_changes": Program(
+        "stockbook.sla.changes:build",
+        reads=("marts.fct_fulfillment", "reports.sla_daily", "meta.current_run"),
+    ),
     "valuation": Program(
         "stockbook.valuation.program:write_valuation",
         reads=(
@@ -55,6 +70,7 @@ PROGRAMS = {
             "staging.variants_history",
             "marts.dim_variant",
             "meta.current_run",
+            "meta.run",
         ),
     ),
     "known_stock": Program(

@@ -1,0 +1,56 @@
+"""Our side of extract_load.py: a night up to its load. Prints JSON: seconds, bytes and requests."""
+
+import argparse
+import json
+import os
+import time
+
+BEGAN = time.perf_counter()
+
+from stockbook import connections, night  # noqa: E402
+from stockbook.clock import SystemClock  # noqa: E402
+from stockbook.progress import Silent  # noqa: E402
+from stockbook.runs import steps  # noqa: E402
+from stockbook.runs.context import folder, parse_parameters  # noqa: E402
+from stockbook.settings import Settings  # noqa: E402
+
+
+def main() -> None:
+    """One night up to its load; the environment tells the home and the connection."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("as_of")
+    given = parser.parse_args()
+    settings = Settings.load(os.environ)
+    tonight = night.Night(settings, SystemClock(), Silent())
+    ids = connections.conn_ids_in_environment(os.environ)
+    run = night.open_run(tonight, given.name, parse_parameters({"as_of": given.as_of}), ids, whole_run_here=True)
+    try:
+        opened = time.perf_counter()
+        for conn_id in run.conn_ids:
+            night.extract(tonight, run.run_id, conn_id)
+        extracted = time.perf_counter()
+        night.load(tonight, run.run_id)
+        loaded = time.perf_counter()
+    finally:
+        tonight.lock.release(run.run_id)
+    done = {step.name: step for step in steps.read_all(folder(settings, run.run_id))}
+    listings = done["load"].listings
+    print(
+        json.dumps(
+            {
+                "seconds": loaded - BEGAN,
+                "open": opened - BEGAN,
+                "extract": extracted - opened,
+                "load": loaded - extracted,
+                "bytes": sum(one.bytes for one in listings),
+                "requests": sum(one.requests for one in listings),
+                "rows": sum(one.rows for one in listings),
+                "new": sum(one.new for one in listings),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""
+Screenshots of the demo for the README: the dashboards, the morning report and the dictionary.
+
+    PYTHONPATH=plugins .venv/bin/python bi/screenshots.py     (after `make demo`, with `make bi` installed once)
+
+Needs Chromium; writes docs/pictures/*.png.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from stockbook.bi.serve import USER, Superset, published_file
+from stockbook.clock import SystemClock
+from stockbook.settings import PROJECT, Settings
+
+PORT = 8097
+PICTURES = PROJECT / "docs" / "pictures"
+
+
+def main() -> None:
+    """Serve, log in, open, take the pictures."""
+    chromium = shutil.which("chromium") or sys.exit("Chromium is needed: apt-get install chromium")
+    published = published_file(Settings.load())
+    superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin")
+    superset.prepare(published, print)
+    process = superset.serve(PORT)
+    try:
+        superset.wait_until_up(process, PORT, SystemClock())
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            for name, path in {"report": "report.html", "dictionary": "dictionary/reports.sla_daily.html"}.items():
+                page.goto((published.parent / path).as_uri())
+                take(page, name)
+            page.set_viewport_size({"width": 1400, "height": 2600})
+            page.goto(f"http://127.0.0.1:{PORT}/login/")
+            page.locator("input[name=username]").fill(USER)
+            page.locator("input[name=password]").fill(superset.password)
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/superset/welcome/**")
+            for name in ("stock", "fulfillment"):
+                page.goto(f"http://127.0.0.1:{PORT}/superset/dashboard/{name}/")
+                page.locator("[data-test-viz-type]").last.wait_for()
+                page.wait_for_load_state("networkidle")
+                take(page, name)
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def take(page: Page, name: str) -> None:
+    """Write one picture."""
+    file: Path = PICTURES / f"{name}.png"
+    page.screenshot(path=file)
+    print(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Superset as `make bi` serves it: on loopback, over the published file, with nothing fetched from elsewhere."""
+
+import os
+
+_home = os.environ["BI_HOME"]
+SECRET_KEY = os.environ["BI_SECRET"]
+SQLALCHEMY_DATABASE_URI = f"sqlite:///{_home}/superset.db"
+APP_NAME = "Stockbook"
+# one process on one machine: counters in memory are enough, and say so
+RATELIMIT_STORAGE_URI = "memory://"
+# a new night must show on the next query
+CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 86400}
+EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 86400}
+# Okabe and Ito's colours: told apart by colour-blind people too
+EXTRA_CATEGORICAL_COLOR_SCHEMES = [
+    {
+        "id": "stockbook",
+        "description": "Okabe and Ito",
+        "label": "Stockbook",
+        "isDefault": True,
+        "colors": ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000"],
+    }
+]
+FEATURE_FLAGS = {"ALERT_REPORTS": False}
+# the file is published by this project itself; nobody uploads
+UPLOAD_EXTENSIONS: set[str] = set()
+# nothing is asked of another machine, the counting pixel in Superset's pages included
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": False,
+}

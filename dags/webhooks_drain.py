@@ -1,0 +1,41 @@
+"""
+### Drain of the webhook inbox
+
+Takes the events that fulfillment.cz, FlickRocket and SHOPLINE sent into `staging.webhook_events`, in order of arrival
+and each once. What they name is read from the APIs by the next night, and readers see it then.
+
+**Green** also while a night is under way: its events wait, the night takes the inbox itself as its first step.
+**Red** means the inbox or the warehouse could not be opened; nothing is lost, the next drain takes everything.
+"""
+
+import os
+
+from airflow.sdk import dag, get_current_context, task
+from pendulum import datetime, duration
+
+SCHEDULE = os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
+
+
+@dag(
+    dag_id="webhooks_drain",
+    schedule=None if SCHEDULE == "none" else SCHEDULE,
+    start_date=datetime(2025, 1, 1, tz=os.environ.get("STOCKBOOK_ZONE") or "Europe/Prague"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "stockbook", "retries": 0},
+    dagrun_timeout=duration(hours=1),
+    doc_md=__doc__,
+    tags=["stockbook"],
+)
+def webhooks_drain() -> None:
+    @task(pool="stockbook_writer")
+    def drain() -> str:
+        """The inbox into staging, in one transaction a batch."""
+        from stockbook import airflow_steps
+
+        return airflow_steps.drain(get_current_context())
+
+    drain()
+
+
+webhooks_drain()

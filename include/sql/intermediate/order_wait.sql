@@ -1,0 +1,247 @@
+-- Stretches of time an order stood still: held by the shop, sent back, without stock, in a problem.
+-- Grain: one row per account, order, cycle, kind and number.
+with
+
+current_run as (
+
+    select staging.utc_of(as_of, zone) as now_utc
+    from meta.current_run
+
+),
+
+-- few orders ever stood still: everything below is asked of those only
+events as (
+
+    select
+        k.account,
+        k.order_id,
+        e.cycle_no,
+        case e.event_type
+            when 'created_on_hold' then 'hold'
+            when 'hold_set' then 'hold'
+            when 'released' then 'hold'
+            when 'sent_back' then 'correction'
+            when 'waiting_for_storage' then 'stock'
+            when 'stock_ready' then 'stock'
+            else 'problem'
+        end as kind,
+        e.event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
+        coalesce(e.occurred_after_utc, e.occurred_at_utc) as after_utc,
+        e.occurred_at_utc as at_utc,
+        e.evidence
+    from intermediate.order_event as e
+    inner join intermediate.order_key as k
+        on e.order_no = k.order_no
+    where
+        e.event_type in (
+            'created_on_hold',
+            'hold_set',
+            'released',
+            'sent_back',
+            'waiting_for_storage',
+            'stock_ready',
+            'problem_began',
+            'problem_ended'
+        )
+
+),
+
+waiting_orders as (
+
+    select distinct
+        account,
+        order_id,
+        cycle_no,
+        kind
+    from events
+    where is_beginning
+
+),
+
+fulfillments as (
+
+    select
+        w.account,
+        w.order_id,
+        w.cycle_no,
+        w.kind,
+        f.pushed_after_utc,
+        f.pushed_at_utc,
+        f.pushed_evidence,
+        f.first_stock_out_at_utc,
+        f.sent_at_utc,
+        f.sent_evidence,
+        f.delivered_at_utc,
+        f.delivered_evidence,
+        f.returned_at_utc,
+        f.returned_evidence,
+        f.cancelled_after_utc,
+        f.cancelled_at_utc,
+        f.cancelled_evidence
+    from marts.fct_fulfillment as f
+    inner join waiting_orders as w
+        on
+            f.account = w.account
+            and f.order_id = w.order_id
+            and f.cycle_no = w.cycle_no
+
+),
+
+-- leaving only proves that it had ended, not since when; a problem may outlast what left of it
+witnesses as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        cast(null as timestamp) as after_utc,
+        least(
+            case when kind <> 'problem' then first_stock_out_at_utc end,
+            sent_at_utc,
+            delivered_at_utc,
+            returned_at_utc
+        ) as at_utc,
+        case
+            when kind <> 'problem' and first_stock_out_at_utc is not null then 'movement'
+            else coalesce(sent_evidence, delivered_evidence, returned_evidence)
+        end as evidence
+    from fulfillments
+
+),
+
+-- a push ends what the shop or the stock held up; a poll may show it together with a hold set after it
+pushes as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        pushed_after_utc as after_utc,
+        pushed_at_utc as at_utc,
+        pushed_evidence as evidence
+    from fulfillments
+    where kind = 'correction' or (kind in ('hold', 'stock') and pushed_evidence = 'webhook')
+
+),
+
+cancellations as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        cancelled_after_utc as after_utc,
+        cancelled_at_utc as at_utc,
+        cancelled_evidence as evidence
+    from fulfillments
+
+),
+
+endings as (
+
+    select *
+    from witnesses
+    union all
+    select *
+    from pushes
+    union all
+    select *
+    from cancellations
+
+),
+
+ends as (
+
+    select *
+    from events
+    union all by name
+    select
+        false as is_beginning,
+        *
+    from endings
+    where at_utc is not null
+
+),
+
+-- of several witnesses to one beginning or end, each narrows it
+turned as (
+
+    select
+        *,
+        is_beginning is distinct from lag(is_beginning) over in_order as is_turn
+    from ends
+    window in_order as (
+        partition by account, order_id, cycle_no, kind
+        order by at_utc, after_utc, is_beginning desc
+    )
+
+),
+
+numbered as (
+
+    select
+        *,
+        count(*) filter (where is_turn and is_beginning) over (
+            partition by account, order_id, cycle_no, kind
+            order by at_utc, after_utc, is_beginning desc
+            rows between unbounded preceding and current row
+        ) as wait_no
+    from turned
+
+),
+
+stretches as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        kind,
+        wait_no,
+        min(at_utc) filter (where is_beginning) as began_at_utc,
+        max(after_utc) filter (where is_beginning) as began_after_utc,
+        arg_min(evidence, at_utc) filter (where is_beginning) as began_evidence,
+        min(at_utc) filter (where not is_beginning) as ended_at_utc,
+        arg_min(after_utc, at_utc) filter (where not is_beginning and after_utc is not null) as ended_after_utc,
+        arg_min(evidence, at_utc) filter (where not is_beginning) as ended_evidence
+    from numbered
+    where wait_no > 0
+    group by account, order_id, cycle_no, kind, wait_no
+
+),
+
+bounded as (
+
+    select
+        s.* replace (
+            least(s.began_after_utc, s.began_at_utc) as began_after_utc,
+            least(greatest(coalesce(s.ended_after_utc, s.began_at_utc), s.began_after_utc), s.ended_at_utc)
+                as ended_after_utc
+        ),
+        r.now_utc
+    from stretches as s
+    cross join current_run as r
+
+)
+
+select
+    account,
+    order_id,
+    cycle_no,
+    kind,
+    wait_no,
+    began_after_utc,
+    began_at_utc,
+    began_evidence,
+    case when ended_at_utc is not null then ended_after_utc end as ended_after_utc,
+    ended_at_utc,
+    ended_evidence,
+    ended_at_utc is null as is_open,
+    greatest(
+        date_diff('second', began_at_utc, case when ended_at_utc is null then now_utc else ended_after_utc end), 0
+    ) / 3600.0 as hours_least,
+    date_diff('second', began_after_utc, coalesce(ended_at_utc, now_utc)) / 3600.0 as hours_most
+from bounded

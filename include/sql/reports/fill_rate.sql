@@ -1,0 +1,202 @@
+-- How much of what was ordered left: pieces and lines.
+-- Grain: one row per account and month of the due day.
+with
+
+fulfillments as (
+
+    select
+        account,
+        order_id,
+        cycle_no,
+        cast(date_trunc('month', due_date) as date) as due_month,
+        is_in_full
+    from marts.fct_fulfillment
+    where
+        is_latest_cycle
+        and due_date is not null
+        and sla_state not in ('excluded', 'pending')
+
+),
+
+keys as (
+
+    select
+        account,
+        order_id,
+        order_no
+    from intermediate.order_key
+
+),
+
+lines as (
+
+    select
+        account,
+        order_id,
+        variant_id,
+        quantity
+    from marts.fct_order_line
+
+),
+
+movements as (
+
+    select
+        order_no,
+        cycle_no,
+        variant_id,
+        pieces
+    from intermediate.order_movement
+    where direction = 'out'
+
+),
+
+lines_monthly as (
+
+    select
+        f.account,
+        f.due_month,
+        count(*) as lines,
+        sum(l.quantity) as pieces
+    from lines as l
+    inner join fulfillments as f
+        on
+            l.account = f.account
+            and l.order_id = f.order_id
+    group by f.account, f.due_month
+
+),
+
+orders_monthly as (
+
+    select
+        account,
+        due_month,
+        count(*) as orders
+    from fulfillments
+    group by account, due_month
+
+),
+
+-- where all is in full every line is complete: only the few other orders are looked into
+doubtful as (
+
+    select
+        f.account,
+        f.order_id,
+        f.cycle_no,
+        f.due_month,
+        k.order_no
+    from fulfillments as f
+    inner join keys as k
+        on
+            f.account = k.account
+            and f.order_id = k.order_id
+    where f.is_in_full is distinct from true
+
+),
+
+-- lines of one variant share what left of it
+doubtful_variants as (
+
+    select
+        d.order_no,
+        d.cycle_no,
+        l.variant_id,
+        count(*) as lines,
+        sum(l.quantity) as pieces
+    from doubtful as d
+    inner join lines as l
+        on
+            d.account = l.account
+            and d.order_id = l.order_id
+    group by d.order_no, d.cycle_no, l.variant_id
+
+),
+
+issued as (
+
+    select
+        d.order_no,
+        m.variant_id,
+        sum(m.pieces) as pieces
+    from doubtful as d
+    inner join movements as m
+        on
+            d.order_no = m.order_no
+            and d.cycle_no = m.cycle_no
+    group by d.order_no, m.variant_id
+
+),
+
+doubtful_orders as (
+
+    select
+        v.order_no,
+        bool_or(v.variant_id is null) as has_unknown_variant,
+        sum(v.lines) as lines,
+        sum(v.pieces) as pieces,
+        sum(v.pieces - least(v.pieces, coalesce(i.pieces, 0))) as missing_pieces,
+        coalesce(sum(v.lines) filter (where coalesce(i.pieces, 0) < v.pieces), 0) as incomplete_lines
+    from doubtful_variants as v
+    left join issued as i
+        on
+            v.order_no = i.order_no
+            and v.variant_id = i.variant_id
+    group by v.order_no
+
+),
+
+-- what no line names, and orders without lines, cannot be counted
+corrections as (
+
+    select
+        d.account,
+        d.due_month,
+        count(*) filter (where o.has_unknown_variant is distinct from false) as orders_not_countable,
+        coalesce(sum(o.lines) filter (where o.has_unknown_variant), 0) as lines_not_countable,
+        coalesce(sum(o.pieces) filter (where o.has_unknown_variant), 0) as pieces_not_countable,
+        coalesce(sum(o.missing_pieces) filter (where not o.has_unknown_variant), 0) as missing_pieces,
+        coalesce(sum(o.incomplete_lines) filter (where not o.has_unknown_variant), 0) as incomplete_lines
+    from doubtful as d
+    left join doubtful_orders as o
+        on d.order_no = o.order_no
+    group by d.account, d.due_month
+
+),
+
+counted as (
+
+    select
+        o.account,
+        o.due_month,
+        o.orders,
+        coalesce(c.orders_not_countable, 0) as orders_not_countable,
+        coalesce(l.pieces, 0) - coalesce(c.pieces_not_countable, 0) as ordered_pieces,
+        coalesce(l.lines, 0) - coalesce(c.lines_not_countable, 0) as lines,
+        coalesce(c.missing_pieces, 0) as missing_pieces,
+        coalesce(c.incomplete_lines, 0) as incomplete_lines
+    from orders_monthly as o
+    left join lines_monthly as l
+        on
+            o.account = l.account
+            and o.due_month = l.due_month
+    left join corrections as c
+        on
+            o.account = c.account
+            and o.due_month = c.due_month
+
+)
+
+select
+    account,
+    due_month,
+    orders,
+    orders_not_countable,
+    ordered_pieces,
+    ordered_pieces - missing_pieces as filled_pieces,
+    lines,
+    lines - incomplete_lines as complete_lines,
+    (ordered_pieces - missing_pieces) / nullif(ordered_pieces, 0) as unit_fill_rate,
+    (lines - incomplete_lines) / nullif(lines, 0) as line_fill_rate
+from counted

@@ -1,0 +1,39 @@
+-- FlickRocket orders that nobody has seen shipped.
+-- Grain: one row per account and fulfillment.
+with
+
+fulfillments as (
+
+    select
+        account,
+        fulfillment_id,
+        created_at_utc,
+        country_code,
+        shipping_model,
+        last_seen_open_at,
+        line_count,
+        quantity
+    from marts.fct_flickrocket_fulfillment
+    where not is_shipped
+
+),
+
+current_run as (
+
+    select staging.utc_of(as_of, zone) as now_utc
+    from meta.current_run
+
+)
+
+select
+    f.account,
+    f.fulfillment_id,
+    f.created_at_utc,
+    f.country_code,
+    f.shipping_model,
+    f.line_count,
+    f.quantity,
+    f.last_seen_open_at,
+    date_diff('second', f.created_at_utc, r.now_utc) / 3600.0 as open_hours
+from fulfillments as f
+cross join current_run as r

@@ -1,0 +1,124 @@
+-- How many of the orders that reached dispatch had a problem, and whose.
+-- Grain: one row per account, month of creation and source of the problem.
+with
+
+problems as (
+
+    select
+        account,
+        order_id,
+        created_date,
+        problem_source,
+        is_open,
+        hours_least,
+        hours_most
+    from reports.problem_orders
+
+),
+
+zone_days as (
+
+    select
+        date,
+        utc_offset,
+        utc_change_at,
+        utc_offset_after
+    from intermediate.calendar_zone_day
+
+),
+
+fulfillments as (
+
+    select
+        account,
+        order_id,
+        created_at_utc,
+        is_latest_cycle,
+        first_stock_out_at_utc is not null
+        or pushed_at_utc is not null
+        or packed_at_utc is not null
+        or sent_at_utc is not null
+        or problem_began_at_utc is not null as is_reached
+    from marts.fct_fulfillment
+
+),
+
+-- few orders have an earlier cycle
+reached_before as (
+
+    select distinct
+        account,
+        order_id
+    from fulfillments
+    where is_reached and not is_latest_cycle
+
+),
+
+reached as (
+
+    select
+        f.account,
+        f.created_at_utc
+    from fulfillments as f
+    left join reached_before as b
+        on
+            f.account = b.account
+            and f.order_id = b.order_id
+    where
+        f.is_latest_cycle
+        and (f.is_reached or b.order_id is not null)
+
+),
+
+reached_monthly as (
+
+    select
+        r.account,
+        cast(
+            date_trunc(
+                'month',
+                r.created_at_utc + to_seconds(
+                    case when r.created_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
+                )
+            ) as date
+        ) as month_start,
+        count(*) as orders_in_dispatch
+    from reached as r
+    inner join zone_days as z
+        on cast(r.created_at_utc as date) = z.date
+    group by all
+
+),
+
+by_source as (
+
+    select
+        account,
+        cast(date_trunc('month', created_date) as date) as month_start,
+        problem_source,
+        count(distinct order_id) as orders,
+        count(*) as problems,
+        count(*) filter (where is_open) as open_problems,
+        sum(hours_least) as hours_least,
+        sum(hours_most) as hours_most
+    from problems
+    group by all
+
+)
+
+select
+    p.account,
+    p.month_start,
+    p.problem_source,
+    m.orders_in_dispatch,
+    p.orders,
+    p.orders / m.orders_in_dispatch as problem_rate,
+    p.problems,
+    p.open_problems,
+    p.hours_least,
+    p.hours_most
+from by_source as p
+inner join reached_monthly as m
+    on
+        p.account = m.account
+        and p.month_start = m.month_start

@@ -1,0 +1,166 @@
+-- Units that came back, by the month they were shipped and the age of that month.
+-- Grain: one row per account, month of shipping and age in months.
+with
+
+events as (
+
+    select
+        account,
+        order_id,
+        event_type,
+        occurred_at_utc,
+        pieces,
+        damaged_pieces
+    from marts.fct_order_event
+    where event_type in ('stock_out', 'stock_in')
+
+),
+
+zone_days as (
+
+    select
+        date,
+        utc_offset,
+        utc_change_at,
+        utc_offset_after
+    from intermediate.calendar_zone_day
+
+),
+
+current_run as (
+
+    select cast(date_trunc('month', as_of) as date) as last_month
+    from meta.current_run
+
+),
+
+monthly as (
+
+    select
+        e.account,
+        e.order_id,
+        e.event_type,
+        e.occurred_at_utc,
+        cast(
+            date_trunc(
+                'month',
+                e.occurred_at_utc + to_seconds(
+                    case when e.occurred_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
+                )
+            ) as date
+        ) as month_start,
+        e.pieces,
+        e.damaged_pieces
+    from events as e
+    inner join zone_days as z
+        on cast(e.occurred_at_utc as date) = z.date
+
+),
+
+shipped as (
+
+    select
+        account,
+        month_start as ship_month,
+        sum(pieces) as shipped_units
+    from monthly
+    where event_type = 'stock_out'
+    group by account, month_start
+
+),
+
+returns as (
+
+    select
+        account,
+        order_id,
+        occurred_at_utc,
+        month_start,
+        pieces,
+        damaged_pieces
+    from monthly
+    where event_type = 'stock_in'
+
+),
+
+-- a return belongs to the month in which its order last left before it
+dated as (
+
+    select
+        r.account,
+        s.month_start as ship_month,
+        r.month_start as return_month,
+        r.pieces,
+        r.damaged_pieces
+    from returns as r
+    inner join monthly as s
+        on
+            r.account = s.account
+            and r.order_id = s.order_id
+            and s.event_type = 'stock_out'
+            and s.occurred_at_utc <= r.occurred_at_utc
+    qualify row_number() over (
+        partition by r.account, r.order_id, r.occurred_at_utc, r.pieces, r.damaged_pieces
+        order by s.occurred_at_utc desc
+    ) = 1
+
+),
+
+returned as (
+
+    select
+        account,
+        ship_month,
+        date_diff('month', ship_month, return_month) as age_months,
+        sum(pieces) as returned_units,
+        sum(damaged_pieces) as damaged_units
+    from dated
+    group by all
+
+),
+
+-- every age a month has reached, also without a return
+ages as (
+
+    select
+        s.account,
+        s.ship_month,
+        s.shipped_units,
+        unnest(range(0, date_diff('month', s.ship_month, r.last_month) + 1)) as age_months
+    from shipped as s
+    cross join current_run as r
+
+),
+
+running as (
+
+    select
+        a.account,
+        a.ship_month,
+        a.age_months,
+        a.shipped_units,
+        coalesce(t.returned_units, 0) as returned_units,
+        sum(coalesce(t.returned_units, 0)) over up_to_age as returned_units_so_far,
+        sum(coalesce(t.damaged_units, 0)) over up_to_age as damaged_units_so_far,
+        a.age_months = max(a.age_months) over (partition by a.account, a.ship_month) as is_latest_age
+    from ages as a
+    left join returned as t
+        on
+            a.account = t.account
+            and a.ship_month = t.ship_month
+            and a.age_months = t.age_months
+    window up_to_age as (partition by a.account, a.ship_month order by a.age_months)
+
+)
+
+select
+    account,
+    ship_month,
+    age_months,
+    is_latest_age,
+    shipped_units,
+    returned_units,
+    returned_units_so_far,
+    damaged_units_so_far,
+    returned_units_so_far / nullif(shipped_units, 0) as return_rate
+from running

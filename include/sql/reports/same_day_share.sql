@@ -1,0 +1,139 @@
+-- Dispatched on the day they were ordered.
+-- Grain: one row per account and local day of creation.
+with
+
+fulfillments as (
+
+    select
+        account,
+        policy_version,
+        delivery_id,
+        created_at_utc,
+        dispatch_after_utc,
+        dispatch_at_utc
+    from marts.fct_fulfillment
+    where is_latest_cycle
+
+),
+
+rules as (
+
+    select
+        rule_no,
+        policy_version,
+        account,
+        delivery_id,
+        cutoff
+    from intermediate.sla_policy
+
+),
+
+zone_days as (
+
+    select
+        date,
+        midnight_utc,
+        utc_offset,
+        utc_change_at,
+        utc_offset_after
+    from intermediate.calendar_zone_day
+
+),
+
+-- orders of a version, account and method share a rule: the most exact one
+kinds as (
+
+    select distinct
+        account,
+        policy_version,
+        delivery_id
+    from fulfillments
+
+),
+
+cutoffs as (
+
+    select
+        k.account,
+        k.policy_version,
+        k.delivery_id,
+        r.cutoff
+    from kinds as k
+    inner join rules as r
+        on
+            k.policy_version = r.policy_version
+            and (r.account is null or r.account = k.account)
+            and (r.delivery_id is null or r.delivery_id = k.delivery_id)
+    qualify row_number() over (
+        partition by k.account, k.policy_version, k.delivery_id
+        order by (r.delivery_id is not null) desc, (r.account is not null) desc, r.rule_no
+    ) = 1
+
+),
+
+local_orders as (
+
+    select
+        f.account,
+        f.policy_version,
+        f.delivery_id,
+        f.dispatch_after_utc,
+        f.dispatch_at_utc,
+        f.created_at_utc + to_seconds(
+            case when f.created_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
+        ) as created_at
+    from fulfillments as f
+    inner join zone_days as z
+        on cast(f.created_at_utc as date) = z.date
+
+),
+
+-- the day after ends the same day, also on days of 23 or 25 hours
+judged as (
+
+    select
+        o.account,
+        cast(o.created_at as date) as created_date,
+        cast(o.created_at as time) < c.cutoff as is_before_cutoff,
+        coalesce(o.dispatch_at_utc < n.midnight_utc, false) as is_same_day,
+        o.dispatch_at_utc is not null and coalesce(o.dispatch_after_utc < n.midnight_utc, false) as is_perhaps_same_day
+    from local_orders as o
+    inner join cutoffs as c
+        on
+            o.account = c.account
+            and o.policy_version = c.policy_version
+            and o.delivery_id is not distinct from c.delivery_id
+    inner join zone_days as n
+        on cast(o.created_at as date) + 1 = n.date
+
+),
+
+counted as (
+
+    select
+        account,
+        created_date,
+        count(*) as orders,
+        count(*) filter (where is_before_cutoff) as orders_before_cutoff,
+        count(*) filter (where is_before_cutoff and is_same_day) as same_day,
+        count(*) filter (where is_before_cutoff and is_perhaps_same_day and not is_same_day) as perhaps_same_day,
+        count(*) filter (where not is_before_cutoff and is_same_day) as same_day_after_cutoff
+    from judged
+    group by account, created_date
+
+)
+
+select
+    c.account,
+    c.created_date,
+    coalesce(d.is_working_day, false) as is_working_day,
+    c.orders,
+    c.orders_before_cutoff,
+    c.same_day,
+    c.perhaps_same_day,
+    c.same_day_after_cutoff,
+    c.same_day / nullif(c.orders_before_cutoff, 0) as same_day_share_sure,
+    (c.same_day + c.perhaps_same_day) / nullif(c.orders_before_cutoff, 0) as same_day_share_possible
+from counted as c
+left join marts.dim_date as d
+    on c.created_date = d.date

@@ -1,0 +1,1 @@
+"""What a person is told of after a night: rules, the alerts they raise, and how they are sent."""

@@ -1,0 +1,124 @@
+"""
+Sending alerts through Airflow's notifier interface.
+
+Any notifier of any provider will do: the setting names its class and arguments, which are templates
+over ``subject``, ``text``, ``html`` and ``alerts``. Airflow is imported only when there is something to send.
+"""
+
+import html
+import importlib
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stockbook.errors import ConfigError, NotifyFailed
+
+VARIABLE = "STOCKBOOK_ALERT_NOTIFIER"
+SMTP = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
+# a mail needs both; other notifiers name their arguments otherwise
+SMTP_DEFAULTS = {"subject": "{{ subject }}", "html_content": "{{ html }}"}
+
+
+class Alert(NamedTuple):
+    """An alert to be told of. ``raised_as_of`` is local."""
+
+    account: str
+    rule: str
+    subject: str
+    severity: str
+    message: str
+    raised_as_of: datetime
+
+
+class Notifier(msgspec.Struct, frozen=True):
+    """The setting: the notifier's class and what it is made with."""
+
+    target: str
+    arguments: dict[str, Any]
+    variable: str = VARIABLE
+
+
+def parse(text: str, variable: str = VARIABLE) -> Notifier | None:
+    """
+    The setting ``variable`` from its JSON; None when it is empty.
+
+    Raises ConfigError saying what was expected; the arguments may hold addresses and are not quoted.
+    """
+    if not text.strip():
+        return None
+    expected = f'{variable} must be a JSON object such as {{"notifier": "{SMTP}", "to": "ops@example.com"}}'
+    try:
+        written = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{expected}; it cannot be read: {error}.") from None
+    target = written.pop("notifier", SMTP)
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{expected}; `notifier` must be the path of a class, package.module.Class.")
+    return Notifier(target, (SMTP_DEFAULTS if target == SMTP else {}) | written, variable)
+
+
+def make(notifier: Notifier) -> Any:
+    """The notifier, made. Raises ConfigError: there is no such class, it is no notifier, or an argument is wrong."""
+    from airflow.sdk.bases.notifier import BaseNotifier
+
+    module, _, name = notifier.target.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{notifier.variable} names {notifier.target}, which cannot be imported ({type(error).__name__}): "
+            "install its provider, or correct the path."
+        ) from None
+    if not (isinstance(kind, type) and issubclass(kind, BaseNotifier)):
+        raise ConfigError(f"{notifier.variable} names {notifier.target}, which is no notifier of Airflow.")
+    try:
+        return kind(**notifier.arguments)
+    except TypeError as error:
+        raise ConfigError(f"{notifier.variable} gives {name} arguments it does not take: {error}.") from None
+    except Exception as error:
+        raise ConfigError(
+            f"{notifier.variable}: {name} cannot be made of its arguments ({type(error).__name__})."
+        ) from error
+
+
+def send(notifier: Notifier, alerts: list[Alert], as_of: datetime) -> None:
+    """Send alerts as one message, ``as_of`` (local) in its subject. Raises as ``deliver`` does."""
+    deliver(notifier, content(alerts, as_of))
+
+
+def deliver(notifier: Notifier, context: Any) -> None:
+    """
+    Send one message; the notifier's arguments are templates over ``context``.
+
+    Raises ConfigError for a wrong setting and NotifyFailed when the notifier did not take it. A notifier is
+    not called but asked to render and notify: called, it logs its failure and says nothing.
+    """
+    made = make(notifier)
+    try:
+        made.render_template_fields(context)
+        made.notify(context)
+    except Exception as error:
+        # other people's messages may quote anything; of the system's errors the plain reason is safe
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise NotifyFailed(f"{notifier.target.rpartition('.')[2]} did not take the message: {reason}.") from error
+
+
+def content(alerts: list[Alert], as_of: datetime) -> dict[str, Any]:
+    """What the templates of a notifier can name."""
+    worst = sum(alert.severity == "critical" for alert in alerts)
+    subject = f"Stockbook: {len(alerts)} new alert{'s' if len(alerts) != 1 else ''}"
+    subject += (f" ({worst} critical)" if worst else "") + f", as of {as_of:%Y-%m-%d %H:%M}"
+    lines = [line(alert) for alert in alerts]
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in lines)
+    return {
+        "subject": subject,
+        "text": "\n".join([subject, *lines]),
+        "html": f"<p>{html.escape(subject)}</p><ul>{items}</ul>",
+        "alerts": [alert._asdict() for alert in alerts],
+    }
+
+
+def line(alert: Alert) -> str:
+    """An alert in one line."""
+    return f"{alert.severity}: {alert.rule} (account {alert.account}): {alert.message}"

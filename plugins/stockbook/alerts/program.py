@@ -1,0 +1,118 @@
+"""
+The program ``alerts``: figures and rules -> the alerts that stand, remembered from night to night.
+
+The memory (``meta.alert``) is written in the transaction of the build. A night built again at the same
+``as_of`` first takes back what its earlier attempt cleared, and what that raised keeps the mark of having
+been sent: the same night raises nothing twice.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.alerts import rules
+from stockbook.alerts.rules import Figure, Rule
+from stockbook.warehouse.programs import BuildContext
+
+
+class Standing(NamedTuple):
+    """An alert a rule holds for now."""
+
+    account: str
+    rule: str
+    subject: str
+    severity: str
+    message: str
+    value: float
+    threshold: float
+
+
+def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
+    """Create or replace ``reports.alerts``. Raises ConfigError for a wrong rule file."""
+    found = rules.read(context.policy_dir)
+    if _observes(con, context.run_id):
+        _remember(con, standing(found, figures(con)), context.as_of)
+    con.execute(
+        """
+        create or replace table reports.alerts as
+        select
+            account,
+            rule,
+            subject,
+            severity,
+            message,
+            value,
+            threshold,
+            raised_as_of,
+            case when cleared_as_of <= $as_of then cleared_as_of end as cleared_as_of,
+            raised_as_of = $as_of as is_new
+        from meta.alert
+        where raised_as_of <= $as_of
+        """,
+        {"as_of": context.as_of},
+    )
+
+
+def figures(con: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """The measures of this run, in a fixed order."""
+    rows = con.execute(
+        "select account, measure, subject, coalesce(detail, ''), value, basis, age_hours "
+        "from reports.alert_measures order by account, measure, subject"
+    ).fetchall()
+    return [Figure(*row) for row in rows]
+
+
+def standing(found: list[Rule], measured: list[Figure]) -> list[Standing]:
+    """The alerts that stand by these rules and figures, in the order of the rules."""
+    return [
+        Standing(
+            figure.account,
+            rule.rule,
+            figure.subject,
+            rule.severity,
+            rules.message(rule, figure),
+            figure.value,
+            rule.threshold,
+        )
+        for rule in found
+        for figure in measured
+        if rules.crosses(rule, figure)
+    ]
+
+
+def _observes(con: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """A run dated in the past computes figures again and must not rewrite what was told since."""
+    row = con.execute("select observes from meta.run where run_id = ?", [run_id]).fetchone()
+    return row is None or bool(row[0])
+
+
+def _remember(con: duckdb.DuckDBPyConnection, now: list[Standing], as_of: datetime) -> None:
+    at = {"as_of": as_of}
+    # what an earlier attempt at this night, or a later night that was never published, did
+    con.execute("update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of", at)
+    con.execute("delete from meta.alert where raised_as_of > $as_of", at)
+    con.execute("create or replace temp table alert_now as select * exclude (sent_at_utc) from meta.alert limit 0")
+    if now:
+        con.executemany("insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [(*one, as_of) for one in now])
+    same = "a.account = n.account and a.rule = n.rule and a.subject = n.subject"
+    # an alert of this very night that was told already is kept as one that cleared at once
+    con.execute(
+        f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null "
+        f"and not exists (select 1 from alert_now as n where {same})",
+        at,
+    )
+    con.execute(
+        f"update meta.alert as a set cleared_as_of = $as_of where a.cleared_as_of is null "
+        f"and not exists (select 1 from alert_now as n where {same})",
+        at,
+    )
+    con.execute(
+        f"update meta.alert as a set severity = n.severity, message = n.message, value = n.value, "
+        f"threshold = n.threshold from alert_now as n where a.cleared_as_of is null and {same}"
+    )
+    con.execute(
+        f"insert into meta.alert select n.*, null from alert_now as n "
+        f"where not exists (select 1 from meta.alert as a where a.cleared_as_of is null and {same})"
+    )
+    con.execute("drop table alert_now")

@@ -1,0 +1,167 @@
+"""
+The rules of ``alerts.yml``: which measure is compared with which threshold.
+
+A rule is asked of every account and subject of its measure by itself (``reports.alert_measures``).
+"""
+
+import math
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from stockbook.errors import ConfigError
+from stockbook.policy_file import Path_, PolicyFile
+
+FILE = "alerts.yml"
+
+Measure = Literal[
+    "on_time_rate",
+    "overdue_orders",
+    "long_overdue_orders",
+    "problem_hours",
+    "flickrocket_open_hours",
+    "reconciliation_pieces",
+    "reconciliation_value",
+    "unmapped_status",
+    "price_change",
+    "quarantine_rows",
+    "listing_age_hours",
+]
+AlertSeverity = Literal["info", "warning", "critical"]
+
+# a share is written 0.95, not 95; a price may more than double, so only rates end at 1
+SHARES: dict[Measure, float] = {"on_time_rate": 1.0, "price_change": 10.0}
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """
+    One rule: exactly one of ``above`` and ``below`` is given, and neither is crossed by a value equal to it.
+
+    ``at_least`` is the basis (orders, rows) under which a figure says too little; ``within_hours`` leaves
+    out what happened longer ago; ``account`` and ``subject`` None mean any.
+    """
+
+    rule: str
+    measure: Measure
+    above: float | None = None
+    below: float | None = None
+    severity: AlertSeverity = "warning"
+    account: str | None = None
+    subject: str | None = None
+    at_least: int = 0
+    within_hours: float | None = None
+
+    @property
+    def threshold(self) -> float:
+        """The number a value is compared with."""
+        return self.above if self.above is not None else self.below or 0.0
+
+
+class Figure(NamedTuple):
+    """One row of ``reports.alert_measures``."""
+
+    account: str
+    measure: str
+    subject: str
+    detail: str
+    value: float
+    basis: int | None
+    age_hours: float | None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    rules: list[Rule] = []
+
+
+def read(policy_dir: Path) -> list[Rule]:
+    """
+    The rules of the folder; none when it has no ``alerts.yml``.
+
+    Raises ConfigError naming file, line and field: an unknown field or measure, no threshold or two, a
+    threshold that can never be crossed, a name used twice.
+    """
+    if not (policy_dir / FILE).exists():
+        return []
+    file = PolicyFile(policy_dir / FILE)
+    rules = file.read(_File).rules
+    names: set[str] = set()
+    for number, rule in enumerate(rules):
+        here: Path_ = ("rules", number)
+        if rule.rule in names:
+            raise file.refusal((*here, "rule"), f"the name {rule.rule!r} is taken by an earlier rule")
+        names.add(rule.rule)
+        problem = _problem(file, here, rule)
+        if problem is not None:
+            raise problem
+    return rules
+
+
+def _problem(file: PolicyFile, here: Path_, rule: Rule) -> ConfigError | None:
+    if (rule.above is None) == (rule.below is None):
+        came = "it has neither" if rule.above is None else "it has both"
+        return file.refusal(here, f"rule {rule.rule!r} needs either above or below; {came}")
+    field = "above" if rule.above is not None else "below"
+    if not math.isfinite(rule.threshold) or rule.threshold < 0:
+        return file.refusal((*here, field), f"expected a number of at least 0, got {rule.threshold:g}")
+    most = SHARES.get(rule.measure)
+    if most is not None and rule.threshold > most:
+        return file.refusal(
+            (*here, field),
+            f"{rule.measure} is a share: expected a number from 0 to {most:g} (0.95 for 95 %), got {rule.threshold:g}",
+        )
+    if (field == "below" and rule.threshold == 0) or (field == "above" and most == 1 and rule.threshold == 1):
+        return file.refusal((*here, field), f"no {rule.measure} is ever {field} {rule.threshold:g}")
+    if rule.at_least < 0:
+        return file.refusal((*here, "at_least"), f"expected a number of at least 0, got {rule.at_least}")
+    if rule.within_hours is not None and not 0 < rule.within_hours <= 31 * 24:
+        return file.refusal(
+            (*here, "within_hours"), f"expected more than 0 and at most 744 hours (31 days), got {rule.within_hours:g}"
+        )
+    return None
+
+
+def crosses(rule: Rule, figure: Figure) -> bool:
+    """Whether a figure raises the rule (or keeps its alert standing)."""
+    if figure.measure != rule.measure or (figure.basis or 0) < rule.at_least:
+        return False
+    if rule.account not in (None, figure.account) or rule.subject not in (None, figure.subject):
+        return False
+    if rule.within_hours is not None and (figure.age_hours is None or figure.age_hours > rule.within_hours):
+        return False
+    return figure.value > rule.above if rule.above is not None else figure.value < rule.threshold
+
+
+def message(rule: Rule, figure: Figure) -> str:
+    """What is the matter, in a sentence: the figure, what it is of, and the threshold it crossed."""
+    told = _told(rule.measure, figure)
+    side = "above" if rule.above is not None else "below"
+    limit = f"{rule.threshold:.1%}" if rule.measure in SHARES else f"{rule.threshold:,g}"
+    return f"{told[0].upper()}{told[1:]} ({side} {limit})."
+
+
+def _told(measure: Measure, figure: Figure) -> str:
+    value, basis, age = figure.value, figure.basis or 0, figure.age_hours or 0
+    match measure:
+        case "on_time_rate":
+            return f"{value:.1%} of {basis:,} decided orders due {figure.detail} left on time"
+        case "overdue_orders":
+            return f"{value:,.0f} orders are overdue, the oldest created {age:,.0f} h ago"
+        case "long_overdue_orders":
+            return f"{value:,.0f} orders are overdue for more than a working day, the oldest created {age:,.0f} h ago"
+        case "problem_hours":
+            return f"{figure.subject} is in a problem ({figure.detail}) for at least {value:,.0f} h"
+        case "flickrocket_open_hours":
+            return f"the oldest of {basis:,} open FlickRocket orders waits for {value:,.0f} h"
+        case "reconciliation_pieces":
+            return f"stock and ledger differ by {value:,.0f} pieces in {basis:,} places"
+        case "reconciliation_value":
+            return f"stock and ledger differ by {value:,.2f} of the valuation currency in {basis:,} places"
+        case "unmapped_status":
+            return f"{value:,.0f} orders have the status {figure.subject!r}, which statuses.yml does not map"
+        case "price_change":
+            return f"{figure.subject} changed by {value:.1%}, from {figure.detail}"
+        case "quarantine_rows":
+            return f"{value:,.0f} rows of {figure.subject} are in quarantine"
+        case "listing_age_hours":
+            return f"{figure.subject} was last read {value:,.0f} h ago"

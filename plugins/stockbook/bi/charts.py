@@ -1,0 +1,111 @@
+"""How each kind of chart is said in Superset's own words (its form data)."""
+
+from typing import Any
+
+from stockbook.bi.spec import Chart, Measure
+
+# Okabe and Ito's eight colours, told apart by colour-blind people too; registered in superset_config.py
+COLOURS = "stockbook"
+VIZ = {
+    "number": "big_number",
+    "line": "echarts_timeseries_line",
+    "stacked": "echarts_timeseries_bar",
+    "bar": "echarts_timeseries_bar",
+    "ranked": "echarts_timeseries_bar",
+    "table": "table",
+}
+
+
+def form_data(chart: Chart) -> dict[str, Any]:
+    """The parameters Superset keeps with a chart."""
+    params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": COLOURS, "extra_form_data": {}}
+    return params | (_table(chart) if chart.kind == "table" else _drawn(chart))
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    return {
+        "expressionType": "SQL",
+        "sqlExpression": measure.sql,
+        "label": measure.label,
+        "optionName": "metric_" + "".join(c if c.isalnum() else "_" for c in measure.label.lower()),
+        "hasCustomLabel": True,
+    }
+
+
+def _conditions(chart: Chart, time: str | None) -> list[dict[str, Any]]:
+    conditions: list[dict[str, Any]] = []
+    if time:
+        # a chart has to name its time column here for the dashboard's period filter to reach it
+        period = {"comparator": "No filter", "expressionType": "SIMPLE", "operator": "TEMPORAL_RANGE", "subject": time}
+        conditions.append({"clause": "WHERE", **period})
+    if chart.where:
+        conditions.append({"clause": "WHERE", "expressionType": "SQL", "sqlExpression": chart.where})
+    return conditions
+
+
+def _drawn(chart: Chart) -> dict[str, Any]:
+    measures = [_measure(measure) for measure in chart.measures]
+    over_time = chart.kind in ("number", "line", "stacked")
+    common = {
+        "x_axis": chart.x,
+        "adhoc_filters": _conditions(chart, chart.x if over_time else None),
+        "row_limit": 10000,
+        "y_axis_format": chart.format,
+    }
+    if chart.kind == "number":
+        return common | {
+            "metric": measures[0],
+            "time_grain_sqla": chart.grain,
+            "show_trend_line": True,
+            "start_y_axis_at_zero": False,
+            "subheader": chart.unit,
+            "time_format": "%Y-%m-%d",
+            "header_font_size": 0.3,
+            "rolling_type": "None",
+        }
+    drawn = common | {
+        "metrics": measures,
+        "groupby": [],
+        "order_desc": True,
+        "show_legend": len(measures) > 1,
+        "legendType": "scroll",
+        "legendOrientation": "top",
+        "rich_tooltip": True,
+        "tooltipTimeFormat": "%Y-%m-%d",
+        "x_axis_time_format": "%Y-%m-%d",
+        "y_axis_title": chart.unit,
+        "y_axis_title_margin": 50 if chart.unit else 0,
+        "truncateYAxis": False,
+        # names of categories need the room of a line each
+        "orientation": "vertical" if over_time else "horizontal",
+        "stack": "Stack" if chart.kind == "stacked" else None,
+        "only_total": True,
+        "show_value": chart.kind in ("bar", "ranked"),
+    }
+    if over_time:
+        return drawn | {"time_grain_sqla": chart.grain}
+    sort = Measure("order", chart.sort) if chart.sort else chart.measures[0]
+    return drawn | {
+        "timeseries_limit_metric": _measure(sort),
+        "x_axis_sort": sort.label,
+        "x_axis_sort_asc": chart.kind == "bar",
+        "order_desc": chart.kind == "ranked",
+        "xAxisForceCategorical": True,
+    }
+
+
+def _table(chart: Chart) -> dict[str, Any]:
+    sort = chart.sort or chart.columns[0]
+    return {
+        "query_mode": "raw",
+        "all_columns": chart.columns,
+        "order_by_cols": [f'["{sort.lstrip("-")}", {"false" if sort.startswith("-") else "true"}]'],
+        "adhoc_filters": _conditions(chart, None),
+        "row_limit": chart.rows,
+        "server_pagination": False,
+        "page_length": 20,
+        "include_search": False,
+        "show_cell_bars": False,
+        "table_timestamp_format": "%Y-%m-%d %H:%M",
+        "column_config": {},
+    }

@@ -1,0 +1,66 @@
+"""``stockbook bi``: the dashboards."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stockbook.clock import SystemClock
+from stockbook.settings import PROJECT, Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def bundle(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the files are as they should be.")] = False,
+) -> None:
+    """Write the files Superset imports (bi/superset/bundle/) from bi/superset/dashboards.yml and the declarations."""
+    from stockbook import declarations
+    from stockbook.bi import bundle as made
+    from stockbook.bi import spec
+    from stockbook.bi.serve import FOLDER
+
+    tables = declarations.load(PROJECT / "include" / "sql")
+    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables), tables)
+    if not check:
+        made.write(FOLDER / "bundle", wanted)
+        typer.echo(f"{len(wanted)} files in {FOLDER / 'bundle'}")
+        return
+    there = {str(file.relative_to(FOLDER / "bundle")): file.read_text() for file in (FOLDER / "bundle").rglob("*.yaml")}
+    differing = sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
+    if differing:
+        typer.echo(f"Differs: {', '.join(differing)}. Run `stockbook bi bundle`.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8088,
+    home: Annotated[Path, typer.Option(help="Where Superset keeps its own state.")] = PROJECT / "data" / "bi",
+    programs: Annotated[Path, typer.Option(help="Superset's bin folder.")] = PROJECT / ".venv-bi/bin",
+    browser: Annotated[bool, typer.Option(help="Open the dashboards in a browser.")] = False,
+) -> None:
+    """Serve the dashboards over the published file, on loopback, until interrupted."""
+    from stockbook.bi.serve import USER, Superset, published_file
+
+    published = published_file(Settings.load())
+    superset = Superset.at(home.absolute(), programs.absolute())
+    superset.prepare(published, typer.echo)
+    process = superset.serve(port)
+    try:
+        superset.wait_until_up(process, port, SystemClock())
+        url = f"http://127.0.0.1:{port}"
+        typer.echo(f"Dashboards over {published}")
+        for slug in ("stock", "fulfillment"):
+            typer.echo(f"  {url}/superset/dashboard/{slug}/")
+        typer.echo(f"  user {USER}, password {superset.password}\nInterrupt (Ctrl-C) to stop.")
+        if browser:
+            webbrowser.open(f"{url}/superset/dashboard/stock/")
+        process.wait()
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

@@ -1,0 +1,129 @@
+"""
+Superset over the published file: its own environment, its own home, on loopback.
+
+It is only ever told the path of the published file; the writer's file is never named to it.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from stockbook import declarations
+from stockbook.bi import bundle, spec
+from stockbook.clock import Clock
+from stockbook.durable import write_atomically
+from stockbook.errors import ConfigError
+from stockbook.settings import PROJECT, Settings
+
+FOLDER = PROJECT / "bi" / "superset"
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class Superset:
+    """A Superset installed in ``programs`` with its state in ``home``."""
+
+    home: Path
+    programs: Path
+    password: str
+    secret: str
+
+    @classmethod
+    def at(cls, home: Path, programs: Path) -> "Superset":
+        """Its passwords are made once and kept in ``home``, readable by the owner only."""
+        if not (programs / "superset").exists():
+            raise ConfigError(f"Superset was expected in {programs} and is not there: `make bi` installs it.")
+        home.mkdir(parents=True, exist_ok=True)
+        file = home / "secrets.json"
+        if not file.exists():
+            made = {"password": secrets.token_urlsafe(12), "secret": secrets.token_urlsafe(42)}
+            write_atomically(file, json.dumps(made).encode())
+            file.chmod(0o600)
+        kept = json.loads(file.read_text())
+        return cls(home, programs, kept["password"], kept["secret"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its programs need; ours (paths of another Python) must not reach them."""
+        ours = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        kept = {name: value for name, value in os.environ.items() if name not in ours and "STOCKBOOK" not in name}
+        return kept | {
+            "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
+            "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
+            "BI_HOME": str(self.home),
+            "BI_SECRET": self.secret,
+            "SUPERSET_HOME": str(self.home),
+            "FLASK_APP": "superset.app:create_app()",
+            # no counting of installations elsewhere
+            "SCARF_ANALYTICS": "false",
+        }
+
+    def prepare(self, published: Path, say: Callable[[str], None]) -> None:
+        """Migrate, make the user, import the dashboards over ``published``. Safe to run again."""
+        done = self.home / "prepared"
+        commands: list[list[str]] = []
+        if not done.exists():
+            say("Preparing Superset's own database (about half a minute, once)")
+            name = ["--username", USER, "--firstname", "Stockbook", "--lastname", "admin", "--email", "admin@localhost"]
+            commands += [["db", "upgrade"], ["fab", "create-admin", *name, "--password", self.password], ["init"]]
+        say("Importing the dashboards")
+        tables = declarations.load(PROJECT / "include" / "sql")
+        read = spec.read(FOLDER / "dashboards.yml", tables)
+        archive = self.home / "bundle.zip"
+        archive.write_bytes(bundle.archive(bundle.files(read, tables, f"duckdb:///{published}")))
+        commands.append(["import-dashboards", "--path", str(archive), "--username", USER])
+        with (self.home / "superset.log").open("ab") as log:
+            ended = subprocess.run(  # noqa: S603  # our own program with our own words
+                [str(self.programs / "python"), str(FOLDER / "prepare.py")],
+                input=json.dumps(commands).encode(),
+                env=self.environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if ended.returncode:
+            raise ConfigError(f"Superset could not be prepared; what it said is in {self.home / 'superset.log'}.")
+        done.touch()
+
+    def serve(self, port: int) -> "subprocess.Popen[bytes]":
+        """Start it on loopback; the caller stops it."""
+        with (self.home / "gunicorn.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603  # our own program with our own words
+                [
+                    *(str(self.programs / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1"),
+                    *("--threads", "8", "--worker-class", "gthread", "--timeout", "120", "superset.app:create_app()"),
+                ],
+                env=self.environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_up(self, process: "subprocess.Popen[bytes]", port: int, clock: Clock, seconds: float = 120) -> None:
+        """Return once it answers. Raises ConfigError when it ended or does not answer in time."""
+        until = clock.monotonic() + seconds
+        while process.poll() is None and clock.monotonic() < until:
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    return
+            clock.sleep(0.3)
+        raise ConfigError(
+            f"Superset does not answer on port {port} (is it taken?); what it said is in {self.home / 'gunicorn.log'}."
+        )
+
+
+def published_file(settings: Settings) -> Path:
+    """The file readers open; without one in ``STOCKBOOK_HOME`` the demo's. Raises ConfigError without either."""
+    demo = PROJECT / "data" / "demo" / "home" / "published" / "warehouse.duckdb"
+    for file in (settings.published, demo):
+        if file.exists():
+            return file
+    raise ConfigError(f"{settings.published} is not there: run a night first (`make demo` makes one).")

@@ -1,0 +1,124 @@
+"""
+What the dashboards show, read from ``bi/superset/dashboards.yml``.
+
+A chart names a table of ``reports``, what is measured and how it is drawn; everything Superset
+needs beside that (ids, layout, column types, descriptions) is derived.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import yaml
+
+from stockbook.declarations import Table
+from stockbook.errors import DeclarationError
+
+Kind = Literal["number", "line", "bar", "stacked", "ranked", "table"]
+
+
+class Measure(msgspec.Struct, forbid_unknown_fields=True):
+    """A figure: its name on the chart and the SQL aggregate it is."""
+
+    label: str
+    sql: str
+
+
+class Chart(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    One chart.
+
+    ``number``, ``line`` and ``stacked`` run over the time column ``x`` (``grain`` is an ISO 8601
+    duration); ``bar`` compares the values of ``x`` in the order of ``sort`` (an aggregate);
+    ``ranked`` the same, the largest first; ``table`` lists ``columns`` ordered by ``sort`` (a column,
+    with a leading ``-`` for descending). ``where`` is an SQL condition on the report, ``format`` a d3
+    number format.
+    """
+
+    key: str
+    title: str
+    says: str
+    kind: Kind
+    report: str
+    x: str | None = None
+    measures: list[Measure] = []
+    columns: list[str] = []
+    where: str | None = None
+    sort: str | None = None
+    grain: str = "P1D"
+    format: str = ",.0f"
+    unit: str = ""
+    width: int = 6
+    height: int = 50
+    rows: int = 50
+
+
+class Filter(msgspec.Struct, forbid_unknown_fields=True):
+    """A filter of a dashboard: the period, or the values of ``column`` as ``report`` has them."""
+
+    name: str
+    column: str | None = None
+    report: str | None = None
+
+
+class Dashboard(msgspec.Struct, forbid_unknown_fields=True):
+    """One dashboard: rows of charts whose widths add up to at most twelve."""
+
+    key: str
+    title: str
+    intro: str
+    filters: list[Filter]
+    rows: list[list[Chart]]
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts, top left to bottom right."""
+        return [chart for row in self.rows for chart in row]
+
+
+class Spec(msgspec.Struct, forbid_unknown_fields=True):
+    """All dashboards."""
+
+    dashboards: list[Dashboard]
+
+
+def read(file: Path, tables: dict[str, Table]) -> Spec:
+    """Read and hold against the declarations. Raises DeclarationError naming dashboard, chart and field."""
+    try:
+        spec = msgspec.convert(yaml.safe_load(file.read_text()), Spec)
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        raise DeclarationError(f"{file.name} cannot be read: {error}") from error
+    seen: set[str] = set()
+    for dashboard in spec.dashboards:
+        for chart in dashboard.charts:
+            if chart.key in seen:
+                raise DeclarationError(f"{file.name}: the key {chart.key!r} is given twice; ids are made of it.")
+            seen.add(chart.key)
+            _hold(file, chart, tables)
+        for row in dashboard.rows:
+            if sum(chart.width for chart in row) > 12:
+                raise DeclarationError(f"{file.name}: a row of {dashboard.key} is wider than twelve columns.")
+        for wanted in dashboard.filters:
+            if wanted.column is not None:
+                _column(file, f"filter {wanted.name}", wanted.report or "", wanted.column, tables)
+    return spec
+
+
+def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
+    named = list(chart.columns)
+    if chart.kind == "table":
+        named += [chart.sort.lstrip("-")] if chart.sort else []
+    elif chart.x is None or not chart.measures:
+        raise DeclarationError(f"{file.name}: chart {chart.key} needs x and measures to be drawn as {chart.kind}.")
+    else:
+        named.append(chart.x)
+    for column in named:
+        _column(file, f"chart {chart.key}", chart.report, column, tables)
+
+
+def _column(file: Path, where: str, report: str, column: str, tables: dict[str, Table]) -> None:
+    table = tables.get(f"reports.{report}")
+    if table is None:
+        raise DeclarationError(f"{file.name}: {where} reads reports.{report}, which nothing declares.")
+    if column not in table.columns:
+        raise DeclarationError(f"{file.name}: {where} names the column {column}, which reports.{report} does not have.")

@@ -1,0 +1,1 @@
+"""The data dictionary: one page a table, made of the declarations alone."""

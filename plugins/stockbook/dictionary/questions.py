@@ -1,0 +1,32 @@
+"""The questions of docs/queries.md with the queries that answer them."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from stockbook.errors import DeclarationError
+from stockbook.settings import PROJECT
+from stockbook.warehouse.models import reads_of
+
+FILE = PROJECT / "docs" / "queries.md"
+
+
+class Question(NamedTuple):
+    """A question, its query, and the tables the query reads by qualified name."""
+
+    text: str
+    sql: str
+    tables: frozenset[str]
+
+
+def read(file: Path = FILE) -> list[Question]:
+    """Every heading of level two that is followed by a query. Raises DeclarationError for a heading without one."""
+    found = []
+    for section in re.split(r"^## ", file.read_text(), flags=re.MULTILINE)[1:]:
+        title = section.splitlines()[0].strip()
+        query = re.search(r"```sql\n(.*?)```", section, re.DOTALL)
+        if query is None:
+            raise DeclarationError(f"{file.name}: the question {title!r} has no query below it.")
+        sql = query.group(1).strip()
+        found.append(Question(title, sql, reads_of(sql, title)))
+    return found

@@ -1,0 +1,138 @@
+"""
+The dictionary as a static site: an index with search and a page for every table, readable from disk.
+
+Everything on a page comes from the declarations and from parsing the models: description, grain,
+columns, checks, what a table reads and feeds, and the questions of docs/queries.md that it answers.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from stockbook.declarations import LAYERS, Column, Table
+from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
+from stockbook.dictionary.questions import Question
+from stockbook.errors import ConfigError
+from stockbook.warehouse.models import steps
+
+MARK = "stockbook-dictionary"
+DERIVED = {
+    "account": "Account the row came from; part of every key.",
+    "_run_id": "Run that wrote the row last.",
+    "_loaded_at": "When its content changed last, UTC, by the clock.",
+    "_first_seen_at": "as_of of the first run that saw it, local.",
+    "_last_seen_at": "as_of of the latest run that saw it, local.",
+    "_deleted_at": "as_of of the run whose complete listing no longer had it, local; NULL while it is there.",
+    "_row_hash": "Hash of its content.",
+}
+
+
+class Page(NamedTuple):
+    """What a table's page shows."""
+
+    table: Table
+    columns: dict[str, Column]
+    lineage: Lineage
+    svg: str
+    example: str
+    questions: list[Question]
+
+
+def pages(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> dict[str, Page]:
+    """Every declared table by its qualified name, layer by layer."""
+    graph = lineage(steps(models_dir, dict(tables)))
+    asked = list(questions)
+    found = {}
+    for layer in LAYERS:
+        for name in sorted(name for name, table in tables.items() if table.layer == layer):
+            table, around = tables[name], graph.get(name, Lineage((), ()))
+            found[name] = Page(
+                table,
+                _columns(table),
+                around,
+                picture(name, around, tables),
+                example(table),
+                [question for question in asked if name in question.tables],
+            )
+    return found
+
+
+def _columns(table: Table) -> dict[str, Column]:
+    if table.layer != "staging":
+        return table.columns
+    added = {name: Column(type="varchar", description=text) for name, text in DERIVED.items()}
+    for name, kind in {"_loaded_at": "timestamp", "_row_hash": "ubigint"}.items():
+        added[name].type = kind
+    for name in ("_first_seen_at", "_last_seen_at", "_deleted_at"):
+        added[name].type = "timestamp"
+    return (
+        {"account": added.pop("account"), **table.columns, **added}
+        if "account" not in table.columns
+        else {
+            **table.columns,
+            **{name: column for name, column in added.items() if name != "account"},
+        }
+    )
+
+
+def example(table: Table) -> str:
+    """A query that runs on the published file."""
+    if table.kind == "macro":
+        given = ", ".join("(select cast(as_of as date) from meta.current_run)" for _ in table.parameters)
+        return f"from {table.name}({given}) limit 10"
+    order = f" order by {', '.join(table.grain)}" if table.grain else ""
+    return f"from {table.name}{order} limit 10"
+
+
+def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> int:
+    """
+    Write the site; returns its number of pages, 0 when the one that is there says the same already.
+
+    A folder that is there is replaced as a whole.
+    Raises ConfigError for a folder with something else in it.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
+        raise ConfigError(f"{folder} holds something else than a dictionary: name an empty or a new folder.")
+    asked = list(questions)
+    said = _said(models_dir, asked)
+    if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == said:
+        return 0
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made = pages(models_dir, tables, asked)
+    known = set(made)
+    new = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    (new / f".{MARK}").write_text(said)
+    for name, page in made.items():
+        html = templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, known))
+        (new / f"{name}.html").write_text(html)
+    index = [
+        {"name": name, "text": " ".join([name, page.table.description, *page.columns]).lower()}
+        for name, page in made.items()
+    ]
+    (new / "index.html").write_text(
+        templates.get_template("index.html").render(pages=made, layers=LAYERS, index=json.dumps(index))
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return len(made) + 1
+
+
+def _said(models_dir: Path, asked: Iterable[Question]) -> str:
+    """A hash of everything the site is made of."""
+    files = [*models_dir.rglob("*.yml"), *models_dir.rglob("*.sql"), *Path(__file__).parent.rglob("*.html")]
+    files += [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.rglob("*.css")]
+    content = b"".join(file.read_bytes() for file in sorted(files))
+    return hashlib.sha256(content + repr([question.sql for question in asked]).encode()).hexdigest()

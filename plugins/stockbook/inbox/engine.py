@@ -1,0 +1,95 @@
+"""Connections of the inbox: what makes a commit durable on each database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from stockbook.errors import ConfigError
+
+_WRITES = "stockbook_writes"
+
+
+def read_url(text: str) -> URL:
+    """
+    The URL of an inbox: ``sqlite:///<file>`` or ``postgresql://…``, whose driver is psycopg.
+
+    Raises ConfigError that quotes nothing of it, since it may hold a password.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = URL.create("unreadable")
+    backend = {"postgres": "postgresql"}.get(url.get_backend_name(), url.get_backend_name())
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and url.database and url.database != ":memory:":
+        return url.set(drivername="sqlite+pysqlite")
+    raise ConfigError(
+        "STOCKBOOK_INBOX_URL must be postgresql://user:password@host:port/database or sqlite:///file; it is neither."
+    )
+
+
+def connect(url: URL) -> Engine:
+    """An engine whose commits are on the disk before they return. Raises ConfigError without the driver."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(Path(str(url.database)), url)
+    try:
+        made = create_engine(url, pool_size=2, max_overflow=3, pool_pre_ping=True)
+    except (ImportError, NoSuchModuleError):
+        raise ConfigError(
+            "STOCKBOOK_INBOX_URL names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'."
+        ) from None
+
+    @event.listens_for(made, "connect")
+    def durable(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        # whatever the database's or the role's default is: an event that was answered 200 is on the disk
+        cursor.execute("set synchronous_commit = on")
+        cursor.close()
+        connection.commit()
+
+    return made
+
+
+def _sqlite(file: Path, url: URL) -> Engine:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not file.exists():
+        file.touch(mode=0o600)
+    made = create_engine(url, connect_args={"timeout": 30})
+
+    @event.listens_for(made, "connect")
+    def durable(connection: DBAPIConnection, _: object) -> None:
+        # transactions begin where we say (below), DDL included; the driver's own rules leave DDL outside
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("pragma journal_mode = wal")
+        # in WAL mode anything less leaves the latest commits to a power cut
+        cursor.execute("pragma synchronous = full")
+        cursor.close()
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        # a writer that began as a reader could not wait for another writer, only fail
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+    return made
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes, alone from its beginning where the database has one writer."""
+    with engine.connect().execution_options(**{_WRITES: True}) as con, con.begin():
+        yield con
+
+
+def refusal(url: URL, error: SQLAlchemyError) -> ConfigError:
+    """The sentence for a database that cannot be opened, without what the driver quotes of its address."""
+    return ConfigError(
+        f"The inbox ({url.get_backend_name()}, database {Path(str(url.database)).name!r}) could not be opened: "
+        f"{type(error).__name__}. Check STOCKBOOK_INBOX_URL, that the server runs and that its folder can be written."
+    )

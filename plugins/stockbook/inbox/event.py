@@ -1,0 +1,62 @@
+"""What goes into the inbox and what comes out of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """
+    An event that was verified and reduced to its declared fields, about to be stored.
+
+    ``event_key`` is unique per source and account: the same key again is the same event. With
+    ``merge_seconds`` it is a digest instead, of an event that has no identity of its own: it merges with an
+    equal one that arrived at most so long ago and was not drained yet, and is stored under the digest and
+    its time of arrival otherwise. ``received_at_utc`` is aware. ``payload`` is JSON text.
+    """
+
+    source: str
+    account: str
+    event_key: str
+    event_type: str
+    subject_kind: str | None
+    subject_id: str | None
+    occurred_text: str | None
+    received_at_utc: datetime
+    payload: str
+    merge_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """
+    An event as the inbox holds it.
+
+    ``id`` is the order of arrival (of one receiver exactly; receivers side by side may differ by the length of
+    a commit) and never used twice. Times are aware, in UTC; ``drained_at_utc`` is None while no run took it.
+    """
+
+    id: int
+    source: str
+    account: str
+    event_key: str
+    event_type: str
+    subject_kind: str | None
+    subject_id: str | None
+    occurred_text: str | None
+    received_at_utc: datetime
+    payload: str
+    drained_at_utc: datetime | None
+    drained_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCount:
+    """How many events of an account lie in the inbox, and the times of the oldest one waiting and the last one."""
+
+    source: str
+    account: str
+    pending: int
+    drained: int
+    oldest_pending_at_utc: datetime | None
+    last_received_at_utc: datetime | None

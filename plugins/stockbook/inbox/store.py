@@ -1,0 +1,143 @@
+"""The inbox as receivers and the drain use it."""
+
+import threading
+from collections.abc import Collection
+from concurrent.futures import Future
+from datetime import datetime
+
+from sqlalchemy import URL, Engine, case, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from stockbook.errors import InboxUnavailable
+from stockbook.inbox.engine import connect, read_url, refusal, writing
+from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
+from stockbook.inbox.migrate import migrate
+from stockbook.inbox.model import InboxRow
+from stockbook.inbox.writer import GroupWriter
+
+_COLUMNS = [getattr(InboxRow, name) for name in InboxEvent.__dataclass_fields__]
+_IDS_AT_ONCE = 500
+
+
+class Inbox:
+    """
+    The inbox. One object serves all threads of a process; any number of processes may have it open.
+
+    Use it as a context manager, or ``close`` it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Made by ``open``."""
+        self._engine = engine
+        self._writer: GroupWriter | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, url: str | URL) -> "Inbox":
+        """
+        Open the inbox of a URL (see ``Settings.inbox_url``), making or migrating its schema when needed.
+
+        Raises ConfigError when the URL is none, its driver is missing, the database cannot be opened or is newer.
+        """
+        address = read_url(url) if isinstance(url, str) else url
+        engine = connect(address)
+        try:
+            migrate(engine)
+        except Exception as error:
+            engine.dispose()
+            if isinstance(error, SQLAlchemyError):
+                # without its cause, which quotes the address
+                raise refusal(address, error) from None
+            raise
+        return cls(engine)
+
+    def __enter__(self) -> "Inbox":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits and let the database go."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+        self._engine.dispose()
+
+    def append(self, arrival: Arrival) -> "Future[None]":
+        """
+        Take an event; the future is done once it is on the disk, new or known, and raises InboxUnavailable otherwise.
+
+        Events that wait at the same time share one commit. Raises InboxUnavailable when too many wait already.
+        """
+        if self._writer is None:
+            with self._lock:  # the thread begins with the first event: the drain needs none
+                if self._writer is None:
+                    self._writer = GroupWriter(self._engine)
+        return self._writer.append(arrival)
+
+    def pending(self, after_id: int = 0, limit: int = 1_000) -> list[InboxEvent]:
+        """
+        Events no run took yet, in order of arrival, with an id above ``after_id``.
+
+        ``after_id`` is for paging within one drain and starts at 0 in the next: with several receivers a lower id
+        may become visible after a higher one.
+        """
+        query = (
+            select(*_COLUMNS)
+            .where(InboxRow.drained_at_utc.is_(None), InboxRow.id > after_id)
+            .order_by(InboxRow.id)
+            .limit(limit)
+        )
+        with self._engine.connect() as con:
+            return [InboxEvent(*row) for row in con.execute(query)]
+
+    def mark_drained(self, ids: Collection[int], run_id: str, now: datetime) -> int:
+        """
+        Note that a run has these events durably in staging; returns how many were not marked before.
+
+        Mark before what they name is read again from its API: an equal event that arrives later is then an event of
+        its own and not merged with one whose reading is over. ``now`` is aware.
+        """
+        marked = 0
+        wanted = sorted(ids)
+        with writing(self._engine) as con:
+            for start in range(0, len(wanted), _IDS_AT_ONCE):
+                done = con.execute(
+                    update(InboxRow)
+                    .where(InboxRow.id.in_(wanted[start : start + _IDS_AT_ONCE]), InboxRow.drained_at_utc.is_(None))
+                    .values(drained_at_utc=now, drained_run_id=run_id)
+                )
+                marked += done.rowcount
+        return marked
+
+    def drop_drained_before(self, instant: datetime) -> int:
+        """Delete events that were drained before an aware instant; returns how many."""
+        with writing(self._engine) as con:
+            return con.execute(delete(InboxRow).where(InboxRow.drained_at_utc < instant)).rowcount
+
+    def ping(self) -> None:
+        """Ask the database anything. Raises InboxUnavailable when it does not answer."""
+        try:
+            with self._engine.connect() as con:
+                con.execute(select(InboxRow.id).limit(1))
+        except SQLAlchemyError as error:
+            raise InboxUnavailable(f"The inbox does not answer: {type(error).__name__}.") from None
+
+    def counts(self) -> list[InboxCount]:
+        """How much lies in the inbox, by source and account."""
+        waits = InboxRow.drained_at_utc.is_(None)
+        query = (
+            select(
+                InboxRow.source,
+                InboxRow.account,
+                func.count(case((waits, 1))),
+                func.count(InboxRow.drained_at_utc),
+                func.min(case((waits, InboxRow.received_at_utc))),
+                func.max(InboxRow.received_at_utc),
+            )
+            .group_by(InboxRow.source, InboxRow.account)
+            .order_by(InboxRow.source, InboxRow.account)
+        )
+        with self._engine.connect() as con:
+            return [InboxCount(*row) for row in con.execute(query)]

@@ -1,0 +1,49 @@
+"""
+What a part of a listing was answered before it was complete.
+
+Every answer is recorded beside the page that holds its rows, so that a walk that was cut off can be walked again
+over what landed, and asks only for what did not.
+"""
+
+import msgspec
+
+from stockbook.landing.manifest import PageFile, Undeclared
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """
+    One answer: the offset asked for, a key for every row received, the promised total.
+
+    ``page`` holds the rows that were fresh, None where none was. ``requests`` and ``bytes_received`` are what the
+    part had cost so far. A page with refused rows is not recorded, nor is any behind it: keys are those of rows
+    that may land.
+    """
+
+    part: str
+    offset: int
+    keys: list[int | str | None]
+    total: int | None
+    page: PageFile | None = None
+    requests: int = 0
+    bytes_received: int = 0
+    undeclared: list[Undeclared] = []
+
+
+class Void(msgspec.Struct, frozen=True, kw_only=True, tag="void"):
+    """The answers of a part so far prove nothing: it is read from its start."""
+
+    part: str
+
+
+Recorded = Answer | Void
+
+
+def still_good(recorded: list[Recorded]) -> dict[str, list[Answer]]:
+    """The answers of each part that were not made void, in their order."""
+    found: dict[str, list[Answer]] = {}
+    for one in recorded:
+        if isinstance(one, Void):
+            found.pop(one.part, None)
+        else:
+            found.setdefault(one.part, []).append(one)
+    return found

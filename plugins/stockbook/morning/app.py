@@ -1,0 +1,70 @@
+"""
+The page inside Airflow, read-only, drawn from two small files; nothing here opens DuckDB.
+
+Airflow's login does not cover the routes of plugins: the page asks for the logged-in user itself,
+and shows nothing to one who may not see the DAG ``nightly``.
+"""
+
+from pathlib import Path
+
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from stockbook.morning.page import airflow_html
+from stockbook.morning.summary import read
+from stockbook.morning.write import DICTIONARY, REPORT, locale_of
+from stockbook.runs.report import Report
+from stockbook.runs.report import read as read_report
+from stockbook.settings import Settings
+
+DAG = "nightly"
+HEADERS = {
+    # styles stand in the page; scripts, frames and requests to elsewhere there are none
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+app = FastAPI(title="Stockbook", docs_url=None, redoc_url=None, openapi_url=None)
+may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
+
+
+@app.get("/", dependencies=[may_see])
+def glance() -> HTMLResponse:
+    """Last night at a glance."""
+    settings = Settings.load()
+    links = {
+        "The DAG and its runs": f"/dags/{DAG}",
+        "Morning report": "report",
+        "Data dictionary": "dictionary/index.html",
+    }
+    page = airflow_html(read(settings), last_run(settings.runs), locale_of(settings), links)
+    return HTMLResponse(page, headers=HEADERS)
+
+
+@app.get("/report", dependencies=[may_see])
+def report() -> Response:
+    """The morning report as it lies beside the published file."""
+    file = Settings.load().published.parent / REPORT
+    if not file.exists():
+        return HTMLResponse("Nothing is published yet.", status_code=404, headers=HEADERS)
+    return FileResponse(file, media_type="text/html", headers=HEADERS)
+
+
+@app.get("/dictionary/{name}", dependencies=[may_see])
+def dictionary(name: str) -> Response:
+    """A page of the data dictionary."""
+    folder = Settings.load().published.parent / DICTIONARY
+    pages = {file.name: file for file in folder.glob("*.html")}
+    if name not in pages:
+        return HTMLResponse("There is no such page.", status_code=404, headers=HEADERS)
+    # its index searches with a script of its own
+    policy = HEADERS["Content-Security-Policy"] + "; script-src 'unsafe-inline'"
+    return FileResponse(pages[name], media_type="text/html", headers=HEADERS | {"Content-Security-Policy": policy})
+
+
+def last_run(runs: Path) -> Report | None:
+    """The newest run that ended, green or red."""
+    ended = sorted(runs.glob("*/report.json"), key=lambda file: file.stat().st_mtime_ns)
+    return read_report(ended[-1].parent) if ended else None

@@ -1,0 +1,76 @@
+"""HTML of a summary: the morning report that opens from disk, and the body of the page inside Airflow."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.numbers import format_currency, format_decimal, format_percent
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from stockbook.morning.summary import Summary, Value
+from stockbook.runs.report import Report
+
+DASH = "–"
+
+
+def report_html(summary: Summary, locale: Locale) -> str:
+    """The morning report: one file, nothing fetched from anywhere."""
+    return _templates().get_template("report.html").render(_given(summary, locale), last=None)
+
+
+def airflow_html(summary: Summary | None, last: Report | None, locale: Locale, links: dict[str, str]) -> str:
+    """
+    The page inside Airflow: how the last run ended, and what is published.
+
+    ``last`` is the newest run that ended, green or red; ``links`` are texts and addresses shown on top.
+    """
+    given = _given(summary, locale) if summary else {"summary": None, "locale": locale}
+    return _templates().get_template("airflow.html").render(given, last=last, links=links, seconds=_seconds)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _given(summary: Summary, locale: Locale) -> dict[str, object]:
+    zone = ZoneInfo(summary.zone)
+
+    def at(moment: datetime, local: bool = True) -> str:
+        return format_datetime(moment, "medium", locale=locale) + (f" {zone.key}" if local else " UTC")
+
+    return {
+        "summary": summary,
+        "locale": locale,
+        "show": lambda value: shown(value, summary.currency, locale),
+        "number": lambda count: format_decimal(count, locale=locale),
+        "at": at,
+        "published": at(summary.published_at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)),
+    }
+
+
+def _seconds(report: Report) -> str:
+    return f"{report.seconds:.0f} s"
+
+
+def shown(value: Value, currency: str, locale: Locale) -> str:
+    """A figure as people write it where they are; a dash when nobody can know it."""
+    if value.value is None:
+        return DASH
+    if value.form == "share":
+        return str(format_percent(value.value, "#,##0.0 %", locale=locale))
+    if value.form == "count":
+        return str(format_decimal(int(value.value), locale=locale))
+    cents = value.value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    sign = "+" if value.form == "change" and cents > 0 else ""
+    return sign + str(format_currency(cents, currency, locale=locale))

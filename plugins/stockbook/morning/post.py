@@ -1,0 +1,38 @@
+"""The morning report, mailed once a published night through any notifier of Airflow."""
+
+from stockbook.alerts import notify
+from stockbook.durable import write_atomically
+from stockbook.errors import StockbookError
+from stockbook.morning.summary import read
+from stockbook.morning.write import REPORT
+from stockbook.settings import Settings
+
+VARIABLE = "STOCKBOOK_REPORT_NOTIFIER"
+SENT = ".report-sent"
+
+
+def send(settings: Settings) -> list[str]:
+    """
+    Send the report of the published night unless that was done; returns what there is to say of it.
+
+    A night is told by its ``as_of``: the same night run again is not sent again. A notifier that fails leaves it
+    unsent; the next attempt of the night sends it, the next night sends its own.
+    """
+    notifier = notify.parse(settings.report_notifier, VARIABLE)
+    summary, folder = read(settings), settings.published.parent
+    if notifier is None or summary is None or not (folder / REPORT).exists():
+        return []
+    night, mark = summary.as_of.isoformat(), folder / SENT
+    if mark.exists() and mark.read_text() == night:
+        return []
+    subject = f"Stockbook, the morning of {summary.as_of:%Y-%m-%d}"
+    figures = [f"{figure.label}: {figure.value}" for figure in summary.figures if figure.value is not None]
+    try:
+        notify.deliver(
+            notifier,
+            {"subject": subject, "text": "\n".join([subject, *figures]), "html": (folder / REPORT).read_text()},
+        )
+    except StockbookError as error:
+        return [f"warning: the morning report could not be sent: {error}"]
+    write_atomically(mark, night.encode())
+    return []

@@ -1,0 +1,195 @@
+"""
+The summary of a published night: figures, charts, listings and checks in one small file beside it.
+
+Pages are drawn from it, so that nobody who shows a page ever opens DuckDB.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from stockbook.morning.figures import CHARTS, FIGURES
+from stockbook.settings import Settings
+from stockbook.warehouse.connect import reader
+
+NAME = "summary.json"
+
+
+class Value(msgspec.Struct):
+    """A figure as it was read: ``value`` has the digits of the file, NULL when nobody can know it."""
+
+    key: str
+    label: str
+    form: str
+    unit: str
+    value: Decimal | None
+    bad_above: float | None = None
+
+    @property
+    def wants_attention(self) -> bool:
+        """It is above what is fine."""
+        return self.bad_above is not None and self.value is not None and self.value > Decimal(str(self.bad_above))
+
+
+class Drawn(msgspec.Struct):
+    """A chart, drawn; ``points`` is what it shows, in words of the table below it."""
+
+    key: str
+    title: str
+    unit: str
+    svg: str
+
+
+class Listing(msgspec.Struct):
+    """What one listing brought."""
+
+    account: str
+    api: str
+    listing: str
+    received: int
+    new: int
+    changed: int
+    gone: int
+    quarantined: int
+    proof: str | None
+
+
+class Broken(msgspec.Struct):
+    """A check that did not hold."""
+
+    suite: str
+    expectation: str
+    severity: str
+    observed: str | None
+
+
+class Stale(msgspec.Struct):
+    """How old a source's rows are, in hours at ``as_of``."""
+
+    account: str
+    table: str
+    age_hours: float
+
+
+class Alert(msgspec.Struct):
+    """An alert that stands."""
+
+    account: str
+    rule: str
+    subject: str
+    severity: str
+    message: str
+    raised_as_of: datetime
+    is_new: bool
+
+
+class Summary(msgspec.Struct):
+    """A published night for people. ``as_of`` is local time of ``zone``, ``published_at`` UTC."""
+
+    run_id: str
+    as_of: datetime
+    published_at: datetime
+    zone: str
+    version: str
+    currency: str
+    method: str
+    basis: str
+    figures: list[Value]
+    charts: list[Drawn]
+    listings: list[Listing]
+    checks_asked: int
+    checks_broken: list[Broken]
+    oldest: list[Stale]
+    alerts: list[Alert]
+
+
+def make(published: Path) -> Summary:
+    """Read the summary of a published file, its charts drawn."""
+    from stockbook.morning.draw import svg
+
+    with reader(published) as con:
+        run = _one(
+            con,
+            """
+            select r.run_id, r.as_of, coalesce(r.finished_at, r.started_at), c.zone, r.version
+            from meta.current_run as c join meta.run as r on r.run_id = c.run_id
+            """,
+        )
+        setting = _one(
+            con, "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
+        )
+        figures = [Value(f.key, f.label, f.form, f.unit, _decimal(_one(con, f.sql)[0]), f.bad_above) for f in FIGURES]
+        charts = [Drawn(c.key, c.title, c.unit, svg(c, _points(con, c.sql))) for c in CHARTS]
+        listings = con.execute(
+            """
+            select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),
+                   coalesce(rows_gone, 0), coalesce(rows_quarantined, 0), proof
+            from meta.listing where run_id = ? order by account, api, listing
+            """,
+            [run[0]],
+        ).fetchall()
+        asked = _one(con, "select count(*) from meta.check_result where run_id = ?", [run[0]])
+        broken = con.execute(
+            """
+            select suite, expectation, severity, observed
+            from meta.check_result where run_id = ? and not success order by severity, suite, expectation
+            """,
+            [run[0]],
+        ).fetchall()
+        oldest = con.execute(
+            """
+            select account, table_name, last_seen_age_hours from reports.data_freshness
+            where last_seen_age_hours > 36 order by last_seen_age_hours desc, account, table_name limit 10
+            """
+        ).fetchall()
+        alerts = con.execute(
+            """
+            select account, rule, subject, severity, message, raised_as_of, is_new
+            from reports.alerts where cleared_as_of is null order by raised_as_of desc, rule, account, subject
+            """
+        ).fetchall()
+    return Summary(
+        run_id=run[0],
+        as_of=run[1],
+        published_at=run[2],
+        zone=run[3],
+        version=run[4],
+        currency=setting[0],
+        method=setting[1],
+        basis=setting[2],
+        figures=figures,
+        charts=charts,
+        listings=[Listing(*row) for row in listings],
+        checks_asked=asked[0],
+        checks_broken=[Broken(*row) for row in broken],
+        oldest=[Stale(*row) for row in oldest],
+        alerts=[Alert(*row) for row in alerts],
+    )
+
+
+def read(settings: Settings) -> Summary | None:
+    """The summary of the last published night, or None when there is none."""
+    try:
+        return msgspec.json.decode((settings.published.parent / NAME).read_bytes(), type=Summary)
+    except FileNotFoundError:
+        return None
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> tuple[Any, ...]:
+    found = con.execute(query, given).fetchone()
+    if found is None:
+        raise LookupError(f"expected a row from: {query.strip()}")
+    return tuple(found)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _points(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str, float | None]]:
+    rows = con.execute(query).fetchall()
+    return [(x.isoformat() if isinstance(x, date) else str(x), series, value) for x, series, value in rows]

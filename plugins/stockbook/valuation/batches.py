@@ -1,0 +1,274 @@
+"""
+The ledger as the replay wants it: in batches of whole variants, in replay order.
+
+Variants that a transformation ties together stay in one batch, so that each batch can be replayed
+by itself. The ledger is sorted into batches once (reading it anew for each batch was measured at
+four times the cost); each batch is then read from there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stockbook.valuation import book, transformations, wall_clock
+from stockbook.valuation.catalogue import Catalogue
+from stockbook.valuation.fingerprints import Variants
+from stockbook.valuation.ledger import Hours
+from stockbook.valuation.money import scaled
+from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
+from stockbook.valuation.transformations import Leg
+
+# some 400 MB at a time, of which three are under way: read, replayed, written
+BATCH_ROWS = 500_000
+
+DIRECTIONS = ("out", "in")
+KINDS = ("opening", "return", "dispatch", "transformation", "receiving", "correction")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """
+    Some variants' movements.
+
+    ``movements`` are as the replay takes them; ``columns`` hold what is to be written of them, in another order:
+    row r of the replay is row ``place[r]`` of the columns. ``movement_id`` is in the order of the replay;
+    ``variant_id`` and ``account`` (a code of ``accounts``) are by the replay's number of the variant.
+    """
+
+    movements: Movements
+    columns: pa.Table
+    place: Ints
+    movement_id: Ints
+    defaults: DefaultCosts
+    accounts: list[str]
+    account: Any
+    variant_id: Ints
+
+
+def batches(con: duckdb.DuckDBPyConnection, variants: Variants, hours: Hours) -> Iterator[Batch]:
+    """The movements of every touched variant."""
+    touched = np.flatnonzero(variants.is_touched)
+    if not len(touched):
+        return
+    batch, number = assign(variants.movements[touched], variants.leader[touched])
+    assigned = pa.table(  # noqa: F841  # the statement below finds it by its name
+        {
+            "account": variants.account.take(pa.array(touched)),
+            "variant_id": variants.variant_id[touched],
+            "batch": batch,
+            "variant": number,
+        }
+    )
+    con.execute("""
+        create or replace temp table valuation_variant as
+        select *, row_number() over (order by batch, variant) - 1 as place
+        from assigned
+    """)
+    count = int(batch.max()) + 1
+    _sort_into_batches(con, count)
+    catalogue = Catalogue.read(con)
+    for each in range(count):
+        yield _read(con, each, catalogue, hours)
+
+
+def assign(movements: Ints, leader: Ints) -> tuple[Any, Ints]:
+    """Each variant's batch, and its number inside it; those of one leader are in one batch."""
+    _, group = np.unique(leader, return_inverse=True)
+    rows = np.bincount(group, movements).astype(np.int64)
+    _, batch_of = np.unique((np.cumsum(rows) - rows) // BATCH_ROWS, return_inverse=True)
+    batch = batch_of[group]
+    order = np.argsort(batch, kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(batch))])
+    number = np.empty(len(batch), np.int64)
+    number[order] = np.arange(len(batch)) - first[batch[order]]
+    return batch.astype(np.int32), number
+
+
+def _sort_into_batches(con: duckdb.DuckDBPyConnection, count: int) -> None:
+    con.execute(f"""
+        create temp table valuation_row as
+        select
+            v.batch,
+            v.variant,
+            l.movement_id,
+            l.direction = 'in' as is_in,
+            l.order_id,
+            l.receiving_id,
+            l.transformation_id,
+            l.quantity,
+            l.damaged_quantity,
+            l.unit_price,
+            l.unit_extra_cost,
+            p.price as line_price,
+            l.moved_at,
+            coalesce(c.known_from, l.first_known) as known_from,
+            l.is_opening,
+            l.is_second_pass
+        from valuation_ledger as l
+        inner join valuation_variant as v on l.account = v.account and l.variant_id = v.variant_id
+        left join valuation_line_price as p
+            on l.account = p.account and l.receiving_id = p.receiving_id and l.variant_id = p.variant_id
+        left join valuation_changed as c on l.account = c.account and l.movement_id = c.movement_id
+        {"order by v.batch" if count > 1 else ""}
+    """)
+
+
+def _read(con: duckdb.DuckDBPyConnection, batch: int, catalogue: Catalogue, hours: Hours) -> Batch:
+    table = con.execute("select * exclude (batch) from valuation_row where batch = ?", [batch]).to_arrow_table()
+    variants = con.execute(
+        "select account, variant_id from valuation_variant where batch = ? order by variant", [batch]
+    ).to_arrow_table()
+    accounts = variants.column("account").combine_chunks().dictionary_encode()
+    account = accounts.indices.to_numpy()
+    movement_id, moved_at = _numpy(table, "movement_id"), _numpy(table, "moved_at").astype("datetime64[us]")
+    variant = _numpy(table, "variant")
+    place = _in_replay_order(moved_at, account[variant], movement_id, hours)
+    return Batch(
+        movements=_movements(table, place, account),
+        columns=_columns(table, variants, accounts, catalogue.variant_keys(batch, variant, moved_at), hours),
+        place=place,
+        movement_id=movement_id[place],
+        defaults=catalogue.default_costs(batch),
+        accounts=accounts.dictionary.to_pylist(),
+        account=account,
+        variant_id=_numpy(variants, "variant_id"),
+    )
+
+
+def _numpy(table: pa.Table, name: str) -> Any:
+    return table.column(name).to_numpy()
+
+
+def _flags(table: pa.Table, name: str) -> Flags:
+    found: Flags = _numpy(table, name).astype(np.bool_)
+    return found
+
+
+def _in_replay_order(moved_at: Any, account: Any, movement_id: Ints, hours: Hours) -> Ints:
+    """By time, then id; inside an hour that occurs twice only ids tell what came first."""
+    replay_at = moved_at.view(np.int64).copy()
+    for start, stop in hours.repeated:
+        begins = np.datetime64(start, "us")
+        replay_at[(moved_at >= begins) & (moved_at < np.datetime64(stop, "us"))] = begins.astype(np.int64)
+    keys = (movement_id, replay_at) if not account.any() else (movement_id, account, replay_at)
+    return np.lexsort(keys)
+
+
+def _columns(table: pa.Table, variants: pa.Table, accounts: Any, variant_key: pa.Array, hours: Hours) -> pa.Table:
+    """What ``fct_stock_movement`` says of a movement besides its costs."""
+    variant, is_in = _numpy(table, "variant"), _flags(table, "is_in")
+    is_second = _flags(table, "is_second_pass")
+    moved_at = _numpy(table, "moved_at").astype("datetime64[us]")
+    return pa.table(
+        {
+            "account": pa.DictionaryArray.from_arrays(accounts.indices.take(pa.array(variant)), accounts.dictionary),
+            "movement_id": table.column("movement_id"),
+            "variant_id": _numpy(variants, "variant_id")[variant],
+            "variant_key": variant_key,
+            "moved_at": table.column("moved_at"),
+            "moved_at_utc": pa.array(wall_clock.to_utc(moved_at, is_second, hours.spans), pa.timestamp("us")),
+            "direction": named(is_in.astype(np.int32), DIRECTIONS),
+            "kind": named(_kind(table, is_in), KINDS),
+            "order_id": table.column("order_id"),
+            "receiving_id": table.column("receiving_id"),
+            "transformation_id": table.column("transformation_id"),
+            "quantity": table.column("quantity"),
+            "damaged_quantity": table.column("damaged_quantity"),
+            "source_unit_price": table.column("unit_price"),
+            "source_extra_cost": table.column("unit_extra_cost"),
+            "known_from": table.column("known_from"),
+        }
+    )
+
+
+def named(codes: Any, names: Any) -> pa.Array:
+    """Names by code, without writing each one out."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def _kind(table: pa.Table, is_in: Flags) -> Any:
+    has_order, has_transformation, has_receiving = (
+        _is_there(table, name) for name in ("order_id", "transformation_id", "receiving_id")
+    )
+    cases = [_flags(table, "is_opening"), has_order & is_in, has_order, has_transformation, has_receiving & is_in]
+    return np.select(cases, [KINDS.index(name) for name in KINDS[:-1]], KINDS.index("correction"))
+
+
+def _is_there(table: pa.Table, name: str) -> Flags:
+    found: Flags = table.column(name).is_valid().to_numpy()
+    return found
+
+
+def _movements(table: pa.Table, place: Ints, account: Any) -> Movements:
+    is_in, variant = _flags(table, "is_in"), _numpy(table, "variant")
+    quantity, damaged = _numpy(table, "quantity")[place], _numpy(table, "damaged_quantity")[place]
+    price, source = _stated_price(table, is_in)
+    order = _orders(table, variant, is_in, len(account))
+    group, share = _linked(table, place, account[variant], is_in[place], quantity + damaged)
+    return Movements(
+        variant=variant[place],
+        is_in=is_in[place],
+        quantity=quantity,
+        damaged_quantity=damaged,
+        price=price[place],
+        price_source=source[place],
+        extra_cost=scaled(table.column("unit_extra_cost"))[place],
+        day=_numpy(table, "moved_at").astype("datetime64[D]").astype(np.int64)[place],
+        order=order[place],
+        group=group,
+        share=share,
+    )
+
+
+def _stated_price(table: pa.Table, is_in: Flags) -> tuple[Money, Ints]:
+    """Price and source of each receipt: its own, else its receiving line's; a negative price is none."""
+    own, line = scaled(table.column("unit_price")), scaled(table.column("line_price"))
+    has_own = is_in & _is_there(table, "unit_price") & (own >= 0)
+    has_line = is_in & ~has_own & _is_there(table, "line_price")
+    source = np.where(has_own, book.PRICE, np.where(has_line, book.RECEIVING_LINE, book.NO_COST))
+    return np.where(has_own, own, np.where(has_line, line, 0)), source
+
+
+def _orders(table: pa.Table, variant: Ints, is_in: Flags, variants: int) -> Ints:
+    """Number of each row's order and variant where some of them came back; -1 elsewhere, as nobody asks for it."""
+    order_id = table.column("order_id").combine_chunks()
+    returned = order_id.filter(pa.array(is_in & order_id.is_valid().to_numpy(zero_copy_only=False))).unique()
+    if not len(returned):
+        return np.full(len(variant), -1, np.int64)
+    code = pc.index_in(order_id, value_set=returned).fill_null(-1).to_numpy().astype(np.int64)
+    pair = np.where(code < 0, -1, code * variants + variant)
+    known = np.unique(pair[is_in & (code >= 0)])
+    found = np.minimum(np.searchsorted(known, pair), len(known) - 1)
+    return np.where(known[found] == pair, found, -1)
+
+
+def _linked(table: pa.Table, place: Ints, account: Any, is_in: Flags, pieces: Ints) -> tuple[Ints, Money]:
+    """Group and share of each row of the replay; ``account`` is by row of the table. Rows of an order take no part."""
+    group = np.full(len(is_in), -1, np.int64)
+    share = np.zeros(len(is_in), np.int64)
+    rows = np.flatnonzero((_is_there(table, "transformation_id") & ~_is_there(table, "order_id"))[place])
+    if not len(rows):
+        return group, share
+    some = table.select(["transformation_id", "unit_price"]).take(pa.array(place[rows]))
+    prices = [
+        int(price.scaleb(12)) if price is not None and price >= 0 else None
+        for price in some.column("unit_price").to_pylist()
+    ]
+    numbers: dict[tuple[int, int], int] = {}
+    keys = zip(account[place[rows]].tolist(), some.column("transformation_id").to_pylist(), strict=True)
+    legs = [
+        Leg(int(row), numbers.setdefault(key, len(numbers)), bool(is_in[row]), int(pieces[row]), price)
+        for row, key, price in zip(rows, keys, prices, strict=True)
+    ]
+    linked = transformations.link(legs)
+    if any(part >= 2**63 for found in linked for part in found.shares):
+        share = share.astype(object)
+    for number, found in enumerate(linked):
+        group[found.rows] = number
+        share[found.rows] = found.shares
+    return group, share

@@ -1,0 +1,27 @@
+"""Which version was in force when, for whole arrays."""
+
+import numpy as np
+
+from stockbook.valuation.book import Array
+from stockbook.valuation.compiling import compiled
+
+
+@compiled
+def in_force(starts: Array, since: Array, thing: Array, moment: Array) -> Array:
+    """
+    For each row the last version of ``thing`` that began at ``moment`` or before, -1 for none.
+
+    Versions of thing t are at ``starts[t]`` to ``starts[t + 1]``, oldest first, each from ``since`` on.
+    """
+    found = np.empty(len(thing), np.int32)
+    for row in range(len(thing)):
+        low, high = starts[thing[row]], starts[thing[row] + 1]
+        first = low
+        while low < high:
+            middle = (low + high) // 2
+            if since[middle] <= moment[row]:
+                low = middle + 1
+            else:
+                high = middle
+        found[row] = low - 1 if low > first else -1
+    return found

@@ -1,0 +1,158 @@
+"""
+The receiver as an ASGI application: in Airflow's API server (under ``/stockbook``) and as a server of its own.
+
+Airflow's login does not cover it: each route does its own checking. The route of events is plain ASGI, because a
+framework's request would read and parse the body before we have seen who sent it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from stockbook.clock import Clock
+from stockbook.connections import RawConnection
+from stockbook.errors import ConfigError, InboxUnavailable, StockbookError
+from stockbook.inbox import Inbox
+from stockbook.settings import Settings
+from stockbook.webhooks.accounts import HookAccounts
+from stockbook.webhooks.receiver import Receiver
+from stockbook.webhooks.request import Gone, Receive, Refused, Scope
+from stockbook.webhooks.status_page import status_page
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+STORED = 200
+NOT_NOW = 503
+
+_log = logging.getLogger(__name__)
+
+
+class Desk:
+    """
+    What all requests of a process share: the open inbox, the accounts, the receiver.
+
+    It opens with the first request, since an application mounted in another is told nothing of its start; until it
+    can be opened every event is answered 503 and sent again.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        clock: Clock,
+        conn_ids: Callable[[], Iterable[str]],
+        look_up: Callable[[str], RawConnection | None],
+    ) -> None:
+        """Everything is read when the desk opens."""
+        self.clock = clock
+        self.accounts = HookAccounts(conn_ids, look_up, clock)
+        self._settings = settings
+        self._opening: asyncio.Lock | None = None
+        self._open: tuple[Inbox, Receiver] | None = None
+
+    async def open(self) -> tuple[Inbox, Receiver]:
+        """The inbox and the receiver. Raises ConfigError while one of them cannot be had."""
+        if self._open is None:
+            if self._opening is None:
+                self._opening = asyncio.Lock()
+            async with self._opening:
+                if self._open is None:
+                    self._open = await asyncio.to_thread(self.open_now)
+        return self._open
+
+    def open_now(self) -> tuple[Inbox, Receiver]:
+        """The same, waiting here: for a server that would rather not start than answer 503."""
+        if self._open is None:
+            settings = self._settings()
+            if settings.hash_key is None:
+                raise ConfigError("The receiver of webhooks needs STOCKBOOK_HASH_KEY, which is not set.")
+            self._open = Inbox.open(settings.inbox_url), Receiver(settings.hash_key)
+        return self._open
+
+    def close(self) -> None:
+        """Write what waits and let the inbox go."""
+        if self._open is not None:
+            self._open[0].close()
+            self._open = None
+
+
+class Hooks:
+    """``POST /hooks/{source}/{account}``: one event, answered 200 when it is on the disk."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Take requests for a desk."""
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._take(scope, receive)
+            status = STORED
+        except Gone:
+            return
+        except Refused as refused:
+            status = refused.status
+        except StockbookError as error:
+            _log.error("An event could not be taken: %s", error)  # our sentence is the whole story
+            status = NOT_NOW
+        except Exception as error:  # whatever it is, its text may quote the body; the sender tries again
+            _log.error("An event could not be taken: %s", type(error).__name__)  # likewise
+            status = NOT_NOW
+        await send({"type": "http.response.start", "status": status, "headers": _HEADERS[status == 405]})
+        await send({"type": "http.response.body", "body": _OK if status == STORED else _NO})
+
+    async def _take(self, scope: Scope, receive: Receive) -> None:
+        names = scope["path_params"]
+        # whatever a stranger puts behind the question mark is not for the logs of the servers around us
+        scope["query_string"] = b""
+        inbox, receiver = await self._desk.open()
+        accounts = await self._desk.accounts.current()
+        now = self._desk.clock.utc()
+        arrival = await receiver.take(names["source"], names["account"], accounts, scope, receive, now)
+        await asyncio.wrap_future(inbox.append(arrival))
+
+
+_JSON = [(b"content-type", b"application/json")]
+_HEADERS = {False: _JSON, True: [*_JSON, (b"allow", b"POST")]}
+_OK, _NO = b'{"status":"ok"}', b'{"status":"refused"}'
+
+
+def create_app(desk: Desk) -> Starlette:
+    """The application; paths are ``/hooks/…``, ``/health`` and ``/app/…`` (mount it under ``/stockbook``)."""
+
+    async def health(request: Request) -> Response:
+        try:
+            inbox, _ = await desk.open()
+            await asyncio.to_thread(inbox.ping)
+        except (StockbookError, InboxUnavailable) as error:
+            _log.error("The receiver is not healthy: %s", error)  # our sentence is the whole story
+            return JSONResponse({"status": "unavailable"}, NOT_NOW)
+        return JSONResponse({"status": "ok"})
+
+    async def page(request: Request) -> Response:
+        query = dict(request.query_params)
+        # it holds a signature that is valid for ever: the servers around us would log it
+        request.scope["query_string"] = b""
+        try:
+            inbox, _ = await desk.open()
+            accounts = await desk.accounts.current()
+        except StockbookError as error:
+            _log.error("The status page cannot be shown: %s", error)  # our sentence is the whole story
+            return Response(status_code=NOT_NOW)
+        account = accounts.get(("flickrocket", request.path_params["account"]))
+        return await status_page(account, query, inbox, desk.clock)
+
+    app = Starlette(
+        routes=[
+            Route("/health", health, methods=["GET"]),
+            Route("/hooks/{source}/{account}", Hooks(desk)),
+            Route("/app/{account}", page, methods=["GET"]),
+        ]
+    )
+    # a redirect counts as a failure with every sender
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,212 @@
+"""
+What is kept of an event: the fields declared in ``include/sources/<source>_events.yml``, and nothing else.
+
+A body is reduced before it is stored, by the same classes as the listings (contract, "Personal data"): an
+undeclared field is noticed by its path and type and left out, a text where a number or a time is declared is hidden.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import yaml
+
+from stockbook.errors import DeclarationError
+from stockbook.sources import personal
+from stockbook.sources.personal import HIDDEN
+
+NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
+"""What a topic, an id or a key may look like: anything else could be anybody's data."""
+
+_TIME_LENGTH = 40
+_TEXT_LENGTH = 500
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class Topic(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    One topic: which of the bodies it has, and where its subject is named.
+
+    ``id`` are paths in order of preference. ``hash_id`` says that the subject is a person. ``occurred`` is the path
+    of the event's time.
+    """
+
+    body: str
+    kind: str
+    id: list[str]
+    occurred: str | None = None
+    hash_id: bool = False
+
+
+class Unknown(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    Topics nobody declared: they are stored by topic and id.
+
+    The kind is the topic's first word, or ``kind``. An id is kept in clear only of the kinds in ``clear``.
+    """
+
+    id: list[str]
+    clear: list[str]
+    kind: str | None = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """``composite_ids``: of an id ``<order>_<own>`` what stands after the last underscore is the subject's."""
+
+    topics: dict[str, Topic]
+    bodies: dict[str, dict[str, Any]]
+    unknown: Unknown
+    composite_ids: bool = False
+
+
+class Reduced(NamedTuple):
+    """An event less everything nobody declared; ``payload`` is JSON, empty for an unknown topic."""
+
+    subject_kind: str | None
+    subject_id: str | None
+    occurred_text: str | None
+    payload: str
+    undeclared: frozenset[tuple[str, str]]
+
+
+def _id(value: Any, _: bytes) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    return value if isinstance(value, str | int) and NAME.fullmatch(str(value)) else HIDDEN
+
+
+def _text(value: Any, _: bytes) -> Any:
+    if isinstance(value, str):
+        return HIDDEN if "\0" in value else value[:_TEXT_LENGTH]
+    return HIDDEN if isinstance(value, dict | list) else value
+
+
+def _plain(value: Any, _: bytes) -> Any:
+    if isinstance(value, dict | list) or (isinstance(value, str) and not personal.is_plain(value)):
+        return HIDDEN
+    return value
+
+
+def _hash(value: Any, key: bytes) -> str | None:
+    return personal.hashed(str(value) if isinstance(value, Decimal) else value, key)
+
+
+def _prefix(value: Any, _: bytes) -> str | None:
+    return personal.prefix(str(value) if isinstance(value, Decimal) else value)
+
+
+LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
+    "id": _id,
+    "text": _text,
+    "plain": _plain,
+    "hash": _hash,
+    "prefix": _prefix,
+}
+"""``plain`` is a number, a time or a truth value; ``hash`` and ``prefix`` are the contract's personal classes."""
+DROP = "drop"
+
+
+class Declared:
+    """The declarations of one source."""
+
+    def __init__(self, file: Path) -> None:
+        """Read them. Raises DeclarationError naming what is wrong."""
+        try:
+            found = msgspec.convert(yaml.safe_load(file.read_text()), _File)
+        except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+            raise DeclarationError(f"{file.name} cannot be read: {error}") from error
+        self._topics, self._bodies, self._unknown = found.topics, found.bodies, found.unknown
+        self._composite = found.composite_ids
+        for name, body in self._bodies.items():
+            _check(file, name, body)
+        for name, topic in self._topics.items():
+            if topic.body not in self._bodies:
+                raise DeclarationError(f"{file.name}: topic {name} has the body {topic.body!r}, which is not declared.")
+
+    @property
+    def topics(self) -> Iterable[str]:
+        """The declared topics."""
+        return self._topics.keys()
+
+    def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> Reduced:
+        """What is kept of a body. Personal values leave this function hashed, cut or not at all."""
+        known = self._topics.get(topic)
+        if known is None:
+            kind = self._unknown.kind or topic.split("/", 1)[0]
+            hashes = kind not in self._unknown.clear
+            return Reduced(kind[:40], self._subject(body, self._unknown.id, hashes, hash_key), None, "", frozenset())
+        undeclared: set[tuple[str, str]] = set()
+        kept = _kept(self._bodies[known.body], body, hash_key, "", undeclared)
+        occurred = _at(body, known.occurred) if known.occurred else None
+        is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
+        return Reduced(
+            known.kind,
+            self._subject(body, known.id, known.hash_id, hash_key),
+            occurred if is_time else None,
+            _ENCODER.encode(kept).decode(),
+            frozenset(undeclared),
+        )
+
+    def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
+        for path in paths:
+            found = _at(body, path)
+            if isinstance(found, bool) or not isinstance(found, str | int) or not NAME.fullmatch(str(found)):
+                continue
+            own = str(found).rpartition("_")[2] if self._composite else str(found)
+            if own:
+                return personal.hashed(own, key) if hashes else own
+        return None
+
+
+def _check(file: Path, where: str, declared: Any) -> None:
+    if isinstance(declared, dict):
+        for name, inner in declared.items():
+            _check(file, f"{where}.{name}", inner)
+    elif isinstance(declared, list) and len(declared) == 1:
+        _check(file, f"{where}[]", declared[0])
+    elif declared != DROP and declared not in LEAVES:
+        raise DeclarationError(f"{file.name}: {where} must be one of {', '.join([*LEAVES, DROP])}; got {declared!r}.")
+
+
+def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str]]) -> Any:
+    if value is None:
+        return None
+    if isinstance(declared, list):
+        if isinstance(value, list):
+            return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in value]
+        return _kept(declared[0], value, key, path, undeclared)  # a list of one may come bare
+    if not isinstance(declared, dict):
+        return LEAVES[declared](value, key)
+    if not isinstance(value, dict):
+        return HIDDEN
+    found = {}
+    for name, inner in value.items():
+        where = f"{path}.{name}" if path else name
+        if name not in declared:
+            undeclared.add((where, _type_of(inner)))
+        elif declared[name] != DROP:
+            found[name] = _kept(declared[name], inner, key, where, undeclared)
+    return found
+
+
+def _at(body: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(body, dict):
+            return None
+        body = body.get(name)
+    return body
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, bool):
+        return "boolean"
+    if value is None:
+        return "null"
+    return "string" if isinstance(value, str) else "number"

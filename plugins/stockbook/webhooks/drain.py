@@ -1,0 +1,241 @@
+"""
+The drain: the inbox into staging, in order of arrival, each event once.
+
+A batch, what follows from it, and the mark of how far the inbox was read are one transaction of the warehouse;
+only then is the batch marked in the inbox. Killed between the two, the next drain meets the same events again and
+knows them by their key.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import duckdb
+import msgspec
+
+from stockbook.clock import Clock
+from stockbook.declarations import Table
+from stockbook.errors import InboxUnavailable
+from stockbook.settings import INBOX_FILE, Settings
+from stockbook.staging.given import given
+from stockbook.staging.incoming import quoted
+from stockbook.staging.load import transaction
+from stockbook.staging.merge import Stamp
+from stockbook.webhooks import shopline_staging
+
+if TYPE_CHECKING:
+    from stockbook.inbox.event import InboxEvent
+    from stockbook.inbox.store import Inbox
+
+BATCH = 5_000
+EVERYBODY = "*"
+
+
+class Drained(msgspec.Struct):
+    """What a drain did: events taken, events that were in staging already, rows dropped, and what to know of it."""
+
+    events: int = 0
+    repeated: int = 0
+    dropped: int = 0
+    notes: list[str] = []
+
+    def told(self) -> list[str]:
+        """The same in sentences; none when the inbox was empty."""
+        told = []
+        if self.events or self.repeated:
+            told.append(f"{self.events:,} events taken from the inbox, {self.repeated:,} were in staging before.")
+        return told + self.notes
+
+
+class _Row(msgspec.Struct):
+    inbox_id: int
+    account: str
+    source: str
+    event_id: str
+    event_type: str
+    occurred_text: str | None
+    received_at_utc: str
+    subject_kind: str | None
+    subject_id: str | None
+    payload: str | None
+
+
+_TYPES = {
+    "inbox_id": "bigint",
+    "account": "varchar",
+    "source": "varchar",
+    "event_id": "varchar",
+    "event_type": "varchar",
+    "occurred_text": "varchar",
+    "received_at_utc": "timestamp",
+    "subject_kind": "varchar",
+    "subject_id": "varchar",
+    "payload": "json",
+}
+
+
+def take_inbox(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    tables: dict[str, Table],
+    run_id: str,
+    observed_at: datetime,
+    clock: Clock,
+) -> Drained:
+    """
+    ``drain`` from the inbox of the settings; nothing where no receiver ever made one.
+
+    Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened; staging then
+    has whole batches or none.
+    """
+    if not settings.inbox_database and not (settings.state / INBOX_FILE).exists():
+        return Drained()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from stockbook.inbox.store import Inbox
+
+    try:
+        with Inbox.open(settings.inbox_url) as inbox:
+            return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days)
+    except SQLAlchemyError as error:
+        # without its cause, which may quote the address
+        raise InboxUnavailable(
+            f"The inbox stopped answering ({type(error).__name__}): its events wait for the next drain."
+        ) from None
+
+
+def drain(
+    con: duckdb.DuckDBPyConnection,
+    inbox: "Inbox",
+    tables: dict[str, Table],
+    run_id: str,
+    observed_at: datetime,
+    zone: ZoneInfo,
+    clock: Clock,
+    keep_days: float,
+) -> Drained:
+    """
+    Take everything that waits in the inbox into staging.
+
+    ``observed_at`` is the run's ``as_of`` (naive, local in ``zone``, which is also the zone of times that come
+    without one). Drained rows older than ``keep_days`` are dropped from the inbox.
+    """
+    done = Drained()
+    found: dict[str, None] = {}
+    after = 0
+    while batch := inbox.pending(after, BATCH):
+        stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
+        with transaction(con):
+            new = _stage(con, batch, tables, stamp, zone, found)
+            _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
+        inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
+        done.events += new
+        done.repeated += len(batch) - new
+        after = max(event.id for event in batch)
+    done.dropped = inbox.drop_drained_before(clock.utc() - timedelta(days=keep_days))
+    done.notes = list(found)
+    return done
+
+
+def _stage(
+    con: duckdb.DuckDBPyConnection,
+    batch: "Sequence[InboxEvent]",
+    tables: dict[str, Table],
+    stamp: Stamp,
+    zone: ZoneInfo,
+    found: dict[str, None],
+) -> int:
+    given(con, "arrived", _TYPES, [_row(event) for event in batch])
+    first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
+    con.execute(
+        f"""
+        create or replace temp table fresh as
+        with
+
+        unknown as (
+
+            select *
+            from arrived as a
+            anti join staging.webhook_events as e
+                on a.account = e.account and a.source = e.source and a.event_id = e.event_id
+            qualify row_number() over (partition by account, source, event_id order by inbox_id) = 1
+
+        ),
+
+        timed as (
+
+            -- a text with an offset names an instant; its wall clock is what stands before the offset
+            select
+                *,
+                regexp_matches(occurred_text, '[0-9](Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$') as has_offset,
+                regexp_replace(occurred_text, '(Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$', '') as wall
+            from unknown
+
+        )
+
+        select
+            account,
+            source,
+            event_id,
+            event_type,
+            occurred_text,
+            try_cast(if(has_offset, wall, occurred_text) as timestamp) as occurred_at,
+            if(
+                has_offset,
+                try_cast(try_cast(occurred_text as timestamptz) at time zone 'UTC' as timestamp),
+                staging.utc_of(try_cast(occurred_text as timestamp), {quoted(zone.key)})
+            ) as occurred_at_utc,
+            received_at_utc,
+            cast($first_no - 1 + row_number() over (order by inbox_id) as bigint) as received_no,
+            subject_kind,
+            subject_id,
+            payload
+        from timed
+        """,
+        {"first_no": first_no},
+    )
+    columns = ", ".join(tables["staging.webhook_events"].columns)
+    accounts = [row[0] for row in con.execute("select distinct account from fresh order by 1").fetchall()]
+    con.execute(
+        f"""
+        insert into staging.webhook_events
+            (account, {columns}, _run_id, _loaded_at, _first_seen_at, _last_seen_at, _deleted_at, _row_hash)
+        select account, {columns}, $run_id, $loaded_at, $observed_at, $observed_at, null, hash({columns})
+        from fresh
+        """,
+        stamp._asdict(),
+    )
+    new = int(con.execute("select count(*) from fresh").fetchall()[0][0])
+    con.execute("drop table fresh")
+    con.execute("drop table arrived")
+    for account in accounts:
+        found.update(dict.fromkeys(shopline_staging.take(con, tables, account, first_no, stamp)))
+    return new
+
+
+def _row(event: "InboxEvent") -> _Row:
+    return _Row(
+        event.id,
+        event.account,
+        event.source,
+        event.event_key,
+        event.event_type,
+        event.occurred_text,
+        event.received_at_utc.astimezone(UTC).replace(tzinfo=None).isoformat(),
+        event.subject_kind,
+        event.subject_id,
+        event.payload or None,
+    )
+
+
+def _write_cursor(con: duckdb.DuckDBPyConnection, up_to: int, observed_at: datetime, run_id: str) -> None:
+    key = [EVERYBODY, "inbox", "drained"]
+    where = "account = ? and api = ? and listing = ?"
+    before = con.execute(f"select ceiling, first_as_of from meta.cursor where {where}", key).fetchall()
+    ceiling, first = before[0] if before else (0, observed_at)
+    con.execute(f"delete from meta.cursor where {where}", key)
+    con.execute(
+        "insert into meta.cursor values (?, ?, ?, ?, null, ?, ?, ?)",
+        [*key, max(ceiling or 0, up_to), first, observed_at, run_id],
+    )

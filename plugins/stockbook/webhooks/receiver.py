@@ -1,0 +1,191 @@
+"""
+From a request to an event of the inbox: who sent it, what of it is kept, under which key.
+
+One class per source says how its sender proves itself. What a source leaves unsigned (docs/webhooks.md) is used for
+nothing but the name and the key of an event.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from stockbook.connections import SOURCES
+from stockbook.inbox.event import Arrival
+from stockbook.settings import PROJECT
+from stockbook.webhooks import verify
+from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
+from stockbook.webhooks.declared import NAME, Declared
+from stockbook.webhooks.request import Headers, Receive, Refused, Scope, check_head, header, json_object, read_body
+
+EVENTS = PROJECT / "include" / "sources"
+BODY_LIMIT = 1 << 20
+MERGE_SECONDS = 120
+"""Events without identity that are equal merge within this time, the first retry of their sender included."""
+
+_MOST_NOTICED = 200
+_log = logging.getLogger(__name__)
+
+
+class Heard:
+    """A verified body: its topic, its content, the key of the event; ``merges`` when that is only a digest."""
+
+    __slots__ = ("body", "key", "merges", "topic")
+
+    def __init__(self, topic: str, body: dict[str, Any], key: str, merges: bool = False) -> None:
+        self.topic, self.body, self.key, self.merges = topic, body, key, merges
+
+
+class Sender(Protocol):
+    """How the events of a source are verified."""
+
+    kinds: ClassVar[tuple[bytes, ...]]
+    kind_required: ClassVar[bool]
+    body_limit: ClassVar[int]
+
+    def knock(self, account: HookAccount, headers: Headers) -> None:
+        """What can be said before the body is read. Raises Refused."""
+        ...
+
+    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+        """Verify and read a body. Raises Refused."""
+        ...
+
+
+class FulfillmentCz(Sender):
+    """The account's token in a header; the body is not signed."""
+
+    kinds = (b"application/json",)
+    kind_required = True
+    body_limit = BODY_LIMIT
+
+    def knock(self, account: HookAccount, headers: Headers) -> None:
+        if not verify.token_fits(header(headers, b"authorization"), account.secrets):
+            raise Refused(401)
+
+    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+        found = json_object(body)
+        return Heard(_name(found.get("event_type")), found, _name(found.get("event_id")))
+
+
+class FlickRocket(Sender):
+    """A hash inside the body, which has therefore to be read before it is verified: its limit is small."""
+
+    # the vendor says "format json" and names no content type
+    kinds = (b"application/json", b"text/json", b"text/plain")
+    kind_required = False
+    body_limit = 16 << 10
+
+    def knock(self, account: HookAccount, headers: Headers) -> None: ...
+
+    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+        found = json_object(body)
+        try:
+            pairs = verify.ordered_pairs(body)
+        except verify.NotPairs:
+            raise Refused(422) from None
+        if not verify.flickrocket_fits(pairs, account.secrets, account.hash_rule):
+            raise Refused(401)
+        _check_sender(account, found.get("company_id"))
+        return Heard(_name(found.get("scope")), found, hashlib.sha256(body).hexdigest(), merges=True)
+
+
+class Shopline(Sender):
+    """A signature over the raw body; topic, shop and message id are headers and not signed."""
+
+    # older pages name no content type
+    kinds = (b"application/json",)
+    kind_required = False
+    body_limit = BODY_LIMIT
+
+    def knock(self, account: HookAccount, headers: Headers) -> None:
+        if verify.signature_bytes(header(headers, b"x-shopline-hmac-sha256")) is None:
+            raise Refused(401)
+
+    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+        if not verify.shopline_fits(header(headers, b"x-shopline-hmac-sha256"), body, account.secrets):
+            raise Refused(401)
+        found = json_object(body)
+        if account.sender_id is not None:
+            named = {key: inner for key, inner in found.items() if isinstance(inner, dict)}
+            for claim in [found.get("shop_id"), *[inner.get("shop_id") for inner in named.values()]]:
+                if claim is not None:
+                    _check_sender(account, claim)
+            _check_sender(account, (header(headers, b"x-shopline-shop-id") or b"").decode("latin-1"))
+        topic = _name((header(headers, b"x-shopline-topic") or b"").decode("latin-1"))
+        digest = hashlib.sha256(topic.encode() + b"\0" + body).hexdigest()
+        message = header(headers, b"x-shopline-webhook-id")
+        if message is None:
+            return Heard(topic, found, digest, merges=True)
+        # the id is not signed: together with topic and body it is at least about this event
+        return Heard(topic, found, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}")
+
+
+SENDERS: Mapping[str, Sender] = {
+    "fulfillment_cz": FulfillmentCz(),
+    "flickrocket": FlickRocket(),
+    "shopline": Shopline(),
+}
+
+
+class Receiver:
+    """Takes requests of all sources; knows no database and no clock."""
+
+    def __init__(self, hash_key: bytes, events: Path = EVENTS) -> None:
+        """``hash_key`` is the key of the personal-data hash. Raises DeclarationError."""
+        self._hash_key = hash_key
+        self._declared = {source: Declared(events / f"{source}_events.yml") for source in SOURCES}
+        self._noticed: set[tuple[str, str, str]] = set()
+
+    async def take(
+        self, source: str, account: str, accounts: Accounts, scope: Scope, receive: Receive, now: datetime
+    ) -> Arrival:
+        """
+        The event of a request, verified and reduced to what is declared; ``now`` is when it came (aware).
+
+        Raises Refused (404 for a source there is not; an account there is not is like a wrong secret), Gone.
+        """
+        sender = SENDERS.get(source)
+        if sender is None:
+            raise Refused(404)
+        check_head(scope, sender.kinds, sender.kind_required, sender.body_limit)
+        known = accounts.get((source, account)) or nobody(source)
+        sender.knock(known, scope["headers"])
+        heard = sender.hear(known, scope["headers"], await read_body(receive, sender.body_limit))
+        reduced = self._declared[source].reduce(heard.topic, heard.body, self._hash_key)
+        for path, kind in reduced.undeclared:
+            self._notice(source, path, kind)
+        return Arrival(
+            source=source,
+            account=known.account,
+            event_key=heard.key,
+            event_type=heard.topic,
+            subject_kind=reduced.subject_kind,
+            subject_id=reduced.subject_id,
+            occurred_text=reduced.occurred_text,
+            received_at_utc=now,
+            payload=reduced.payload,
+            merge_seconds=MERGE_SECONDS if heard.merges else 0,
+        )
+
+    def _notice(self, source: str, path: str, kind: str) -> None:
+        known = (source, path, kind)
+        # more than this are no new fields but names that are data
+        if known not in self._noticed and len(self._noticed) < _MOST_NOTICED and NAME.fullmatch(path.replace("[]", "")):
+            self._noticed.add(known)
+            _log.warning("Webhooks of %s have a field nobody declared: %s (%s); it is not kept.", *known)
+
+
+def _name(value: Any) -> str:
+    """A topic, id or key; Refused with 422 when it looks like none."""
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return value
+    raise Refused(422)
+
+
+def _check_sender(account: HookAccount, named: object) -> None:
+    if account.sender_id is not None and not hmac.compare_digest(str(named).encode(), account.sender_id.encode()):
+        raise Refused(401)

@@ -1,0 +1,84 @@
+"""The receiver as a server of its own."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from stockbook.durable import write_atomically
+from stockbook.errors import ConfigError
+from stockbook.webhooks.app import Desk, create_app
+
+PREFIX = "/stockbook"
+
+
+class _Server(uvicorn.Server):
+    """Says when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None]) -> None:
+    """
+    Serve until interrupted. ``announce`` gets the base URL once connections are accepted.
+
+    ``ready_file`` then holds JSON with url. Raises ConfigError when the inbox cannot be opened, an account's secrets
+    not be looked up, or the port is taken: a receiver that could only answer 503 does not start.
+    """
+    desk.open_now()
+    desk.accounts.look_up()
+    listening = _bound(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{listening.getsockname()[1]}{PREFIX}"
+
+    def ready() -> None:
+        if ready_file is not None:
+            write_atomically(ready_file, json.dumps({"url": url}).encode())
+        announce(url)
+
+    app = Starlette(routes=[Mount(PREFIX, create_app(desk))])
+    app.router.redirect_slashes = False
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        log_level="warning",
+        # paths and addresses of strangers are not for our logs
+        access_log=False,
+        server_header=False,
+        limit_concurrency=2_000,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        # TLS ends in front of us, and nothing here depends on who the client is
+        proxy_headers=False,
+    )
+    try:
+        _Server(config, ready).run([listening])
+    finally:
+        desk.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's delay off only for sockets that say TCP; with it every answer takes 40 ms
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise ConfigError(
+            f"Port {port} of {host} was expected to be free; {error.strerror}: choose another or 0."
+        ) from None
+    return found

@@ -1,0 +1,173 @@
+"""
+The subscriptions of webhooks at FlickRocket and SHOPLINE: listed, made, and set active again.
+
+fulfillment.cz has no such API: its address is set in the vendor's administration. Both senders stop for good after
+their last retry (FlickRocket switches the webhook off, SHOPLINE deletes it), so somebody has to look.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import requests
+
+from stockbook.clock import Clock
+from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, split_conn_id
+from stockbook.errors import BadAnswer, ConfigError, Unauthorized, Unreachable
+from stockbook.settings import Settings
+from stockbook.sources.credentials import Credentials, StaticToken, credentials_of
+
+# the documented topics a night has a use for; the others are of people
+FLICKROCKET_TOPICS = ("order/create", "product/create", "product/update", "product/delete")
+SHOPLINE_TOPICS = (
+    "fulfillment_order/create",
+    "fulfillment_order/update",
+    "fulfillment_order/submitted",
+    "fulfillment_order/accepted",
+    "fulfillment_order/rejected",
+    "fulfillment_order/on_hold",
+    "fulfillment_order/released",
+    "fulfillment_order/location_changed",
+    "fulfillment_order/cancellation_request_submitted",
+    "fulfillment_order/cancellation_request_accepted",
+    "fulfillment_order/cancellation_request_rejected",
+    "fulfillments/create",
+    "fulfillments/update",
+)
+TOPICS = {"flickrocket": FLICKROCKET_TOPICS, "shopline": SHOPLINE_TOPICS}
+
+# the oldest body version with everything that is declared of it (dossier of SHOPLINE, 5.1)
+SHOPLINE_VERSION = "v20251201"
+LONGEST_ADDRESS = 255
+_TIMEOUT = (10.0, 60.0)
+_LEAST_REFUSAL, _DENIED = 400, (401, 403)
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """One topic sent to one address. ``is_active`` is false once the sender gave up."""
+
+    id: str
+    topic: str
+    address: str
+    is_active: bool
+
+
+class Missing(ConfigError):
+    """What the subscriptions need is not set; the message says what to set where."""
+
+
+def can_subscribe(conn_id: str) -> bool:
+    """Whether the system of a connection has subscriptions at all."""
+    known = split_conn_id(conn_id)
+    return known is not None and known[0] in TOPICS
+
+
+class Subscriptions:
+    """The subscriptions of one account."""
+
+    def __init__(self, conn_id: str, raw: RawConnection, settings: Settings, clock: Clock) -> None:
+        """Raises Missing when the connection lacks what managing needs."""
+        known = split_conn_id(conn_id)
+        self.source, self.account = known or ("", "")
+        self._conn_id = conn_id
+        if self.source == "shopline":
+            self._credentials, self._base = _of_shopline(conn_id, raw)
+            self._names = ("topic", "address", "is_active")
+            version = str(raw.extra.get("api_version") or SHOPLINE_VERSION)
+            self._path, self._more = f"/admin/openapi/{version}/webhooks", {"api_version": version}
+            return
+        try:
+            account = account_from(conn_id, raw)
+            self._credentials = credentials_of(account, clock, settings.state, settings.fernet_keys)
+        except ConfigError as error:
+            raise Missing(str(error)) from None
+        self._base, self._path, self._names = _of_flickrocket(account)
+        self._more = {"format": "json"}
+
+    def listed(self) -> list[Subscription]:
+        """All subscriptions of the app. Raises Unauthorized, Unreachable, BadAnswer."""
+        found = self._ask("GET", f"{self._path}.json")
+        rows = found.get("webhooks", found.get("webhook", [])) if isinstance(found, dict) else None
+        # a list of one may come under the singular name, and as a bare object (dossier of FlickRocket, 1.3)
+        rows = [rows] if isinstance(rows, dict) else rows
+        if not isinstance(rows, list):
+            raise BadAnswer(f"The webhooks of connection {self._conn_id} were expected as a list and came otherwise.")
+        return [self._subscription(row) for row in rows if isinstance(row, dict)]
+
+    def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
+        """The topics nobody subscribed, at ``address`` where one is given."""
+        topics = {_plain(one.topic) for one in there if address is None or one.address == address}
+        return [topic for topic in TOPICS[self.source] if topic not in topics]
+
+    def create(self, topic: str, address: str) -> None:
+        """Subscribe a topic."""
+        if len(address) > LONGEST_ADDRESS:
+            raise ConfigError(f"An address of at most {LONGEST_ADDRESS} characters is expected; it has {len(address)}.")
+        name, place, _ = self._names
+        self._ask("POST", f"{self._path}.json", {name: topic, place: address, **self._more})
+
+    def activate(self, one: Subscription) -> None:
+        """Switch a subscription on again."""
+        self._ask("PUT", f"{self._path}/{one.id}.json", {self._names[2]: True})
+
+    def _subscription(self, row: dict[str, Any]) -> Subscription:
+        topic, address, active = self._names
+        return Subscription(str(row.get("id")), str(row.get(topic)), str(row.get(address)), bool(row.get(active, True)))
+
+    def _ask(self, method: str, path: str, webhook: dict[str, Any] | None = None) -> Any:
+        for renewed in (False, True):
+            headers = {"Authorization": self._credentials.authorization(), "Accept": "application/json"}
+            body = None if webhook is None else {"webhook": webhook}
+            try:
+                answer = requests.request(
+                    method, f"{self._base}{path}", json=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                )
+            except requests.RequestException as error:
+                # its text quotes the address and may quote more
+                raise Unreachable(
+                    f"The webhooks of connection {self._conn_id} could not be asked for: {type(error).__name__}."
+                ) from None
+            if answer.status_code not in _DENIED or renewed or not self._credentials.renew():
+                break
+        if answer.status_code in _DENIED:
+            raise Unauthorized(
+                f"Connection {self._conn_id}: {method} {path} was refused with {answer.status_code}: the token is "
+                "wrong, or its scope lacks webhooks."
+            )
+        if answer.status_code >= _LEAST_REFUSAL or not answer.ok:
+            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered {answer.status_code}.")
+        try:
+            return answer.json() if answer.content else {}
+        except ValueError:
+            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered with no JSON.") from None
+
+
+def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
+    token, handle = raw.extra.get("access_token"), raw.extra.get("shop_handle")
+    lacking = [name for name, value in (("access_token", token), ("shop_handle", handle or raw.host)) if not value]
+    if lacking:
+        raise Missing(
+            f"To manage its webhooks connection {conn_id} needs {' and '.join(lacking)} in its extra "
+            "(the app's access token and the shop's name before .myshopline.com)."
+        )
+    host = (raw.host or f"{handle}.myshopline.com").rstrip("/")
+    base = host if "://" in host else f"https://{host}"
+    return StaticToken(f"Bearer {token}"), f"{base}:{raw.port}" if raw.port else base
+
+
+def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
+    """Base address, path and names: as documented, or with ``webhooks_api: plugin`` as the vendor's plugin calls it."""
+    variant = str(account.extra.get("webhooks_api") or "documented")
+    if variant not in ("documented", "plugin"):
+        raise ConfigError(
+            f"Extra webhooks_api of connection {account.conn_id} must be documented or plugin; got {variant!r}."
+        )
+    base = account.base_url or DEFAULT_HOSTS["flickrocket"]
+    if variant == "plugin":
+        return base, "/api/webhooks", ("scope", "destination", "is_valid")
+    return base, "/admin/webhooks", ("topic", "address", "is_active")
+
+
+def _plain(topic: str) -> str:
+    """The vendor spells one topic in two ways (dossier of FlickRocket, trap 26)."""
+    return topic.replace("orders/", "order/")

@@ -1,0 +1,164 @@
+"""The drain: from a real inbox into staging, each event once, whatever is killed between."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
+from stockbook.inbox import Arrival, Inbox
+from stockbook.webhooks import drain as draining
+from stockbook.webhooks.drain import Drained
+
+PRAGUE = ZoneInfo("Europe/Prague")
+AS_OF = datetime(2026, 3, 1, 2, 15)
+Drain = Callable[..., Drained]
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    """An empty inbox in a file."""
+    with Inbox.open(f"sqlite:///{tmp_path / 'inbox.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def drain(con: duckdb.DuckDBPyConnection, inbox: Inbox, tables: dict[str, Table], clock: ManualClock) -> Drain:
+    """Drains the inbox into the warehouse in memory."""
+
+    def run(run_id: str = "d1", as_of: datetime = AS_OF, keep_days: float = 30) -> Drained:
+        return draining.drain(con, inbox, tables, run_id, as_of, PRAGUE, clock, keep_days)
+
+    return run
+
+
+def arrive(inbox: Inbox, key: str, event_type: str = "OrderSent", **fields: Any) -> None:
+    """Store an event as the receiver would."""
+    given: dict[str, Any] = {
+        "source": "fulfillment_cz",
+        "account": "main",
+        "event_key": key,
+        "event_type": event_type,
+        "subject_kind": "order",
+        "subject_id": f"order-{key}",
+        "occurred_text": "2026-02-28 14:05:06",
+        "received_at_utc": datetime(2026, 2, 28, 13, 5, 7, tzinfo=UTC),
+        "payload": json.dumps({"id": f"order-{key}"}),
+    }
+    inbox.append(Arrival(**(given | fields))).result(timeout=10)
+
+
+def events(con: duckdb.DuckDBPyConnection, columns: str) -> list[tuple[Any, ...]]:
+    """Columns of the events in staging, in order of arrival."""
+    return con.execute(f"select {columns} from staging.webhook_events order by received_no").fetchall()
+
+
+def test_events_come_into_staging_in_order_of_arrival(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain
+) -> None:
+    """Times are local text, local time and instant; numbers count on from drain to drain."""
+    arrive(inbox, "a")
+    arrive(inbox, "b", "OrderPacked", account="shop2")
+    assert drain().told() == ["2 events taken from the inbox, 0 were in staging before."]
+    arrive(inbox, "c")
+    drain("d2")
+
+    assert events(con, "received_no, account, event_id, event_type, subject_id, _run_id") == [
+        (1, "main", "a", "OrderSent", "order-a", "d1"),
+        (2, "shop2", "b", "OrderPacked", "order-b", "d1"),
+        (3, "main", "c", "OrderSent", "order-c", "d2"),
+    ]
+    assert events(con, "occurred_text, occurred_at, occurred_at_utc, received_at_utc, payload")[0] == (
+        "2026-02-28 14:05:06",
+        datetime(2026, 2, 28, 14, 5, 6),
+        datetime(2026, 2, 28, 13, 5, 6),
+        datetime(2026, 2, 28, 13, 5, 7),
+        '{"id": "order-a"}',
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "instant"),
+    [
+        ("2025-10-26 02:30:00", datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 0, 30)),
+        ("2026-03-29 02:30:00", datetime(2026, 3, 29, 2, 30), None),
+        ("2021-05-26T10:00:00-04:00", datetime(2021, 5, 26, 10), datetime(2021, 5, 26, 14)),
+        ("2021-05-26T10:00:00Z", datetime(2021, 5, 26, 10), datetime(2021, 5, 26, 10)),
+        ("yesterday", None, None),
+        (None, None, None),
+    ],
+)
+def test_times_as_sent_become_wall_clock_and_instant(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, text: str | None, local: Any, instant: Any
+) -> None:
+    """First pass of the repeated hour, no instant in the skipped one, offsets as they stand; nonsense stays text."""
+    arrive(inbox, "a", occurred_text=text)
+    drain()
+
+    assert events(con, "occurred_text, occurred_at, occurred_at_utc") == [(text, local, instant)]
+
+
+def test_a_drain_killed_before_it_marked_the_inbox_takes_nothing_twice(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Committed and not marked: the next drain meets the events again, knows them, and marks them."""
+    arrive(inbox, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox, "mark_drained", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drain()
+    arrive(inbox, "b")
+
+    assert drain("d2").told() == ["1 events taken from the inbox, 1 were in staging before."]
+    assert events(con, "received_no, event_id, _run_id") == [(1, "a", "d1"), (2, "b", "d2")]
+    assert inbox.pending() == []
+
+
+def test_a_drain_killed_before_its_commit_took_nothing(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events, their number and the cursor are one transaction."""
+    arrive(inbox, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(draining, "_write_cursor", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drain()
+
+    assert events(con, "event_id") == []
+    assert [event.event_key for event in inbox.pending()] == ["a"]
+    drain("d2")
+    assert events(con, "received_no, event_id") == [(1, "a")]
+    assert con.execute("select account, api, listing, ceiling, run_id from meta.cursor").fetchall() == [
+        ("*", "inbox", "drained", 1, "d2")
+    ]
+
+
+def test_a_key_that_returns_after_its_row_was_dropped_is_still_known(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, clock: ManualClock
+) -> None:
+    """The inbox forgets drained rows after the retention; staging does not."""
+    arrive(inbox, "a")
+    drain()
+    clock.sleep(timedelta(days=31).total_seconds())
+    assert drain().dropped == 1
+    arrive(inbox, "a", subject_id="another")
+
+    assert (drain().events, events(con, "event_id, subject_id")) == (0, [("a", "order-a")])
+
+
+def test_batches_are_transactions_of_their_own(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog of several batches is taken whole and in order."""
+    monkeypatch.setattr(draining, "BATCH", 3)
+    for number in range(8):
+        arrive(inbox, f"e{number}")
+
+    assert drain().events == 8
+    assert events(con, "received_no, event_id") == [(n + 1, f"e{n}") for n in range(8)]

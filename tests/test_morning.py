@@ -1,0 +1,155 @@
+"""The morning report and the summary pages are drawn from."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from babel import Locale
+from playwright.sync_api import Page
+
+from browser import browser_page, needs_browser
+from rig import Rig, nights_before
+from stockbook.errors import ConfigError, SourceError
+from stockbook.morning.figures import FIGURES
+from stockbook.morning.page import airflow_html, shown
+from stockbook.morning.summary import Value, read
+from stockbook.morning.write import beside, locale_of
+from stockbook.runs.report import Report
+from stockbook.sandbox import Shop, running
+from stockbook.settings import Settings
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A home with one published night, numbers written as in Czechia."""
+    with running(Shop.small(seed=41), FIRST) as server:
+        made = Rig(server, tmp_path_factory.mktemp("home"), {"STOCKBOOK_LOCALE": "cs_CZ"})
+        made.night(FIRST)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def page(rig: Rig) -> Iterator[Page]:
+    """The report, opened from disk in a browser without a network."""
+    with browser_page(1100, 900) as (opened, wrong):
+        opened.context.set_offline(True)
+        opened.goto((rig.settings.published.parent / "report.html").as_uri())
+        yield opened
+        assert wrong == []
+
+
+@needs_browser
+@pytest.mark.slow
+def test_every_figure_of_the_report_is_that_of_sql(rig: Rig, page: Page) -> None:
+    """Each figure the report names stands in it, digit by digit as the published file has it."""
+    locale = Locale.parse("cs_CZ")
+    found = {str(card.get_attribute("data-figure")): card.inner_text() for card in page.locator("[data-figure]").all()}
+    expected = {}
+    for figure in FIGURES:
+        ((value,),) = rig.rows(figure.sql)
+        number = None if value is None else Decimal(str(value))
+        expected[figure.key] = shown(Value(figure.key, "", figure.form, "", number), "CZK", locale)
+
+    # a browser gives the no-break spaces between digits back as they are
+    assert found == expected
+    assert len(found) > 10
+    assert found["stock_value"].endswith("Kč")
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_report_needs_nothing_but_itself(rig: Rig, page: Page) -> None:
+    """It is below a megabyte, holds its charts, and names no address that would be fetched."""
+    file = rig.settings.published.parent / "report.html"
+    text = file.read_text()
+
+    assert file.stat().st_size < 1_000_000
+    assert page.locator("figure svg").count() == 4
+    assert page.locator("[src], link[href], script").count() == 0
+    assert "Europe/Prague" in text
+    assert "url(" not in text
+
+
+@pytest.mark.slow
+def test_the_summary_says_what_the_night_did(rig: Rig) -> None:
+    """Listings with what they brought, checks asked and broken: as meta has them."""
+    summary = read(rig.settings)
+
+    assert summary is not None
+    assert summary.as_of == FIRST
+    assert [(row.account, row.api, row.listing, row.received) for row in summary.listings] == rig.rows(
+        "select account, api, listing, rows_received from meta.listing order by all"
+    )
+    assert [(summary.checks_asked, len(summary.checks_broken))] == rig.rows(
+        "select count(*), count(*) filter (not success) from meta.check_result"
+    )
+
+
+@pytest.mark.slow
+def test_a_red_night_leaves_the_pages_of_the_one_before(rig: Rig) -> None:
+    """What lies beside the published file is of the published night."""
+    files = {name: (rig.settings.published.parent / name).read_bytes() for name in ("summary.json", "report.html")}
+    rig.server.faults([{"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401}])
+    try:
+        with pytest.raises(SourceError, match="fulfillment_cz"):
+            rig.night(SECOND)
+    finally:
+        rig.server.faults([])
+
+    assert {name: (rig.settings.published.parent / name).read_bytes() for name in files} == files
+
+
+def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: object) -> None:
+    """Without a published file there is a note, and no page of another night is left to be taken for this one's."""
+    settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path)})
+    settings.published.parent.mkdir(parents=True)
+    (settings.published.parent / "report.html").write_text("of the night before")
+
+    notes = beside(settings)
+
+    assert len(notes) == 1
+    assert notes[0].startswith("The morning report could not be written")
+    assert list(settings.published.parent.iterdir()) == []
+
+
+def test_a_home_without_a_night_has_a_page_that_says_so() -> None:
+    """Neither a run nor a publication: the page says both."""
+    html = airflow_html(None, None, Locale.parse("en_GB"), {})
+    assert "No run has ended yet" in html
+    assert "Nothing is published yet" in html
+
+
+def test_what_a_red_run_says_cannot_become_markup() -> None:
+    """A reason with markup in it is shown as text."""
+    now = datetime(2026, 3, 1, 1, 15)
+    red = Report("r1", now, "failed", now, now, 1.0, 1, "load", "<script>alert(1)</script>", [])
+    html = airflow_html(None, red, Locale.parse("en_GB"), {})
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "locale", "text"),
+    [
+        ("money", "1234567.005", "en_GB", "CZK1,234,567.01"),
+        ("money", "1234567.005", "cs_CZ", "1\xa0234\xa0567,01\xa0Kč"),
+        ("change", "12", "en_GB", "+CZK12.00"),
+        ("change", "-12", "cs_CZ", "-12,00\xa0Kč"),
+        ("share", "0.98765", "en_GB", "98.8\xa0%"),
+        ("count", "6791", "cs_CZ", "6\xa0791"),
+        ("count", None, "cs_CZ", "–"),
+    ],
+)
+def test_figures_are_written_as_people_write_them(form: str, value: str | None, locale: str, text: str) -> None:
+    """Digits, marks and currency by the locale; half a cent goes up; a dash where nobody can know."""
+    given = Value("k", "", form, "", None if value is None else Decimal(value))
+    assert shown(given, "CZK", Locale.parse(locale)).replace(" ", "\xa0") == text
+
+
+def test_an_unknown_locale_is_named() -> None:
+    """The message says the variable and what it expects."""
+    with pytest.raises(ConfigError, match="STOCKBOOK_LOCALE must be a locale such as en_GB"):
+        locale_of(Settings.load({"STOCKBOOK_LOCALE": "elvish"}))

@@ -1,0 +1,58 @@
+"""The prompt of ``stockbook sql``."""
+
+import io
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stockbook.declarations import Table
+from stockbook.prompt import Prompt
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A small published file."""
+    file = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute("create table t as select 42 as answer")
+    return file
+
+
+def typed(published: Path, tables: dict[str, Table], *lines: str) -> str:
+    """What the prompt says to lines that are typed."""
+    prompt = Prompt(published, tables, 10)
+    prompt.stdout = io.StringIO()
+    ended = [prompt.onecmd(line) for line in lines]
+    assert ended[:-1] == [False] * (len(lines) - 1)
+    return prompt.stdout.getvalue()
+
+
+def test_a_query_over_several_lines_is_answered(published: Path, tables: dict[str, Table]) -> None:
+    """It ends with its semicolon; the file is free afterwards."""
+    assert "42" in typed(published, tables, "select answer", "from t;", ".quit")
+    with duckdb.connect(str(published)) as writer:
+        assert writer.execute("select count(*) from t").fetchall() == [(1,)]
+
+
+def test_a_wrong_query_is_said_and_the_prompt_goes_on(published: Path, tables: dict[str, Table]) -> None:
+    """One line of the error, then the next query."""
+    told = typed(published, tables, "from nothing;", "select 7 as seven;")
+    assert told.startswith("That cannot be answered: Catalog Error")
+    assert "seven" in told
+
+
+def test_nobody_can_write(published: Path, tables: dict[str, Table]) -> None:
+    """The file is opened read-only."""
+    assert "read-only" in typed(published, tables, "create table u as select 1;")
+
+
+def test_what_there_is_to_ask_is_explained(published: Path, tables: dict[str, Table]) -> None:
+    """Tables by words, columns of one, macros with an example; what is unknown is said."""
+    assert "reports.sla_daily" in typed(published, tables, ".tables on-time due")
+    assert "orders" in typed(published, tables, ".describe reports.sla_daily")
+    assert "from reports.stock_value_on(date '2026-02-28');" in typed(published, tables, ".macros")
+    assert "intermediate." not in typed(published, tables, ".tables")
+    assert ".describe NAME" in typed(published, tables, ".help")
+    assert "Nothing is called 'x'" in typed(published, tables, ".describe x")
+    assert "There is no .x" in typed(published, tables, ".x")
