@@ -34,6 +34,8 @@ OBSERVED = {
     "fct_price": "versions of prices as nights saw them",
     "fct_currency_rate": "the source lists the day's rates only; the latest are compared below",
     "fct_stock_movement_version": "versions of ledger rows as nights saw them",
+    "fct_stock_balance_version": "stock as nights knew it",
+    "fct_stock_revision": "what nights changed of it",
     "fct_stock_reconciliation": "one snapshot a night; the latest is compared below",
     "fct_order_event": "events from polls; those from movements are compared below",
     "fct_fulfillment": "milestones from polls; those from movements are compared below",
