@@ -44,8 +44,8 @@ LISTINGS = {
 }
 
 
-def source(url: str, token: str):
-    """All listings of a fulfillment.cz account."""
+def source(url: str, token: str, first: bool):
+    """All listings of a fulfillment.cz account; there is nothing to merge with at ``first``."""
     session = requests.Client().session
     session.headers["Authorization"] = token
     session.trust_env = False
@@ -72,7 +72,9 @@ def source(url: str, token: str):
     def movements(last=above):
         yield from paged("warehouse-movements", 1000, **({"idFrom": last.last_value} if last.last_value else {}))
 
-    @dlt.resource(name="orders", primary_key="id", write_disposition="merge", parallelized=True)
+    how = "append" if first else "merge"
+
+    @dlt.resource(name="orders", primary_key="id", write_disposition=how, parallelized=True)
     def orders(last=since):
         yield from paged("orders", 100, **({"created_from": last.last_value[:10]} if last.last_value else {}))
 
@@ -110,7 +112,8 @@ def main() -> None:
         destination=dlt.destinations.duckdb(f"{given.folder}/dlt.duckdb"),
         dataset_name="shop",
     )
-    pipeline.run(source(given.url, given.token))
+    first = not os.path.exists(f"{given.folder}/dlt.duckdb")
+    pipeline.run(source(given.url, given.token, first))
     print(f"{time.perf_counter() - BEGAN:.3f}")
 
 

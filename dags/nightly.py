@@ -100,7 +100,7 @@ def nightly() -> None:
 
     @task(**WRITER, trigger_rule="all_done")
     def finish(run: dict[str, Any]) -> None:
-        """Write and log the run report, let the lock go. Runs after red nights too."""
+        """Send the alerts of a published night, write and log the run report. Runs after red nights too."""
         from stockbook import airflow_steps
 
         airflow_steps.finish(run["run_id"])

@@ -1,5 +1,6 @@
 """Alerts: rules are read or refused, figures raise them, and each stands once until it clears."""
 
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -243,8 +244,9 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     con.execute(
         "insert into staging.flickrocket_prices_history (account, price_id, market_type, market_code, amount_minor, "
         "is_valid, _version, _valid_from, _valid_to) values ('main', 1, 'currency', 'EUR', 1000, true, 1, ?, ?), "
-        "('main', 1, 'currency', 'EUR', 1250, true, 2, ?, null)",
-        [at("2025-03-01"), at("2025-03-09"), at("2025-03-09")],
+        "('main', 1, 'currency', 'EUR', 1250, true, 2, ?, null), "
+        "('main', 2, 'currency', 'EUR', 0, true, 1, ?, ?), ('main', 2, 'currency', 'EUR', 900, true, 2, ?, null)",
+        [at("2025-03-01"), at("2025-03-09"), at("2025-03-09")] * 2,
     )
     con.execute(
         "insert into staging.stock_levels (account, variant_id, snapshot_date, snapshot_at, quantity, "
@@ -269,6 +271,12 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     assert found["reconciliation_pieces", ""][:2] == (3, 1)
     assert found["reconciliation_value", ""][:2] == (37.5, 1)
     assert found["price_change", "FlickRocket price 1 EUR, version 2"] == (0.25, 1, "10.00 to 12.50")
+    free = "FlickRocket price 2 EUR, version 2"
+    assert found["price_change", free] == (math.inf, 1, "0.00 to 9.00")
+    jumped = Rule(rule="jumped", measure="price_change", above=0.3)
+    assert rules.message(jumped, Figure("main", "price_change", free, "0.00 to 9.00", math.inf, 1, 26)) == (
+        "FlickRocket price 2 EUR, version 2 changed without bound, from 0.00 to 9.00 (above 30.0%)."
+    )
     assert found["problem_hours", "order overdue"][0] == 72
     assert found["listing_age_hours", "orders"][0] == 0
 

@@ -4,11 +4,13 @@ import gzip
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -503,6 +505,43 @@ def test_a_sender_that_hangs_up_or_dawdles_leaves_nothing(
 
     assert line.status(hooks.fulfillment_cz(5_003)) == 200
     assert [event.event_key[:8] for event in arrived()] == ["0000138a", "0000138b"]
+
+
+def test_a_body_that_never_ends_is_given_up() -> None:
+    """A sender that stops in the middle of its body is answered 408 after a while, and one that hangs up not at all."""
+    import asyncio
+
+    from stockbook.webhooks.request import Gone, Refused, read_body
+
+    async def stops() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def hangs_up() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(read_body(stops, 100, seconds=0.01))
+    assert refused.value.status == 408
+    with pytest.raises(Gone):
+        asyncio.run(read_body(hangs_up, 100))
+
+
+def test_what_cannot_be_stored_is_answered_503_until_it_can(tmp_path: Path) -> None:
+    """No 200 without the disk: the sender is told to come again, the receiver stays up and says that it is unwell."""
+    environ = hooks.variables(tmp_path / "home")
+    file = tmp_path / "home" / "state" / "inbox.db"
+    with receiving(environ, tmp_path) as found, found.line() as line, closing(sqlite3.connect(file)) as inbox:
+        inbox.isolation_level = None
+        assert line.status(hooks.fulfillment_cz(1)) == 200
+        inbox.execute("alter table inbox_event rename to elsewhere")
+        assert line.send(hooks.fulfillment_cz(2))[:2] == (503, b'{"status":"refused"}')
+        assert requests.get(f"{found.url}/health", timeout=10).status_code == 503
+        inbox.execute("alter table elsewhere rename to inbox_event")
+        assert line.status(hooks.fulfillment_cz(2)) == 200
+        assert requests.get(f"{found.url}/health", timeout=10).status_code == 200
+        assert inbox.execute("select count(*) from inbox_event").fetchall() == [(2,)]
+    assert "Traceback" not in found.log.read_text()
 
 
 def test_requests_at_the_same_time_all_arrive(receiver: Receiving, arrived: Callable[[], list[InboxEvent]]) -> None:

@@ -34,6 +34,8 @@ OBSERVED = {
     "fct_price": "versions of prices as nights saw them",
     "fct_currency_rate": "the source lists the day's rates only; the latest are compared below",
     "fct_stock_movement_version": "versions of ledger rows as nights saw them",
+    "fct_stock_balance_version": "stock as nights knew it",
+    "fct_stock_revision": "what nights changed of it",
     "fct_stock_reconciliation": "one snapshot a night; the latest is compared below",
     "fct_order_event": "events from polls; those from movements are compared below",
     "fct_fulfillment": "milestones from polls; those from movements are compared below",
@@ -148,7 +150,7 @@ def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
     notes = [note for step in report.read(folder(three.settings, "run3")).steps for note in step.notes]
 
     assert sorted(standing) == sorted(tuple(alert) for alert in expected)
-    assert standing
+    assert raised  # the day before the second night was too late too often; it cleared since
     assert {at for _, at, _ in raised} <= {FIRST, SECOND, THIRD}
     assert all(is_new == (at == THIRD) for _, at, is_new in raised)
     assert sum(note.startswith("alert: ") for note in notes) == sum(is_new for *_, is_new in raised)

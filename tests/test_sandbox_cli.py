@@ -72,3 +72,16 @@ def test_a_wrong_option_is_one_sentence(words: list[str], sentence: str) -> None
     assert result.exit_code == 2
     assert sentence in result.output
     assert result.output.count("\n") == 1
+
+
+def test_the_worked_examples_are_a_shop(tmp_path: Path) -> None:
+    """``--shop examples`` is the page's ledger: the late receipt of ten comes between the two nights."""
+    told = {}
+    for at in ("2025-03-10T02:15:00", "2025-06-10T02:15:00"):
+        out = tmp_path / "truth.json"
+        result = CliRunner().invoke(app, ["truth", "--shop", "examples", "--at", at, "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        told[at[:10]] = json.loads(out.read_text())["counts"]
+    first, second = told["2025-03-10"], told["2025-06-10"]
+    assert (second["movements"] - first["movements"], second["quantity"] - first["quantity"]) == (1, 10)
+    assert first["variants"] == second["variants"] > 20

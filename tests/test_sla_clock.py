@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from models_stand_in import PRAGUE
 from order_rows import Orders, Seen, at, utc
 from stockbook.sla.calendar import Hours, public_holidays
-from stockbook.valuation import wall_clock
+from stockbook.valuation import ledger, wall_clock
+from stockbook.valuation.policy import ValuationPolicy
 
 # metrics.md section 2: cut-off 12:00, no handling days, dispatch until 18:00
 EXAMPLES = {
@@ -163,7 +164,11 @@ def test_movements_have_one_instant_in_both_halves_of_the_warehouse() -> None:
         "select m.account, m.movement_id, m.created_at, o.moved_at_utc from staging.movements as m "
         "join intermediate.order_movement as o using (account, movement_id) order by all"
     ).fetchnumpy()
-    valued = wall_clock.to_utc(rows["created_at"], rows["account"], rows["movement_id"], PRAGUE)
+    hours = ledger.prepare(orders.con, ValuationPolicy(), PRAGUE)
+    passes = orders.con.execute(
+        "select is_second_pass from valuation_ledger order by account, movement_id"
+    ).fetchnumpy()
+    valued = wall_clock.to_utc(rows["created_at"], passes["is_second_pass"], hours.spans)
 
     assert len(valued) == 120
     assert rows["moved_at_utc"].tolist() == valued.tolist()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from models_stand_in import POLICY, PRAGUE
+from models_stand_in import MODELS, POLICY, PRAGUE
 from order_rows import Orders, at, utc
+from stockbook.declarations import Check, load
 from stockbook.errors import ConfigError
 from stockbook.sla import calendar, policy, program, statuses
 
@@ -120,6 +121,38 @@ def test_a_calendar_that_ends_too_early_leaves_the_promise_unknown(tmp_path: Pat
         "covered": ("on_time", utc("2025-03-05 18:00")),
         "beyond": ("unknown", None),
     }
+
+
+def test_a_policy_that_reads_well_and_fits_no_order_is_named(tmp_path: Path) -> None:
+    """Rules for a method or account nobody has, orders before the first version: line, field, and nothing stops."""
+    orders = Orders()
+    orders.con.execute("insert into staging.deliveries (account, delivery_id, name) values ('main', 8, 'Courier')")
+    orders.order("a", "2025-03-04 09:00", out="2025-03-04 10:00", delivery_id=8)
+    orders.order("b", "2025-03-06 09:00", out="2025-03-06 10:00", delivery_id=8)
+    late_start = TWO_VERSIONS.replace(
+        "  - version: standard-1\n", "  - version: standard-1\n    valid_from: 2025-03-05\n"
+    )
+    where = folder(tmp_path, late_start)
+
+    orders.build("2025-03-20", policy_dir=where)
+    found = program.notes(orders.con, program.read(where))
+
+    assert [note.split(": ")[0] for note in found] == [
+        "sla.yml line 9, versions[0].overrides[0].delivery_id",
+        "sla.yml line 10, versions[0].overrides[1].account",
+        "sla.yml line 11, versions[0].overrides[2].account",
+        "sla.yml line 12, versions[1].valid_from",
+    ]
+    assert "the warehouse lists no delivery method 7" in found[0]
+    assert "1 orders were created before 2025-03-05" in found[-1]
+    bad = {check.name: orders.con.execute(check.rows).fetchall() for check in _checks() if check.rows}
+    assert bad["every order has a policy"] == [("main", "a")]
+    assert [row[1] for row in bad["a rule of the policy is for a delivery method that exists"]] == [7, 7]
+    assert bad["the calendar covers every promise"] == []
+
+
+def _checks() -> list[Check]:
+    return [check for check in load(MODELS)["marts.fct_fulfillment"].checks if check.severity == "warn"]
 
 
 def test_exceptions_open_and_close_days(tmp_path: Path) -> None:

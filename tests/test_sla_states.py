@@ -450,8 +450,32 @@ def test_the_backlog_sorts_what_has_not_left() -> None:
 
 _hours = st.integers(min_value=0, max_value=200)
 _statuses = st.sampled_from([*PROGRESS, "teleported"])
+_events = st.sampled_from(
+    [
+        "OrderCreated",
+        "OrderUpdated",
+        "OrderCanceled",
+        "OrderPushedToExpedition",
+        "OrderPacked",
+        "OrderReturned",
+        "OrderNotSent",
+        "OrderSent",
+        "OrderDelivered",
+        "OrderRestored",
+        "OrderStatusChangedToWaitingForStorage",
+        "OrderStatusChangedToCreated",
+        "OrderDeliveryChanged",
+        "OrderTeleported",
+    ]
+)
+# also before the creation and after now
+_any_hour = st.integers(min_value=-30, max_value=500)
 _lives = st.lists(
-    st.tuples(st.lists(st.tuples(_statuses, st.booleans(), _hours), min_size=1, max_size=5), st.none() | _hours),
+    st.tuples(
+        st.lists(st.tuples(_statuses, st.booleans(), _hours), min_size=1, max_size=5),
+        st.none() | _any_hour,
+        st.lists(st.tuples(_events, st.none() | st.booleans(), _any_hour), max_size=5),
+    ),
     min_size=20,
     max_size=20,
 )
@@ -462,18 +486,20 @@ _lives = st.lists(
 @given(_lives, st.sampled_from(["stock_out", "packed", "sent", "delivered"]), st.sampled_from(["assume_none", "widen"]))
 def test_whatever_happens_every_order_has_one_state(
     tmp_path_factory: pytest.TempPathFactory,
-    lives: list[tuple[list[tuple[str, bool, int]], int | None]],
+    lives: list[tuple[list[tuple[str, bool, int]], int | None, list[tuple[str, bool | None, int]]]],
     stop_event: str,
     unseen_waits: str,
 ) -> None:
-    """Any life of an order gives one latest cycle, one of six states, and intervals the right way round."""
+    """Any life and any events of an order give one latest cycle, one of six states, intervals the right way round."""
     orders = Orders()
     start = at("2025-03-03 09:00")
-    for number, (life, left) in enumerate(lives):
+    for number, (life, left, events) in enumerate(lives):
         polls = sorted((start + timedelta(hours=1 + hours), status, held) for status, held, hours in life)
         seen = [Seen(status, moment.isoformat(), on_hold=held) for moment, status, held in polls]
         out = (start + timedelta(hours=left)).isoformat() if left is not None else None
         orders.order(f"o{number}", start.isoformat(), *seen, out=out)
+        for event_type, on_hold, hours in events:
+            orders.event(f"o{number}", event_type, (start + timedelta(hours=hours)).isoformat(), on_hold=on_hold)
     folder = policy_folder(tmp_path_factory.mktemp("policy"), stop_event=stop_event, unseen_waits=unseen_waits)
 
     found = orders.fulfillment("2025-03-20", folder)

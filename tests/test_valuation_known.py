@@ -83,6 +83,10 @@ def at_night(day: int) -> datetime:
     return datetime(2025, 3, 1, 2, 15) + timedelta(days=day)
 
 
+def wall(day: int) -> str:
+    return (datetime(2025, 3, 1) + timedelta(days=day)).isoformat(sep=" ")
+
+
 @dataclass(frozen=True)
 class Form:
     """A form of a movement and the days from and to which it was known."""
@@ -105,7 +109,12 @@ def histories(draw: st.DrawFn) -> tuple[list[Form], Defaults]:
         until = None if fate == "stays" else max(seen, move.day + 1) + draw(st.integers(1, 4))
         forms.append(Form(move, seen, until, first_load))
         if fate == "changes":
-            other = replace(move, quantity=draw(st.integers(0, 12)), price=draw(st.sampled_from([None, Decimal(3)])))
+            other = replace(
+                move,
+                quantity=draw(st.integers(0, 12)),
+                price=draw(st.sampled_from([None, Decimal(3)])),
+                at=draw(st.sampled_from([move.at, move.at, max(0, move.at - 2)])),
+            )
             assert until is not None
             forms.append(Form(other, until, None))
     return forms, defaults
@@ -116,7 +125,11 @@ def fill(shop: Known, forms: list[Form], defaults: Defaults) -> None:
     for form in forms:
         move = form.move
         if move.id in first:
-            shop.change(move.id, at_night(form.known_from), quantity=move.quantity, unit_price=move.price)
+            told = wall(move.day)
+            shop.change(
+                move.id, at_night(form.known_from), quantity=move.quantity, unit_price=move.price, created_text=told
+            )
+            shop.con.execute("update staging.movements set created_at = ? where movement_id = ?", [told, move.id])
             continue
         first[move.id] = form
         shop.move(
@@ -124,7 +137,7 @@ def fill(shop: Known, forms: list[Form], defaults: Defaults) -> None:
             move.variant,
             move.direction,
             move.quantity,
-            datetime(2025, 3, 1).__add__(timedelta(days=move.day)).isoformat(sep=" "),
+            wall(move.day),
             damaged=move.damaged,
             price=move.price,
             extra=move.extra,

@@ -18,7 +18,7 @@ from reference_valuation import Move
 from stockbook.valuation import stored
 from stockbook.valuation.fingerprints import tied
 from stockbook.valuation.program import FACTS, INPUT
-from stockbook.warehouse.build import _run
+from stockbook.warehouse.build import run_step
 from stockbook.warehouse.programs import BuildContext
 from test_valuation_program import PRAGUE, Shop, with_settings
 from test_valuation_replay import Defaults
@@ -48,7 +48,7 @@ class Nights(Shop):
     def value(self, run_id: str, as_of: datetime, full_refresh: bool) -> None:
         context = BuildContext(as_of, run_id, PRAGUE, self.policy_dir, self.tables, full_refresh)
         for step in self.steps[:2]:
-            _run(self.con, step, context)
+            run_step(self.con, step, context)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every fact, and the fingerprints, whatever their order in the file."""

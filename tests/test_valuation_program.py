@@ -16,7 +16,7 @@ from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.staging.tables import create_all
 from stockbook.valuation import batches, policy
-from stockbook.warehouse.build import _run
+from stockbook.warehouse.build import run_step
 from stockbook.warehouse.models import steps
 from stockbook.warehouse.programs import BuildContext
 from test_valuation_replay import NEAR, Defaults, in_order
@@ -117,7 +117,7 @@ class Shop:
         self.con.execute("delete from meta.current_run")
         self.con.execute("insert into meta.current_run values ('run-1', ?, 'Europe/Prague')", [as_of])
         for step in self.steps:
-            _run(self.con, step, context)
+            run_step(self.con, step, context)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.execute(sql).fetchall()

@@ -149,3 +149,39 @@ def test_slow_movers_know_pace_and_turnover() -> None:
     ]
     assert shop.broken() == {}
     shop.con.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        (
+            "update reports.stock_movements_monthly set average_bare_issues = average_bare_issues + 0.000000000001",
+            "opening and what moved is closing",
+        ),
+        ("update reports.stock_movements_monthly set fifo_bare_receipts = null", "opening and what moved is closing"),
+        (
+            "update reports.stock_movements_monthly set closing_value = closing_value + 1, opening_value = null "
+            "where month = '2025-02-01'",
+            "closing is the stock of the month's last day",
+        ),
+        ("delete from reports.stock_ageing where variant_id = 9", "ages add up to the balance"),
+        (
+            "update reports.cogs_monthly set fifo_bare_settlement = fifo_bare_settlement + 1 "
+            "where month = '2025-03-01'",
+            "booked and settled is final",
+        ),
+        (
+            "update reports.cogs_monthly set average_bare_dispatched = 0, average_bare_cogs_final = 0",
+            "dispatches cost what the issues did",
+        ),
+        ("delete from reports.slow_movers where variant_id = 9", "every variant on hand is listed at its value"),
+    ],
+)
+def test_a_broken_identity_of_a_report_is_found(quarter: Shop, damage: str, check: str) -> None:
+    """Each check of the reports finds rows once its identity is broken on purpose."""
+    quarter.con.execute("begin")
+    try:
+        quarter.con.execute(damage)
+        assert check in quarter.broken()
+    finally:
+        quarter.con.execute("rollback")

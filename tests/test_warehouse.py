@@ -111,6 +111,23 @@ def test_ctes_and_functions_are_no_tables() -> None:
     assert reads_of(sql, "t") == {"staging.orders", "marts.x"}
 
 
+def test_a_table_may_become_a_view_and_a_view_a_table(
+    models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock
+) -> None:
+    """A warehouse built by an earlier version, where a model was of the other kind, is built all the same."""
+    for number, (a, b) in enumerate((("table", "view"), ("view", "table"), ("table", "view"))):
+        folder = models.parent / f"version{number}"
+        folder.mkdir()
+        (folder / "meta").symlink_to(models / "meta")
+        declare(folder, "marts", "a", f"select {number} as n", kind=a)
+        declare(folder, "marts", "b", f"select {number} + 10 as n", kind=b)
+        build(con, folder, context(declarations.load(folder)), clock, Silent())
+
+        assert con.execute("select a.n, b.n from marts.a, marts.b").fetchall() == [(number, number + 10)]
+
+    assert con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall() == [("a",)]
+
+
 def test_a_failing_model_changes_nothing(models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock) -> None:
     """The marts and the run they are of stay as they were, and the model is named."""
     declare(models, "marts", "a", "select 1 as n")

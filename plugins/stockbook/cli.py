@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -291,15 +292,21 @@ def setup(
     port: Annotated[int, typer.Option(help="Port of Airflow's web page and API.")] = 8080,
 ) -> None:
     """Make an Airflow home for this project: configuration, database, the writer's pool."""
+    from stockbook import declarations
     from stockbook.airflow_home import prepare
+    from stockbook.inbox import Inbox
     from stockbook.settings import PROJECT
     from stockbook.sources import sliced
-    from stockbook.valuation import replay
+    from stockbook.valuation.program import warm_up
+    from stockbook.warehouse.programs import BuildContext
 
     chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
     prepare(chosen, port)
+    settings = Settings.load()
+    Inbox.open(settings.inbox_url).close()  # makes or migrates its tables
+    tables = declarations.load(settings.models_dir)
     # compiled once here, so that the first night does not
-    replay.warm_up()
+    warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
     sliced.warm_up()
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")

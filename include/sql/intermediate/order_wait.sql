@@ -10,6 +10,72 @@ current_run as (
 ),
 
 -- few orders ever stood still: everything below is asked of those only
+seen as (
+
+    select
+        order_no,
+        cycle_no,
+        unnest([
+            case when is_created_on_hold then 'created_on_hold' end,
+            case when is_hold_set then 'hold_set' end,
+            case when is_released then 'released' end,
+            case when is_sent_back then 'sent_back' end,
+            case when is_waiting then 'waiting_for_storage' end,
+            case when is_stock_ready then 'stock_ready' end,
+            case when is_problem_begun then 'problem_began' end,
+            case when is_problem_ended then 'problem_ended' end
+        ]) as event_type,
+        after_utc,
+        at_utc
+    from intermediate.order_poll_cycle
+    where
+        is_created_on_hold
+        or is_hold_set
+        or is_released
+        or is_sent_back
+        or is_waiting
+        or is_stock_ready
+        or is_problem_begun
+        or is_problem_ended
+
+),
+
+told as (
+
+    select
+        order_no,
+        cycle_no,
+        cast(event_type as varchar) as event_type,
+        after_utc,
+        at_utc
+    from intermediate.order_webhook_cycle
+    where event_type in ('created_on_hold', 'hold_set', 'released', 'sent_back', 'waiting_for_storage')
+
+),
+
+witnessed as (
+
+    select
+        order_no,
+        cycle_no,
+        event_type,
+        after_utc,
+        at_utc,
+        'poll' as evidence
+    from seen
+    where event_type is not null
+    union all
+    select
+        order_no,
+        cycle_no,
+        event_type,
+        after_utc,
+        at_utc,
+        'webhook' as evidence
+    from told
+
+),
+
 events as (
 
     select
@@ -26,23 +92,12 @@ events as (
             else 'problem'
         end as kind,
         e.event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
-        coalesce(e.occurred_after_utc, e.occurred_at_utc) as after_utc,
-        e.occurred_at_utc as at_utc,
+        e.after_utc,
+        e.at_utc,
         e.evidence
-    from intermediate.order_event as e
+    from witnessed as e
     inner join intermediate.order_key as k
         on e.order_no = k.order_no
-    where
-        e.event_type in (
-            'created_on_hold',
-            'hold_set',
-            'released',
-            'sent_back',
-            'waiting_for_storage',
-            'stock_ready',
-            'problem_began',
-            'problem_ended'
-        )
 
 ),
 

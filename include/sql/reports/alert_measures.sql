@@ -251,13 +251,17 @@ price_changes as (
         s.subject || ', version ' || cast(s.version_no as varchar) as subject,
         cast(cast(s.previous_price as decimal(20, 2)) as varchar) || ' to '
         || cast(cast(s.price as decimal(20, 2)) as varchar) as detail,
-        abs(cast(s.price as double) / cast(s.previous_price as double) - 1) as value,
+        -- what was free and is not has changed without bound
+        case
+            when s.previous_price = 0 then cast('infinity' as double)
+            else abs(cast(s.price as double) / cast(s.previous_price as double) - 1)
+        end as value,
         1 as basis,
         date_diff('second', s.valid_from, r.as_of) / 3600.0 as age_hours
     from stepped as s
     cross join current_run as r
     where
-        s.previous_price > 0
+        s.previous_price >= 0
         and s.price is distinct from s.previous_price
         and s.price is not null
         and s.valid_from <= r.as_of

@@ -31,11 +31,16 @@ keys as (
 lines as (
 
     select
-        account,
-        order_id,
-        variant_id,
-        quantity
-    from marts.fct_order_line
+        l.account,
+        l.order_id,
+        c.variant_id,
+        l.quantity
+    from staging.order_lines as l
+    left join intermediate.variant_code as c
+        on
+            l.account = c.account
+            and l.code = c.code
+    where l._deleted_at is null
 
 ),
 

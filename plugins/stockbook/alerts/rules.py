@@ -160,7 +160,8 @@ def _told(measure: Measure, figure: Figure) -> str:
         case "unmapped_status":
             return f"{value:,.0f} orders have the status {figure.subject!r}, which statuses.yml does not map"
         case "price_change":
-            return f"{figure.subject} changed by {value:.1%}, from {figure.detail}"
+            by = "without bound" if math.isinf(value) else f"by {value:.1%}"
+            return f"{figure.subject} changed {by}, from {figure.detail}"
         case "quarantine_rows":
             return f"{value:,.0f} rows of {figure.subject} are in quarantine"
         case "listing_age_hours":

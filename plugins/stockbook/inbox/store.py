@@ -1,5 +1,6 @@
 """The inbox as receivers and the drain use it."""
 
+import asyncio
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
@@ -70,11 +71,22 @@ class Inbox:
 
         Events that wait at the same time share one commit. Raises InboxUnavailable when too many wait already.
         """
+        told: Future[None] = Future()
+        self._writing().append(arrival, told)
+        return told
+
+    async def arrive(self, arrival: Arrival) -> None:
+        """The same for an event loop: returns once the event is on the disk. Raises InboxUnavailable."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writing().append(arrival, told)
+        await told
+
+    def _writing(self) -> GroupWriter:
         if self._writer is None:
             with self._lock:  # the thread begins with the first event: the drain needs none
                 if self._writer is None:
                     self._writer = GroupWriter(self._engine)
-        return self._writer.append(arrival)
+        return self._writer
 
     def pending(self, after_id: int = 0, limit: int = 1_000) -> list[InboxEvent]:
         """

@@ -3,16 +3,22 @@ Group commit: one thread writes what many requests wait for.
 
 A commit costs a sync of the disk, and one sync can carry any number of events. While it is under way the
 next ones gather; they go together in the next transaction. Nobody waits longer than two syncs.
+
+The events of a commit go to the database as one statement with one parameter, their JSON: a statement each would
+hand the interpreter's lock back and forth as often, and the requests that gather meanwhile need it.
 """
 
+import asyncio
+import json
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import UTC, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stockbook.errors import InboxUnavailable
@@ -24,9 +30,12 @@ WAITING_MOST = 10_000
 """Events that may wait for their commit; more are refused, and their senders try again."""
 
 _BATCH_MOST = 1_000
+_GATHER_SECONDS = 0.002
+_ALONE = 2
 _MERGE_LOCK = 0x4D65726765  # any number that is ours
 
-_Waiting = tuple[Arrival, "Future[None]"]
+_Told = Future[None] | asyncio.Future[None]
+_Waiting = tuple[Arrival, _Told]
 
 
 class GroupWriter:
@@ -36,31 +45,29 @@ class GroupWriter:
         """Start the thread."""
         self._engine = engine
         self._dialect = engine.dialect.name
-        made = sqlite.insert(InboxRow) if self._dialect == "sqlite" else postgresql.insert(InboxRow)
-        self._insert = made.on_conflict_do_nothing(index_elements=["source", "account", "event_key"])
+        self._insert = _insert(self._dialect, merging=False)
+        self._merge = _insert(self._dialect, merging=True)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_MOST)
         self._closed = False
         self._entry = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="stockbook-inbox", daemon=True)
         self._thread.start()
 
-    def append(self, arrival: Arrival) -> "Future[None]":
+    def append(self, arrival: Arrival, told: _Told) -> None:
         """
-        Take an event; the future is done when it is on the disk, or holds the error that kept it from there.
+        Take an event; ``told`` is done when it is on the disk, or holds the error that kept it from there.
 
         Raises InboxUnavailable when the inbox is closed or too many events wait already.
         """
-        future: Future[None] = Future()
         with self._entry:
             if self._closed:
                 raise InboxUnavailable("The inbox is closed: open it again.")
             try:
-                self._queue.put_nowait((arrival, future))
+                self._queue.put_nowait((arrival, told))
             except queue.Full:
                 raise InboxUnavailable(
                     f"{WAITING_MOST} events wait for their commit already: the sender must try again."
                 ) from None
-        return future
 
     def close(self) -> None:
         """Write what waits and stop."""
@@ -71,8 +78,12 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
+        size = 0
         while (first := self._queue.get()) is not None:
-            batch = [first]
+            if size > _ALONE:
+                # where several came together the last time, a moment brings several more; one alone need not wait
+                time.sleep(_GATHER_SECONDS)
+            batch: list[_Waiting] = [first]
             last = False
             while len(batch) < _BATCH_MOST and not last:
                 try:
@@ -82,6 +93,7 @@ class GroupWriter:
                 last = more is None
                 if more is not None:
                     batch.append(more)
+            size = len(batch)
             self._write(batch)
             if last:
                 return
@@ -97,51 +109,128 @@ class GroupWriter:
                 for one in batch:
                     self._write([one])
                 return
-            for _, future in batch:
-                future.set_exception(InboxUnavailable(f"The inbox could not be written: {type(error).__name__}."))
+            _tell(batch, InboxUnavailable(f"The inbox could not be written: {type(error).__name__}."))
         else:
-            for _, future in batch:
-                future.set_result(None)
+            _tell(batch, None)
 
     def _store(self, con: Connection, arrivals: Sequence[Arrival]) -> None:
-        keyed = [_row(arrival, arrival.event_key) for arrival in arrivals if not arrival.merge_seconds]
+        keyed = [_values(arrival, arrival.event_key) for arrival in arrivals if not arrival.merge_seconds]
         if keyed:
-            con.execute(self._insert, keyed)
-        merging = [arrival for arrival in arrivals if arrival.merge_seconds]
-        if merging and self._dialect == "postgresql":
-            # SQLite has one writer; here two receivers could look at the same time and both find nothing
-            con.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MERGE_LOCK})
-        for arrival in merging:
-            if not _is_waiting(con, arrival):
-                stamp = int(arrival.received_at_utc.astimezone(UTC).timestamp() * 1_000_000)
-                con.execute(self._insert, [_row(arrival, f"{arrival.event_key}-{stamp}")])
+            con.execute(self._insert, {"rows": _json(keyed)})
+        merging = _distinct([arrival for arrival in arrivals if arrival.merge_seconds])
+        if merging:
+            if self._dialect == "postgresql":
+                # SQLite has one writer; here two receivers could look at the same time and both find nothing
+                con.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MERGE_LOCK})
+            con.execute(self._merge, {"rows": _json([_merging_values(arrival) for arrival in merging])})
 
 
-def _is_waiting(con: Connection, arrival: Arrival) -> bool:
-    found = con.scalar(
-        select(InboxRow.id)
-        .where(
-            InboxRow.source == arrival.source,
-            InboxRow.account == arrival.account,
-            InboxRow.event_key > f"{arrival.event_key}-",
-            InboxRow.event_key < f"{arrival.event_key}.",  # the character after the hyphen
-            InboxRow.drained_at_utc.is_(None),
-            InboxRow.received_at_utc >= arrival.received_at_utc - timedelta(seconds=arrival.merge_seconds),
-        )
-        .limit(1)
-    )
-    return found is not None
+def _tell(batch: Sequence[_Waiting], error: InboxUnavailable | None) -> None:
+    """Tell everybody who waits; an event loop is woken once for all of its own."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for _, told in batch:
+        if isinstance(told, asyncio.Future):
+            loops.setdefault(told.get_loop(), []).append(told)
+        elif error is None:
+            told.set_result(None)
+        else:
+            told.set_exception(error)
+    for loop, waiting in loops.items():
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, waiting, error)
 
 
-def _row(arrival: Arrival, event_key: str) -> dict[str, object]:
-    return {
-        "source": arrival.source,
-        "account": arrival.account,
-        "event_key": event_key,
-        "event_type": arrival.event_type,
-        "subject_kind": arrival.subject_kind,
-        "subject_id": arrival.subject_id,
-        "occurred_text": arrival.occurred_text,
-        "received_at_utc": arrival.received_at_utc,
-        "payload": arrival.payload,
-    }
+def _settle(waiting: Sequence[asyncio.Future[None]], error: InboxUnavailable | None) -> None:
+    for told in waiting:
+        if told.done():
+            continue  # cancelled: its sender hung up
+        if error is None:
+            told.set_result(None)
+        else:
+            told.set_exception(error)
+
+
+_COLUMNS = [name for name in Arrival.__slots__ if name != "merge_seconds"]
+
+
+def _insert(dialect: str, merging: bool) -> TextClause:
+    """Store events given as JSON, an array each; known keys are passed over, as is what merges with a waiting one."""
+    is_sqlite = dialect == "sqlite"
+    rows = "json_each(:rows) as events" if is_sqlite else "json_array_elements(cast(:rows as json)) as events(value)"
+
+    def value(place: int, name: str) -> str:
+        found = f"events.value ->> {place}"
+        # SQLite keeps times as text, in SQLAlchemy's form
+        return f"cast({found} as timestamp)" if name in ("received_at_utc", "since") and not is_sqlite else found
+
+    chosen = ", ".join(value(place, name) for place, name in enumerate(_COLUMNS))
+    # an aggregate and not "not exists", whose planner may read the whole table for each event: there is one index
+    # that finds an event by its key
+    unless = f"""
+        coalesce((
+            select max(
+                case
+                    when waiting.drained_at_utc is null
+                        and waiting.received_at_utc >= {value(len(_COLUMNS) + 2, "since")} then 1
+                    else 0
+                end
+            )
+            from {InboxRow.__tablename__} as waiting
+            where waiting.source = {value(0, "source")}
+                and waiting.account = {value(1, "account")}
+                and waiting.event_key > {value(len(_COLUMNS), "after_key")}
+                and waiting.event_key < {value(len(_COLUMNS) + 1, "before_key")}
+        ), 0) = 0"""
+    return text(f"""
+        insert into {InboxRow.__tablename__} ({", ".join(_COLUMNS)})
+        select {chosen}
+        from {rows}
+        where {unless if merging else "true"}
+        on conflict (source, account, event_key) do nothing
+    """)
+
+
+def _distinct(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Without those that merge with an earlier one of the same commit: the statement sees only earlier commits."""
+    kept: dict[tuple[str, str, str], Arrival] = {}
+    found = []
+    for arrival in arrivals:
+        key = (arrival.source, arrival.account, arrival.event_key)
+        before = kept.get(key)
+        since = arrival.received_at_utc - timedelta(seconds=arrival.merge_seconds)
+        if before is None or before.received_at_utc < since:
+            kept[key] = arrival
+            found.append(arrival)
+    return found
+
+
+def _values(arrival: Arrival, event_key: str) -> list[str | None]:
+    return [
+        arrival.source,
+        arrival.account,
+        event_key,
+        arrival.event_type,
+        arrival.subject_kind,
+        arrival.subject_id,
+        arrival.occurred_text,
+        _stored(arrival.received_at_utc),
+        arrival.payload,
+    ]
+
+
+def _merging_values(arrival: Arrival) -> list[str | None]:
+    digest, received = arrival.event_key, arrival.received_at_utc
+    return [
+        *_values(arrival, f"{digest}-{int(received.timestamp() * 1_000_000)}"),
+        f"{digest}-",
+        f"{digest}.",  # the character after the hyphen
+        _stored(received - timedelta(seconds=arrival.merge_seconds)),
+    ]
+
+
+def _stored(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _json(rows: list[list[str | None]]) -> str:
+    return json.dumps(rows, ensure_ascii=False)

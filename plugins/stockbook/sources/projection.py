@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -278,10 +279,13 @@ class Projection:
 
 def texts_in(lines: bytes, field: str) -> Iterable[str]:
     """The texts that rows of NDJSON have in a first-level field."""
-    only: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-        msgspec.defstruct("Only", [("value", str | int | float | bool | None, None)], rename={"value": field})
-    )
-    return (value for row in only.decode_lines(lines) if isinstance(value := row.value, str) and value)
+    return (value for row in _only(field).decode_lines(lines) if isinstance(value := row.value, str) and value)
+
+
+@cache
+def _only(field: str) -> "msgspec.json.Decoder[Any]":
+    kind = msgspec.defstruct("Only", [("value", str | int | float | bool | None, None)], rename={"value": field})
+    return msgspec.json.Decoder(kind)
 
 
 def _give(compiled: Compiled, rows: list[Any], given: Mapping[str, int] | None) -> None:

@@ -22,13 +22,16 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> None:
+def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], table: Table) -> None:
     """
-    Read a listing's pages into the temporary view ``landed``: ``_row`` (order of arrival), the wire's members as text.
+    Read what ``table``, one of those a listing feeds, needs of the listing's pages into the temporary view ``landed``:
+    ``_row`` (order of arrival), the wire's members as text.
 
-    Where a key came more than once only its last delivery stays.
+    Where a key came more than once only its last delivery stays; the first table of the listing decides, and is read
+    first. A table at a time: unwrapping what it needs is the cost of reading, all lists of all rows at once the memory.
     """
     members = tree(fed).members()
+    needed = ", ".join(f'"{name}"' for name in tree([table]).members())
     if files:
         listed = ", ".join(quoted(str(file)) for file in files)
         columns = ", ".join(f"{quoted(name)}: {quoted(type_)}" for name, type_ in members.items())
@@ -36,7 +39,7 @@ def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Tab
         longest = min(LARGEST_ROW, max(map(size_of_lines, files)) + 1)
         con.execute(f"""
             create or replace temp table landed_rows as
-            select *
+            select {needed}
             from read_ndjson([{listed}], columns = {{{columns}}}, compression = 'zstd',
                              maximum_object_size = {longest})
         """)
@@ -45,21 +48,27 @@ def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Tab
         con.execute(f"create or replace temp table landed_rows ({columns})")
     # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
     con.execute("create or replace temp view landed as select rowid as _row, * from landed_rows")
-    _keep_last_delivery(con, fed[0])
+    if table is fed[0]:
+        _find_superseded(con, table)
+    if con.execute("select 1 from superseded limit 1").fetchall():
+        con.execute("delete from landed_rows where rowid in (select _row from superseded)")
 
 
-def _keep_last_delivery(con: duckdb.DuckDBPyConnection, base: Table) -> None:
+def _find_superseded(con: duckdb.DuckDBPyConnection, base: Table) -> None:
+    """Make the temporary table ``superseded``: rows whose key came again after them."""
+    con.execute("create or replace temp table superseded (_row bigint)")
     if base.source is None or base.source.rows:
         return  # the listing feeds only tables of its arrays: their rows are made unique one by one
     keys = ", ".join(name for name in base.grain if name in base.columns and base.columns[name].paths)
     con.execute(f"create or replace temp view landed_keys as {rows_as_text(base, 'landed', ('_row',))}")
-    rows, distinct = con.execute(f"select count(*), count(distinct ({keys})) from landed_keys").fetchall()[0]
+    rows, distinct = con.execute(
+        f"select count(*), (select count(*) from (select distinct {keys} from landed_keys)) from landed_keys"
+    ).fetchall()[0]
     if rows != distinct:
         con.execute(f"""
-            delete from landed_rows where rowid in (
-                select _row from landed_keys
-                qualify row_number() over (partition by {keys} order by _row desc) > 1
-            )
+            insert into superseded
+            select _row from landed_keys
+            qualify row_number() over (partition by {keys} order by _row desc) > 1
         """)
     con.execute("drop view landed_keys")
 

@@ -106,13 +106,15 @@ def _load_listing(
     fed = of_listing(tables, manifest.api, manifest.listing)
     if not fed:
         raise LandingDamaged(f"No staging table is fed by {manifest.api}.{manifest.listing}, which {folder} holds.")
-    read_landed(con, [folder / page.file for page in manifest.pages], fed)
+    files = [folder / page.file for page in manifest.pages]
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
     whole = True
     for table in fed:
+        read_landed(con, files, fed, table)
         all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        _drop(con, ("landed",), ("landed_rows",))
         if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(con, base)
         counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
@@ -123,11 +125,17 @@ def _load_listing(
             base, whole = table, all_accepted
             con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
-    for name in ("landed", "accepted", "merged"):
-        con.execute(f"drop view if exists {name}")
-    for name in ("landed_rows", "typed", "refused", "merged_rows", "gone", "base_rows"):
-        con.execute(f"drop table if exists {name}")
+        _drop(con, ("accepted", "merged"), ("typed", "merged_rows"))
+    _drop(con, (), ("superseded", "refused", "gone", "base_rows"))
     return loaded
+
+
+def _drop(con: duckdb.DuckDBPyConnection, views: tuple[str, ...], tables: tuple[str, ...]) -> None:
+    # as soon as they are not needed: the memory of a load is that of its largest table
+    for name in views:
+        con.execute(f"drop view if exists {name}")
+    for name in tables:
+        con.execute(f"drop table if exists {name}")
 
 
 def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:

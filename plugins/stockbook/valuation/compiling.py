@@ -28,6 +28,7 @@ _SOURCES = (
     "receipt_cost.py",
     "receiving.py",
     "versions.py",
+    "words.py",
 )
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from stockbook.valuation import book, exact, money
 from stockbook.valuation.batches import Batch, named
-from stockbook.valuation.replay import COST_SOURCES, FIGURES, POOLS, Replay
+from stockbook.valuation.replay import BASES, COST_SOURCES, FIGURES, POOLS, Replay
 
 
 def facts(batch: Batch, found: Replay) -> dict[str, pa.Table]:
@@ -61,28 +61,33 @@ def _receipts(batch: Batch, found: Replay) -> pa.Table:
             "moved_date": _dates(batch.movements.day[rows]),
             "quantity": _ints(receipts.pieces),
         }
-        | {f"{name}_cost": money.values(receipts.high[:, n], receipts.low[:, n]) for n, name in enumerate(FIGURES)}
+        | _sums("cost", receipts.high, receipts.low)
     )
 
 
 def _issues(batch: Batch, found: Replay) -> pa.Table:
     issues = found.issues
     rows = _ints(issues.row)
-    columns = _of_rows(batch, rows) | {
-        "movement_id": batch.movement_id[rows],
-        "pool": named(_ints(issues.pool), POOLS),
-        "moved_date": _dates(batch.movements.day[rows]),
-        "quantity": _ints(issues.pieces),
-        "missing_cost_quantity": _ints(issues.missing),
-        "short_quantity": _ints(issues.left),
-    }
-    for figure, name in enumerate(FIGURES):
-        high, low = issues.cost_high[:, figure], issues.cost_low[:, figure]
-        more_high, more_low = issues.settled_high[:, figure], issues.settled_low[:, figure]
-        columns[f"{name}_cogs"] = money.values(high, low)
-        columns[f"{name}_settlement"] = money.values(more_high, more_low)
-        columns[f"{name}_cogs_final"] = money.values(*_sum(high, low, more_high, more_low))
-    return pa.table(columns)
+    settled = issues.settled_high, issues.settled_low
+    return pa.table(
+        _of_rows(batch, rows)
+        | {
+            "movement_id": batch.movement_id[rows],
+            "pool": named(_ints(issues.pool), POOLS),
+            "moved_date": _dates(batch.movements.day[rows]),
+            "quantity": _ints(issues.pieces),
+            "missing_cost_quantity": _ints(issues.missing),
+            "short_quantity": _ints(issues.left),
+        }
+        | _sums("cogs", issues.cost_high, issues.cost_low)
+        | _sums("settlement", *settled)
+        | _sums("cogs_final", *_sum(issues.cost_high, issues.cost_low, *settled))
+    )
+
+
+def _sums(what: str, high: Any, low: Any) -> dict[str, pa.Array]:
+    """A column per figure."""
+    return {f"{name}_{what}": column for name, column in zip(FIGURES, money.values(high, low), strict=True)}
 
 
 def _sum(high: Any, low: Any, more_high: Any, more_low: Any) -> tuple[Any, Any]:
@@ -104,10 +109,10 @@ def _allocations(batch: Batch, found: Replay) -> pa.Table:
         "receipt_id": pa.array(receipt_ids, mask=~is_covered),
         "quantity": _ints(slices.pieces),
     }
-    for basis, name in enumerate(("landed", "bare")):
-        high, low = slices.high[:, basis], slices.low[:, basis]
-        columns[f"unit_cost_{name}"] = money.units(_rates(high, low, slices.pieces))
-        columns[f"{name}_cost"] = money.values(high, low)
+    for basis, (name, cost) in enumerate(zip(BASES, money.values(slices.high, slices.low), strict=True)):
+        rates = _rates(slices.high[:, basis], slices.low[:, basis], slices.pieces)
+        columns[f"unit_cost_{name}"] = money.units(rates)
+        columns[f"{name}_cost"] = cost
     return pa.table(columns)
 
 
@@ -134,10 +139,7 @@ def _settlements(batch: Batch, found: Replay) -> pa.Table:
             "settled_date": _dates(batch.movements.day[receipt_rows]),
             "quantity": _ints(settlements.pieces),
         }
-        | {
-            f"{name}_settlement": money.values(settlements.high[:, n], settlements.low[:, n])
-            for n, name in enumerate(FIGURES)
-        }
+        | _sums("settlement", settlements.high, settlements.low)
     )
 
 
@@ -163,7 +165,7 @@ def _balances(batch: Batch, found: Replay) -> pa.Table:
             "quantity": _ints(balances.pieces),
             "missing_cost_quantity": _ints(balances.missing),
         }
-        | {f"{name}_value": money.values(balances.high[:, n], balances.low[:, n]) for n, name in enumerate(FIGURES)}
+        | _sums("value", balances.high, balances.low)
         | averages
     )
 
@@ -180,11 +182,11 @@ def _layers(batch: Batch, found: Replay) -> pa.Table:
         "quantity_left": _ints(left),
         "is_cost_missing": receipts.is_missing[at].astype(np.bool_),
     }
-    for basis, name in enumerate(("landed", "bare")):
-        unit, rest = receipts.unit[at, basis], receipts.remainder[at, basis]
-        up = ((2 * rest >= left) & (rest > 0)).astype(np.int64)
-        columns[f"unit_cost_{name}"] = money.units(unit + up)
-        low = (unit & exact.WORD_MASK) * left + rest
-        high = (unit >> exact.WORD_BITS) * left + (low >> exact.WORD_BITS)
-        columns[f"{name}_value"] = money.values(high, low & exact.WORD_MASK)
+    unit, rest = receipts.unit[at], receipts.remainder[at]
+    low = (unit & exact.WORD_MASK) * left[:, None] + rest
+    high = (unit >> exact.WORD_BITS) * left[:, None] + (low >> exact.WORD_BITS)
+    for basis, (name, value) in enumerate(zip(BASES, money.values(high, low & exact.WORD_MASK), strict=True)):
+        up = ((2 * rest[:, basis] >= left) & (rest[:, basis] > 0)).astype(np.int64)
+        columns[f"unit_cost_{name}"] = money.units(unit[:, basis] + up)
+        columns[f"{name}_value"] = value
     return pa.table(columns)

@@ -370,7 +370,7 @@ def _balances(step: Step, rows: Versions) -> pa.Table:
             "quantity": balances.pieces.astype(np.int64),
             "missing_cost_quantity": balances.missing.astype(np.int64),
         }
-        | {f"{name}_value": money.values(balances.high[:, n], balances.low[:, n]) for n, name in enumerate(FIGURES)}
+        | dict(zip((f"{name}_value" for name in FIGURES), money.values(balances.high, balances.low), strict=True))
     )
 
 

@@ -9,20 +9,19 @@ import pyarrow as pa
 from stockbook.errors import ModelFailed
 from stockbook.valuation.exact import WORD_BITS
 from stockbook.valuation.replay import Money
+from stockbook.valuation.words import joined
 
 SCALE_DIGITS = 12
 VALUE = pa.decimal128(38, SCALE_DIGITS)
 UNIT = pa.decimal128(24, SCALE_DIGITS)
 
 
-def values(high: Money, low: Money) -> pa.Array:
-    """Sums in two words as decimals with 12 digits behind the point."""
+def values(high: Money, low: Money) -> list[pa.Array]:
+    """Sums in two words, [row, column], as columns of decimals with 12 digits behind the point."""
     if high.dtype == object:
-        return _large([(a << WORD_BITS) + b for a, b in zip(high.tolist(), low.tolist(), strict=True)], VALUE)
-    words = np.empty((len(high), 2), np.int64)
-    words[:, 0] = (high << WORD_BITS) | low
-    words[:, 1] = high >> WORD_BITS
-    return _decimals(words, VALUE)
+        pairs = zip(high.T.tolist(), low.T.tolist(), strict=True)
+        return [_large([(a << WORD_BITS) + b for a, b in zip(*pair, strict=True)], VALUE) for pair in pairs]
+    return [_decimals(words, VALUE) for words in joined(high, low)]
 
 
 def units(amounts: Money, is_there: npt.NDArray[np.bool_] | None = None) -> pa.Array:

@@ -135,12 +135,6 @@ def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
     return widened
 
 
-def warm_up() -> None:
-    """Compile the replay and keep it compiled, so that the first night need not: some 12 s of one core, once."""
-    empty, none = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    replay(Movements(empty, none, empty, empty, empty, empty, empty, empty, empty, empty, empty), DefaultCosts.none(0))
-
-
 def _is_small(movements: Movements, defaults: DefaultCosts) -> bool:
     if any(money.dtype == object for money in (movements.price, movements.extra_cost, movements.share, defaults.price)):
         return False

@@ -7,6 +7,7 @@ framework's request would read and parse the body before we have seen who sent i
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
-from stockbook.errors import ConfigError, InboxUnavailable, StockbookError
+from stockbook.errors import ConfigError, StockbookError
 from stockbook.inbox import Inbox
 from stockbook.settings import Settings
 from stockbook.webhooks.accounts import HookAccounts
@@ -96,40 +97,66 @@ class Hooks:
             return
         except Refused as refused:
             status = refused.status
-        except StockbookError as error:
-            _log.error("An event could not be taken: %s", error)  # our sentence is the whole story
+        except Exception as error:
+            _log.error("An event could not be taken: %s", _sentence(error))
             status = NOT_NOW
-        except Exception as error:  # whatever it is, its text may quote the body; the sender tries again
-            _log.error("An event could not be taken: %s", type(error).__name__)  # likewise
-            status = NOT_NOW
-        await send({"type": "http.response.start", "status": status, "headers": _HEADERS[status == 405]})
-        await send({"type": "http.response.body", "body": _OK if status == STORED else _NO})
+        body = _OK if status == STORED else _NO
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if status == 405:
+            headers.append((b"allow", b"POST"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _take(self, scope: Scope, receive: Receive) -> None:
-        names = scope["path_params"]
+        _, _, source, account, *more = _path(scope).split("/", 4)
+        if more:
+            raise Refused(404)
         # whatever a stranger puts behind the question mark is not for the logs of the servers around us
         scope["query_string"] = b""
         inbox, receiver = await self._desk.open()
         accounts = await self._desk.accounts.current()
         now = self._desk.clock.utc()
-        arrival = await receiver.take(names["source"], names["account"], accounts, scope, receive, now)
-        await asyncio.wrap_future(inbox.append(arrival))
+        arrival = await receiver.take(source, account, accounts, scope, receive, now)
+        await inbox.arrive(arrival)
 
 
-_JSON = [(b"content-type", b"application/json")]
-_HEADERS = {False: _JSON, True: [*_JSON, (b"allow", b"POST")]}
+def _sentence(error: Exception) -> str:
+    """What may be logged of an error: our own sentence; of any other its kind only, its text may quote the body."""
+    return str(error) if isinstance(error, StockbookError) else type(error).__name__
+
+
 _OK, _NO = b'{"status":"ok"}', b'{"status":"refused"}'
 
 
-def create_app(desk: Desk) -> Starlette:
+class App:
+    """The application: events by the shortest way, everything else through a router."""
+
+    def __init__(self, hooks: Hooks, others: Starlette) -> None:
+        """Put them together."""
+        self._hooks, self._others = hooks, others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_event = scope["type"] == "http" and _EVENT.match(_path(scope))
+        await (self._hooks if is_event else self._others)(scope, receive, send)
+
+
+_EVENT = re.compile(r"/hooks/[^/]+/[^/]")
+
+
+def _path(scope: Scope) -> str:
+    """The path below where the application is mounted."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+def create_app(desk: Desk) -> App:
     """The application; paths are ``/hooks/…``, ``/health`` and ``/app/…`` (mount it under ``/stockbook``)."""
 
     async def health(request: Request) -> Response:
         try:
             inbox, _ = await desk.open()
             await asyncio.to_thread(inbox.ping)
-        except (StockbookError, InboxUnavailable) as error:
-            _log.error("The receiver is not healthy: %s", error)  # our sentence is the whole story
+        except Exception as error:
+            _log.error("The receiver is not healthy: %s", _sentence(error))
             return JSONResponse({"status": "unavailable"}, NOT_NOW)
         return JSONResponse({"status": "ok"})
 
@@ -140,19 +167,15 @@ def create_app(desk: Desk) -> Starlette:
         try:
             inbox, _ = await desk.open()
             accounts = await desk.accounts.current()
-        except StockbookError as error:
-            _log.error("The status page cannot be shown: %s", error)  # our sentence is the whole story
+        except Exception as error:
+            _log.error("The status page cannot be shown: %s", _sentence(error))
             return Response(status_code=NOT_NOW)
         account = accounts.get(("flickrocket", request.path_params["account"]))
         return await status_page(account, query, inbox, desk.clock)
 
-    app = Starlette(
-        routes=[
-            Route("/health", health, methods=["GET"]),
-            Route("/hooks/{source}/{account}", Hooks(desk)),
-            Route("/app/{account}", page, methods=["GET"]),
-        ]
+    others = Starlette(
+        routes=[Route("/health", health, methods=["GET"]), Route("/app/{account}", page, methods=["GET"])]
     )
     # a redirect counts as a failure with every sender
-    app.router.redirect_slashes = False
-    return app
+    others.router.redirect_slashes = False
+    return App(Hooks(desk), others)

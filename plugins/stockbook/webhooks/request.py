@@ -65,7 +65,7 @@ def check_head(scope: Scope, kinds: Iterable[bytes], kind_required: bool, body_l
         raise Refused(413)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
     """
     The raw body, counted while it comes in.
 
@@ -75,7 +75,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

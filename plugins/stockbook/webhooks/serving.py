@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +18,19 @@ PREFIX = "/stockbook"
 
 
 class _Server(uvicorn.Server):
-    """Says when it accepts connections."""
+    """Says when it accepts connections, and when the last one is served: after a signal nothing behind it runs."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], done: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._done = ready, done
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self._done()
 
 
 def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None]) -> None:
@@ -47,6 +52,7 @@ def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: C
         announce(url)
 
     app = Starlette(routes=[Mount(PREFIX, create_app(desk))])
+    # a redirect counts as a failure with every sender
     app.router.redirect_slashes = False
     config = uvicorn.Config(
         app,
@@ -63,10 +69,10 @@ def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: C
         # TLS ends in front of us, and nothing here depends on who the client is
         proxy_headers=False,
     )
-    try:
-        _Server(config, ready).run([listening])
-    finally:
-        desk.close()
+    # two threads share the interpreter, the loop and the inbox's writer: five milliseconds a turn would be most of
+    # the time an answer takes
+    sys.setswitchinterval(0.001)
+    _Server(config, ready, desk.close).run([listening])
 
 
 def _bound(host: str, port: int) -> socket.socket:
