@@ -93,6 +93,16 @@ def test_register_subscribes_what_is_missing_and_only_that(cli: Cli, server: Run
     assert cli("status").exit_code == 0
 
 
+def test_a_topic_that_goes_elsewhere_is_told_and_counts_as_missing(cli: Cli, server: Running) -> None:
+    """An address of an earlier host, or of another account, brings nothing to this one."""
+    elsewhere = "https://old.example.com/webhook"
+    server.sandbox.subscriptions.add("flickrocket", "order/create", elsewhere, datetime(2025, 11, 20))
+
+    told = cli("status").output
+    assert f"order/create goes to {elsewhere}, which is no address of ours" in told
+    assert "not subscribed: order/create" in told
+
+
 def test_what_the_senders_switched_off_is_told_and_brought_back(
     cli: Cli, server: Running, environ: dict[str, str]
 ) -> None:

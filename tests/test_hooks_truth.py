@@ -11,7 +11,7 @@ from hooks_rig import receiving, variables
 from rig import Rig
 from stockbook.sandbox import Shop, running
 from stockbook.sandbox.people import PERSONAL_PATTERN
-from stockbook.sandbox.sending import DEFAULT_SECRET
+from stockbook.sandbox.sending import DEFAULT_SECRET, Sending
 
 pytestmark = pytest.mark.slow  # a receiver of its own and two nights
 
@@ -43,6 +43,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         running(shop, datetime(2025, 11, 1), hooks_to=f"{receiver.url}/hooks") as server,
     ):
         made = Rig(server, home)
+        # one after the other: nothing in SHOPLINE's bodies tells which of two is newer but their arrival
+        server.hooks.how = Sending(connections=1)
         for as_of in (FIRST, FIRST + timedelta(days=1)):
             server.set_clock(as_of)
             server.hooks.wait()

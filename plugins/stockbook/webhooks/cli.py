@@ -198,8 +198,10 @@ def _subscribed(conn_id: str) -> tuple[list[str], bool]:
     except (ConfigError, SourceError) as error:
         return [f"NO  {error}"], False
     off = [one.topic for one in there if not one.is_active]
-    missing = known.missing(there)
+    ours = [one for one in there if one.address.endswith(f"/{known.source}/{known.account}")]
+    missing = known.missing(ours)
     lines = [f"{'NO ' if off or missing else 'ok '} {conn_id}: {len(there) - len(off)} topics subscribed"]
+    lines += [f"    {one.topic} goes to {one.address}, which is no address of ours" for one in there if one not in ours]
     if off:
         lines.append(f"    switched off by the sender: {', '.join(off)}: `stockbook hooks reactivate`")
     if missing:
