@@ -20,7 +20,6 @@ os.environ.update(
         "EXTRACT__MAX_PARALLEL_ITEMS": "20",
         "NORMALIZE__WORKERS": str(CORES),
         "LOAD__WORKERS": str(CORES),
-        "NORMALIZE__LOADER_FILE_FORMAT": "parquet",
         "DATA_WRITER__BUFFER_MAX_ITEMS": "20000",
         # several files are what several processes can share
         "EXTRACT__DATA_WRITER__FILE_MAX_ITEMS": "50000",
@@ -113,7 +112,7 @@ def main() -> None:
         dataset_name="shop",
     )
     first = not os.path.exists(f"{given.folder}/dlt.duckdb")
-    pipeline.run(source(given.url, given.token, first))
+    pipeline.run(source(given.url, given.token, first), loader_file_format="parquet")
     print(f"{time.perf_counter() - BEGAN:.3f}")
 
 
