@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/plugins
 export PYTHONDONTWRITEBYTECODE :=
 # a set AIRFLOW_HOME or connection of the person at the keyboard must not reach the tests
 # files of tests side by side, at most four: a whole night in a test takes most of a gigabyte
-SPREAD := -n auto --maxprocesses 4 --dist loadfile --durations 15
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
 .PHONY: help setup demo bi test test-fast lint types browser lock clean

@@ -53,6 +53,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: begun last, one of them would keep a single worker busy at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("airflow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def tables() -> dict[str, Table]:
     """The project's declarations."""
