@@ -171,7 +171,9 @@ def test_a_fault_that_heals_changes_nothing(
 
     assert hits(rig.server) > 0
     assert rig.marts() == undisturbed.marts()
-    assert rig.staged() == undisturbed.staged()
+    # fulfillments whose count was the wrong one are all read again, so more of them are seen than otherwise
+    without = ["_last_seen_at"] if fault == "a count wrong once" else []
+    assert rig.staged(*without) == undisturbed.staged(*without)
     tell(SECTION, f"{fault:34} {hits(rig.server):4} hits   marts equal")
 
 

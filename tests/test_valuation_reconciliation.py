@@ -19,7 +19,13 @@ REPORTS = (
     "reports.assumption_fit",
     "marts.fct_receiving_line",
 )
-ORDERS = ("program policies", "marts.fct_order", "marts.fct_order_line", "reports.order_issue_difference")
+ORDERS = (
+    "program policies",
+    "intermediate.variant_code",
+    "marts.fct_order",
+    "marts.fct_order_line",
+    "reports.order_issue_difference",
+)
 READ_AT = datetime(2025, 3, 10, 2, 15)
 
 
