@@ -32,19 +32,23 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            page.set_default_timeout(90_000)
             for name, path in {"report": "report.html", "dictionary": "dictionary/reports.sla_daily.html"}.items():
                 page.goto((published.parent / path).as_uri())
                 take(page, name)
             page.set_viewport_size({"width": 1400, "height": 2600})
             page.goto(f"http://127.0.0.1:{PORT}/login/")
-            page.locator("input[name=username]").fill(USER)
-            page.locator("input[name=password]").fill(superset.password)
+            page.locator("#username, input[name=username]").first.fill(USER)
+            page.locator("#password, input[name=password]").first.fill(superset.password)
             page.keyboard.press("Enter")
             page.wait_for_url("**/superset/welcome/**")
             for name in ("stock", "fulfillment"):
                 page.goto(f"http://127.0.0.1:{PORT}/superset/dashboard/{name}/")
                 page.locator("[data-test-viz-type]").last.wait_for()
                 page.wait_for_load_state("networkidle")
+                page.locator("[data-test='loading-indicator']").first.wait_for(state="detached")
+                # lines grow into place
+                page.wait_for_timeout(2_000)
                 take(page, name)
             browser.close()
     finally:

@@ -41,7 +41,7 @@ def files(spec: Spec, tables: dict[str, Table], uri: str = PLACEHOLDER) -> dict[
         found[f"datasets/stockbook/{report}.yaml"] = _dataset(tables[f"reports.{report}"])
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            found[f"charts/{chart.key}.yaml"] = _chart(chart)
+            found[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"])
         found[f"dashboards/{dashboard.key}.yaml"] = _dashboard(dashboard, numbers, tables)
     return {
         path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120) for path, content in found.items()
@@ -139,12 +139,12 @@ def _column(name: str, column: Column) -> dict[str, Any]:
     }
 
 
-def _chart(chart: Chart) -> dict[str, Any]:
+def _chart(chart: Chart, table: Table) -> dict[str, Any]:
     return {
         "slice_name": chart.title,
         "description": chart.says,
         "viz_type": VIZ[chart.kind],
-        "params": form_data(chart),
+        "params": form_data(chart, table),
         "query_context": None,
         "cache_timeout": None,
         "uuid": identity("chart", chart.key),
@@ -190,7 +190,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int]) -> dict[str, Any]:
         "MARKDOWN-intro": {
             "children": [],
             "id": "MARKDOWN-intro",
-            "meta": {"code": dashboard.intro, "height": 18, "width": 12},
+            "meta": {"code": dashboard.intro, "height": 12, "width": 12},
             "parents": ["ROOT_ID", "GRID_ID", "ROW-intro"],
             "type": "MARKDOWN",
         },

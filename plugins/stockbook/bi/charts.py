@@ -3,6 +3,7 @@
 from typing import Any
 
 from stockbook.bi.spec import Chart, Measure
+from stockbook.declarations import Column, Table
 
 # Okabe and Ito's eight colours, told apart by colour-blind people too; registered in superset_config.py
 COLOURS = "stockbook"
@@ -16,10 +17,10 @@ VIZ = {
 }
 
 
-def form_data(chart: Chart) -> dict[str, Any]:
-    """The parameters Superset keeps with a chart."""
+def form_data(chart: Chart, table: Table) -> dict[str, Any]:
+    """The parameters Superset keeps with a chart of ``table``."""
     params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": COLOURS, "extra_form_data": {}}
-    return params | (_table(chart) if chart.kind == "table" else _drawn(chart))
+    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart))
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _drawn(chart: Chart) -> dict[str, Any]:
         "tooltipTimeFormat": "%Y-%m-%d",
         "x_axis_time_format": "%Y-%m-%d",
         "y_axis_title": chart.unit,
-        "y_axis_title_margin": 50 if chart.unit else 0,
+        "y_axis_title_margin": 75 if chart.unit else 0,
         "truncateYAxis": False,
         # names of categories need the room of a line each
         "orientation": "vertical" if over_time else "horizontal",
@@ -88,13 +89,23 @@ def _drawn(chart: Chart) -> dict[str, Any]:
     return drawn | {
         "timeseries_limit_metric": _measure(sort),
         "x_axis_sort": sort.label,
-        "x_axis_sort_asc": chart.kind == "bar",
+        # lying bars begin at the bottom, readers at the top
+        "x_axis_sort_asc": chart.kind == "ranked",
         "order_desc": chart.kind == "ranked",
         "xAxisForceCategorical": True,
     }
 
 
-def _table(chart: Chart) -> dict[str, Any]:
+def _number(column: Column) -> dict[str, str]:
+    """How a column of a table is written: shares as percent, money and hours to two places, days without a time."""
+    if column.type == "date":
+        return {"d3TimeFormat": "%Y-%m-%d"}
+    if column.type == "double" or column.type.startswith("decimal"):
+        return {"d3NumberFormat": ".1%" if column.unit == "share" else ",.2f"}
+    return {}
+
+
+def _table(chart: Chart, table: Table) -> dict[str, Any]:
     sort = chart.sort or chart.columns[0]
     return {
         "query_mode": "raw",
@@ -107,5 +118,5 @@ def _table(chart: Chart) -> dict[str, Any]:
         "include_search": False,
         "show_cell_bars": False,
         "table_timestamp_format": "%Y-%m-%d %H:%M",
-        "column_config": {},
+        "column_config": {name: _number(table.columns[name]) for name in chart.columns if _number(table.columns[name])},
     }

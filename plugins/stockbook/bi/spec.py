@@ -50,7 +50,7 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     unit: str = ""
     width: int = 6
     height: int = 50
-    rows: int = 50
+    rows: int = 1000
 
 
 class Filter(msgspec.Struct, forbid_unknown_fields=True):
