@@ -39,6 +39,7 @@ def test_a_wrong_query_is_said_and_the_prompt_goes_on(published: Path, tables: d
     """One line of the error, then the next query."""
     told = typed(published, tables, "from nothing;", "select 7 as seven;")
     assert told.startswith("That cannot be answered: Catalog Error")
+    assert "Did you mean" in told
     assert "seven" in told
 
 

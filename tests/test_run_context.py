@@ -72,13 +72,15 @@ def test_a_killed_night_goes_on_in_its_folder(settings: Settings, clock: ManualC
     """The same as_of and parameters find the unfinished folder; once loaded, or hours later, they get a new one."""
     first = nights.open_folder(settings, NOW, Parameters(), clock)
     again = nights.open_folder(settings, NOW, Parameters(), clock)
+    # a night begun without a moment goes on when it is told the one it had
+    named = nights.open_folder(settings, NOW, Parameters(as_of=NOW.isoformat()), clock)
     other = nights.open_folder(settings, NOW, Parameters(full_refresh=True), clock)
     nights.mark_loaded(settings, first)
     after_load = nights.open_folder(settings, NOW, Parameters(), clock)
     clock.sleep(timedelta(hours=7).total_seconds())
     much_later = nights.open_folder(settings, NOW, Parameters(), clock)
 
-    assert again == first
+    assert again == named == first
     assert len({first, other, after_load, much_later}) == 4
 
 

@@ -213,7 +213,7 @@ def sql(
     """Run one query on the published file, or open a prompt on it; safe during a night too."""
     import duckdb
 
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.connect import query_error, reader
 
     if not query:
         from stockbook import declarations
@@ -227,7 +227,7 @@ def sql(
         try:
             found = con.sql(text)
         except duckdb.Error as error:
-            raise ConfigError(f"The query cannot be answered: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
         if found is None:
             return
         if as_json:
@@ -255,12 +255,13 @@ def doctor() -> None:
         problems += not good
         typer.echo(f"{'ok ' if good else 'NO '} {what}")
 
-    say(settings.home.exists(), f"home {settings.home}" + ("" if settings.home.exists() else " does not exist yet"))
+    say(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
     say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
     try:
         found = connections.accounts(connections.conn_ids_in_environment())
         for account in found:
-            say(True, f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s")
+            pace = f"{account.requests_per_second:g} requests/s"
+            say(True, f"connection {account.conn_id}: {account.base_url}, {pace} (not asked)")
     except ConfigError as error:
         say(False, str(error))
     try:

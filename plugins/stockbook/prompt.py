@@ -7,7 +7,7 @@ from typing import ClassVar
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.connect import query_error, reader
 
 LAYERS = ("staging", "marts", "reports", "meta")
 
@@ -62,7 +62,7 @@ class Prompt(cmd.Cmd):
                 found = con.sql(query)
                 self.say("Done." if found is None else _shown(found, self.rows))
         except duckdb.Error as error:
-            self.say(f"That cannot be answered: {str(error).splitlines()[0]}")
+            self.say(f"That cannot be answered: {query_error(error)}")
 
     def _command(self, words: str) -> None:
         name, _, given = words.partition(" ")
@@ -78,7 +78,7 @@ class Prompt(cmd.Cmd):
                 if table.kind == "macro":
                     parameters = ", ".join(f"{parameter} {kind}" for parameter, kind in table.parameters.items())
                     self.say(f"{table.name}({parameters})\n    {table.description}")
-                    sample = ", ".join(_sample(kind) for kind in table.parameters.values())
+                    sample = ", ".join(_sample(name, kind) for name, kind in table.parameters.items())
                     self.say(f"    from {table.name}({sample});")
         elif name == ".help":
             for text, meaning in self.commands.items():
@@ -97,8 +97,11 @@ class Prompt(cmd.Cmd):
             self.say(f"  {column:32} {declared.type:18} {declared.description}{unit}")
 
 
-def _sample(kind: str) -> str:
-    return "date '2026-02-28'" if kind == "date" else f"cast(null as {kind})"
+def _sample(name: str, kind: str) -> str:
+    if kind != "date":
+        return f"cast(null as {kind})"
+    # a month's last day is known on the day after
+    return "date '2026-03-01'" if name.startswith("known") else "date '2026-02-28'"
 
 
 def _shown(found: "duckdb.DuckDBPyRelation", rows: int) -> str:

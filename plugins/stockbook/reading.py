@@ -39,7 +39,7 @@ def read(
     import pandas as pd
 
     from stockbook.settings import Settings
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.connect import query_error, reader
 
     environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
     file = Settings.load(environ).published
@@ -54,7 +54,7 @@ def read(
         try:
             found = con.execute(query, [*parameters.values(), *given]).to_arrow_table()
         except duckdb.Error as error:
-            raise ConfigError(f"{name} cannot be read so: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
     frame: pd.DataFrame = found.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 

@@ -84,7 +84,7 @@ FIGURES = (
         "Cost of goods sold, last full month",
         "money",
         """
-        select sum(cogs_final)
+        select sum(cogs)
         from reports.cogs_monthly
         where month = (select date_trunc('month', as_of) - interval 1 month from meta.current_run)
         """,
@@ -114,7 +114,7 @@ FIGURES = (
         "On time, last 28 due days, at least",
         "share",
         """
-        select sum(on_time) / nullif(sum(on_time + late + overdue + unknown), 0)
+        select sum(on_time) / nullif(sum(on_time + late + overdue + perhaps_late), 0)
         from reports.sla_daily, meta.current_run
         where due_date between cast(as_of as date) - 28 and cast(as_of as date) - 1
         """,
@@ -125,7 +125,7 @@ FIGURES = (
         "On time, last 28 due days, at most",
         "share",
         """
-        select sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + unknown), 0)
+        select sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + perhaps_on_time), 0)
         from reports.sla_daily, meta.current_run
         where due_date between cast(as_of as date) - 28 and cast(as_of as date) - 1
         """,
@@ -179,8 +179,8 @@ CHARTS = (
         "share of orders due",
         """
         select due_date, unnest(['at most', 'at least']) as series, unnest([
-            sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + unknown), 0),
-            sum(on_time) / nullif(sum(on_time + late + overdue + unknown), 0)
+            sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + perhaps_on_time), 0),
+            sum(on_time) / nullif(sum(on_time + late + overdue + perhaps_late), 0)
         ]) as value
         from reports.sla_daily, meta.current_run
         where due_date between cast(as_of as date) - 60 and cast(as_of as date) - 1

@@ -37,7 +37,9 @@ class Opened(msgspec.Struct):
 
 def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clock: Clock) -> str:
     """Name of the folder to land in: the unfinished one of the same night and parameters, else a new one."""
-    digest = hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()[:8]
+    # the moment stands before it already: a night begun without naming its as_of goes on when told it
+    given = msgspec.structs.replace(parameters, as_of=None)
+    digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()[:8]
     stem = f"{as_of:{_MOMENT}}-{digest}"
     attempt = 1
     while (folder := settings.landing / f"{stem}-{attempt}").exists():

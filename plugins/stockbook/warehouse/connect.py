@@ -55,3 +55,8 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+def query_error(error: duckdb.Error) -> str:
+    """What DuckDB says of a query in one line, its proposals (*Did you mean*) included, without the query itself."""
+    return " ".join(str(error).partition("\nLINE ")[0].split())
