@@ -67,11 +67,6 @@ class RawConnection:
     extra: Mapping[str, Any] = field(repr=False)
 
 
-def conn_id_of(source: str, account: str) -> str:
-    """``fulfillment_cz`` for account ``main``, ``fulfillment_cz__<account>`` for any other."""
-    return source if account == "main" else f"{source}__{account}"
-
-
 def split_conn_id(conn_id: str) -> tuple[str, str] | None:
     """(source, account) of a connection id, or None when it is not one of ours."""
     source, found, account = conn_id.lower().partition("__")

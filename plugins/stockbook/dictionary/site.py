@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
 from stockbook.declarations import LAYERS, Column, Table
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
 from stockbook.dictionary.questions import Question
 from stockbook.errors import ConfigError
+from stockbook.templates import templates_in
 from stockbook.warehouse.models import steps
 
 MARK = "stockbook-dictionary"
@@ -102,13 +101,7 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     said = _said(models_dir, asked)
     if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == said:
         return 0
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = templates_in(Path(__file__).parent / "templates")
     made = pages(models_dir, tables, asked)
     known = set(made)
     new = folder.with_name(f"{folder.name}.new")

@@ -9,17 +9,18 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_currency, format_decimal, format_percent
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from stockbook.morning.summary import Summary, Value
 from stockbook.runs.report import Report
+from stockbook.templates import templates_in
 
 DASH = "–"
 
 
 def report_html(summary: Summary, locale: Locale) -> str:
     """The morning report: one file, nothing fetched from anywhere."""
-    return _templates().get_template("report.html").render(_given(summary, locale), last=None)
+    return _templates().get_template("report.html").render(_given(summary, locale))
 
 
 def airflow_html(summary: Summary | None, last: Report | None, locale: Locale, links: dict[str, str]) -> str:
@@ -34,13 +35,7 @@ def airflow_html(summary: Summary | None, last: Report | None, locale: Locale, l
 
 @cache
 def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates_in(Path(__file__).parent / "templates")
 
 
 def _given(summary: Summary, locale: Locale) -> dict[str, object]:

@@ -36,7 +36,7 @@ class Value(msgspec.Struct):
 
 
 class Drawn(msgspec.Struct):
-    """A chart, drawn; ``points`` is what it shows, in words of the table below it."""
+    """A chart, drawn."""
 
     key: str
     title: str

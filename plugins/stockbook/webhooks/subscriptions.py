@@ -56,12 +56,6 @@ class Missing(ConfigError):
     """What the subscriptions need is not set; the message says what to set where."""
 
 
-def can_subscribe(conn_id: str) -> bool:
-    """Whether the system of a connection has subscriptions at all."""
-    known = split_conn_id(conn_id)
-    return known is not None and known[0] in TOPICS
-
-
 class Subscriptions:
     """The subscriptions of one account."""
 
