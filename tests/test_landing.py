@@ -6,6 +6,7 @@ import pytest
 
 from stockbook.errors import LandingDamaged
 from stockbook.landing.folder import ListingFolder, Part, landed
+from stockbook.landing.known import ANSWERED
 from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
 from stockbook.landing.pages import read_page, verify
 
@@ -30,11 +31,12 @@ def finished(tmp_path: Path) -> tuple[Path, Manifest]:
 
 
 def test_a_page_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """Two pages, their rows and a manifest that says complete; the journal is gone."""
+    """Two pages, their rows and a manifest that says complete; the journal is kept as what was answered."""
     path, manifest = finished(tmp_path)
 
     assert [read_page(path, page) for page in manifest.pages] == [b'{"id":1}\n', b'{"id":2}\n']
     assert sorted(file.name for file in path.iterdir()) == [
+        ANSWERED,
         MANIFEST,
         "page-00001.ndjson.zst",
         "page-00002.ndjson.zst",

@@ -212,6 +212,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.progress,
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
+            before=None if run.full_refresh else nights.last_loaded(settings.landing),
         )
         done.listings = [ListingDone.of(manifest) for manifest in manifests]
         nights.note_landed(night.settings, run_id, conn_id, manifests)

@@ -5,6 +5,8 @@ Every answer is recorded beside the page that holds its rows, so that a walk tha
 over what landed, and asks only for what did not.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from stockbook.landing.manifest import PageFile, Undeclared
@@ -14,9 +16,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     """
     One answer: the offset asked for, a key for every row received, the promised total.
 
-    ``page`` holds the rows that were fresh, None where none was. ``requests`` and ``bytes_received`` are what the
-    part had cost so far. A page with refused rows is not recorded, nor is any behind it: keys are those of rows
-    that may land.
+    ``page`` holds the rows that were fresh, None where none was; ``left_out`` are the positions of the others.
+    ``body`` is a keyed digest of the answer as it came, empty where it stands for more than its body. ``requests`` and
+    ``bytes_received`` are what the part had cost so far. A page with refused rows is not recorded, nor is any behind
+    it: keys are those of rows that may land.
     """
 
     part: str
@@ -24,6 +27,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     keys: list[int | str | None]
     total: int | None
     page: PageFile | None = None
+    left_out: list[int] = []
+    body: str = ""
     requests: int = 0
     bytes_received: int = 0
     undeclared: list[Undeclared] = []
@@ -47,3 +52,8 @@ def still_good(recorded: list[Recorded]) -> dict[str, list[Answer]]:
         else:
             found.setdefault(one.part, []).append(one)
     return found
+
+
+def recorded_in(lines: Iterable[bytes]) -> list[Recorded]:
+    """What stands in lines of a journal; lines of another kind are passed over."""
+    return [msgspec.json.decode(line, type=Recorded) for line in lines if line.startswith(b'{"type":')]

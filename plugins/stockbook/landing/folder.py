@@ -19,6 +19,7 @@ import msgspec
 from stockbook.durable import write_atomically
 from stockbook.errors import LandingDamaged
 from stockbook.landing.answers import Answer, Recorded, Void, still_good
+from stockbook.landing.known import ANSWERED, Known
 from stockbook.landing.manifest import (
     MANIFEST,
     Manifest,
@@ -30,7 +31,7 @@ from stockbook.landing.manifest import (
     read_manifest,
     write_manifest,
 )
-from stockbook.landing.pages import sync_pages, verified, verify, write_page
+from stockbook.landing.pages import link_page, sync_pages, verified, verify, write_page
 
 _JOURNAL = "journal.ndjson"
 
@@ -164,7 +165,7 @@ class ListingFolder:
         )
         sync_pages(self.path, manifest.pages)
         write_manifest(self.path, manifest)
-        (self.path / _JOURNAL).unlink(missing_ok=True)
+        (self.path / _JOURNAL).replace(self.path / ANSWERED)
         return manifest
 
 
@@ -190,6 +191,19 @@ class Part:
             return None
         self.pages.append(write_page(self.folder.path, self.folder.take_number(), lines, rows))
         return self.pages[-1]
+
+    def take(self, known: Known) -> PageFile | None:
+        """
+        Land the page of an earlier night once more; None for an answer of which nothing landed.
+
+        Raises LandingDamaged when that page is not any more what was written.
+        """
+        page = known.answer.page
+        if page is not None:
+            page = link_page(known.folder, page, self.folder.path, self.folder.take_number())
+            self.pages.append(page)
+        self.undeclared.update({(one.path, one.json_type): one.rows for one in known.answer.undeclared})
+        return page
 
     def keep(self, answer: Answer) -> None:
         """Take over what an earlier attempt landed."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import zstandard
 
 from stockbook.errors import LandingDamaged
@@ -35,11 +36,34 @@ def _compressor() -> zstandard.ZstdCompressor:
 def write_page(folder: Path, number: int, lines: bytes, rows: int) -> PageFile:
     """Land ``lines`` (NDJSON of ``rows`` rows) as page ``number`` of a listing."""
     content = _compressor().compress(lines)
-    name = f"page-{number:05d}.ndjson.zst"
-    temporary = folder / f".{name}.tmp"
-    temporary.write_bytes(content)
-    temporary.replace(folder / name)
+    name = _name(number)
+    _write(folder / name, content)
     return PageFile(name, rows, len(content), hashlib.sha256(content).hexdigest())
+
+
+def link_page(before: Path, page: PageFile, folder: Path, number: int) -> PageFile:
+    """
+    Land a page of another folder as page ``number``: the same file where the disk can name one twice, else a copy.
+
+    Raises LandingDamaged when it is not what was written.
+    """
+    content = verified(before, page)
+    name = _name(number)
+    try:
+        os.link(before / page.file, folder / name)
+    except OSError:
+        _write(folder / name, content)
+    return msgspec.structs.replace(page, file=name)
+
+
+def _name(number: int) -> str:
+    return f"page-{number:05d}.ndjson.zst"
+
+
+def _write(file: Path, content: bytes) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(file)
 
 
 def sync_pages(folder: Path, pages: list[PageFile]) -> None:

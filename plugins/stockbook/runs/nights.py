@@ -95,6 +95,12 @@ def loaded(landing: Path) -> list[tuple[str, datetime, datetime]]:
     return [(name, as_of, opened_at) for opened_at, as_of, _, name in sorted(found)]
 
 
+def last_loaded(landing: Path) -> Path | None:
+    """The folder that was opened last of those whose pages were loaded."""
+    found = loaded(landing)
+    return landing / found[-1][0] if found else None
+
+
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:
     """Remove the folders opened before an instant, except ``keep``."""
     if not settings.landing.exists():

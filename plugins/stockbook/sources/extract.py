@@ -50,13 +50,15 @@ def extract(  # the seam the night calls, its order agreed with it
     *,
     policy: RetryPolicy | None = None,
     credentials: Credentials | None = None,
+    before: Path | None = None,
 ) -> list[Manifest]:
     """
     Land what ``plan`` asks of ``account`` under ``night_dir/<account>/<api>.<listing>/``.
 
     ``tables`` are all declarations by qualified name; a listing that feeds no table is not read. What
     an earlier attempt of the same night landed completely, for the same plan and declarations, is
-    not read again. Gives one manifest per listing, in the order they are declared. Raises
+    not read again. ``before`` is the folder of an earlier night: an answer that came then too is not projected
+    again. Gives one manifest per listing, in the order they are declared. Raises
     ConfigError without a hash key, and the first SourceError of any listing after the others
     stopped; what they landed stays.
     """
@@ -79,6 +81,7 @@ def extract(  # the seam the night calls, its order agreed with it
             progress=progress,
             client=client,
             ahead=ahead,
+            before=before / account.account if before is not None else None,
         )
         return _read(session, _wanted(account, plan, tables))
 

@@ -16,21 +16,23 @@ import msgspec
 from stockbook.clock import Clock, local
 from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
-from stockbook.errors import ListingIncomplete
+from stockbook.errors import LandingDamaged, ListingIncomplete
 from stockbook.landing.answers import Answer
 from stockbook.landing.folder import ListingFolder, Part, landed, undeclared_in
+from stockbook.landing.known import known_answers
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
 from stockbook.sources import renames, walks, wire
 from stockbook.sources.ahead import Ahead
+from stockbook.sources.answered import Answered, Answers
 from stockbook.sources.http import Client, Tally
 from stockbook.sources.listing import Listing
 from stockbook.sources.plan import AccountPlan
-from stockbook.sources.projection import Projected, Projection
+from stockbook.sources.projection import Projection
 from stockbook.sources.trail import Trail
 
-PageWalk = Callable[[walks.Fetch[Projected | Answer]], walks.Walk[Projected | Answer]]
+PageWalk = Callable[[walks.Fetch[Answered | Answer]], walks.Walk[Answered | Answer]]
 """A walk over pages that are fetched now or were landed by an earlier attempt."""
 
 WHOLE = "whole"
@@ -42,7 +44,8 @@ class Session:
     """
     What the listings of an account share while they are read.
 
-    ``ahead`` are the threads that only fetch; ``named`` are the orders a listing named, by its name.
+    ``ahead`` are the threads that only fetch; ``named`` are the orders a listing named, by its name. ``before`` is
+    the account's folder of the last night that was loaded.
     """
 
     account: Account
@@ -54,6 +57,7 @@ class Session:
     progress: Progress
     client: Client
     ahead: Executor
+    before: Path | None = None
     named: dict[str, set[str]] = field(default_factory=dict)
 
 
@@ -69,6 +73,8 @@ class Reader:
         self.projection = Projection(listing, fed, run.hash_key)
         self.path = run.folder / listing.folder
         self.parameters = self._parameters(fed)
+        known = known_answers(run.before / listing.folder, self.parameters) if run.before is not None else {}
+        self.answers = Answers(self.projection, run.hash_key, known)
         self.keys: set[str] = set()
         self.named: set[str] = set()
 
@@ -136,13 +142,13 @@ class Reader:
         if name == WHOLE:
             run.progress.start(self.title, None)
 
-        def fetch(offset: int) -> walks.Page[Projected]:
+        def fetch(offset: int) -> walks.Page[Answered]:
             run.client.go_on()
             spent = Tally()
             page = run.client.get(
                 self.listing.path if paths is None else paths[offset],
                 self.listing.parameters(offset, filters=filters) if paths is None else [],
-                partial(self.projection.read, given=given),
+                partial(self.answers.read, given=given),
                 spent,
             )
             if self.listing.count_path is not None and paths is None:
@@ -170,7 +176,7 @@ class Reader:
                     self._recall(part, step.content, step.fresh, tally)
                 else:
                     page = self._land(part, step.content, step.fresh)
-                    self._record(part, trail, step.content, page, tally)
+                    self._record(part, trail, step.content, step.fresh, page, tally)
         except StopIteration as end:
             outcome: walks.Outcome = end.value
         except ListingIncomplete:
@@ -191,23 +197,39 @@ class Reader:
             requests=tally.requests,
         )
 
-    def _land(self, part: Part, page: Projected, fresh: list[int]) -> PageFile | None:
+    def _land(self, part: Part, answered: Answered, fresh: list[int]) -> PageFile | None:
+        if self.listing.walk in ("documents", "followed"):
+            self.keys.update(str(answered.keys[at]) for at in fresh)
+        if (known := answered.as_known(fresh)) is not None:
+            try:
+                file = part.take(known)
+            except LandingDamaged as damage:
+                self.run.progress.note(f"{damage} Its rows are read again now.")
+            else:
+                if self.listing.names_orders is not None and file is not None:
+                    self.named |= self.recalled([file], self.listing.names_orders)
+                return file
+        page = self.answers.projected(answered)
         part.undeclared.update(page.undeclared)
         part.refused.update(page.refused)
         rows = [row for at in fresh if (row := page.rows[at]) is not None]
         file = part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
-        if self.listing.walk in ("documents", "followed"):
-            self.keys.update(str(page.keys[at]) for at in fresh)
         if self.listing.names_orders is not None:
             self.named |= self.projection.texts(rows, self.listing.names_orders)
         return file
 
     def _record(
-        self, part: Part, trail: Trail[Projected], page: Projected, file: PageFile | None, spent: Tally
+        self,
+        part: Part,
+        trail: Trail[Answered],
+        answered: Answered,
+        fresh: list[int],
+        file: PageFile | None,
+        spent: Tally,
     ) -> None:
         """Put into the journal what the walk was answered up to this page, which has landed."""
         new = trail.taken()
-        if any(answered.content.refused for _, answered in new):
+        if any(one.content.refused for _, one in new):
             # keys of rows that did not land are written nowhere: from here on a second attempt asks again
             trail.ended = True
         if trail.ended:
@@ -216,14 +238,16 @@ class Reader:
             Answer(
                 part=part.name,
                 offset=offset,
-                keys=answered.content.keys,
-                total=answered.total,
-                page=file if answered.content is page else None,
+                keys=one.content.keys,
+                total=one.total,
+                page=file if one.content is answered else None,
+                left_out=answered.left_out(fresh) if one.content is answered else [],
+                body=one.content.digest if one.content is answered else "",
                 requests=spent.requests,
                 bytes_received=spent.bytes_received,
-                undeclared=undeclared_in(page.undeclared) if answered.content is page else [],
+                undeclared=undeclared_in(answered.undeclared) if one.content is answered else [],
             )
-            for offset, answered in new
+            for offset, one in new
         ]
         part.folder.record(*answers)
 

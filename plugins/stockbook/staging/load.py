@@ -14,13 +14,14 @@ import duckdb
 from stockbook.clock import Clock
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, StagingRefused
-from stockbook.landing.manifest import Manifest
+from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
 from stockbook.staging.incoming import quoted, read_landed, split
-from stockbook.staging.merge import Counts, Stamp, keep_history, merge
+from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
 from stockbook.staging.tables import create_all
+from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember
 
 
 class Landed(NamedTuple):
@@ -106,28 +107,71 @@ def _load_listing(
     fed = of_listing(tables, manifest.api, manifest.listing)
     if not fed:
         raise LandingDamaged(f"No staging table is fed by {manifest.api}.{manifest.listing}, which {folder} holds.")
-    files = [folder / page.file for page in manifest.pages]
+    unchanged = None if run.full_refresh else find_unchanged(con, fed, manifest)
+    pages = _to_read(manifest, unchanged)
+    if unchanged is not None and not pages and not _has_gone(con, fed, manifest, unchanged, stamp):
+        keep_only(con, manifest, unchanged)
+        return [
+            Loaded(manifest, table.table, unchanged.seen(con, table, manifest.account, stamp, Counts(0, 0, 0, 0, 0)))
+            for table in fed
+        ]
+    files = [folder / page.file for page in pages]
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
-    whole = True
+    whole = all_tables = True
     for table in fed:
         read_landed(con, files, fed, table)
         all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        if table is fed[0] and unchanged is not None and unchanged.come_again(con):
+            unchanged, pages = None, manifest.pages
+            files = [folder / page.file for page in pages]
+            read_landed(con, files, fed, table)
+            all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        all_tables = all_tables and all_accepted
+        if table is fed[0] and may_stay(fed):
+            note_keys(con, table, pages)
         _drop(con, ("landed",), ("landed_rows",))
         if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(con, base)
-        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
+        spared = unchanged.spares if unchanged is not None else None
+        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), spared, in_place=True)
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
+        if unchanged is not None:
+            counts = unchanged.seen(con, table, manifest.account, stamp, counts)
         _hold_threshold(con, table, counts, manifest, quarantine_share)
         if base is None and not (table.source and table.source.rows):
             base, whole = table, all_accepted
             con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
         _drop(con, ("accepted", "merged"), ("typed", "merged_rows"))
-    _drop(con, (), ("superseded", "refused", "gone", "base_rows"))
+    came_twice = con.execute("select 1 from superseded limit 1").fetchall()
+    if may_stay(fed):
+        remember(con, manifest, unchanged, all_accepted=all_tables and not came_twice)
+    _drop(con, (), ("superseded", "refused", "gone", "base_rows", "unchanged_keys", "page_keys"))
     return loaded
+
+
+def _to_read(manifest: Manifest, unchanged: Unchanged | None) -> list[PageFile]:
+    spared = set() if unchanged is None else {page.file for page in unchanged.pages}
+    return [page for page in manifest.pages if page.file not in spared]
+
+
+def _has_gone(
+    con: duckdb.DuckDBPyConnection, fed: list[Table], manifest: Manifest, unchanged: Unchanged, stamp: Stamp
+) -> bool:
+    """Whether a row is missing from a listing of which every page is as before, as where a whole page went."""
+    base = fed[0]
+    for table in fed:
+        if table.kind == "parts" and base.kind != "snapshot":
+            continue  # gone with their document only
+        scope = _gone_scope(table, base, manifest)
+        if scope is None:
+            continue
+        if con.execute(live_in(table, manifest.account, stamp, scope, unchanged.spares)).fetchall():
+            return True
+    return False
 
 
 def _drop(con: duckdb.DuckDBPyConnection, views: tuple[str, ...], tables: tuple[str, ...]) -> None:

@@ -39,6 +39,7 @@ def merge(
     account: str,
     stamp: Stamp,
     gone_scope: str | None,
+    spared: str | None = None,
     *,
     in_place: bool = False,
 ) -> Counts:
@@ -46,7 +47,8 @@ def merge(
     Merge the relations ``accepted`` and ``refused`` into the table; what became of each key is ``merged``.
 
     ``gone_scope`` is a condition on the table (alias ``t``): live rows in it that did not come are
-    marked deleted. None: absence means nothing. A refused row is no absence: what was known stays.
+    marked deleted, but those of which the condition ``spared`` holds. None: absence means nothing. A refused row is no
+    absence: what was known stays.
     ``in_place`` leaves ``merged`` as a view instead of a temporary table; ``accepted`` must then stay while it is used.
     """
     keys = ["account", *[name for name in table.grain if name != "account"]]
@@ -78,7 +80,7 @@ def merge(
             ]
         )
         con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
-    gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope)
+    gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
     quarantined = _quarantine(con, table, keys, account, stamp, gone_scope)
     return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
 
@@ -139,6 +141,20 @@ def _make_merged(
     con.execute(f"create or replace temp view merged as {rows}")
 
 
+def live_in(table: Table, account: str, stamp: Stamp, gone_scope: str, spared: str | None) -> str:
+    """A select of the keys of an account's rows in ``gone_scope`` that were there before this observation."""
+    keys = ["account", *[name for name in table.grain if name != "account"]]
+    return f"""
+        select {", ".join(f"t.{key}" for key in keys)}
+        from {table.name} as t
+        where
+            t.account = {quoted(account)}
+            and (t._deleted_at is null or t._deleted_at = timestamp {quoted(stamp.observed_at.isoformat())})
+            and {gone_scope}
+            and not {spared or "false"}
+    """
+
+
 def _mark_gone(
     con: duckdb.DuckDBPyConnection,
     table: Table,
@@ -146,20 +162,19 @@ def _mark_gone(
     account: str,
     stamp: Stamp,
     gone_scope: str | None,
+    spared: str | None,
 ) -> int:
     if gone_scope is None:
         con.execute(f"create or replace temp table gone as select {', '.join(keys)} from {table.name} limit 0")
         return 0
     typed_keys = [key for key in keys if key != "account"]
+    live = live_in(table, account, stamp, gone_scope, spared)
     con.execute(f"""
         create or replace temp table gone as
         select {", ".join(f"t.{key}" for key in keys)}
-        from {table.name} as t
+        from ({live}) as t
         where
-            t.account = {quoted(account)}
-            and (t._deleted_at is null or t._deleted_at = timestamp {quoted(stamp.observed_at.isoformat())})
-            and {gone_scope}
-            and not exists (select 1 from merged as m where {_same(keys, "m", "t")})
+            not exists (select 1 from merged as m where {_same(keys, "m", "t")})
             and not exists (select 1 from refused as r where {_same(typed_keys, "r", "t")})
     """)
     gone = _one(con, "select count(*) from gone")
