@@ -4,7 +4,6 @@ The command line: every step of the night on a laptop, without Airflow.
 ``python -m stockbook --help`` lists the commands.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import typer
 from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.printing import Format
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
@@ -206,36 +206,37 @@ def _latest(settings: Settings) -> str:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input; none opens a prompt.")] = "",
-    limit: Annotated[int, typer.Option(help="Rows to print at most; 0 = all.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
+    query: Annotated[
+        str, typer.Argument(help="Queries, separated by ;  - or a pipe: from standard input. None opens a prompt.")
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Rows to print at most, 0 = all; left out: 100, as csv and json all.", show_default=False
+        ),
+    ] = None,
+    as_: Annotated[
+        Format,
+        typer.Option("--format", help="auto is a table; wider than the terminal, each column on a line of its own."),
+    ] = Format.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row: --format json.")] = False,
 ) -> None:
-    """Run one query on the published file, or open a prompt on it; safe during a night too."""
-    import duckdb
+    """Run queries on the published file, or open a prompt on it; safe during a night too."""
+    from stockbook.printing import Printer, terminal_width
+    from stockbook.warehouse.connect import reader
 
-    from stockbook.warehouse.connect import query_error, reader
-
-    if not query:
+    settings = Settings.load()
+    chosen = Format.json if as_json else as_
+    if not query and sys.stdin.isatty():
         from stockbook import declarations
         from stockbook.prompt import Prompt
 
-        settings = Settings.load()
-        Prompt(settings.published, declarations.load(settings.models_dir), limit).cmdloop()
+        Prompt(settings.published, declarations.load(settings.models_dir), limit, chosen).cmdloop()
         return
-    text = sys.stdin.read() if query == "-" else query
-    with reader(Settings.load().published) as con:
-        try:
-            found = con.sql(text)
-        except duckdb.Error as error:
-            raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
-        if found is None:
-            return
-        if as_json:
-            names = found.columns
-            for row in found.fetchall():
-                typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
-        else:
-            found.show(max_rows=limit or 1_000_000_000, max_width=200)
+    # what is piped into the command is a query too
+    text = sys.stdin.read() if query in ("", "-") else query
+    with reader(settings.published) as con:
+        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout)).answer(con, text)
 
 
 @app.command()
