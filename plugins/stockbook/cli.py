@@ -242,7 +242,7 @@ def sql(
 @app.command()
 def doctor() -> None:
     """Say what is set up and what is missing: home, key, connections, lock, last night."""
-    from stockbook import connections, declarations
+    from stockbook import connections, declarations, hash_key
     from stockbook.alerts import notify
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.models import steps
@@ -257,7 +257,11 @@ def doctor() -> None:
         typer.echo(f"{'ok ' if good else 'NO '} {what}")
 
     say(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
-    say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
+    try:
+        hash_key.require_same(settings)
+        say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
+    except ConfigError as error:
+        say(False, str(error))
     try:
         found = connections.accounts(connections.conn_ids_in_environment())
         for account in found:
