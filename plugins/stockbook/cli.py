@@ -192,7 +192,7 @@ def alerts(
         ).fetchall()
     for row in found:
         alert = notify.Alert(*row)
-        typer.echo(f"{alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
+        typer.echo(f"since {alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
     if not found:
         typer.echo("No alert stands.")
 
