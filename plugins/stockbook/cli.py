@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
 from stockbook.sla.cli import app as sla_app
 from stockbook.webhooks.cli import app as hooks_app
+
+if TYPE_CHECKING:
+    from stockbook.connections import Account
 
 app = typer.Typer(
     name="stockbook",
@@ -240,7 +243,9 @@ def sql(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    asked: Annotated[bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")] = False,
+) -> None:
     """Say what is set up and what is missing: home, key, connections, lock, last night."""
     from stockbook import connections, declarations, hash_key
     from stockbook.alerts import notify
@@ -265,8 +270,11 @@ def doctor() -> None:
     try:
         found = connections.accounts(connections.conn_ids_in_environment())
         for account in found:
-            pace = f"{account.requests_per_second:g} requests/s"
-            say(True, f"connection {account.conn_id}: {account.base_url}, {pace} (not asked)")
+            told = f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s"
+            if asked:
+                say(*_tried(account, settings, told))
+            else:
+                say(True, f"{told} (not asked: doctor --try asks)")
     except ConfigError as error:
         say(False, str(error))
     try:
@@ -288,6 +296,18 @@ def doctor() -> None:
     say(True, f"published: as of {as_of}" if as_of else "published: nothing yet")
     if problems:
         raise typer.Exit(1)
+
+
+def _tried(account: "Account", settings: Settings, told: str) -> tuple[bool, str]:
+    from stockbook.sources.credentials import credentials_of
+    from stockbook.sources.trying import try_account
+
+    clock = SystemClock()
+    try:
+        credentials = credentials_of(account, clock, settings.state, settings.fernet_keys)
+        return True, f"{told}, answers ({try_account(account, credentials, clock)})"
+    except StockbookError as error:
+        return False, str(error)
 
 
 @app.command()
