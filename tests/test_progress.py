@@ -1,12 +1,15 @@
 """What long work says of itself in a log."""
 
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from stockbook.clock import ManualClock
 from stockbook.progress import Logged
+from stockbook.settings import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,27 @@ def test_a_line_every_quarter_of_a_minute(unit: str, said: str, caplog: pytest.L
         logged.advance("work", 10, bytes_=500_000)
 
     assert caplog.messages == [said]
+
+
+def test_a_night_in_a_pipe_tells_its_own_progress_only() -> None:
+    """Of libraries warnings are heard; what they merely tell, even of every index in a query, is not."""
+    said = """
+import logging
+from stockbook.cli import _progress
+from stockbook.clock import SystemClock
+from stockbook.warehouse.models import reads_of
+with _progress(SystemClock()) as progress:
+    reads_of("select list_value(1)[1] from marts.t", "a model")
+    logging.getLogger("some_library").info("chatter")
+    logging.getLogger("some_library").warning("trouble")
+    progress.note("ours")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", said],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(PROJECT / "plugins")},
+        check=True,
+    )
+
+    assert done.stderr.splitlines() == ["trouble", "ours"]

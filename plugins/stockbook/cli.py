@@ -50,7 +50,9 @@ def _progress(clock: Clock) -> Iterator[Progress]:
     else:
         import logging
 
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        # of others warnings and errors only
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("stockbook").setLevel(logging.INFO)
         yield Logged(clock)
 
 
