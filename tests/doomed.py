@@ -27,7 +27,7 @@ def die() -> None:
 class DoomedProgress(Silent):
     """Ends the process when the marked work begins."""
 
-    def start(self, name: str, total: int | None = None) -> None:
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         if KIND == "progress" and name.startswith(MARK):
             die()
 

@@ -97,9 +97,9 @@ def test_every_measure_has_a_sentence(measure: rules.Measure) -> None:
     """A message says the figure and the threshold, in words a person reads."""
     rule = Rule(rule="r", measure=measure, above=0.5)
 
-    text = rules.message(rule, Figure("main", measure, "orders", "2025-03-03", 0.75, 8, 12))
+    text = rules.message(rule, Figure("main", measure, "orders", "2025-03-03", 0.75, 8, 12), TUESDAY)
 
-    assert text.endswith("(above 50.0%)." if measure in rules.SHARES else "(above 0.5).")
+    assert text.endswith(f"(above {'50.0%' if measure in rules.SHARES else '0.5'}; as of 2025-03-04 02:15).")
     assert text[0] == text[0].upper()
     assert len(text) > 30
 
@@ -150,6 +150,27 @@ def test_an_alert_is_raised_once_until_it_clears(con: duckdb.DuckDBPyConnection,
         ("overdue", "", 15, MONDAY, WEDNESDAY, False),
         ("overdue", "", 12, later, None, True),
     ]
+
+
+def test_an_alert_that_stands_says_which_night_its_figure_is_of(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Raised on Monday, with Tuesday's figure on Tuesday; cleared on Wednesday it keeps what it said last."""
+    policy = folder(tmp_path, RULES)
+    told = []
+    for as_of, orders in ((MONDAY, 12.0), (TUESDAY, 15.0), (WEDNESDAY, 3.0)):
+        night(con, policy, as_of, ("overdue_orders", "", orders))
+        told += con.execute("select raised_as_of, message from reports.alerts").fetchall()
+
+    assert told == [
+        (MONDAY, "12 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-03 02:15)."),
+        (MONDAY, "15 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-04 02:15)."),
+        (MONDAY, "15 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-04 02:15)."),
+    ]
+
+
+def test_no_rule_of_the_project_is_named_after_a_day() -> None:
+    """A name is read for as long as its alert stands."""
+    relative = ("yesterday", "today", "tonight", "now")
+    assert [rule.rule for rule in rules.read(POLICY) if any(word in rule.rule.split() for word in relative)] == []
 
 
 def test_subjects_and_rules_that_go_stand_apart(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -274,8 +295,9 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     free = "FlickRocket price 2 EUR, version 2"
     assert found["price_change", free] == (math.inf, 1, "0.00 to 9.00")
     jumped = Rule(rule="jumped", measure="price_change", above=0.3)
-    assert rules.message(jumped, Figure("main", "price_change", free, "0.00 to 9.00", math.inf, 1, 26)) == (
-        "FlickRocket price 2 EUR, version 2 changed without bound, from 0.00 to 9.00 (above 30.0%)."
+    assert rules.message(jumped, Figure("main", "price_change", free, "0.00 to 9.00", math.inf, 1, 26), TUESDAY) == (
+        "FlickRocket price 2 EUR, version 2 changed without bound, from 0.00 to 9.00 "
+        "(above 30.0%; as of 2025-03-04 02:15)."
     )
     assert found["problem_hours", "order overdue"][0] == 72
     assert found["listing_age_hours", "orders"][0] == 0
@@ -299,5 +321,5 @@ def test_the_command_lists_what_stands(tmp_path: Path, monkeypatch: pytest.Monke
     listed = CliRunner().invoke(app, ["alerts"])
     tested = CliRunner().invoke(app, ["alerts", "--test"])
 
-    assert listed.output == "2025-03-03 02:15 warning: stands (account main): It is so.\n"
+    assert listed.output == "since 2025-03-03 02:15 warning: stands (account main): It is so.\n"
     assert str(tested.exception) == "STOCKBOOK_ALERT_NOTIFIER is not set: nobody is told of alerts."

@@ -1,5 +1,6 @@
 """Expectations from declarations, asked by Great Expectations inside DuckDB."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,20 @@ def test_a_check_that_cannot_be_asked_is_an_error(database: Path, check: Check) 
     """A check that always passes because it never ran is the worst kind: the night is red, the check named."""
     with pytest.raises(ModelFailed, match=r"marts\.t"):
         ask(database, [a_table(check)])
+
+
+def test_great_expectations_says_nothing_but_errors(
+    database: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where everybody's INFO is logged, as in Airflow: no line of its own, no moving bar; an error is still heard."""
+    with caplog.at_level(logging.INFO):
+        ask(database, [a_table()])
+        told = [record for record in caplog.records if record.name.startswith("great_expectations")]
+        logging.getLogger("great_expectations.data_context").error("It failed.")
+
+    assert told == []
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages[-1] == "It failed."
 
 
 def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change) -> None:

@@ -89,6 +89,47 @@ def test_every_listing_lands_whole(tmp_path: Path) -> None:
     assert len({row["id"] for row in rows(tmp_path, found["orders"])}) == len(rows(tmp_path, found["orders"])) == 200
 
 
+class Told(Silent):
+    """Keeps what it is told of one piece of work: what it began with, how far it came, its last line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.began: list[tuple[int | None, str]] = []
+        self.steps: list[int] = []
+        self.ended: list[str] = []
+
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        if name == self.name:
+            self.began.append((total, unit))
+
+    def advance(self, name: str, rows: int, total: int | None = None, bytes_: int = 0) -> None:
+        if name == self.name:
+            self.steps.append(rows)
+
+    def finish(self, name: str, summary: str) -> None:
+        if name == self.name:
+            self.ended.append(summary)
+
+
+def test_reading_empty_days_moves(tmp_path: Path) -> None:
+    """Of a hundred days two hold orders: every day that was read is told, whatever it held."""
+    served = shop(rows={"orders": [order(1, "2024-11-24 09:00:00"), order(2, "2025-03-03 07:00:00")]})
+    asked = plan(orders_from=date(2024, 11, 24))
+
+    def reading() -> Told:
+        told = Told("fulfillment_cz.orders, by day of creation")
+        clock = ManualClock(datetime(2025, 3, 3, 7, tzinfo=UTC))
+        extract(account_at(url, "fulfillment_cz"), asked, tmp_path / "night", TABLES, KEY, clock, told)
+        return told
+
+    with serving(served) as url:
+        first = reading()
+
+    assert first.began == [(100, "days")]
+    assert (first.steps[0], len(first.steps), sum(first.steps)) == (0, 101, 100)
+    assert first.ended == ["100 days read"]
+
+
 def test_prices_land_against_their_count(tmp_path: Path) -> None:
     """FlickRocket prices are proved by count.json."""
     given = [{"id": n, "title": "T", "valid": 1, "currencies": [{"currency": "eur", "price": 100}]} for n in range(3)]

@@ -141,7 +141,7 @@ def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: 
 def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
     """What stands in the published file is what the rules make of its figures; what is new is in the run report."""
     with duckdb.connect(str(three.settings.published), read_only=True) as con:
-        expected = program.standing(rules.read(three.settings.policy_dir), program.figures(con))
+        expected = program.standing(rules.read(three.settings.policy_dir), program.figures(con), THIRD)
     standing = three.rows(
         "select account, rule, subject, severity, message, value, threshold from reports.alerts "
         "where cleared_as_of is null"

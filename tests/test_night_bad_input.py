@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rig import Rig, nights_before
+from rig import KEY, Rig, nights_before
 from stockbook import connections, night
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.errors import (
@@ -119,6 +119,17 @@ def test_a_missing_hash_key(rig: Rig) -> None:
     rig.variables["STOCKBOOK_HASH_KEY"] = ""
 
     red(rig, ConfigError, "STOCKBOOK_HASH_KEY must be set", "no-key")
+
+
+def test_another_hash_key(rig: Rig) -> None:
+    """The books stay with the key they were begun with; its place and what to do are said, neither key is."""
+    rig.variables["STOCKBOOK_HASH_KEY"] = other = "another key for tests, as long"
+
+    with pytest.raises(ConfigError, match=r"not the key the books in .* were begun with.*Put the old key back") as told:
+        rig.night(SECOND, name="other-key")
+    assert other not in str(told.value)
+    assert KEY not in str(told.value)
+    assert rig.tonight().lock.holder() is None
 
 
 def test_an_unwritable_home(rig: Rig, tmp_path: Path) -> None:

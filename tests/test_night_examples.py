@@ -16,6 +16,7 @@ import pytest
 
 from rig import Rig
 from stockbook import connections, night
+from stockbook.dictionary import questions
 from stockbook.errors import CheckFailed
 from stockbook.runs.context import parse_parameters
 from stockbook.runs.report import Report
@@ -110,6 +111,19 @@ def test_a_late_row_is_told_in_restatements(nights: Nights) -> None:
         for end in (MARCH, date(2025, 4, 30), date(2025, 5, 31))
     ]
     assert nights.rig.rows(f"select * from reports.restatement_on(date '{MARCH}', date '{came}')") == []
+
+
+def test_the_question_of_the_closed_month_is_answered(nights: Nights) -> None:
+    """In June the late row of March changed May: the rows of the page's query are May now less May as it was closed."""
+    (asked,) = [one.sql for one in questions.read() if one.text.startswith("What changed in my closed month")]
+    month_end, value_change = date(2025, 5, 31), 9
+
+    rows = nights.rig.rows(asked)
+    now = nights.rig.rows(f"select sum(stock_value) from reports.stock_value_on(date '{month_end}')")[0][0]
+    closed = f"reports.stock_value_on_as_known(date '{month_end}', date '2025-06-01')"
+
+    assert [row[1] for row in rows] == [month_end]
+    assert rows[0][value_change] == now - nights.rig.rows(f"select sum(stock_value) from {closed}")[0][0] == 55
 
 
 def tampered(rig: Rig, changes: list[str]) -> Report:

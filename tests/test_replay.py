@@ -16,6 +16,7 @@ from rig import Rig, nights_before
 from stockbook import night
 from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, LandingDamaged
+from stockbook.hash_key import require_same
 from stockbook.replay import replay
 from stockbook.runs.replay import loaded_nights
 from stockbook.sandbox import Running, Shop, running
@@ -86,6 +87,20 @@ def test_a_replay_gives_the_same_staging_and_marts(original: Rig, tmp_path: Path
     assert rig.rows(replayed) == [(as_of,) for as_of in NIGHTS]
     unknown = "select distinct _run_id from staging.orders where _run_id not in (select run_id from meta.run)"
     assert rig.rows(unknown) == []
+    # no key was set: the books remember the one their pages were hashed with
+    require_same(rig.settings)
+    rig.variables["STOCKBOOK_HASH_KEY"] = "another key for tests, as long"
+    with pytest.raises(ConfigError, match="begun with"):
+        rig.night(NIGHTS[-1] + timedelta(days=1))
+
+
+def test_pages_of_another_key_are_not_replayed(original: Rig, tmp_path: Path) -> None:
+    """The nights after it would hash with the key that is set; nothing is made."""
+    rig = Rig(original.server, tmp_path / "home", {"STOCKBOOK_HASH_KEY": "another key for tests, as long"})
+
+    with pytest.raises(ConfigError, match="not the key these pages were hashed with"):
+        replay(rig.tonight(), "again", original.settings.landing)
+    assert not rig.settings.warehouse.exists()
 
 
 def original_rows(rig: Rig, query: str) -> list[tuple[object, ...]]:

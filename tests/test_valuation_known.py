@@ -400,3 +400,29 @@ def test_an_opening_is_made_of_what_was_known_then(tmp_path: Path) -> None:
     ] == [[(1, 12, 48), (1, 10, 40), (1, 10, 40)], [(1, 13, 52), (1, 10, 40), (1, 10, 40)]]
     assert shop.broken() == {}
     shop.con.close()
+
+
+def test_stock_on_a_day_names_its_category_of_the_day(shop: Known) -> None:
+    """A product moved to another category on the night of 5 March: the day before still names the old one."""
+    shop.con.execute("""
+        insert into staging.categories (account, category_id, parent_id, category_name)
+        values ('main', 1, 0, 'Home'), ('main', 2, 1, 'Lamps')
+    """)
+    shop.con.execute("""
+        insert into staging.products_history (account, product_id, category_id, product_name, _version, _valid_from)
+        values ('main', 1, 2, 'Lamp', 1, '2025-01-01 02:15'), ('main', 1, 1, 'Lamp', 2, '2025-03-05 02:15')
+    """)
+    shop.price(7, "1")
+    shop.move(1, 7, "in", 10, "2025-03-01 09:00:00", price="4")
+    shop.move(2, 8, "in", 1, "2025-03-01 09:00:00", price="4")
+    shop.build(datetime(2025, 3, 6, 2, 15))
+
+    def category(day: int) -> list[tuple[Any, ...]]:
+        on, known = date(2025, 3, day), date(2025, 3, 6)
+        asked = "select variant_id, category_path from reports."
+        now = shop.ask(f"{asked}stock_value_on(date '{on}') order by 1")
+        assert shop.ask(f"{asked}stock_value_on_as_known(date '{on}', date '{known}') order by 1") == now
+        return now
+
+    assert category(4) == [(7, "Home > Lamps"), (8, None)]
+    assert category(5) == [(7, "Home"), (8, None)]

@@ -4,25 +4,28 @@ The command line: every step of the night on a laptop, without Airflow.
 ``python -m stockbook --help`` lists the commands.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.printing import Format
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
 from stockbook.settings import Settings
 from stockbook.sla.cli import app as sla_app
 from stockbook.webhooks.cli import app as hooks_app
+
+if TYPE_CHECKING:
+    from stockbook.connections import Account
 
 app = typer.Typer(
     name="stockbook",
@@ -47,7 +50,9 @@ def _progress(clock: Clock) -> Iterator[Progress]:
     else:
         import logging
 
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        # of others warnings and errors only
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("stockbook").setLevel(logging.INFO)
         yield Logged(clock)
 
 
@@ -192,7 +197,7 @@ def alerts(
         ).fetchall()
     for row in found:
         alert = notify.Alert(*row)
-        typer.echo(f"{alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
+        typer.echo(f"since {alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
     if not found:
         typer.echo("No alert stands.")
 
@@ -206,42 +211,45 @@ def _latest(settings: Settings) -> str:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; - reads it from standard input; none opens a prompt.")] = "",
-    limit: Annotated[int, typer.Option(help="Rows to print at most; 0 = all.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
+    query: Annotated[
+        str, typer.Argument(help="Queries, separated by ;  - or a pipe: from standard input. None opens a prompt.")
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Rows to print at most, 0 = all; left out: 100, as csv and json all.", show_default=False
+        ),
+    ] = None,
+    as_: Annotated[
+        Format,
+        typer.Option("--format", help="auto is a table; wider than the terminal, each column on a line of its own."),
+    ] = Format.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row: --format json.")] = False,
 ) -> None:
-    """Run one query on the published file, or open a prompt on it; safe during a night too."""
-    import duckdb
+    """Run queries on the published file, or open a prompt on it; safe during a night too."""
+    from stockbook.printing import Printer, terminal_width
+    from stockbook.warehouse.connect import reader
 
-    from stockbook.warehouse.connect import query_error, reader
-
-    if not query:
+    settings = Settings.load()
+    chosen = Format.json if as_json else as_
+    if not query and sys.stdin.isatty():
         from stockbook import declarations
         from stockbook.prompt import Prompt
 
-        settings = Settings.load()
-        Prompt(settings.published, declarations.load(settings.models_dir), limit).cmdloop()
+        Prompt(settings.published, declarations.load(settings.models_dir), limit, chosen).cmdloop()
         return
-    text = sys.stdin.read() if query == "-" else query
-    with reader(Settings.load().published) as con:
-        try:
-            found = con.sql(text)
-        except duckdb.Error as error:
-            raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
-        if found is None:
-            return
-        if as_json:
-            names = found.columns
-            for row in found.fetchall():
-                typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
-        else:
-            found.show(max_rows=limit or 1_000_000_000, max_width=200)
+    # what is piped into the command is a query too
+    text = sys.stdin.read() if query in ("", "-") else query
+    with reader(settings.published) as con:
+        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout)).answer(con, text)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    asked: Annotated[bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")] = False,
+) -> None:
     """Say what is set up and what is missing: home, key, connections, lock, last night."""
-    from stockbook import connections, declarations
+    from stockbook import connections, declarations, hash_key
     from stockbook.alerts import notify
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.models import steps
@@ -256,12 +264,19 @@ def doctor() -> None:
         typer.echo(f"{'ok ' if good else 'NO '} {what}")
 
     say(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
-    say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
+    try:
+        hash_key.require_same(settings)
+        say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
+    except ConfigError as error:
+        say(False, str(error))
     try:
         found = connections.accounts(connections.conn_ids_in_environment())
         for account in found:
-            pace = f"{account.requests_per_second:g} requests/s"
-            say(True, f"connection {account.conn_id}: {account.base_url}, {pace} (not asked)")
+            told = f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s"
+            if asked:
+                say(*_tried(account, settings, told))
+            else:
+                say(True, f"{told} (not asked: doctor --try asks)")
     except ConfigError as error:
         say(False, str(error))
     try:
@@ -283,6 +298,18 @@ def doctor() -> None:
     say(True, f"published: as of {as_of}" if as_of else "published: nothing yet")
     if problems:
         raise typer.Exit(1)
+
+
+def _tried(account: "Account", settings: Settings, told: str) -> tuple[bool, str]:
+    from stockbook.sources.credentials import credentials_of
+    from stockbook.sources.trying import try_account
+
+    clock = SystemClock()
+    try:
+        credentials = credentials_of(account, clock, settings.state, settings.fernet_keys)
+        return True, f"{told}, answers ({try_account(account, credentials, clock)})"
+    except StockbookError as error:
+        return False, str(error)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockbook import __version__, connections, declarations
+from stockbook import __version__, connections, declarations, hash_key
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
@@ -73,7 +73,7 @@ def open_run(
     Open a run: check what it was given, take the lock, and write down what each account will be asked.
 
     Opening a run of the same name again goes on with it (its ``as_of`` stays). Raises ConfigError
-    for a missing key, connection or parameter, RunLocked while another run is under way.
+    for a missing or another key, a missing connection or a wrong parameter, RunLocked while another run is under way.
     """
     from stockbook.alerts import notify, rules
     from stockbook.morning import post
@@ -105,6 +105,7 @@ def open_run(
         rules.read(settings.policy_dir)
         notify.parse(settings.alert_notifier)
         notify.parse(settings.report_notifier, post.VARIABLE)
+        hash_key.remember(settings)
         before = published_as_of(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of

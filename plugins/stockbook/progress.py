@@ -16,12 +16,12 @@ from stockbook.clock import Clock
 class Progress(Protocol):
     """Where long work says how far it is."""
 
-    def start(self, name: str, total: int | None = None) -> None:
-        """A piece of work begins; ``total`` is the number of rows promised, when known."""
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """A piece of work begins; ``total`` is the number of rows (or other ``unit``) promised, when known."""
         ...
 
     def advance(self, name: str, rows: int, total: int | None = None, bytes_: int = 0) -> None:
-        """``rows`` more rows (and ``bytes_`` bytes) are done; ``total`` corrects the promise."""
+        """``rows`` more of the unit (and ``bytes_`` bytes) are done; ``total`` corrects the promise."""
         ...
 
     def finish(self, name: str, summary: str) -> None:
@@ -36,7 +36,7 @@ class Progress(Protocol):
 class Silent:
     """Says nothing: for tests."""
 
-    def start(self, name: str, total: int | None = None) -> None: ...
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None: ...
 
     def advance(self, name: str, rows: int, total: int | None = None, bytes_: int = 0) -> None: ...
 
@@ -56,9 +56,9 @@ class Logged:
         self._lock = threading.Lock()
         self._work: dict[str, _Work] = {}
 
-    def start(self, name: str, total: int | None = None) -> None:
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         with self._lock:
-            self._work[name] = _Work(self._clock.monotonic(), total)
+            self._work[name] = _Work(self._clock.monotonic(), total, unit)
 
     def advance(self, name: str, rows: int, total: int | None = None, bytes_: int = 0) -> None:
         now = self._clock.monotonic()
@@ -81,9 +81,10 @@ class Logged:
 
 
 class _Work:
-    def __init__(self, now: float, total: int | None) -> None:
+    def __init__(self, now: float, total: int | None, unit: str = "rows") -> None:
         self.began_at = self.spoke_at = now
         self.total = total
+        self.unit = unit
         self.rows = 0
         self.bytes = 0
 
@@ -96,7 +97,8 @@ class _Work:
     def line(self, now: float) -> str:
         seconds = max(now - self.began_at, 1e-9)
         of = f" of {self.total:,}" if self.total is not None else ""
-        return f"{self.rows:,}{of} rows, {self.rows / seconds:,.0f} rows/s, {self.bytes / 1e6:,.1f} MB, {seconds:.0f} s"
+        size = f"{self.bytes / 1e6:,.1f} MB, " if self.unit == "rows" else ""
+        return f"{self.rows:,}{of} {self.unit}, {self.rows / seconds:,.0f} {self.unit}/s, {size}{seconds:.0f} s"
 
 
 class Terminal:
@@ -129,17 +131,19 @@ class Terminal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._bars.stop()
 
-    def start(self, name: str, total: int | None = None) -> None:
+    def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         with self._lock:
-            self._ids[name] = self._bars.add_task(name, total=total, rate="")
+            self._ids[name] = self._bars.add_task(name, total=total, rate="", unit=unit)
 
     def advance(self, name: str, rows: int, total: int | None = None, bytes_: int = 0) -> None:
         with self._lock:
             if name not in self._ids:
-                self._ids[name] = self._bars.add_task(name, total=total, rate="")
+                self._ids[name] = self._bars.add_task(name, total=total, rate="", unit="rows")
             task_id = self._ids[name]
-        speed = next((task.speed for task in self._bars.tasks if task.id == task_id), None)
-        self._bars.update(task_id, advance=rows, rate=f"{speed:,.0f} rows/s" if speed else "")  # type: ignore[arg-type]  # rich types ids as a NewType
+        speed, unit = next(
+            ((task.speed, task.fields["unit"]) for task in self._bars.tasks if task.id == task_id), (None, "")
+        )
+        self._bars.update(task_id, advance=rows, rate=f"{speed:,.0f} {unit}/s" if speed else "")  # type: ignore[arg-type]  # rich types ids as a NewType
         if total is not None:
             self._bars.update(task_id, total=total)  # type: ignore[arg-type]  # as above
 

@@ -4,35 +4,37 @@ import cmd
 from pathlib import Path
 from typing import ClassVar
 
-import duckdb
-
 from stockbook.declarations import Table
-from stockbook.warehouse.connect import query_error, reader
+from stockbook.errors import ConfigError
+from stockbook.printing import LAYERS, Format, Printer, terminal_width
+from stockbook.warehouse.connect import reader
 
-LAYERS = ("staging", "marts", "reports", "meta")
+WORDS = {"help": ".help", "show tables": ".tables", "quit": ".quit", "exit": ".quit"}
 
 
 class Prompt(cmd.Cmd):
     """
-    Reads queries until ``.quit``; a query ends with a semicolon and may go over several lines.
+    Reads queries until ``quit``; a query ends with a semicolon and may go over several lines.
 
     Each query opens the file read-only and closes it: a night never waits for a prompt, and a prompt sees what
     was published since its last query.
     """
 
-    intro = "Published tables of Stockbook. A query ends with ;  .help says what else there is."
+    intro = "Published tables of Stockbook. A query ends with ;  help says what else there is, quit leaves."
     prompt = "stockbook> "
     commands: ClassVar[dict[str, str]] = {
-        ".tables [words]": "tables, views and macros whose name or description has the words",
+        ".tables [words]": "tables, views and macros whose name or description has the words; show tables: all",
         ".describe NAME": "the columns of one, with types and descriptions",
         ".macros": "tables that take parameters, with an example",
-        ".quit": "leave",
+        ".quit": "leave; as quit and exit do",
     }
 
-    def __init__(self, published: Path, tables: dict[str, Table], rows: int) -> None:
-        """Over ``published``; at most ``rows`` rows are shown."""
+    def __init__(
+        self, published: Path, tables: dict[str, Table], rows: int | None = None, format_: Format = Format.auto
+    ) -> None:
+        """Over ``published``; answers are written as ``Printer`` does."""
         super().__init__()
-        self.published, self.rows = published, rows
+        self.published, self.rows, self.format = published, rows, format_
         self.tables = {name: table for name, table in tables.items() if table.layer in LAYERS}
         self.query = ""
 
@@ -43,6 +45,8 @@ class Prompt(cmd.Cmd):
     def onecmd(self, line: str) -> bool:
         """One line typed; True ends the prompt."""
         words = line.strip()
+        if not self.query:
+            words = WORDS.get(" ".join(words.lower().rstrip("; ").split()), words)
         if words in ("EOF", ".quit", ".exit") and not self.query:
             return True
         if words.startswith(".") and not self.query:
@@ -50,19 +54,19 @@ class Prompt(cmd.Cmd):
             return False
         self.query = f"{self.query}\n{line}" if self.query else line
         if words.endswith(";") or words == "EOF":
-            asked, self.query = self.query.removesuffix("EOF").strip().rstrip(";"), ""
+            asked, self.query = self.query.removesuffix("EOF").strip(), ""
             if asked:
                 self._ask(asked)
         self.prompt = "      ...> " if self.query.strip() else "stockbook> "
         return words == "EOF"
 
     def _ask(self, query: str) -> None:
+        printer = Printer(self.stdout, self.format, self.rows, terminal_width(self.stdout))
         try:
             with reader(self.published) as con:
-                found = con.sql(query)
-                self.say("Done." if found is None else _shown(found, self.rows))
-        except duckdb.Error as error:
-            self.say(f"That cannot be answered: {query_error(error)}")
+                printer.answer(con, query)
+        except ConfigError as error:
+            self.say(str(error))
 
     def _command(self, words: str) -> None:
         name, _, given = words.partition(" ")
@@ -102,13 +106,3 @@ def _sample(name: str, kind: str) -> str:
         return f"cast(null as {kind})"
     # a month's last day is known on the day after
     return "date '2026-03-01'" if name.startswith("known") else "date '2026-02-28'"
-
-
-def _shown(found: "duckdb.DuckDBPyRelation", rows: int) -> str:
-    import contextlib
-    import io
-
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        found.show(max_rows=rows or 1_000_000_000, max_width=200)
-    return text.getvalue().rstrip("\n")

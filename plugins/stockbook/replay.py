@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from stockbook import __version__
+from stockbook import __version__, hash_key
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.night import Night, finish, settle
@@ -26,8 +26,8 @@ def replay(night: Night, name: str, landing: Path) -> Report:
     Make the books of an empty home from the landed pages of another (or of its own, when the warehouse is lost).
 
     Every night that is loaded again has a row in ``meta.run`` (status ``replayed``) besides the replay itself. Raises
-    ConfigError when the home has books already or the landing holds no beginning, LandingDamaged when pages are not as
-    they were written.
+    ConfigError when the home has books already, the landing holds no beginning or was hashed with another key than the
+    setting's, LandingDamaged when pages are not as they were written.
     """
     run_id = runs.run_id_of(name)
     night.lock.take(run_id, whole_run_here=True)
@@ -50,6 +50,9 @@ def _opened(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[
             "set STOCKBOOK_HOME to a new folder, or move the file away."
         )
     found, left_out = loaded_nights(landing, night.tables)
+    # what the last night's pages were hashed with; a replay hashes nothing
+    keys = {one.manifest.parameters.get("hash_key") for one in found[-1].landed}
+    hash_key.remember(settings, next(iter(keys)) if len(keys) == 1 else None)
     run = RunContext(
         run_id=run_id,
         as_of=found[-1].as_of,

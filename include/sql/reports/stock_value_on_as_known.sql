@@ -26,7 +26,8 @@ variants as (
         code,
         ext_code,
         product_name,
-        variant_name
+        variant_name,
+        category_path
     from marts.dim_variant
     where
         (valid_from is null or cast(valid_from as date) <= day)
@@ -94,6 +95,7 @@ select
     v.ext_code,
     v.product_name,
     v.variant_name,
+    v.category_path,
     h.quantity,
     h.damaged_quantity,
     h.stock_value,

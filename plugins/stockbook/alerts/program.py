@@ -32,7 +32,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     """Create or replace ``reports.alerts``. Raises ConfigError for a wrong rule file."""
     found = rules.read(context.policy_dir)
     if _observes(con, context.run_id):
-        _remember(con, standing(found, figures(con)), context.as_of)
+        _remember(con, standing(found, figures(con), context.as_of), context.as_of)
     con.execute(
         """
         create or replace table reports.alerts as
@@ -63,15 +63,15 @@ def figures(con: duckdb.DuckDBPyConnection) -> list[Figure]:
     return [Figure(*row) for row in rows]
 
 
-def standing(found: list[Rule], measured: list[Figure]) -> list[Standing]:
-    """The alerts that stand by these rules and figures, in the order of the rules."""
+def standing(found: list[Rule], measured: list[Figure], as_of: datetime) -> list[Standing]:
+    """The alerts that stand by these rules and figures of a night, in the order of the rules."""
     return [
         Standing(
             figure.account,
             rule.rule,
             figure.subject,
             rule.severity,
-            rules.message(rule, figure),
+            rules.message(rule, figure, as_of),
             figure.value,
             rule.threshold,
         )

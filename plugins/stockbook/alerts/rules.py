@@ -5,6 +5,7 @@ A rule is asked of every account and subject of its measure by itself (``reports
 """
 
 import math
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -132,12 +133,16 @@ def crosses(rule: Rule, figure: Figure) -> bool:
     return figure.value > rule.above if rule.above is not None else figure.value < rule.threshold
 
 
-def message(rule: Rule, figure: Figure) -> str:
-    """What is the matter, in a sentence: the figure, what it is of, and the threshold it crossed."""
+def message(rule: Rule, figure: Figure, as_of: datetime) -> str:
+    """
+    What is the matter, in a sentence: the figure, what it is of, the threshold it crossed, and as of when.
+
+    An alert that stands is read days after the night it was raised: no text may mean another day tomorrow.
+    """
     told = _told(rule.measure, figure)
     side = "above" if rule.above is not None else "below"
     limit = f"{rule.threshold:.1%}" if rule.measure in SHARES else f"{rule.threshold:,g}"
-    return f"{told[0].upper()}{told[1:]} ({side} {limit})."
+    return f"{told[0].upper()}{told[1:]} ({side} {limit}; as of {as_of:%Y-%m-%d %H:%M})."
 
 
 def _told(measure: Measure, figure: Figure) -> str:

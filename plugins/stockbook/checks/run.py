@@ -57,6 +57,8 @@ def _ask(database: Path, expectations: list[Expectation]) -> list[Outcome]:
 
     from stockbook.checks.dialect import SCHEME
 
+    # on import this one module of it makes itself louder than the package
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     source = context.data_sources.add_sql(

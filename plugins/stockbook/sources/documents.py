@@ -32,6 +32,8 @@ class Documents:
         self.tally = Tally()
         self.promised = 0
         self.windows: list[tuple[date, date]] = []
+        # most days of an old or empty history hold nothing: their rows would say for minutes that all is read
+        self.of_days = f"{self.reader.title}, by day of creation"
 
     def begin(self) -> None:
         """Find the window and set its days going."""
@@ -68,9 +70,11 @@ class Documents:
         )
 
     def _submit_days(self) -> None:
-        self.futures = [
-            self.pool.submit(self._day, day) for day in self._days() if day.isoformat() not in self.folder.units
-        ]
+        days = list(self._days())
+        unread = [day for day in days if day.isoformat() not in self.folder.units]
+        self.run.progress.start(self.of_days, len(days), unit="days")
+        self.run.progress.advance(self.of_days, len(days) - len(unread))
+        self.futures = [self.pool.submit(self._day, day) for day in unread]
 
     def _days(self) -> Iterator[date]:
         return chain.from_iterable(slices.days(first, last) for first, last in self.windows)
@@ -78,12 +82,14 @@ class Documents:
     def _day(self, day: date) -> Unit:
         self.run.client.go_on()
         title = f"{self.reader.title} of {day.isoformat()}"
-        return self.reader.part(
+        unit = self.reader.part(
             self.folder,
             day.isoformat(),
             partial(walks.listing, name=title, full=self.listing.page_limit),
             filters={"created_from": day, "created_to": day},
         )
+        self.run.progress.advance(self.of_days, 1)
+        return unit
 
     def finish(
         self, others: dict[str, Future[Manifest | None]], ledgers: Sequence[Future[Manifest | None]]
@@ -94,6 +100,7 @@ class Documents:
         finished([*self.futures, *others.values()], until=self.futures)
         if self.windows:
             self._check_windows()
+            self.run.progress.finish(self.of_days, f"{sum(1 for _ in self._days()):,} days read")
         finished(list(others.values()), until=ledgers)
         named = set(self.run.plan.open_order_ids).union(*self.run.named.values())
         self._by_ids(named)

@@ -5,6 +5,7 @@ A model is a ``.yml`` (declaration) and, unless a program builds it, a ``.sql`` 
 one select. What it reads is found by parsing the select; nobody writes dependencies down.
 """
 
+import logging
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from sqlglot.errors import SqlglotError
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 from stockbook.warehouse.programs import PROGRAMS
+
+# it tells of every index of an array it reads
+logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
 BUILT_LAYERS = ("intermediate", "marts", "reports")
 

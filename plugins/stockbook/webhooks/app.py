@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from stockbook import hash_key
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError, StockbookError
@@ -72,6 +73,8 @@ class Desk:
             settings = self._settings()
             if settings.hash_key is None:
                 raise ConfigError("The receiver of webhooks needs STOCKBOOK_HASH_KEY, which is not set.")
+            # with an inbox elsewhere the home may be another machine's, and here nothing that can be written
+            (hash_key.require_same if settings.inbox_database else hash_key.remember)(settings)
             self._open = Inbox.open(settings.inbox_url), Receiver(settings.hash_key)
         return self._open
 

@@ -86,14 +86,17 @@ def take_inbox(
     """
     ``drain`` from the inbox of the settings; nothing where no receiver ever made one.
 
-    Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened; staging then
-    has whole batches or none.
+    Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened or the
+    key is not the books'; staging then has whole batches or none.
     """
     if not settings.inbox_database and not (settings.state / INBOX_FILE).exists():
         return Drained()
     from sqlalchemy.exc import SQLAlchemyError
 
+    from stockbook import hash_key
     from stockbook.inbox.store import Inbox
+
+    hash_key.require_same(settings)
 
     try:
         with Inbox.open(settings.inbox_url) as inbox:

@@ -1,0 +1,76 @@
+"""
+One key for ever: the books remember which key personal data is hashed with, and refuse another.
+
+What is remembered is a keyed digest of a fixed text. It tells two keys apart and nothing else of them; manifests
+of landed listings carry the same one.
+"""
+
+import hmac
+from pathlib import Path
+
+from stockbook.durable import write_atomically
+from stockbook.errors import ConfigError
+from stockbook.settings import Settings
+
+
+def fingerprint(key: bytes) -> str:
+    """16 hexadecimal digits that are the same for the same key."""
+    return hmac.digest(key, b"stockbook landing", "sha256").hex()[:16]
+
+
+def require_same(settings: Settings) -> None:
+    """
+    Raise ConfigError when the key is another than the one the books of this home were begun with.
+
+    Says nothing where there is no key, or no books yet.
+    """
+    if settings.hash_key is not None:
+        _refuse_other(settings, fingerprint(settings.hash_key))
+
+
+def remember(settings: Settings, of_landed: str | None = None) -> None:
+    """
+    Keep the key's fingerprint with the home, once; of pages that were hashed elsewhere give theirs, ``of_landed``.
+
+    Raises ConfigError when the home, or its setting, has another.
+    """
+    mine = fingerprint(settings.hash_key) if settings.hash_key is not None else None
+    if mine and of_landed and mine != of_landed:
+        raise ConfigError(
+            "STOCKBOOK_HASH_KEY is not the key these pages were hashed with: the nights that follow would make other "
+            "customers of the same people. Set the key they were read with, or none to make the books now."
+        )
+    chosen = of_landed or mine
+    if chosen is None:
+        return
+    if _refuse_other(settings, chosen):
+        return
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(_file(settings), chosen.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"STOCKBOOK_HOME must be a folder that can be written; {settings.state} cannot: {error.strerror}."
+        ) from error
+
+
+def _refuse_other(settings: Settings, mine: str) -> bool:
+    """Whether this key is remembered; raises ConfigError when another is."""
+    file = _file(settings)
+    try:
+        kept = file.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(f"{file} must be readable: it tells which key is the books'. {error.strerror}.") from error
+    if kept != mine:
+        raise ConfigError(
+            f"STOCKBOOK_HASH_KEY is not the key the books in {settings.home} were begun with: it would make other "
+            "customers of the same people. Put the old key back. Where it is lost, begin new books in an empty "
+            f"STOCKBOOK_HOME, or remove {file} to go on with other customers from now on."
+        )
+    return True
+
+
+def _file(settings: Settings) -> Path:
+    return settings.state / "hash-key.fingerprint"

@@ -1,0 +1,144 @@
+"""Answers of ``stockbook sql``: no column is ever hidden, and programs get all rows."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stockbook.errors import ConfigError
+from stockbook.printing import Format, Printer
+from stockbook.settings import PROJECT
+
+WIDE = "select " + ", ".join(f"{n} as column_number_{n:02}" for n in range(30))
+
+
+def printed(text: str, format_: Format = Format.auto, rows: int | None = None, width: int | None = None) -> str:
+    """What a printer writes for the statements of a text."""
+    out = io.StringIO()
+    with duckdb.connect() as con:
+        Printer(out, format_, rows, width).answer(con, text)
+    return out.getvalue()
+
+
+def test_a_pipe_gets_every_column_however_wide() -> None:
+    """Without a terminal a table is as wide as it is."""
+    heading = printed(WIDE).splitlines()[1]
+
+    assert [f"column_number_{n:02}" in heading for n in range(30)] == [True] * 30
+
+
+def test_a_table_too_wide_for_the_terminal_is_written_column_by_column() -> None:
+    """Where the headings or the values do not fit; a table that fits stays one."""
+    wide = printed(WIDE, width=100).splitlines()
+    long = printed("select 1 as a, repeat('word ', 12) as b, null as c", width=40)
+    fits = printed("select 1 as a, null as b", width=40)
+
+    assert wide[1] == "column_number_00 | 0"
+    assert wide[-2:] == ["column_number_29 | 29", "(1 row)"]
+    assert long.splitlines() == [
+        "-- row 1 -------------------------------",
+        "a | 1",
+        "b | word word word word word word word ",
+        "  | word word word word word ",
+        "c | NULL",
+        "(1 row)",
+    ]
+    assert fits.startswith("┌")
+
+
+def test_a_table_that_is_asked_for_is_a_table() -> None:
+    """Whatever the terminal's width, with every column."""
+    assert "column_number_29" in printed(WIDE, Format.table, width=40).splitlines()[1]
+
+
+def test_people_see_a_hundred_rows_and_programs_all() -> None:
+    """Unless a limit is given; what was left out is said."""
+    query = "select i from range(250) as t(i)"
+
+    assert len(printed(query, Format.csv).splitlines()) == 251
+    assert len(printed(query, Format.json).splitlines()) == 250
+    assert len(printed(query, Format.csv, rows=3).splitlines()) == 4
+    assert printed(query, Format.expanded).endswith("(100 rows; there are more: --limit 0 writes all)\n")
+    assert printed(query, Format.expanded, rows=0).endswith("i | 249\n(250 rows)\n")
+    assert "(100 shown)" in printed(query)
+
+
+def test_a_table_never_ends_early_unsaid() -> None:
+    """DuckDB's table stops at 10,000 rows; more are refused with what to do."""
+    assert "9998" in printed("from range(10000)", rows=0)
+    with pytest.raises(ConfigError, match="at most 10,000 rows, and there are more: choose another --format"):
+        printed("from range(10001)", rows=0)
+
+
+def test_csv_holds_values_as_duckdb_writes_them() -> None:
+    """Exact decimals, true and false, lists; NULL is empty, and what must be quoted is."""
+    query = (
+        "select 1.50::decimal(9, 2) as m, true as b, [1, 2] as l, null as n, 'a \"b\", c' as t, date '2026-02-28' as d"
+    )
+
+    assert list(csv.reader(io.StringIO(printed(query, Format.csv)))) == [
+        ["m", "b", "l", "n", "t", "d"],
+        ["1.50", "true", "[1, 2]", "", 'a "b", c', "2026-02-28"],
+    ]
+
+
+def test_json_holds_both_of_two_columns_of_one_name() -> None:
+    """The second is renamed, as DuckDB renames it in a table."""
+    assert json.loads(printed("select 1 as a, 2 as a", Format.json)) == {"a": 1, "a_1": 2}
+
+
+def test_the_statement_that_failed_is_named_after_those_before_it() -> None:
+    """What was answered before is written; nothing runs when the text cannot be read at all."""
+    out = io.StringIO()
+    with duckdb.connect() as con:
+        with pytest.raises(ConfigError, match=r"^Statement 2 of 3 cannot be answered: Conversion Error"):
+            Printer(out, Format.csv).answer(con, "select 1 as a; select cast('x' as int); select 3")
+        with pytest.raises(ConfigError, match=r"^The query cannot be answered: Parser Error"):
+            Printer(out, Format.csv).answer(con, "select 4; selec")
+
+    assert out.getvalue().rstrip() == "a\n1"
+
+
+def test_show_tables_lists_what_is_published() -> None:
+    """Tables, views and macros of the published schemas with the first sentence of their comments."""
+    made = """
+        create schema reports; create schema intermediate; create table intermediate.x (i int);
+        create table reports.t (i int); comment on table reports.t is 'Counts. One row per i.';
+        create view reports.v as select 1 as a; create macro reports.m(a) as table select a;
+    """
+
+    assert printed(f"{made} SHOW tables;", Format.csv).strip().splitlines() == [
+        "name,kind,description",
+        "reports.m,macro,",
+        "reports.t,table,Counts",
+        "reports.v,view,",
+    ]
+
+
+def test_a_pipe_into_the_command_ends_with_its_exit_code(tmp_path: Path) -> None:
+    """0 when every statement was answered, 1 with one sentence when one was not."""
+    (tmp_path / "published").mkdir()
+    duckdb.connect(str(tmp_path / "published" / "warehouse.duckdb")).close()
+
+    def piped(text: str) -> tuple[int, str, str]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "stockbook", "sql", "--format", "csv"],
+            input=text,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"STOCKBOOK_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "plugins")},
+            check=False,
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+
+    assert piped("select 1 as a") == (0, "a\n1\n", "")
+    code, out, error = piped("select 1 as a; from nothing;")
+    assert (code, out) == (1, "a\n1\n")
+    assert error.startswith("stockbook: Statement 2 of 2 cannot be answered: Catalog Error")
+    assert "Traceback" not in error
