@@ -76,7 +76,6 @@ def open_run(
     for a missing or another key, a missing connection or a wrong parameter, RunLocked while another run is under way.
     """
     from stockbook.alerts import notify, rules
-    from stockbook.morning import post
     from stockbook.runs.plans import write_plans
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
@@ -104,7 +103,7 @@ def open_run(
         read_policies(settings.policy_dir)
         rules.read(settings.policy_dir)
         notify.parse(settings.alert_notifier)
-        notify.parse(settings.report_notifier, post.VARIABLE)
+        notify.parse(settings.report_notifier, notify.OF_REPORT)
         hash_key.remember(settings)
         before = published_as_of(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:

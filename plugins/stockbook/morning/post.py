@@ -7,7 +7,6 @@ from stockbook.morning.summary import read
 from stockbook.morning.write import REPORT
 from stockbook.settings import Settings
 
-VARIABLE = "STOCKBOOK_REPORT_NOTIFIER"
 SENT = ".report-sent"
 
 
@@ -18,7 +17,7 @@ def send(settings: Settings) -> list[str]:
     A night is told by its ``as_of``: the same night run again is not sent again. A notifier that fails leaves it
     unsent; the next attempt of the night sends it, the next night sends its own.
     """
-    notifier = notify.parse(settings.report_notifier, VARIABLE)
+    notifier = notify.parse(settings.report_notifier, notify.OF_REPORT)
     summary, folder = read(settings), settings.published.parent
     if notifier is None or summary is None or not (folder / REPORT).exists():
         return []

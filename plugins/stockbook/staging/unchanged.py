@@ -176,6 +176,6 @@ def _of(manifest: Manifest) -> str:
 
 
 def _read_as(manifest: Manifest) -> str:
-    """By which declarations, with which key and by which version pages are read."""
-    known = [manifest.parameters.get(name, "") for name in ("declarations", "hash_key")]
-    return hashlib.sha256("\n".join([*known, __version__]).encode()).hexdigest()[:16]
+    """By which declarations and by which version pages are read; another key makes other pages."""
+    known = [manifest.parameters.get("declarations", ""), __version__]
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
