@@ -18,7 +18,7 @@ from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
-from stockbook.staging.incoming import quoted, read_landed, split
+from stockbook.staging.incoming import Incoming, quoted
 from stockbook.staging.merge import Counts, Stamp, keep_history, merge
 from stockbook.staging.tables import create_all
 
@@ -106,15 +106,13 @@ def _load_listing(
     fed = of_listing(tables, manifest.api, manifest.listing)
     if not fed:
         raise LandingDamaged(f"No staging table is fed by {manifest.api}.{manifest.listing}, which {folder} holds.")
-    files = [folder / page.file for page in manifest.pages]
+    incoming = Incoming(con, [folder / page.file for page in manifest.pages], fed)
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
     whole = True
     for table in fed:
-        read_landed(con, files, fed, table)
-        all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
-        _drop(con, ("landed",), ("landed_rows",))
+        all_accepted = incoming.split(table, manifest.account, run.zone, manifest.read_at)
         if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(con, base)
         counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
