@@ -58,20 +58,33 @@ class Incoming:
         if table is self._base and made.distinct < made.rows and self._find_superseded(table):
             made = self._make_typed(table, account, zone, read_at)
         if made.distinct < made.accepted:
+            self._texts.make_deletable()
             _keep_last(con, table)
         _make_refused(con, table)
         return made.rows == made.distinct
+
+    def delete(self, condition: str) -> None:
+        """Take rows of ``typed`` away."""
+        self._texts.make_deletable()
+        self._con.execute(f"delete from typed where {condition}")
+
+    def close(self) -> None:
+        """Drop ``accepted`` and ``typed``: as soon as they are not needed, for they are the memory of a load."""
+        self._con.execute("drop view accepted")
+        self._texts.close()
 
     def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _Made:
         con = self._con
         with self._texts.select(table) as select:
             con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
-            _make_typed(con, table, account, zone, read_at)
+            self._texts.make_typed(_typed(table, account, zone, read_at))
             con.execute("drop view landed")
-        columns = ", ".join(["account", *table.columns, "_row_hash"])
-        # a view: what is accepted is the bulk, and every copy of it is memory
-        con.execute(f"create or replace temp view accepted as select {columns} from typed where _reason = ''")
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
+        # a view: what is accepted is the bulk, and every copy of it is memory
+        columns = ", ".join(["account", *table.columns, "_row_hash"])
+        # DuckDB has Arrow's own reader apply conditions, which takes longer than the rest
+        condition = "where _reason = ''" if accepted < rows else ""
+        con.execute(f"create or replace temp view accepted as select {columns} from typed {condition}")
         if table is not self._base and self._texts.are_unique(table, self._valid):
             return _Made(rows, accepted, accepted)
         keys = ", ".join(_keys(table))
@@ -96,14 +109,14 @@ def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
 
 
-def _make_typed(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str, read_at: str) -> None:
+def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
     wire = [name for name, column in table.columns.items() if column.paths or column.by_array]
     casts = {name: _cast(name, table.columns[name], zone, read_at) for name in table.columns}
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
     shown = [name for name in wire if table.columns[name].personal == "none"]
+    fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
-    con.execute(f"""
-        create or replace temp table typed as
+    return f"""
         with
 
         cast_rows as (
@@ -118,10 +131,10 @@ def _make_typed(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone
         -- typed values only: a text that broke its declaration could be anybody's data
         select
             *,
-            if(_reason = '', null, to_json(struct_pack({", ".join(f"{name} := {name}" for name in shown)}))) as _fields,
+            if(_reason = '', null, cast(to_json(struct_pack({fields})) as varchar)) as _fields,
             hash({hashed}) as _row_hash
         from cast_rows
-    """)
+    """
 
 
 def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:

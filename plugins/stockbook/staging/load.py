@@ -114,7 +114,7 @@ def _load_listing(
     for table in fed:
         all_accepted = incoming.split(table, manifest.account, run.zone, manifest.read_at)
         if base is not None and table.kind == "parts" and not whole:
-            _keep_parts_of_accepted(con, base)
+            _keep_parts_of_accepted(incoming, base)
         counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), in_place=True)
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
@@ -123,7 +123,8 @@ def _load_listing(
             base, whole = table, all_accepted
             con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
-        _drop(con, ("accepted", "merged"), ("typed", "merged_rows"))
+        _drop(con, ("merged",), ("merged_rows",))
+        incoming.close()
     _drop(con, (), ("superseded", "refused", "gone", "base_rows"))
     return loaded
 
@@ -136,10 +137,10 @@ def _drop(con: duckdb.DuckDBPyConnection, views: tuple[str, ...], tables: tuple[
         con.execute(f"drop table if exists {name}")
 
 
-def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:
+def _keep_parts_of_accepted(incoming: Incoming, base: Table) -> None:
     # lines of an order that was refused wait with it in quarantine
     keys = _keys(base)
-    con.execute(f"delete from typed where _reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+    incoming.delete(f"_reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
 
 
 def _keys(base: Table) -> str:

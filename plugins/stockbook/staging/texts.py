@@ -14,11 +14,14 @@ import duckdb
 
 from stockbook.declarations import Table
 from stockbook.landing.pages import size_of_lines
+from stockbook.staging.held import Held
 from stockbook.staging.wire import arrays_of, rows_as_text, rows_of_texts, tree
 
 if TYPE_CHECKING:
     from stockbook.staging.unfolded import Unfolded
 
+# rows of a row group of DuckDB: whole ones are written side by side (docs/decisions.md)
+ROW_GROUP = 122_880
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
 # bytes of lines that DuckDB parses in the time in which the compiled code is loaded
@@ -81,6 +84,17 @@ class ParsedTexts:
         yield rows_as_text(table, "(select rowid as _row, * from landed_rows)", ("_row",))
         self._con.execute("drop table landed_rows")
 
+    def make_typed(self, query: str) -> None:
+        """Make the temporary relation ``typed`` of a query's rows; it holds until ``close``."""
+        self._con.execute(f"create or replace temp table typed as {query}")
+
+    def make_deletable(self) -> None:
+        """From now on rows of ``typed`` can be deleted."""
+
+    def close(self) -> None:
+        """Drop ``typed``."""
+        self._con.execute("drop table typed")
+
     def are_unique(self, table: Table, valid: str) -> bool:
         """
         Whether the keys of a table of arrays are known to be distinct without looking at its rows: here they are not.
@@ -91,12 +105,18 @@ class ParsedTexts:
 
 
 class UnfoldedTexts:
-    """Texts unfolded by compiled code, all tables at once."""
+    """
+    Texts unfolded by compiled code, all tables at once.
+
+    What is made of them stays in Arrow: of a temporary table made in the same transaction DuckDB reads with one thread,
+    and keeps it in memory after it was dropped.
+    """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded") -> None:
         """Of all tables that the listing feeds."""
         self._con = con
         self._unfolded = unfolded
+        self._typed: Held | None = None
 
     @contextmanager
     def select(self, table: Table) -> Iterator[str]:
@@ -104,11 +124,35 @@ class UnfoldedTexts:
         paths = list(dict.fromkeys(path for column in table.columns.values() for path in column.paths if path != "#"))
         arrays = arrays_of(table)
         names = [f"landed_texts_{number}" for number in range(len(arrays))]
-        for name, array in zip(names, arrays, strict=True):
-            self._con.register(name, self._unfolded.rows(tuple(array), paths))
+        held = [
+            Held(self._con, name, self._unfolded.rows(tuple(array), paths))
+            for name, array in zip(names, arrays, strict=True)
+        ]
         yield rows_of_texts(table, names)
-        for name in names:
-            self._con.unregister(name)
+        for one in held:
+            one.release()
+
+    def make_typed(self, query: str) -> None:
+        """As ``ParsedTexts.make_typed``."""
+        self._typed = Held(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
+        self._con.execute("create or replace temp view typed as select * from typed_rows")
+
+    def make_deletable(self) -> None:
+        """As ``ParsedTexts.make_deletable``."""
+        if self._typed is not None:
+            self._con.execute("drop view typed")
+            self._con.execute("create temp table typed as select * from typed_rows")
+            self._typed.release()
+            self._typed = None
+
+    def close(self) -> None:
+        """As ``ParsedTexts.close``."""
+        if self._typed is None:
+            self._con.execute("drop table typed")
+        else:
+            self._con.execute("drop view typed")
+            self._typed.release()
+            self._typed = None
 
     def are_unique(self, table: Table, valid: str) -> bool:
         """
@@ -126,7 +170,7 @@ class UnfoldedTexts:
         # seen from one level up
         paths = [key.paths[0].removeprefix("^").removeprefix(".") for key in above]
         rows = self._unfolded.rows(tuple(arrays[0][:-1]), paths)
-        self._con.register("landed_above", rows)
+        held = Held(self._con, "landed_above", rows)
         named = ", ".join(f'"{path}"' for path in paths)
         found = self._con.execute(f"""
             with
@@ -140,5 +184,5 @@ class UnfoldedTexts:
             select count(*) = (select count(*) from (select distinct {named} from rows_above))
             from rows_above
         """).fetchall()
-        self._con.unregister("landed_above")
+        held.release()
         return bool(found[0][0])

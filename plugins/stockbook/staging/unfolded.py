@@ -18,9 +18,9 @@ import zstandard
 from stockbook.landing.pages import size_of_lines
 from stockbook.staging import unfolding
 from stockbook.staging.form import Form, Unsure
+from stockbook.staging.texts import ROW_GROUP
 from stockbook.staging.wire import Node, levels_up
 
-ROW_GROUP = 122_880
 _PIECE = 2 * 1024 * 1024
 _MOST_BYTES = 2**31 - 2**20
 
@@ -61,7 +61,7 @@ class _Piece:
                 self.base = np.concatenate([[0], np.cumsum(self._most * self.width)[:-1]])
                 self.cells = np.empty(int((self._most * self.width).sum()), np.int32)
             given = (self.base, self.width, self._most, self.cells, self.rows, self.sizes, self._stack)
-            code = unfolding.unfold(self.buffer, size, *self._arrays, *given)
+            code = unfolding.unfold(*(self.buffer, size, *self._arrays, *given))
             most *= 4
         if code < 0:
             raise Unsure
