@@ -42,6 +42,8 @@ class Form:
         self._level_of: list[int] = []
         self._number(root, 0, "")
         self.arrays = self._arrays()
+        # one for each member and each object
+        self.guesses = len(self._members) + len(self._level_of)
 
     def _number(self, node: Node, level: int, path: str) -> int:
         number = len(self._level_of)

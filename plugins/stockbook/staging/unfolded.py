@@ -37,7 +37,8 @@ class _Piece:
         self.buffer: Any = np.zeros(0, np.uint8)
         self.cells: Any = np.zeros(0, np.int32)
         self._most = self.base
-        self._stack = np.zeros((unfolding.DEPTH, 5), np.int64)
+        self._stack = np.zeros((unfolding.DEPTH, 6), np.int64)
+        self._guess = np.full(form.guesses, -1)
 
     def places(self, level: int) -> Any:
         """The rows that a level's rows lie in, and their places there, as two columns."""
@@ -60,7 +61,7 @@ class _Piece:
                 self._most = np.full(len(self.width), most)
                 self.base = np.concatenate([[0], np.cumsum(self._most * self.width)[:-1]])
                 self.cells = np.empty(int((self._most * self.width).sum()), np.int32)
-            given = (self.base, self.width, self._most, self.cells, self.rows, self.sizes, self._stack)
+            given = (self.base, self.width, self._most, self.cells, self.rows, self.sizes, self._stack, self._guess)
             code = unfolding.unfold(*(self.buffer, size, *self._arrays, *given))
             most *= 4
         if code < 0:

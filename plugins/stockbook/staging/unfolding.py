@@ -12,7 +12,6 @@ import numpy as np
 
 from stockbook.sources.lexing import (
     after_escape,
-    after_number,
     after_rune,
     after_text,
     after_value,
@@ -29,6 +28,8 @@ DEPTH = 32
 # ends; below zero where it is null or absent, the end's complement where the text has escapes
 PARENT, POSITION, CELLS = range(3)
 UNSURE, FULL = -1, -2
+# bytes that stand for themselves within a text: neither quote nor backslash, no control character, of one byte
+IS_PLAIN = np.array([32 <= byte < 128 and byte not in b'"\\' for byte in range(256)])
 
 
 @compiled
@@ -63,27 +64,49 @@ def after_leaf(buf: Any, i: Any) -> Any:
     escaped = False
     i += 1
     while True:
-        c = buf[i]
-        if 35 <= c < 128 and c != 92:
+        while IS_PLAIN[buf[i]]:
             i += 1
-        elif c == 34:
+        c = buf[i]
+        if c == 34:
             return i + 1, escaped
-        elif c < 32:
-            return -1, escaped
-        elif c == 92:
+        if c == 92:
             escaped = True
             if is_nul(buf, i):
                 return -1, escaped
             end = after_escape(buf, i)
             i = end if end >= 0 else after_pair(buf, i)
-            if i < 0:
-                return -1, escaped
-        elif c < 128:
-            i += 1
         else:
-            i = after_rune(buf, i)
-            if i < 0:
-                return -1, escaped
+            i = after_rune(buf, i) if c >= 128 else -1
+        if i < 0:
+            return -1, escaped
+
+
+@compiled
+def after_whole(buf: Any, i: Any) -> Any:
+    """
+    Behind a whole number that DuckDB writes as it stands; -1 where it is none.
+
+    What follows decides whether it is a whole one, and a number at all: only a comma, a bracket or a blank may.
+    """
+    start = i
+    if buf[i] == 45:
+        i += 1
+    first = i
+    while 48 <= buf[i] <= 57:
+        i += 1
+    if i == first or i - start > 18 or (buf[first] == 48 and (i > first + 1 or first > start)):
+        return -1
+    return i
+
+
+@compiled
+def after_name(buf: Any, i: Any, names: Any, start: Any, end: Any) -> Any:
+    """Behind the name that begins at ``i`` and its quote, if it is the one given; -1 otherwise."""
+    for at in range(start, end):
+        if buf[i] != names[at]:
+            return -1
+        i += 1
+    return i + 1 if buf[i] == 34 else -1
 
 
 @compiled
@@ -106,6 +129,7 @@ def unfold(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would ca
     rows: Any,
     sizes: Any,
     stack: Any,
+    guess: Any,
 ) -> Any:
     """
     Mark the cells of the lines in ``buf[:end]`` (a zero follows); 0, or a code below zero.
@@ -114,103 +138,124 @@ def unfold(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would ca
     twice, ``kind`` says what it is, ``child`` which object lies below, ``column`` which cell of its level is its own.
     ``level`` is the level of each object. ``base``, ``width`` and ``most`` are, for each level, where its rows begin in
     ``cells``, how many numbers a row has and how many rows there is room for. Rows found are counted in ``rows``, the
-    bytes of each cell's texts in ``sizes`` (level, cell), with escapes as they stand.
+    bytes of each cell's texts in ``sizes`` (level, cell), with escapes as they stand. ``guess`` remembers which member
+    came after each, and behind them which one is the first of each object.
     """
     rows[:] = 0
     sizes[:] = 0
+    members = len(kind)
     i = 0
     while True:
         while buf[i] == 10:
             i += 1
         if i >= end:
             return 0
-        if buf[i] != 123 or rows[0] >= most[0]:
-            return UNSURE if buf[i] != 123 else FULL
+        # where we are: an object, or an array of them; its level and the row there, members seen or elements, whether
+        # nothing was read yet, where in ``guess`` to look for the next member
+        d, node, in_array, own, seen, fresh, last = 0, 0, False, 0, 0, True, members
+        if buf[i] != 123:
+            return UNSURE
+        if rows[0] >= most[0]:
+            return FULL
         i += 1
-        at = base[0] + rows[0] * width[0]
-        cells[at + PARENT], cells[at + POSITION] = -1, 0
+        row = base[0] + rows[0] * width[0]
+        cells[row + PARENT], cells[row + POSITION] = -1, 0
         for k in range(CELLS, width[0]):
-            cells[at + k] = -1
+            cells[row + k] = -1
         rows[0] += 1
-        d = 0
-        # columns of the stack: object, whether it is its array, whether nothing was read yet, members seen or elements
-        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, 0, 1, 0
-        while d >= 0:
-            node = stack[d, 0]
-            i = after_blank(buf, i)
-            if stack[d, 1]:
-                if buf[i] == 93:
-                    i += 1
-                    d -= 1
-                    continue
-                if not stack[d, 2]:
-                    if buf[i] != 44:
-                        return UNSURE
-                    i = after_blank(buf, i + 1)
-                stack[d, 2] = 0
-                if buf[i] != 123 or d + 1 >= DEPTH:
-                    return UNSURE
+        while True:
+            c = buf[i]
+            if c == 32 or c == 9:  # noqa: PLR1714  # a set is slow when compiled
+                i = after_blank(buf, i)
+                c = buf[i]
+            if c == (93 if in_array else 125):
                 i += 1
-                own = level[node]
-                if rows[own] >= most[own]:
-                    return FULL
-                at = base[own] + rows[own] * width[own]
-                stack[d, 3] += 1
-                cells[at + PARENT], cells[at + POSITION] = stack[d, 4], stack[d, 3]
-                for k in range(CELLS, width[own]):
-                    cells[at + k] = -1
-                rows[own] += 1
-                d += 1
-                stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3] = node, 0, 1, 0
-                continue
-            if buf[i] == 125:
-                i += 1
+                if d == 0:
+                    break
                 d -= 1
+                node, in_array, own, row = stack[d, 0], stack[d, 1] == 1, stack[d, 2], stack[d, 3]
+                seen, last = stack[d, 4], stack[d, 5]
+                fresh = False
                 continue
-            if not stack[d, 2]:
-                if buf[i] != 44:
+            if not fresh:
+                if c != 44:
                     return UNSURE
                 i = after_blank(buf, i + 1)
-            stack[d, 2] = 0
-            if buf[i] != 34:
+                c = buf[i]
+            fresh = False
+            if in_array:
+                if c != 123 or d + 1 >= DEPTH:
+                    return UNSURE
+                i += 1
+                inner = level[node]
+                if rows[inner] >= most[inner]:
+                    return FULL
+                seen += 1
+                stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = node, 1, own, row, seen
+                d += 1
+                row = base[inner] + rows[inner] * width[inner]
+                cells[row + PARENT], cells[row + POSITION] = rows[own] - 1, seen
+                for k in range(CELLS, width[inner]):
+                    cells[row + k] = -1
+                rows[inner] += 1
+                in_array, own, seen, fresh, last = False, inner, 0, True, members + node
+                continue
+            if c != 34:
                 return UNSURE
             name = i + 1
-            i, escaped = after_text(buf, i)
-            if i < 0 or escaped:
-                return UNSURE
-            name_end = i - 1
-            i = after_blank(buf, i)
-            if buf[i] != 58:
-                return UNSURE
-            i = after_blank(buf, i + 1)
-            f = field_of(buf, name, name_end, node, table, following, name_start, names)
+            f = guess[last]
+            i = after_name(buf, name, names, name_start[f], name_start[f + 1]) if f >= 0 else -1
+            if i < 0:
+                i, escaped = after_text(buf, name - 1)
+                if i < 0 or escaped:
+                    return UNSURE
+                f = field_of(buf, name, i - 1, node, table, following, name_start, names)
+            if buf[i] == 58:
+                i += 1
+            else:
+                i = after_blank(buf, i)
+                if buf[i] != 58:
+                    return UNSURE
+                i += 1
+            c = buf[i]
+            if c == 32 or c == 9:  # noqa: PLR1714
+                i = after_blank(buf, i)
+                c = buf[i]
             if f < 0:
                 i = after_value(buf, i)
                 if i < 0:
                     return UNSURE
                 continue
+            guess[last] = f
+            last = f
             mark = np.int64(1) << bit[f]
-            if stack[d, 3] & mark:
+            if seen & mark:
                 return UNSURE
-            stack[d, 3] |= mark
-            c = buf[i]
+            seen |= mark
             if c == 110:
                 i = after_word(buf, i)
                 if i < 0:
                     return UNSURE
                 continue
-            if kind[f] != LEAF:
-                if c != (123 if kind[f] == OBJECT else 91) or d + 1 >= DEPTH:
+            what = kind[f]
+            if what != LEAF:
+                if c != (123 if what == OBJECT else 91) or d + 1 >= DEPTH:
                     return UNSURE
                 i += 1
+                stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4], stack[d, 5] = (
+                    node,
+                    0,
+                    own,
+                    row,
+                    seen,
+                    last,
+                )
                 d += 1
-                stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3] = child[f], np.int64(kind[f] == ARRAY), 1, 0
-                # the row that the elements lie in
-                stack[d, 4] = rows[level[node]] - 1
+                node, in_array, seen, fresh = child[f], what == ARRAY, 0, True
+                last = members + node
                 continue
             start = i
-            own = level[node]
-            at = base[own] + (rows[own] - 1) * width[own] + column[f]
+            at = row + column[f]
             if c == 34:
                 i, escaped = after_leaf(buf, i)
                 if i < 0:
@@ -219,15 +264,9 @@ def unfold(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would ca
                 cells[at + 1] = ~(i - 1) if escaped else i - 1
                 sizes[own, (column[f] - CELLS) // 2] += i - start - 2
                 continue
-            if c == 45 or 48 <= c <= 57:
-                i, whole = after_number(buf, i)
-                # other numbers are written anew by DuckDB
-                if i < 0 or not whole or i - start > 18 or (c == 45 and buf[start + 1] == 48):
-                    return UNSURE
-            else:
-                i = after_word(buf, i)
-                if i < 0:
-                    return UNSURE
+            i = after_whole(buf, i) if c < 65 else after_word(buf, i)
+            if i < 0:
+                return UNSURE
             cells[at], cells[at + 1] = start, i
             sizes[own, (column[f] - CELLS) // 2] += i - start
         i = after_blank(buf, i)
