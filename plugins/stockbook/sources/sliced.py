@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from stockbook.sources import personal, slicing
+from stockbook.sources import lexing, personal, slicing
 from stockbook.sources.diagnosis import report_path
 from stockbook.sources.shape import Path, Shape
 
@@ -108,12 +108,12 @@ class Slicer:
         fields = self._fields
         names = b"".join(field.name for field in fields)
         starts = np.cumsum([0, *(len(field.name) for field in fields)])
-        table = np.full((len(self._groups), slicing.TABLE), -1)
+        table = np.full((len(self._groups), lexing.TABLE), -1)
         following = np.full(len(fields), -1)
         bits = np.zeros(len(fields), np.int64)
         members: Counter[int] = Counter()
         for number, field in enumerate(fields):
-            place = slicing.place_of(len(field.name), field.name[0], field.name[-1])
+            place = lexing.place_of(len(field.name), field.name[0], field.name[-1])
             following[number], table[field.node, place] = table[field.node, place], number
             bits[number] = members[field.node]
             members[field.node] += 1

@@ -1,20 +1,17 @@
 """
 Landed pages to typed rows: what holds its declaration, and what does not.
 
-Rows are read in bulk by DuckDB as text, cast column by column, and split: accepted rows go on
-to be merged, refused ones to ``staging.quarantine`` with the reason, without personal data.
+Rows are read in bulk as text, cast column by column, and split: accepted rows go on to be merged, refused ones to
+``staging.quarantine`` with the reason, without personal data.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from stockbook.declarations import Column, Table
-from stockbook.landing.pages import size_of_lines
-from stockbook.staging.wire import rows_as_text, tree
-
-# An order may carry long lists; the landed row has no documents in it.
-LARGEST_ROW = 64 * 1024 * 1024
+from stockbook.staging.texts import texts_of
 
 
 def quoted(text: str) -> str:
@@ -22,76 +19,108 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def read_landed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], table: Table) -> None:
+class _Made(NamedTuple):
+    """Rows of ``typed``: all, those that hold their declaration, distinct keys of these."""
+
+    rows: int
+    accepted: int
+    distinct: int
+
+
+class Incoming:
     """
-    Read what ``table``, one of those a listing feeds, needs of the listing's pages into the temporary view ``landed``:
-    ``_row`` (order of arrival), the wire's members as text.
+    The landed pages of a listing, as rows of the tables it feeds.
 
-    Where a key came more than once only its last delivery stays; the first table of the listing decides, and is read
-    first. A table at a time: unwrapping what it needs is the cost of reading, all lists of all rows at once the memory.
+    Where a key of the listing's own table came more than once, only its last delivery stays, in all tables;
+    ``came_twice`` tells that one did.
     """
-    members = tree(fed).members()
-    needed = ", ".join(f'"{name}"' for name in tree([table]).members())
-    if files:
-        listed = ", ".join(quoted(str(file)) for file in files)
-        columns = ", ".join(f"{quoted(name)}: {quoted(type_)}" for name, type_ in members.items())
-        # no row is larger than its page, and every thread keeps a buffer of twice that
-        longest = min(LARGEST_ROW, max(map(size_of_lines, files)) + 1)
-        con.execute(f"""
-            create or replace temp table landed_rows as
-            select {needed}
-            from read_ndjson([{listed}], columns = {{{columns}}}, compression = 'zstd',
-                             maximum_object_size = {longest})
-        """)
-    else:
-        columns = ", ".join(f'"{name}" {type_}' for name, type_ in members.items())
-        con.execute(f"create or replace temp table landed_rows ({columns})")
-    # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
-    con.execute("create or replace temp view landed as select rowid as _row, * from landed_rows")
-    if table is fed[0]:
-        _find_superseded(con, table)
-    if con.execute("select 1 from superseded limit 1").fetchall():
-        con.execute("delete from landed_rows where rowid in (select _row from superseded)")
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> None:
+        """``fed`` are all tables the listing feeds, its own first."""
+        self._con = con
+        # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
+        self._base = fed[0] if fed[0].source is None or not fed[0].source.rows else None
+        self._texts = texts_of(con, files, fed)
+        # of the rows that landed, those that count
+        self._valid = "true"
+        self.came_twice = False
+
+    def split(self, table: Table, account: str, zone: str, read_at: str) -> bool:
+        """
+        Make of one table's rows ``accepted`` (account, declared columns, ``_row_hash``), a temporary view of ``typed``,
+        and the temporary table ``refused`` (account, row_key, reason, fields, keys of the grain as far as they could be
+        read).
+
+        The listing's own table must be the first. ``read_at`` is the local wall clock of the observation (ISO). True
+        when every row was accepted.
+        """
+        con = self._con
+        made = self._make_typed(table, account, zone, read_at)
+        # where all values are there and distinct, the texts they come from are distinct too
+        if table is self._base and made.distinct < made.rows and self._find_superseded(table):
+            made = self._make_typed(table, account, zone, read_at)
+        if made.distinct < made.accepted:
+            self._texts.make_deletable()
+            _keep_last(con, table)
+        _make_refused(con, table)
+        return made.rows == made.distinct
+
+    def delete(self, condition: str) -> None:
+        """Take rows of ``typed`` away."""
+        self._texts.make_deletable()
+        self._con.execute(f"delete from typed where {condition}")
+
+    def close(self) -> None:
+        """Drop ``accepted`` and ``typed``: as soon as they are not needed, for they are the memory of a load."""
+        self._con.execute("drop view accepted")
+        self._texts.close()
+
+    def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _Made:
+        con = self._con
+        with self._texts.select(table) as select:
+            con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
+            self._texts.make_typed(_typed(table, account, zone, read_at))
+            con.execute("drop view landed")
+        rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
+        # a view: what is accepted is the bulk, and every copy of it is memory
+        columns = ", ".join(["account", *table.columns, "_row_hash"])
+        # DuckDB has Arrow's own reader apply conditions, which takes longer than the rest
+        condition = "where _reason = ''" if accepted < rows else ""
+        con.execute(f"create or replace temp view accepted as select {columns} from typed {condition}")
+        if table is not self._base and self._texts.are_unique(table, self._valid):
+            return _Made(rows, accepted, accepted)
+        keys = ", ".join(_keys(table))
+        distinct = con.execute(f"select count(*) from (select distinct {keys} from accepted)").fetchall()[0][0]
+        return _Made(rows, accepted, distinct)
+
+    def _find_superseded(self, base: Table) -> bool:
+        """Leave out, from now on, rows whose key came again after them; False when there are none."""
+        keys = ", ".join(name for name in _keys(base) if base.columns[name].paths)
+        with self._texts.select(base) as select:
+            self._con.execute(f"""
+                create or replace temp table superseded as
+                select _row
+                from ({select})
+                qualify row_number() over (partition by {keys} order by _row desc) > 1
+            """)
+        self._valid = "_row not in (select s._row from superseded as s)"
+        self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
+        return self.came_twice
 
 
-def _find_superseded(con: duckdb.DuckDBPyConnection, base: Table) -> None:
-    """Make the temporary table ``superseded``: rows whose key came again after them."""
-    con.execute("create or replace temp table superseded (_row bigint)")
-    if base.source is None or base.source.rows:
-        return  # the listing feeds only tables of its arrays: their rows are made unique one by one
-    keys = ", ".join(name for name in base.grain if name in base.columns and base.columns[name].paths)
-    con.execute(f"create or replace temp view landed_keys as {rows_as_text(base, 'landed', ('_row',))}")
-    rows, distinct = con.execute(
-        f"select count(*), (select count(*) from (select distinct {keys} from landed_keys)) from landed_keys"
-    ).fetchall()[0]
-    if rows != distinct:
-        con.execute(f"""
-            insert into superseded
-            select _row from landed_keys
-            qualify row_number() over (partition by {keys} order by _row desc) > 1
-        """)
-    con.execute("drop view landed_keys")
+def _keys(table: Table) -> list[str]:
+    return [name for name in table.grain if name in table.columns]
 
 
-def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str, read_at: str) -> bool:
-    """
-    Make the temporary view ``accepted`` (account, declared columns, ``_row_hash``) and table ``refused``
-    (account, row_key, reason, fields, keys of the grain as far as they could be read) of one table from ``landed``.
-
-    ``read_at`` is the local wall clock of the observation (ISO). True when every row was accepted.
-    """
+def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
     wire = [name for name, column in table.columns.items() if column.paths or column.by_array]
     casts = {name: _cast(name, table.columns[name], zone, read_at) for name in table.columns}
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
     shown = [name for name in wire if table.columns[name].personal == "none"]
+    fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
-    con.execute(f"""
-        create or replace temp table typed as
+    return f"""
         with
-
-        text_rows as (
-            {rows_as_text(table, "landed", ("_row",))}
-        ),
 
         cast_rows as (
             select
@@ -99,44 +128,37 @@ def split(con: duckdb.DuckDBPyConnection, table: Table, account: str, zone: str,
                 {quoted(account)} as account,
                 {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
                 concat_ws('; ', {", ".join(reasons) or "null"}) as _reason
-            from text_rows
+            from landed as text_rows
         )
 
         -- typed values only: a text that broke its declaration could be anybody's data
         select
             *,
-            if(_reason = '', null, to_json(struct_pack({", ".join(f"{name} := {name}" for name in shown)}))) as _fields,
+            if(_reason = '', null, cast(to_json(struct_pack({fields})) as varchar)) as _fields,
             hash({hashed}) as _row_hash
         from cast_rows
+    """
+
+
+def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    con.execute(f"""
+        delete from typed where rowid in (
+            select rowid from typed
+            where _reason = ''
+            qualify row_number() over (partition by {", ".join(_keys(table))} order by _row desc, _row_hash) > 1
+        )
     """)
-    return _split_typed(con, table)
 
 
-def _split_typed(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    columns = ", ".join(["account", *table.columns, "_row_hash"])
-    keys = [name for name in table.grain if name in table.columns]
+def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    keys = _keys(table)
     key_text = f"concat_ws('/', {', '.join(f'cast({name} as varchar)' for name in keys)})"
-    # a view: what is accepted is the bulk, and every copy of it is memory
-    con.execute(f"create or replace temp view accepted as select {columns} from typed where _reason = ''")
-    all_rows = con.execute("select count(*) from typed").fetchall()[0][0]
-    rows, distinct = con.execute(
-        f"select count(*), (select count(*) from (select distinct {', '.join(keys)} from accepted)) from accepted"
-    ).fetchall()[0]
-    if rows != distinct:
-        con.execute(f"""
-            delete from typed where rowid in (
-                select rowid from typed
-                where _reason = ''
-                qualify row_number() over (partition by {", ".join(keys)} order by _row desc, _row_hash) > 1
-            )
-        """)
     con.execute(f"""
         create or replace temp table refused as
         select distinct account, {key_text} as row_key, _reason as reason, _fields as fields, {", ".join(keys)}
         from typed
         where _reason <> ''
     """)
-    return bool(all_rows == distinct)
 
 
 def _cast(name: str, column: Column, zone: str, read_at: str) -> str:

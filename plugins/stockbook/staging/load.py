@@ -18,7 +18,7 @@ from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
-from stockbook.staging.incoming import quoted, read_landed, split
+from stockbook.staging.incoming import Incoming, quoted
 from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
 from stockbook.staging.tables import create_all
 from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember
@@ -115,25 +115,23 @@ def _load_listing(
             Loaded(manifest, table.table, unchanged.seen(con, table, manifest.account, stamp, Counts(0, 0, 0, 0, 0)))
             for table in fed
         ]
-    files = [folder / page.file for page in pages]
+    incoming = Incoming(con, [folder / page.file for page in pages], fed)
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
     whole = all_tables = True
     for table in fed:
-        read_landed(con, files, fed, table)
-        all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+        all_accepted = incoming.split(table, manifest.account, run.zone, manifest.read_at)
         if table is fed[0] and unchanged is not None and unchanged.come_again(con):
+            incoming.close()
             unchanged, pages = None, manifest.pages
-            files = [folder / page.file for page in pages]
-            read_landed(con, files, fed, table)
-            all_accepted = split(con, table, manifest.account, run.zone, manifest.read_at)
+            incoming = Incoming(con, [folder / page.file for page in pages], fed)
+            all_accepted = incoming.split(table, manifest.account, run.zone, manifest.read_at)
         all_tables = all_tables and all_accepted
         if table is fed[0] and may_stay(fed):
             note_keys(con, table, pages)
-        _drop(con, ("landed",), ("landed_rows",))
         if base is not None and table.kind == "parts" and not whole:
-            _keep_parts_of_accepted(con, base)
+            _keep_parts_of_accepted(incoming, base)
         spared = unchanged.spares if unchanged is not None else None
         counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), spared, in_place=True)
         if table.history:
@@ -145,10 +143,10 @@ def _load_listing(
             base, whole = table, all_accepted
             con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
         loaded.append(Loaded(manifest, table.table, counts))
-        _drop(con, ("accepted", "merged"), ("typed", "merged_rows"))
-    came_twice = con.execute("select 1 from superseded limit 1").fetchall()
+        _drop(con, ("merged",), ("merged_rows",))
+        incoming.close()
     if may_stay(fed):
-        remember(con, manifest, unchanged, all_accepted=all_tables and not came_twice)
+        remember(con, manifest, unchanged, all_accepted=all_tables and not incoming.came_twice)
     _drop(con, (), ("superseded", "refused", "gone", "base_rows", "unchanged_keys", "page_keys"))
     return loaded
 
@@ -182,10 +180,10 @@ def _drop(con: duckdb.DuckDBPyConnection, views: tuple[str, ...], tables: tuple[
         con.execute(f"drop table if exists {name}")
 
 
-def _keep_parts_of_accepted(con: duckdb.DuckDBPyConnection, base: Table) -> None:
+def _keep_parts_of_accepted(incoming: Incoming, base: Table) -> None:
     # lines of an order that was refused wait with it in quarantine
     keys = _keys(base)
-    con.execute(f"delete from typed where _reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+    incoming.delete(f"_reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
 
 
 def _keys(base: Table) -> str:

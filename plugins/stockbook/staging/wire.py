@@ -56,7 +56,7 @@ def tree(tables: list[Table]) -> Node:
     """The shape of a listing's landed rows: what all tables fed by it read."""
     root = Node()
     for table in tables:
-        for array in _arrays(table):
+        for array in arrays_of(table):
             chain = [root, *(root.array(".".join(array[: depth + 1])) for depth in range(len(array)))]
             for path in (path for column in table.columns.values() for path in column.paths if path != "#"):
                 climbed, rest = levels_up(path)
@@ -66,7 +66,8 @@ def tree(tables: list[Table]) -> Node:
     return root
 
 
-def _arrays(table: Table) -> list[list[str]]:
+def arrays_of(table: Table) -> list[list[str]]:
+    """The arrays that hold a table's rows, each as the names that lead to it; one empty where a landed row is a row."""
     rows = table.source.rows if table.source else []
     return [path.split(".") for path in rows] or [[]]
 
@@ -78,7 +79,7 @@ def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = ()) -> 
     ``carried`` are columns of ``relation`` that every row takes along from its listing row.
     Columns that are not on the wire (``utc_of``, ``observed``) are left out.
     """
-    selects = [_one_array(table, array, relation, carried) for array in _arrays(table)]
+    selects = [_one_array(table, array, relation, carried) for array in arrays_of(table)]
     return "\nunion all by name\n".join(selects)
 
 
@@ -99,9 +100,27 @@ def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str
         if column.paths == ["#"]:
             last[name] = f"cast(_n{depth - 1} as varchar)"
         elif column.by_array is not None:
-            constant = column.by_array[".".join(array)]
-            last[name] = "'" + constant.replace("'", "''") + "'"
+            last[name] = _constant(column.by_array, array)
     return f"select {', '.join([*kept, *_named(last)])} from {source}"
+
+
+def rows_of_texts(table: Table, relations: list[str]) -> str:
+    """
+    The same select where every path is a column of its own, under its name: a relation for each array of the table,
+    which has ``_row`` and, in ``_n``, the place in the array.
+    """
+    selects = []
+    for array, relation in zip(arrays_of(table), relations, strict=True):
+        columns = {}
+        for name, column in table.columns.items():
+            if column.paths == ["#"]:
+                columns[name] = "cast(_n as varchar)"
+            elif column.by_array is not None:
+                columns[name] = _constant(column.by_array, array)
+            elif column.paths:
+                columns[name] = _first_of([f'"{path}"' for path in _read(column)])
+        selects.append(f"select _row, {', '.join(_named(columns))} from {relation}")
+    return "\nunion all by name\n".join(selects)
 
 
 def _named(expressions: dict[str, str]) -> list[str]:
@@ -120,7 +139,19 @@ def _columns_of_level(table: Table, depth: int, level: int, element: str) -> dic
 
 
 def _text(column: Column, element: str) -> str:
+    return _first_of(
+        [element + ".".join(f'"{step}"' for step in levels_up(path)[1].split(".")) for path in _read(column)]
+    )
+
+
+def _read(column: Column) -> list[str]:
     # what is hashed lands at its first path only (brief of the landing)
-    paths = column.paths[:1] if column.personal == "hash" else column.paths
-    texts = [element + ".".join(f'"{step}"' for step in levels_up(path)[1].split(".")) for path in paths]
+    return column.paths[:1] if column.personal == "hash" else column.paths
+
+
+def _first_of(texts: list[str]) -> str:
     return texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
+
+
+def _constant(by_array: dict[str, str], array: list[str]) -> str:
+    return "'" + by_array[".".join(array)].replace("'", "''") + "'"
