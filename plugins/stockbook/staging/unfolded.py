@@ -143,7 +143,7 @@ class Unfolded:
         schema = pa.schema(list(zip(["_row", "_n", *paths], types, strict=True)))
         rows = len(self._positions[upwards[0]])
         batches = [
-            pa.record_batch(list(self._batch(upwards, paths, at, min(at + ROW_GROUP, rows))), schema)
+            pa.record_batch(list(self._batch(upwards, paths, at, min(at + ROW_GROUP, rows))), schema=schema)
             for at in range(0, rows, ROW_GROUP)
         ]
         return pa.Table.from_batches(batches, schema)
