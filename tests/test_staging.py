@@ -16,6 +16,7 @@ from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
 from stockbook.landing.manifest import Refused
 from stockbook.progress import Silent
+from stockbook.staging import texts
 from stockbook.staging.load import Landed, Loaded, load
 
 Land = Callable[..., Landed]
@@ -53,6 +54,13 @@ def order(order_id: str, **fields: Any) -> dict[str, Any]:
         "products": [{"code": "DS1", "ext_code": 12, "quantity": 1}, {"code": "DS2", "ext_code": "007", "quantity": 2}],
         "created": "2026-02-01 09:00:00",
     } | fields
+
+
+@pytest.fixture(autouse=True, params=["parsed", "unfolded"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test holds both for listings that DuckDB parses and for those that compiled code unfolds."""
+    monkeypatch.setattr(texts.Loading, "done", False)
+    monkeypatch.setattr(texts, "PAYS_FROM", 0 if request.param == "unfolded" else 10**12)
 
 
 @pytest.fixture

@@ -325,6 +325,7 @@ def setup(
     from stockbook.inbox import Inbox
     from stockbook.settings import PROJECT
     from stockbook.sources import sliced
+    from stockbook.staging import unfolded
     from stockbook.valuation.program import warm_up
     from stockbook.warehouse.programs import BuildContext
 
@@ -336,6 +337,7 @@ def setup(
     # compiled once here, so that the first night does not
     warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
     sliced.warm_up()
+    unfolded.warm_up()
     typer.echo(f"Airflow home {chosen} is ready. Start it with:")
     typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
 

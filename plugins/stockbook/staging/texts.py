@@ -25,7 +25,9 @@ ROW_GROUP = 122_880
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
 # bytes of lines that DuckDB parses in the time in which the compiled code is loaded
-PAYS_FROM = 8 * 1024 * 1024
+PAYS_FROM = 32 * 1024 * 1024
+# what is unfolded is memory, two thirds of its lines; DuckDB's own tables go to disk where there is too little
+PAYS_TO = 1024 * 1024 * 1024
 
 
 class Loading:
@@ -37,14 +39,14 @@ class Loading:
 def texts_of(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> "ParsedTexts | UnfoldedTexts":
     """The texts of a listing's landed pages; ``fed`` are all tables it feeds."""
     sizes = [size_of_lines(file) for file in files]
-    if (Loading.done and files) or sum(sizes) >= PAYS_FROM:
+    if ((Loading.done and files) or sum(sizes) >= PAYS_FROM) and sum(sizes) <= PAYS_TO:
         from stockbook.staging.form import Unsure
         from stockbook.staging.unfolded import unfolded
 
         Loading.done = True
         threads = int(con.execute("select current_setting('threads')").fetchall()[0][0])
         try:
-            return UnfoldedTexts(con, unfolded(tree(fed), files, threads))
+            return UnfoldedTexts(con, unfolded(tree(fed), files, threads), fed)
         except Unsure:
             pass
     return ParsedTexts(con, files, fed, longest=max(sizes, default=0))
@@ -112,10 +114,11 @@ class UnfoldedTexts:
     and keeps it in memory after it was dropped.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded") -> None:
-        """Of all tables that the listing feeds."""
+    def __init__(self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded", fed: list[Table]) -> None:
+        """``fed`` are all tables that the listing feeds, in the order in which they will be asked for."""
         self._con = con
         self._unfolded = unfolded
+        self._left = list(fed)
         self._typed: Held | None = None
 
     @contextmanager
@@ -153,6 +156,8 @@ class UnfoldedTexts:
             self._con.execute("drop view typed")
             self._typed.release()
             self._typed = None
+        del self._left[0]
+        self._unfolded.keep(tree(self._left))
 
     def are_unique(self, table: Table, valid: str) -> bool:
         """

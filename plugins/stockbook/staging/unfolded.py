@@ -47,12 +47,14 @@ class _Piece:
 
     def read(self, files: list[Path]) -> None:
         """Mark the cells of the pages. Raises Unsure."""
-        pages = [zstandard.ZstdDecompressor().decompress(file.read_bytes()) for file in files]
-        self.buffer = np.frombuffer(b"".join([*pages, b"\0"]), np.uint8)
-        size = len(self.buffer) - 1
+        self.mark(b"".join(zstandard.ZstdDecompressor().decompress(file.read_bytes()) for file in files))
+
+    def mark(self, lines: bytes) -> None:
+        """Mark the cells of lines. Raises Unsure."""
+        size = len(lines)
         if size > _MOST_BYTES:
             raise Unsure
-        del pages
+        self.buffer = np.frombuffer(lines + b"\0", np.uint8)
         # room for rows of 32 bytes and more; what is not used is not touched
         most = size // 32 + 1024
         code = unfolding.FULL
@@ -141,10 +143,18 @@ class Unfolded:
         schema = pa.schema(list(zip(["_row", "_n", *paths], types, strict=True)))
         rows = len(self._positions[upwards[0]])
         batches = [
-            pa.record_batch(list(self._batch(upwards, paths, at, min(at + ROW_GROUP, rows))), schema)
+            pa.record_batch(list(self._batch(upwards, paths, at, min(at + ROW_GROUP, rows))), schema=schema)
             for at in range(0, rows, ROW_GROUP)
         ]
         return pa.Table.from_batches(batches, schema)
+
+    def keep(self, root: Node) -> None:
+        """Let the texts go that a part of the listing's declarations does not read."""
+        kept = {(level.array, leaf) for level in Form(root).levels for leaf in level.leaves}
+        for level, columns in zip(self._form.levels, self._columns, strict=True):
+            for number, leaf in enumerate(level.leaves):
+                if (level.array, leaf) not in kept:
+                    columns[number] = []
 
     def _batch(self, upwards: list[int], paths: list[str], start: int, end: int) -> Iterator[Any]:
         # of every level: which of its rows each row lies in
@@ -195,6 +205,15 @@ def unfolded(root: Node, files: list[Path], threads: int) -> Unfolded:
         done,
         *([np.concatenate(found or [np.empty(0, np.int32)]) for found in places] for places in (parents, positions)),
     )
+
+
+def warm_up() -> None:
+    """Load the compiled code, and compile it where no cache of it is kept."""
+    root = Node(leaves={"id"})
+    form = Form(root)
+    piece, column = _Piece(form), _Column(0, 0)
+    piece.mark(b'{"id":1}\n')
+    column.add(piece)
 
 
 def _batched(groups: Iterator[list[Path]], size: int) -> Iterator[list[list[Path]]]:
