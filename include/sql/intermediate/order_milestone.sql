@@ -77,27 +77,29 @@ seen as (
         min(after_utc) filter (where is_sent and is_last_attempt) as sent_after_utc,
         min(at_utc) filter (where is_sent and is_last_attempt) as sent_at_utc,
         min(after_utc) filter (where is_delivered and is_last_attempt) as delivered_after_utc,
-        min(at_utc) filter (where is_delivered and is_last_attempt) as delivered_at_utc,
-        min(after_utc) filter (where is_returned) as returned_after_utc,
-        min(at_utc) filter (where is_returned) as returned_at_utc,
-        min(after_utc) filter (where is_cancelled) as cancelled_after_utc,
-        min(at_utc) filter (where is_cancelled) as cancelled_at_utc
+        min(at_utc) filter (where is_delivered and is_last_attempt) as delivered_at_utc
     from intermediate.order_poll_cycle
+    where is_pushed or is_packed or is_sent or is_delivered
     group by order_no, cycle_no
 
 ),
 
-problems as (
+-- what few orders know is counted apart: every column of an aggregate costs in every row
+rarely_seen as (
 
     select
         order_no,
         cycle_no,
-        min(after_utc) filter (where is_problem_begun) as began_after_utc,
-        min(at_utc) filter (where is_problem_begun) as began_at_utc,
-        max(after_utc) filter (where is_problem_ended) as ended_after_utc,
-        max(at_utc) filter (where is_problem_ended) as ended_at_utc
+        min(after_utc) filter (where is_returned) as returned_after_utc,
+        min(at_utc) filter (where is_returned) as returned_at_utc,
+        min(after_utc) filter (where is_cancelled) as cancelled_after_utc,
+        min(at_utc) filter (where is_cancelled) as cancelled_at_utc,
+        min(after_utc) filter (where is_problem_begun) as problem_began_after_utc,
+        min(at_utc) filter (where is_problem_begun) as problem_began_at_utc,
+        max(after_utc) filter (where is_problem_ended) as problem_ended_after_utc,
+        max(at_utc) filter (where is_problem_ended) as problem_ended_at_utc
     from intermediate.order_poll_cycle
-    where is_problem_begun or is_problem_ended
+    where is_returned or is_cancelled or is_problem_begun or is_problem_ended
     group by order_no, cycle_no
 
 ),
@@ -107,50 +109,92 @@ heard as (
     select
         order_no,
         cycle_no,
-        min(after_utc) filter (where event_type = 'pushed') as first_pushed_after_utc,
         min(at_utc) filter (where event_type = 'pushed') as first_pushed_at_utc,
-        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
         min(at_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_at_utc,
-        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
         min(at_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_at_utc,
-        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc,
-        min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc,
+        min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc
+    from intermediate.order_webhook_cycle
+    where event_type in ('pushed', 'packed', 'sent', 'delivered')
+    group by order_no, cycle_no
+
+),
+
+rarely_heard as (
+
+    select
+        order_no,
+        cycle_no,
         min(after_utc) filter (where event_type = 'returned') as returned_after_utc,
         min(at_utc) filter (where event_type = 'returned') as returned_at_utc,
         min(after_utc) filter (where event_type = 'cancelled') as cancelled_after_utc,
         min(at_utc) filter (where event_type = 'cancelled') as cancelled_at_utc
     from intermediate.order_webhook_cycle
+    where event_type in ('returned', 'cancelled')
     group by order_no, cycle_no
 
 ),
 
-last_attempts as (
+-- only an event of the repeated hour leaves two readings: elsewhere both ends are one
+heard_within as (
 
     select
         order_no,
         cycle_no,
-        max(attempt_no) as attempt_no
-    from intermediate.order_break
+        min(after_utc) filter (where event_type = 'pushed') as first_pushed_after_utc,
+        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
+        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
+        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc
+    from intermediate.order_webhook_cycle
+    where order_no in (select order_no from intermediate.order_webhook where after_utc < at_utc)
     group by order_no, cycle_no
 
 ),
 
-moved as (
+heard_exactly as (
 
     select
-        m.order_no,
-        m.cycle_no,
-        min(m.moved_at_utc) filter (where m.direction = 'out') as first_stock_out_at_utc,
-        max(m.moved_at_utc) filter (where m.direction = 'out' and m.attempt_no >= coalesce(a.attempt_no, 1))
-            as last_stock_out_at_utc,
-        min(m.moved_at_utc) filter (where m.direction = 'in') as stock_in_at_utc,
-        min(m.moved_at_utc) filter (where m.direction = 'in' and m.damaged_pieces > 0) as damaged_in_at_utc
-    from intermediate.order_movement as m
-    left join last_attempts as a
+        h.order_no,
+        h.cycle_no,
+        coalesce(w.first_pushed_after_utc, h.first_pushed_at_utc) as first_pushed_after_utc,
+        h.first_pushed_at_utc,
+        coalesce(w.packed_after_utc, h.packed_at_utc) as packed_after_utc,
+        h.packed_at_utc,
+        coalesce(w.sent_after_utc, h.sent_at_utc) as sent_after_utc,
+        h.sent_at_utc,
+        coalesce(w.delivered_after_utc, h.delivered_at_utc) as delivered_after_utc,
+        h.delivered_at_utc
+    from heard as h
+    left join heard_within as w
         on
-            m.order_no = a.order_no
-            and m.cycle_no = a.cycle_no
-    group by m.order_no, m.cycle_no
+            h.order_no = w.order_no
+            and h.cycle_no = w.cycle_no
+
+),
+
+left_stock as (
+
+    select
+        order_no,
+        cycle_no,
+        first_stock_out_at_utc,
+        last_stock_out_at_utc,
+        has_unknown_variant,
+        is_complete,
+        is_in_full
+    from intermediate.order_fill
+
+),
+
+came_back as (
+
+    select
+        order_no,
+        cycle_no,
+        min(moved_at_utc) as stock_in_at_utc,
+        min(moved_at_utc) filter (where damaged_pieces > 0) as damaged_in_at_utc
+    from intermediate.order_movement
+    where direction = 'in'
+    group by order_no, cycle_no
 
 ),
 
@@ -199,47 +243,58 @@ merged as (
             when s.packed_at_utc is not null then 'poll'
             when coalesce(h.sent_at_utc, h.delivered_at_utc) is not null then 'webhook'
         end as packed_evidence,
-        coalesce(h.returned_after_utc, s.returned_after_utc) as returned_after_utc,
-        coalesce(h.returned_at_utc, s.returned_at_utc) as returned_at_utc,
-        case when h.returned_at_utc is not null then 'webhook' when s.returned_at_utc is not null then 'poll' end
+        coalesce(rh.returned_after_utc, rs.returned_after_utc) as returned_after_utc,
+        coalesce(rh.returned_at_utc, rs.returned_at_utc) as returned_at_utc,
+        case when rh.returned_at_utc is not null then 'webhook' when rs.returned_at_utc is not null then 'poll' end
             as returned_evidence,
-        coalesce(h.cancelled_after_utc, s.cancelled_after_utc) as cancelled_after_utc,
-        coalesce(h.cancelled_at_utc, s.cancelled_at_utc) as cancelled_at_utc,
-        case when h.cancelled_at_utc is not null then 'webhook' when s.cancelled_at_utc is not null then 'poll' end
+        coalesce(rh.cancelled_after_utc, rs.cancelled_after_utc) as cancelled_after_utc,
+        coalesce(rh.cancelled_at_utc, rs.cancelled_at_utc) as cancelled_at_utc,
+        case when rh.cancelled_at_utc is not null then 'webhook' when rs.cancelled_at_utc is not null then 'poll' end
             as cancelled_evidence,
-        greatest(p.began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
-        p.began_at_utc as problem_began_at_utc,
-        p.ended_after_utc as problem_ended_after_utc,
+        greatest(rs.problem_began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
+        rs.problem_began_at_utc,
+        rs.problem_ended_after_utc,
         -- what is packed has no problem any more
         case
-            when h.packed_at_utc > p.ended_after_utc then least(p.ended_at_utc, h.packed_at_utc)
-            else p.ended_at_utc
+            when h.packed_at_utc > rs.problem_ended_after_utc then least(rs.problem_ended_at_utc, h.packed_at_utc)
+            else rs.problem_ended_at_utc
         end as problem_ended_at_utc,
-        m.first_stock_out_at_utc,
-        m.last_stock_out_at_utc,
-        m.stock_in_at_utc,
-        m.damaged_in_at_utc
+        f.first_stock_out_at_utc,
+        f.last_stock_out_at_utc,
+        f.has_unknown_variant,
+        f.is_complete,
+        f.is_in_full,
+        b.stock_in_at_utc,
+        b.damaged_in_at_utc
     from cycles as c
     left join seen as s
         on
             c.order_no = s.order_no
             and c.cycle_no = s.cycle_no
-    left join heard as h
+    left join heard_exactly as h
         on
             c.order_no = h.order_no
             and c.cycle_no = h.cycle_no
-    left join moved as m
+    left join left_stock as f
         on
-            c.order_no = m.order_no
-            and c.cycle_no = m.cycle_no
+            c.order_no = f.order_no
+            and c.cycle_no = f.cycle_no
+    left join rarely_seen as rs
+        on
+            c.order_no = rs.order_no
+            and c.cycle_no = rs.cycle_no
+    left join rarely_heard as rh
+        on
+            c.order_no = rh.order_no
+            and c.cycle_no = rh.cycle_no
+    left join came_back as b
+        on
+            c.order_no = b.order_no
+            and c.cycle_no = b.cycle_no
     left join not_sent as n
         on
             c.order_no = n.order_no
             and c.cycle_no = n.cycle_no
-    left join problems as p
-        on
-            c.order_no = p.order_no
-            and c.cycle_no = p.cycle_no
 
 )
 

@@ -31,6 +31,9 @@ milestones as (
         not_sent_at_utc,
         first_stock_out_at_utc,
         last_stock_out_at_utc,
+        has_unknown_variant,
+        is_complete,
+        is_in_full,
         packed_after_utc,
         packed_at_utc,
         packed_evidence,
@@ -76,18 +79,6 @@ stops as (
 
 ),
 
-fills as (
-
-    select
-        order_no,
-        cycle_no,
-        is_complete,
-        is_in_full,
-        has_unknown_variant
-    from intermediate.order_fill
-
-),
-
 rules as (
 
     select
@@ -121,7 +112,10 @@ current_run as (
 bounded as (
 
     select
-        m.*,
+        m.* replace (
+            coalesce(m.is_complete, false) as is_complete,
+            coalesce(m.has_unknown_variant, false) as has_unknown_variant
+        ),
         s.* exclude (order_no, cycle_no),
         r.rule_no,
         r.policy_version,
@@ -134,10 +128,7 @@ bounded as (
         n.now_utc,
         case when m.dispatch_date is not null then staging.utc_of(cast(m.dispatch_date as timestamp), n.zone) end
             as requested_at_utc,
-        coalesce(f.is_complete, false) as is_complete,
-        coalesce(f.has_unknown_variant, false) as has_unknown_variant,
-        f.is_in_full,
-        case when f.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
+        case when m.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
     from milestones as m
     left join rules as r
         on
@@ -148,10 +139,6 @@ bounded as (
         on
             m.order_no = s.order_no
             and m.cycle_no = s.cycle_no
-    left join fills as f
-        on
-            m.order_no = f.order_no
-            and m.cycle_no = f.cycle_no
     cross join current_run as n
 
 ),
