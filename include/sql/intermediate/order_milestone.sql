@@ -29,19 +29,6 @@ restores as (
 
 ),
 
-not_sent as (
-
-    select
-        order_no,
-        cycle_no,
-        max(after_utc) as after_utc,
-        max(at_utc) as at_utc
-    from intermediate.order_break
-    where is_not_sent
-    group by order_no, cycle_no
-
-),
-
 cycles as (
 
     select
@@ -84,26 +71,6 @@ seen as (
 
 ),
 
--- what few orders know is counted apart: every column of an aggregate costs in every row
-rarely_seen as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where is_returned) as returned_after_utc,
-        min(at_utc) filter (where is_returned) as returned_at_utc,
-        min(after_utc) filter (where is_cancelled) as cancelled_after_utc,
-        min(at_utc) filter (where is_cancelled) as cancelled_at_utc,
-        min(after_utc) filter (where is_problem_begun) as problem_began_after_utc,
-        min(at_utc) filter (where is_problem_begun) as problem_began_at_utc,
-        max(after_utc) filter (where is_problem_ended) as problem_ended_after_utc,
-        max(at_utc) filter (where is_problem_ended) as problem_ended_at_utc
-    from intermediate.order_poll_cycle
-    where is_returned or is_cancelled or is_problem_begun or is_problem_ended
-    group by order_no, cycle_no
-
-),
-
 heard as (
 
     select
@@ -115,21 +82,6 @@ heard as (
         min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc
     from intermediate.order_webhook_cycle
     where event_type in ('pushed', 'packed', 'sent', 'delivered')
-    group by order_no, cycle_no
-
-),
-
-rarely_heard as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where event_type = 'returned') as returned_after_utc,
-        min(at_utc) filter (where event_type = 'returned') as returned_at_utc,
-        min(after_utc) filter (where event_type = 'cancelled') as cancelled_after_utc,
-        min(at_utc) filter (where event_type = 'cancelled') as cancelled_at_utc
-    from intermediate.order_webhook_cycle
-    where event_type in ('returned', 'cancelled')
     group by order_no, cycle_no
 
 ),
@@ -185,6 +137,41 @@ left_stock as (
 
 ),
 
+-- what few orders know is counted apart and joined once: in the aggregates above each of it would cost in every row
+rarely_seen as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where is_returned) as seen_returned_after_utc,
+        min(at_utc) filter (where is_returned) as seen_returned_at_utc,
+        min(after_utc) filter (where is_cancelled) as seen_cancelled_after_utc,
+        min(at_utc) filter (where is_cancelled) as seen_cancelled_at_utc,
+        min(after_utc) filter (where is_problem_begun) as problem_began_after_utc,
+        min(at_utc) filter (where is_problem_begun) as problem_began_at_utc,
+        max(after_utc) filter (where is_problem_ended) as problem_ended_after_utc,
+        max(at_utc) filter (where is_problem_ended) as problem_ended_at_utc
+    from intermediate.order_poll_cycle
+    where is_returned or is_cancelled or is_problem_begun or is_problem_ended
+    group by order_no, cycle_no
+
+),
+
+rarely_heard as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where event_type = 'returned') as told_returned_after_utc,
+        min(at_utc) filter (where event_type = 'returned') as told_returned_at_utc,
+        min(after_utc) filter (where event_type = 'cancelled') as told_cancelled_after_utc,
+        min(at_utc) filter (where event_type = 'cancelled') as told_cancelled_at_utc
+    from intermediate.order_webhook_cycle
+    where event_type in ('returned', 'cancelled')
+    group by order_no, cycle_no
+
+),
+
 came_back as (
 
     select
@@ -198,13 +185,68 @@ came_back as (
 
 ),
 
+not_sent as (
+
+    select
+        order_no,
+        cycle_no,
+        max(after_utc) as not_sent_after_utc,
+        max(at_utc) as not_sent_at_utc
+    from intermediate.order_break
+    where is_not_sent
+    group by order_no, cycle_no
+
+),
+
+known_of_few as (
+
+    select *
+    from rarely_seen
+    union all by name
+    select *
+    from rarely_heard
+    union all by name
+    select *
+    from came_back
+    union all by name
+    select *
+    from not_sent
+
+),
+
+rare as (
+
+    select
+        order_no,
+        cycle_no,
+        max(seen_returned_after_utc) as seen_returned_after_utc,
+        max(seen_returned_at_utc) as seen_returned_at_utc,
+        max(seen_cancelled_after_utc) as seen_cancelled_after_utc,
+        max(seen_cancelled_at_utc) as seen_cancelled_at_utc,
+        max(problem_began_after_utc) as problem_began_after_utc,
+        max(problem_began_at_utc) as problem_began_at_utc,
+        max(problem_ended_after_utc) as problem_ended_after_utc,
+        max(problem_ended_at_utc) as problem_ended_at_utc,
+        max(told_returned_after_utc) as told_returned_after_utc,
+        max(told_returned_at_utc) as told_returned_at_utc,
+        max(told_cancelled_after_utc) as told_cancelled_after_utc,
+        max(told_cancelled_at_utc) as told_cancelled_at_utc,
+        max(stock_in_at_utc) as stock_in_at_utc,
+        max(damaged_in_at_utc) as damaged_in_at_utc,
+        max(not_sent_after_utc) as not_sent_after_utc,
+        max(not_sent_at_utc) as not_sent_at_utc
+    from known_of_few
+    group by order_no, cycle_no
+
+),
+
 -- an event says when; without it polls say between when, and what came later bounds what came before
 merged as (
 
     select
         c.*,
-        n.after_utc as not_sent_after_utc,
-        n.at_utc as not_sent_at_utc,
+        r.not_sent_after_utc,
+        r.not_sent_at_utc,
         s.pushed_after_utc as seen_pushed_after_utc,
         s.pushed_at_utc as seen_pushed_at_utc,
         h.first_pushed_after_utc,
@@ -243,29 +285,29 @@ merged as (
             when s.packed_at_utc is not null then 'poll'
             when coalesce(h.sent_at_utc, h.delivered_at_utc) is not null then 'webhook'
         end as packed_evidence,
-        coalesce(rh.returned_after_utc, rs.returned_after_utc) as returned_after_utc,
-        coalesce(rh.returned_at_utc, rs.returned_at_utc) as returned_at_utc,
-        case when rh.returned_at_utc is not null then 'webhook' when rs.returned_at_utc is not null then 'poll' end
+        coalesce(r.told_returned_after_utc, r.seen_returned_after_utc) as returned_after_utc,
+        coalesce(r.told_returned_at_utc, r.seen_returned_at_utc) as returned_at_utc,
+        case when r.told_returned_at_utc is not null then 'webhook' when r.seen_returned_at_utc is not null then 'poll' end
             as returned_evidence,
-        coalesce(rh.cancelled_after_utc, rs.cancelled_after_utc) as cancelled_after_utc,
-        coalesce(rh.cancelled_at_utc, rs.cancelled_at_utc) as cancelled_at_utc,
-        case when rh.cancelled_at_utc is not null then 'webhook' when rs.cancelled_at_utc is not null then 'poll' end
+        coalesce(r.told_cancelled_after_utc, r.seen_cancelled_after_utc) as cancelled_after_utc,
+        coalesce(r.told_cancelled_at_utc, r.seen_cancelled_at_utc) as cancelled_at_utc,
+        case when r.told_cancelled_at_utc is not null then 'webhook' when r.seen_cancelled_at_utc is not null then 'poll' end
             as cancelled_evidence,
-        greatest(rs.problem_began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
-        rs.problem_began_at_utc,
-        rs.problem_ended_after_utc,
+        greatest(r.problem_began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
+        r.problem_began_at_utc,
+        r.problem_ended_after_utc,
         -- what is packed has no problem any more
         case
-            when h.packed_at_utc > rs.problem_ended_after_utc then least(rs.problem_ended_at_utc, h.packed_at_utc)
-            else rs.problem_ended_at_utc
+            when h.packed_at_utc > r.problem_ended_after_utc then least(r.problem_ended_at_utc, h.packed_at_utc)
+            else r.problem_ended_at_utc
         end as problem_ended_at_utc,
         f.first_stock_out_at_utc,
         f.last_stock_out_at_utc,
         f.has_unknown_variant,
         f.is_complete,
         f.is_in_full,
-        b.stock_in_at_utc,
-        b.damaged_in_at_utc
+        r.stock_in_at_utc,
+        r.damaged_in_at_utc
     from cycles as c
     left join seen as s
         on
@@ -279,22 +321,10 @@ merged as (
         on
             c.order_no = f.order_no
             and c.cycle_no = f.cycle_no
-    left join rarely_seen as rs
+    left join rare as r
         on
-            c.order_no = rs.order_no
-            and c.cycle_no = rs.cycle_no
-    left join rarely_heard as rh
-        on
-            c.order_no = rh.order_no
-            and c.cycle_no = rh.cycle_no
-    left join came_back as b
-        on
-            c.order_no = b.order_no
-            and c.cycle_no = b.cycle_no
-    left join not_sent as n
-        on
-            c.order_no = n.order_no
-            and c.cycle_no = n.cycle_no
+            c.order_no = r.order_no
+            and c.cycle_no = r.cycle_no
 
 )
 

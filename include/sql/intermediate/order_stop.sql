@@ -40,7 +40,8 @@ told as (
 
 ),
 
-endings as (
+-- many, of which few are asked for: not copied
+endings as not materialized (
 
     select
         order_no,

@@ -19,7 +19,7 @@ changing_days as (
 
 ),
 
-orders as (
+orders as not materialized (
 
     select
         account,
@@ -64,7 +64,7 @@ words as (
 
 ),
 
--- milestones and holds are read apart: a payload is looked into only where it may tell of a hold
+-- read apart by their kind: a payload is looked into only where it may tell of a hold
 milestones as (
 
     select
@@ -89,17 +89,14 @@ milestones as (
 
 ),
 
-holds as (
+-- one that was not on hold when it was created tells nothing new
+creations as (
 
     select
         o.order_no,
         e.received_no,
         e.event_type as source_type,
-        -- one that was not on hold when it was created tells nothing new
-        nullif(
-            try_cast(coalesce(e.payload ->> '$.data.on_hold', e.payload ->> '$.on_hold') as boolean),
-            case e.event_type when 'OrderCreated' then false end
-        ) as is_on_hold,
+        try_cast(coalesce(e.payload ->> '$.data.on_hold', e.payload ->> '$.on_hold') as boolean) as is_on_hold,
         e.occurred_at,
         e.occurred_at_utc,
         e.received_at_utc
@@ -111,23 +108,51 @@ holds as (
     where
         e.source = 'fulfillment_cz'
         and e.subject_kind = 'order'
-        and e.event_type in ('OrderCreated', 'OrderUpdated')
+        and e.event_type = 'OrderCreated'
+        and e._deleted_at is null
+        and is_on_hold
+
+),
+
+updates as (
+
+    select
+        o.order_no,
+        e.received_no,
+        e.event_type as source_type,
+        try_cast(coalesce(e.payload ->> '$.data.on_hold', e.payload ->> '$.on_hold') as boolean) as is_on_hold,
+        e.occurred_at,
+        e.occurred_at_utc,
+        e.received_at_utc
+    from staging.webhook_events as e
+    inner join orders as o
+        on
+            e.account = o.account
+            and e.subject_id = o.order_id
+    where
+        e.source = 'fulfillment_cz'
+        and e.subject_kind = 'order'
+        and e.event_type = 'OrderUpdated'
         and e._deleted_at is null
         and is_on_hold is not null
 
 ),
 
-events as (
+events as not materialized (
 
     select *
     from milestones
     union all
     select *
-    from holds
+    from creations
+    union all
+    select *
+    from updates
 
 ),
 
-told as (
+-- not copied: milestones pass through as they are read
+told as not materialized (
 
     select
         e.order_no,

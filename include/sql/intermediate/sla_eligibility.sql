@@ -79,6 +79,7 @@ stops as (
 
 ),
 
+-- with the day of creation in the rule's calendar: looked up once for all orders of a day
 rules as (
 
     select
@@ -91,10 +92,17 @@ rules as (
         p.cutoff,
         p.handling_days,
         p.stop_event,
-        p.unseen_waits
+        p.unseen_waits,
+        d.opens_at_utc,
+        d.closes_at_utc,
+        d.open_seconds_before
     from intermediate.sla_rule as r
     inner join intermediate.sla_policy as p
         on r.rule_no = p.rule_no
+    left join intermediate.calendar_day as d
+        on
+            p.calendar_version = d.calendar_version
+            and r.created_date = d.date
 
 ),
 
@@ -122,6 +130,10 @@ bounded as (
         r.calendar_version,
         r.cutoff,
         r.handling_days,
+        r.open_seconds_before
+        + coalesce(
+            greatest(date_diff('second', r.opens_at_utc, least(m.created_at_utc, r.closes_at_utc)), 0), 0
+        ) as open_seconds_created,
         -- without a rule nothing is promised, but what left still did
         coalesce(r.stop_event, 'stock_out') as stop_event,
         coalesce(r.unseen_waits = 'widen', false) as widens,
@@ -304,6 +316,7 @@ select
     delivery_id,
     created_date,
     created_at_utc as order_created_at_utc,
+    open_seconds_created,
     now_utc,
     rule_no,
     policy_version,
