@@ -19,7 +19,7 @@ changing_days as (
 
 ),
 
-orders as not materialized (
+orders as (
 
     select
         account,
@@ -64,28 +64,25 @@ words as (
 
 ),
 
--- read apart by their kind: a payload is looked into only where it may tell of a hold
-milestones as (
+-- read apart by their kind: a payload is looked into only where it may tell of a hold; millions pass through uncopied
+milestones as not materialized (
 
     select
-        o.order_no,
-        e.received_no,
-        e.event_type as source_type,
+        account,
+        subject_id as order_id,
+        received_no,
+        event_type as source_type,
         cast(null as boolean) as is_on_hold,
-        e.occurred_at,
-        e.occurred_at_utc,
-        e.received_at_utc
-    from staging.webhook_events as e
-    inner join orders as o
-        on
-            e.account = o.account
-            and e.subject_id = o.order_id
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc
+    from staging.webhook_events
     where
-        e.source = 'fulfillment_cz'
-        and e.subject_kind = 'order'
-        and e.event_type <> 'OrderCreated'
-        and e.event_type <> 'OrderUpdated'
-        and e._deleted_at is null
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and event_type <> 'OrderCreated'
+        and event_type <> 'OrderUpdated'
+        and _deleted_at is null
 
 ),
 
@@ -93,23 +90,20 @@ milestones as (
 creations as (
 
     select
-        o.order_no,
-        e.received_no,
-        e.event_type as source_type,
-        try_cast(coalesce(e.payload ->> '$.data.on_hold', e.payload ->> '$.on_hold') as boolean) as is_on_hold,
-        e.occurred_at,
-        e.occurred_at_utc,
-        e.received_at_utc
-    from staging.webhook_events as e
-    inner join orders as o
-        on
-            e.account = o.account
-            and e.subject_id = o.order_id
+        account,
+        subject_id as order_id,
+        received_no,
+        event_type as source_type,
+        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc
+    from staging.webhook_events
     where
-        e.source = 'fulfillment_cz'
-        and e.subject_kind = 'order'
-        and e.event_type = 'OrderCreated'
-        and e._deleted_at is null
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and event_type = 'OrderCreated'
+        and _deleted_at is null
         and is_on_hold
 
 ),
@@ -117,23 +111,20 @@ creations as (
 updates as (
 
     select
-        o.order_no,
-        e.received_no,
-        e.event_type as source_type,
-        try_cast(coalesce(e.payload ->> '$.data.on_hold', e.payload ->> '$.on_hold') as boolean) as is_on_hold,
-        e.occurred_at,
-        e.occurred_at_utc,
-        e.received_at_utc
-    from staging.webhook_events as e
-    inner join orders as o
-        on
-            e.account = o.account
-            and e.subject_id = o.order_id
+        account,
+        subject_id as order_id,
+        received_no,
+        event_type as source_type,
+        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc
+    from staging.webhook_events
     where
-        e.source = 'fulfillment_cz'
-        and e.subject_kind = 'order'
-        and e.event_type = 'OrderUpdated'
-        and e._deleted_at is null
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and event_type = 'OrderUpdated'
+        and _deleted_at is null
         and is_on_hold is not null
 
 ),
@@ -151,11 +142,11 @@ events as not materialized (
 
 ),
 
--- not copied: milestones pass through as they are read
 told as not materialized (
 
     select
-        e.order_no,
+        e.account,
+        e.order_id,
         e.received_no,
         w.event_type,
         w.lifting_type,
@@ -183,26 +174,46 @@ told_holds as (
 
     select
         *,
-        coalesce(lag(is_on_hold) over (partition by order_no order by at_utc, received_no), false) as was_on_hold
+        coalesce(
+            lag(is_on_hold) over (partition by account, order_id order by at_utc, received_no), false
+        ) as was_on_hold
     from told
     where is_on_hold is not null
+
+),
+
+all_told as (
+
+    select
+        account,
+        order_id,
+        received_no,
+        event_type,
+        after_utc,
+        at_utc
+    from told
+    where is_on_hold is null
+    union all
+    select
+        account,
+        order_id,
+        received_no,
+        case when is_on_hold then event_type else lifting_type end as event_type,
+        after_utc,
+        at_utc
+    from told_holds
+    where is_on_hold <> was_on_hold
 
 )
 
 select
-    order_no,
-    received_no,
-    event_type,
-    after_utc,
-    at_utc
-from told
-where is_on_hold is null
-union all
-select
-    order_no,
-    received_no,
-    case when is_on_hold then event_type else lifting_type end as event_type,
-    after_utc,
-    at_utc
-from told_holds
-where is_on_hold <> was_on_hold
+    o.order_no,
+    t.received_no,
+    t.event_type,
+    t.after_utc,
+    t.at_utc
+from all_told as t
+inner join orders as o
+    on
+        t.account = o.account
+        and t.order_id = o.order_id
