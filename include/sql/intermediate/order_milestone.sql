@@ -45,9 +45,9 @@ cycles as (
         r.after_utc as begun_after_utc,
         r.at_utc as begun_at_utc,
         r.evidence as restored_evidence
-    from restores as r
-    inner join orders as o
-        on r.order_no = o.order_no
+    from orders as o
+    inner join restores as r
+        on o.order_no = r.order_no
 
 ),
 

@@ -95,9 +95,9 @@ events as (
         e.after_utc,
         e.at_utc,
         e.evidence
-    from witnessed as e
-    inner join intermediate.order_key as k
-        on e.order_no = k.order_no
+    from intermediate.order_key as k
+    inner join witnessed as e
+        on k.order_no = e.order_no
 
 ),
 
