@@ -86,44 +86,6 @@ heard as (
 
 ),
 
--- only an event of the repeated hour leaves two readings: elsewhere both ends are one
-heard_within as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where event_type = 'pushed') as first_pushed_after_utc,
-        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
-        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
-        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc
-    from intermediate.order_webhook_cycle
-    -- so written, the few are looked up; as a plain filter all events would be
-    where coalesce(order_no in (select order_no from intermediate.order_webhook where after_utc < at_utc), false)
-    group by order_no, cycle_no
-
-),
-
-heard_exactly as (
-
-    select
-        h.order_no,
-        h.cycle_no,
-        coalesce(w.first_pushed_after_utc, h.first_pushed_at_utc) as first_pushed_after_utc,
-        h.first_pushed_at_utc,
-        coalesce(w.packed_after_utc, h.packed_at_utc) as packed_after_utc,
-        h.packed_at_utc,
-        coalesce(w.sent_after_utc, h.sent_at_utc) as sent_after_utc,
-        h.sent_at_utc,
-        coalesce(w.delivered_after_utc, h.delivered_at_utc) as delivered_after_utc,
-        h.delivered_at_utc
-    from heard as h
-    left join heard_within as w
-        on
-            h.order_no = w.order_no
-            and h.cycle_no = w.cycle_no
-
-),
-
 left_stock as (
 
     select
@@ -173,6 +135,23 @@ rarely_heard as (
 
 ),
 
+-- only an event of the repeated hour leaves two readings: elsewhere both ends are one
+heard_within as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where event_type = 'pushed') as told_pushed_after_utc,
+        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as told_packed_after_utc,
+        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as told_sent_after_utc,
+        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as told_delivered_after_utc
+    from intermediate.order_webhook_cycle
+    -- so written, the few are looked up; as a plain filter all events would be
+    where coalesce(order_no in (select order_no from intermediate.order_webhook where after_utc < at_utc), false)
+    group by order_no, cycle_no
+
+),
+
 came_back as (
 
     select
@@ -208,6 +187,9 @@ known_of_few as (
     from rarely_heard
     union all by name
     select *
+    from heard_within
+    union all by name
+    select *
     from came_back
     union all by name
     select *
@@ -232,6 +214,10 @@ rare as (
         max(told_returned_at_utc) as told_returned_at_utc,
         max(told_cancelled_after_utc) as told_cancelled_after_utc,
         max(told_cancelled_at_utc) as told_cancelled_at_utc,
+        max(told_pushed_after_utc) as told_pushed_after_utc,
+        max(told_packed_after_utc) as told_packed_after_utc,
+        max(told_sent_after_utc) as told_sent_after_utc,
+        max(told_delivered_after_utc) as told_delivered_after_utc,
         max(stock_in_at_utc) as stock_in_at_utc,
         max(damaged_in_at_utc) as damaged_in_at_utc,
         max(not_sent_after_utc) as not_sent_after_utc,
@@ -250,18 +236,21 @@ merged as (
         r.not_sent_at_utc,
         s.pushed_after_utc as seen_pushed_after_utc,
         s.pushed_at_utc as seen_pushed_at_utc,
-        h.first_pushed_after_utc,
+        coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc) as first_pushed_after_utc,
         h.first_pushed_at_utc,
-        coalesce(h.delivered_after_utc, s.delivered_after_utc) as delivered_after_utc,
+        coalesce(r.told_delivered_after_utc, h.delivered_at_utc, s.delivered_after_utc) as delivered_after_utc,
         coalesce(h.delivered_at_utc, s.delivered_at_utc) as delivered_at_utc,
         case when h.delivered_at_utc is not null then 'webhook' when s.delivered_at_utc is not null then 'poll' end
             as delivered_evidence,
         coalesce(h.sent_at_utc, least(s.sent_at_utc, h.delivered_at_utc)) as sent_at_utc,
         case
-            when h.sent_at_utc is not null then h.sent_after_utc
+            when h.sent_at_utc is not null then coalesce(r.told_sent_after_utc, h.sent_at_utc)
             when s.sent_at_utc is not null or h.delivered_at_utc is not null
                 then least(
-                    greatest(coalesce(s.sent_after_utc, c.begun_after_utc), h.packed_after_utc),
+                    greatest(
+                        coalesce(s.sent_after_utc, c.begun_after_utc),
+                        coalesce(r.told_packed_after_utc, h.packed_at_utc)
+                    ),
                     least(s.sent_at_utc, h.delivered_at_utc)
                 )
         end as sent_after_utc,
@@ -273,7 +262,7 @@ merged as (
         end as sent_evidence,
         coalesce(h.packed_at_utc, least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)) as packed_at_utc,
         case
-            when h.packed_at_utc is not null then h.packed_after_utc
+            when h.packed_at_utc is not null then coalesce(r.told_packed_after_utc, h.packed_at_utc)
             when coalesce(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc) is not null
                 then least(
                     coalesce(s.packed_after_utc, c.begun_after_utc),
@@ -294,7 +283,8 @@ merged as (
         coalesce(r.told_cancelled_at_utc, r.seen_cancelled_at_utc) as cancelled_at_utc,
         case when r.told_cancelled_at_utc is not null then 'webhook' when r.seen_cancelled_at_utc is not null then 'poll' end
             as cancelled_evidence,
-        greatest(r.problem_began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
+        greatest(r.problem_began_after_utc, coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc))
+            as problem_began_after_utc,
         r.problem_began_at_utc,
         r.problem_ended_after_utc,
         -- what is packed has no problem any more
@@ -314,7 +304,7 @@ merged as (
         on
             c.order_no = s.order_no
             and c.cycle_no = s.cycle_no
-    left join heard_exactly as h
+    left join heard as h
         on
             c.order_no = h.order_no
             and c.cycle_no = h.cycle_no
