@@ -103,8 +103,8 @@ by_variant as (
         order_no,
         cycle_no,
         variant_id,
-        sum(ordered_pieces) as ordered_pieces,
-        sum(issued_pieces) as issued_pieces,
+        cast(sum(ordered_pieces) as bigint) as ordered_pieces,
+        cast(sum(issued_pieces) as bigint) as issued_pieces,
         min(first_out_at_utc) as first_out_at_utc,
         max(last_out_at_utc) as last_out_at_utc
     from both_sides
