@@ -231,6 +231,21 @@ def test_a_wrong_policy_is_refused_by_line_and_field(tmp_path: Path, right: str,
     assert said in str(refused.value)
 
 
+def test_a_cut_off_after_closing_of_an_exception_day_is_refused(tmp_path: Path) -> None:
+    """As far as the rule is in force on that day: a short day of before it began is nobody's cut-off."""
+    short = "exceptions: [{date: %s, hours: '08:00-09:30', reason: inventory}]"
+    before, within = (CALENDAR.replace("exceptions: []", short % day) for day in ("2025-03-09", "2025-03-10"))
+    later_only = TWO_VERSIONS.replace('cutoff: "12:00"', 'cutoff: "09:15"')
+
+    assert len(program.read(folder(tmp_path, later_only, before)).rules) == 5
+    with pytest.raises(ConfigError) as refused:
+        program.read(folder(tmp_path, later_only, within))
+
+    assert "line 6, versions[0].cutoff: 10:00 lies outside the opening hours 08:00-09:30 of cz-1 on 2025-03-10" in str(
+        refused.value
+    )
+
+
 WRONG_CALENDARS = [
     pytest.param(
         'mon: "08:00-18:00"', "mon: 18:00-08:00", "calendars[0].week.mon: opening must be before", id="turned"

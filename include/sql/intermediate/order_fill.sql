@@ -1,4 +1,4 @@
--- How much of what was ordered left the warehouse.
+-- How much of what was ordered left the warehouse, and when.
 -- Grain: one row per order and cycle in which anything left.
 with
 
@@ -32,15 +32,32 @@ later_cycles as (
 
 ),
 
-movements as (
+last_attempts as (
 
     select
         order_no,
         cycle_no,
-        variant_id,
-        pieces
-    from intermediate.order_movement
-    where direction = 'out'
+        max(attempt_no) as attempt_no
+    from intermediate.order_break
+    group by order_no, cycle_no
+
+),
+
+movements as (
+
+    select
+        m.order_no,
+        m.cycle_no,
+        m.variant_id,
+        m.pieces,
+        m.moved_at_utc,
+        m.attempt_no >= coalesce(a.attempt_no, 1) as is_last_attempt
+    from intermediate.order_movement as m
+    left join last_attempts as a
+        on
+            m.order_no = a.order_no
+            and m.cycle_no = a.cycle_no
+    where m.direction = 'out'
 
 ),
 
@@ -51,7 +68,9 @@ both_sides as (
         1 as cycle_no,
         variant_id,
         quantity as ordered_pieces,
-        cast(null as bigint) as issued_pieces
+        cast(null as bigint) as issued_pieces,
+        cast(null as timestamp) as first_out_at_utc,
+        cast(null as timestamp) as last_out_at_utc
     from order_lines
     union all
     select
@@ -59,7 +78,9 @@ both_sides as (
         c.cycle_no,
         l.variant_id,
         l.quantity as ordered_pieces,
-        cast(null as bigint) as issued_pieces
+        cast(null as bigint) as issued_pieces,
+        cast(null as timestamp) as first_out_at_utc,
+        cast(null as timestamp) as last_out_at_utc
     from order_lines as l
     inner join later_cycles as c
         on l.order_no = c.order_no
@@ -69,7 +90,9 @@ both_sides as (
         cycle_no,
         variant_id,
         cast(null as bigint) as ordered_pieces,
-        pieces as issued_pieces
+        pieces as issued_pieces,
+        moved_at_utc as first_out_at_utc,
+        case when is_last_attempt then moved_at_utc end as last_out_at_utc
     from movements
 
 ),
@@ -80,8 +103,10 @@ by_variant as (
         order_no,
         cycle_no,
         variant_id,
-        sum(ordered_pieces) as ordered_pieces,
-        sum(issued_pieces) as issued_pieces
+        cast(sum(ordered_pieces) as bigint) as ordered_pieces,
+        cast(sum(issued_pieces) as bigint) as issued_pieces,
+        min(first_out_at_utc) as first_out_at_utc,
+        max(last_out_at_utc) as last_out_at_utc
     from both_sides
     group by order_no, cycle_no, variant_id
 
@@ -96,7 +121,9 @@ in_all as (
         cast(sum(issued_pieces) as bigint) as issued_pieces,
         cast(sum(least(coalesce(issued_pieces, 0), coalesce(ordered_pieces, 0))) as bigint) as filled_pieces,
         -- a line that names no variant, or no lines at all
-        bool_or(variant_id is null) or sum(ordered_pieces) is null as has_unknown_variant
+        bool_or(variant_id is null) or sum(ordered_pieces) is null as has_unknown_variant,
+        min(first_out_at_utc) as first_stock_out_at_utc,
+        max(last_out_at_utc) as last_stock_out_at_utc
     from by_variant
     group by order_no, cycle_no
     having sum(issued_pieces) is not null
@@ -110,6 +137,8 @@ select
     issued_pieces,
     filled_pieces,
     has_unknown_variant,
+    first_stock_out_at_utc,
+    last_stock_out_at_utc,
     -- what a set holds is not known: pieces in all decide there, and nothing is said of in full
     case
         when has_unknown_variant then issued_pieces >= coalesce(ordered_pieces, 0)

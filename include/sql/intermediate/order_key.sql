@@ -7,6 +7,7 @@ orders as (
     select
         account,
         order_id,
+        rowid as order_no,
         created_at,
         created_at_utc,
         delivery_id,
@@ -19,7 +20,7 @@ orders as (
 select
     account,
     order_id,
-    row_number() over () as order_no,
+    order_no,
     created_at_utc,
     cast(created_at as date) as created_date,
     delivery_id,

@@ -29,19 +29,6 @@ restores as (
 
 ),
 
-not_sent as (
-
-    select
-        order_no,
-        cycle_no,
-        max(after_utc) as after_utc,
-        max(at_utc) as at_utc
-    from intermediate.order_break
-    where is_not_sent
-    group by order_no, cycle_no
-
-),
-
 cycles as (
 
     select
@@ -58,9 +45,9 @@ cycles as (
         r.after_utc as begun_after_utc,
         r.at_utc as begun_at_utc,
         r.evidence as restored_evidence
-    from restores as r
-    inner join orders as o
-        on r.order_no = o.order_no
+    from orders as o
+    inner join restores as r
+        on o.order_no = r.order_no
 
 ),
 
@@ -77,27 +64,9 @@ seen as (
         min(after_utc) filter (where is_sent and is_last_attempt) as sent_after_utc,
         min(at_utc) filter (where is_sent and is_last_attempt) as sent_at_utc,
         min(after_utc) filter (where is_delivered and is_last_attempt) as delivered_after_utc,
-        min(at_utc) filter (where is_delivered and is_last_attempt) as delivered_at_utc,
-        min(after_utc) filter (where is_returned) as returned_after_utc,
-        min(at_utc) filter (where is_returned) as returned_at_utc,
-        min(after_utc) filter (where is_cancelled) as cancelled_after_utc,
-        min(at_utc) filter (where is_cancelled) as cancelled_at_utc
+        min(at_utc) filter (where is_delivered and is_last_attempt) as delivered_at_utc
     from intermediate.order_poll_cycle
-    group by order_no, cycle_no
-
-),
-
-problems as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where is_problem_begun) as began_after_utc,
-        min(at_utc) filter (where is_problem_begun) as began_at_utc,
-        max(after_utc) filter (where is_problem_ended) as ended_after_utc,
-        max(at_utc) filter (where is_problem_ended) as ended_at_utc
-    from intermediate.order_poll_cycle
-    where is_problem_begun or is_problem_ended
+    where is_pushed or is_packed or is_sent or is_delivered
     group by order_no, cycle_no
 
 ),
@@ -107,50 +76,154 @@ heard as (
     select
         order_no,
         cycle_no,
-        min(after_utc) filter (where event_type = 'pushed') as first_pushed_after_utc,
         min(at_utc) filter (where event_type = 'pushed') as first_pushed_at_utc,
-        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_after_utc,
         min(at_utc) filter (where event_type = 'packed' and is_last_attempt) as packed_at_utc,
-        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_after_utc,
         min(at_utc) filter (where event_type = 'sent' and is_last_attempt) as sent_at_utc,
-        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_after_utc,
-        min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc,
-        min(after_utc) filter (where event_type = 'returned') as returned_after_utc,
-        min(at_utc) filter (where event_type = 'returned') as returned_at_utc,
-        min(after_utc) filter (where event_type = 'cancelled') as cancelled_after_utc,
-        min(at_utc) filter (where event_type = 'cancelled') as cancelled_at_utc
+        min(at_utc) filter (where event_type = 'delivered' and is_last_attempt) as delivered_at_utc
     from intermediate.order_webhook_cycle
+    where event_type in ('pushed', 'packed', 'sent', 'delivered')
     group by order_no, cycle_no
 
 ),
 
-last_attempts as (
+left_stock as (
 
     select
         order_no,
         cycle_no,
-        max(attempt_no) as attempt_no
-    from intermediate.order_break
+        first_stock_out_at_utc,
+        last_stock_out_at_utc,
+        has_unknown_variant,
+        is_complete,
+        is_in_full
+    from intermediate.order_fill
+
+),
+
+-- what few orders know is counted apart and joined once: in the aggregates above each of it would cost in every row
+rarely_seen as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where is_returned) as seen_returned_after_utc,
+        min(at_utc) filter (where is_returned) as seen_returned_at_utc,
+        min(after_utc) filter (where is_cancelled) as seen_cancelled_after_utc,
+        min(at_utc) filter (where is_cancelled) as seen_cancelled_at_utc,
+        min(after_utc) filter (where is_problem_begun) as problem_began_after_utc,
+        min(at_utc) filter (where is_problem_begun) as problem_began_at_utc,
+        max(after_utc) filter (where is_problem_ended) as problem_ended_after_utc,
+        max(at_utc) filter (where is_problem_ended) as problem_ended_at_utc
+    from intermediate.order_poll_cycle
+    where is_returned or is_cancelled or is_problem_begun or is_problem_ended
     group by order_no, cycle_no
 
 ),
 
-moved as (
+rarely_heard as (
 
     select
-        m.order_no,
-        m.cycle_no,
-        min(m.moved_at_utc) filter (where m.direction = 'out') as first_stock_out_at_utc,
-        max(m.moved_at_utc) filter (where m.direction = 'out' and m.attempt_no >= coalesce(a.attempt_no, 1))
-            as last_stock_out_at_utc,
-        min(m.moved_at_utc) filter (where m.direction = 'in') as stock_in_at_utc,
-        min(m.moved_at_utc) filter (where m.direction = 'in' and m.damaged_pieces > 0) as damaged_in_at_utc
-    from intermediate.order_movement as m
-    left join last_attempts as a
-        on
-            m.order_no = a.order_no
-            and m.cycle_no = a.cycle_no
-    group by m.order_no, m.cycle_no
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where event_type = 'returned') as told_returned_after_utc,
+        min(at_utc) filter (where event_type = 'returned') as told_returned_at_utc,
+        min(after_utc) filter (where event_type = 'cancelled') as told_cancelled_after_utc,
+        min(at_utc) filter (where event_type = 'cancelled') as told_cancelled_at_utc
+    from intermediate.order_webhook_cycle
+    where event_type in ('returned', 'cancelled')
+    group by order_no, cycle_no
+
+),
+
+-- only an event of the repeated hour leaves two readings: elsewhere both ends are one
+heard_within as (
+
+    select
+        order_no,
+        cycle_no,
+        min(after_utc) filter (where event_type = 'pushed') as told_pushed_after_utc,
+        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as told_packed_after_utc,
+        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as told_sent_after_utc,
+        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as told_delivered_after_utc
+    from intermediate.order_webhook_cycle
+    -- so written, the few are looked up; as a plain filter all events would be
+    where coalesce(order_no in (select order_no from intermediate.order_webhook where after_utc < at_utc), false)
+    group by order_no, cycle_no
+
+),
+
+came_back as (
+
+    select
+        order_no,
+        cycle_no,
+        min(moved_at_utc) as stock_in_at_utc,
+        min(moved_at_utc) filter (where damaged_pieces > 0) as damaged_in_at_utc
+    from intermediate.order_movement
+    where direction = 'in'
+    group by order_no, cycle_no
+
+),
+
+not_sent as (
+
+    select
+        order_no,
+        cycle_no,
+        max(after_utc) as not_sent_after_utc,
+        max(at_utc) as not_sent_at_utc
+    from intermediate.order_break
+    where is_not_sent
+    group by order_no, cycle_no
+
+),
+
+known_of_few as (
+
+    select *
+    from rarely_seen
+    union all by name
+    select *
+    from rarely_heard
+    union all by name
+    select *
+    from heard_within
+    union all by name
+    select *
+    from came_back
+    union all by name
+    select *
+    from not_sent
+
+),
+
+rare as (
+
+    select
+        order_no,
+        cycle_no,
+        max(seen_returned_after_utc) as seen_returned_after_utc,
+        max(seen_returned_at_utc) as seen_returned_at_utc,
+        max(seen_cancelled_after_utc) as seen_cancelled_after_utc,
+        max(seen_cancelled_at_utc) as seen_cancelled_at_utc,
+        max(problem_began_after_utc) as problem_began_after_utc,
+        max(problem_began_at_utc) as problem_began_at_utc,
+        max(problem_ended_after_utc) as problem_ended_after_utc,
+        max(problem_ended_at_utc) as problem_ended_at_utc,
+        max(told_returned_after_utc) as told_returned_after_utc,
+        max(told_returned_at_utc) as told_returned_at_utc,
+        max(told_cancelled_after_utc) as told_cancelled_after_utc,
+        max(told_cancelled_at_utc) as told_cancelled_at_utc,
+        max(told_pushed_after_utc) as told_pushed_after_utc,
+        max(told_packed_after_utc) as told_packed_after_utc,
+        max(told_sent_after_utc) as told_sent_after_utc,
+        max(told_delivered_after_utc) as told_delivered_after_utc,
+        max(stock_in_at_utc) as stock_in_at_utc,
+        max(damaged_in_at_utc) as damaged_in_at_utc,
+        max(not_sent_after_utc) as not_sent_after_utc,
+        max(not_sent_at_utc) as not_sent_at_utc
+    from known_of_few
+    group by order_no, cycle_no
 
 ),
 
@@ -159,22 +232,25 @@ merged as (
 
     select
         c.*,
-        n.after_utc as not_sent_after_utc,
-        n.at_utc as not_sent_at_utc,
+        r.not_sent_after_utc,
+        r.not_sent_at_utc,
         s.pushed_after_utc as seen_pushed_after_utc,
         s.pushed_at_utc as seen_pushed_at_utc,
-        h.first_pushed_after_utc,
+        coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc) as first_pushed_after_utc,
         h.first_pushed_at_utc,
-        coalesce(h.delivered_after_utc, s.delivered_after_utc) as delivered_after_utc,
+        coalesce(r.told_delivered_after_utc, h.delivered_at_utc, s.delivered_after_utc) as delivered_after_utc,
         coalesce(h.delivered_at_utc, s.delivered_at_utc) as delivered_at_utc,
         case when h.delivered_at_utc is not null then 'webhook' when s.delivered_at_utc is not null then 'poll' end
             as delivered_evidence,
         coalesce(h.sent_at_utc, least(s.sent_at_utc, h.delivered_at_utc)) as sent_at_utc,
         case
-            when h.sent_at_utc is not null then h.sent_after_utc
+            when h.sent_at_utc is not null then coalesce(r.told_sent_after_utc, h.sent_at_utc)
             when s.sent_at_utc is not null or h.delivered_at_utc is not null
                 then least(
-                    greatest(coalesce(s.sent_after_utc, c.begun_after_utc), h.packed_after_utc),
+                    greatest(
+                        coalesce(s.sent_after_utc, c.begun_after_utc),
+                        coalesce(r.told_packed_after_utc, h.packed_at_utc)
+                    ),
                     least(s.sent_at_utc, h.delivered_at_utc)
                 )
         end as sent_after_utc,
@@ -186,7 +262,7 @@ merged as (
         end as sent_evidence,
         coalesce(h.packed_at_utc, least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)) as packed_at_utc,
         case
-            when h.packed_at_utc is not null then h.packed_after_utc
+            when h.packed_at_utc is not null then coalesce(r.told_packed_after_utc, h.packed_at_utc)
             when coalesce(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc) is not null
                 then least(
                     coalesce(s.packed_after_utc, c.begun_after_utc),
@@ -199,26 +275,30 @@ merged as (
             when s.packed_at_utc is not null then 'poll'
             when coalesce(h.sent_at_utc, h.delivered_at_utc) is not null then 'webhook'
         end as packed_evidence,
-        coalesce(h.returned_after_utc, s.returned_after_utc) as returned_after_utc,
-        coalesce(h.returned_at_utc, s.returned_at_utc) as returned_at_utc,
-        case when h.returned_at_utc is not null then 'webhook' when s.returned_at_utc is not null then 'poll' end
+        coalesce(r.told_returned_after_utc, r.seen_returned_after_utc) as returned_after_utc,
+        coalesce(r.told_returned_at_utc, r.seen_returned_at_utc) as returned_at_utc,
+        case when r.told_returned_at_utc is not null then 'webhook' when r.seen_returned_at_utc is not null then 'poll' end
             as returned_evidence,
-        coalesce(h.cancelled_after_utc, s.cancelled_after_utc) as cancelled_after_utc,
-        coalesce(h.cancelled_at_utc, s.cancelled_at_utc) as cancelled_at_utc,
-        case when h.cancelled_at_utc is not null then 'webhook' when s.cancelled_at_utc is not null then 'poll' end
+        coalesce(r.told_cancelled_after_utc, r.seen_cancelled_after_utc) as cancelled_after_utc,
+        coalesce(r.told_cancelled_at_utc, r.seen_cancelled_at_utc) as cancelled_at_utc,
+        case when r.told_cancelled_at_utc is not null then 'webhook' when r.seen_cancelled_at_utc is not null then 'poll' end
             as cancelled_evidence,
-        greatest(p.began_after_utc, h.first_pushed_after_utc) as problem_began_after_utc,
-        p.began_at_utc as problem_began_at_utc,
-        p.ended_after_utc as problem_ended_after_utc,
+        greatest(r.problem_began_after_utc, coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc))
+            as problem_began_after_utc,
+        r.problem_began_at_utc,
+        r.problem_ended_after_utc,
         -- what is packed has no problem any more
         case
-            when h.packed_at_utc > p.ended_after_utc then least(p.ended_at_utc, h.packed_at_utc)
-            else p.ended_at_utc
+            when h.packed_at_utc > r.problem_ended_after_utc then least(r.problem_ended_at_utc, h.packed_at_utc)
+            else r.problem_ended_at_utc
         end as problem_ended_at_utc,
-        m.first_stock_out_at_utc,
-        m.last_stock_out_at_utc,
-        m.stock_in_at_utc,
-        m.damaged_in_at_utc
+        f.first_stock_out_at_utc,
+        f.last_stock_out_at_utc,
+        f.has_unknown_variant,
+        f.is_complete,
+        f.is_in_full,
+        r.stock_in_at_utc,
+        r.damaged_in_at_utc
     from cycles as c
     left join seen as s
         on
@@ -228,18 +308,14 @@ merged as (
         on
             c.order_no = h.order_no
             and c.cycle_no = h.cycle_no
-    left join moved as m
+    left join left_stock as f
         on
-            c.order_no = m.order_no
-            and c.cycle_no = m.cycle_no
-    left join not_sent as n
+            c.order_no = f.order_no
+            and c.cycle_no = f.cycle_no
+    left join rare as r
         on
-            c.order_no = n.order_no
-            and c.cycle_no = n.cycle_no
-    left join problems as p
-        on
-            c.order_no = p.order_no
-            and c.cycle_no = p.cycle_no
+            c.order_no = r.order_no
+            and c.cycle_no = r.cycle_no
 
 )
 

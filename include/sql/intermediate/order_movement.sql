@@ -102,13 +102,13 @@ instants as (
             else staging.utc_of(m.created_at, r.zone)
         end as moved_at_utc
     from movements as m
+    cross join current_run as r
     left join zone_days as d
         on cast(m.created_at as date) = d.date
     left join second_pass as s
         on
             m.account = s.account
             and m.movement_id = s.movement_id
-    cross join current_run as r
 
 ),
 

@@ -2,7 +2,8 @@
 -- Grain: one row per order and version whose status text is mapped.
 with
 
-polls as (
+-- read in place each time, never copied
+polls as not materialized (
 
     select
         order_no,

@@ -22,6 +22,18 @@ restored as (
 
 ),
 
+restored_keys as (
+
+    select
+        k.account,
+        k.order_id,
+        k.order_no
+    from intermediate.order_key as k
+    inner join restored as r
+        on k.order_no = r.order_no
+
+),
+
 -- a cancellation no event told of
 polled as (
 
@@ -30,13 +42,11 @@ polled as (
         'cancelled' as event_type,
         p.latest_utc as after_utc,
         p.latest_utc as at_utc
-    from restored as r
-    inner join intermediate.order_key as k
-        on r.order_no = k.order_no
-    inner join staging.orders_history as h
+    from staging.orders_history as h
+    inner join restored_keys as k
         on
-            k.account = h.account
-            and k.order_id = h.order_id
+            h.account = k.account
+            and h.order_id = k.order_id
     inner join intermediate.order_status_map as m
         on h.source_status = m.source_status
     inner join intermediate.order_poll_time as p

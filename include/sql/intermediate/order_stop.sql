@@ -40,7 +40,8 @@ told as (
 
 ),
 
-endings as (
+-- many, of which few are asked for: not copied
+endings as not materialized (
 
     select
         order_no,
@@ -74,8 +75,7 @@ carried as (
         'created_on_hold' as event_type,
         r.after_utc,
         r.at_utc
-    from restores as r
-    inner join (
+    from (
         select
             order_no,
             event_type,
@@ -88,8 +88,9 @@ carried as (
             at_utc
         from endings
     ) as e
+    inner join restores as r
         on
-            r.order_no = e.order_no
+            e.order_no = r.order_no
             and e.at_utc < r.at_utc
     where e.event_type in ('created_on_hold', 'hold_set', 'pushed', 'released')
     group by r.order_no, r.cycle_no, r.after_utc, r.at_utc
@@ -184,11 +185,11 @@ ended as (
             as pushed_after_wait_utc,
         min(e.at_utc) filter (where e.event_type = 'pushed' and e.after_utc > s.sent_back_at_utc)
             as pushed_after_correction_utc
-    from stops as s
-    inner join endings as e
+    from endings as e
+    inner join stops as s
         on
-            s.order_no = e.order_no
-            and s.cycle_no = e.cycle_no
+            e.order_no = s.order_no
+            and e.cycle_no = s.cycle_no
     group by s.order_no, s.cycle_no
 
 )

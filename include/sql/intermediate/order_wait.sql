@@ -79,10 +79,9 @@ witnessed as (
 events as (
 
     select
-        k.account,
-        k.order_id,
-        e.cycle_no,
-        case e.event_type
+        order_no,
+        cycle_no,
+        case event_type
             when 'created_on_hold' then 'hold'
             when 'hold_set' then 'hold'
             when 'released' then 'hold'
@@ -91,21 +90,18 @@ events as (
             when 'stock_ready' then 'stock'
             else 'problem'
         end as kind,
-        e.event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
-        e.after_utc,
-        e.at_utc,
-        e.evidence
-    from witnessed as e
-    inner join intermediate.order_key as k
-        on e.order_no = k.order_no
+        event_type not in ('released', 'stock_ready', 'problem_ended') as is_beginning,
+        after_utc,
+        at_utc,
+        evidence
+    from witnessed
 
 ),
 
 waiting_orders as (
 
     select distinct
-        account,
-        order_id,
+        order_no,
         cycle_no,
         kind
     from events
@@ -113,11 +109,24 @@ waiting_orders as (
 
 ),
 
+waiting_keys as (
+
+    select
+        k.account,
+        k.order_id,
+        w.order_no,
+        w.cycle_no,
+        w.kind
+    from intermediate.order_key as k
+    inner join waiting_orders as w
+        on k.order_no = w.order_no
+
+),
+
 fulfillments as (
 
     select
-        w.account,
-        w.order_id,
+        w.order_no,
         w.cycle_no,
         w.kind,
         f.pushed_after_utc,
@@ -134,7 +143,7 @@ fulfillments as (
         f.cancelled_at_utc,
         f.cancelled_evidence
     from marts.fct_fulfillment as f
-    inner join waiting_orders as w
+    inner join waiting_keys as w
         on
             f.account = w.account
             and f.order_id = w.order_id
@@ -146,8 +155,7 @@ fulfillments as (
 witnesses as (
 
     select
-        account,
-        order_id,
+        order_no,
         cycle_no,
         kind,
         cast(null as timestamp) as after_utc,
@@ -169,8 +177,7 @@ witnesses as (
 pushes as (
 
     select
-        account,
-        order_id,
+        order_no,
         cycle_no,
         kind,
         pushed_after_utc as after_utc,
@@ -184,8 +191,7 @@ pushes as (
 cancellations as (
 
     select
-        account,
-        order_id,
+        order_no,
         cycle_no,
         kind,
         cancelled_after_utc as after_utc,
@@ -229,7 +235,7 @@ turned as (
         is_beginning is distinct from lag(is_beginning) over in_order as is_turn
     from ends
     window in_order as (
-        partition by account, order_id, cycle_no, kind
+        partition by order_no, cycle_no, kind
         order by at_utc, after_utc, is_beginning desc
     )
 
@@ -240,7 +246,7 @@ numbered as (
     select
         *,
         count(*) filter (where is_turn and is_beginning) over (
-            partition by account, order_id, cycle_no, kind
+            partition by order_no, cycle_no, kind
             order by at_utc, after_utc, is_beginning desc
             rows between unbounded preceding and current row
         ) as wait_no
@@ -251,20 +257,22 @@ numbered as (
 stretches as (
 
     select
-        account,
-        order_id,
+        order_no,
         cycle_no,
         kind,
         wait_no,
         min(at_utc) filter (where is_beginning) as began_at_utc,
         max(after_utc) filter (where is_beginning) as began_after_utc,
-        arg_min(evidence, at_utc) filter (where is_beginning) as began_evidence,
+        -- of two witnesses to one moment the one that says it exactly
+        arg_min(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where is_beginning) as began_evidence,
         min(at_utc) filter (where not is_beginning) as ended_at_utc,
-        arg_min(after_utc, at_utc) filter (where not is_beginning and after_utc is not null) as ended_after_utc,
-        arg_min(evidence, at_utc) filter (where not is_beginning) as ended_evidence
+        arg_min(after_utc, (at_utc, at_utc - after_utc)) filter (where not is_beginning and after_utc is not null)
+            as ended_after_utc,
+        arg_min(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where not is_beginning)
+            as ended_evidence
     from numbered
     where wait_no > 0
-    group by account, order_id, cycle_no, kind, wait_no
+    group by order_no, cycle_no, kind, wait_no
 
 ),
 
@@ -283,20 +291,22 @@ bounded as (
 )
 
 select
-    account,
-    order_id,
-    cycle_no,
-    kind,
-    wait_no,
-    began_after_utc,
-    began_at_utc,
-    began_evidence,
-    case when ended_at_utc is not null then ended_after_utc end as ended_after_utc,
-    ended_at_utc,
-    ended_evidence,
-    ended_at_utc is null as is_open,
+    k.account,
+    k.order_id,
+    b.cycle_no,
+    b.kind,
+    b.wait_no,
+    b.began_after_utc,
+    b.began_at_utc,
+    b.began_evidence,
+    case when b.ended_at_utc is not null then b.ended_after_utc end as ended_after_utc,
+    b.ended_at_utc,
+    b.ended_evidence,
+    b.ended_at_utc is null as is_open,
     greatest(
-        date_diff('second', began_at_utc, case when ended_at_utc is null then now_utc else ended_after_utc end), 0
+        date_diff('second', b.began_at_utc, case when b.ended_at_utc is null then b.now_utc else b.ended_after_utc end), 0
     ) / 3600.0 as hours_least,
-    date_diff('second', began_after_utc, coalesce(ended_at_utc, now_utc)) / 3600.0 as hours_most
-from bounded
+    date_diff('second', b.began_after_utc, coalesce(b.ended_at_utc, b.now_utc)) / 3600.0 as hours_most
+from intermediate.order_key as k
+inner join bounded as b
+    on k.order_no = b.order_no

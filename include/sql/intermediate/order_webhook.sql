@@ -29,99 +29,191 @@ orders as (
 
 ),
 
--- what is not here says nothing of the clock (OrderDeliveryChanged); of updates only holds are told, below
-events as (
+-- what is not here says nothing of the clock (OrderDeliveryChanged); who sets a hold can lift it
+words as (
+
+    select
+        source_type,
+        told[1] as event_type,
+        told[2] as lifting_type
+    from (
+        select
+            source_type,
+            cast(
+                told as enum(
+                    'created_on_hold', 'hold_set', 'released', 'waiting_for_storage', 'sent_back', 'pushed', 'packed',
+                    'not_sent', 'sent', 'delivered', 'returned', 'cancelled', 'restored'
+                )[]
+            ) as told
+        from (
+            values
+            ('OrderCreated', ['created_on_hold', 'released']),
+            ('OrderUpdated', ['hold_set', 'released']),
+            ('OrderPushedToExpedition', ['pushed']),
+            ('OrderPacked', ['packed']),
+            ('OrderSent', ['sent']),
+            ('OrderDelivered', ['delivered']),
+            ('OrderReturned', ['returned']),
+            ('OrderCanceled', ['cancelled']),
+            ('OrderNotSent', ['not_sent']),
+            ('OrderRestored', ['restored']),
+            ('OrderStatusChangedToWaitingForStorage', ['waiting_for_storage']),
+            ('OrderStatusChangedToCreated', ['sent_back'])
+        ) as w (source_type, told)
+    )
+
+),
+
+-- read apart by their kind: a payload is looked into only where it may tell of a hold; millions pass through uncopied
+milestones as not materialized (
 
     select
         account,
         subject_id as order_id,
         received_no,
-        case event_type
-            when 'OrderCreated' then 'created_on_hold'
-            when 'OrderPushedToExpedition' then 'pushed'
-            when 'OrderPacked' then 'packed'
-            when 'OrderSent' then 'sent'
-            when 'OrderDelivered' then 'delivered'
-            when 'OrderUpdated' then 'hold_set'
-            when 'OrderReturned' then 'returned'
-            when 'OrderCanceled' then 'cancelled'
-            when 'OrderNotSent' then 'not_sent'
-            when 'OrderRestored' then 'restored'
-            when 'OrderStatusChangedToWaitingForStorage' then 'waiting_for_storage'
-            when 'OrderStatusChangedToCreated' then 'sent_back'
-        end as event_type,
-        -- one that was not on hold when it was created tells nothing new
-        case
-            when event_type in ('OrderCreated', 'OrderUpdated')
-                then try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean)
-        end as is_on_hold,
+        event_type as source_type,
+        cast(null as boolean) as is_on_hold,
         occurred_at,
         occurred_at_utc,
-        received_at_utc,
-        cast(occurred_at as date) in (select date from changing_days) as is_on_changing_day
+        received_at_utc
     from staging.webhook_events
     where
         source = 'fulfillment_cz'
         and subject_kind = 'order'
+        and event_type <> 'OrderCreated'
+        and event_type <> 'OrderUpdated'
         and _deleted_at is null
 
 ),
 
-told as (
+-- one that was not on hold when it was created tells nothing new
+creations as (
 
     select
-        o.order_no,
+        account,
+        subject_id as order_id,
+        received_no,
+        event_type as source_type,
+        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc
+    from staging.webhook_events
+    where
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and event_type = 'OrderCreated'
+        and _deleted_at is null
+        and is_on_hold
+
+),
+
+updates as (
+
+    select
+        account,
+        subject_id as order_id,
+        received_no,
+        event_type as source_type,
+        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        occurred_at,
+        occurred_at_utc,
+        received_at_utc
+    from staging.webhook_events
+    where
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and event_type = 'OrderUpdated'
+        and _deleted_at is null
+        and is_on_hold is not null
+
+),
+
+events as not materialized (
+
+    select *
+    from milestones
+    union all
+    select *
+    from creations
+    union all
+    select *
+    from updates
+
+),
+
+told as not materialized (
+
+    select
+        e.account,
+        e.order_id,
         e.received_no,
-        e.event_type,
+        w.event_type,
+        w.lifting_type,
         e.is_on_hold,
         e.occurred_at_utc as after_utc,
         -- a time of the repeated hour, received after its second pass began, may be of either
         case
-            when not e.is_on_changing_day then e.occurred_at_utc
+            when d.date is null then e.occurred_at_utc
             when e.received_at_utc < staging.utc_of_second(e.occurred_at, r.zone) then e.occurred_at_utc
             else staging.utc_of_second(e.occurred_at, r.zone)
         end as at_utc
     from events as e
-    inner join orders as o
-        on
-            e.account = o.account
-            and e.order_id = o.order_id
+    inner join words as w
+        on e.source_type = w.source_type
+    left join changing_days as d
+        on cast(e.occurred_at as date) = d.date
     cross join current_run as r
-    where
-        e.event_type is not null
-        and (e.event_type <> 'created_on_hold' or e.is_on_hold)
-        and (e.event_type <> 'hold_set' or e.is_on_hold is not null)
-        -- a time that never was has no instant and proves nothing; what comes after now is not known yet
-        and e.occurred_at_utc <= r.now_utc
+    -- a time that never was has no instant and proves nothing; what comes after now is not known yet
+    where e.occurred_at_utc <= r.now_utc
 
 ),
 
 -- an update tells of a hold only where it differs from what was told before
-holds as (
+told_holds as (
 
     select
-        * exclude (is_on_hold),
-        is_on_hold,
-        coalesce(lag(is_on_hold) over (partition by order_no order by at_utc, received_no), false) as was_on_hold
+        *,
+        coalesce(
+            lag(is_on_hold) over (partition by account, order_id order by at_utc, received_no), false
+        ) as was_on_hold
     from told
-    where event_type in ('created_on_hold', 'hold_set')
+    where is_on_hold is not null
+
+),
+
+all_told as (
+
+    select
+        account,
+        order_id,
+        received_no,
+        event_type,
+        after_utc,
+        at_utc
+    from told
+    where is_on_hold is null
+    union all
+    select
+        account,
+        order_id,
+        received_no,
+        case when is_on_hold then event_type else lifting_type end as event_type,
+        after_utc,
+        at_utc
+    from told_holds
+    where is_on_hold <> was_on_hold
 
 )
 
 select
-    order_no,
-    received_no,
-    event_type,
-    after_utc,
-    at_utc
-from told
-where event_type not in ('created_on_hold', 'hold_set')
-union all
-select
-    order_no,
-    received_no,
-    case when is_on_hold then event_type else 'released' end as event_type,
-    after_utc,
-    at_utc
-from holds
-where is_on_hold <> was_on_hold
+    o.order_no,
+    t.received_no,
+    t.event_type,
+    t.after_utc,
+    t.at_utc
+from all_told as t
+inner join orders as o
+    on
+        t.account = o.account
+        and t.order_id = o.order_id

@@ -2,7 +2,8 @@
 -- Grain: one row per order and event.
 with
 
-events as (
+-- read in place each time, never copied
+events as not materialized (
 
     select
         order_no,

@@ -31,6 +31,9 @@ milestones as (
         not_sent_at_utc,
         first_stock_out_at_utc,
         last_stock_out_at_utc,
+        has_unknown_variant,
+        is_complete,
+        is_in_full,
         packed_after_utc,
         packed_at_utc,
         packed_evidence,
@@ -76,18 +79,7 @@ stops as (
 
 ),
 
-fills as (
-
-    select
-        order_no,
-        cycle_no,
-        is_complete,
-        is_in_full,
-        has_unknown_variant
-    from intermediate.order_fill
-
-),
-
+-- with the day of creation in the rule's calendar: looked up once for all orders of a day
 rules as (
 
     select
@@ -100,10 +92,17 @@ rules as (
         p.cutoff,
         p.handling_days,
         p.stop_event,
-        p.unseen_waits
+        p.unseen_waits,
+        d.opens_at_utc,
+        d.closes_at_utc,
+        d.open_seconds_before
     from intermediate.sla_rule as r
     inner join intermediate.sla_policy as p
         on r.rule_no = p.rule_no
+    left join intermediate.calendar_day as d
+        on
+            p.calendar_version = d.calendar_version
+            and r.created_date = d.date
 
 ),
 
@@ -121,23 +120,27 @@ current_run as (
 bounded as (
 
     select
-        m.*,
+        m.* replace (
+            coalesce(m.is_complete, false) as is_complete,
+            coalesce(m.has_unknown_variant, false) as has_unknown_variant
+        ),
         s.* exclude (order_no, cycle_no),
         r.rule_no,
         r.policy_version,
         r.calendar_version,
         r.cutoff,
         r.handling_days,
+        r.open_seconds_before
+        + coalesce(
+            greatest(date_diff('second', r.opens_at_utc, least(m.created_at_utc, r.closes_at_utc)), 0), 0
+        ) as open_seconds_created,
         -- without a rule nothing is promised, but what left still did
         coalesce(r.stop_event, 'stock_out') as stop_event,
         coalesce(r.unseen_waits = 'widen', false) as widens,
         n.now_utc,
         case when m.dispatch_date is not null then staging.utc_of(cast(m.dispatch_date as timestamp), n.zone) end
             as requested_at_utc,
-        coalesce(f.is_complete, false) as is_complete,
-        coalesce(f.has_unknown_variant, false) as has_unknown_variant,
-        f.is_in_full,
-        case when f.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
+        case when m.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
     from milestones as m
     left join rules as r
         on
@@ -148,10 +151,6 @@ bounded as (
         on
             m.order_no = s.order_no
             and m.cycle_no = s.cycle_no
-    left join fills as f
-        on
-            m.order_no = f.order_no
-            and m.cycle_no = f.cycle_no
     cross join current_run as n
 
 ),
@@ -317,6 +316,7 @@ select
     delivery_id,
     created_date,
     created_at_utc as order_created_at_utc,
+    open_seconds_created,
     now_utc,
     rule_no,
     policy_version,

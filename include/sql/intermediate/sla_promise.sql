@@ -12,6 +12,7 @@ eligibility as (
         delivery_id,
         created_date,
         order_created_at_utc,
+        open_seconds_created,
         now_utc,
         rule_no,
         policy_version,
@@ -86,7 +87,10 @@ calendar_days as (
         calendar_version,
         date,
         is_working_day,
-        working_days_through
+        working_days_through,
+        opens_at_utc,
+        closes_at_utc,
+        open_seconds_before
     from intermediate.calendar_day
 
 ),
@@ -134,7 +138,11 @@ due_numbers as (
         l.working_days_through
         + e.handling_days
         + case when l.is_working_day and cast(e.eligible_local as time) < e.cutoff then 0 else 1 end
-            as due_working_day_no
+            as due_working_day_no,
+        l.open_seconds_before
+        + coalesce(
+            greatest(date_diff('second', l.opens_at_utc, least(e.eligible_at_utc, l.closes_at_utc)), 0), 0
+        ) as open_seconds_eligible
     from local_ends as e
     left join calendar_days as f
         on
@@ -153,9 +161,8 @@ select
     f.due_date as due_after_date,
     l.due_at_utc,
     l.due_date,
-    l.opens_at_utc as due_opens_at_utc,
-    l.closes_at_utc as due_closes_at_utc,
-    l.open_seconds_before as due_open_seconds_before
+    l.open_seconds_before
+    + greatest(date_diff('second', l.opens_at_utc, least(l.due_at_utc, l.closes_at_utc)), 0) as open_seconds_due
 from due_numbers as e
 left join due_days as f
     on

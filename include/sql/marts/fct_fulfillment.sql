@@ -10,7 +10,6 @@ promises as (
         order_no,
         cycle_no,
         delivery_id,
-        created_date,
         order_created_at_utc,
         now_utc,
         rule_no,
@@ -62,15 +61,14 @@ promises as (
         problem_ended_at_utc,
         damaged_in_at_utc,
         is_in_full,
-        eligible_local,
         due_working_day_no,
         due_after_utc,
         due_after_date,
         due_at_utc,
         due_date,
-        due_opens_at_utc,
-        due_closes_at_utc,
-        due_open_seconds_before
+        open_seconds_created,
+        open_seconds_eligible,
+        open_seconds_due
     from intermediate.sla_promise
 
 ),
@@ -202,41 +200,14 @@ measured as (
 
     select
         f.*,
-        created_day.open_seconds_before
-        + coalesce(
-            greatest(
-                date_diff(
-                    'second',
-                    created_day.opens_at_utc,
-                    least(f.order_created_at_utc, created_day.closes_at_utc)
-                ), 0
-            ), 0
-        ) as open_seconds_created,
-        eligible_day.open_seconds_before
-        + coalesce(
-            greatest(
-                date_diff('second', eligible_day.opens_at_utc, least(f.eligible_at_utc, eligible_day.closes_at_utc)), 0
-            ), 0
-        ) as open_seconds_eligible,
         ended_day.open_seconds_before
         + coalesce(
             greatest(
                 date_diff('second', ended_day.opens_at_utc, least(f.ended_at_utc, ended_day.closes_at_utc)), 0
             ), 0
         ) as open_seconds_ended,
-        f.due_open_seconds_before
-        + greatest(date_diff('second', f.due_opens_at_utc, least(f.due_at_utc, f.due_closes_at_utc)), 0)
-            as open_seconds_due,
         past_days.working_day_no as past_working_day_no
     from flagged as f
-    left join calendar_days as created_day
-        on
-            f.calendar_version = created_day.calendar_version
-            and f.created_date = created_day.date
-    left join calendar_days as eligible_day
-        on
-            f.calendar_version = eligible_day.calendar_version
-            and cast(f.eligible_local as date) = eligible_day.date
     left join zone_days as ended_zone
         on cast(f.ended_at_utc as date) = ended_zone.date
     left join calendar_days as ended_day

@@ -93,11 +93,11 @@ select
     date_diff('second', f.created_at_utc, r.now_utc) / 3600.0 as age_hours,
     o.currency,
     o.goods_value
-from fulfillments as f
-inner join orders as o
+from orders as o
+inner join fulfillments as f
     on
-        f.account = o.account
-        and f.order_id = o.order_id
+        o.account = f.account
+        and o.order_id = f.order_id
 left join methods as m
     on
         f.account = m.account

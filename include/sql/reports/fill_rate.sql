@@ -63,11 +63,12 @@ lines_monthly as (
         f.due_month,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from lines as l
+    from staging.order_lines as l
     inner join fulfillments as f
         on
             l.account = f.account
             and l.order_id = f.order_id
+    where l._deleted_at is null
     group by f.account, f.due_month
 
 ),
@@ -92,11 +93,11 @@ doubtful as (
         f.cycle_no,
         f.due_month,
         k.order_no
-    from fulfillments as f
-    inner join keys as k
+    from keys as k
+    inner join fulfillments as f
         on
-            f.account = k.account
-            and f.order_id = k.order_id
+            k.account = f.account
+            and k.order_id = f.order_id
     where f.is_in_full is distinct from true
 
 ),
@@ -110,11 +111,11 @@ doubtful_variants as (
         l.variant_id,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from doubtful as d
-    inner join lines as l
+    from lines as l
+    inner join doubtful as d
         on
-            d.account = l.account
-            and d.order_id = l.order_id
+            l.account = d.account
+            and l.order_id = d.order_id
     group by d.order_no, d.cycle_no, l.variant_id
 
 ),
@@ -125,11 +126,11 @@ issued as (
         d.order_no,
         m.variant_id,
         sum(m.pieces) as pieces
-    from doubtful as d
-    inner join movements as m
+    from movements as m
+    inner join doubtful as d
         on
-            d.order_no = m.order_no
-            and d.cycle_no = m.cycle_no
+            m.order_no = d.order_no
+            and m.cycle_no = d.cycle_no
     group by d.order_no, m.variant_id
 
 ),

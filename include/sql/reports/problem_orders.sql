@@ -113,11 +113,11 @@ select
     w.is_open,
     w.hours_least,
     w.hours_most
-from waits as w
-inner join orders as o
+from orders as o
+inner join waits as w
     on
-        w.account = o.account
-        and w.order_id = o.order_id
+        o.account = w.account
+        and o.order_id = w.order_id
 left join named as n
     on
         w.account = n.account

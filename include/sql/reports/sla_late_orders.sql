@@ -122,11 +122,11 @@ bounded as (
         coalesce(f.dispatch_after_utc, f.cancelled_at_utc, r.now_utc) as ended_after_utc,
         coalesce(f.dispatch_at_utc, f.cancelled_at_utc, r.now_utc) as ended_at_utc,
         r.now_utc
-    from fulfillments as f
-    inner join orders as o
+    from orders as o
+    inner join fulfillments as f
         on
-            f.account = o.account
-            and f.order_id = o.order_id
+            o.account = f.account
+            and o.order_id = f.order_id
     left join methods as m
         on
             f.account = m.account

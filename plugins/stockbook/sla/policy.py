@@ -145,12 +145,7 @@ def _rule(
         raise file.refusal(place("handling_days"), f"expected 0 to 365 working days, got {handling_days}")
     cutoff = file.time(place("cutoff"), override.cutoff or version.cutoff)
     dispatch_end = file.time(place("dispatch_end"), override.dispatch_end or version.dispatch_end)
-    for hours in calendars[name].week:
-        if hours is not None and not hours.opens < cutoff <= hours.closes:
-            raise file.refusal(
-                place("cutoff"),
-                f"{cutoff:%H:%M} lies outside the opening hours {hours.opens:%H:%M}-{hours.closes:%H:%M} of {name}",
-            )
+    _refuse_cutoff_outside(file, place("cutoff"), cutoff, calendars[name], version.valid_from, valid_to)
     if handling_days == 0 and dispatch_end < cutoff:
         raise file.refusal(
             place("dispatch_end"), f"{dispatch_end:%H:%M} comes before the cut-off {cutoff:%H:%M} of the same day"
@@ -170,3 +165,22 @@ def _rule(
         unseen_waits=override.unseen_waits or version.unseen_waits,
         place=file.place(written.override_path),
     )
+
+
+def _refuse_cutoff_outside(
+    file: PolicyFile, place: Path_, cutoff: time, calendar: Calendar, valid_from: date | None, valid_to: date | None
+) -> None:
+    """Refuse a cut-off outside the opening hours of the week, or of an exception day on which the rule is in force."""
+    opened = [(hours, "") for hours in calendar.week]
+    opened += [
+        (exception.hours, f" on {day}")
+        for day, exception in sorted(calendar.exceptions.items())
+        if (valid_from is None or valid_from <= day) and (valid_to is None or day < valid_to)
+    ]
+    for hours, when in opened:
+        if hours is not None and not hours.opens < cutoff <= hours.closes:
+            raise file.refusal(
+                place,
+                f"{cutoff:%H:%M} lies outside the opening hours {hours.opens:%H:%M}-{hours.closes:%H:%M} "
+                f"of {calendar.name}{when}",
+            )
