@@ -33,10 +33,8 @@ class Catalogue:
     version_key: pa.Array
 
     @classmethod
-    def read(cls, con: duckdb.DuckDBPyConnection) -> "Catalogue":
-        """All there is of the variants that were put into batches."""
-        sizes = con.execute("select count(*) from valuation_variant group by batch order by batch").fetchall()
-        first = np.concatenate([[0], np.cumsum([size for (size,) in sizes])]).astype(np.int64)
+    def read(cls, con: duckdb.DuckDBPyConnection, first: Ints) -> "Catalogue":
+        """All there is of the variants that were put into batches; each batch's places begin at ``first``."""
         # the last version of a day counts, and a variant no longer listed keeps its last price
         prices = con.execute(f"""
             select

@@ -89,7 +89,6 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what ``prepare`` and those who read it made."""
-    con.execute("drop table if exists temp.valuation_row")
     for thing in TEMPORARY:
         what, name = thing.split()
         con.execute(f"drop {what} if exists temp.valuation_{name}")

@@ -17,9 +17,11 @@ import duckdb
 from stockbook.declarations import Table
 from stockbook.staging.tables import create_all
 from stockbook.valuation import fingerprints, ledger, policy, stored
-from stockbook.valuation.batches import Batch, batches
+from stockbook.valuation.batches import Drawn, batch_of, drawn
 from stockbook.valuation.facts import facts
 from stockbook.valuation.fingerprints import INPUT, Variants
+from stockbook.valuation.ledger import Hours
+from stockbook.valuation.pieces import Pieces
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.replay import replay
 from stockbook.valuation.stored import BUILD, FACTS, SETTING
@@ -59,9 +61,11 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     hours = ledger.prepare(con, settings, context.zone)
     try:
         variants = _to_replay(con, context, rules)
-        for rows_of in _replayed(batches(con, variants, hours)):
-            for name, rows in rows_of.items():
-                stored.append(con, name, rows)
+        pieces = Pieces(con)
+        for rows_of in _replayed(drawn(con, variants), hours):
+            while rows_of:
+                pieces.add(*rows_of.popitem())
+        pieces.finish()
         stored.append(con, INPUT, stored.of_variants(variants, variants.is_touched))
         stored.write_build(con, context.tables[BUILD], context.run_id, rules)
     finally:
@@ -105,12 +109,13 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
     return variants
 
 
-def _replayed(ready: Iterator[Batch]) -> Iterator[dict[str, Any]]:
-    """The facts of each batch. One batch is replayed while the next is read and the one before is written."""
+def _replayed(ready: Iterator[Drawn], hours: Hours) -> Iterator[dict[str, Any]]:
+    """The facts of each batch. One batch is prepared and replayed while the one before is written."""
     with ThreadPoolExecutor(1, "valuation") as replayer:
         waiting = None
-        for batch in ready:
-            coming = replayer.submit(_facts_of, batch)
+        for one in ready:
+            coming = replayer.submit(_facts_of, one, hours)
+            del one  # what was drawn with it goes when the replayer is done
             if waiting is not None:
                 yield waiting.result()
             waiting = coming
@@ -118,7 +123,8 @@ def _replayed(ready: Iterator[Batch]) -> Iterator[dict[str, Any]]:
             yield waiting.result()
 
 
-def _facts_of(batch: Batch) -> dict[str, Any]:
+def _facts_of(one: Drawn, hours: Hours) -> dict[str, Any]:
+    batch = batch_of(one, hours)
     return facts(batch, replay(batch.movements, batch.defaults))
 
 
