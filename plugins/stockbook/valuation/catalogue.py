@@ -82,7 +82,9 @@ class Catalogue:
         """The version in force at each movement, by the variant's number in the batch; NULL for one unknown."""
         starts = self.version_starts[self.first[batch] : self.first[batch + 1] + 1]
         rows = slice(int(starts[0]), int(starts[-1]))
-        found = in_force(starts - starts[0], self.version_from[rows], variant, moved_at.view(np.int64))
+        # copied: of what cannot be written to, numba makes another function
+        thing = np.array(variant, np.int64)
+        found = in_force(starts - starts[0], self.version_from[rows], thing, moved_at.view(np.int64))
         return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), self.version_key[rows])
 
 
