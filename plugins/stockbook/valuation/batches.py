@@ -2,8 +2,8 @@
 The ledger as the replay wants it: in batches of whole variants, in replay order.
 
 Variants that a transformation ties together stay in one batch, so that each batch can be replayed
-by itself. The ledger is sorted into batches once (reading it anew for each batch was measured at
-four times the cost); each batch is then read from there.
+by itself. Some batches at a time are drawn from the ledger, sorted by batch: reading it anew for each
+costs four times as much, sorting all of it at once twice as much and more memory than there may be.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,12 @@ from stockbook.valuation.money import scaled
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
 from stockbook.valuation.transformations import Leg
 
-# some 400 MB at a time, of which three are under way: read, replayed, written
-BATCH_ROWS = 500_000
+# some 300 MB at a time, of which two are under way: replayed and written
+BATCH_ROWS = 250_000
+# drawn from the ledger at once: some 200 MB a million rows
+DRAWN_ROWS = 2_500_000
+# of what was drawn, so much stays in memory as long as a batch needs some of it
+DRAWN_CHUNK = 125_000
 
 DIRECTIONS = ("out", "in")
 KINDS = ("opening", "return", "dispatch", "transformation", "receiving", "correction")
@@ -50,30 +54,56 @@ class Batch:
     variant_id: Ints
 
 
-def batches(con: duckdb.DuckDBPyConnection, variants: Variants, hours: Hours) -> Iterator[Batch]:
+@dataclass(frozen=True)
+class Drawn:
+    """A batch as it comes from the ledger: its rows in any order, its variants in theirs; ``number`` is the batch's."""
+
+    number: int
+    rows: pa.Table
+    variants: pa.Table
+    catalogue: Catalogue
+
+
+def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]:
     """The movements of every touched variant."""
     touched = np.flatnonzero(variants.is_touched)
     if not len(touched):
         return
     batch, number = assign(variants.movements[touched], variants.leader[touched])
-    assigned = pa.table(  # noqa: F841  # the statement below finds it by its name
+    order = np.lexsort((number, batch))
+    touched, batch = touched[order], batch[order]
+    assigned = pa.table(
         {
             "account": variants.account.take(pa.array(touched)),
             "variant_id": variants.variant_id[touched],
             "batch": batch,
-            "variant": number,
+            "variant": number[order].astype(np.int32),
+            "place": np.arange(len(touched)),
         }
     )
-    con.execute("""
-        create or replace temp table valuation_variant as
-        select *, row_number() over (order by batch, variant) - 1 as place
-        from assigned
-    """)
-    count = int(batch.max()) + 1
-    _sort_into_batches(con, count)
-    catalogue = Catalogue.read(con)
-    for each in range(count):
-        yield _read(con, each, catalogue, hours)
+    con.execute("create or replace temp table valuation_variant as select * from assigned")
+    first = np.concatenate([[0], np.cumsum(np.bincount(batch))])
+    rows = np.bincount(batch, variants.movements[touched]).astype(np.int64)
+    catalogue = Catalogue.read(con, first)
+    for start, stop in _together(rows):
+        ledger = _draw(con, start, stop)
+        offset = 0
+        for each in range(start, stop):
+            yield Drawn(
+                each,
+                ledger.slice(offset, int(rows[each])),
+                assigned.slice(first[each], first[each + 1] - first[each]),
+                catalogue,
+            )
+            offset += int(rows[each])
+        del ledger
+
+
+def _together(rows: Ints) -> list[tuple[int, int]]:
+    """Which batches, of so many rows each, are drawn at once: first and end."""
+    group = (np.cumsum(rows) - rows) // DRAWN_ROWS
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return list(zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True))
 
 
 def assign(movements: Ints, leader: Ints) -> tuple[Any, Ints]:
@@ -89,11 +119,15 @@ def assign(movements: Ints, leader: Ints) -> tuple[Any, Ints]:
     return batch.astype(np.int32), number
 
 
-def _sort_into_batches(con: duckdb.DuckDBPyConnection, count: int) -> None:
-    con.execute(f"""
-        create temp table valuation_row as
+def _draw(con: duckdb.DuckDBPyConnection, start: int, stop: int) -> pa.Table:
+    """The rows of batches ``start`` to ``stop``, one batch after another."""
+    return con.execute(f"""
+        with chosen as (
+            select *
+            from valuation_variant
+            where batch >= {start} and batch < {stop}
+        )
         select
-            v.batch,
             v.variant,
             l.movement_id,
             l.direction = 'in' as is_in,
@@ -110,19 +144,17 @@ def _sort_into_batches(con: duckdb.DuckDBPyConnection, count: int) -> None:
             l.is_opening,
             l.is_second_pass
         from valuation_ledger as l
-        inner join valuation_variant as v on l.account = v.account and l.variant_id = v.variant_id
+        inner join chosen as v on l.account = v.account and l.variant_id = v.variant_id
         left join valuation_line_price as p
             on l.account = p.account and l.receiving_id = p.receiving_id and l.variant_id = p.variant_id
         left join valuation_changed as c on l.account = c.account and l.movement_id = c.movement_id
-        {"order by v.batch" if count > 1 else ""}
-    """)
+        {"order by v.batch" if stop - start > 1 else ""}
+    """).to_arrow_table(DRAWN_CHUNK)
 
 
-def _read(con: duckdb.DuckDBPyConnection, batch: int, catalogue: Catalogue, hours: Hours) -> Batch:
-    table = con.execute("select * exclude (batch) from valuation_row where batch = ?", [batch]).to_arrow_table()
-    variants = con.execute(
-        "select account, variant_id from valuation_variant where batch = ? order by variant", [batch]
-    ).to_arrow_table()
+def batch_of(one: Drawn, hours: Hours) -> Batch:
+    """A batch in replay order."""
+    table, variants, catalogue, batch = one.rows, one.variants, one.catalogue, one.number
     accounts = variants.column("account").combine_chunks().dictionary_encode()
     account = accounts.indices.to_numpy()
     movement_id, moved_at = _numpy(table, "movement_id"), _numpy(table, "moved_at").astype("datetime64[us]")
@@ -186,9 +218,10 @@ def _columns(table: pa.Table, variants: pa.Table, accounts: Any, variant_key: pa
     )
 
 
-def named(codes: Any, names: Any) -> pa.Array:
-    """Names by code, without writing each one out."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+def named(codes: Any, names: Any, is_there: Any = None) -> pa.Array:
+    """Names by code, without writing each one out; NULL where ``is_there`` is false."""
+    codes = pa.array(codes.astype(np.int32), mask=None if is_there is None else ~is_there)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
 
 
 def _kind(table: pa.Table, is_in: Flags) -> Any:

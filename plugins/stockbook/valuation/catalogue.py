@@ -33,10 +33,8 @@ class Catalogue:
     version_key: pa.Array
 
     @classmethod
-    def read(cls, con: duckdb.DuckDBPyConnection) -> "Catalogue":
-        """All there is of the variants that were put into batches."""
-        sizes = con.execute("select count(*) from valuation_variant group by batch order by batch").fetchall()
-        first = np.concatenate([[0], np.cumsum([size for (size,) in sizes])]).astype(np.int64)
+    def read(cls, con: duckdb.DuckDBPyConnection, first: Ints) -> "Catalogue":
+        """All there is of the variants that were put into batches; each batch's places begin at ``first``."""
         # the last version of a day counts, and a variant no longer listed keeps its last price
         prices = con.execute(f"""
             select
@@ -84,7 +82,9 @@ class Catalogue:
         """The version in force at each movement, by the variant's number in the batch; NULL for one unknown."""
         starts = self.version_starts[self.first[batch] : self.first[batch + 1] + 1]
         rows = slice(int(starts[0]), int(starts[-1]))
-        found = in_force(starts - starts[0], self.version_from[rows], variant, moved_at.view(np.int64))
+        # copied: of what cannot be written to, numba makes another function
+        thing = np.array(variant, np.int64)
+        found = in_force(starts - starts[0], self.version_from[rows], thing, moved_at.view(np.int64))
         return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), self.version_key[rows])
 
 

@@ -46,7 +46,7 @@ def _movements(batch: Batch, found: Replay) -> pa.Table:
         cost = np.empty(len(batch.place), found.unit_cost.dtype)
         cost[batch.place] = found.unit_cost[:, figure]
         table = table.append_column(f"{name}_unit_cost", money.units(cost, has_cost))
-    table = table.append_column("cost_source", named(source, COST_SOURCES))
+    table = table.append_column("cost_source", named(source, [name or "" for name in COST_SOURCES], has_cost))
     return table.append_column("known_to", pa.nulls(table.num_rows, pa.date32()))
 
 

@@ -8,7 +8,6 @@ together pass cost to each other, so they share one fingerprint, the sum of thei
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -42,8 +41,8 @@ class Variants:
 
 def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
     """The variants of ``valuation_ledger``, compared with the table ``since``; all are touched when it is None."""
-    con.execute("""
-        create temp table valuation_variant as
+    former = f"(select account, variant_id, fingerprint from {since})" if since else "(select '', 0, 0 limit 0)"
+    found = con.execute(f"""
         with
 
         moved as (
@@ -70,76 +69,87 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
             group by account, variant_id
         ),
 
-        changed as (
-            select account, variant_id, bit_xor(hash(movement_id, known_from)) as content
+        -- every input of a variant: one row each, no two alike, so that none takes another back
+        input as (
+            select account, variant_id, movements, content
+            from moved
+            union all
+            select account, variant_id, 0, hash('known', movement_id, known_from)
             from valuation_changed
-            group by account, variant_id
-        ),
-
-        lines as (
-            select account, variant_id, bit_xor(hash(receiving_id, price)) as content
+            union all
+            select account, variant_id, 0, hash('line', receiving_id, price)
             from valuation_line_price
-            group by account, variant_id
-        ),
-
-        costs as (
+            union all
+            select account, variant_id, 0, hash('cost', _version, cast(_valid_from as date), price_purchase)
+            from staging.variants_history
+            where _version = 1
+            union all
             select
                 h.account,
                 h.variant_id,
-                bit_xor(hash(h._version, cast(h._valid_from as date), h.price_purchase)) as content
+                0,
+                hash('cost', h._version, cast(h._valid_from as date), h.price_purchase)
             from staging.variants_history as h
             inner join moved as m on h.account = m.account and h.variant_id = m.variant_id
-            where h._version = 1 or cast(h._valid_from as date) <= cast(m.last_moved_at as date)
-            group by h.account, h.variant_id
-        ),
-
-        versions as (
-            select d.account, d.variant_id, bit_xor(hash(d.variant_key, d.valid_from)) as content
+            where h._version <> 1 and cast(h._valid_from as date) <= cast(m.last_moved_at as date)
+            union all
+            select account, variant_id, 0, hash('version', variant_key, valid_from)
+            from marts.dim_variant
+            where valid_from is null
+            union all
+            select d.account, d.variant_id, 0, hash('version', d.variant_key, d.valid_from)
             from marts.dim_variant as d
             inner join moved as m on d.account = m.account and d.variant_id = m.variant_id
-            where d.valid_from is null or d.valid_from <= m.last_moved_at
-            group by d.account, d.variant_id
+            where d.valid_from <= m.last_moved_at
+        ),
+
+        made as (
+            select
+                account,
+                variant_id,
+                cast(sum(movements) as bigint) as movements,
+                hash(account, variant_id, sum(movements), bit_xor(content)) as fingerprint
+            from input
+            group by account, variant_id
+            having sum(movements) > 0
         )
 
         select
             m.account,
             m.variant_id,
             m.movements,
-            hash(
-                m.account, m.variant_id, m.movements, m.content, c.content, l.content, p.content, v.content
-            ) as fingerprint,
-            row_number() over (order by m.account, m.variant_id) - 1 as place
-        from moved as m
-        left join changed as c on m.account = c.account and m.variant_id = c.variant_id
-        left join lines as l on m.account = l.account and m.variant_id = l.variant_id
-        left join costs as p on m.account = p.account and m.variant_id = p.variant_id
-        left join versions as v on m.account = v.account and m.variant_id = v.variant_id
-    """)
-    found = con.execute(
-        "select account, variant_id, movements, fingerprint from valuation_variant order by place"
-    ).to_arrow_table()
-    leader = tied(found.num_rows, *_legs(con))
+            m.fingerprint,
+            f.fingerprint as former
+        from made as m
+        left join {former} as f(account, variant_id, fingerprint)
+            on m.account = f.account and m.variant_id = f.variant_id
+        order by m.account, m.variant_id
+    """).to_arrow_table()
+    leader = tied(found.num_rows, *_legs(con, found))
     fingerprint = np.zeros(found.num_rows, np.uint64)
     # whole numbers wrap around, on purpose
     np.add.at(fingerprint, leader, found.column("fingerprint").to_numpy())
     fingerprint = fingerprint[leader]
-    variants = Variants(
+    touched = np.ones(found.num_rows, np.bool_)
+    if since is not None:
+        former = found.column("former")
+        differs = ~former.is_valid().to_numpy() | (former.fill_null(0).to_numpy() != fingerprint)
+        touched[:] = False
+        touched[leader[differs]] = True
+        touched = touched[leader]
+    return Variants(
         account=found.column("account"),
         variant_id=found.column("variant_id").to_numpy(),
         movements=found.column("movements").to_numpy(),
         leader=leader,
         fingerprint=fingerprint,
-        is_touched=np.ones(found.num_rows, np.bool_),
+        is_touched=touched,
     )
-    if since is not None:
-        touched = np.zeros(len(variants), np.bool_)
-        touched[leader[_differing(con, fingerprint, since)]] = True
-        variants.is_touched[:] = touched[leader]
-    return variants
 
 
-def _legs(con: duckdb.DuckDBPyConnection) -> tuple[Ints, Ints]:
-    """Transformations (numbered from 0) and the places of the variants that take part in them."""
+def _legs(con: duckdb.DuckDBPyConnection, variants: pa.Table) -> tuple[Ints, Ints]:
+    """Transformations (numbered from 0) and the places, among ``variants``, of those that take part in them."""
+    placed = variants.select(["account", "variant_id"]).append_column("place", pa.array(np.arange(len(variants))))  # noqa: F841  # read below
     legs = con.execute("""
         select
             dense_rank() over (order by l.account, l.transformation_id) - 1 as number,
@@ -149,7 +159,7 @@ def _legs(con: duckdb.DuckDBPyConnection) -> tuple[Ints, Ints]:
             from valuation_ledger
             where transformation_id is not null and order_id is null
         ) as l
-        inner join valuation_variant as v on l.account = v.account and l.variant_id = v.variant_id
+        inner join placed as v on l.account = v.account and l.variant_id = v.variant_id
     """).to_arrow_table()
     return legs.column("number").to_numpy(), legs.column("place").to_numpy()
 
@@ -169,21 +179,3 @@ def tied(things: int, group: Ints, member: Ints) -> Ints:
         if np.array_equal(following, leader):
             return leader
         leader = following
-
-
-def _differing(con: duckdb.DuckDBPyConnection, fingerprint: Any, since: str) -> Ints:
-    """Places of the variants whose fingerprint is not the one stored."""
-    now = pa.table({"place": np.arange(len(fingerprint)), "fingerprint": fingerprint})  # noqa: F841  # read below
-    found: Ints = (
-        con.execute(f"""
-        select v.place
-        from valuation_variant as v
-        inner join now as n on v.place = n.place
-        left join {since} as i on v.account = i.account and v.variant_id = i.variant_id
-        where i.fingerprint is distinct from n.fingerprint
-    """)
-        .to_arrow_table()
-        .column("place")
-        .to_numpy()
-    )
-    return found

@@ -58,9 +58,9 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
         from staging.movements
         where _deleted_at is null
     """)
-    _refuse_what_cannot_be_replayed(con, policy)
+    moved = _surveyed(con, policy)
     _prepare_openings(con, policy)
-    hours = _hours(con, zone)
+    hours = _hours(con, moved, zone)
     con.execute(f"""
         create temp view valuation_ledger as
         select *, {_is_second_pass(con, hours)} as is_second_pass
@@ -89,7 +89,6 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what ``prepare`` and those who read it made."""
-    con.execute("drop table if exists temp.valuation_row")
     for thing in TEMPORARY:
         what, name = thing.split()
         con.execute(f"drop {what} if exists temp.valuation_{name}")
@@ -110,24 +109,31 @@ def _in_first_load(con: duckdb.DuckDBPyConnection) -> str:
     return " or ".join(["_first_seen_at is null", *each])
 
 
+# what staging.movements may not hold, NULL included
+_CANNOT_BE_REPLAYED = """
+    coalesce(direction not in ('in', 'out') or quantity < 0 or damaged_quantity < 0 or moved_at is null, true)
+"""
+
+
+def _surveyed(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -> tuple[datetime | None, datetime | None]:
+    """The first and the last time of a movement. Raises for one that cannot be replayed."""
+    first, last, refused = con.execute(f"""
+        select min(moved_at), max(moved_at), count(*) filter (where {_CANNOT_BE_REPLAYED})
+        from valuation_movement
+    """).fetchall()[0]
+    if refused:
+        _refuse_what_cannot_be_replayed(con, policy)
+    return first, last
+
+
 def _refuse_what_cannot_be_replayed(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -> None:
-    found = con.execute("""
+    account, movement, is_unknown = con.execute(f"""
         select account, movement_id, direction not in ('in', 'out') as is_unknown
         from valuation_movement
-        where
-            direction is null
-            or direction not in ('in', 'out')
-            or quantity is null
-            or damaged_quantity is null
-            or quantity < 0
-            or damaged_quantity < 0
-            or moved_at is null
+        where {_CANNOT_BE_REPLAYED}
         order by account, movement_id
         limit 1
-    """).fetchone()
-    if found is None:
-        return
-    account, movement, is_unknown = found
+    """).fetchall()[0]
     if is_unknown or policy.damaged_quantity_is_additive:
         raise ModelFailed(
             f"Movement {movement} of account {account} cannot be valued: expected a direction of in or out, a time "
@@ -194,15 +200,11 @@ def _prepare_openings(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -
     )
 
 
-def _hours(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> Hours:
-    first, last = con.execute("""
-        select min(moved_at), max(moved_at)
-        from (
-            select moved_at from valuation_movement
-            union all
-            select moved_at from valuation_opening
-        )
-    """).fetchall()[0]
+def _hours(con: duckdb.DuckDBPyConnection, moved: tuple[datetime | None, datetime | None], zone: ZoneInfo) -> Hours:
+    first, last = con.execute(
+        "select least(?::timestamp, min(moved_at)), greatest(?::timestamp, max(moved_at)) from valuation_opening",
+        list(moved),
+    ).fetchall()[0]
     if first is None:
         return Hours([], [])
     known = wall_clock.spans(first, last, zone)

@@ -6,10 +6,10 @@ replaces their rows; all others stay. The same ledger, catalogue and settings gi
 whatever was there before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -17,12 +17,14 @@ import duckdb
 from stockbook.declarations import Table
 from stockbook.staging.tables import create_all
 from stockbook.valuation import fingerprints, ledger, policy, stored
-from stockbook.valuation.batches import Batch, batches
-from stockbook.valuation.facts import facts
 from stockbook.valuation.fingerprints import INPUT, Variants
+from stockbook.valuation.ledger import Hours
+from stockbook.valuation.pieces import Pieces
 from stockbook.valuation.policy import ValuationPolicy
-from stockbook.valuation.replay import replay
 from stockbook.valuation.stored import BUILD, FACTS, SETTING
+
+if TYPE_CHECKING:
+    from stockbook.valuation.batches import Drawn
 
 __all__ = ["BUILD", "FACTS", "INPUT", "SETTING", "write_valuation"]
 
@@ -56,16 +58,20 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         str(settings.damaged_quantity_is_additive),
         *(f"{account} {day}" for account, day in sorted(settings.opening_balance.items())),
     )
-    hours = ledger.prepare(con, settings, context.zone)
-    try:
-        variants = _to_replay(con, context, rules)
-        for rows_of in _replayed(batches(con, variants, hours)):
-            for name, rows in rows_of.items():
-                stored.append(con, name, rows)
-        stored.append(con, INPUT, stored.of_variants(variants, variants.is_touched))
-        stored.write_build(con, context.tables[BUILD], context.run_id, rules)
-    finally:
-        ledger.forget(con)
+    with ThreadPoolExecutor(1, "valuation") as replayer:
+        loaded = replayer.submit(_load)
+        hours = ledger.prepare(con, settings, context.zone)
+        try:
+            variants = _to_replay(con, context, rules)
+            pieces = Pieces(con)
+            for rows_of in _replayed(replayer, loaded.result()(con, variants), hours):
+                while rows_of:
+                    pieces.add(*rows_of.popitem())
+            pieces.finish()
+            stored.append(con, INPUT, stored.of_variants(variants, variants.is_touched))
+            stored.write_build(con, context.tables[BUILD], context.run_id, rules)
+        finally:
+            ledger.forget(con)
 
 
 def warm_up(context: Context) -> None:
@@ -105,20 +111,34 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
     return variants
 
 
-def _replayed(ready: Iterator[Batch]) -> Iterator[dict[str, Any]]:
-    """The facts of each batch. One batch is replayed while the next is read and the one before is written."""
-    with ThreadPoolExecutor(1, "valuation") as replayer:
-        waiting = None
-        for batch in ready:
-            coming = replayer.submit(_facts_of, batch)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
+def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
+    """``drawn``, with all that is compiled: a second's work, done beside the reading of the ledger."""
+    from stockbook.valuation import facts, replay, versions  # noqa: F401  # loaded for ``_facts_of``
+    from stockbook.valuation.batches import drawn
+
+    versions.load()
+    return drawn
+
+
+def _replayed(replayer: ThreadPoolExecutor, ready: "Iterator[Drawn]", hours: Hours) -> Iterator[dict[str, Any]]:
+    """The facts of each batch. One batch is prepared and replayed while the one before is written."""
+    waiting = None
+    for one in ready:
+        coming = replayer.submit(_facts_of, one, hours)
+        del one  # what was drawn with it goes when the replayer is done
         if waiting is not None:
             yield waiting.result()
+        waiting = coming
+    if waiting is not None:
+        yield waiting.result()
 
 
-def _facts_of(batch: Batch) -> dict[str, Any]:
+def _facts_of(one: "Drawn", hours: Hours) -> dict[str, Any]:
+    from stockbook.valuation.batches import batch_of
+    from stockbook.valuation.facts import facts
+    from stockbook.valuation.replay import replay
+
+    batch = batch_of(one, hours)
     return facts(batch, replay(batch.movements, batch.defaults))
 
 

@@ -26,8 +26,6 @@ FACTS = (
     "marts.fct_stock_balance",
     "marts.fct_stock_layer",
 )
-# DuckDB's row group: written in pieces of just this size, rows are compressed once and not merged again
-ROW_GROUP = 122_880
 
 
 def rules(tables: dict[str, Table], *given: str) -> str:
@@ -99,10 +97,9 @@ def of_variants(variants: Variants, which: "pa.Array") -> pa.Table:
 
 
 def append(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    """Add rows by the names of their columns."""
-    cut = pa.Table.from_batches(rows.combine_chunks().to_batches(max_chunksize=ROW_GROUP), rows.schema)  # noqa: F841
+    """Add rows by the names of their columns, each chunk of them as a piece of its own (pieces.py)."""
     # found by its name as a local variable: a registered table would be held, batch after batch, until the commit
-    con.execute(f"insert into {name} by name select * from cut")
+    con.execute(f"insert into {name} by name select * from rows")
 
 
 def write_build(con: duckdb.DuckDBPyConnection, table: Table, run_id: str, rules: str) -> None:

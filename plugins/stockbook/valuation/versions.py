@@ -25,3 +25,9 @@ def in_force(starts: Array, since: Array, thing: Array, moment: Array) -> Array:
                 high = middle
         found[row] = low - 1 if low > first else -1
     return found
+
+
+def load() -> None:
+    """Have the compiled code ready: numba needs half a second before its first call."""
+    nothing = np.zeros(0, np.int64)
+    in_force(nothing, nothing, nothing, nothing)
