@@ -9,6 +9,16 @@ current_run as (
 
 ),
 
+orders as not materialized (
+
+    select
+        account,
+        order_id,
+        order_no
+    from intermediate.order_key
+
+),
+
 -- few orders ever stood still: everything below is asked of those only
 seen as (
 
@@ -117,7 +127,7 @@ waiting_keys as (
         w.order_no,
         w.cycle_no,
         w.kind
-    from intermediate.order_key as k
+    from orders as k
     inner join waiting_orders as w
         on k.order_no = w.order_no
 
@@ -307,6 +317,6 @@ select
         date_diff('second', b.began_at_utc, case when b.ended_at_utc is null then b.now_utc else b.ended_after_utc end), 0
     ) / 3600.0 as hours_least,
     date_diff('second', b.began_after_utc, coalesce(b.ended_at_utc, b.now_utc)) / 3600.0 as hours_most
-from intermediate.order_key as k
+from orders as k
 inner join bounded as b
     on k.order_no = b.order_no
