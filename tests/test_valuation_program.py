@@ -224,8 +224,9 @@ def check_warehouse(case: tuple[list[Move], Defaults]) -> None:
     shop.con.close()
 
 
-def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few variants at a time cost what all at once cost, also those a transformation ties together."""
+@pytest.mark.parametrize("drawn", [1, 1_000])
+def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.MonkeyPatch, drawn: int) -> None:
+    """A few variants at a time cost what all at once cost, those a transformation ties too, however they are drawn."""
     shop.move(1, 1, "in", 2, "2025-03-01 08:00:00", price="10")
     shop.move(2, 1, "out", 1, "2025-03-02 08:00:00", transformation=7)
     shop.move(3, 3, "in", 12, "2025-03-02 08:00:01", transformation=7)
@@ -238,6 +239,7 @@ def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.Monke
     shop.build()
     together = rows()
     monkeypatch.setattr(batches, "BATCH_ROWS", 1)
+    monkeypatch.setattr(batches, "DRAWN_ROWS", drawn)
     shop.build()
     assert rows() == together
     assert together[0]

@@ -23,7 +23,7 @@ from stockbook.valuation.money import scaled
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
 from stockbook.valuation.transformations import Leg
 
-# some 300 MB at a time, of which two are under way: replayed and written
+# some 200 MB at a time, of which two are under way: replayed and written
 BATCH_ROWS = 250_000
 # drawn from the ledger at once: some 200 MB a million rows
 DRAWN_ROWS = 2_500_000
@@ -87,6 +87,8 @@ def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]
     catalogue = Catalogue.read(con, first)
     for start, stop in _together(rows):
         ledger = _draw(con, start, stop)
+        if ledger.num_rows != rows[start:stop].sum():
+            raise AssertionError("the ledger has as many rows as were counted in this transaction")
         offset = 0
         for each in range(start, stop):
             yield Drawn(
