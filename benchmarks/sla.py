@@ -24,6 +24,7 @@ import duckdb  # noqa: E402  # the paths above come first
 from stockbook import declarations  # noqa: E402
 from stockbook.staging.tables import create_all  # noqa: E402
 from stockbook.warehouse.build import run_step  # noqa: E402
+from stockbook.warehouse.connect import WRITES_FAST  # noqa: E402
 from stockbook.warehouse.models import Step, steps  # noqa: E402
 from stockbook.warehouse.programs import BuildContext  # noqa: E402
 
@@ -328,6 +329,7 @@ def main() -> None:
         con = duckdb.connect(str(file), config={"threads": given.threads, "memory_limit": given.memory})
         con.execute("set TimeZone = 'UTC'")
         con.execute("set enable_progress_bar = false")
+        con.execute(WRITES_FAST)
         con.execute(f"set temp_directory = '{folder}/spill'")
         if not is_filled:
             fill(con, given.orders, not given.without_events)

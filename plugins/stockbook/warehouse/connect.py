@@ -9,6 +9,9 @@ import duckdb
 from stockbook.errors import ConfigError, RunLocked
 from stockbook.settings import Settings
 
+# FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them (docs/decisions.md)
+WRITES_FAST = "set disabled_compression_methods = 'fsst,dict_fsst'"
+
 
 @contextmanager
 def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -34,6 +37,7 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise ConfigError(f"{path} cannot be opened as a DuckDB database: {_first_line(error)}") from error
     try:
         con.execute("set TimeZone = 'UTC'")
+        con.execute(WRITES_FAST)
         con.execute(f"set temp_directory = '{settings.home / 'tmp'}'")
         yield con
     finally:
