@@ -1,7 +1,7 @@
 """
 A night that is killed: run as a program by the tests, with a point at which it ends itself with SIGKILL.
 
-``rename:<part>`` is the moment before a file whose path contains the part is renamed into place;
+``rename:<part>`` is the moment before a file whose path contains the part is renamed, or linked, into place;
 ``progress:<start>`` the moment a piece of work whose name starts so begins.
 """
 
@@ -33,8 +33,8 @@ class DoomedProgress(Silent):
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:
-    """Python tells of every rename before it happens."""
-    if KIND == "rename" and event == "os.rename" and MARK in str(arguments[1]):
+    """Python tells of every rename and link before it happens."""
+    if KIND == "rename" and event in ("os.rename", "os.link") and MARK in str(arguments[1]):
         die()
 
 

@@ -145,6 +145,28 @@ def test_a_failing_model_changes_nothing(models: Path, con: duckdb.DuckDBPyConne
     assert con.execute("select run_id from meta.current_run").fetchall() == [("r1",)]
 
 
+@pytest.mark.parametrize(("large", "left"), [(2, [1, 1]), (1, [2, 2])])
+def test_a_large_table_is_there_before_the_next_model_reads_it(
+    models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock, large: int, left: list[int]
+) -> None:
+    """A build that fails keeps what stood behind a table of more rows than that; the next one makes all of it anew."""
+    other, healed = models.parent / "other", models.parent / "healed"
+    for folder, number, last in ((models, 1, "n"), (other, 2, "cast('x' as bigint)"), (healed, 3, "n")):
+        if folder != models:
+            folder.mkdir()
+            (folder / "meta").symlink_to(models / "meta")
+        declare(folder, "marts", "a", f"select {number} as n from range(2)")
+        declare(folder, "marts", "b", f"select {last} as n from marts.a")
+    build(con, models, context(declarations.load(models)), clock, Silent(), large)
+    with pytest.raises(ModelFailed, match=r"marts\.b could not be built"):
+        build(con, other, context(declarations.load(other), "r2"), clock, Silent(), large)
+
+    assert [n for (n,) in con.execute("select n from marts.a").fetchall()] == left
+    build(con, healed, context(declarations.load(healed), "r3"), clock, Silent(), large)
+    assert con.execute("select sum(a.n), sum(b.n) from marts.a cross join marts.b").fetchall() == [(12, 12)]
+    assert con.execute("select run_id from meta.current_run").fetchall() == [("r3",)]
+
+
 def test_a_mart_has_its_declared_columns_in_their_order(
     models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock
 ) -> None:

@@ -1,8 +1,10 @@
 """
-Build every model in the writer's file, in one transaction.
+Build every model in the writer's file, in one transaction as long as tables are small.
 
-A failing model leaves the marts as they were; readers never see any of this, they read the
-published copy.
+DuckDB reads what a transaction wrote with one thread, and its planner takes it for empty; so once a table of more
+than a row group was built, every model is committed before the next reads it. A build that fails leaves the marts as
+they were, or, of a large shop, new ones beside old ones: the next build makes all of them anew. Readers never see any
+of this, they read the published copy.
 """
 
 from pathlib import Path
@@ -19,18 +21,27 @@ from stockbook.staging.tables import HISTORY_COLUMNS, ROW_COLUMNS
 from stockbook.warehouse.models import Step, steps
 from stockbook.warehouse.programs import PROGRAMS, BuildContext
 
+# rows of a row group of DuckDB: smaller tables are read by one thread anyway
+ROW_GROUP = 122_880
 ACCOUNT = "Fulfillment account the row came from; one connection each."
 
 
 def build(
-    con: duckdb.DuckDBPyConnection, models_dir: Path, context: BuildContext, clock: Clock, progress: Progress
+    con: duckdb.DuckDBPyConnection,
+    models_dir: Path,
+    context: BuildContext,
+    clock: Clock,
+    progress: Progress,
+    large: int = ROW_GROUP,
 ) -> dict[str, float]:
     """
     Build all models as of the context. Returns the seconds each step took.
 
-    Raises ModelFailed naming the model; nothing is changed then.
+    Raises ModelFailed naming the model; nothing is changed then, unless a table of more than ``large`` rows was built
+    before it.
     """
     taken: dict[str, float] = {}
+    is_large = False
     with transaction(con):
         con.execute("delete from meta.current_run")
         con.execute("insert into meta.current_run values (?, ?, ?)", [context.run_id, context.as_of, context.zone.key])
@@ -39,6 +50,10 @@ def build(
             began = clock.monotonic()
             try:
                 run_step(con, step, context)
+                is_large = is_large or has_large(con, step, large)
+                if is_large:
+                    con.execute("commit")
+                    con.execute("begin transaction")
             except StockbookError:
                 raise
             except Exception as error:
@@ -62,6 +77,12 @@ def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) 
         con.execute(f"create or replace macro {table.name}({', '.join(table.parameters)}) as table {sql}")
     else:
         replace_table(con, table, sql)
+
+
+def has_large(con: duckdb.DuckDBPyConnection, step: Step, large: int = ROW_GROUP) -> bool:
+    """Whether a step wrote a table of more than ``large`` rows."""
+    made = [table.name for table in step.tables if table.kind not in ("view", "macro")]
+    return any(con.execute(f"select count(*) from {name}").fetchall()[0][0] > large for name in made)
 
 
 def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, table: Table) -> None:
