@@ -290,6 +290,20 @@ def test_a_time_in_the_skipped_hour_is_set_aside(con: duckdb.DuckDBPyConnection,
     ]
 
 
+def test_a_movement_in_the_skipped_hour_is_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """It has no instant; the movements beside it, those of the repeated hour too, are loaded."""
+    times = ["2025-03-30 01:59:59", "2025-03-30 02:00:00", "2025-03-30 03:00:00", "2025-10-26 02:30:00"]
+    rows = [movement(number, created=time) for number, time in enumerate(times, start=1)]
+    load_now(land("movements", rows, floor=0, ceiling=4))
+
+    assert con.execute("select row_key, reason from staging.quarantine").fetchall() == [
+        ("2", "created_at: a time in the hour that is skipped in spring")
+    ]
+    assert con.execute("select movement_id from staging.movements order by 1").fetchall() == [(1,), (3,), (4,)]
+
+
 def test_the_cursor_is_written_with_the_rows(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
     """After a load the ledger's cursor is its ceiling, the documents' the last day; it never goes back."""
     load_now(

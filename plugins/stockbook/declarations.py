@@ -39,12 +39,13 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     """
     One column.
 
-    ``from`` is where a staging column comes from on the wire: a path such as ``delivery.id`` inside
-    the row, ``^.id`` inside the listing row an array element belongs to, several paths in order of
-    preference, or ``#`` for the position in the array (from 1). ``by_array`` gives a constant per
-    array the row came from. ``utc_of`` derives the instant of a local column. ``unit`` is what a
-    number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
-    the trimmed, lower-cased text) or ``prefix`` (the first three characters).
+    ``from`` is where a staging column comes from on the wire: a path such as ``delivery.id`` inside the row,
+    ``^.id`` inside the listing row an array element belongs to, several paths in order of preference, or ``#`` for
+    the position in the array (from 1). ``by_array`` gives a constant per array the row came from. ``utc_of``
+    derives the instant of a local column; of a ``local`` one it is worked out later, and a time that never was
+    breaks the declaration as there. ``unit`` is what a number counts. ``personal`` is what happens to the value
+    before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
+    characters).
     """
 
     type: str
@@ -52,6 +53,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     from_: str | list[str] | None = None
     by_array: dict[str, str] | None = None
     utc_of: str | None = None
+    local: bool = False
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     unit: str | None = None

@@ -178,8 +178,7 @@ def _reasons(name: str, column: Column, zone: str) -> list[str]:
         return []
     if column.utc_of:
         local = f"try_cast(nullif(text_rows.{column.utc_of}, '') as timestamp)"
-        skipped = quoted(f"{column.utc_of}: a time in the hour that is skipped in spring")
-        return [f"case when {local} is not null and staging.utc_of({local}, {quoted(zone)}) is null then {skipped} end"]
+        return [_skipped(column.utc_of, f"{local} is not null and staging.utc_of({local}, {quoted(zone)}) is null")]
     given = f"nullif(text_rows.{name}, '')"
     found = []
     if column.required:
@@ -189,4 +188,11 @@ def _reasons(name: str, column: Column, zone: str) -> list[str]:
         found.append(
             f"case when {given} is not null and try_cast({given} as {column.type}) is null then {expected} end"
         )
+    if column.local:
+        local, there = f"try_cast({given} as timestamp)", f"at time zone {quoted(zone)}"
+        found.append(_skipped(name, f"({local} {there}) {there} <> {local}"))
     return found
+
+
+def _skipped(name: str, condition: str) -> str:
+    return f"case when {condition} then {quoted(f'{name}: a time in the hour that is skipped in spring')} end"
