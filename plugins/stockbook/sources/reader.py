@@ -1,7 +1,6 @@
 """Reading one listing, or one part of it: pages fetched, projected and landed."""
 
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,6 +16,7 @@ from stockbook.clock import Clock, local
 from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, ListingIncomplete
+from stockbook.hash_key import fingerprint
 from stockbook.landing.answers import Answer
 from stockbook.landing.folder import ListingFolder, Part, landed, undeclared_in
 from stockbook.landing.known import known_answers
@@ -86,8 +86,7 @@ class Reader:
         known = {
             "as_of": plan.as_of.isoformat(),
             "declarations": hashlib.sha256(shape).hexdigest()[:16],
-            # tells that two nights hashed with the same key, without telling the key
-            "hash_key": hmac.digest(self.run.hash_key, b"stockbook landing", "sha256").hex()[:16],
+            "hash_key": fingerprint(self.run.hash_key),
         }
         if self.listing.walk in ("ledger", "documents") and plan.backfill is not None:
             known["backfill"] = "/".join(day.isoformat() for day in plan.backfill)

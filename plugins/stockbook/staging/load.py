@@ -167,7 +167,8 @@ def _has_gone(
         scope = _gone_scope(table, base, manifest)
         if scope is None:
             continue
-        if con.execute(live_in(table, manifest.account, stamp, scope, unchanged.spares)).fetchall():
+        live = live_in(table, manifest.account, stamp, scope, unchanged.spares)
+        if con.execute(f"{live} limit 1").fetchall():
             return True
     return False
 

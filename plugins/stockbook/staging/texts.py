@@ -16,12 +16,11 @@ from stockbook.declarations import Table
 from stockbook.landing.pages import size_of_lines
 from stockbook.staging.held import Held
 from stockbook.staging.wire import arrays_of, rows_as_text, rows_of_texts, tree
+from stockbook.warehouse.connect import ROW_GROUP
 
 if TYPE_CHECKING:
     from stockbook.staging.unfolded import Unfolded
 
-# rows of a row group of DuckDB: whole ones are written side by side (docs/decisions.md)
-ROW_GROUP = 122_880
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
 # bytes of lines that DuckDB parses in the time in which the compiled code is loaded

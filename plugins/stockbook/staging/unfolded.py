@@ -18,8 +18,8 @@ import zstandard
 from stockbook.landing.pages import size_of_lines
 from stockbook.staging import unfolding
 from stockbook.staging.form import Form, Unsure
-from stockbook.staging.texts import ROW_GROUP
 from stockbook.staging.wire import Node, levels_up
+from stockbook.warehouse.connect import ROW_GROUP
 
 _PIECE = 2 * 1024 * 1024
 _MOST_BYTES = 2**31 - 2**20

@@ -5,28 +5,18 @@ from collections import defaultdict
 import duckdb
 import pyarrow as pa
 
+from stockbook.valuation.ledger import FIRST_COUNTS
 from stockbook.valuation.policy import ValuationPolicy
 
 
 def write_counts(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> None:
     """What was counted first, where a setting says that an opening balance is made of it."""
     con.execute(
-        """
+        f"""
         create temp table known_count as
-        with cut as (
-            select unnest(?::varchar[]) as account, unnest(?::date[]) as opening_date
-        ),
-        first_snapshot as (
-            select account, min(snapshot_date) as snapshot_date
-            from staging.stock_levels
-            where _deleted_at is null
-            group by account
-        )
-        select s.account, s.variant_id, s.snapshot_date, s.snapshot_at, s.quantity, s.damaged_quantity, c.opening_date
-        from staging.stock_levels as s
-        inner join first_snapshot as f on s.account = f.account and s.snapshot_date = f.snapshot_date
-        inner join cut as c on s.account = c.account
-        where s._deleted_at is null
+        with {FIRST_COUNTS}
+        select account, variant_id, snapshot_date, snapshot_at, quantity, damaged_quantity, opening_date
+        from counted
         """,
         [list(settings.opening_balance), list(settings.opening_balance.values())],
     )

@@ -18,6 +18,26 @@ from stockbook.valuation.wall_clock import Span
 
 TEMPORARY = ("view ledger", "view movement", "table opening", "table line_price", "table changed", "table variant")
 
+# of every account with a cut history (parameters: accounts, their opening dates), what its first snapshot counted
+FIRST_COUNTS = """
+cut as (
+    select unnest(?::varchar[]) as account, unnest(?::date[]) as opening_date
+),
+first_snapshot as (
+    select account, min(snapshot_date) as snapshot_date
+    from staging.stock_levels
+    where _deleted_at is null
+    group by account
+),
+counted as (
+    select s.account, s.variant_id, s.snapshot_date, s.snapshot_at, s.quantity, s.damaged_quantity, c.opening_date
+    from staging.stock_levels as s
+    inner join first_snapshot as f on s.account = f.account and s.snapshot_date = f.snapshot_date
+    inner join cut as c on s.account = c.account
+    where s._deleted_at is null
+)
+"""
+
 
 @dataclass(frozen=True)
 class Hours:
@@ -148,24 +168,9 @@ def _refuse_what_cannot_be_replayed(con: duckdb.DuckDBPyConnection, policy: Valu
 def _prepare_openings(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -> None:
     cuts = policy.opening_balance
     con.execute(
-        """
+        f"""
         create temp table valuation_opening as
-        with cut as (
-            select unnest(?::varchar[]) as account, unnest(?::date[]) as opening_date
-        ),
-        first_snapshot as (
-            select account, min(snapshot_date) as snapshot_date
-            from staging.stock_levels
-            where _deleted_at is null
-            group by account
-        ),
-        counted as (
-            select s.account, s.variant_id, s.snapshot_at, s.quantity, s.damaged_quantity, c.opening_date
-            from staging.stock_levels as s
-            inner join first_snapshot as f on s.account = f.account and s.snapshot_date = f.snapshot_date
-            inner join cut as c on s.account = c.account
-            where s._deleted_at is null
-        ),
+        with {FIRST_COUNTS},
         moved as (
             select
                 c.account,

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from stockbook.valuation import stored
+from stockbook.warehouse.connect import ROW_GROUP
 
-ROW_GROUP = 122_880
 # two pieces at a time, as an insert writes pieces side by side
 READY = 2 * ROW_GROUP
 

@@ -18,11 +18,10 @@ from stockbook.progress import Progress
 from stockbook.staging.incoming import quoted
 from stockbook.staging.load import transaction
 from stockbook.staging.tables import HISTORY_COLUMNS, ROW_COLUMNS
+from stockbook.warehouse.connect import ROW_GROUP
 from stockbook.warehouse.models import Step, steps
 from stockbook.warehouse.programs import PROGRAMS, BuildContext
 
-# rows of a row group of DuckDB: smaller tables are read by one thread anyway
-ROW_GROUP = 122_880
 ACCOUNT = "Fulfillment account the row came from; one connection each."
 
 

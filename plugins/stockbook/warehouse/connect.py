@@ -9,6 +9,8 @@ import duckdb
 from stockbook.errors import ConfigError, RunLocked
 from stockbook.settings import Settings
 
+# rows of a row group of DuckDB: whole ones are written side by side and read by all threads (docs/decisions.md)
+ROW_GROUP = 122_880
 # FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them (docs/decisions.md)
 WRITES_FAST = "set disabled_compression_methods = 'fsst,dict_fsst'"
 
