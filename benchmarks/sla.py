@@ -24,7 +24,7 @@ import duckdb  # noqa: E402  # the paths above come first
 from stockbook import declarations  # noqa: E402
 from stockbook.staging.tables import create_all  # noqa: E402
 from stockbook.warehouse.build import has_large, run_step  # noqa: E402
-from stockbook.warehouse.connect import WRITES_FAST  # noqa: E402
+from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
 from stockbook.warehouse.models import Step, steps  # noqa: E402
 from stockbook.warehouse.programs import BuildContext  # noqa: E402
 
@@ -319,7 +319,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=1_000_000, help="orders of a year (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="cores DuckDB may use (default: %(default)s)")
-    parser.add_argument("--memory", default="3GB", help="memory DuckDB may use (default: %(default)s)")
+    parser.add_argument("--memory", default="2GB", help="STOCKBOOK_MEMORY_LIMIT of the writer (default: %(default)s)")
     parser.add_argument("--without-events", action="store_true", help="polls and movements only")
     parser.add_argument("--file", type=Path, help="keep the filled warehouse here, and use it when it is there")
     given = parser.parse_args()
@@ -330,6 +330,7 @@ def main() -> None:
         con.execute("set TimeZone = 'UTC'")
         con.execute("set enable_progress_bar = false")
         con.execute(WRITES_FAST)
+        con.execute(BUILDS_FAST)
         con.execute(f"set temp_directory = '{folder}/spill'")
         if not is_filled:
             fill(con, given.orders, not given.without_events)

@@ -32,7 +32,7 @@ import duckdb  # noqa: E402  # the paths above come first
 
 from stockbook import declarations  # noqa: E402
 from stockbook.staging.tables import create_all  # noqa: E402
-from stockbook.warehouse.connect import WRITES_FAST  # noqa: E402
+from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
 from stockbook.warehouse.models import steps  # noqa: E402
 from stockbook.warehouse.programs import BuildContext  # noqa: E402
 
@@ -58,6 +58,7 @@ class Machine:
         con.execute("set TimeZone = 'UTC'")
         con.execute("set enable_progress_bar = false")
         con.execute(WRITES_FAST)
+        con.execute(BUILDS_FAST)
         con.execute(f"set temp_directory = '{self.file.with_suffix('.tmp')}'")
         return con
 

@@ -18,6 +18,8 @@ movements as (
         on
             m.account = k.account
             and m.order_id = k.order_id
+            -- true of all, but planned as a fifth of them: so movements are looked up in orders
+            and k.order_no is not null
     where m._deleted_at is null
 
 ),

@@ -30,60 +30,25 @@ polls as not materialized (
 
 ),
 
-breaks as (
+attempts as (
 
     select
         order_no,
         version_no,
-        is_restored,
-        is_not_sent,
-        at_utc,
         cycle_no,
-        attempt_no
-    from intermediate.order_break
-
-),
-
--- few orders have breaks: the inequality meets only their versions
-begun_again as (
-
-    select
-        p.order_no,
-        p.version_no,
-        -- the version that shows a failed attempt already belongs to the next one
-        1 + count(*) filter (where b.is_restored) as cycle_no,
-        1 + count(*) filter (where b.is_not_sent) as attempt_no
-    from polls as p
-    inner join breaks as b
-        on
-            p.order_no = b.order_no
-            and case when b.version_no is null then b.at_utc <= p.at_utc else b.version_no <= p.version_no end
-    group by p.order_no, p.version_no
-
-),
-
-last_attempts as (
-
-    select
-        order_no,
-        cycle_no,
-        max(attempt_no) as attempt_no
-    from breaks
-    group by order_no, cycle_no
+        attempt_no,
+        is_last_attempt
+    from intermediate.order_poll_attempt
 
 )
 
 select
     p.*,
-    coalesce(b.cycle_no, 1) as cycle_no,
-    coalesce(b.attempt_no, 1) as attempt_no,
-    coalesce(b.attempt_no, 1) >= coalesce(a.attempt_no, 1) as is_last_attempt
+    coalesce(a.cycle_no, 1) as cycle_no,
+    coalesce(a.attempt_no, 1) as attempt_no,
+    coalesce(a.is_last_attempt, true) as is_last_attempt
 from polls as p
-left join begun_again as b
-    on
-        p.order_no = b.order_no
-        and p.version_no = b.version_no
-left join last_attempts as a
+left join attempts as a
     on
         p.order_no = a.order_no
-        and coalesce(b.cycle_no, 1) = a.cycle_no
+        and p.version_no = a.version_no

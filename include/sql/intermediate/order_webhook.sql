@@ -26,6 +26,8 @@ orders as (
         order_id,
         order_no
     from intermediate.order_key
+    -- true of all, but planned as a fifth of them: so events are looked up in orders, not orders in events
+    where order_no is not null
 
 ),
 
@@ -68,21 +70,24 @@ words as (
 milestones as not materialized (
 
     select
-        account,
-        subject_id as order_id,
-        received_no,
-        event_type as source_type,
+        o.order_no,
+        e.received_no,
+        e.event_type as source_type,
         cast(null as boolean) as is_on_hold,
-        occurred_at,
-        occurred_at_utc,
-        received_at_utc
-    from staging.webhook_events
+        e.occurred_at,
+        e.occurred_at_utc,
+        e.received_at_utc
+    from staging.webhook_events as e
+    inner join orders as o
+        on
+            e.account = o.account
+            and e.subject_id = o.order_id
     where
-        source = 'fulfillment_cz'
-        and subject_kind = 'order'
-        and event_type <> 'OrderCreated'
-        and event_type <> 'OrderUpdated'
-        and _deleted_at is null
+        e.source = 'fulfillment_cz'
+        and e.subject_kind = 'order'
+        and e.event_type <> 'OrderCreated'
+        and e.event_type <> 'OrderUpdated'
+        and e._deleted_at is null
 
 ),
 
@@ -129,24 +134,44 @@ updates as (
 
 ),
 
+holds as (
+
+    select
+        o.order_no,
+        p.received_no,
+        p.source_type,
+        p.is_on_hold,
+        p.occurred_at,
+        p.occurred_at_utc,
+        p.received_at_utc
+    from (
+        select *
+        from creations
+        union all
+        select *
+        from updates
+    ) as p
+    inner join orders as o
+        on
+            p.account = o.account
+            and p.order_id = o.order_id
+
+),
+
 events as not materialized (
 
     select *
     from milestones
     union all
     select *
-    from creations
-    union all
-    select *
-    from updates
+    from holds
 
 ),
 
 told as not materialized (
 
     select
-        e.account,
-        e.order_id,
+        e.order_no,
         e.received_no,
         w.event_type,
         w.lifting_type,
@@ -175,45 +200,27 @@ told_holds as (
     select
         *,
         coalesce(
-            lag(is_on_hold) over (partition by account, order_id order by at_utc, received_no), false
+            lag(is_on_hold) over (partition by order_no order by at_utc, received_no), false
         ) as was_on_hold
     from told
     where is_on_hold is not null
 
-),
-
-all_told as (
-
-    select
-        account,
-        order_id,
-        received_no,
-        event_type,
-        after_utc,
-        at_utc
-    from told
-    where is_on_hold is null
-    union all
-    select
-        account,
-        order_id,
-        received_no,
-        case when is_on_hold then event_type else lifting_type end as event_type,
-        after_utc,
-        at_utc
-    from told_holds
-    where is_on_hold <> was_on_hold
-
 )
 
 select
-    o.order_no,
-    t.received_no,
-    t.event_type,
-    t.after_utc,
-    t.at_utc
-from all_told as t
-inner join orders as o
-    on
-        t.account = o.account
-        and t.order_id = o.order_id
+    order_no,
+    received_no,
+    event_type,
+    after_utc,
+    at_utc
+from told
+where is_on_hold is null
+union all
+select
+    order_no,
+    received_no,
+    case when is_on_hold then event_type else lifting_type end as event_type,
+    after_utc,
+    at_utc
+from told_holds
+where is_on_hold <> was_on_hold

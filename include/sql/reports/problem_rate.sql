@@ -99,8 +99,9 @@ by_source as (
         count(distinct order_id) as orders,
         count(*) as problems,
         count(*) filter (where is_open) as open_problems,
-        sum(hours_least) as hours_least,
-        sum(hours_most) as hours_most
+        -- whole seconds add up to the same whatever their order
+        sum(cast(round(hours_least * 3600) as bigint)) / 3600.0 as hours_least,
+        sum(cast(round(hours_most * 3600) as bigint)) / 3600.0 as hours_most
     from problems
     group by all
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 import msgspec
+from holidays.registry import EntityLoader
 
 from stockbook.policy_file import Path_, PolicyFile
 
@@ -109,7 +110,8 @@ def _validated(file: PolicyFile, here: Path_, written: _WrittenCalendar) -> Cale
     )
     if not any(week):
         raise file.refusal((*here, "week"), "at least one day must have opening hours, none has")
-    if written.holidays is not None and written.holidays not in holidays.list_supported_countries():
+    # not list_supported_countries(): it imports the calendars of all countries
+    if written.holidays is not None and written.holidays not in EntityLoader.get_country_codes():
         raise file.refusal(
             (*here, "holidays"), f"expected an ISO 3166 country code such as CZ, got {written.holidays!r}"
         )

@@ -18,7 +18,7 @@ from stockbook.progress import Progress
 from stockbook.staging.incoming import quoted
 from stockbook.staging.load import transaction
 from stockbook.staging.tables import HISTORY_COLUMNS, ROW_COLUMNS
-from stockbook.warehouse.connect import ROW_GROUP
+from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP
 from stockbook.warehouse.models import Step, steps
 from stockbook.warehouse.programs import PROGRAMS, BuildContext
 
@@ -41,6 +41,7 @@ def build(
     """
     taken: dict[str, float] = {}
     is_large = False
+    con.execute(BUILDS_FAST)
     with transaction(con):
         con.execute("delete from meta.current_run")
         con.execute("insert into meta.current_run values (?, ?, ?)", [context.run_id, context.as_of, context.zone.key])
