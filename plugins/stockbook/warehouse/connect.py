@@ -13,9 +13,13 @@ from stockbook.settings import Settings
 ROW_GROUP = 122_880
 # FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them (docs/decisions.md)
 WRITES_FAST = "set disabled_compression_methods = 'fsst,dict_fsst'"
-# memory given back after a model is cleared and mapped anew for the next, a tenth of a large build; and one checkpoint
-# at the end is enough: a model that is committed stands in the log until then (docs/decisions.md)
-BUILDS_FAST = "set block_allocator_memory = current_setting('memory_limit'); set wal_autocheckpoint = '1GB'"
+# for models of millions of rows: memory is not given back after each and mapped anew for the next, row groups are not
+# gathered by five, which left one of two threads waiting, and the file is checkpointed at the end (docs/decisions.md)
+BUILDS_FAST = (
+    "set block_allocator_memory = current_setting('memory_limit'); "
+    "set write_buffer_row_group_count = 1; "
+    "set wal_autocheckpoint = '1GB'"
+)
 
 
 @contextmanager
