@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
@@ -21,7 +22,7 @@ from rig import KEY
 from stockbook.alerts import notify
 from stockbook.clock import SystemClock
 from stockbook.declarations import load as load_tables
-from stockbook.errors import ConfigError
+from stockbook.errors import CheckFailed, ConfigError
 from stockbook.morning.summary import Summary, Value
 from stockbook.runs import context as runs
 from stockbook.runs.lock import RunLock
@@ -138,6 +139,52 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
     assert "<li>critical: overdue (account main): 12 orders are overdue.</li>" in text
     # what a source wrote is text: neither markup nor a template
     assert "&lt;b&gt;{{ 7 * 7 }}&lt;/b&gt;" in text
+
+
+def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -> None:
+    """A server that is away is said; then one mail with step, reason and what readers have; another reason: another."""
+    settings = published_home(tmp_path / "home", ("overdue", "critical", "12 orders are overdue."))
+    folder = runs.folder(settings, "r1")
+
+    def red_again(reason: str) -> None:
+        with pytest.raises(CheckFailed), recorded(folder, "check_staging", SystemClock()):
+            raise CheckFailed(reason)
+
+    (folder / "steps" / "publish.json").unlink()
+    red_again("2 expectations do not hold.")
+    report, sent = finish(settings, tmp_path / "airflow", port)
+    assert "RED (failed)" in report
+    assert "check_staging: 2 expectations do not hold." in report
+    assert "warning: nobody could be told that the night is red: SmtpNotifier did not take the message" in report
+
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        for _ in range(2):
+            report, sent = finish(settings, tmp_path / "airflow", port)
+        settings.published.parent.mkdir()
+        with duckdb.connect(str(settings.published)) as con:
+            con.execute("create schema meta")
+            con.execute("create table meta.current_run as select timestamp '2026-02-28 02:15' as as_of")
+        red_again("1 expectation does not hold.")
+        finish(settings, tmp_path / "airflow", port)
+    finally:
+        server.stop()
+
+    assert "nobody could be told" not in report
+    # what was raised on figures that were not published is nobody's business yet
+    assert sent == [None]
+    assert [str(make_header(decode_header(mail["Subject"]))) for mail in inbox.mails] == 2 * [
+        "Stockbook: the night is red, as of 2026-03-01 02:15"
+    ]
+    first, second = (
+        "".join(part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart())
+        for mail in inbox.mails
+    )
+    night = "critical: red_night (account all): check_staging:"
+    assert f"{night} 2 expectations do not hold. There are no books to be read." in first
+    assert f"{night} 1 expectation does not hold. Readers keep the books as of 2026-02-28 02:15." in second
 
 
 def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) -> None:

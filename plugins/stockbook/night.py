@@ -322,18 +322,22 @@ def tell(night: Night, run_id: str) -> None:
     """
     Send the alerts and the morning report of a published night that were not sent yet; name alerts in the run report.
 
-    A notifier that fails leaves the night published and the alerts unsent: the next night sends them. A run
-    dated in the past, and one that was not published, tells nobody.
+    Of a red night its reason is sent instead. A notifier that fails leaves the night published and the alerts unsent:
+    the next night sends them. A run dated in the past tells nobody.
     """
-    from stockbook.alerts import outbox
+    from stockbook.alerts import outbox, red
     from stockbook.morning import post
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
-    if (
-        not run.observes
-        or report.make(runs.folder(night.settings, run_id), run, night.clock.utc()).status != "published"
-    ):
+    if not run.observes:
+        return
+    folder = runs.folder(night.settings, run_id)
+    made = report.make(folder, run, night.clock.utc())
+    if made.status != "published":
+        if night.settings.alert_notifier:
+            with night.at(run, "alert") as done:
+                done.notes += red.send(night.settings, folder, made)
         return
     with night.at(run, "alert") as done:
         with writer(night.settings) as con:
@@ -344,7 +348,7 @@ def tell(night: Night, run_id: str) -> None:
 
 def finish(night: Night, run_id: str) -> Report:
     """
-    Tell of new alerts, write the run report, remember a red run, drop old landings, let the lock go.
+    Tell of new alerts or of a red night, write the run report, remember a red run, drop old landings, let the lock go.
 
     Safe to call again.
     """

@@ -105,11 +105,12 @@ def deliver(notifier: Notifier, context: Any) -> None:
         raise NotifyFailed(f"{notifier.target.rpartition('.')[2]} did not take the message: {reason}.") from error
 
 
-def content(alerts: list[Alert], as_of: datetime) -> dict[str, Any]:
-    """What the templates of a notifier can name."""
-    worst = sum(alert.severity == "critical" for alert in alerts)
-    subject = f"Stockbook: {len(alerts)} new alert{'s' if len(alerts) != 1 else ''}"
-    subject += (f" ({worst} critical)" if worst else "") + f", as of {as_of:%Y-%m-%d %H:%M}"
+def content(alerts: list[Alert], as_of: datetime, subject: str = "") -> dict[str, Any]:
+    """What the templates of a notifier can name. Without a ``subject`` it counts the alerts."""
+    if not subject:
+        worst = sum(alert.severity == "critical" for alert in alerts)
+        subject = f"Stockbook: {len(alerts)} new alert{'s' if len(alerts) != 1 else ''}"
+        subject += (f" ({worst} critical)" if worst else "") + f", as of {as_of:%Y-%m-%d %H:%M}"
     lines = [line(alert) for alert in alerts]
     items = "".join(f"<li>{html.escape(text)}</li>" for text in lines)
     return {
