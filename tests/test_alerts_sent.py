@@ -4,6 +4,8 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.header import decode_header, make_header
@@ -47,6 +49,18 @@ class Inbox(Message):
     def handle_message(self, message: Any) -> None:
         """One mail."""
         self.mails.append(message)
+
+
+@contextmanager
+def mail_server(port: int) -> Iterator[Inbox]:
+    """A mail server that listens meanwhile, and what it was given."""
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        yield inbox
+    finally:
+        server.stop()
 
 
 @pytest.fixture
@@ -119,16 +133,11 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
     assert "warning: 2 alerts could not be sent and stay unsent until the next night" in report
     assert sent == [None, None]
 
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with mail_server(port) as inbox:
         report, sent = finish(settings, tmp_path / "airflow", port)
         assert "could not be sent" not in report
         assert None not in sent
         assert finish(settings, tmp_path / "airflow", port)[1] == sent
-    finally:
-        server.stop()
 
     (mail,) = inbox.mails
     assert mail["To"] == "ops@example.com"
@@ -157,10 +166,7 @@ def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -
     assert "check_staging: 2 expectations do not hold." in report
     assert "warning: nobody could be told that the night is red: SmtpNotifier did not take the message" in report
 
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with mail_server(port) as inbox:
         for _ in range(2):
             report, sent = finish(settings, tmp_path / "airflow", port)
         settings.published.parent.mkdir()
@@ -169,8 +175,6 @@ def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -
             con.execute("create table meta.current_run as select timestamp '2026-02-28 02:15' as as_of")
         red_again("1 expectation does not hold.")
         finish(settings, tmp_path / "airflow", port)
-    finally:
-        server.stop()
 
     assert "nobody could be told" not in report
     # what was raised on figures that were not published is nobody's business yet
@@ -204,15 +208,10 @@ def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) ->
     assert "warning: the morning report could not be sent" in told
     assert "GREEN (published)" in told
 
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with mail_server(port) as inbox:
         for _ in range(2):
             told, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
             assert "could not be sent" not in told
-    finally:
-        server.stop()
 
     (mail,) = inbox.mails
     assert mail["To"] == "cfo@example.com"

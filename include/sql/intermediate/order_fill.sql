@@ -39,9 +39,8 @@ last_attempts as (
     select
         order_no,
         cycle_no,
-        max(attempt_no) as attempt_no
-    from intermediate.order_break
-    group by order_no, cycle_no
+        attempt_no
+    from intermediate.order_last_attempt
 
 ),
 

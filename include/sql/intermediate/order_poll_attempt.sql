@@ -9,9 +9,7 @@ breaks as (
         version_no,
         is_restored,
         is_not_sent,
-        at_utc,
-        cycle_no,
-        attempt_no
+        at_utc
     from intermediate.order_break
 
 ),
@@ -21,9 +19,8 @@ last_attempts as (
     select
         order_no,
         cycle_no,
-        max(attempt_no) as attempt_no
-    from breaks
-    group by order_no, cycle_no
+        attempt_no
+    from intermediate.order_last_attempt
 
 ),
 

@@ -10,9 +10,7 @@ breaks as (
         is_restored,
         is_not_sent,
         after_utc,
-        at_utc,
-        cycle_no,
-        attempt_no
+        at_utc
     from intermediate.order_break
 
 ),
@@ -22,9 +20,8 @@ last_attempts as (
     select
         order_no,
         cycle_no,
-        max(attempt_no) as attempt_no
-    from breaks
-    group by order_no, cycle_no
+        attempt_no
+    from intermediate.order_last_attempt
 
 ),
 
