@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from stockbook.checks.suites import of_table
+from stockbook.checks.rules import of_table
 from stockbook.declarations import Column, Table
 
 
@@ -20,9 +20,10 @@ def report() -> Table:
 
 def test_required_columns_of_a_report_are_asked_for_together(report: Table) -> None:
     """One question names key and column of each row that lacks something it must have, and nothing else."""
-    asked = {expectation.name: expectation for expectation in of_table(report)}
-    assert set(asked) == {"one row per account", "required columns are there"}
-    query = asked["required columns are there"].args["unexpected_rows_query"]
+    rules = {rule.name: rule for rule in of_table(report)}
+    assert set(rules) == {"one row per account", "required columns are there"}
+    query = rules["required columns are there"].query
+    assert query is not None
     with duckdb.connect() as con:
         con.execute("create schema reports")
         con.execute("create table reports.some_report as select 'a' as account, 1 as pieces, null as price")

@@ -204,6 +204,7 @@ def home(tmp_path: Path, tables: dict[str, Table]) -> Settings:
     with writer(settings) as con:
         create_all(con, tables)
         con.execute("insert into meta.current_run values ('r1', '2026-03-01 02:15', 'Europe/Prague')")
+        con.execute("insert into meta.cursor by name select 'main' as account, 'orders' as listing")
         con.execute("create table marts.t as select 1 as n")
     return settings
 
@@ -290,3 +291,18 @@ def test_a_second_writer_is_refused(home: Settings) -> None:
         with pytest.raises(RunLocked, match="only one run at a time"), writer(home):
             pytest.fail("two writers had the file open")
         process.stdin.close()
+
+
+def test_a_column_declared_since_a_home_was_made_appears(tables: dict[str, Table]) -> None:
+    """Tables of meta and staging that an earlier version made get their new columns, NULL in the rows they have."""
+    declared = {name: table for name, table in tables.items() if table.layer == "meta" or table.is_staged}
+    with duckdb.connect() as con:
+        create_all(con, tables)
+        for name, table in declared.items():
+            con.execute(f"insert into {name} by name select null as {next(iter(table.columns))}")
+            con.execute(f"alter table {name} drop column {list(table.columns)[-1]}")
+
+        create_all(con, tables)
+
+        for name, table in declared.items():
+            assert con.execute(f"select {list(table.columns)[-1]} from {name}").fetchall() == [(None,)], name

@@ -3,7 +3,7 @@ What is true of every table, read from the ``.yml`` beside its model.
 
 A declaration is the one place for a table's description, grain, columns (type, origin on the
 wire, personal-data class), its history and its checks. Staging is generated from it, comments
-and the data dictionary are printed from it, and Great Expectations suites are built from it.
+and the data dictionary are printed from it, and the rules that are checked are built from it.
 """
 
 from functools import cache
@@ -77,10 +77,10 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
 
 class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
-    One expectation of a table.
+    One rule of a table.
 
-    Either ``expect`` (a Great Expectations class name with its ``with`` arguments) or ``rows``, a
-    query for bad rows; any row it returns breaks the check.
+    Either ``expect``, one of those in ``checks/rules.py`` by its name in Great Expectations, with its ``args``, or
+    ``rows``, a query for bad rows; any row it returns breaks the check.
     """
 
     name: str

@@ -127,6 +127,12 @@ def open_run(
             done.notes.append(f"as_of {as_of} is {why}: no source is read, figures are computed again from staging.")
         with writer(settings) as con:
             create_all(con, night.tables)
+            if not observes and not con.execute("select 1 from meta.cursor limit 1").fetchall():
+                raise ConfigError(
+                    f"as_of {as_of} is {why}, so this run would read no source, and this home has never read one: "
+                    "there is nothing to make books of. Run the first night without as_of"
+                    + ("." if fresh else " (a connection to a sandbox says so: extra sandbox = true).")
+                )
             con.execute("delete from meta.run where run_id = ?", [run_id])
             con.execute(
                 "insert into meta.run values (?, ?, ?, null, 'running', ?, ?, null, null, ?)",
@@ -237,6 +243,8 @@ def load(night: Night, run_id: str) -> None:
             if manifest is None:
                 raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
             landed.append(Landed(manifest, folder))
+        if not landed:
+            raise LandingDamaged(f"Run {run_id} landed no listing: there is nothing to make books of. Run it again.")
         with writer(night.settings) as con:
             try:
                 loaded = load_landed(
@@ -277,8 +285,9 @@ def check(night: Night, run_id: str, step: str) -> None:
         done.checks = ask(night.settings.warehouse, tables)
         with writer(night.settings) as con:
             keep(con, run.run_id, step, done.checks, night.clock.utc())
-        broken = sum(not outcome.success for outcome in done.checks)
-        night.progress.finish(step, f"{len(done.checks)} expectations, {broken} do not hold")
+        broken = sum(outcome.success is False for outcome in done.checks)
+        empty = sum(outcome.success is None for outcome in done.checks)
+        night.progress.finish(step, f"{len(done.checks)} checks, {broken} do not hold, {empty} had nothing to check")
         raise_on_failed(done.checks)
 
 

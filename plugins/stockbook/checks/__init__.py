@@ -1,1 +1,1 @@
-"""Descriptions to Great Expectations suites, results to ``meta.check_result``."""
+"""Rules of declarations, asked through Great Expectations, results to ``meta.check_result``."""

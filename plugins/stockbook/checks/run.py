@@ -1,34 +1,41 @@
 """
-Ask every expectation, in the database, and say what came of it.
+Ask every rule, in the database, and say what came of it.
 
 Importing Great Expectations costs some seconds, so it stands inside the function, and all tables
-of a stage are asked in one go.
+of a stage are asked in one go: one statement for the rules of a table and severity.
 """
 
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 
-from stockbook.checks.suites import ROWS, Expectation, of_table
+from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 
 SAMPLE = 10
+NOTHING = "nothing to check"
 
 
 class Outcome(msgspec.Struct):
-    """What came of one expectation. ``sample_keys`` never hold personal data: they are columns of the grain."""
+    """
+    What came of one rule. ``sample_keys`` never hold personal data: they are columns of the grain.
+
+    ``success`` is None where the rule's table, or the one its query reads first, has no rows: nothing was proven.
+    """
 
     suite: str
     expectation: str
     severity: str
-    success: bool
+    success: bool | None
     observed: str | None
     failing_rows: int | None
     sample_keys: list[dict[str, Any]]
@@ -37,25 +44,44 @@ class Outcome(msgspec.Struct):
 
 def ask(database: Path, tables: list[Table]) -> list[Outcome]:
     """
-    Ask all expectations of the tables in a database file, which must not be open for writing.
+    Ask all rules of the tables in a database file, which must not be open for writing.
 
-    Raises ModelFailed when an expectation could not be asked at all (a column that is not there, a
+    Raises ModelFailed when a rule could not be asked at all (a column that is not there, a
     query that is wrong).
     """
-    expectations = [expectation for table in tables for expectation in of_table(table)]
-    if not expectations:
+    rules = [rule for table in tables for rule in of_table(table)]
+    if not rules:
         return []
+    groups = [list(group) for _, group in groupby(sorted(rules, key=_group), key=_group)]
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations and its imports
-        return _ask(database, expectations)
+        results = _ask(database, groups)
+    counts = [_counts(database, group, result) for group, result in zip(groups, results, strict=True)]
+    bad_rows = {
+        _key(rule): count for group, numbers in zip(groups, counts, strict=True)
+        for rule, count in zip(group, numbers, strict=True)
+    }  # fmt: skip
+    with duckdb.connect(str(database), read_only=True) as con:
+        rows = _rows_of(con, rules)
+        return [_outcome(con, rule, bad_rows[_key(rule)], rows) for rule in rules]
 
 
-def _ask(database: Path, expectations: list[Expectation]) -> list[Outcome]:
+def _group(rule: Rule) -> tuple[str, str]:
+    return rule.table.name, rule.severity
+
+
+def _key(rule: Rule) -> tuple[str, str]:
+    return rule.table.name, rule.name
+
+
+def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
+    """What Great Expectations says of each group; no connection to the database is left."""
     import great_expectations as gx
 
     from stockbook.checks.dialect import SCHEME
+    from stockbook.checks.expectation import RulesHold
 
     # on import this one module of it makes itself louder than the package
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
@@ -66,118 +92,103 @@ def _ask(database: Path, expectations: list[Expectation]) -> list[Outcome]:
         connection_string=f"{SCHEME}:///{database}",
         kwargs={"connect_args": {"read_only": True}},
     )
-    outcomes = []
     try:
-        for suite_name in dict.fromkeys(expectation.table.name for expectation in expectations):
-            of_suite = [expectation for expectation in expectations if expectation.table.name == suite_name]
-            outcomes += _ask_suite(context, source, suite_name, of_suite)
+        # every query names its tables itself, but Great Expectations insists on a batch: one row
+        batch = source.add_query_asset("warehouse", query="select 1 as asked").add_batch_definition_whole_table("all")
+        suite = gx.ExpectationSuite(name="warehouse")
+        for number, group in enumerate(groups):
+            severity = "critical" if group[0].severity == "fail" else "warning"
+            query = _escaped(statement(group)) + " /* {batch} */"
+            suite.add_expectation(RulesHold(unexpected_rows_query=query, severity=severity, meta={"number": number}))
+        context.suites.add(suite)
+        validation = gx.ValidationDefinition(name="warehouse", data=batch, suite=suite)
+        context.validation_definitions.add(validation)
+        results = validation.run(result_format="BASIC").results
+        by_number = {result.expectation_config.meta["number"]: result for result in results}
+        return [by_number[number] for number in range(len(groups))]
     finally:
         # it keeps two engines, one for testing the connection: both must let go of the file before the writer opens it
         source.get_execution_engine().close()
         source.get_engine().dispose()
-    _sample_rows(database, outcomes)
-    return outcomes
 
 
-def _ask_suite(context: Any, source: Any, suite_name: str, expectations: list[Expectation]) -> list[Outcome]:
-    import great_expectations as gx
-    import great_expectations.expectations as gxe
+def statement(rules: list[Rule]) -> str:
+    """
+    One query for the rules of one table: a row whose ``bad_rows`` is the list of their counts.
 
-    table = expectations[0].table
-    # a table asset: of a query it would read every row only to learn the column names
-    asset = source.add_table_asset(suite_name, table_name=table.table, schema_name=table.layer)
-    suite = gx.ExpectationSuite(name=suite_name)
-    for number, expectation in enumerate(expectations):
-        kind = getattr(gxe, expectation.expect, None)
-        if kind is None:
-            raise ModelFailed(f"{suite_name} expects {expectation.expect!r}, which Great Expectations does not know.")
-        severity = "critical" if expectation.severity == "fail" else "warning"
-        args = dict(expectation.args)
-        if expectation.expect == ROWS:
-            # a query over several tables has no use for the batch, but Great Expectations insists on naming it
-            args["unexpected_rows_query"] = _escaped(args["unexpected_rows_query"]) + " /* {batch} */"
-        suite.add_expectation(kind(**args, severity=severity, meta={"number": number}))
-    found = gx.ValidationDefinition(name=suite_name, data=asset.add_batch_definition_whole_table("all"), suite=suite)
-    context.suites.add(suite)
-    context.validation_definitions.add(found)
-    keys = list(table.grain)
-    results = found.run(
-        result_format={
-            "result_format": "SUMMARY",
-            "partial_unexpected_count": SAMPLE,
-            **({"unexpected_index_column_names": keys} if keys else {}),
-        }
-    ).results
-    by_number = {result.expectation_config.meta["number"]: result for result in results}
-    return [_outcome(expectations[number], by_number[number]) for number in range(len(expectations))]
+    All conditions are counted in one scan; each query is one of its own.
+    """
+    counts = [
+        f"(select count(*) from ({rule.query}\n) as bad)"
+        if rule.query is not None
+        else f"count(*) filter (where {rule.condition})"
+        for rule in rules
+    ]
+    scanned = f" from {rules[0].table.name}" if any(rule.query is None for rule in rules) else ""
+    return f"select [{', '.join(counts)}] as bad_rows{scanned}"
 
 
-def _outcome(expectation: Expectation, result: Any) -> Outcome:
-    _raise_if_not_asked(expectation, result)
-    found = result.result
-    sample: list[dict[str, Any]] = []
-    query: str | None = None
-    observed: str | None
-    if expectation.expect == ROWS:
-        failing = int(found.get("observed_value") or 0)
-        query = expectation.args["unexpected_rows_query"]  # its rows are sampled by `_sample_rows`
-        observed = f"{failing} rows"
-    else:
-        failing = found.get("unexpected_count")
-        sample = [
-            {name: _plain(value) for name, value in row.items() if name in expectation.table.grain}
-            for row in (found.get("partial_unexpected_index_list") or [])[:SAMPLE]
-        ]
-        observed = _observed(found)
-    success = bool(result.success)
+def _counts(database: Path, rules: list[Rule], result: Any) -> list[int]:
+    for message in _exceptions(result.exception_info or {}):
+        raise ModelFailed(_not_asked(database, rules, message))
+    return [int(count) for count in result.result["observed_value"]]
+
+
+def _exceptions(info: dict[str, Any]) -> Iterator[str]:
+    for item in [info] if "raised_exception" in info else info.values():
+        if isinstance(item, dict) and item.get("raised_exception"):
+            yield str(item.get("exception_message", ""))
+
+
+def _not_asked(database: Path, rules: list[Rule], message: str) -> str:
+    """Which of the rules cannot be asked, and why: each by itself."""
+    with duckdb.connect(str(database), read_only=True) as con:
+        for rule in rules:
+            try:
+                con.execute(statement([rule]))
+            except duckdb.Error as error:
+                return f"{rule.table.name}: '{rule.name}' could not be asked: {_first_line(str(error))}"
+    return f"The rules of {rules[0].table.name} could not be asked: {_first_line(message)}"
+
+
+def _first_line(message: str) -> str:
+    return (message.strip().splitlines() or ["no message"])[0]
+
+
+def _rows_of(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> dict[str, int]:
+    """Rows of every relation that a rule is about."""
+    names = sorted({name for rule in rules for name in rule.subjects})
+    counted = " union all ".join(f"select '{name}', count(*) from {name}" for name in names)
+    return dict(con.execute(counted).fetchall())
+
+
+def _outcome(con: duckdb.DuckDBPyConnection, rule: Rule, bad_rows: int, rows: dict[str, int]) -> Outcome:
+    empty = bad_rows == 0 and not all(rows[name] for name in rule.subjects)
+    counted = f"{bad_rows} rows" if rule.query is not None else f"{bad_rows} of {rows[rule.table.name]} rows"
     return Outcome(
-        suite=expectation.table.name,
-        expectation=expectation.name,
-        severity=expectation.severity,
-        success=success,
-        observed=observed,
-        failing_rows=int(failing) if failing is not None else None,
-        sample_keys=[] if success else sample,
-        query=None if success else query,
+        suite=rule.table.name,
+        expectation=rule.name,
+        severity=rule.severity,
+        success=None if empty else bad_rows == 0,
+        observed=NOTHING if empty else counted,
+        failing_rows=bad_rows,
+        sample_keys=_sample(con, rule) if bad_rows else [],
+        query=rule.bad_rows if bad_rows else None,
     )
 
 
-def _escaped(query: str) -> str:
-    return query.replace("{", "{{").replace("}", "}}")
-
-
-def _sample_rows(database: Path, outcomes: list[Outcome]) -> None:
-    broken = [outcome for outcome in outcomes if outcome.query and not outcome.success]
-    if not broken:
-        return
-    with duckdb.connect(str(database), read_only=True) as con:
-        for outcome in broken:
-            found = con.execute(f"select * from ({outcome.query}) as bad limit {SAMPLE}")
-            names = [column[0] for column in found.description]
-            outcome.sample_keys = [
-                {name: _plain(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()
-            ]
-
-
-def _observed(found: dict[str, Any]) -> str | None:
-    if "unexpected_count" in found:
-        return f"{found['unexpected_count']} of {found.get('element_count')} rows"
-    return str(found["observed_value"]) if "observed_value" in found else None
+def _sample(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[dict[str, Any]]:
+    bad = con.execute(f"select * from ({rule.bad_rows}\n) as bad limit {SAMPLE}")
+    names = [column[0] for column in bad.description]
+    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in bad.fetchall()]
 
 
 def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _raise_if_not_asked(expectation: Expectation, result: Any) -> None:
-    info = result.exception_info or {}
-    for item in [info] if "raised_exception" in info else info.values():
-        if isinstance(item, dict) and item.get("raised_exception"):
-            message = str(item.get("exception_message", "")).strip().splitlines() or ["no message"]
-            raise ModelFailed(
-                f"{expectation.table.name}: '{expectation.name}' ({expectation.expect}) "
-                f"could not be asked: {message[0]}"
-            )
+def _escaped(query: str) -> str:
+    return query.replace("{", "{{").replace("}", "}}")
 
 
 def keep(
@@ -206,7 +217,7 @@ def keep(
 
 def raise_on_failed(outcomes: list[Outcome]) -> None:
     """Raise CheckFailed naming the broken ``fail`` checks and a sample of their keys."""
-    broken = [outcome for outcome in outcomes if outcome.severity == "fail" and not outcome.success]
+    broken = [outcome for outcome in outcomes if outcome.severity == "fail" and outcome.success is False]
     if not broken:
         return
     told = []

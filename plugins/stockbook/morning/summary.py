@@ -102,6 +102,7 @@ class Summary(msgspec.Struct):
     charts: list[Drawn]
     listings: list[Listing]
     checks_asked: int
+    checks_empty: int
     checks_broken: list[Broken]
     oldest: list[Stale]
     alerts: list[Alert]
@@ -132,7 +133,11 @@ def make(published: Path) -> Summary:
             """,
             [run[0]],
         ).fetchall()
-        asked = _one(con, "select count(*) from meta.check_result where run_id = ?", [run[0]])
+        asked = _one(
+            con,
+            "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
+            [run[0]],
+        )
         broken = con.execute(
             """
             select suite, expectation, severity, observed
@@ -165,6 +170,7 @@ def make(published: Path) -> Summary:
         charts=charts,
         listings=[Listing(*row) for row in listings],
         checks_asked=asked[0],
+        checks_empty=asked[1],
         checks_broken=[Broken(*row) for row in broken],
         oldest=[Stale(*row) for row in oldest],
         alerts=[Alert(*row) for row in alerts],

@@ -150,9 +150,10 @@ def _checks(report: Report) -> list[str]:
     outcomes = [outcome for step in report.steps for outcome in step.checks]
     if not outcomes:
         return []
-    broken = [outcome for outcome in outcomes if not outcome.success]
+    broken = [outcome for outcome in outcomes if outcome.success is False]
+    empty = sum(outcome.success is None for outcome in outcomes)
     lines = [
-        f"  checks   {len(outcomes)} asked, {len(outcomes) - len(broken)} hold, "
+        f"  checks   {len(outcomes)} asked, {len(outcomes) - len(broken) - empty} hold, {empty} had nothing to check, "
         f"{sum(o.severity == 'warn' for o in broken)} warn, {sum(o.severity == 'fail' for o in broken)} fail"
     ]
     for outcome in broken:

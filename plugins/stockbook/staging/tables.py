@@ -73,9 +73,11 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     for macro in MACROS:
         con.execute(macro)
     con.execute(QUARANTINE)
+    meta = _columns_of(con, "meta")
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
-    have = columns_of_staging(con)
+        add_missing_columns(con, table, meta.get(table.table))
+    have = _columns_of(con, "staging")
     for table in of_layer(tables, "staging"):
         if table.is_staged:
             if table.table not in have:
@@ -98,11 +100,11 @@ def staging_ddl(table: Table) -> str:
     return f"create table if not exists {table.name} ({', '.join(columns)})"
 
 
-def columns_of_staging(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
-    """The columns every table of staging has, by the table's name."""
+def _columns_of(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, set[str]]:
+    """The columns every table of a schema has, by the table's name."""
     have: dict[str, set[str]] = {}
-    listed = "select table_name, column_name from duckdb_columns() where schema_name = 'staging'"
-    for table, column in con.execute(listed).fetchall():
+    listed = "select table_name, column_name from duckdb_columns() where schema_name = ?"
+    for table, column in con.execute(listed, [schema]).fetchall():
         have.setdefault(table, set()).add(column)
     return have
 

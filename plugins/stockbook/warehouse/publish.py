@@ -34,6 +34,8 @@ def publish(settings: Settings, run_id: str) -> Path:
             f"The writer's file holds the figures of run {expected.get('run_id')!r}, not of {run_id!r}: "
             "build the models first."
         )
+    if not expected.get("meta.cursor"):
+        raise PublishFailed("No listing has ever been read into this home: empty books are not published.")
     target = settings.published
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,141 @@
+"""
+The rules of a table, from its declaration.
+
+Every table gets its grain (unique) and its required columns (not null) without anybody writing
+them down; what else is expected stands under ``checks`` in the ``.yml``.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from stockbook.declarations import Check, Severity, Table
+from stockbook.errors import ModelFailed
+
+# the relation a query takes its rows from first: without rows in it the query cannot return any
+_FIRST_RELATION = re.compile(r"\bfrom\s+((?:staging|intermediate|marts|reports|meta)\.\w+)\b(?!\s*\()", re.IGNORECASE)
+
+
+class Rule(NamedTuple):
+    """
+    One thing that holds of a table: in words, how bad it is when it does not, and how bad rows are found.
+
+    Either ``condition``, which is true of a bad row of the table, or ``query``, which returns bad rows.
+    """
+
+    table: Table
+    name: str
+    severity: Severity
+    condition: str | None = None
+    query: str | None = None
+
+    @property
+    def subjects(self) -> list[str]:
+        """The relations that must have rows for the rule to say anything: the table, and what its query reads first."""
+        first = _FIRST_RELATION.search(self.query or "")
+        return list(dict.fromkeys([self.table.name, *([first[1].lower()] if first else [])]))
+
+    @property
+    def bad_rows(self) -> str:
+        """A query for the bad rows: those that ``query`` returns, or the keys of those the condition is true of."""
+        if self.query is not None:
+            return self.query
+        shown = ", ".join(self.table.grain) or "count(*) as bad_rows"
+        return f"select {shown} from {self.table.name} where {self.condition}"
+
+
+def of_table(table: Table) -> list[Rule]:
+    """All rules of a table, generated and declared; none for macros. Raises ModelFailed for one nobody can ask."""
+    if table.kind == "macro":
+        return []
+    rules = []
+    if table.grain and table.kind != "view":
+        rules.append(_grain(table))
+    required = [name for name, column in table.columns.items() if column.required and table.kind != "view"]
+    if table.layer == "reports":
+        # many measures of one making: one rule that names the column
+        rules += [_there(table, required)] if required else []
+    else:
+        rules += [Rule(table, f"{name} is there", "fail", condition=f"{name} is null") for name in required]
+    if table.layer == "staging" and table.source is not None and not table.source.rows:
+        rules.append(_promised(table))
+    return rules + [_declared(table, check) for check in table.checks]
+
+
+def _there(table: Table, required: list[str]) -> Rule:
+    keys = ", ".join(table.grain)
+    missing = " ".join(f"when {name} is null then '{name}'" for name in required)
+    query = f"select {keys}, case {missing} end as missing_column from {table.name} where missing_column is not null"
+    return Rule(table, "required columns are there", "fail", query=query)
+
+
+def _grain(table: Table) -> Rule:
+    keys = ", ".join(table.grain)
+    query = f"select {keys}, count(*) as copies from {table.name} group by {keys} having count(*) > 1"
+    return Rule(table, f"one row per {' × '.join(table.grain)}", "fail", query=query)
+
+
+def _promised(table: Table) -> Rule:
+    """A listing that brought rows in this run has some in its table: an empty table is no proof that all is well."""
+    assert table.source is not None  # noqa: S101  # of_table asks only tables with a source
+    query = f"""
+        select l.account, l.rows_received
+        from meta.listing as l
+        where
+            l.run_id = (select max_by(r.run_id, r.started_at) from meta.run as r)
+            and l.api = '{table.source.api}'
+            and l.listing = '{table.source.listing}'
+            and l.rows_received > coalesce(l.rows_quarantined, 0)
+            and not exists (select 1 from {table.name} as t where t.account = l.account)
+    """
+    return Rule(table, "rows that were received are there", "fail", query=query)
+
+
+def _declared(table: Table, check: Check) -> Rule:
+    if check.rows is not None:
+        return Rule(table, check.name, check.severity, query=check.rows.strip())
+    condition = CONDITIONS.get(check.expect or "")
+    if condition is None:
+        raise ModelFailed(
+            f"{table.name}: '{check.name}' expects {check.expect!r}; a check has `rows` (a query for bad rows) or "
+            f"expects one of {', '.join(CONDITIONS)}."
+        )
+    try:
+        return Rule(table, check.name, check.severity, condition=condition(**check.args))
+    except TypeError as error:
+        raise ModelFailed(f"{table.name}: '{check.name}' ({check.expect}) has wrong arguments: {error}.") from error
+
+
+def _literal(value: Any) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
+
+def _not_null(column: str) -> str:
+    return f"{column} is null"
+
+
+def _in_set(column: str, value_set: list[Any]) -> str:
+    return f"{column} not in ({', '.join(_literal(value) for value in value_set)})"
+
+
+def _between(column: str, min_value: Any = None, max_value: Any = None) -> str:
+    bounds = [(min_value, "<"), (max_value, ">")]
+    return " or ".join(f"{column} {sign} {_literal(bound)}" for bound, sign in bounds if bound is not None) or "false"
+
+
+def _match(column: str, regex: str) -> str:
+    return f"not regexp_matches({column}, {_literal(regex)})"
+
+
+def _not_match(column: str, regex: str) -> str:
+    return f"regexp_matches({column}, {_literal(regex)})"
+
+
+# what a bad row is, by the name Great Expectations gives the expectation; NULL breaks none but the first
+CONDITIONS: dict[str, Callable[..., str]] = {
+    "ExpectColumnValuesToNotBeNull": _not_null,
+    "ExpectColumnValuesToBeInSet": _in_set,
+    "ExpectColumnValuesToBeBetween": _between,
+    "ExpectColumnValuesToMatchRegex": _match,
+    "ExpectColumnValuesToNotMatchRegex": _not_match,
+}
