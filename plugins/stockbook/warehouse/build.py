@@ -107,23 +107,28 @@ def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> 
 
 def write_comments(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
     """Comment every table, view, macro and column from its declaration."""
+    listed = "select table_name, column_name from duckdb_columns() where schema_name = 'staging' order by all"
+    columns = con.execute(listed).fetchall()
+    statements = []
     for table in tables.values():
         if table.kind == "macro":
-            con.execute(f"comment on macro table {table.name} is {quoted(_told(table))}")
+            statements.append(f"comment on macro table {table.name} is {quoted(_told(table))}")
             continue
         what = "view" if table.kind == "view" else "table"
-        con.execute(f"comment on {what} {table.name} is {quoted(_told(table))}")
-        for name, text in column_texts(table).items():
-            con.execute(f"comment on column {table.name}.{name} is {quoted(text)}")
+        statements.append(f"comment on {what} {table.name} is {quoted(_told(table))}")
+        statements += _column_comments(table.name, column_texts(table))
         if table.history:
             told = f"Versions of {table.name}: {table.description}"
-            con.execute(f"comment on table {table.name}_history is {quoted(told)}")
+            statements.append(f"comment on table {table.name}_history is {quoted(told)}")
             texts = column_texts(table) | {name: text for name, (_, text) in HISTORY_COLUMNS.items()}
-            for (name,) in con.execute(
-                "select column_name from duckdb_columns() where schema_name = 'staging' and table_name = ?",
-                [f"{table.table}_history"],
-            ).fetchall():
-                con.execute(f"comment on column {table.name}_history.{name} is {quoted(texts[name])}")
+            own = [column for name, column in columns if name == f"{table.table}_history"]
+            statements += _column_comments(f"{table.name}_history", {name: texts[name] for name in own})
+    # as one text: more than two thousand statements one by one take twice the time
+    con.execute(";".join(statements))
+
+
+def _column_comments(table: str, texts: dict[str, str]) -> list[str]:
+    return [f"comment on column {table}.{name} is {quoted(text)}" for name, text in texts.items()]
 
 
 def _told(table: Table) -> str:

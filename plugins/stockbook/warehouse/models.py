@@ -6,6 +6,7 @@ one select. What it reads is found by parsing the select; nobody writes dependen
 """
 
 import logging
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -92,6 +93,7 @@ def _program_steps(tables: dict[str, Table]) -> list[Step]:
     ]
 
 
+@cache
 def reads_of(sql: str, name: str) -> frozenset[str]:
     """
     The qualified tables, views and table macros a select reads, found by parsing it.
