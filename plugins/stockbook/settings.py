@@ -42,6 +42,8 @@ class Settings:
     report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
     inbox_days: int = 30
+    answer_megabytes: float = 256
+    answer_seconds: float = 300
 
     @property
     def state(self) -> Path:
@@ -112,6 +114,8 @@ class Settings:
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
             # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
             inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
+            answer_megabytes=_number(environ, "STOCKBOOK_ANSWER_MEGABYTES", 256, least=1),
+            answer_seconds=_number(environ, "STOCKBOOK_ANSWER_SECONDS", 300, least=1),
         )
 
 
