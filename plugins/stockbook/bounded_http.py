@@ -125,16 +125,19 @@ def whole(response: urllib3.BaseHTTPResponse, limits: Limits) -> bytes:
     Unpacked is what was asked for and once: any other encoding, one inside another, and a packed body that is cut off
     raise DecodeError.
     """
-    length = response.headers.get("Content-Length", "").strip()
-    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limits.bytes):
+    announced = response.headers.get("Content-Length", "").strip()
+    # Python reads no number of thousands of digits
+    length = int(announced[:30]) if announced.isascii() and announced.isdigit() else 0
+    if length > limits.bytes:
         response.close()
         raise OverLimit(_too_long(limits, "announces more"))
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    # what is not read leaves a connection nobody can use again
-    pieces = response.stream(_PIECE, decode_content=False)
     if encoding in _PACKED:
-        pieces = _unpacked(pieces)
-    elif encoding not in _PLAIN:
+        pieces: Iterable[bytes] = _unpacked(response.stream(_PIECE, decode_content=False))
+    elif encoding in _PLAIN:
+        # in one piece, which costs no copy, where it says how long it is
+        pieces = response.stream(max(length, _PIECE), decode_content=False)
+    else:
         response.close()
         raise DecodeError("an encoding nobody asked for")
     parts: list[bytes] = []
