@@ -286,6 +286,21 @@ def test_no_client_carries_a_token_to_another_host(
         assert elsewhere.asked == []
 
 
+def test_a_proxy_is_asked_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names one, it gets the whole address, with its own password and the account's token."""
+    monkeypatch.setenv("no_proxy", "")
+    with talking(lambda: [HEAD + b"Content-Length: 2\r\n\r\n[]"]) as talker:
+        monkeypatch.setenv("http_proxy", talker.url.replace("//", "//user:password@"))
+        assert get("http://192.0.2.1") == b"[]"
+    request = talker.asked[0].decode()
+    assert request.startswith("GET http://192.0.2.1/v2/fulfillment/orders HTTP/1.1\r\n")
+    assert "\r\nproxy-authorization: basic dxnlcjpwyxnzd29yza==\r\n" in request.lower()
+    with talking(TOO_MUCH["no end"]) as talker:
+        monkeypatch.setenv("http_proxy", talker.url)
+        with pytest.raises(BadAnswer, match="at most 2 MB"):
+            get("http://192.0.2.1", Limits(megabytes=2, seconds=60))
+
+
 def test_ask_says_which_limit_it_was() -> None:
     """Room and time are told apart: the second may be better the next time."""
     with talking(TOO_MUCH["no end"]) as talker, pytest.raises(OverLimit) as big:

@@ -6,10 +6,12 @@ Every client of ours asks through here: redirects are not followed, since a toke
 """
 
 import io
+import logging
 import os
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPResponse
@@ -22,10 +24,14 @@ from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select
 from urllib3.exceptions import DecodeError
 
 from stockbook.clock import SystemClock
+from stockbook.errors import ConfigError
+from stockbook.secret_text import is_sendable
 
 _PIECE = 1 << 16
 _GZIP = b"\x1f"
 _PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
+# of a header it cannot read the library logs the text, which may be anything a source was told
+logging.getLogger("urllib3.connection").addFilter(lambda record: record.levelno < logging.WARNING)
 # time on a socket is the machine's, whatever a night takes for now
 _CLOCK = SystemClock()
 
@@ -61,6 +67,10 @@ class OverLimit(Exception):  # says which limit, the client makes an error of it
         self.is_late = is_late
 
 
+class Unsendable(Exception):  # the client says whose it is
+    """A header nobody can send: it has a control character or a letter outside latin-1. Holds nothing of it."""
+
+
 class Answered(NamedTuple):
     """The status and the unpacked body of an answer."""
 
@@ -76,17 +86,19 @@ def connections(address: str, limits: Limits, most: int = 1) -> urllib3.PoolMana
     """
     trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
     kept: dict[str, Any] = {
-        "maxsize": most,
         "cert_reqs": "CERT_REQUIRED",
         "ca_cert_dir" if os.path.isdir(trusted) else "ca_certs": trusted,
     }
     proxy = select_proxy(address, get_environ_proxies(address))
     if proxy is None:
-        manager = urllib3.PoolManager(num_pools=1, **kept)
-    else:
+        return limited(urllib3.PoolManager(num_pools=1, maxsize=most, **kept), limits)
+    # what cannot be read of a proxy's address may be its password: nothing of it is quoted or chained
+    with suppress(ValueError, urllib3.exceptions.HTTPError):
         through: str = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]  # requests has no types
-        manager = HTTPAdapter().proxy_manager_for(through, **kept)
-    return limited(manager, limits)
+        return limited(HTTPAdapter(pool_maxsize=most).proxy_manager_for(through, **kept), limits)
+    raise ConfigError(
+        "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
+    )
 
 
 def limited(manager: urllib3.PoolManager, limits: Limits) -> urllib3.PoolManager:
@@ -105,7 +117,13 @@ def open_answer(
     timeout: urllib3.Timeout,
     body: bytes | None = None,
 ) -> urllib3.BaseHTTPResponse:
-    """Ask once: the head of the answer has come, its body has not. Raises what urllib3 raises, and OverLimit."""
+    """
+    Ask once: the head of the answer has come, its body has not.
+
+    Raises what urllib3 raises, OverLimit, and Unsendable before the library can quote the header that it is.
+    """
+    if not all(is_sendable(value) for value in headers.values()):
+        raise Unsendable
     return manager.urlopen(
         method,
         address,

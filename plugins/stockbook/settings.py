@@ -8,6 +8,7 @@ at the entry of a command or task.
 import configparser
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -90,15 +91,15 @@ class Settings:
             raise ConfigError(
                 f"STOCKBOOK_ZONE must name a time zone such as Europe/Prague; got {zone_name!r}."
             ) from None
-        key = environ.get("STOCKBOOK_HASH_KEY") or ""
-        if key and len(key) < 16:
-            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {len(key)}.")
+        key = _bytes(environ, "STOCKBOOK_HASH_KEY")
+        if key and (size := len(environ["STOCKBOOK_HASH_KEY"])) < 16:
+            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {size}.")
         return cls(
             home=Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute(),
             policy_dir=Path(environ.get("STOCKBOOK_POLICY_DIR") or PROJECT / "include" / "policy").absolute(),
             models_dir=Path(environ.get("STOCKBOOK_MODELS_DIR") or PROJECT / "include" / "sql").absolute(),
             zone=zone,
-            hash_key=key.encode() if key else None,
+            hash_key=key or None,
             lock_lease_seconds=_number(environ, "STOCKBOOK_LOCK_LEASE_SECONDS", 300, least=1),
             landing_days=int(_number(environ, "STOCKBOOK_LANDING_DAYS", 90, least=0)),
             orders_window_days=int(_number(environ, "STOCKBOOK_ORDERS_WINDOW_DAYS", 35, least=1)),
@@ -119,6 +120,13 @@ class Settings:
         )
 
 
+def _bytes(environ: Mapping[str, str], name: str) -> bytes:
+    """A secret as its bytes, whatever they are: the environment may hold some that are no text."""
+    with suppress(UnicodeEncodeError):
+        return (environ.get(name) or "").encode(errors="surrogateescape")
+    raise ConfigError(f"{name} must be text; it holds half a character.")
+
+
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     """Our own keys, else Airflow's from its variable or its ``airflow.cfg``; the first of several encrypts."""
     text = environ.get("STOCKBOOK_FERNET_KEY") or environ.get("AIRFLOW__CORE__FERNET_KEY") or ""
@@ -127,12 +135,15 @@ def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     )
     if not text and file and Path(file).is_file():
         written = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            written.read(file)
-        except (configparser.Error, UnicodeDecodeError):
-            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.") from None
+        is_read = False
+        # the error quotes the lines it cannot read: it is not chained
+        with suppress(configparser.Error, UnicodeDecodeError):
+            is_read = bool(written.read(file))
+        if not is_read:
+            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.")
         text = written.get("core", "fernet_key", fallback="")
-    return tuple(key.strip().encode() for key in text.split(",") if key.strip())
+    # what is no ASCII is no key, and is refused where the keys are used
+    return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:

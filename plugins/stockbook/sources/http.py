@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import tenacity
 import urllib3
 
-from stockbook.bounded_http import Limits, OverLimit, connections, open_answer, whole
+from stockbook.bounded_http import Limits, OverLimit, Unsendable, connections, open_answer, whole
 from stockbook.clock import Clock
 from stockbook.connections import Account
-from stockbook.errors import BadAnswer, SourceError, Unauthorized, Unreachable
+from stockbook.errors import BadAnswer, ConfigError, SourceError, Unauthorized, Unreachable
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import Credentials
 from stockbook.sources.wire import Denied, Garbled
@@ -238,6 +238,11 @@ class Client:
                 return whole(response, self._limits)
         except OverLimit as beyond:
             raise self._beyond(path, beyond) from None
+        except Unsendable:
+            raise ConfigError(
+                f"The token of connection {self._account.conn_id} must be of letters an HTTP header can carry; it has "
+                "a line break or others. Copy it again into the connection."
+            ) from None
         # the cause is not chained: its text quotes the whole address
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _Again(

@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 
+from stockbook import secret_text
 from stockbook.bounded_http import Answered, OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.connections import Account
-from stockbook.errors import ConfigError, Unauthorized, Unreachable
+from stockbook.errors import Unauthorized, Unreachable
 from stockbook.sources.tokens import Pair, TokenStore
 
 DEFAULT_TOKEN_URL = "https://admin.flickrocket.com/token"  # noqa: S105  # an address, no secret
@@ -48,8 +49,7 @@ class RotatingToken:
         self._client_id = str(account.extra["client_id"])
         self._given = str(account.extra["refresh_token"])
         self._url = str(account.extra.get("token_url") or DEFAULT_TOKEN_URL)
-        if not self._url.startswith(("https://", "http://")):
-            raise ConfigError(f"Extra token_url of connection {self._conn_id} must be an address with its scheme.")
+        secret_text.address(f"connection {self._conn_id}", "extra token_url", self._url)
         first = f"{self._conn_id}\n{self._client_id}\n{self._given}"
         self._origin = hashlib.sha256(first.encode()).hexdigest()
         self._store = store
@@ -130,9 +130,10 @@ class RotatingToken:
             body = None
         body = body if isinstance(body, dict) else {}
         access, refresh = body.get("access_token"), body.get("refresh_token")
-        if answer.status == 200 and isinstance(access, str) and access:
+        if answer.status == 200 and isinstance(access, str) and access and secret_text.is_sendable(access):
             # without a new refresh token the old one stays good (RFC 6749, 6)
-            following = refresh if isinstance(refresh, str) and refresh else pair.refresh
+            is_new = isinstance(refresh, str) and refresh != "" and secret_text.is_sendable(refresh)
+            following = refresh if is_new else pair.refresh
             return Pair(access=access, refresh=following, expires_at=_expiry(body, self._clock.utc()))
         code = body.get("error")
         told = f"{answer.status}" + (f", {code}" if code in _CODES else "")

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from urllib3.exceptions import HTTPError
 
-from stockbook.bounded_http import OverLimit, ask
+from stockbook.bounded_http import OverLimit, Unsendable, ask
 from stockbook.clock import Clock
-from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, split_conn_id
+from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, extra_of, split_conn_id
 from stockbook.errors import BadAnswer, ConfigError, Unauthorized, Unreachable
+from stockbook.secret_text import address
 from stockbook.settings import Settings
 from stockbook.sources.credentials import Credentials, StaticToken, credentials_of
 
@@ -119,7 +120,7 @@ class Subscriptions:
             try:
                 answer = ask(method, f"{self._base}{path}", headers, body)
             # its text quotes the address and may quote more
-            except (HTTPError, OverLimit, OSError) as error:
+            except (HTTPError, OverLimit, OSError, Unsendable) as error:
                 what = str(error) if isinstance(error, OverLimit) else type(error).__name__
                 raise Unreachable(
                     f"The webhooks of connection {self._conn_id} could not be asked for: {what}. Check the host of "
@@ -141,7 +142,8 @@ class Subscriptions:
 
 
 def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
-    token, handle = raw.extra.get("access_token"), raw.extra.get("shop_handle")
+    extra = extra_of(conn_id, raw)
+    token, handle = extra.get("access_token"), extra.get("shop_handle")
     lacking = [name for name, value in (("access_token", token), ("shop_handle", handle or raw.host)) if not value]
     if lacking:
         raise Missing(
@@ -149,7 +151,7 @@ def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
             "(the app's access token and the shop's name before .myshopline.com)."
         )
     host = (raw.host or f"{handle}.myshopline.com").rstrip("/")
-    base = host if "://" in host else f"https://{host}"
+    base = address(f"connection {conn_id}", "host", host if "://" in host else f"https://{host}")
     return StaticToken(f"Bearer {token}"), f"{base}:{raw.port}" if raw.port else base
 
 
@@ -157,9 +159,7 @@ def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
     """Base address, path and names: as documented, or with ``webhooks_api: plugin`` as the vendor's plugin calls it."""
     variant = str(account.extra.get("webhooks_api") or "documented")
     if variant not in ("documented", "plugin"):
-        raise ConfigError(
-            f"Extra webhooks_api of connection {account.conn_id} must be documented or plugin; got {variant!r}."
-        )
+        raise ConfigError(f"Extra webhooks_api of connection {account.conn_id} must be documented or plugin.")
     base = account.base_url or DEFAULT_HOSTS["flickrocket"]
     if variant == "plugin":
         return base, "/api/webhooks", ("scope", "destination", "is_valid")
