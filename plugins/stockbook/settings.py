@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,44 @@ from stockbook.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[2]
 INBOX_FILE = "inbox.db"
+
+
+@dataclass(frozen=True)
+class HookLimits:
+    """
+    What a request of a webhook may take before its secret is checked.
+
+    ``connections`` may wait unproven at a time, of one address ``connections_per_address`` unless it is one of
+    ``trusted_proxies`` (addresses or networks).
+    """
+
+    header_bytes: int = 16_384
+    header_seconds: float = 10.0
+    body_seconds: float = 10.0
+    connections: int = 500
+    connections_per_address: int = 100
+    trusted_proxies: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> "HookLimits":
+        """Read the environment. Raises ConfigError."""
+        proxies = [one.strip() for one in environ.get("STOCKBOOK_HOOKS_TRUSTED_PROXIES", "").split(",") if one.strip()]
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ConfigError(
+                    "STOCKBOOK_HOOKS_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, separated by "
+                    f"commas; got {proxy!r}."
+                ) from None
+        return cls(
+            header_bytes=int(_number(environ, "STOCKBOOK_HOOKS_HEADER_BYTES", 16_384, least=1_024)),
+            header_seconds=_number(environ, "STOCKBOOK_HOOKS_HEADER_SECONDS", 10, least=0.1),
+            body_seconds=_number(environ, "STOCKBOOK_HOOKS_BODY_SECONDS", 10, least=0.1),
+            connections=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS", 500, least=1)),
+            connections_per_address=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS", 100, least=1)),
+            trusted_proxies=tuple(proxies),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,6 +84,7 @@ class Settings:
     inbox_days: int = 30
     answer_megabytes: float = 256
     answer_seconds: float = 300
+    hooks: HookLimits = field(default_factory=HookLimits)
 
     @property
     def state(self) -> Path:
@@ -117,6 +157,7 @@ class Settings:
             inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
             answer_megabytes=_number(environ, "STOCKBOOK_ANSWER_MEGABYTES", 256, least=1),
             answer_seconds=_number(environ, "STOCKBOOK_ANSWER_SECONDS", 300, least=1),
+            hooks=HookLimits.load(environ),
         )
 
 
@@ -154,6 +195,6 @@ def _number(environ: Mapping[str, str], name: str, default: float, least: float)
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= least:
+    if not least <= value < float("inf"):
         raise ConfigError(f"{name} must be a number of at least {least:g}; got {text!r}.")
     return value
