@@ -521,10 +521,10 @@ def test_a_body_that_never_ends_is_given_up() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body(stops, 100, seconds=0.01))
+        asyncio.run(read_body(stops, 100, 0.01))
     assert refused.value.status == 408
     with pytest.raises(Gone):
-        asyncio.run(read_body(hangs_up, 100))
+        asyncio.run(read_body(hangs_up, 100, 10))
 
 
 def test_what_cannot_be_stored_is_answered_503_until_it_can(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from stockbook import secret_text
 from stockbook.errors import ConfigError
 
 SOURCES = ("fulfillment_cz", "flickrocket", "shopline")
@@ -27,6 +29,12 @@ DEFAULT_HOSTS = {
 }
 # fulfillment.cz documents no limit; a public client of the same company waits 0.55 s per call.
 DEFAULT_REQUESTS_PER_SECOND = {"fulfillment_cz": 2.0, "flickrocket": 2.0, "shopline": 2.0}
+
+_SENT_SECRETS = ("access_token", "refresh_token", "client_id")
+_PLAIN_SECRETS = (
+    *("client_secret", "hook_token", "previous_hook_token", "app_secret", "previous_app_secret", "previous_secret"),
+    *("company_id", "shop_id", "shop_handle"),
+)
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_]*")
 
@@ -60,9 +68,10 @@ class Account:
 class RawConnection:
     """The parts of an Airflow connection that Stockbook reads."""
 
-    host: str | None
+    # may name a user and a password where it should not
+    host: str | None = field(repr=False)
     port: int | None
-    schema: str | None
+    schema: str | None = field(repr=False)
     password: str | None = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
 
@@ -88,11 +97,10 @@ def from_environment(conn_id: str, environ: Mapping[str, str] = os.environ) -> R
     text = environ.get(variable, "").strip()
     if not text:
         return None
-    try:
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
         return _from_json(text) if text.startswith("{") else _from_uri(text)
-    except (ValueError, TypeError, AttributeError):
-        # the text holds a secret: not even a part of it may be quoted, nor the cause be chained
-        raise ConfigError(f"{variable} must be a connection as a URI or a JSON object; it could not be read.") from None
+    # the text holds a secret: not even a part of it may be quoted, nor the cause be chained
+    raise ConfigError(f"{variable} must be a connection as a URI or a JSON object; it could not be read.")
 
 
 def _from_json(text: str) -> RawConnection:
@@ -142,9 +150,10 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
             "optionally followed by __<account>."
         )
     source, account = known
-    extra = dict(raw.extra)
+    extra = extra_of(conn_id, raw)
+    password = secret_text.sent_secret(f"connection {conn_id}", "password", raw.password)
     has_refresh = source == "flickrocket" and extra.get("refresh_token") and extra.get("client_id")
-    if not raw.password and not has_refresh:
+    if not password and not has_refresh:
         wants = {
             "fulfillment_cz": "the API token as its password",
             "flickrocket": "an access token as its password, or client_id and refresh_token in its extra",
@@ -155,8 +164,8 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
         source=source,
         account=account,
         conn_id=conn_id,
-        base_url=_base_url(source, raw),
-        password=raw.password or "",
+        base_url=_base_url(conn_id, source, raw),
+        password=password,
         requests_per_second=_number(
             conn_id, extra, "requests_per_second", DEFAULT_REQUESTS_PER_SECOND[source], least=0.0
         ),
@@ -167,12 +176,21 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
     )
 
 
-def _base_url(source: str, raw: RawConnection) -> str:
-    host = (raw.host or "").strip().rstrip("/")
+def extra_of(conn_id: str, raw: RawConnection) -> dict[str, Any]:
+    """A connection's extra, its secrets checked. Raises ConfigError."""
+    if not isinstance(raw.extra, Mapping):
+        raise ConfigError(f"The extra of connection {conn_id} must be a JSON object; it is something else.")
+    secret_text.check_secrets(f"connection {conn_id}", raw.extra, _SENT_SECRETS, _PLAIN_SECRETS)
+    return dict(raw.extra)
+
+
+def _base_url(conn_id: str, source: str, raw: RawConnection) -> str:
+    host = str(raw.host or "").strip().rstrip("/")
     if not host:
         return DEFAULT_HOSTS[source]
     if "://" not in host:
         host = f"{raw.schema if raw.schema in ('http', 'https') else 'https'}://{host}"
+    secret_text.address(f"connection {conn_id}", "host", host)
     return f"{host}:{raw.port}" if raw.port and urlsplit(host).port is None else host
 
 
@@ -185,9 +203,8 @@ def _number(conn_id: str, extra: Mapping[str, Any], name: str, default: float, l
     except (TypeError, ValueError):
         value = float("nan")
     if not value >= least:
-        raise ConfigError(
-            f"Extra {name} of connection {conn_id} must be a number of at least {least:g}; got {given!r}."
-        )
+        # a token may have been put into the wrong place: of a connection nothing is quoted
+        raise ConfigError(f"Extra {name} of connection {conn_id} must be a number of at least {least:g}; it is not.")
     return value
 
 
@@ -200,7 +217,7 @@ def _flag(conn_id: str, extra: Mapping[str, Any], name: str) -> bool:
         return False
     if text in ("1", "true", "yes"):
         return True
-    raise ConfigError(f"Extra {name} of connection {conn_id} must be true or false; got {given!r}.")
+    raise ConfigError(f"Extra {name} of connection {conn_id} must be true or false; it is neither.")
 
 
 def accounts(

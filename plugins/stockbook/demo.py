@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
-import requests
 import typer
 
 from stockbook.airflow_home import environment, prepare
+from stockbook.bounded_http import Limits, ask
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.runs import report
@@ -30,6 +31,7 @@ from stockbook.warehouse.connect import reader
 
 # an idle night must not take longer than this through Airflow (issue of the first night)
 IDLE_LIMIT = 45.0
+_OURS = Limits(megabytes=1_000, seconds=300)
 
 
 class DemoFailed(StockbookError):
@@ -44,14 +46,18 @@ class Server(NamedTuple):
 
     def get(self, path: str, **parameters: str) -> Any:
         """A control route's answer."""
-        answer = requests.get(f"{self.url}/_sandbox/{path}", params=parameters, timeout=300)
-        answer.raise_for_status()
-        return answer.json()
+        return self._asked("GET", f"{path}?{urlencode(parameters)}")
 
     def set_clock(self, now: datetime) -> None:
         """Move the shop's clock (local)."""
-        body = {"now": now.isoformat()}
-        requests.post(f"{self.url}/_sandbox/clock", json=body, timeout=60).raise_for_status()
+        self._asked("POST", "clock", json.dumps({"now": now.isoformat()}).encode())
+
+    def _asked(self, method: str, path: str, body: bytes | None = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        answer = ask(method, f"{self.url}/_sandbox/{path}", headers, body, limits=_OURS, read=_OURS.seconds)
+        if answer.status != 200:
+            raise DemoFailed(f"The sandbox was asked for {path.partition('?')[0]} and answered {answer.status}.")
+        return json.loads(answer.body or b"null")
 
 
 def run_demo(orders: Path | None, home: Path | None) -> None:

@@ -197,6 +197,7 @@ def _account(night: Night, conn_id: str) -> Account:
 
 def extract(night: Night, run_id: str, conn_id: str) -> None:
     """Read everything one account was planned to be asked, to the landing. Complete or an error."""
+    from stockbook.bounded_http import Limits
     from stockbook.sources.credentials import credentials_of
     from stockbook.sources.extract import extract as read_account
 
@@ -219,6 +220,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
             before=None if run.full_refresh else nights.last_loaded(settings.landing),
+            limits=Limits(settings.answer_megabytes, settings.answer_seconds),
         )
         done.listings = [ListingDone.of(manifest) for manifest in manifests]
         nights.note_landed(night.settings, run_id, conn_id, manifests)

@@ -8,7 +8,9 @@ at the entry of a command or task.
 import configparser
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +18,44 @@ from stockbook.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[2]
 INBOX_FILE = "inbox.db"
+
+
+@dataclass(frozen=True)
+class HookLimits:
+    """
+    What a request of a webhook may take before its secret is checked.
+
+    ``connections`` may wait unproven at a time, of one address ``connections_per_address`` unless it is one of
+    ``trusted_proxies`` (addresses or networks).
+    """
+
+    header_bytes: int = 16_384
+    header_seconds: float = 10.0
+    body_seconds: float = 10.0
+    connections: int = 500
+    connections_per_address: int = 100
+    trusted_proxies: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> "HookLimits":
+        """Read the environment. Raises ConfigError."""
+        proxies = [one.strip() for one in environ.get("STOCKBOOK_HOOKS_TRUSTED_PROXIES", "").split(",") if one.strip()]
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ConfigError(
+                    "STOCKBOOK_HOOKS_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, separated by "
+                    f"commas; got {proxy!r}."
+                ) from None
+        return cls(
+            header_bytes=int(_number(environ, "STOCKBOOK_HOOKS_HEADER_BYTES", 16_384, least=1_024)),
+            header_seconds=_number(environ, "STOCKBOOK_HOOKS_HEADER_SECONDS", 10, least=0.1),
+            body_seconds=_number(environ, "STOCKBOOK_HOOKS_BODY_SECONDS", 10, least=0.1),
+            connections=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS", 500, least=1)),
+            connections_per_address=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS", 100, least=1)),
+            trusted_proxies=tuple(proxies),
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +82,9 @@ class Settings:
     report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
     inbox_days: int = 30
+    answer_megabytes: float = 256
+    answer_seconds: float = 300
+    hooks: HookLimits = field(default_factory=HookLimits)
 
     @property
     def state(self) -> Path:
@@ -88,15 +131,15 @@ class Settings:
             raise ConfigError(
                 f"STOCKBOOK_ZONE must name a time zone such as Europe/Prague; got {zone_name!r}."
             ) from None
-        key = environ.get("STOCKBOOK_HASH_KEY") or ""
-        if key and len(key) < 16:
-            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {len(key)}.")
+        key = _bytes(environ, "STOCKBOOK_HASH_KEY")
+        if key and (size := len(environ["STOCKBOOK_HASH_KEY"])) < 16:
+            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {size}.")
         return cls(
             home=Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute(),
             policy_dir=Path(environ.get("STOCKBOOK_POLICY_DIR") or PROJECT / "include" / "policy").absolute(),
             models_dir=Path(environ.get("STOCKBOOK_MODELS_DIR") or PROJECT / "include" / "sql").absolute(),
             zone=zone,
-            hash_key=key.encode() if key else None,
+            hash_key=key or None,
             lock_lease_seconds=_number(environ, "STOCKBOOK_LOCK_LEASE_SECONDS", 300, least=1),
             landing_days=int(_number(environ, "STOCKBOOK_LANDING_DAYS", 90, least=0)),
             orders_window_days=int(_number(environ, "STOCKBOOK_ORDERS_WINDOW_DAYS", 35, least=1)),
@@ -112,7 +155,17 @@ class Settings:
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
             # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
             inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
+            answer_megabytes=_number(environ, "STOCKBOOK_ANSWER_MEGABYTES", 256, least=1),
+            answer_seconds=_number(environ, "STOCKBOOK_ANSWER_SECONDS", 300, least=1),
+            hooks=HookLimits.load(environ),
         )
+
+
+def _bytes(environ: Mapping[str, str], name: str) -> bytes:
+    """A secret as its bytes, whatever they are: the environment may hold some that are no text."""
+    with suppress(UnicodeEncodeError):
+        return (environ.get(name) or "").encode(errors="surrogateescape")
+    raise ConfigError(f"{name} must be text; it holds half a character.")
 
 
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
@@ -123,12 +176,15 @@ def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     )
     if not text and file and Path(file).is_file():
         written = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            written.read(file)
-        except (configparser.Error, UnicodeDecodeError):
-            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.") from None
+        is_read = False
+        # the error quotes the lines it cannot read: it is not chained
+        with suppress(configparser.Error, UnicodeDecodeError):
+            is_read = bool(written.read(file))
+        if not is_read:
+            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.")
         text = written.get("core", "fernet_key", fallback="")
-    return tuple(key.strip().encode() for key in text.split(",") if key.strip())
+    # what is no ASCII is no key, and is refused where the keys are used
+    return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:
@@ -139,6 +195,6 @@ def _number(environ: Mapping[str, str], name: str, default: float, least: float)
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= least:
+    if not least <= value < float("inf"):
         raise ConfigError(f"{name} must be a number of at least {least:g}; got {text!r}.")
     return value

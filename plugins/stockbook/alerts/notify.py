@@ -5,8 +5,11 @@ Any notifier of any provider will do: the setting names its class and arguments,
 over ``subject``, ``text``, ``html`` and ``alerts``. Airflow is imported only when there is something to send.
 """
 
+import errno
 import html
 import importlib
+import os
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +22,9 @@ OF_REPORT = "STOCKBOOK_REPORT_NOTIFIER"
 SMTP = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
 # a mail needs both; other notifiers name their arguments otherwise
 SMTP_DEFAULTS = {"subject": "{{ subject }}", "html_content": "{{ html }}"}
+_ARGUMENTS = re.compile(
+    r"got an unexpected keyword argument '\w+'|missing \d+ required [\w -]+: .*|missing .*argument '\w+'"
+)
 
 
 class Alert(NamedTuple):
@@ -49,10 +55,15 @@ def parse(text: str, variable: str = VARIABLE) -> Notifier | None:
     if not text.strip():
         return None
     expected = f'{variable} must be a JSON object such as {{"notifier": "{SMTP}", "to": "ops@example.com"}}'
+    reason = ""
     try:
         written = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{expected}; it cannot be read: {error}.") from None
+        reason = str(error)
+    except (UnicodeError, RecursionError) as error:
+        reason = type(error).__name__
+    if reason:
+        raise ConfigError(f"{expected}; it cannot be read: {reason}.")
     target = written.pop("notifier", SMTP)
     if not isinstance(target, str) or "." not in target:
         raise ConfigError(f"{expected}; `notifier` must be the path of a class, package.module.Class.")
@@ -76,11 +87,13 @@ def make(notifier: Notifier) -> Any:
     try:
         return kind(**notifier.arguments)
     except TypeError as error:
-        raise ConfigError(f"{notifier.variable} gives {name} arguments it does not take: {error}.") from None
+        # Python's own words name arguments; another TypeError may quote what they hold
+        names = _ARGUMENTS.search(str(error))
+        reason = f"gives {name} arguments it does not take" + (f": {names.group()}." if names else ".")
     except Exception as error:
-        raise ConfigError(
-            f"{notifier.variable}: {name} cannot be made of its arguments ({type(error).__name__})."
-        ) from error
+        reason = f"holds arguments that {name} cannot be made of ({type(error).__name__})."
+    # the error is not chained: it may quote an argument, which may be a password
+    raise ConfigError(f"{notifier.variable} {reason}")
 
 
 def send(notifier: Notifier, alerts: list[Alert], as_of: datetime) -> None:
@@ -100,9 +113,12 @@ def deliver(notifier: Notifier, context: Any) -> None:
         made.render_template_fields(context)
         made.notify(context)
     except Exception as error:
-        # other people's messages may quote anything; of the system's errors the plain reason is safe
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        raise NotifyFailed(f"{notifier.target.rpartition('.')[2]} did not take the message: {reason}.") from error
+        # other people's messages may quote anything and are not chained; the system's own reason is safe
+        is_plain = isinstance(error, OSError) and error.errno in errno.errorcode
+        reason = os.strerror(error.errno) if is_plain else type(error).__name__  # type: ignore[attr-defined]
+    else:
+        return
+    raise NotifyFailed(f"{notifier.target.rpartition('.')[2]} did not take the message: {reason}.")
 
 
 def content(alerts: list[Alert], as_of: datetime, subject: str = "") -> dict[str, Any]:

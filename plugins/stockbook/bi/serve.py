@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
+import urllib3
 
 from stockbook import declarations
 from stockbook.bi import bundle, spec
+from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError
@@ -111,8 +112,8 @@ class Superset:
         """Return once it answers. Raises ConfigError when it ended or does not answer in time."""
         until = clock.monotonic() + seconds
         while process.poll() is None and clock.monotonic() < until:
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+            with contextlib.suppress(urllib3.exceptions.HTTPError, OverLimit):
+                if ask("GET", f"http://127.0.0.1:{port}/health", {}, read=5).status == 200:
                     return
             clock.sleep(0.3)
         raise ConfigError(

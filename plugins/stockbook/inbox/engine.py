@@ -1,12 +1,12 @@
 """Connections of the inbox: what makes a commit durable on each database."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from stockbook.errors import ConfigError
 
@@ -19,10 +19,9 @@ def read_url(text: str) -> URL:
 
     Raises ConfigError that quotes nothing of it, since it may hold a password.
     """
-    try:
+    url = URL.create("unreadable")
+    with suppress(ArgumentError, ValueError):
         url = make_url(text)
-    except ArgumentError:
-        url = URL.create("unreadable")
     backend = {"postgres": "postgresql"}.get(url.get_backend_name(), url.get_backend_name())
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
@@ -87,9 +86,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield con
 
 
-def refusal(url: URL, error: SQLAlchemyError) -> ConfigError:
-    """The sentence for a database that cannot be opened, without what the driver quotes of its address."""
+def refusal(url: URL, kind: str) -> ConfigError:
+    """
+    The sentence for a database that cannot be opened, by the ``kind`` of error and nothing the driver quotes.
+
+    A server's database is not named: in an address that was put together wrongly its name is a part of the password.
+    """
+    which = f"SQLite, file {Path(str(url.database)).name!r}" if url.get_backend_name() == "sqlite" else "PostgreSQL"
     return ConfigError(
-        f"The inbox ({url.get_backend_name()}, database {Path(str(url.database)).name!r}) could not be opened: "
-        f"{type(error).__name__}. Check STOCKBOOK_INBOX_URL, that the server runs and that its folder can be written."
+        f"The inbox ({which}) could not be opened: {kind}. Check STOCKBOOK_INBOX_URL, that the server runs and that "
+        "its folder can be written."
     )

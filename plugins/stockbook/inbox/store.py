@@ -42,14 +42,18 @@ class Inbox:
         """
         address = read_url(url) if isinstance(url, str) else url
         engine = connect(address)
+        kind = ""
         try:
             migrate(engine)
-        except Exception as error:
+        except (SQLAlchemyError, ValueError) as error:
+            # the error itself is not chained, which quotes the address
+            kind = type(error).__name__
+        except BaseException:
             engine.dispose()
-            if isinstance(error, SQLAlchemyError):
-                # without its cause, which quotes the address
-                raise refusal(address, error) from None
             raise
+        if kind:
+            engine.dispose()
+            raise refusal(address, kind)
         return cls(engine)
 
     def __enter__(self) -> "Inbox":

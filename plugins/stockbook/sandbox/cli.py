@@ -2,9 +2,7 @@
 
 import json
 import os
-import urllib.error
 import urllib.parse
-import urllib.request
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -134,12 +132,18 @@ def _shop(which: str, seed: int, variants: int, orders: int, history: Path | Non
 def _asked(address: str) -> bytes:
     if not address.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]")):
         raise ConfigError("The sandbox's --url must be http on loopback, as serve printed it.")
+    import urllib3
+
+    from stockbook.bounded_http import Limits, OverLimit, ask
+
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - checked to be loopback above
-            found: bytes = answer.read()
-            return found
-    except urllib.error.URLError as error:
-        raise Unreachable(f"A running sandbox was expected at the --url; {error.reason}.") from None
+        answer = ask("GET", address, {}, limits=Limits(megabytes=1_000, seconds=300), read=300)
+    except (urllib3.exceptions.HTTPError, OverLimit) as error:
+        what = str(error) if isinstance(error, OverLimit) else type(error).__name__
+        raise Unreachable(f"A running sandbox was expected at the --url; {what}.") from None
+    if answer.status != 200:
+        raise Unreachable(f"A running sandbox was expected at the --url; it answered {answer.status}.")
+    return answer.body
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
+from stockbook.bounded_http import Limits, OverLimit, limited, open_answer, whole
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError
 from stockbook.sandbox.events import SOURCES, Event
@@ -126,7 +127,8 @@ class Sender:
         self._how = how
         self._draw = random.Random(how.seed)  # noqa: S311 - faults on order
         self._began = self._clock.monotonic()
-        self._pool = urllib3.PoolManager(maxsize=how.connections + 1, retries=False, timeout=how.timeout)
+        self._timeout, self._limits = urllib3.Timeout(how.timeout), Limits(megabytes=1, seconds=how.timeout)
+        self._pool = limited(urllib3.PoolManager(maxsize=how.connections + 1), self._limits)
         self._waiting: list[_Try] = []
         self._in_work = 0
 
@@ -270,8 +272,10 @@ class Sender:
         else:
             body, headers = self.signed(event, forged)
             try:
-                status = self._pool.request("POST", address, body=body, headers=headers, redirect=False).status
-            except urllib3.exceptions.HTTPError:
+                with open_answer(self._pool, "POST", address, headers, self._timeout, body) as answer:
+                    whole(answer, self._limits)
+                    status = answer.status
+            except (urllib3.exceptions.HTTPError, OverLimit):
                 status = 0
                 # on loopback a refusal comes at once; elsewhere it takes its time
                 self._stop.wait(_REFUSED)

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from stockbook.bounded_http import Limits
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
@@ -51,6 +52,7 @@ def extract(  # the seam the night calls, its order agreed with it
     policy: RetryPolicy | None = None,
     credentials: Credentials | None = None,
     before: Path | None = None,
+    limits: Limits | None = None,
 ) -> list[Manifest]:
     """
     Land what ``plan`` asks of ``account`` under ``night_dir/<account>/<api>.<listing>/``.
@@ -58,7 +60,7 @@ def extract(  # the seam the night calls, its order agreed with it
     ``tables`` are all declarations by qualified name; a listing that feeds no table is not read. What
     an earlier attempt of the same night landed completely, for the same plan and declarations, is
     not read again. ``before`` is the folder of an earlier night: an answer that came then too is not projected
-    again. Gives one manifest per listing, in the order they are declared. Raises
+    again; an answer beyond ``limits`` is none. Gives one manifest per listing, in the order they are declared. Raises
     ConfigError without a hash key, and the first SourceError of any listing after the others
     stopped; what they landed stays.
     """
@@ -68,7 +70,7 @@ def extract(  # the seam the night calls, its order agreed with it
             "set STOCKBOOK_HASH_KEY (16 characters or more)."
         )
     with (
-        Client(account, credentials or credentials_of(account, clock), clock, policy=policy) as client,
+        Client(account, credentials or credentials_of(account, clock), clock, policy=policy, limits=limits) as client,
         ThreadPoolExecutor(account.max_connections, thread_name_prefix=f"{account.conn_id} ahead") as ahead,
     ):
         session = Session(

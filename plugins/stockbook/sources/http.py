@@ -6,25 +6,22 @@ trouble it is: Unauthorized is final until someone changes the credentials, BadA
 heal. Messages name connection, path and status, never a token, a header or a body.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 from threading import Event, Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
-import certifi
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
+from stockbook.bounded_http import Limits, OverLimit, Unsendable, connections, open_answer, whole
 from stockbook.clock import Clock
 from stockbook.connections import Account
-from stockbook.errors import BadAnswer, SourceError, Unauthorized, Unreachable
+from stockbook.errors import BadAnswer, ConfigError, SourceError, Unauthorized, Unreachable
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import Credentials
 from stockbook.sources.wire import Denied, Garbled
@@ -119,8 +116,9 @@ class Client:
         policy: RetryPolicy | None = None,
         budget: Budget | None = None,
         jitter: Random | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """Open a session with as many pooled connections as the account may use."""
+        """Open a session with as many pooled connections as the account may use; no answer goes beyond ``limits``."""
         self._account = account
         self._credentials = credentials
         self._clock = clock
@@ -128,7 +126,8 @@ class Client:
         self._budget = budget or Budget(clock, account.requests_per_second, account.max_connections, account.burst)
         self._jitter = jitter or Random()  # noqa: S311  # jitter needs no secrecy
         self._stop = Event()
-        self._http = _connections(account)
+        self._limits = limits or Limits()
+        self._http = connections(account.base_url, self._limits, account.max_connections + 1)
         self._timeout = urllib3.Timeout(connect=self._policy.connect, read=self._policy.read)
 
     def __enter__(self) -> "Client":
@@ -227,18 +226,23 @@ class Client:
 
     def _body(self, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
         try:
-            response = self._http.urlopen(
+            response = open_answer(
+                self._http,
                 "GET",
                 self._account.base_url + path + (f"?{urlencode(parameters)}" if parameters else ""),
-                headers=_HEADERS | {"Authorization": self._credentials.authorization()},
-                timeout=self._timeout,
-                redirect=False,
-                retries=False,
-                preload_content=False,
+                _HEADERS | {"Authorization": self._credentials.authorization()},
+                self._timeout,
             )
             with response:
                 self._check(path, response)
-                return response.read(decode_content=True)
+                return whole(response, self._limits)
+        except OverLimit as beyond:
+            raise self._beyond(path, beyond) from None
+        except Unsendable:
+            raise ConfigError(
+                f"The token of connection {self._account.conn_id} must be of letters an HTTP header can carry; it has "
+                "a line break or others. Copy it again into the connection."
+            ) from None
         # the cause is not chained: its text quotes the whole address
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _Again(
@@ -247,6 +251,21 @@ class Client:
                     "check the host of the connection and the network, then run again."
                 )
             ) from None
+
+    def _beyond(self, path: str, limit: OverLimit) -> Exception:
+        if limit.is_late:
+            # a line that was slow may be quick the next time
+            return _Again(
+                Unreachable(
+                    f"{self._asked(path)}: {limit}. Run again later; where the line is that slow, raise "
+                    "STOCKBOOK_ANSWER_SECONDS."
+                )
+            )
+        # asking again would cost as much and bring the same
+        return BadAnswer(
+            f"{self._asked(path)}: {limit}. Check the host of the connection; where pages are that large, raise "
+            "STOCKBOOK_ANSWER_MEGABYTES."
+        )
 
     def _check(self, path: str, response: urllib3.BaseHTTPResponse) -> None:
         status = response.status
@@ -288,26 +307,6 @@ class Client:
 
     def _asked(self, path: str) -> str:
         return f"Connection {self._account.conn_id}: GET {path}"
-
-
-def _connections(account: Account) -> urllib3.PoolManager:
-    """
-    The pool of an account's connections; through a proxy where the environment names one for its host.
-
-    urllib3 itself: a session of requests on top of it takes a millisecond of every request, as long as reading a page.
-    """
-    trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    kept: dict[str, Any] = {
-        "maxsize": account.max_connections + 1,
-        "cert_reqs": "CERT_REQUIRED",
-        "ca_cert_dir" if os.path.isdir(trusted) else "ca_certs": trusted,
-    }
-    proxy = select_proxy(account.base_url, get_environ_proxies(account.base_url))
-    if proxy is None:
-        return urllib3.PoolManager(num_pools=1, **kept)
-    known: str = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]  # requests has no types for it
-    manager: urllib3.PoolManager = HTTPAdapter().proxy_manager_for(known, **kept)
-    return manager
 
 
 def _kind(error: Exception) -> str:

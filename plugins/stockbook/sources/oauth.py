@@ -6,19 +6,20 @@ who waited takes what the other one got.
 """
 
 import hashlib
-import os
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 
+from stockbook import secret_text
+from stockbook.bounded_http import Answered, OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.connections import Account
-from stockbook.errors import ConfigError, Unauthorized, Unreachable
+from stockbook.errors import Unauthorized, Unreachable
 from stockbook.sources.tokens import Pair, TokenStore
 
 DEFAULT_TOKEN_URL = "https://admin.flickrocket.com/token"  # noqa: S105  # an address, no secret
@@ -48,8 +49,7 @@ class RotatingToken:
         self._client_id = str(account.extra["client_id"])
         self._given = str(account.extra["refresh_token"])
         self._url = str(account.extra.get("token_url") or DEFAULT_TOKEN_URL)
-        if not self._url.startswith(("https://", "http://")):
-            raise ConfigError(f"Extra token_url of connection {self._conn_id} must be an address with its scheme.")
+        secret_text.address(f"connection {self._conn_id}", "extra token_url", self._url)
         first = f"{self._conn_id}\n{self._client_id}\n{self._given}"
         self._origin = hashlib.sha256(first.encode()).hexdigest()
         self._store = store
@@ -108,40 +108,38 @@ class RotatingToken:
                 self._clock.sleep(_WAIT)
         return self._read(self._post(pair.refresh), pair)
 
-    def _post(self, refresh: str) -> requests.Response:
-        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self._client_id}
+    def _post(self, refresh: str) -> Answered:
+        form = urlencode({"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self._client_id})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        # the cause is not chained: its text may quote what was sent
         try:
-            with requests.Session() as session:
-                # a .netrc would add an Authorization header
-                session.trust_env = False
-                session.proxies = dict(get_environ_proxies(self._url))
-                session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-                return session.post(self._url, data=form, timeout=(10, 60), allow_redirects=False)
-        # the cause is not chained: texts of requests may quote what was sent
-        except requests.ConnectionError as error:
-            reason = getattr(error.args[0] if error.args else None, "reason", None)
-            if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-                raise _NotSpent(self._told("could not be reached")) from None
+            return ask("POST", self._url, headers, form.encode())
+        except (NewConnectionError, ConnectTimeoutError):
+            raise _NotSpent(self._told("could not be reached")) from None
+        except ProtocolError:
             raise Unreachable(self._told("broke off the connection")) from None
-        except (requests.RequestException, OSError):
+        except OverLimit as beyond:
+            raise Unreachable(self._told(f"gave no whole answer ({beyond})")) from None
+        except (HTTPError, OSError):
             raise Unreachable(self._told("gave no whole answer")) from None
 
-    def _read(self, answer: requests.Response, pair: Pair) -> Pair:
+    def _read(self, answer: Answered, pair: Pair) -> Pair:
         try:
-            body: Any = answer.json()
-        except ValueError:
+            body: Any = json.loads(answer.body)
+        except (ValueError, RecursionError):
             body = None
         body = body if isinstance(body, dict) else {}
         access, refresh = body.get("access_token"), body.get("refresh_token")
-        if answer.status_code == 200 and isinstance(access, str) and access:
+        if answer.status == 200 and isinstance(access, str) and access and secret_text.is_sendable(access):
             # without a new refresh token the old one stays good (RFC 6749, 6)
-            following = refresh if isinstance(refresh, str) and refresh else pair.refresh
+            is_new = isinstance(refresh, str) and refresh != "" and secret_text.is_sendable(refresh)
+            following = refresh if is_new else pair.refresh
             return Pair(access=access, refresh=following, expires_at=_expiry(body, self._clock.utc()))
         code = body.get("error")
-        told = f"{answer.status_code}" + (f", {code}" if code in _CODES else "")
-        if answer.status_code in (429, 503):
+        told = f"{answer.status}" + (f", {code}" if code in _CODES else "")
+        if answer.status in (429, 503):
             raise _NotSpent(self._told(f"was busy (status {told})"))
-        if 400 <= answer.status_code < 500:
+        if 400 <= answer.status < 500:
             raise self._refused(told, pair)
         raise Unreachable(self._told(f"answered with status {told} and no token"))
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from stockbook.clock import Clock
-from stockbook.connections import RawConnection, split_conn_id
+from stockbook.connections import RawConnection, extra_of, split_conn_id
 from stockbook.errors import ConfigError
+from stockbook.secret_text import plain_secret
 from stockbook.webhooks.verify import HASH_RULES, LITERAL_READING
 
 LOOKED_UP_EVERY = 60.0
@@ -46,7 +47,7 @@ class HookAccount:
     account: str
     secrets: tuple[bytes, ...] = field(repr=False)
     hash_rule: str = LITERAL_READING
-    sender_id: str | None = None
+    sender_id: str | None = field(repr=False, default=None)
     admin_origin: str = "https://admin.flickrocket.com"
 
 
@@ -64,11 +65,12 @@ def hook_account(conn_id: str, raw: RawConnection) -> HookAccount:
     if known is None:
         raise ConfigError(f"Connection id {conn_id!r} is not one of ours.")
     source, account = known
-    extra = dict(raw.extra)
+    extra = extra_of(conn_id, raw)
     first, previous = _SECRETS[source]
-    newest = raw.password if first is None else extra.get(first)
+    password = plain_secret(f"connection {conn_id}", "password", raw.password)
+    newest = password if first is None else extra.get(first)
     if source == "fulfillment_cz" and not newest:
-        newest = raw.password  # the vendor sends "your own API token"
+        newest = password  # the vendor sends "your own API token"
     rule = str(extra.get("hash_rule") or LITERAL_READING)
     if rule not in HASH_RULES:
         raise ConfigError(f"Extra hash_rule of connection {conn_id} must be one of {', '.join(HASH_RULES)}.")
@@ -132,10 +134,10 @@ class HookAccounts:
         """Look every configured connection up now. One that is wrong is logged and left out."""
         found: dict[tuple[str, str], HookAccount] = {}
         for conn_id in self._conn_ids():
-            raw = self._look_up(conn_id)
-            if raw is None:
-                continue
             try:
+                raw = self._look_up(conn_id)
+                if raw is None:
+                    continue
                 account = hook_account(conn_id, raw)
             except ConfigError as error:
                 _log.error("%s", error)

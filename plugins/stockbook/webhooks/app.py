@@ -75,7 +75,7 @@ class Desk:
                 raise ConfigError("The receiver of webhooks needs STOCKBOOK_HASH_KEY, which is not set.")
             # with an inbox elsewhere the home may be another machine's, and here nothing that can be written
             (hash_key.require_same if settings.inbox_database else hash_key.remember)(settings)
-            self._open = Inbox.open(settings.inbox_url), Receiver(settings.hash_key)
+            self._open = Inbox.open(settings.inbox_url), Receiver(settings.hash_key, settings.hooks)
         return self._open
 
     def close(self) -> None:
@@ -107,6 +107,9 @@ class Hooks:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if status == 405:
             headers.append((b"allow", b"POST"))
+        if status == 408:
+            # the rest of its body is nothing anybody would read
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

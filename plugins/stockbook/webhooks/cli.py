@@ -33,7 +33,15 @@ def serve(
     from stockbook.webhooks.serving import serve as run
 
     desk = Desk(Settings.load, SystemClock(), connections.conn_ids_in_environment, connections.from_environment)
-    run(desk, host, port, ready_file, lambda url: typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>"))
+    limits = Settings.load().hooks
+    run(
+        desk,
+        host,
+        port,
+        ready_file,
+        lambda url: typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>"),
+        limits,
+    )
 
 
 @app.command()

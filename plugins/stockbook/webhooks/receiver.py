@@ -15,11 +15,21 @@ from typing import Any, ClassVar, Protocol
 
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import Arrival
-from stockbook.settings import PROJECT
+from stockbook.settings import PROJECT, HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
 from stockbook.webhooks.declared import NAME, Declared
-from stockbook.webhooks.request import Headers, Receive, Refused, Scope, check_head, header, json_object, read_body
+from stockbook.webhooks.request import (
+    PROVEN,
+    Headers,
+    Receive,
+    Refused,
+    Scope,
+    check_head,
+    header,
+    json_object,
+    read_body,
+)
 
 EVENTS = PROJECT / "include" / "sources"
 BODY_LIMIT = 1 << 20
@@ -134,9 +144,10 @@ SENDERS: Mapping[str, Sender] = {
 class Receiver:
     """Takes requests of all sources; knows no database and no clock."""
 
-    def __init__(self, hash_key: bytes, events: Path = EVENTS) -> None:
+    def __init__(self, hash_key: bytes, limits: HookLimits | None = None, events: Path = EVENTS) -> None:
         """``hash_key`` is the key of the personal-data hash. Raises DeclarationError."""
         self._hash_key = hash_key
+        self._limits = limits or HookLimits()
         self._declared = {source: Declared(events / f"{source}_events.yml") for source in SOURCES}
         self._noticed: set[tuple[str, str, str]] = set()
 
@@ -151,10 +162,12 @@ class Receiver:
         sender = SENDERS.get(source)
         if sender is None:
             raise Refused(404)
-        check_head(scope, sender.kinds, sender.kind_required, sender.body_limit)
+        check_head(scope, sender.kinds, sender.kind_required, sender.body_limit, self._limits.header_bytes)
         known = accounts.get((source, account)) or nobody(source)
         sender.knock(known, scope["headers"])
-        heard = sender.hear(known, scope["headers"], await read_body(receive, sender.body_limit))
+        body = await read_body(receive, sender.body_limit, self._limits.body_seconds)
+        heard = sender.hear(known, scope["headers"], body)
+        scope.get("state", {}).get(PROVEN, _nobody_asks)()
         reduced = self._declared[source].reduce(heard.topic, heard.body, self._hash_key)
         for path, kind in reduced.undeclared:
             self._notice(source, path, kind)
@@ -177,6 +190,9 @@ class Receiver:
         if known not in self._noticed and len(self._noticed) < _MOST_NOTICED and NAME.fullmatch(path.replace("[]", "")):
             self._noticed.add(known)
             _log.warning("Webhooks of %s have a field nobody declared: %s (%s); it is not kept.", *known)
+
+
+def _nobody_asks() -> None: ...
 
 
 def _name(value: Any) -> str:

@@ -16,8 +16,8 @@ from stockbook.errors import StockbookError
 DEEPEST = 32
 """Levels of JSON; the deepest documented body has six."""
 
-BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
+PROVEN = "stockbook.proven"
+"""What the server's state of a request may hold: a function to be called once its secret was right."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,11 +45,20 @@ def header(headers: Headers, name: bytes) -> bytes | None:
     return found[0].strip() if len(found) == 1 else None
 
 
-def check_head(scope: Scope, kinds: Iterable[bytes], kind_required: bool, body_limit: int) -> None:
-    """Raise Refused: 405 for another method than POST, 415 for a body we cannot read, 413 for one too long."""
+def check_head(
+    scope: Scope, kinds: Iterable[bytes], kind_required: bool, body_limit: int, header_limit: int = 1 << 16
+) -> None:
+    """
+    Raise Refused before the body is read.
+
+    431 for a head too long, 405 for another method than POST, 415 for a body we cannot read, 413 for one too long.
+    """
+    headers = scope["headers"]
+    # a server that is not ours may take more
+    if sum(len(name) + len(value) + 4 for name, value in headers) > header_limit:
+        raise Refused(431)
     if scope["method"] != "POST":
         raise Refused(405)
-    headers = scope["headers"]
     encoding = header(headers, b"content-encoding")
     if encoding not in (None, b"identity"):
         raise Refused(415)
@@ -65,7 +74,7 @@ def check_head(scope: Scope, kinds: Iterable[bytes], kind_required: bool, body_l
         raise Refused(413)
 
 
-async def read_body(receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
+async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     """
     The raw body, counted while it comes in.
 

@@ -1,6 +1,7 @@
 """The receiver as a server of its own."""
 
 import json
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -12,9 +13,13 @@ from starlette.routing import Mount
 
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError
+from stockbook.settings import HookLimits
 from stockbook.webhooks.app import Desk, create_app
+from stockbook.webhooks.guard import guarded
 
 PREFIX = "/stockbook"
+_PROVEN = 1_500
+_OTHER_FILES = 500
 
 
 class _Server(uvicorn.Server):
@@ -33,7 +38,9 @@ class _Server(uvicorn.Server):
         self._done()
 
 
-def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None]) -> None:
+def serve(
+    desk: Desk, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None], limits: HookLimits
+) -> None:
     """
     Serve until interrupted. ``announce`` gets the base URL once connections are accepted.
 
@@ -54,16 +61,21 @@ def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: C
     app = Starlette(routes=[Mount(PREFIX, create_app(desk))])
     # a redirect counts as a failure with every sender
     app.router.redirect_slashes = False
+    # who waits unproven must not keep out who is proven
+    connections = limits.connections + _PROVEN
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=guarded(limits),
         loop="uvloop",
+        # another protocol would leave the guard behind
+        ws="none",
         lifespan="off",
-        log_level="warning",
+        # a warning a request would let strangers fill the disk
+        log_level="error",
         # paths and addresses of strangers are not for our logs
         access_log=False,
         server_header=False,
-        limit_concurrency=2_000,
+        limit_concurrency=connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=10,
         # TLS ends in front of us, and nothing here depends on who the client is
@@ -72,7 +84,16 @@ def serve(desk: Desk, host: str, port: int, ready_file: Path | None, announce: C
     # two threads share the interpreter, the loop and the inbox's writer: five milliseconds a turn would be most of
     # the time an answer takes
     sys.setswitchinterval(0.001)
+    _allow_files(connections + _OTHER_FILES)
     _Server(config, ready, desk.close).run([listening])
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process open so many files and connections, or as many as the system gives."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import requests
+from urllib3.exceptions import HTTPError
 
+from stockbook.bounded_http import OverLimit, Unsendable, ask
 from stockbook.clock import Clock
-from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, split_conn_id
+from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, extra_of, split_conn_id
 from stockbook.errors import BadAnswer, ConfigError, Unauthorized, Unreachable
+from stockbook.secret_text import address
 from stockbook.settings import Settings
 from stockbook.sources.credentials import Credentials, StaticToken, credentials_of
 
@@ -39,8 +41,7 @@ TOPICS = {"flickrocket": FLICKROCKET_TOPICS, "shopline": SHOPLINE_TOPICS}
 # the oldest body version with everything that is declared of it (dossier of SHOPLINE, 5.1)
 SHOPLINE_VERSION = "v20251201"
 LONGEST_ADDRESS = 255
-_TIMEOUT = (10.0, 60.0)
-_LEAST_REFUSAL, _DENIED = 400, (401, 403)
+_TAKEN, _DENIED = range(200, 300), (401, 403)
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -110,34 +111,39 @@ class Subscriptions:
 
     def _ask(self, method: str, path: str, webhook: dict[str, Any] | None = None) -> Any:
         for renewed in (False, True):
-            headers = {"Authorization": self._credentials.authorization(), "Accept": "application/json"}
-            body = None if webhook is None else {"webhook": webhook}
+            headers = {
+                "Authorization": self._credentials.authorization(),
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+            }
+            body = None if webhook is None else msgspec.json.encode({"webhook": webhook})
             try:
-                answer = requests.request(
-                    method, f"{self._base}{path}", json=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
-                )
-            except requests.RequestException as error:
-                # its text quotes the address and may quote more
+                answer = ask(method, f"{self._base}{path}", headers, body)
+            # its text quotes the address and may quote more
+            except (HTTPError, OverLimit, OSError, Unsendable) as error:
+                what = str(error) if isinstance(error, OverLimit) else type(error).__name__
                 raise Unreachable(
-                    f"The webhooks of connection {self._conn_id} could not be asked for: {type(error).__name__}."
+                    f"The webhooks of connection {self._conn_id} could not be asked for: {what}. Check the host of "
+                    "the connection and the network, then try again."
                 ) from None
-            if answer.status_code not in _DENIED or renewed or not self._credentials.renew():
+            if answer.status not in _DENIED or renewed or not self._credentials.renew():
                 break
-        if answer.status_code in _DENIED:
+        if answer.status in _DENIED:
             raise Unauthorized(
-                f"Connection {self._conn_id}: {method} {path} was refused with {answer.status_code}: the token is "
+                f"Connection {self._conn_id}: {method} {path} was refused with {answer.status}: the token is "
                 "wrong, or its scope lacks webhooks."
             )
-        if answer.status_code >= _LEAST_REFUSAL or not answer.ok:
-            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered {answer.status_code}.")
+        if answer.status not in _TAKEN:
+            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered {answer.status}.")
         try:
-            return answer.json() if answer.content else {}
-        except ValueError:
+            return msgspec.json.decode(answer.body) if answer.body else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered with no JSON.") from None
 
 
 def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
-    token, handle = raw.extra.get("access_token"), raw.extra.get("shop_handle")
+    extra = extra_of(conn_id, raw)
+    token, handle = extra.get("access_token"), extra.get("shop_handle")
     lacking = [name for name, value in (("access_token", token), ("shop_handle", handle or raw.host)) if not value]
     if lacking:
         raise Missing(
@@ -145,7 +151,7 @@ def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
             "(the app's access token and the shop's name before .myshopline.com)."
         )
     host = (raw.host or f"{handle}.myshopline.com").rstrip("/")
-    base = host if "://" in host else f"https://{host}"
+    base = address(f"connection {conn_id}", "host", host if "://" in host else f"https://{host}")
     return StaticToken(f"Bearer {token}"), f"{base}:{raw.port}" if raw.port else base
 
 
@@ -153,9 +159,7 @@ def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
     """Base address, path and names: as documented, or with ``webhooks_api: plugin`` as the vendor's plugin calls it."""
     variant = str(account.extra.get("webhooks_api") or "documented")
     if variant not in ("documented", "plugin"):
-        raise ConfigError(
-            f"Extra webhooks_api of connection {account.conn_id} must be documented or plugin; got {variant!r}."
-        )
+        raise ConfigError(f"Extra webhooks_api of connection {account.conn_id} must be documented or plugin.")
     base = account.base_url or DEFAULT_HOSTS["flickrocket"]
     if variant == "plugin":
         return base, "/api/webhooks", ("scope", "destination", "is_valid")
