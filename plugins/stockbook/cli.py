@@ -190,7 +190,7 @@ def alerts(
         notify.send(notifier, [a_test], now)
         typer.echo(f"{notifier.target} took a message.")
         return
-    with reader(settings.published) as con:
+    with reader(settings.published, settings.limits) as con:
         found = con.execute(
             "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
             "where cleared_as_of is null order by raised_as_of, account, rule, subject"
@@ -225,6 +225,9 @@ def sql(
         typer.Option("--format", help="auto is a table; wider than the terminal, each column on a line of its own."),
     ] = Format.auto,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row: --format json.")] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="In CSV leave texts that a spreadsheet takes for formulas as they are.")
+    ] = False,
 ) -> None:
     """Run queries on the published file, or open a prompt on it; safe during a night too."""
     from stockbook.printing import Printer, terminal_width
@@ -236,12 +239,13 @@ def sql(
         from stockbook import declarations
         from stockbook.prompt import Prompt
 
-        Prompt(settings.published, declarations.load(settings.models_dir), limit, chosen).cmdloop()
+        tables = declarations.load(settings.models_dir)
+        Prompt(settings.published, tables, limit, chosen, settings.limits, as_is).cmdloop()
         return
     # what is piped into the command is a query too
     text = sys.stdin.read() if query in ("", "-") else query
-    with reader(settings.published) as con:
-        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout)).answer(con, text)
+    with reader(settings.published, settings.limits) as con:
+        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout), as_is).answer(con, text)
 
 
 @app.command()

@@ -80,7 +80,7 @@ def open_run(
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
     from stockbook.warehouse.connect import writer
-    from stockbook.warehouse.publish import published_as_of
+    from stockbook.warehouse.publish import last_published
 
     settings = night.settings
     if settings.hash_key is None:
@@ -105,7 +105,7 @@ def open_run(
         notify.parse(settings.alert_notifier)
         notify.parse(settings.report_notifier, notify.OF_REPORT)
         hash_key.remember(settings)
-        before = published_as_of(settings)
+        before = last_published(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
         fresh = all(account.sandbox for account in found) or abs(as_of - now) <= FRESH
@@ -314,8 +314,8 @@ def publish(night: Night, run_id: str) -> Path:
                 [night.clock.utc().replace(tzinfo=None, microsecond=0), run_id],
             )
         published = publish_file(night.settings, run_id)
-        done.notes += beside(night.settings)
-        return published
+        done.notes += published.notes + beside(night.settings)
+        return published.path
 
 
 def tell(night: Night, run_id: str) -> None:

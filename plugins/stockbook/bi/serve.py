@@ -53,11 +53,16 @@ class Superset:
     def environment(self) -> dict[str, str]:
         """What its programs need; ours (paths of another Python) must not reach them."""
         ours = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-        kept = {name: value for name, value in os.environ.items() if name not in ours and "STOCKBOOK" not in name}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ours and ("STOCKBOOK" not in name or name.startswith("STOCKBOOK_READER_"))
+        }
         return kept | {
             "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
             "BI_HOME": str(self.home),
+            "BI_FOLDER": str(FOLDER),
             "BI_SECRET": self.secret,
             "SUPERSET_HOME": str(self.home),
             "FLASK_APP": "superset.app:create_app()",
@@ -77,7 +82,7 @@ class Superset:
         tables = declarations.load(PROJECT / "include" / "sql")
         read = spec.read(FOLDER / "dashboards.yml", tables)
         archive = self.home / "bundle.zip"
-        archive.write_bytes(bundle.archive(bundle.files(read, tables, f"duckdb:///{published}")))
+        archive.write_bytes(bundle.archive(bundle.files(read, tables, address(published))))
         commands.append(["import-dashboards", "--path", str(archive), "--username", USER])
         with (self.home / "superset.log").open("ab") as log:
             ended = subprocess.run(  # noqa: S603  # our own program with our own words
@@ -118,6 +123,11 @@ class Superset:
         raise ConfigError(
             f"Superset does not answer on port {port} (is it taken?); what it said is in {self.home / 'gunicorn.log'}."
         )
+
+
+def address(published: Path) -> str:
+    """The file as SQLAlchemy's address; ``bi/superset/doors.py`` reads back the signs that an address cannot hold."""
+    return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
 def published_file(settings: Settings) -> Path:

@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 
 from stockbook.morning.figures import CHARTS, FIGURES
-from stockbook.settings import Settings
+from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
 NAME = "summary.json"
@@ -107,11 +107,11 @@ class Summary(msgspec.Struct):
     alerts: list[Alert]
 
 
-def make(published: Path) -> Summary:
+def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  # frozen
     """Read the summary of a published file, its charts drawn."""
     from stockbook.morning.draw import svg
 
-    with reader(published) as con:
+    with reader(published, limits) as con:
         run = _one(
             con,
             """
