@@ -7,7 +7,7 @@ The command line: every step of the night on a laptop, without Airflow.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +16,12 @@ import typer
 
 from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
+from stockbook.durable import keep_private
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.printing import Format
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
-from stockbook.settings import Settings
+from stockbook.settings import Settings, is_group_readable
 from stockbook.sla.cli import app as sla_app
 from stockbook.webhooks.cli import app as hooks_app
 
@@ -257,7 +258,7 @@ def doctor(
     from stockbook.alerts import notify
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.models import steps
-    from stockbook.warehouse.publish import published_as_of
+    from stockbook.warehouse.publish import state_of_files
 
     settings = Settings.load()
     problems = 0
@@ -298,8 +299,8 @@ def doctor(
         RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).holder() if settings.home.exists() else None
     )
     say(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
-    as_of = published_as_of(settings)
-    say(True, f"published: as of {as_of}" if as_of else "published: nothing yet")
+    for good, what in state_of_files(settings, is_writing=holder is not None):
+        say(good, what)
     if problems:
         raise typer.Exit(1)
 
@@ -358,9 +359,33 @@ def demo(
 
 
 def main() -> None:
-    """Entry: errors of ours are one sentence on standard error and exit code 1."""
+    """Entry: what goes wrong is one sentence on standard error and exit code 1."""
+    output, closed = sys.stdout, "Whoever read the output closed it before its end."
     try:
-        app()
+        keep_private(is_group_readable())
+        try:
+            app()
+        finally:
+            output.flush()
+    except SystemExit:
+        if sys.stdout is not output:  # a mute stands in its place: typer met a closed pipe
+            _end(closed)
+        raise
     except StockbookError as error:
-        typer.echo(f"stockbook: {error}", err=True)
-        sys.exit(1)
+        _end(str(error))
+    except BrokenPipeError:
+        _end(closed)
+    except OSError as error:
+        what = error.filename or "the output"
+        _end(f"{what} could not be read or written: {error.strerror or error}.")
+    except (RecursionError, MemoryError, OverflowError) as error:
+        _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+
+
+def _end(sentence: str) -> None:
+    with suppress(OSError):
+        typer.echo(f"stockbook: {sentence}", err=True)
+    # what is still to be written cannot be: the interpreter must not try again at its end
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

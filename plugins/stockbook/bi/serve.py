@@ -18,12 +18,14 @@ import requests
 from stockbook import declarations
 from stockbook.bi import bundle, spec
 from stockbook.clock import Clock
-from stockbook.durable import write_atomically
+from stockbook.durable import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import PROJECT, Settings, is_group_readable
 
 FOLDER = PROJECT / "bi" / "superset"
 USER = "admin"
+# of our settings those that Superset's readers keep to
+THEIRS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Superset:
         if not (programs / "superset").exists():
             raise ConfigError(f"Superset was expected in {programs} and is not there: `make bi` installs it.")
         home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o777 & ~umask(is_group_readable()))
         file = home / "secrets.json"
         if not file.exists():
             made = {"password": secrets.token_urlsafe(12), "secret": secrets.token_urlsafe(42)}
@@ -56,7 +59,7 @@ class Superset:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if name not in ours and ("STOCKBOOK" not in name or name.startswith("STOCKBOOK_READER_"))
+            if name not in ours and ("STOCKBOOK" not in name or name in THEIRS)
         }
         return kept | {
             "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
@@ -72,6 +75,7 @@ class Superset:
 
     def prepare(self, published: Path, say: Callable[[str], None]) -> None:
         """Migrate, make the user, import the dashboards over ``published``. Safe to run again."""
+        keep_private(is_group_readable())
         done = self.home / "prepared"
         commands: list[list[str]] = []
         if not done.exists():
@@ -93,6 +97,7 @@ class Superset:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=False,
+                umask=umask(is_group_readable()),
             )
         if ended.returncode:
             raise ConfigError(f"Superset could not be prepared; what it said is in {self.home / 'superset.log'}.")
@@ -110,6 +115,7 @@ class Superset:
                 cwd=self.home,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                umask=umask(is_group_readable()),
             )
 
     def wait_until_up(self, process: "subprocess.Popen[bytes]", port: int, clock: Clock, seconds: float = 120) -> None:

@@ -175,8 +175,8 @@ def read(settings: Settings) -> Summary | None:
     """The summary of the last published night, or None when there is none."""
     try:
         return msgspec.json.decode((settings.published.parent / NAME).read_bytes(), type=Summary)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None  # drawn anew by the next publication
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> tuple[Any, ...]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from stockbook.errors import ConfigError, DiskRefused, RunLocked, StockbookError, WarehouseDamaged
+from stockbook.durable import REFUSALS, refused_by_disk
+from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDamaged
 
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 WAY_BACK = (
     "Move the writer's file and its .wal away and make the books again from the landed pages: "
     "`stockbook load --from-landing <home>/landing`."
@@ -44,9 +44,9 @@ def told(
             return RunLocked(
                 f"Another process has {path} open for writing: only one run at a time may. Wait for it, or stop it."
             )
-        return _damaged(path, first_line(error))
+        return damaged(path, first_line(error))
     found = damage(path) if con is None else damage_in(con)
-    return _damaged(path, found) if found else None
+    return damaged(path, found) if found else None
 
 
 def explained(error: OSError, path: Path, is_opening: bool = False) -> StockbookError:
@@ -55,10 +55,7 @@ def explained(error: OSError, path: Path, is_opening: bool = False) -> Stockbook
         return ConfigError(
             f"STOCKBOOK_HOME must be a folder that can be written; {path.parent} cannot: {error.strerror}."
         )
-    return DiskRefused(
-        f"{error.filename or path} could not be written: {error.strerror}. Nothing was published by this step: make "
-        "room, or make the disk writable, then run it again."
-    )
+    return refused_by_disk(error, path)
 
 
 def opened_elsewhere(path: Path) -> bool:
@@ -98,7 +95,8 @@ def damage_in(con: duckdb.DuckDBPyConnection) -> str | None:
     return None
 
 
-def _damaged(path: Path, what: str) -> WarehouseDamaged:
+def damaged(path: Path, what: str) -> WarehouseDamaged:
+    """The error for a file of which DuckDB said ``what``, with the way back."""
     if path.parent.name == "published" or path.name.endswith(".tmp"):
         back = "`stockbook publish`, or the next night, writes it anew from the writer's file."
     else:

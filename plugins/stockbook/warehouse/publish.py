@@ -9,6 +9,7 @@ faster than copying the database statement by statement (reference/stack.md).
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from stockbook.durable import sync_folder
 from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
 from stockbook.settings import Settings
 from stockbook.warehouse.connect import OPENING, log_of, reader, writer
-from stockbook.warehouse.damage import WAY_BACK, damage_in, explained
+from stockbook.warehouse.damage import WAY_BACK, damage_in, damaged, explained
 
 
 class Published(NamedTuple):
@@ -150,3 +151,34 @@ def last_published(settings: Settings) -> datetime | None:
             "select as_of from meta.run where status = 'published' order by finished_at desc, started_at desc limit 1"
         ).fetchall()
     return found[0][0] if found else None
+
+
+def state_of_files(settings: Settings, is_writing: bool) -> Iterator[tuple[bool, str]]:
+    """Whether each file of the books can be read whole, in words; the writer's is left alone while a run is at it."""
+    try:
+        if is_writing or not settings.warehouse.exists():
+            told = "a run is writing it" if is_writing else "none yet"
+        else:
+            with writer(settings) as con:
+                found = damage_in(con)
+            if found:
+                raise damaged(settings.warehouse, found)
+            told = "every value can be read"
+        yield True, f"writer's file: {told}"
+    except StockbookError as error:
+        yield False, f"writer's file: {error}"
+    try:
+        as_of = published_as_of(settings)
+        if as_of is not None:
+            with reader(settings.published, settings.limits) as con:
+                found = damage_in(con)
+            if found:
+                raise damaged(settings.published, found)
+        yield True, f"published: as of {as_of}" if as_of else "published: nothing yet"
+    except StockbookError as error:
+        yield False, f"published: {error}"
+    if log_of(settings.published).exists():
+        yield (
+            False,
+            f"{log_of(settings.published)}: somebody opened the published file for writing; readers never see it",
+        )
