@@ -10,7 +10,7 @@ import pytest
 from stockbook import declarations
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
-from stockbook.errors import ConfigError, DeclarationError, ModelFailed, PublishFailed, RunLocked
+from stockbook.errors import ConfigError, DeclarationError, ModelFailed, PublishFailed, RunLocked, WarehouseDamaged
 from stockbook.progress import Silent
 from stockbook.settings import PROJECT, Settings
 from stockbook.staging.tables import create_all
@@ -266,7 +266,7 @@ def test_a_file_that_is_no_database_is_named(home: Settings) -> None:
     """A damaged writer's file is an error that names it."""
     home.warehouse.write_bytes(b"no database" * 1000)
 
-    with pytest.raises(ConfigError, match=r"warehouse\.duckdb cannot be opened as a DuckDB database"), writer(home):
+    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb cannot be opened.*--from-landing"), writer(home):
         pytest.fail("a text file was opened as a database")
 
 

@@ -1,10 +1,19 @@
 """Superset as `make bi` serves it: on loopback, over the published file, with nothing fetched from elsewhere."""
 
 import os
+import sys
 
+# the folder of this file, which Superset reads without making it a module's
+sys.path.insert(0, os.environ["BI_FOLDER"])
+
+import doors
+from sqlalchemy.engine import URL
+
+# whoever asks reaches the published file and nothing else of this machine
+doors.use()
 _home = os.environ["BI_HOME"]
 SECRET_KEY = os.environ["BI_SECRET"]
-SQLALCHEMY_DATABASE_URI = f"sqlite:///{_home}/superset.db"
+SQLALCHEMY_DATABASE_URI = URL.create("sqlite", database=f"{_home}/superset.db").render_as_string()
 APP_NAME = "Stockbook"
 # one process on one machine: counters in memory are enough, and say so
 RATELIMIT_STORAGE_URI = "memory://"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from stockbook.durable import write_atomically
+from stockbook.durable import umask, write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT
+from stockbook.settings import PROJECT, is_group_readable
 
 POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
 
@@ -39,7 +39,11 @@ def environment(home: Path) -> dict[str, str]:
 def render(home: Path, port: int = 8080) -> Path:
     """Write ``airflow.cfg`` from the project's template; returns its path."""
     home.mkdir(parents=True, exist_ok=True)
+    without = umask(is_group_readable())
+    home.chmod(0o777 & ~without)
+    _keep_private(home, without)
     values = _secrets(home) | {"project": str(PROJECT), "airflow_home": str(home), "port": str(port)}
+    values |= {"folder_mode": f"0o{0o777 & ~without:o}", "file_mode": f"0o{0o666 & ~without:o}"}
     text = (PROJECT / "airflow.cfg.template").read_text()
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
@@ -47,6 +51,16 @@ def render(home: Path, port: int = 8080) -> Path:
     write_atomically(target, text.encode())
     target.chmod(0o600)
     return target
+
+
+def _keep_private(home: Path, without: int) -> None:
+    """Every program of Airflow reads this file first: what it writes has no wider rights then."""
+    (home / "config").mkdir(exist_ok=True)
+    text = (
+        '"""Written by `stockbook setup`: whom the files of this Airflow are open to."""\n\nimport os\n\n'
+        f"os.umask(0o{without:o})\n__all__: list[str] = []\n"
+    )
+    write_atomically(home / "config" / "airflow_local_settings.py", text.encode())
 
 
 def _secrets(home: Path) -> dict[str, str]:

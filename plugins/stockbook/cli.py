@@ -7,7 +7,7 @@ The command line: every step of the night on a laptop, without Airflow.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +16,12 @@ import typer
 
 from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
+from stockbook.durable import keep_private
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.printing import Format
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
-from stockbook.settings import Settings
+from stockbook.settings import Settings, is_group_readable
 from stockbook.sla.cli import app as sla_app
 from stockbook.webhooks.cli import app as hooks_app
 
@@ -190,7 +191,7 @@ def alerts(
         notify.send(notifier, [a_test], now)
         typer.echo(f"{notifier.target} took a message.")
         return
-    with reader(settings.published) as con:
+    with reader(settings.published, settings.limits) as con:
         found = con.execute(
             "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
             "where cleared_as_of is null order by raised_as_of, account, rule, subject"
@@ -225,6 +226,9 @@ def sql(
         typer.Option("--format", help="auto is a table; wider than the terminal, each column on a line of its own."),
     ] = Format.auto,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row: --format json.")] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="In CSV leave texts that a spreadsheet takes for formulas as they are.")
+    ] = False,
 ) -> None:
     """Run queries on the published file, or open a prompt on it; safe during a night too."""
     from stockbook.printing import Printer, terminal_width
@@ -236,12 +240,13 @@ def sql(
         from stockbook import declarations
         from stockbook.prompt import Prompt
 
-        Prompt(settings.published, declarations.load(settings.models_dir), limit, chosen).cmdloop()
+        tables = declarations.load(settings.models_dir)
+        Prompt(settings.published, tables, limit, chosen, settings.limits, as_is).cmdloop()
         return
     # what is piped into the command is a query too
     text = sys.stdin.read() if query in ("", "-") else query
-    with reader(settings.published) as con:
-        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout)).answer(con, text)
+    with reader(settings.published, settings.limits) as con:
+        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout), as_is).answer(con, text)
 
 
 @app.command()
@@ -253,7 +258,7 @@ def doctor(
     from stockbook.alerts import notify
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.models import steps
-    from stockbook.warehouse.publish import published_as_of
+    from stockbook.warehouse.publish import state_of_files
 
     settings = Settings.load()
     problems = 0
@@ -294,8 +299,8 @@ def doctor(
         RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).holder() if settings.home.exists() else None
     )
     say(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
-    as_of = published_as_of(settings)
-    say(True, f"published: as of {as_of}" if as_of else "published: nothing yet")
+    for good, what in state_of_files(settings, is_writing=holder is not None):
+        say(good, what)
     if problems:
         raise typer.Exit(1)
 
@@ -354,9 +359,33 @@ def demo(
 
 
 def main() -> None:
-    """Entry: errors of ours are one sentence on standard error and exit code 1."""
+    """Entry: what goes wrong is one sentence on standard error and exit code 1."""
+    output, closed = sys.stdout, "Whoever read the output closed it before its end."
     try:
-        app()
+        keep_private(is_group_readable())
+        try:
+            app()
+        finally:
+            output.flush()
+    except SystemExit:
+        if sys.stdout is not output:  # a mute stands in its place: typer met a closed pipe
+            _end(closed)
+        raise
     except StockbookError as error:
-        typer.echo(f"stockbook: {error}", err=True)
-        sys.exit(1)
+        _end(str(error))
+    except BrokenPipeError:
+        _end(closed)
+    except OSError as error:
+        what = error.filename or "the output"
+        _end(f"{what} could not be read or written: {error.strerror or error}.")
+    except (RecursionError, MemoryError, OverflowError) as error:
+        _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+
+
+def _end(sentence: str) -> None:
+    with suppress(OSError):
+        typer.echo(f"stockbook: {sentence}", err=True)
+    # what is still to be written cannot be: the interpreter must not try again at its end
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

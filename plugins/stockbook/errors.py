@@ -53,6 +53,14 @@ class StagingRefused(StockbookError):
     """Staging refused a load: too many rows broke their declaration, or a ledger contradicts itself."""
 
 
+class WarehouseDamaged(StockbookError):
+    """A DuckDB file is not what was written to it. The message says how to get it back."""
+
+
+class DiskRefused(StockbookError):
+    """The disk did not take what was written: full, over a quota, read-only or broken."""
+
+
 class ModelFailed(StockbookError):
     """A model could not be built."""
 

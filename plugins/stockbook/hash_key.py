@@ -6,11 +6,14 @@ of landed listings carry the same one.
 """
 
 import hmac
+import re
 from pathlib import Path
 
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
+
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
 
 
 def fingerprint(key: bytes) -> str:
@@ -58,11 +61,16 @@ def _refuse_other(settings: Settings, mine: str) -> bool:
     """Whether this key is remembered; raises ConfigError when another is."""
     file = _file(settings)
     try:
-        kept = file.read_text().strip()
+        kept = file.read_bytes().strip().decode("ascii", "replace")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise ConfigError(f"{file} must be readable: it tells which key is the books'. {error.strerror}.") from error
+    if not _FINGERPRINT.fullmatch(kept):
+        raise ConfigError(
+            f"{file} is damaged: it must tell in 16 hexadecimal digits which key is the books'. Bring it back from a "
+            "backup, or remove it when STOCKBOOK_HASH_KEY is surely the books' key: the next night writes it anew."
+        )
     if kept != mine:
         raise ConfigError(
             f"STOCKBOOK_HASH_KEY is not the key the books in {settings.home} were begun with: it would make other "

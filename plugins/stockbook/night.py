@@ -12,12 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from stockbook import __version__, connections, declarations, hash_key
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
+from stockbook.durable import keep_private, keep_reserve, narrow
 from stockbook.errors import ConfigError, InboxUnavailable, LandingDamaged, StagingRefused, StockbookError
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
@@ -50,6 +49,7 @@ class Night:
     lock: RunLock = field(init=False)
 
     def __post_init__(self) -> None:
+        keep_private(self.settings.group_readable)
         lock = RunLock(self.settings.lock, self.clock, self.settings.lock_lease_seconds)
         object.__setattr__(self, "lock", lock)
 
@@ -80,7 +80,7 @@ def open_run(
     from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
     from stockbook.warehouse.connect import writer
-    from stockbook.warehouse.publish import published_as_of
+    from stockbook.warehouse.publish import last_published
 
     settings = night.settings
     if settings.hash_key is None:
@@ -99,13 +99,15 @@ def open_run(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         runs.folder(settings, run_id).mkdir(parents=True, exist_ok=True)
+        narrow(settings.home, settings.group_readable)
+        keep_reserve(report.reserve(settings))
         # a wrong policy, rule or notifier is red now, not after hours of reading
         read_policies(settings.policy_dir)
         rules.read(settings.policy_dir)
         notify.parse(settings.alert_notifier)
         notify.parse(settings.report_notifier, notify.OF_REPORT)
         hash_key.remember(settings)
-        before = published_as_of(settings)
+        before = last_published(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
         fresh = all(account.sandbox for account in found) or abs(as_of - now) <= FRESH
@@ -205,9 +207,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
     with night.at(run, "extract", conn_id) as done:
         if not run.observes:
             return
-        plan = msgspec.json.decode(
-            (runs.folder(night.settings, run_id) / f"plan-{conn_id}.json").read_bytes(), type=AccountPlan
-        )
+        plan = runs.read_sealed(runs.folder(night.settings, run_id) / f"plan-{conn_id}.json", AccountPlan)
         account, settings = _account(night, conn_id), night.settings
         manifests = read_account(
             account,
@@ -325,8 +325,8 @@ def publish(night: Night, run_id: str) -> Path:
                 [night.clock.utc().replace(tzinfo=None, microsecond=0), run_id],
             )
         published = publish_file(night.settings, run_id)
-        done.notes += beside(night.settings)
-        return published
+        done.notes += published.notes + beside(night.settings)
+        return published.path
 
 
 def tell(night: Night, run_id: str) -> None:
@@ -361,26 +361,43 @@ def finish(night: Night, run_id: str) -> Report:
     """
     Tell of new alerts or of a red night, write the run report, remember a red run, drop old landings, let the lock go.
 
-    Safe to call again.
+    The report is written whatever fails, and where the disk takes nothing it is said. Safe to call again.
     """
-    from stockbook.warehouse.connect import writer
-
     run = runs.read(night.settings, run_id)
     folder = runs.folder(night.settings, run_id)
     holder = night.lock.holder()
-    if holder is not None and holder.run_id == run_id:
-        tell(night, run_id)
+    is_ours = holder is not None and holder.run_id == run_id
+    untold: StockbookError | None = None
+    try:
+        if is_ours:
+            tell(night, run_id)
+    except StockbookError as error:
+        untold = error
     made = report.make(folder, run, night.clock.utc())
-    report.write(folder, made)
-    if made.status == "failed" and holder is not None and holder.run_id == run_id:
-        with night.lock.step(run_id, "finish"), writer(night.settings) as con:
-            con.execute(
-                "update meta.run set status = 'failed', finished_at = ?, failed_step = ?, reason = ? where run_id = ?",
-                [made.finished_at.replace(tzinfo=None, microsecond=0), made.failed_step, made.reason, run_id],
-            )
-    nights.drop_old(night.settings, night.clock.utc() - timedelta(days=night.settings.landing_days), keep=run.night)
+    try:
+        report.write(folder, made)
+    except OSError as error:
+        night.progress.note(f"The report could not be written ({error.strerror}). It says:\n{report.text(made)}")
+    try:
+        if made.status == "failed" and is_ours:
+            _remember_red(night, run_id, made)
+        nights.drop_old(night.settings, night.clock.utc() - timedelta(days=night.settings.landing_days), keep=run.night)
+    except (StockbookError, OSError) as error:
+        night.progress.note(f"warning: the end of the run could not be noted everywhere: {error}")
     night.lock.release(run_id)
+    if untold is not None:
+        raise untold
     return made
+
+
+def _remember_red(night: Night, run_id: str, made: Report) -> None:
+    from stockbook.warehouse.connect import writer
+
+    with night.lock.step(run_id, "finish"), writer(night.settings) as con:
+        con.execute(
+            "update meta.run set status = 'failed', finished_at = ?, failed_step = ?, reason = ? where run_id = ?",
+            [made.finished_at.replace(tzinfo=None, microsecond=0), made.failed_step, made.reason, run_id],
+        )
 
 
 def settle(night: Night, run_id: str) -> None:
@@ -402,7 +419,7 @@ def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[
     except Exception:
         try:
             finish(night, run.run_id)
-        except StockbookError as another:
+        except (StockbookError, OSError) as another:
             night.progress.note(f"The report of this run could not be completed: {another}")
         raise
     return finish(night, run.run_id)

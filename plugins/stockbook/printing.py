@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import shutil
 import textwrap
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     import duckdb
 
 LAYERS = ("staging", "marts", "reports", "meta")
+# what spreadsheets compute begins so, in the wide forms of East Asian letters too
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NO_TEXT = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|BIGNUM|BOOLEAN|DATE|TIME.*|INTERVAL|UUID)(\(.*\))?"
+)
 # DuckDB's own table never shows more of an answer
 TABLE_ROWS = 10_000
 ROWS = 100
@@ -59,13 +65,15 @@ class Printer:
 
     ``width`` is the columns of the terminal, None where there is none. ``rows`` are written at most, 0 is all;
     None is 100 for people (table, expanded) and all for programs (csv, json). ``auto`` is a table, and where one is
-    wider than the terminal every column on a line of its own.
+    wider than the terminal every column on a line of its own. In CSV a text that a spreadsheet would take for a formula
+    stands behind an apostrophe, unless ``as_is``.
     """
 
     out: IO[str]
     format: Format = Format.auto
     rows: int | None = None
     width: int | None = None
+    as_is: bool = False
 
     def answer(self, con: "duckdb.DuckDBPyConnection", text: str) -> None:
         """
@@ -78,9 +86,11 @@ class Printer:
         import duckdb
 
         from stockbook.warehouse.connect import query_error
+        from stockbook.warehouse.damage import OF_FILE
+        from stockbook.warehouse.questions import readable
 
         try:
-            statements = con.extract_statements(text)
+            statements = readable(con, text)
         except duckdb.Error as error:
             raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
         for number, statement in enumerate(statements, 1):
@@ -91,6 +101,8 @@ class Printer:
                     if number > 1 and self.format != Format.json:
                         self.out.write("\n")
                     self._write(found)
+            except OF_FILE:
+                raise
             except duckdb.Error as error:
                 which = "The query" if len(statements) == 1 else f"Statement {number} of {len(statements)}"
                 raise ConfigError(f"{which} cannot be answered: {query_error(error)}") from error
@@ -101,8 +113,8 @@ class Printer:
         elif self.format == Format.json:
             distinct = found.project("*")  # of two columns of one name the second is renamed
             for row in _rows(distinct, self.rows or 0)[0]:
-                named = dict(zip(distinct.columns, row, strict=True))
-                self.out.write(json.dumps(named, default=str, ensure_ascii=False) + "\n")
+                named = {name: _as_json(value) for name, value in zip(distinct.columns, row, strict=True)}
+                self.out.write(json.dumps(named, ensure_ascii=False, allow_nan=False) + "\n")
         elif self.format == Format.expanded or not self._table(found):
             self._expanded(found)
 
@@ -144,11 +156,29 @@ class Printer:
     def _csv(self, found: "duckdb.DuckDBPyRelation") -> None:
         rows = _rows(_as_text(found), self.rows or 0)[0]
         written = csv.writer(self.out, lineterminator="\n")
-        written.writerow(found.columns)
-        written.writerows(rows)
+        texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in found.types]
+        written.writerow([name if self.as_is else _no_formula(name) for name in found.columns])
+        for row in rows:
+            written.writerow([_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)])
 
     def _people(self) -> int:
         return ROWS if self.rows is None else self.rows
+
+
+def _no_formula(value: object) -> object:
+    """A text no spreadsheet computes: an apostrophe stands before what begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+
+def _as_json(value: object) -> object:
+    """A value as JSON has it: NaN and the infinities, which it has not, are null; what it cannot say is text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def terminal_width(out: IO[str]) -> int | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from stockbook.declarations import Table
-from stockbook.errors import ConfigError
+from stockbook.errors import StockbookError
 from stockbook.printing import LAYERS, Format, Printer, terminal_width
+from stockbook.settings import Limits
 from stockbook.warehouse.connect import reader
 
 WORDS = {"help": ".help", "show tables": ".tables", "quit": ".quit", "exit": ".quit"}
@@ -30,10 +31,17 @@ class Prompt(cmd.Cmd):
     }
 
     def __init__(
-        self, published: Path, tables: dict[str, Table], rows: int | None = None, format_: Format = Format.auto
+        self,
+        published: Path,
+        tables: dict[str, Table],
+        rows: int | None = None,
+        format_: Format = Format.auto,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        as_is: bool = False,
     ) -> None:
         """Over ``published``; answers are written as ``Printer`` does."""
         super().__init__()
+        self.limits, self.as_is = limits, as_is
         self.published, self.rows, self.format = published, rows, format_
         self.tables = {name: table for name, table in tables.items() if table.layer in LAYERS}
         self.query = ""
@@ -61,11 +69,11 @@ class Prompt(cmd.Cmd):
         return words == "EOF"
 
     def _ask(self, query: str) -> None:
-        printer = Printer(self.stdout, self.format, self.rows, terminal_width(self.stdout))
+        printer = Printer(self.stdout, self.format, self.rows, terminal_width(self.stdout), self.as_is)
         try:
-            with reader(self.published) as con:
+            with reader(self.published, self.limits) as con:
                 printer.answer(con, query)
-        except ConfigError as error:
+        except StockbookError as error:
             self.say(str(error))
 
     def _command(self, words: str) -> None:

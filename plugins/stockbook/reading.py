@@ -31,6 +31,8 @@ def read(
     is ``<NA>``, never NaN. The file is opened read-only for this one query and closed again: it may be
     called during a night, and a night never waits for it. The next call sees what was published since.
 
+    Nothing but the file can be reached, and a query over STOCKBOOK_READER_SECONDS is interrupted.
+
     Raises ConfigError when nothing is published, or naming the tables there are when ``name`` is none.
     """
     import os
@@ -40,23 +42,35 @@ def read(
 
     from stockbook.settings import Settings
     from stockbook.warehouse.connect import query_error, reader
+    from stockbook.warehouse.damage import OF_FILE
+    from stockbook.warehouse.questions import readable
 
     environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
-    file = Settings.load(environ).published
+    settings = Settings.load(environ)
+    file = settings.published
     if not file.exists():
         raise ConfigError(f"Nothing is published in {file.parent} yet: expected {file.name} of a night.")
-    with reader(file) as con:
+    with reader(file, settings.limits) as con:
         source = _source(con, name, parameters)
-        wanted = ", ".join(f'"{column}"' for column in columns) or "*"
+        wanted = ", ".join(_name(column) for column in columns) or "*"
         query = f"select {wanted} from {source}"
         query += f" where {where}" if where else ""
         query += f" order by {order_by}" if order_by else ""
         try:
-            found = con.execute(query, [*parameters.values(), *given]).to_arrow_table()
+            (question,) = readable(con, query)
+            found = con.execute(question, [*parameters.values(), *given]).to_arrow_table()
+        except ValueError as error:
+            raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
+        except OF_FILE:
+            raise
         except duckdb.Error as error:
             raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
     frame: pd.DataFrame = found.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
@@ -73,7 +87,7 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
             raise ConfigError(
                 f"{name} takes the parameters {', '.join(macros[name])}; got {', '.join(parameters) or 'none'}."
             )
-        return f'"{schema}"."{table}"({", ".join(f"{parameter} := ?" for parameter in parameters)})'
+        return f"{_name(schema)}.{_name(table)}({', '.join(f'{parameter} := ?' for parameter in parameters)})"
     known = {
         f"{schema_name}.{table_name}"
         for schema_name, table_name in con.execute(
@@ -89,4 +103,4 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
         )
     if parameters:
         raise ConfigError(f"{name} is a table and takes no parameters; got {', '.join(parameters)}.")
-    return f'"{schema}"."{table}"'
+    return f"{_name(schema)}.{_name(table)}"

@@ -7,6 +7,7 @@ at the entry of a command or task.
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,34 @@ from stockbook.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[2]
 INBOX_FILE = "inbox.db"
+_SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?)?B", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    What one reader of the published file may take: memory, seconds (0 is no limit), threads, and disk for what memory
+    cannot hold.
+
+    ``spill`` is the folder for that, the system's own for temporary files when None.
+    """
+
+    memory: str = "1GB"
+    seconds: float = 300
+    disk: str = "4GB"
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    spill: Path | None = None
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], spill: Path | None = None) -> "Limits":
+        """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
+        return cls(
+            memory=_size(environ, "STOCKBOOK_READER_MEMORY", cls.memory),
+            seconds=_number(environ, "STOCKBOOK_READER_SECONDS", cls.seconds, least=0),
+            disk=_size(environ, "STOCKBOOK_READER_DISK", cls.disk),
+            threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            spill=spill,
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,8 @@ class Settings:
     answer_megabytes: float = 256
     answer_seconds: float = 300
     hooks: HookLimits = field(default_factory=HookLimits)
+    limits: Limits = field(default_factory=Limits)
+    group_readable: bool = False
 
     @property
     def state(self) -> Path:
@@ -134,8 +165,9 @@ class Settings:
         key = _bytes(environ, "STOCKBOOK_HASH_KEY")
         if key and (size := len(environ["STOCKBOOK_HASH_KEY"])) < 16:
             raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {size}.")
+        home = Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute()
         return cls(
-            home=Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute(),
+            home=home,
             policy_dir=Path(environ.get("STOCKBOOK_POLICY_DIR") or PROJECT / "include" / "policy").absolute(),
             models_dir=Path(environ.get("STOCKBOOK_MODELS_DIR") or PROJECT / "include" / "sql").absolute(),
             zone=zone,
@@ -158,6 +190,8 @@ class Settings:
             answer_megabytes=_number(environ, "STOCKBOOK_ANSWER_MEGABYTES", 256, least=1),
             answer_seconds=_number(environ, "STOCKBOOK_ANSWER_SECONDS", 300, least=1),
             hooks=HookLimits.load(environ),
+            limits=Limits.load(environ, home / "tmp" / "readers"),
+            group_readable=is_group_readable(environ),
         )
 
 
@@ -166,6 +200,14 @@ def _bytes(environ: Mapping[str, str], name: str) -> bytes:
     with suppress(UnicodeEncodeError):
         return (environ.get(name) or "").encode(errors="surrogateescape")
     raise ConfigError(f"{name} must be text; it holds half a character.")
+
+
+def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the group may read what is written. Raises ConfigError for anything but yes or no."""
+    text = environ.get("STOCKBOOK_GROUP_READABLE") or "no"
+    if text not in ("yes", "no"):
+        raise ConfigError(f"STOCKBOOK_GROUP_READABLE must be yes or no; got {text!r}.")
+    return text == "yes"
 
 
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
@@ -185,6 +227,13 @@ def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
         text = written.get("core", "fernet_key", fallback="")
     # what is no ASCII is no key, and is refused where the keys are used
     return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
+
+
+def _size(environ: Mapping[str, str], name: str, default: str) -> str:
+    text = environ.get(name) or default
+    if not _SIZE.fullmatch(text):
+        raise ConfigError(f"{name} must be a size such as 512MB or 2GB; got {text!r}.")
+    return text
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:

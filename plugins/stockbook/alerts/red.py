@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import duckdb
-
 from stockbook.alerts import notify
 from stockbook.alerts.notify import Alert
 from stockbook.durable import write_atomically
@@ -31,7 +29,7 @@ def send(settings: Settings, folder: Path, report: Report) -> list[str]:
     try:
         try:
             known = published_as_of(settings)
-        except duckdb.Error:
+        except StockbookError:
             # a published file that cannot be read must not keep the reason from being told
             known = None
         kept = f"Readers keep the books as of {known:%Y-%m-%d %H:%M}." if known else "There are no books to be read."

@@ -79,10 +79,23 @@ def _database(uri: str) -> dict[str, Any]:
         "allow_cvas": False,
         "allow_dml": False,
         "allow_csv_upload": False,
-        # read-only, and never more than a share of the machine the night runs on
+        # `make bi` opens the file as bi/superset/doors.py says, whatever stands here; another Superset that reads this
+        # opens it read-only, with nothing else in reach
         "extra": {
             "allows_virtual_table_explore": True,
-            "engine_params": {"connect_args": {"read_only": True, "config": {"memory_limit": "1GB", "threads": 2}}},
+            "engine_params": {
+                "connect_args": {
+                    "read_only": True,
+                    "config": {
+                        "memory_limit": "1GB",
+                        "threads": 2,
+                        "enable_external_access": False,
+                        "autoload_known_extensions": False,
+                        "autoinstall_known_extensions": False,
+                        "lock_configuration": True,
+                    },
+                }
+            },
             "metadata_params": {},
             "schemas_allowed_for_file_upload": [],
         },

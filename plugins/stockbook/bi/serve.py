@@ -19,12 +19,14 @@ from stockbook import declarations
 from stockbook.bi import bundle, spec
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
-from stockbook.durable import write_atomically
+from stockbook.durable import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import PROJECT, Settings, is_group_readable
 
 FOLDER = PROJECT / "bi" / "superset"
 USER = "admin"
+# of our settings those that Superset's readers keep to
+THEIRS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Superset:
         if not (programs / "superset").exists():
             raise ConfigError(f"Superset was expected in {programs} and is not there: `make bi` installs it.")
         home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o777 & ~umask(is_group_readable()))
         file = home / "secrets.json"
         if not file.exists():
             made = {"password": secrets.token_urlsafe(12), "secret": secrets.token_urlsafe(42)}
@@ -54,11 +57,16 @@ class Superset:
     def environment(self) -> dict[str, str]:
         """What its programs need; ours (paths of another Python) must not reach them."""
         ours = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-        kept = {name: value for name, value in os.environ.items() if name not in ours and "STOCKBOOK" not in name}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ours and ("STOCKBOOK" not in name or name in THEIRS)
+        }
         return kept | {
             "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
             "BI_HOME": str(self.home),
+            "BI_FOLDER": str(FOLDER),
             "BI_SECRET": self.secret,
             "SUPERSET_HOME": str(self.home),
             "FLASK_APP": "superset.app:create_app()",
@@ -68,6 +76,7 @@ class Superset:
 
     def prepare(self, published: Path, say: Callable[[str], None]) -> None:
         """Migrate, make the user, import the dashboards over ``published``. Safe to run again."""
+        keep_private(is_group_readable())
         done = self.home / "prepared"
         commands: list[list[str]] = []
         if not done.exists():
@@ -78,7 +87,7 @@ class Superset:
         tables = declarations.load(PROJECT / "include" / "sql")
         read = spec.read(FOLDER / "dashboards.yml", tables)
         archive = self.home / "bundle.zip"
-        archive.write_bytes(bundle.archive(bundle.files(read, tables, f"duckdb:///{published}")))
+        archive.write_bytes(bundle.archive(bundle.files(read, tables, address(published))))
         commands.append(["import-dashboards", "--path", str(archive), "--username", USER])
         with (self.home / "superset.log").open("ab") as log:
             ended = subprocess.run(  # noqa: S603  # our own program with our own words
@@ -89,6 +98,7 @@ class Superset:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=False,
+                umask=umask(is_group_readable()),
             )
         if ended.returncode:
             raise ConfigError(f"Superset could not be prepared; what it said is in {self.home / 'superset.log'}.")
@@ -106,6 +116,7 @@ class Superset:
                 cwd=self.home,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                umask=umask(is_group_readable()),
             )
 
     def wait_until_up(self, process: "subprocess.Popen[bytes]", port: int, clock: Clock, seconds: float = 120) -> None:
@@ -119,6 +130,11 @@ class Superset:
         raise ConfigError(
             f"Superset does not answer on port {port} (is it taken?); what it said is in {self.home / 'gunicorn.log'}."
         )
+
+
+def address(published: Path) -> str:
+    """The file as SQLAlchemy's address; ``bi/superset/doors.py`` reads back the signs that an address cannot hold."""
+    return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
 def published_file(settings: Settings) -> Path:

@@ -68,7 +68,9 @@ def _upgrade(engine: Engine) -> None:
 def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         # a kernel lock and not the database's: changing to WAL mode does not wait for others, it fails
-        with Path(f"{engine.url.database}.lock").open("ab") as file:
+        lock = Path(f"{engine.url.database}.lock")
+        lock.touch(mode=0o600)
+        with lock.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return

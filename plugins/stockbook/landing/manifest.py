@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from stockbook.durable import write_atomically
+from stockbook.durable import is_whole, sealed, write_atomically
 from stockbook.errors import LandingDamaged
 
 MANIFEST = "manifest.json"
@@ -100,14 +100,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """The last file of a listing; from here on it is complete."""
-    write_atomically(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    write_atomically(folder / MANIFEST, sealed(msgspec.json.format(msgspec.json.encode(manifest), indent=1)))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a listing's folder, None when there is none. Raises LandingDamaged when it cannot be read."""
     file = folder / MANIFEST
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Manifest)
+        content = file.read_bytes()
+        manifest = msgspec.json.decode(content, type=Manifest)
     except FileNotFoundError:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
@@ -115,6 +116,12 @@ def read_manifest(folder: Path) -> Manifest | None:
             f"The manifest {_place(file)} cannot be read: expected the JSON this program wrote. "
             "Remove the listing's folder and run the night again."
         ) from None
+    if not is_whole(content):
+        raise LandingDamaged(
+            f"The manifest {_place(file)} was altered: it does not have its own checksum. "
+            "Remove the listing's folder and run the night again."
+        )
+    return manifest
 
 
 def _place(file: Path) -> str:

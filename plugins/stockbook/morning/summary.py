@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 
 from stockbook.morning.figures import CHARTS, FIGURES
-from stockbook.settings import Settings
+from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
 NAME = "summary.json"
@@ -108,11 +108,11 @@ class Summary(msgspec.Struct):
     alerts: list[Alert]
 
 
-def make(published: Path) -> Summary:
+def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  # frozen
     """Read the summary of a published file, its charts drawn."""
     from stockbook.morning.draw import svg
 
-    with reader(published) as con:
+    with reader(published, limits) as con:
         run = _one(
             con,
             """
@@ -181,8 +181,8 @@ def read(settings: Settings) -> Summary | None:
     """The summary of the last published night, or None when there is none."""
     try:
         return msgspec.json.decode((settings.published.parent / NAME).read_bytes(), type=Summary)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None  # drawn anew by the next publication
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> tuple[Any, ...]:

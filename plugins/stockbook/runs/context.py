@@ -5,16 +5,15 @@ Steps may run in different processes: the context is a small JSON file under ``r
 written once when the run is opened.
 """
 
-import json
 import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from stockbook.durable import write_atomically
+from stockbook.durable import is_whole, sealed, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 
@@ -110,15 +109,31 @@ def save(settings: Settings, run: RunContext) -> None:
     """Keep the context for the run's other steps."""
     home = folder(settings, run.run_id)
     home.mkdir(parents=True, exist_ok=True)
-    write_atomically(home / "run.json", msgspec.json.format(msgspec.json.encode(run)))
+    write_atomically(home / "run.json", sealed(msgspec.json.format(msgspec.json.encode(run))))
 
 
 def read(settings: Settings, run_id: str) -> RunContext:
     """The context of an opened run. Raises ConfigError when there is none."""
     file = folder(settings, run_id) / "run.json"
+    if not file.exists():
+        raise ConfigError(f"Run {run_id!r} was never opened in this home: expected {file}.")
+    return read_sealed(file, RunContext)
+
+
+Kept = TypeVar("Kept")
+
+
+def read_sealed(file: Path, kind: type[Kept]) -> Kept:
+    """What one step of a run left for the next. Raises ConfigError when it is not what was written."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=RunContext)
-    except FileNotFoundError:
-        raise ConfigError(f"Run {run_id!r} was never opened in this home: expected {file}.") from None
-    except (msgspec.DecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{file} is not the context of a run: {error}.") from error
+        content = file.read_bytes()
+        found = msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(_altered(file, f"it cannot be read ({type(error).__name__})")) from error
+    if not is_whole(content):
+        raise ConfigError(_altered(file, "it does not have its own checksum"))
+    return found
+
+
+def _altered(file: Path, how: str) -> str:
+    return f"{file} is not as this run wrote it, {how}: start the night again, under a new name."

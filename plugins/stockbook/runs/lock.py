@@ -11,7 +11,7 @@ go on before another may take over.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -19,8 +19,8 @@ import msgspec
 import psutil
 
 from stockbook.clock import Clock
-from stockbook.durable import write_atomically
-from stockbook.errors import ConfigError, RunLocked
+from stockbook.durable import RESERVE, refused_by_disk, write_atomically
+from stockbook.errors import ConfigError, DiskRefused, RunLocked
 
 # the step of a drain: a short one, which a night waits for
 DRAIN = "drain"
@@ -94,13 +94,17 @@ class RunLock:
             try:
                 yield
             finally:
-                self._write(msgspec.structs.replace(holder, renewed_at=self._clock.utc(), step=None))
+                # on a disk that takes nothing the step's own error is what is said; a lock that names a step
+                # which is not at work is taken over at once
+                with suppress(DiskRefused):
+                    self._write(msgspec.structs.replace(holder, renewed_at=self._clock.utc(), step=None))
 
     def release(self, run_id: str) -> None:
         """Let go, if ``run_id`` is the holder."""
         holder = self.holder()
         if holder is not None and holder.run_id == run_id:
-            self._holder.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that takes nothing: the lock of a process that ended is taken over
+                self._holder.unlink(missing_ok=True)
 
     def holder(self) -> Holder | None:
         """Who holds the lock, or None."""
@@ -108,7 +112,7 @@ class RunLock:
             return msgspec.json.decode(self._holder.read_bytes(), type=Holder)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None  # written atomically, so only a person can have damaged it; the kernel lock still protects
 
     def _left(self, holder: Holder) -> float:
@@ -119,13 +123,16 @@ class RunLock:
         return self._lease - (self._clock.utc() - holder.renewed_at).total_seconds()
 
     def _write(self, holder: Holder) -> None:
-        write_atomically(self._holder, msgspec.json.encode(holder))
+        try:
+            write_atomically(self._holder, msgspec.json.encode(holder), self._path.with_name(RESERVE))
+        except OSError as error:
+            raise refused_by_disk(error) from error
 
     @contextmanager
     def _kernel(self, mode: int) -> Iterator[bool]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
         except OSError as error:
             raise ConfigError(
                 f"STOCKBOOK_HOME must be a folder that can be written; {self._path.parent} cannot: {error.strerror}."

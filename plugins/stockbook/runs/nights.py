@@ -16,7 +16,7 @@ from stockbook.clock import Clock
 from stockbook.durable import write_atomically
 from stockbook.errors import LandingDamaged
 from stockbook.landing.manifest import Manifest
-from stockbook.runs.context import Parameters, RunContext
+from stockbook.runs.context import Parameters, RunContext, read_sealed
 from stockbook.runs.context import folder as folder_of
 from stockbook.settings import Settings
 
@@ -74,9 +74,7 @@ def landed_folders(settings: Settings, run: RunContext) -> list[Path]:
         file = folder_of(settings, run.run_id) / f"landed-{conn_id}.json"
         if not file.exists():
             raise LandingDamaged(f"Connection {conn_id} has not been read in run {run.run_id}: extract it first.")
-        folders += [
-            settings.landing / run.night / name for name in msgspec.json.decode(file.read_bytes(), type=list[str])
-        ]
+        folders += [settings.landing / run.night / name for name in read_sealed(file, list[str])]
     return folders
 
 

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from stockbook.connections import Account
-from stockbook.durable import write_atomically
+from stockbook.durable import sealed, write_atomically
 from stockbook.runs.context import RunContext, folder
 from stockbook.settings import Settings
 from stockbook.sla.statuses import read as read_statuses
@@ -30,7 +30,7 @@ def write_plans(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunCont
     for account in accounts:
         made = plan(con, settings, run, account, final)
         file = folder(settings, run.run_id) / f"plan-{account.conn_id}.json"
-        write_atomically(file, msgspec.json.format(msgspec.json.encode(made)))
+        write_atomically(file, sealed(msgspec.json.format(msgspec.json.encode(made))))
 
 
 def plan(

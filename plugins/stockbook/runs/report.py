@@ -11,9 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from stockbook.durable import write_atomically
+from stockbook.durable import RESERVE, write_atomically
+from stockbook.errors import ConfigError
 from stockbook.runs.context import RunContext
 from stockbook.runs.steps import ListingDone, StepDone, read_all
+from stockbook.settings import Settings
 
 
 class Report(msgspec.Struct):
@@ -50,10 +52,16 @@ def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
     )
 
 
+def reserve(settings: Settings) -> Path:
+    """Room on the disk that the records and the report of a run may take when there is no other."""
+    return settings.home / RESERVE
+
+
 def write(folder: Path, report: Report) -> None:
-    """Keep the report in the run's folder."""
-    write_atomically(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)))
-    write_atomically(folder / "report.txt", (text(report) + "\n").encode())
+    """Keep the report in the run's folder, on a full disk too."""
+    room = folder.parent.parent / RESERVE
+    write_atomically(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)), room)
+    write_atomically(folder / "report.txt", (text(report) + "\n").encode(), room)
 
 
 def read(folder: Path) -> Report | None:
@@ -62,6 +70,10 @@ def read(folder: Path) -> Report | None:
         return msgspec.json.decode((folder / "report.json").read_bytes(), type=Report)
     except FileNotFoundError:
         return None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ConfigError(
+            f"{folder / 'report.json'} is not as it was written: {folder / 'report.txt'} says the same for people."
+        ) from None
 
 
 def text(report: Report) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from stockbook.checks.run import Outcome
 from stockbook.clock import Clock
-from stockbook.durable import write_atomically
+from stockbook.durable import REFUSALS, RESERVE, is_whole, refused_by_disk, sealed, write_atomically
 from stockbook.errors import StockbookError
 from stockbook.landing.manifest import Manifest
 
@@ -83,25 +83,49 @@ def recorded(folder: Path, name: str, clock: Clock, of: str | None = None) -> It
     try:
         yield done
         done.status = "done"
-    except BaseException as error:
+    except BaseException as raised:
+        error: BaseException = raised
+        if isinstance(raised, OSError) and raised.errno in REFUSALS:
+            error = refused_by_disk(raised)
         done.status = "failed"
         done.error_kind = type(error).__name__
         # messages of our own errors are written to be read; others may quote anything and stay in the task's log
         done.error = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        if error is not raised:
+            raise error from raised
         raise
     finally:
         done.seconds = clock.monotonic() - began
         # ru_maxrss is in KiB on Linux
         done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        steps = folder / "steps"
+        _keep(folder, done)
+
+
+def _keep(folder: Path, done: StepDone) -> None:
+    steps = folder / "steps"
+    file = steps / (f"{done.name}.json" if done.of is None else f"{done.name}-{done.of}.json")
+    try:
         steps.mkdir(parents=True, exist_ok=True)
-        file = steps / (f"{name}.json" if of is None else f"{name}-{of}.json")
-        write_atomically(file, msgspec.json.format(msgspec.json.encode(done)))
+        write_atomically(file, sealed(msgspec.json.format(msgspec.json.encode(done))), folder.parent.parent / RESERVE)
+    except OSError as error:
+        # a step that failed says its own reason, of which this is mostly the same
+        if done.status == "done":
+            raise refused_by_disk(error) from error
+
+
+def _read(file: Path) -> StepDone:
+    try:
+        content = file.read_bytes()
+        if is_whole(content):
+            return msgspec.json.decode(content, type=StepDone)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    # nobody can say any more that it held
+    told = f"{file} is not as the step wrote it: run the step again."
+    return StepDone(file.stem.partition("-")[0], "failed", 0.0, 0, error=told, error_kind="ConfigError")
 
 
 def read_all(folder: Path) -> list[StepDone]:
     """The steps of a run in the order of the night."""
-    found = [
-        msgspec.json.decode(file.read_bytes(), type=StepDone) for file in sorted((folder / "steps").glob("*.json"))
-    ]
+    found = [_read(file) for file in sorted((folder / "steps").glob("*.json"))]
     return sorted(found, key=lambda step: (ORDER.index(step.name) if step.name in ORDER else len(ORDER), step.of or ""))

@@ -3,7 +3,9 @@ The program ``sla_changes``: what a night changed in the figures of days that we
 
 A night is compared with the one readers have: the published file. Only days that were over by then
 count; on the others orders come and go as they should. What earlier nights changed is taken along
-from the published file, so that a red night leaves no trace and a repeated one none of its own.
+from the published file, so that a red night leaves no trace and a repeated one none of its own. A published file
+that somebody writes to, or that is damaged, is not compared with: what published nights changed is then taken along
+from the writer's own tables.
 """
 
 from datetime import datetime
@@ -11,8 +13,10 @@ from typing import NamedTuple
 
 import duckdb
 
-from stockbook.staging.incoming import quoted
+from stockbook.errors import StockbookError
+from stockbook.sql_text import quoted
 from stockbook.warehouse.build import replace_table
+from stockbook.warehouse.connect import attach
 from stockbook.warehouse.programs import BuildContext
 
 ORDERS = "reports.sla_order_change"
@@ -33,9 +37,13 @@ class Published(NamedTuple):
 
 def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     """Write ``ORDERS`` and ``DAYS``. Without a published night, or as of a time before it, nothing changed."""
-    before = _published(con, context)
+    try:
+        before, unreadable = _published(con, context), False
+    except (duckdb.IOException, StockbookError):
+        before, unreadable = None, True
     for name in (ORDERS, DAYS):
-        replace_table(con, context.tables[name], _empty(context, name))
+        own = _of_published_nights(con, name) if unreadable else None
+        replace_table(con, context.tables[name], own or _empty(context, name))
         if before and name in before.kept:
             con.execute(f"insert into {name} by name select * from published.{name}")
     if before and before.as_of < context.as_of:
@@ -46,7 +54,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
 def _published(con: duckdb.DuckDBPyConnection, context: BuildContext) -> Published | None:
     if context.published is None or not context.published.exists():
         return None
-    con.execute(f"attach if not exists {quoted(str(context.published))} as published (read_only)")
+    attach(con, context.published, "published")
     columns: dict[str, set[str]] = {}
     for schema, table, column in con.execute(
         "select schema_name, table_name, column_name from duckdb_columns() where database_name = 'published'"
@@ -56,6 +64,16 @@ def _published(con: duckdb.DuckDBPyConnection, context: BuildContext) -> Publish
     if not found or FACT not in columns:
         return None
     return Published(found[0][0], columns[FACT], {ORDERS, DAYS} & columns.keys())
+
+
+def _of_published_nights(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    schema, _, table = name.partition(".")
+    there = con.execute("select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table])
+    if not there.fetchall():
+        return None
+    published = "select as_of from meta.run where status = 'published'"
+    con.execute(f"create or replace temp table taken_along as from {name} where changed_as_of in ({published})")
+    return "from taken_along"
 
 
 def _at(moment: datetime) -> str:

@@ -6,7 +6,6 @@ built again there, what does not depend on it (polls, movements, events) is read
 Neither the published file nor the writer's is ever written.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,9 +21,10 @@ from stockbook.errors import ConfigError, ModelFailed
 from stockbook.settings import Settings
 from stockbook.sla import calendar, policy, program, statuses
 from stockbook.sla.program import Policies
-from stockbook.staging.incoming import quoted
+from stockbook.sql_text import quoted
 from stockbook.staging.tables import MACROS
 from stockbook.warehouse.build import run_step
+from stockbook.warehouse.connect import beside_published
 from stockbook.warehouse.models import Step, steps
 from stockbook.warehouse.programs import BuildContext
 
@@ -87,15 +87,7 @@ def compare(settings: Settings, policy_file: Path, calendar_file: Path | None = 
 
 @contextmanager
 def _beside_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not settings.published.exists():
-        raise ConfigError(f"Nothing has been published yet: expected {settings.published}. Run a night first.")
-    with (
-        tempfile.TemporaryDirectory(prefix="stockbook-sla-") as folder,
-        duckdb.connect(config={"memory_limit": settings.memory_limit, "threads": settings.threads}) as con,
-    ):
-        con.execute("set TimeZone = 'UTC'")
-        con.execute(f"set temp_directory = {quoted(folder)}")
-        con.execute(f"attach {quoted(str(settings.published))} as published (read_only)")
+    with beside_published(settings, settings.published) as con:
         for schema in ("staging", "intermediate", "marts", "meta"):
             con.execute(f"create schema {schema}")
         for macro in MACROS:

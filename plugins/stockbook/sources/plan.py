@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 import msgspec
 
 
-class AccountPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
     The reading of one account.
 

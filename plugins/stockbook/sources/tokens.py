@@ -76,7 +76,9 @@ class TokenStore:
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Hold the tokens of a connection against every other process and thread."""
-        with (self._folder / f"{name}.lock").open("ab") as file:
+        lock = self._folder / f"{name}.lock"
+        lock.touch(mode=0o600)
+        with lock.open("ab") as file:
             # an open file of its own for every holder: the kernel's lock then counts for threads too
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -102,8 +104,8 @@ class TokenStore:
             )
         except InvalidToken:
             raise ConfigError(
-                f"The stored token of connection {conn_id} was encrypted with another key: set the Fernet key it was "
-                "stored with (several are read, separated by commas), or authorise again."
+                f"The stored token of connection {conn_id} was encrypted with another key, or is damaged: set the "
+                "Fernet key it was stored with (several are read, separated by commas), or authorise again."
             ) from None
 
     def keep(self, conn_id: str, origin: str, pair: Pair, now: datetime) -> None:

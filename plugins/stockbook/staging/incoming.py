@@ -11,12 +11,8 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook.declarations import Column, Table
+from stockbook.sql_text import quoted
 from stockbook.staging.texts import texts_of
-
-
-def quoted(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class _Made(NamedTuple):

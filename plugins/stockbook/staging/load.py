@@ -18,7 +18,8 @@ from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
-from stockbook.staging.incoming import Incoming, quoted
+from stockbook.sql_text import quoted
+from stockbook.staging.incoming import Incoming
 from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
 from stockbook.staging.tables import create_all
 from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.staging.incoming import quoted
+from stockbook.sql_text import quoted
 from stockbook.staging.tables import history_columns
 
 

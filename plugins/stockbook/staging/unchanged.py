@@ -15,7 +15,7 @@ import duckdb
 from stockbook import __version__
 from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest, PageFile
-from stockbook.staging.incoming import quoted
+from stockbook.sql_text import quoted
 from stockbook.staging.merge import Counts, Stamp
 
 # a ledger's pages shift with every new row, and what is observed each night is new each night

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.errors import ConfigError, ModelFailed
-from stockbook.staging.incoming import quoted
+from stockbook.sql_text import quoted
 from stockbook.valuation import wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.wall_clock import Span

@@ -15,7 +15,7 @@ from stockbook.clock import Clock
 from stockbook.declarations import Table
 from stockbook.errors import ModelFailed, StockbookError
 from stockbook.progress import Progress
-from stockbook.staging.incoming import quoted
+from stockbook.sql_text import quoted
 from stockbook.staging.load import transaction
 from stockbook.staging.tables import HISTORY_COLUMNS, ROW_COLUMNS
 from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP

@@ -1,13 +1,26 @@
-"""Opening DuckDB files, with errors a reader understands."""
+"""
+Opening DuckDB files, each kind of use in one way, with errors a reader understands.
 
+``writer`` is the night's; ``reader`` and ``open_published`` are for everybody who asks the published file, and
+``beside_published`` for figures made again over it. Nothing else in this project opens a DuckDB file.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from stockbook.errors import ConfigError, RunLocked
-from stockbook.settings import Settings
+from stockbook.errors import ConfigError
+from stockbook.settings import Limits, Settings
+from stockbook.sql_text import quoted
+from stockbook.warehouse.damage import explained, first_line, opened_elsewhere, told
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads (docs/decisions.md)
 ROW_GROUP = 122_880
@@ -20,6 +33,17 @@ BUILDS_FAST = (
     "set write_buffer_row_group_count = 1; "
     "set wal_autocheckpoint = '1GB'"
 )
+# nothing but the opened file is in reach: no other file, no library, no variable of the program that asks
+_LOCKED: dict[str, Any] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+_NO_LIMITS = Limits()
+# a name of its own beside the file, for the moment of opening
+OPENING = ".open-"
 
 
 @contextmanager
@@ -27,49 +51,185 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     The writer's file, read-write, closed at the end.
 
-    Raises RunLocked when another process has it open, ConfigError when the home cannot be written
-    or the file is no database of this version.
+    Raises RunLocked when another process has it open, ConfigError when the home cannot be written, DiskFull when it is
+    full, WarehouseDamaged when the file is not what was written, also while it is in use.
     """
     path = settings.warehouse
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         con = duckdb.connect(str(path), config={"memory_limit": settings.memory_limit, "threads": settings.threads})
     except OSError as error:
-        raise ConfigError(
-            f"STOCKBOOK_HOME must be a folder that can be written; {path.parent} cannot: {error.strerror}."
-        ) from error
-    except duckdb.IOException as error:
-        if "lock" in str(error):
-            raise RunLocked(
-                f"Another process has {path} open for writing: only one run at a time may. Wait for it, or stop it."
-            ) from error
-        raise ConfigError(f"{path} cannot be opened as a DuckDB database: {_first_line(error)}") from error
+        raise explained(error, path, is_opening=True) from error
+    except duckdb.Error as error:
+        raise (told(error, path, is_opening=True) or error) from error
     try:
-        con.execute("set TimeZone = 'UTC'")
+        con.execute("set global TimeZone = 'UTC'")
         con.execute(WRITES_FAST)
-        con.execute(f"set temp_directory = '{settings.home / 'tmp'}'")
+        con.execute(f"set temp_directory = {quoted(str(settings.home / 'tmp'))}")
         yield con
+    except duckdb.Error as error:
+        with suppress(duckdb.Error):  # one whose file is damaged cannot end in order
+            con.close()
+        failed = told(error, path)
+        if failed is None:
+            raise
+        raise failed from error
     finally:
         con.close()
 
 
 @contextmanager
-def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A published file, read-only, closed at the end. Raises ConfigError when there is none."""
-    if not path.exists():
-        raise ConfigError(f"Nothing has been published yet: expected {path}. Run a night first.")
-    con = duckdb.connect(str(path), read_only=True)
+def reader(path: Path, limits: Limits = _NO_LIMITS) -> Iterator[duckdb.DuckDBPyConnection]:
+    """
+    A published file as readers have it: see ``open_published``. Closed at the end.
+
+    Raises ConfigError when there is none, or for what DuckDB says of a query.
+    """
+    con = open_published(path, limits)
     try:
-        con.execute("set TimeZone = 'UTC'")
-        yield con
+        with interrupted_after(con, limits.seconds):
+            yield con
+    except duckdb.Error as error:
+        raise (told(error, path, con) or ConfigError(f"{path} cannot be asked this: {query_error(error)}")) from error
     finally:
         con.close()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyConnection:
+    """
+    Open a published file: read-only, nothing else within reach, settings locked. The caller closes it.
+
+    It is opened under a name of its own that is gone a moment later. So a write-ahead log that somebody left beside the
+    file is not replayed onto it, and no statement can name the file, not even to copy something over it.
+    Raises ConfigError when there is none or somebody writes to it, WarehouseDamaged when it is not what was published.
+    """
+    if not path.exists():
+        raise ConfigError(f"Nothing has been published yet: expected {path}. Run a night first.")
+    spill = limits.spill or Path(tempfile.gettempdir())
+    with suppress(OSError):  # a query too large for memory says so
+        spill.mkdir(parents=True, exist_ok=True)
+    config = _LOCKED | {
+        "memory_limit": limits.memory,
+        "threads": limits.threads,
+        # one for each opening: two processes that spill to one folder overwrite each other's
+        "temp_directory": str(spill / f"stockbook-{os.getpid()}-{secrets.token_hex(8)}"),
+    }
+    try:
+        with _name_of_its_own(path) as name:
+            con = duckdb.connect(str(name), read_only=True, config=config)
+    except duckdb.Error as error:
+        if opened_elsewhere(path):
+            raise ConfigError(
+                f"Another program has {path} open for writing: close it there, readers open it read-only."
+            ) from error
+        raise (told(error, path, is_opening=True) or error) from error
+    # as a setting of the opening it is shown and not kept to (DuckDB 1.5)
+    con.execute(f"set global max_temp_directory_size = {quoted(limits.disk)}")
+    lock(con)
+    return con
+
+
+def lock(con: duckdb.DuckDBPyConnection) -> None:
+    """Set the zone of times and allow no further change of any setting."""
+    con.execute("set global TimeZone = 'UTC'")
+    con.execute("set lock_configuration = true")
+
+
+@contextmanager
+def beside_published(settings: Settings, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """
+    A warehouse in memory with the published ``file`` attached as ``published``, and nothing else in reach.
+
+    Raises as ``open_published`` does.
+    """
+    with reader(file, settings.limits):
+        pass  # says what is wrong with it
+    with tempfile.TemporaryDirectory(prefix="stockbook-") as folder, duckdb.connect() as con:
+        con.execute(f"set memory_limit = {quoted(settings.memory_limit)}")
+        con.execute(f"set threads = {settings.threads}")
+        con.execute(f"set temp_directory = {quoted(folder)}")
+        try:
+            attach(con, file, "published")
+            for setting, value in _LOCKED.items():
+                if setting != "python_enable_replacements":
+                    con.execute(f"set {setting} = {str(value).lower()}")
+            lock(con)
+            yield con
+        except duckdb.Error as error:
+            raise (told(error, file, con) or error) from error
+
+
+def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+    """
+    Attach ``file`` read-only as ``name``, without what stands in a write-ahead log beside it.
+
+    Raises DuckDB's error when somebody writes to it or it is damaged, ConfigError as ``open_published`` does.
+    """
+    with _name_of_its_own(file) as alias:
+        con.execute(f"attach if not exists {quoted(str(alias))} as {name} (read_only)")
+
+
+@contextmanager
+def _name_of_its_own(path: Path) -> Iterator[Path]:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=path.parent))
+    except OSError:
+        yield _as_it_is(path)
+        return
+    try:
+        name = folder / path.name
+        try:
+            os.link(path, name)
+        except OSError:
+            name = _as_it_is(path)
+        yield name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_it_is(path: Path) -> Path:
+    """The file under its own name, for one who may not write beside it; nobody can then write to it either."""
+    log = log_of(path)
+    if log.exists():
+        raise ConfigError(
+            f"Somebody opened {path} for writing and left {log.name} beside it: readers would see those changes. "
+            "Remove it, or run a night."
+        )
+    return path
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a DuckDB file: changes that DuckDB replays onto whatever file lies beside it."""
+    return path.with_name(path.name + ".wal")
+
+
+@contextmanager
+def interrupted_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what runs on a connection from so many seconds on; 0 is never."""
+    done = threading.Event()
+
+    def interrupt() -> None:
+        left = seconds
+        while not done.wait(left):
+            con.interrupt()
+            left = 1.0
+
+    watch = threading.Thread(target=interrupt, name="stockbook-limit", daemon=True)
+    if seconds:
+        watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if seconds:
+            watch.join()
 
 
 def query_error(error: duckdb.Error) -> str:
     """What DuckDB says of a query in one line, its proposals (*Did you mean*) included, without the query itself."""
-    return " ".join(str(error).partition("\nLINE ")[0].split())
+    if isinstance(error, duckdb.InterruptException):
+        return "it took longer than STOCKBOOK_READER_SECONDS allows and was interrupted."
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"it needs more than STOCKBOOK_READER_MEMORY and STOCKBOOK_READER_DISK allow ({first_line(error)})."
+    text = " ".join(str(error).partition("\nLINE ")[0].split())
+    return text if len(text) <= 1_000 else f"{text[:1_000]}…"

@@ -6,25 +6,38 @@ old file open keeps it, the next one opens the new. Copying the file was measure
 faster than copying the database statement by statement (reference/stack.md).
 """
 
+import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
+import psutil
 
 from stockbook.durable import sync_folder
-from stockbook.errors import PublishFailed
+from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader, writer
+from stockbook.warehouse.connect import OPENING, log_of, reader, writer
+from stockbook.warehouse.damage import WAY_BACK, damage_in, damaged, explained
 
 
-def publish(settings: Settings, run_id: str) -> Path:
+class Published(NamedTuple):
+    """What readers open from now on, and what there is to say of it."""
+
+    path: Path
+    notes: list[str]
+
+
+def publish(settings: Settings, run_id: str) -> Published:
     """
-    Make the writer's file of ``run_id`` what readers open next. Returns the published path.
+    Make the writer's file of ``run_id`` what readers open next.
 
-    Raises PublishFailed when the copy is not the writer's file, table by table; readers keep the
-    previous one. Whatever an earlier attempt left behind is removed.
+    Raises PublishFailed when the copy is not the writer's file, table by table, WarehouseDamaged when a value of it
+    cannot be read, DiskRefused when there is no room; readers keep the previous one. Whatever an earlier attempt left
+    behind is removed, and a write-ahead log beside the published file is set aside: it belongs to the file that goes.
     """
     with writer(settings) as con:
         con.execute("checkpoint")
@@ -36,28 +49,71 @@ def publish(settings: Settings, run_id: str) -> Path:
         )
     if not expected.get("meta.cursor"):
         raise PublishFailed("No listing has ever been read into this home: empty books are not published.")
+    if log_of(settings.warehouse).exists():
+        raise PublishFailed(
+            f"{log_of(settings.warehouse).name} lies beside the writer's file after its checkpoint: another process "
+            "writes to it. Stop that, then publish again."
+        )
     target = settings.published
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob("*.tmp"):
-            left.unlink()
+        _remove_left(target.parent)
         candidate = target.with_name(f"{run_id}.duckdb.tmp")
         shutil.copyfile(settings.warehouse, candidate)
         with open(candidate, "rb+") as file:
             os.fsync(file.fileno())
     except OSError as error:
-        raise PublishFailed(
-            f"The copy to publish could not be written in {target.parent}: {error.strerror}."
-        ) from error
-    with reader(candidate) as con:
-        found = _contents(con)
-    if found != expected:
-        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise explained(error, settings.published) from error
+    try:
+        _prove(candidate, expected, settings)
+    except StockbookError:
         candidate.unlink()
-        raise PublishFailed(f"The copy to publish differs from the writer's file in {', '.join(differing[:5])}.")
+        raise
+    notes = _set_aside(target)
     os.replace(candidate, target)
     sync_folder(target.parent)
-    return target
+    # one that was begun between the two
+    return Published(target, notes + _set_aside(target))
+
+
+def _remove_left(folder: Path) -> None:
+    """What killed publications and readers left; a folder that a reader of another program spills to is its own."""
+    for left in folder.iterdir():
+        if left.is_file() and ".duckdb.tmp" in left.name:
+            left.unlink()
+        elif left.name.startswith(OPENING) and not _is_alive(left.name.removeprefix(OPENING)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(owner: str) -> bool:
+    number = owner.partition("-")[0]
+    return number.isdigit() and psutil.pid_exists(int(number))
+
+
+def _prove(candidate: Path, expected: dict[str, object], settings: Settings) -> None:
+    with reader(candidate, dataclasses.replace(settings.limits, seconds=0)) as con:
+        found = _contents(con)
+        broken = damage_in(con)
+    if broken:
+        raise WarehouseDamaged(
+            f"The copy to publish cannot be read whole, the writer's file is damaged ({broken}): readers keep the file "
+            f"of the night before. {WAY_BACK}"
+        )
+    if found != expected:
+        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise PublishFailed(f"The copy to publish differs from the writer's file in {', '.join(differing[:5])}.")
+
+
+def _set_aside(target: Path) -> list[str]:
+    log = log_of(target)
+    if not log.exists():
+        return []
+    aside = log.with_name(log.name + ".aside")
+    os.replace(log, aside)
+    return [
+        f"warning: somebody opened {target} for writing since it was published; what was changed was never published "
+        f"and is set aside in {aside.name}. Readers open the file read-only."
+    ]
 
 
 def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
@@ -73,9 +129,58 @@ def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
 
 
 def published_as_of(settings: Settings) -> datetime | None:
-    """``as_of`` of the published file (naive, local), or None when nothing was published."""
+    """``as_of`` of the published file (naive, local), or None when nothing was published. Raises as ``reader`` does."""
     if not settings.published.exists():
         return None
-    with reader(settings.published) as con:
+    with reader(settings.published, settings.limits) as con:
         found = con.execute("select as_of from meta.current_run").fetchall()
     return found[0][0] if found else None
+
+
+def last_published(settings: Settings) -> datetime | None:
+    """
+    The same as the writer's file knows it.
+
+    A night needs no look into the published file, which somebody may have open or have damaged: it replaces it.
+    """
+    if not settings.published.exists() or not settings.warehouse.exists():
+        return None
+    with writer(settings) as con:
+        there = "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'run'"
+        if not con.execute(there).fetchall():
+            return None
+        found = con.execute(
+            "select as_of from meta.run where status = 'published' order by finished_at desc, started_at desc limit 1"
+        ).fetchall()
+    return found[0][0] if found else None
+
+
+def state_of_files(settings: Settings, is_writing: bool) -> Iterator[tuple[bool, str]]:
+    """Whether each file of the books can be read whole, in words; the writer's is left alone while a run is at it."""
+    try:
+        if is_writing or not settings.warehouse.exists():
+            told = "a run is writing it" if is_writing else "none yet"
+        else:
+            with writer(settings) as con:
+                found = damage_in(con)
+            if found:
+                raise damaged(settings.warehouse, found)
+            told = "every value can be read"
+        yield True, f"writer's file: {told}"
+    except StockbookError as error:
+        yield False, f"writer's file: {error}"
+    try:
+        as_of = published_as_of(settings)
+        if as_of is not None:
+            with reader(settings.published, settings.limits) as con:
+                found = damage_in(con)
+            if found:
+                raise damaged(settings.published, found)
+        yield True, f"published: as of {as_of}" if as_of else "published: nothing yet"
+    except StockbookError as error:
+        yield False, f"published: {error}"
+    if log_of(settings.published).exists():
+        yield (
+            False,
+            f"{log_of(settings.published)}: somebody opened the published file for writing; readers never see it",
+        )

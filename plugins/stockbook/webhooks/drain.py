@@ -18,8 +18,8 @@ from stockbook.clock import Clock
 from stockbook.declarations import Table
 from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
+from stockbook.sql_text import quoted
 from stockbook.staging.given import given
-from stockbook.staging.incoming import quoted
 from stockbook.staging.load import transaction
 from stockbook.staging.merge import Stamp
 from stockbook.webhooks import shopline_staging

@@ -1,0 +1,109 @@
+"""
+How Superset opens the published file: as every other reader does, by ``stockbook.warehouse.connect``.
+
+``use`` puts a dialect of ours in the place of duckdb-engine's: whatever opens ``duckdb://`` in Superset (charts,
+SQL Lab, the test of a connection, a database an administrator adds) reaches the file it names, read-only, and nothing
+else. Superset's Python has no package of ours installed: it reads the modules that need none of their own.
+"""
+
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import duckdb_engine
+from sqlalchemy.dialects import registry
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "plugins"))
+
+from stockbook.settings import Limits
+from stockbook.warehouse.connect import interrupted_after, open_published
+from stockbook.warehouse.questions import readable
+
+# never more than a share of the machine the night runs on
+LIMITS = replace(Limits.load(os.environ, Path(os.environ["BI_HOME"]) / "tmp"), threads=2)
+
+
+class Shared:
+    """One opening of each file for all who ask at a time: their memory is limited together."""
+
+    def __init__(self):
+        """Nothing is open."""
+        self.lock = threading.Lock()
+        self.opened = {}
+
+    def take(self, path):
+        """A connection to a file, and what to give back when it is closed."""
+        with self.lock:
+            state = path.stat() if path.exists() else None
+            # a night publishes another file under the same name
+            key = (str(path), state and state.st_ino, state and state.st_mtime_ns)
+            if key not in self.opened:
+                self.opened[key] = [open_published(path, LIMITS), 0]
+            self.opened[key][1] += 1
+            return self.opened[key][0].cursor(), key
+
+    def give(self, key):
+        """Close the file when nobody asks any more."""
+        with self.lock:
+            self.opened[key][1] -= 1
+            if not self.opened[key][1]:
+                self.opened.pop(key)[0].close()
+
+
+SHARED = Shared()
+
+
+class Cursor(duckdb_engine.CursorWrapper):
+    """Runs what readers may ask."""
+
+    def execute(self, statement, parameters=None, context=None):
+        """Refuse what is not for readers; a query over the limit of seconds is interrupted."""
+        con = self.connection.opened
+        if statement.lower() not in ("commit", "rollback"):
+            readable(con, statement)
+        with interrupted_after(con, LIMITS.seconds):
+            super().execute(statement, parameters, context)
+
+    def executemany(self, statement, parameters=None, context=None):
+        """Refuse what is not for readers."""
+        readable(self.connection.opened, statement)
+        super().executemany(statement, parameters, context)
+
+
+class Connection(duckdb_engine.ConnectionWrapper):
+    """A connection that gives its share of the file back."""
+
+    def __init__(self, opened, key):
+        """Of ``Shared.take``."""
+        super().__init__(opened)
+        self.opened, self.key = opened, key
+
+    def cursor(self):
+        """A cursor that refuses."""
+        return Cursor(self.opened, self)
+
+    def close(self):
+        """Close it, once."""
+        if not self.closed:
+            super().close()
+            SHARED.give(self.key)
+
+
+class Dialect(duckdb_engine.Dialect):
+    """DuckDB for readers."""
+
+    supports_statement_cache = False
+
+    def connect(self, *cargs, **cparams):
+        """Whatever a database's settings ask for, the file is opened as readers open it."""
+        # an address has no other way to say "?" and "%"
+        return Connection(*SHARED.take(Path(unquote(cparams.get("database") or cargs[0]))))
+
+
+def use():
+    """Make it the dialect of ``duckdb://``, in every way SQLAlchemy finds one."""
+    for name in ("duckdb", "duckdb.duckdb_engine"):
+        registry.register(name, __name__, "Dialect")
