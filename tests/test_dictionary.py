@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from browser import browser_page, needs_browser
+from browser import A4_WIDTH, browser_page, needs_browser
 from rig import Rig, nights_before
-from stockbook.declarations import Table
+from stockbook.declarations import Table, in_currency
 from stockbook.dictionary import questions, site
 from stockbook.dictionary.lineage import Lineage, picture
 from stockbook.errors import ConfigError, DeclarationError
@@ -131,6 +131,41 @@ def test_every_cell_of_the_notebook_runs(rig: Rig, monkeypatch: pytest.MonkeyPat
 
     assert len(cells) == 3
     assert len(there["rates"]) > 3  # type: ignore[arg-type]  # a frame
+
+
+def test_units_name_the_currency_of_the_policy(tables: dict[str, Table], tmp_path: Path) -> None:
+    """The page of a table of values says EUR where its declaration says the valuation currency."""
+    folder = tmp_path / "dictionary"
+    site.write(folder, MODELS, in_currency(tables, "CZK"), [])
+    assert site.write(folder, MODELS, in_currency(tables, "EUR"), []) > 0
+
+    pages = [file.read_text() for file in folder.glob("*.html")]
+
+    assert "<td>EUR</td>" in (folder / "reports.stock_ageing.html").read_text()
+    assert not any("<td>CZK</td>" in page or "<td>valuation currency</td>" in page for page in pages)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_dictionary_fits_a_phone_and_paper(folder: Path, tables: dict[str, Table]) -> None:
+    """The index and the tables with the longest names and most columns are no wider than screen or sheet."""
+    longest = max(tables.values(), key=lambda table: max(map(len, table.columns)))
+    most = max(tables.values(), key=lambda table: len(table.columns))
+    name = max(tables.values(), key=lambda table: len(table.name))
+    dropping = max(tables.values(), key=lambda table: len(table.drops))
+    widths = {}
+    with browser_page(390, 844) as (page, wrong):
+        for file in {"index.html", *(f"{table.name}.html" for table in (longest, most, name, dropping))}:
+            page.goto((folder / file).as_uri())
+            page.emulate_media(media="screen")
+            page.set_viewport_size({"width": 390, "height": 844})
+            on_a_phone = page.evaluate("document.documentElement.scrollWidth")
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": A4_WIDTH, "height": 900})
+            widest = "Math.max(...[...document.querySelectorAll('html, .scroll, pre')].map(part => part.scrollWidth))"
+            widths[file] = (on_a_phone, page.evaluate(widest))
+        assert wrong == []
+    assert widths == dict.fromkeys(widths, (390, A4_WIDTH))
 
 
 @needs_browser

@@ -81,9 +81,10 @@ def test_milestones_are_the_truth_to_the_second_by_webhook(rig: Rig, name: str) 
     """Every order's milestone is exact by its event (a return's also by its movement); no other is claimed."""
     truth = rig.server.truth()["orders"]
     expected = {order_id: true_milestones(order).get(MILESTONES[name]) for order_id, order in truth.items()}
-    if name == "returned":
-        booked_back = {order_id for order_id, order in truth.items() if "not_sent" in str(order["milestones"])}
-        expected = {order_id: at for order_id, at in expected.items() if order_id not in booked_back}
+    if name in ("packed", "returned"):
+        # goods of a failed attempt are booked back, or leave later without another event of their packing
+        failed = {order_id for order_id, order in truth.items() if "not_sent" in str(order["milestones"])}
+        expected = {order_id: at for order_id, at in expected.items() if order_id not in failed}
     found = rows(
         rig,
         f"""
@@ -92,7 +93,8 @@ def test_milestones_are_the_truth_to_the_second_by_webhook(rig: Rig, name: str) 
         where is_latest_cycle
         """,
     )
-    claimed = {order_id: at and at.isoformat() for order_id, _, at, _ in found if order_id in expected}
+    found = [row for row in found if row[0] in expected]
+    claimed = {order_id: at and at.isoformat() for order_id, _, at, _ in found}
 
     assert claimed == expected
     assert len(expected) > 100

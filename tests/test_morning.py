@@ -1,17 +1,17 @@
 """The morning report and the summary pages are drawn from."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from babel import Locale
 from playwright.sync_api import Page
 
-from browser import browser_page, needs_browser
+from browser import A4_WIDTH, browser_page, needs_browser
 from rig import Rig, nights_before
 from stockbook.errors import ConfigError, SourceError
-from stockbook.morning.figures import FIGURES
+from stockbook.morning.figures import CHARTS, FIGURES
 from stockbook.morning.page import airflow_html, shown
 from stockbook.morning.summary import Value, read
 from stockbook.morning.write import beside, locale_of
@@ -57,6 +57,82 @@ def test_every_figure_of_the_report_is_that_of_sql(rig: Rig, page: Page) -> None
     assert found == expected
     assert len(found) > 10
     assert found["stock_value"].endswith("Kč")
+
+
+@pytest.mark.slow
+def test_the_change_is_of_the_last_whole_day(rig: Rig) -> None:
+    """A night at 02:15 compares the last day that is over with the one before it, and names both."""
+    summary = read(rig.settings)
+    assert summary is not None
+    change = next(figure for figure in summary.figures if figure.key == "stock_value_change")
+    last, before = (FIRST.date() - timedelta(days=days) for days in (1, 2))
+    value = "select sum(stock_value) from reports.stock_value_on(date '{}')"
+
+    ((expected,),) = rig.rows(f"select ({value.format(last)}) - ({value.format(before)})")
+
+    assert change.value == expected != 0
+    assert change.unit == f"end of {last} less end of {before}"
+
+
+@pytest.mark.slow
+def test_charts_of_stock_add_up_to_the_stock_value(rig: Rig) -> None:
+    """The ages together, and the last point of the headline's line, are the headline; damaged pieces are in neither."""
+    sql = {chart.key: chart.sql for chart in CHARTS}
+    ((value, damaged),) = rig.rows("""
+        select sum(stock_value)::double, sum(damaged_value)::double
+        from reports.stock_value_daily where date = (select max(date) from reports.stock_value_daily)
+    """)
+
+    assert damaged > 0
+    assert rig.rows(f"select sum(c.value) from ({sql['ageing']}) as c(x, series, value)") == [(pytest.approx(value),)]
+    line = f"select arg_max(value, date) from ({sql['stock_value']}) where series = 'Average landed'"
+    assert rig.rows(line) == [(pytest.approx(value),)]
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_currency_is_named_by_its_code(rig: Rig, page: Page) -> None:
+    """Captions, key figures, dictionary and comments say CZK, and nothing says that it is the valuation currency."""
+    captions = page.locator("figcaption").all_inner_texts()
+
+    assert sum("(CZK)" in caption for caption in captions) == 2
+    assert "valuation currency" not in page.content()
+    table = (rig.settings.published.parent / "dictionary" / "reports.stock_value_daily.html").read_text()
+    assert "<td>CZK</td>" in table
+    assert "valuation currency" not in table
+    assert rig.rows("""
+        select comment from duckdb_columns()
+        where table_name = 'stock_value_daily' and column_name = 'damaged_value_nrv'
+    """) == [("The same at net realisable value. Unit: CZK.",)]
+
+
+@needs_browser
+@pytest.mark.slow
+def test_no_axis_has_a_title_over_its_labels_or_a_label_twice(page: Page) -> None:
+    """Captions name the units, so no axis does; no two ticks of an axis are written alike."""
+    assert page.locator("figure svg .role-axis-title").count() == 0
+    axes = page.locator("figure svg .role-axis-label").all()
+    assert len(axes) == 8
+    for axis in axes:
+        labels = axis.locator("text").all_text_contents()
+        assert len(labels) == len(set(labels)) > 1
+
+
+@needs_browser
+@pytest.mark.slow
+def test_paper_and_phone_show_the_whole_report(page: Page) -> None:
+    """On A4 no table runs out of its card; on a phone only cards scroll, the page itself does not."""
+    parts = "[...document.querySelectorAll('html, .scroll')]"
+    wider = f"Math.max(...{parts}.map(part => part.scrollWidth - part.clientWidth))"
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_WIDTH, "height": 900})
+    on_paper = page.evaluate(wider)
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 390, "height": 844})
+    on_a_phone = page.evaluate("document.documentElement.scrollWidth")
+
+    assert on_paper <= 0
+    assert on_a_phone == 390
 
 
 @needs_browser
@@ -134,10 +210,11 @@ def test_what_a_red_run_says_cannot_become_markup() -> None:
 @pytest.mark.parametrize(
     ("form", "value", "locale", "text"),
     [
-        ("money", "1234567.005", "en_GB", "CZK1,234,567.01"),
+        ("money", "1234567.005", "en_GB", "CZK\xa01,234,567.01"),
         ("money", "1234567.005", "cs_CZ", "1\xa0234\xa0567,01\xa0Kč"),
-        ("change", "12", "en_GB", "+CZK12.00"),
+        ("change", "12", "en_GB", "+CZK\xa012.00"),
         ("change", "-12", "cs_CZ", "-12,00\xa0Kč"),
+        ("change", "-12", "en_GB", "-CZK\xa012.00"),
         ("share", "0.98765", "en_GB", "98.8\xa0%"),
         ("count", "6791", "cs_CZ", "6\xa0791"),
         ("count", None, "cs_CZ", "–"),

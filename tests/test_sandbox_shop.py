@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from stockbook.sandbox import Shop, ledger, lives
-from stockbook.sandbox.localtime import NEVER, ZONE, local_of, to_local, to_utc, utc_of
+from stockbook.sandbox.catalogue import RETAIL
+from stockbook.sandbox.demand import KORUNY_PER_EURO
+from stockbook.sandbox.localtime import DAY, NEVER, ZONE, local_of, to_local, to_utc, utc_of
 from stockbook.sandbox.people import PERSONAL_PATTERN
 from stockbook.sandbox.wire import Renderer
 
@@ -218,3 +220,36 @@ def test_a_shop_without_orders_in_a_gap_day_builds() -> None:
         "quantity": 0,
         "damaged_quantity": 0,
     }
+
+
+def test_orders_in_euros_cost_euros() -> None:
+    """An order in another currency than the catalogue's is charged by the exchange rate, line by line."""
+    shop = Shop.small(seed=3)
+    retail = shop.catalogue.prices[RETAIL][shop.demand.line_variant]
+    is_euro = np.array(shop.demand.currency)[shop.demand.line_order] == "EUR"
+
+    ratio = retail / shop.demand.line_amount
+
+    assert set(np.round(ratio[~is_euro], 6)) == {1.0}
+    assert np.allclose(ratio[is_euro], KORUNY_PER_EURO, rtol=0.02)
+    assert is_euro.any()
+
+
+def test_nothing_stays_open_for_ever() -> None:
+    """A month after its creation no order of any of the three systems still waits to leave."""
+    shop = Shop.small(seed=3, orders=3000)
+    now = shop.end
+    old = now - 31 * DAY
+
+    waiting = {lives.KIND[name] for name in ("created", "pushed_to_expedition", "packed", "not_sent")}
+    orders = [n for n, kind in enumerate(shop.kinds_at(now).tolist()) if kind in waiting]
+    assert orders
+    assert shop.demand.created[orders].min() > old
+    flickrocket = shop.flickrocket.created[shop.flickrocket.shipped > now]
+    assert len(flickrocket)
+    assert flickrocket.min() > old
+    states = shop.shopline.truth(now)
+    created = dict(zip(states, shop.shopline.created.tolist(), strict=False))
+    open_ids = [own for own, state in states.items() if state["status"] not in ("closed", "cancelled")]
+    assert open_ids
+    assert min(created[own] for own in open_ids) > old

@@ -236,7 +236,7 @@ def test_the_end_is_the_sandboxes_truth_however_events_are_cut_into_drains(
         group by 1
     """).fetchall()
     assert dict(left) == {own: state["fulfillable"] for own, state in truth.items()}
-    assert len({state["status"] for state in truth.values()}) >= 4
+    assert {state["status"] for state in truth.values()} >= {"closed", "cancelled", "in_progress"}
 
 
 def test_marts_show_orders_lines_holds_and_history(con: duckdb.DuckDBPyConnection, deliver: Deliver) -> None:

@@ -112,9 +112,13 @@ def dictionary(
     """Write the data dictionary as a static site: one page a table, with search and lineage."""
     from stockbook import declarations
     from stockbook.dictionary import questions, site
+    from stockbook.valuation import policy as valuation
 
-    models = Settings.load().models_dir
-    made = site.write(to.absolute(), models, declarations.load(models), questions.read())
+    settings = Settings.load()
+    tables = declarations.in_currency(
+        declarations.load(settings.models_dir), valuation.read(settings.policy_dir).valuation_currency
+    )
+    made = site.write(to.absolute(), settings.models_dir, tables, questions.read())
     typer.echo(f"{made} pages; open {to.absolute() / 'index.html'}")
 
 

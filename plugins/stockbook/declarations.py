@@ -15,6 +15,8 @@ import yaml
 
 from stockbook.errors import DeclarationError
 
+# how units of declarations say it; which one it is the policy says
+VALUATION_CURRENCY = "valuation currency"
 LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
 
 Kind = Literal[
@@ -144,6 +146,19 @@ def _load(models_dir: Path) -> dict[str, Table]:
 def load(models_dir: Path) -> dict[str, Table]:
     """Every declaration under ``models_dir`` by its qualified name. Raises DeclarationError naming file and field."""
     return _load(models_dir.absolute())
+
+
+def in_currency(tables: dict[str, Table], currency: str) -> dict[str, Table]:
+    """The declarations with the code of the valuation currency where their units name it: ``CZK``."""
+
+    def said(column: Column) -> Column:
+        unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency)
+        return msgspec.structs.replace(column, unit=unit)
+
+    return {
+        name: msgspec.structs.replace(table, columns={key: said(column) for key, column in table.columns.items()})
+        for name, table in tables.items()
+    }
 
 
 def _read(file: Path, layer: str) -> Table:

@@ -217,7 +217,10 @@ def differences(published: Path, truth: dict[str, Any]) -> list[str]:
 def _show(place: Path) -> None:
     published = place / "home" / "published" / "warehouse.duckdb"
     with reader(published) as con:
-        _say("\nStock value (valuation currency, landed cost, perpetual average)")
+        currency, method, basis = con.execute(
+            "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
+        ).fetchall()[0]
+        _say(f"\nStock value at the end of the day ({currency}, {method}, {basis} cost)")
         con.sql("""
             select date, quantity, round(stock_value, 2) as stock_value, damaged_quantity
             from reports.stock_value_daily

@@ -98,7 +98,7 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
         raise ConfigError(f"{folder} holds something else than a dictionary: name an empty or a new folder.")
     asked = list(questions)
-    said = _said(models_dir, asked)
+    said = _said(models_dir, tables, asked)
     if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == said:
         return 0
     templates = templates_in(Path(__file__).parent / "templates")
@@ -123,9 +123,11 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     return len(made) + 1
 
 
-def _said(models_dir: Path, asked: Iterable[Question]) -> str:
+def _said(models_dir: Path, tables: Mapping[str, Table], asked: Iterable[Question]) -> str:
     """A hash of everything the site is made of."""
     files = [*models_dir.rglob("*.yml"), *models_dir.rglob("*.sql"), *Path(__file__).parent.rglob("*.html")]
     files += [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.rglob("*.css")]
     content = b"".join(file.read_bytes() for file in sorted(files))
-    return hashlib.sha256(content + repr([question.sql for question in asked]).encode()).hexdigest()
+    # what is said of a table may be more than its file: its currency is the policy's
+    units = sorted({column.unit or "" for table in tables.values() for column in table.columns.values()})
+    return hashlib.sha256(content + repr([units, [question.sql for question in asked]]).encode()).hexdigest()

@@ -10,7 +10,9 @@ from stockbook.morning.figures import Chart
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00"]
 
 # the padding leaves room for readers whose font is wider than the one measured here
-CONFIG = {"view": {"stroke": None}, "font": "system-ui, sans-serif"}
+# a phone shows a chart at two thirds of its size
+SIZES = {"labelFontSize": 12, "titleFontSize": 12}
+CONFIG = {"view": {"stroke": None}, "font": "system-ui, sans-serif", "axis": SIZES, "legend": SIZES}
 
 
 def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
@@ -21,8 +23,9 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     measure = {
         "field": "value",
         "type": "quantitative",
-        "title": chart.unit,
-        "axis": {"format": chart.axis_format, "tickMinStep": chart.least_step},
+        # the unit stands in the caption: a title beside the labels is drawn over them where the reader's font is wider
+        "title": None,
+        "axis": {"format": chart.axis_format, "tickMinStep": chart.least_step, "labelFlush": False, "tickCount": 4},
     }
     colour = {
         "field": "series",
@@ -32,13 +35,13 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     }
     data = {"values": [{"x": x, "series": series, "value": value} for x, series, value in points]}
     if chart.kind == "line":
-        days = {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}
+        days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": 5, "labelFlush": False}
         return _drawn(
             {
                 "data": data,
                 "mark": "line",
-                "width": 520,
-                "height": 180,
+                "width": 420,
+                "height": 170,
                 "encoding": {
                     "x": {"field": "x", "type": "temporal", "title": None, "axis": days},
                     "y": measure | {"scale": {"zero": False}},
@@ -53,7 +56,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
         {
             "data": data,
             "mark": "bar",
-            "width": 420,
+            "width": 320,
             "height": {"step": 22},
             "encoding": {"y": names | {"axis": {"labelLimit": 220}}, "x": measure, "color": colour},
         }
@@ -61,5 +64,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
 
 
 def _drawn(spec: dict[str, Any]) -> str:
-    made: str = vl_convert.vegalite_to_svg(spec | {"padding": {"left": 24, "right": 12}, "config": CONFIG})
+    made: str = vl_convert.vegalite_to_svg(
+        spec | {"padding": {"left": 24, "right": 32, "top": 4, "bottom": 8}, "config": CONFIG}
+    )
     return made

@@ -1,7 +1,9 @@
 """
 The figures of a morning: each one a name, a unit and the SQL it is read with from the published file.
 
-All queries answer over all accounts; a figure nobody can know yet is NULL and shown as a dash.
+All queries answer over all accounts; a figure nobody can know yet is NULL and shown as a dash. A night runs when its
+day has hardly begun, so what a day did is asked of the last whole day. Units name ``{currency}``, the valuation
+currency, and ``{day}`` and ``{before}``, the last whole day and the one before it.
 """
 
 from dataclasses import dataclass
@@ -48,15 +50,14 @@ FIGURES = (
     ),
     Figure(
         "stock_value_change",
-        "Change since the day before",
+        "Change of stock value, last whole day",
         "change",
         """
-        with days as (
-            select date, sum(stock_value) as stock_value from reports.stock_value_daily group by date
-        )
-        select (select stock_value from days order by date desc limit 1)
-             - (select stock_value from days order by date desc limit 1 offset 1)
+        select sum(stock_value) filter (where date = cast(as_of as date) - 1)
+             - sum(stock_value) filter (where date = cast(as_of as date) - 2)
+        from reports.stock_value_daily, meta.current_run
         """,
+        unit="end of {day} less end of {before}",
     ),
     Figure(
         "damaged_value",
@@ -162,7 +163,7 @@ CHARTS = (
         "stock_value",
         "Stock value, last 120 days",
         "line",
-        "valuation currency",
+        "{currency}",
         """
         select date, unnest(['Average landed', 'FIFO landed']) as series,
                unnest([cast(sum(average_landed_value) as double), cast(sum(fifo_landed_value) as double)]) as value
@@ -192,7 +193,7 @@ CHARTS = (
     ),
     Chart(
         "backlog",
-        "Open orders by age",
+        "Open orders by how soon they have to leave",
         "bars",
         "orders",
         """
@@ -206,10 +207,12 @@ CHARTS = (
         "ageing",
         "Stock value by days since receipt",
         "bars",
-        "valuation currency",
+        "{currency}",
         """
         select age_bucket, 'value' as series, cast(sum(value) as double)
         from reports.stock_ageing
+        -- the pool of the stock value beside it: damaged pieces are a figure of their own
+        where pool = 'sellable'
         group by age_bucket
         order by min(bucket_no)
         """,

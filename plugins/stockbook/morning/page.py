@@ -1,5 +1,6 @@
 """HTML of a summary: the morning report that opens from disk, and the body of the page inside Airflow."""
 
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -16,6 +17,7 @@ from stockbook.runs.report import Report
 from stockbook.templates import templates_in
 
 DASH = "–"
+_LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 
 def report_html(summary: Summary, locale: Locale) -> str:
@@ -68,4 +70,5 @@ def shown(value: Value, currency: str, locale: Locale) -> str:
         return str(format_decimal(int(value.value), locale=locale))
     cents = value.value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     sign = "+" if value.form == "change" and cents > 0 else ""
-    return sign + str(format_currency(cents, currency, locale=locale))
+    # a currency without a sign of its own is written as its code, which needs a space before the digits
+    return sign + _LETTER_BESIDE_DIGIT.sub("\xa0", str(format_currency(cents, currency, locale=locale)))

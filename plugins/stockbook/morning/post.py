@@ -3,8 +3,9 @@
 from stockbook.alerts import notify
 from stockbook.durable import write_atomically
 from stockbook.errors import StockbookError
+from stockbook.morning.page import shown
 from stockbook.morning.summary import read
-from stockbook.morning.write import REPORT
+from stockbook.morning.write import REPORT, locale_of
 from stockbook.settings import Settings
 
 SENT = ".report-sent"
@@ -25,7 +26,12 @@ def send(settings: Settings) -> list[str]:
     if mark.exists() and mark.read_text() == night:
         return []
     subject = f"Stockbook, the morning of {summary.as_of:%Y-%m-%d}"
-    figures = [f"{figure.label}: {figure.value}" for figure in summary.figures if figure.value is not None]
+    locale = locale_of(settings)
+    figures = [
+        f"{figure.label}: {shown(figure, summary.currency, locale)} {figure.unit}".rstrip()
+        for figure in summary.figures
+        if figure.value is not None
+    ]
     try:
         notify.deliver(
             notifier,

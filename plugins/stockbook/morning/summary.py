@@ -4,7 +4,7 @@ The summary of a published night: figures, charts, listings and checks in one sm
 Pages are drawn from it, so that nobody who shows a page ever opens DuckDB.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,13 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
         setting = _one(
             con, "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
         )
-        figures = [Value(f.key, f.label, f.form, f.unit, _decimal(_one(con, f.sql)[0]), f.bad_above) for f in FIGURES]
-        charts = [Drawn(c.key, c.title, c.unit, svg(c, _points(con, c.sql))) for c in CHARTS]
+        day = run[1].date() - timedelta(days=1)
+        words = {"currency": setting[0], "day": day, "before": day - timedelta(days=1)}
+        figures = [
+            Value(f.key, f.label, f.form, f.unit.format(**words), _decimal(_one(con, f.sql)[0]), f.bad_above)
+            for f in FIGURES
+        ]
+        charts = [Drawn(c.key, c.title, c.unit.format(**words), svg(c, _points(con, c.sql))) for c in CHARTS]
         listings = con.execute(
             """
             select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),

@@ -23,7 +23,7 @@ def write(settings: Settings) -> list[Path]:
     folder = settings.published.parent
     write_atomically(folder / NAME, msgspec.json.encode(summary))
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
-    tables = declarations.load(settings.models_dir)
+    tables = declarations.in_currency(declarations.load(settings.models_dir), summary.currency)
     site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read())
     return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 

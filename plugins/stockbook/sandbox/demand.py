@@ -11,6 +11,9 @@ from stockbook.sandbox import catalogue as cat
 from stockbook.sandbox import money
 from stockbook.sandbox.localtime import DAY, NEVER, Ints, day_number, to_local, to_utc
 
+# the catalogue is priced in koruny; what is ordered in euros is charged in euros
+KORUNY_PER_EURO = 25
+
 
 @dataclass
 class Demand:
@@ -67,15 +70,18 @@ def invented(
     kept.sort()
     line_order, line_variant, quantity = line_order[kept], line_variant[kept], quantity[kept]
     none = np.zeros(0, dtype=np.int64)
+    person = rng.integers(0, max(1, orders * 2 // 3), orders)
+    is_euro = rng.random(orders) < 0.08
+    retail = catalogue.prices[cat.RETAIL][line_variant]
     return Demand(
         created=created,
-        person=rng.integers(0, max(1, orders * 2 // 3), orders),
+        person=person,
         remote_number=[f"{first.year}{n:06d}" for n in range(1, orders + 1)],
-        currency=np.where(rng.random(orders) < 0.08, "EUR", "CZK").tolist(),
+        currency=np.where(is_euro, "EUR", "CZK").tolist(),
         line_order=line_order,
         line_variant=line_variant,
         line_quantity=quantity.astype(np.int64),
-        line_amount=catalogue.prices[cat.RETAIL][line_variant],
+        line_amount=np.where(is_euro[line_order], money.rounded(retail // KORUNY_PER_EURO), retail),
         return_line=none,
         return_quantity=none,
         return_at=none,

@@ -65,7 +65,9 @@ class FlickrocketShop:
         self.created = np.sort(rng.integers(self.start, self.end, count))
         self.order_id = 267_000 + np.cumsum(rng.integers(1, 6, count))
         self.shipped = self.created + rng.gamma(2.0, 1.2 * DAY, count).astype(np.int64) + 3600
-        self.shipped[rng.random(count) < 0.01] = NEVER
+        # a few are forgotten for one to two weeks; none for ever
+        forgotten = np.flatnonzero(rng.random(count) < 0.01)
+        self.shipped[forgotten] = self.created[forgotten] + (7 + forgotten % 8) * DAY
         physical = np.flatnonzero(self.product_type == 6)
         lines = np.minimum(rng.geometric(0.6, count), 5)
         self.line_start = np.concatenate([[0], np.cumsum(lines)])

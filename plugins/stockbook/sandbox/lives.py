@@ -195,10 +195,10 @@ def finish(
     evening = to_utc(local // DAY * DAY + 18 * HOUR + rng.integers(1200, 3600, n))
     not_sent = ships & (rng.random(n) < shares.not_sent)
     fate = rng.choice(3, n, p=(0.5, 0.25, 0.25))
-    again = to_utc(
-        hours.add(to_local(evening), np.full(n, HOUR)) // DAY * DAY + 18 * HOUR + rng.integers(1200, 3600, n)
-    )
-    sent = np.where(ships, np.where(not_sent, np.where(fate == 0, again, NEVER), evening), NEVER)
+    # most leave on the next working day, some are forgotten for one to two weeks; none for ever
+    delay = np.where(fate == 0, HOUR, (5 + np.arange(n) % 6) * 10 * HOUR)
+    again = to_utc(hours.add(to_local(evening), delay) // DAY * DAY + 18 * HOUR + rng.integers(1200, 3600, n))
+    sent = np.where(ships, np.where(not_sent, np.where(fate == 1, NEVER, again), evening), NEVER)
     given_up = not_sent & (fate == 1)
     cancelled_late = np.where(given_up, to_utc(hours.add(to_local(evening), rng.integers(5, 30, n) * HOUR)), NEVER)
 

@@ -118,19 +118,24 @@ class _Life:
             self._tell("location_changed", body, location=moved)
 
     def _request(self) -> bool:
+        self._submit()
+        self.at += next(self.gaps)
+        if self.chance[3] < 0.05:
+            self._tell("rejected", self._named(request_status="rejected", status="open"), request_status="rejected")
+            # asked again, and taken: no order stays open for ever
+            self._submit()
+            self.at += next(self.gaps)
+        body = self._named(request_status="accepted", status="in_progress")
+        self._tell("accepted", body, request_status="accepted", status="in_progress")
+        return self.chance[4] >= 0.1 or not self._cancel()
+
+    def _submit(self) -> None:
         self.at += next(self.gaps)
         message = {"message": people.text("request", self.n), "notify_customer": False}
         body: dict[str, Any] = {"fulfillment_order_merchant_request": message}
         body |= self._named("original_fulfillment_order", status="open", requestStatus="submitted")
         body |= self._named("submitted_fulfillment_order", composite=True, status="open", request_status="submitted")
         self._tell("submitted", body, request_status="submitted")
-        self.at += next(self.gaps)
-        if self.chance[3] < 0.05:
-            self._tell("rejected", self._named(request_status="rejected", status="open"), request_status="rejected")
-            return False
-        body = self._named(request_status="accepted", status="in_progress")
-        self._tell("accepted", body, request_status="accepted", status="in_progress")
-        return self.chance[4] >= 0.1 or not self._cancel()
 
     def _cancel(self) -> bool:
         self.at += next(self.gaps)

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from stockbook.clock import Clock
-from stockbook.declarations import Table
+from stockbook.declarations import VALUATION_CURRENCY, Table, in_currency
 from stockbook.errors import ModelFailed, StockbookError
 from stockbook.progress import Progress
 from stockbook.sql_text import quoted
@@ -60,7 +60,7 @@ def build(
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
             taken[step.name] = clock.monotonic() - began
             progress.finish(step.name, f"{taken[step.name]:.2f} s")
-        write_comments(con, context.tables)
+        write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
     return taken
 
 
@@ -103,6 +103,13 @@ def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> 
     columns |= {name: column.type for name, column in table.columns.items()}
     con.execute(f"create or replace table {table.name} ({', '.join(f'{n} {t}' for n, t in columns.items())})")
     con.execute(f"insert into {table.name} by name {select}")
+
+
+def _currency(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:
+    """The code of the valuation currency, where there is a valuation."""
+    if "marts.dim_valuation_setting" not in tables:
+        return VALUATION_CURRENCY
+    return str(con.execute("select valuation_currency from marts.dim_valuation_setting").fetchall()[0][0])
 
 
 def write_comments(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
