@@ -88,16 +88,20 @@ def test_events_come_into_staging_in_order_of_arrival(
     [
         ("2025-10-26 02:30:00", datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 0, 30)),
         ("2026-03-29 02:30:00", datetime(2026, 3, 29, 2, 30), None),
-        ("2021-05-26T10:00:00-04:00", datetime(2021, 5, 26, 10), datetime(2021, 5, 26, 14)),
-        ("2021-05-26T10:00:00Z", datetime(2021, 5, 26, 10), datetime(2021, 5, 26, 10)),
+        ("2021-05-26T10:00:00-04:00", datetime(2021, 5, 26, 16), datetime(2021, 5, 26, 14)),
+        ("2021-05-26T10:00:00Z", datetime(2021, 5, 26, 12), datetime(2021, 5, 26, 10)),
+        ("2025-10-26T02:30:00+01:00", datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 1, 30)),
         ("yesterday", None, None),
+        ("2026-03-04", None, None),
+        ("-0001-11-30 00:00:00", None, None),
+        ("9999-12-31T23:59:59Z", None, None),
         (None, None, None),
     ],
 )
 def test_times_as_sent_become_wall_clock_and_instant(
     con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, text: str | None, local: Any, instant: Any
 ) -> None:
-    """First pass of the repeated hour, no instant in the skipped one, offsets as they stand; nonsense stays text."""
+    """An offset tells the instant; else the first pass of the repeated hour, none in the skipped one; no nonsense."""
     arrive(inbox, "a", occurred_text=text)
     drain()
 

@@ -6,6 +6,7 @@ wire, personal-data class), its history and its checks. Staging is generated fro
 and the data dictionary are printed from it, and the rules that are checked are built from it.
 """
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +34,9 @@ Kind = Literal[
     "program",
     "written",
 ]
+# days beyond are slips of a keyboard or a program's way to write "never"; not everything that reads could hold them
+DAYS = (date(2000, 1, 1), date(2199, 12, 31))
+
 Personal = Literal["none", "hash", "prefix"]
 Severity = Literal["fail", "warn"]
 
@@ -45,7 +49,9 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     ``^.id`` inside the listing row an array element belongs to, several paths in order of preference, or ``#`` for
     the position in the array (from 1). ``by_array`` gives a constant per array the row came from. ``utc_of``
     derives the instant of a local column; of a ``local`` one it is worked out later, and a time that never was
-    breaks the declaration as there. ``unit`` is what a number counts. ``personal`` is what happens to the value
+    breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of the
+    local times. ``days`` are the first and the last day that a date or time may be of. ``unit`` is what a number
+    counts. ``personal`` is what happens to the value
     before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
     characters).
     """
@@ -56,6 +62,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     by_array: dict[str, str] | None = None
     utc_of: str | None = None
     local: bool = False
+    zone: Literal["UTC"] | None = None
+    days: tuple[date, date] = DAYS
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     unit: str | None = None

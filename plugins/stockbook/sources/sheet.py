@@ -6,7 +6,7 @@ Nothing in it is written by hand, so it cannot be out of date; a test compares i
 
 from pathlib import Path
 
-from stockbook.declarations import Column, Table, load, of_listing
+from stockbook.declarations import DAYS, Column, Table, load, of_listing
 from stockbook.settings import PROJECT
 from stockbook.sources.extract import LISTINGS
 from stockbook.sources.listing import Listing
@@ -18,6 +18,26 @@ _HEAD = """\
 
 Generated from the declarations (`plugins/stockbook/sources/*.py`, `include/sql/staging/*.yml`) by
 `python -m stockbook.sources.sheet`; do not edit.
+
+## How texts are read
+
+Every value lands as it was sent and is read by its column's type, in the same way in every listing. What does not hold
+is set aside: the row waits in `staging.quarantine`, is warned of, and comes in when a good delivery comes.
+
+- bigint: digits with a sign; a fraction of zeros too (`2.0`, as some programs write 2). Set aside: other fractions,
+  exponents in a text, `1,000`, `1_000`, hexadecimal, units, true and false.
+- decimal(24, 12): a number. 12 places are kept, half up, as everywhere in the valuation. Set aside: `NaN`, infinity, a
+  comma, and a number that loses more than a billionth of itself.
+- boolean: `true`, `false`, `1`, `0`. Set aside: other words and numbers.
+- timestamp: `2026-03-04 10:00:00`, with `T` too, without seconds or with up to 9 places of them (6 are kept), local or
+  with an offset (`Z`, `+01:00`, `+0100`, `+01`). An offset gives the instant, in the repeated hour too, and from it
+  the source's local wall clock. Set aside: a day alone, 24:00, second 60, two-digit years, day first, names of zones,
+  the hour skipped in spring.
+- date: `2026-03-04`, or a time as above, which is of its local day. `0000-00-00`, a database's way to write none, is
+  none. Set aside: the rest.
+
+Blanks around a value are no part of it. Days and times are within {first} and {last} (an expiry date may be
+9999-12-31, which means never): what is beyond is a slip, or cannot be held by all that reads it.
 
 """
 
@@ -46,7 +66,7 @@ _NOT_PERSONAL = ("not used", "picture of goods")
 
 def render(tables: dict[str, Table]) -> str:
     """The whole file, for all declarations by qualified name."""
-    lines = [_HEAD.rstrip(), ""]
+    lines = [_HEAD.format(first=DAYS[0], last=DAYS[1]).rstrip(), ""]
     for api, listings in LISTINGS.items():
         lines += [f"## {api}", "", "| endpoint | walk | key | complete when | deleted when | personal data |"]
         lines += ["|---|---|---|---|---|---|"]

@@ -12,6 +12,7 @@ import duckdb
 
 from stockbook.declarations import Column, Table
 from stockbook.sql_text import quoted
+from stockbook.staging.casts import cast_of, is_time, text_of, within
 from stockbook.staging.texts import texts_of
 
 
@@ -109,10 +110,13 @@ def _keys(table: Table) -> list[str]:
 
 
 def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
-    wire = [name for name, column in table.columns.items() if column.paths or column.by_array]
-    casts = {name: _cast(name, table.columns[name], zone, read_at) for name in table.columns}
+    wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
+    casts = {name: _cast(name, column, table, zone, read_at) for name, column in table.columns.items()}
+    texts = {
+        name: text_of(name, column) for name, column in wire.items() if column.required or column.type != "varchar"
+    }
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
-    shown = [name for name in wire if table.columns[name].personal == "none"]
+    shown = [name for name, column in wire.items() if column.personal == "none"]
     fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
     return f"""
@@ -123,8 +127,17 @@ def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
                 _row,
                 {quoted(account)} as account,
                 {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
-                concat_ws('; ', {", ".join(reasons) or "null"}) as _reason
+                {", ".join(f"{text} as _text_{name}" for name, text in texts.items())}
             from landed as text_rows
+        ),
+
+        judged_rows as (
+            select
+                _row,
+                account,
+                {", ".join(casts)},
+                concat_ws('; ', {", ".join(reasons) or "null"}) as _reason
+            from cast_rows
         )
 
         -- typed values only: a text that broke its declaration could be anybody's data
@@ -132,7 +145,7 @@ def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
             *,
             if(_reason = '', null, cast(to_json(struct_pack({fields})) as varchar)) as _fields,
             hash({hashed}) as _row_hash
-        from cast_rows
+        from judged_rows
     """
 
 
@@ -157,38 +170,41 @@ def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """)
 
 
-def _cast(name: str, column: Column, zone: str, read_at: str) -> str:
+def _cast(name: str, column: Column, table: Table, zone: str, read_at: str) -> str:
     if column.observed == "snapshot_at":
         return f"timestamp {quoted(read_at)}"
     if column.observed == "snapshot_date":
         return f"cast(timestamp {quoted(read_at)} as date)"
     if column.utc_of:
-        return f"staging.utc_of(try_cast(nullif({column.utc_of}, '') as timestamp), {quoted(zone)})"
-    if column.type == "varchar":
-        return f"text_rows.{name}"
-    return f"try_cast(nullif(text_rows.{name}, '') as {column.type})"
+        local = table.columns[column.utc_of]
+        return f"staging.utc_of_text({text_of(column.utc_of, local)}, {quoted(local.zone or zone)})"
+    return cast_of(name, column, zone)
 
 
 def _reasons(name: str, column: Column, zone: str) -> list[str]:
+    """What may be wrong with a column, over its value, its text as ``_text_...``, and its instant's."""
     if column.observed:
         return []
     if column.utc_of:
-        local = f"try_cast(nullif(text_rows.{column.utc_of}, '') as timestamp)"
-        return [_skipped(column.utc_of, f"{local} is not null and staging.utc_of({local}, {quoted(zone)}) is null")]
-    given = f"nullif(text_rows.{name}, '')"
-    found = []
+        return [
+            _reason(column.utc_of, "a time in the hour that is skipped in spring", f"{name} is null", column.utc_of)
+        ]
+    text = f"_text_{name}"
+    reasons = []
     if column.required:
-        found.append(f"case when {given} is null then {quoted(f'{name}: missing')} end")
+        empty = f"coalesce({text}, '') = ''" if column.type == "varchar" else f"{text} is null"
+        reasons.append(f"case when {empty} then {quoted(f'{name}: missing')} end")
     if column.type != "varchar":
-        expected = quoted(f"{name}: expected {column.type}")
-        found.append(
-            f"case when {given} is not null and try_cast({given} as {column.type}) is null then {expected} end"
-        )
+        reasons.append(_reason(name, f"expected {column.type}", f"{name} is null", text))
+    if is_time(column):
+        first, last = column.days
+        reasons.append(_reason(name, f"not within {first} and {last}", f"not {within(column, name)}", name))
     if column.local:
-        local, there = f"try_cast({given} as timestamp)", f"at time zone {quoted(zone)}"
-        found.append(_skipped(name, f"({local} {there}) {there} <> {local}"))
-    return found
+        there = f"at time zone {quoted(zone)}"
+        skipped = f"({name} {there}) {there} <> {name}"
+        reasons.append(_reason(name, "a time in the hour that is skipped in spring", skipped, name))
+    return reasons
 
 
-def _skipped(name: str, condition: str) -> str:
-    return f"case when {condition} then {quoted(f'{name}: a time in the hour that is skipped in spring')} end"
+def _reason(name: str, what: str, condition: str, there: str) -> str:
+    return f"case when {there} is not null and {condition} then {quoted(f'{name}: {what}')} end"

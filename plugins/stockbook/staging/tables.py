@@ -8,6 +8,7 @@ slower (reference/stack.md); uniqueness of the grain is checked every night inst
 import duckdb
 
 from stockbook.declarations import Table, of_layer
+from stockbook.staging import casts
 
 ROW_COLUMNS = {
     "_run_id": ("varchar", "Run that wrote the row's present content."),
@@ -70,7 +71,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     """Create schemas, macros, and the tables of meta and staging with their histories; keeps what is there."""
     for schema in ("staging", "intermediate", "marts", "reports", "meta"):
         con.execute(f"create schema if not exists {schema}")
-    for macro in MACROS:
+    for macro in (*MACROS, *casts.MACROS):
         con.execute(macro)
     con.execute(QUARANTINE)
     meta = _columns_of(con, "meta")
@@ -100,26 +101,33 @@ def staging_ddl(table: Table) -> str:
     return f"create table if not exists {table.name} ({', '.join(columns)})"
 
 
-def _columns_of(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, set[str]]:
-    """The columns every table of a schema has, by the table's name."""
-    have: dict[str, set[str]] = {}
-    listed = "select table_name, column_name from duckdb_columns() where schema_name = ?"
-    for table, column in con.execute(listed, [schema]).fetchall():
-        have.setdefault(table, set()).add(column)
+def _columns_of(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, str]]:
+    """The columns every table of a schema has and their types, by the table's name."""
+    have: dict[str, dict[str, str]] = {}
+    listed = "select table_name, column_name, data_type from duckdb_columns() where schema_name = ?"
+    for table, column, type_ in con.execute(listed, [schema]).fetchall():
+        have.setdefault(table, {})[column] = type_
     return have
 
 
-def add_missing_columns(con: duckdb.DuckDBPyConnection, table: Table, have: set[str] | None) -> None:
+def add_missing_columns(con: duckdb.DuckDBPyConnection, table: Table, have: dict[str, str] | None) -> None:
     """
-    A column declared since the table was made appears as NULL; the next observation of each row fills it.
+    A column declared since the table was made appears as NULL; the next observation of each row fills it. A number
+    declared with more digits gets them.
 
-    ``have`` are the columns it has, None when it was only just made.
+    ``have`` are the columns it has with their types, None when it was only just made.
     """
     if have is None:
         return
     for name, column in table.columns.items():
         if name not in have:
             con.execute(f"alter table {table.name} add column {name} {column.type}")
+        elif column.type.startswith("decimal") and _plain(have[name]) != _plain(column.type):
+            con.execute(f"alter table {table.name} alter column {name} set data type {column.type}")
+
+
+def _plain(type_: str) -> str:
+    return type_.lower().replace(" ", "")
 
 
 def history_columns(table: Table) -> list[str]:

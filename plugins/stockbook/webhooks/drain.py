@@ -19,6 +19,7 @@ from stockbook.declarations import Table
 from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.sql_text import quoted
+from stockbook.staging.casts import within
 from stockbook.staging.given import given
 from stockbook.staging.load import transaction
 from stockbook.staging.merge import Stamp
@@ -150,6 +151,7 @@ def _stage(
     found: dict[str, None],
 ) -> int:
     given(con, "arrived", _TYPES, [_row(event) for event in batch])
+    declared = tables["staging.webhook_events"].columns
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     con.execute(
         f"""
@@ -168,11 +170,10 @@ def _stage(
 
         timed as (
 
-            -- a text with an offset names an instant; its wall clock is what stands before the offset
             select
                 *,
-                regexp_matches(occurred_text, '[0-9](Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$') as has_offset,
-                regexp_replace(occurred_text, '(Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$', '') as wall
+                staging.local_of(occurred_text, {quoted(zone.key)}) as occurred_at,
+                staging.utc_of_text(occurred_text, {quoted(zone.key)}) as occurred_at_utc
             from unknown
 
         )
@@ -183,12 +184,8 @@ def _stage(
             event_id,
             event_type,
             occurred_text,
-            try_cast(if(has_offset, wall, occurred_text) as timestamp) as occurred_at,
-            if(
-                has_offset,
-                try_cast(try_cast(occurred_text as timestamptz) at time zone 'UTC' as timestamp),
-                staging.utc_of(try_cast(occurred_text as timestamp), {quoted(zone.key)})
-            ) as occurred_at_utc,
+            case when {within(declared["occurred_at"], "occurred_at")} then occurred_at end as occurred_at,
+            case when {within(declared["occurred_at"], "occurred_at")} then occurred_at_utc end as occurred_at_utc,
             received_at_utc,
             cast($first_no - 1 + row_number() over (order by inbox_id) as bigint) as received_no,
             subject_kind,
@@ -198,7 +195,7 @@ def _stage(
         """,
         {"first_no": first_no},
     )
-    columns = ", ".join(tables["staging.webhook_events"].columns)
+    columns = ", ".join(declared)
     shops = con.execute(
         "select distinct account from fresh where source = ? order by 1", [shopline_staging.SOURCE]
     ).fetchall()

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stockbook.declarations import DAYS
+
 ROLES = {
     "fulfillment_order": "subject",
     "original_fulfillment_order": "original",
@@ -22,7 +24,7 @@ ROLES = {
 CREATE = "fulfillment_order/create"
 ON_HOLD = "on_hold"
 
-_WHOLE_NUMBER = re.compile(r"-?\d{1,18}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Heard(NamedTuple):
@@ -319,14 +321,16 @@ def updated(body: dict[str, Any]) -> datetime | None:
 
 
 def instant(text: object) -> datetime | None:
-    """The instant (naive UTC) of an ISO 8601 text with offset; None for anything else."""
+    """The instant (naive UTC) of an ISO 8601 text with offset, within the days of any time; None for anything else."""
     if not isinstance(text, str):
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
-        return None if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+        at = None if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+    first, last = DAYS
+    return at if at is not None and first <= at.date() <= last else None
 
 
 def whole(given: object) -> int | None:
