@@ -5,9 +5,11 @@ One method and basis at a time, Decimal with 50 digits, lists and dictionaries, 
 docs/valuation.md spelled out where it applies. Shares no code with the engine.
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, localcontext
+from fractions import Fraction
 
 FIFO, AVERAGE = "fifo", "average"
 LANDED, BARE = "landed", "bare"
@@ -30,7 +32,7 @@ class Move:
     at: int = 0
     order: str | None = None
     transformation: int | None = None
-    line_price: Decimal | None = None
+    receiving: int | None = None
 
     @property
     def day(self) -> int:
@@ -42,6 +44,19 @@ class Move:
 
     def of(self, pool: str) -> int:
         return self.quantity if pool == "sellable" else self.damaged
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a receiving: pieces counted, damaged ones included, or announced; its price or none."""
+
+    pieces: int
+    price: Decimal | None
+
+
+# lines by receiving and variant, in the order of their list
+Lines = dict[tuple[int, int], list[Line]]
+Defaults = dict[int, list[tuple[int, Decimal | None]]]
 
 
 @dataclass
@@ -58,6 +73,7 @@ class Shortage:
     left: int
     rate: Decimal
     missing: bool
+    unknown: int = 0
 
 
 @dataclass
@@ -69,6 +85,8 @@ class Pool:
     average: Decimal = ZERO
     last_cost: Decimal | None = None
     average_is_known: bool = False
+    unknown: int = 0  # pieces on hand without a cost, under the average
+    last_unknown: Fraction = Fraction(0)  # the share of them in what gave the average's last cost
 
     @property
     def on_hand(self) -> int:
@@ -82,6 +100,10 @@ class Pool:
     def missing(self) -> int:
         return sum(part.left for part in [*self.layers, *self.shortages] if part.missing)
 
+    @property
+    def all_unknown(self) -> int:
+        return self.unknown + sum(shortage.unknown for shortage in self.shortages)
+
 
 @dataclass
 class Taken:
@@ -90,7 +112,9 @@ class Taken:
     pieces: int = 0
     cost: Decimal = ZERO
     returned: int = 0
+    taken_back: Decimal = ZERO
     missing: int = 0
+    unknown: int = 0
 
 
 @dataclass
@@ -103,7 +127,9 @@ class Books:
     source: dict[int, str | None] = field(default_factory=dict)
     unit_cost: dict[int, Decimal] = field(default_factory=dict)
     slices: list[tuple[int, int | None, str, int]] = field(default_factory=list)
-    balance: dict[tuple[int, str, int], tuple[int, Decimal, int]] = field(default_factory=dict)
+    # pieces, value, pieces without a cost by FIFO and under the average
+    balance: dict[tuple[int, str, int], tuple[int, Decimal, int, int]] = field(default_factory=dict)
+    unknown: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
     layers: list[tuple[int, str, int]] = field(default_factory=list)
 
 
@@ -133,15 +159,56 @@ def weights(outputs: list[Move]) -> dict[int, Decimal]:
     return {move.id: share / sum(by_price) for move, share in zip(outputs, by_price, strict=True)}
 
 
-def books(moves: list[Move], method: str, basis: str, defaults: dict[int, list[tuple[int, Decimal | None]]]) -> Books:
-    """Replay ``moves`` by time, then id. ``defaults``: versions of a variant's default cost, (from day, price)."""
+def replay_order(moves: list[Move]) -> list[Move]:
+    """By time, then id; but an IN of a transformation waits for its group's last OUT of the same time."""
+    ordered = sorted(moves, key=lambda move: (move.at, move.id))
+    legs = [move for move in ordered if move.transformation is not None and move.order is None and move.pieces]
+    last_out = {move.transformation: move for move in legs if move.direction == "out"}
+    waiting: dict[int, list[Move]] = defaultdict(list)
+    for move in legs:
+        out = last_out.get(move.transformation)
+        if move.direction == "in" and out is not None and move.at == out.at and move.id < out.id:
+            waiting[out.id].append(move)
+    late = {move.id for behind in waiting.values() for move in behind}
+    found = []
+    for move in ordered:
+        if move.id not in late:
+            found += [move, *waiting[move.id]]
+    return found
+
+
+def line_prices(moves: list[Move], lines: Lines) -> dict[int, Decimal]:
+    """What the lines of their receivings say of movements in replay order: one piece after the other takes its line."""
+    found = {}
+    stacks = {key: [line for line in several for _ in range(line.pieces)] for key, several in lines.items()}
+    for move in moves:
+        if move.direction == "out" or move.receiving is None or (move.receiving, move.variant) not in lines:
+            continue
+        key = move.receiving, move.variant
+        last_priced = [line for line in lines[key] if line.price is not None and line.price >= 0][-1:]
+        stack = stacks[key]
+        of = [stack.pop(0) if stack else None for _ in range(move.pieces)]
+        prices = [line.price for line in [line or (last_priced or [None])[0] for line in of] if line]
+        priced = [price for price in prices if price is not None and price >= 0]
+        if priced:
+            found[move.id] = sum(priced, ZERO) / len(priced)
+    return found
+
+
+def in_proportion(some: int, of: int, among: int) -> int:
+    """Pieces of unknown cost among some, rounded up."""
+    return math.ceil(Fraction(some * among, of))
+
+
+def books(moves: list[Move], method: str, basis: str, defaults: Defaults, lines: Lines | None = None) -> Books:
+    """Replay ``moves``. ``defaults``: versions of a variant's default cost, (from day, price)."""
     with localcontext(Context(prec=50)):
-        return _Run(method, basis, defaults).books(sorted(moves, key=lambda move: (move.at, move.id)))
+        return _Run(method, basis, defaults, lines or {}).books(replay_order(moves))
 
 
 class _Run:
-    def __init__(self, method: str, basis: str, defaults: dict[int, list[tuple[int, Decimal | None]]]) -> None:
-        self.method, self.basis, self.defaults = method, basis, defaults
+    def __init__(self, method: str, basis: str, defaults: Defaults, lines: Lines) -> None:
+        self.method, self.basis, self.defaults, self.lines = method, basis, defaults, lines
         self.out = Books()
         self.pools: dict[tuple[int, str], Pool] = defaultdict(Pool)
         self.receipt: dict[int, tuple[Decimal, Decimal]] = {}
@@ -154,6 +221,7 @@ class _Run:
 
     def books(self, moves: list[Move]) -> Books:
         groups = linked_groups(moves)
+        self.line_price = line_prices(moves, self.lines)
         self.linked = {move.id: number for number, group in groups.items() for move in group}
         self.weight = {
             key: share
@@ -196,7 +264,7 @@ class _Run:
             if self.method == FIFO
             else pool.average * pool.on_hand
         ) - sum((shortage.left * shortage.rate for shortage in pool.shortages), ZERO)
-        self.out.balance[move.variant, name, move.day] = (pool.pieces, value, pool.missing)
+        self.out.balance[move.variant, name, move.day] = (pool.pieces, value, pool.missing, pool.all_unknown)
 
     def default_cost(self, variant: int, day: int) -> Decimal | None:
         versions = self.defaults.get(variant, [])
@@ -206,38 +274,45 @@ class _Run:
     def stated_cost(self, move: Move) -> tuple[str, Decimal]:
         if move.price is not None and move.price >= 0:
             return "price", move.price
-        if move.line_price is not None and move.line_price >= 0:
-            return "receiving_line", move.line_price
+        if move.id in self.line_price:
+            return "receiving_line", self.line_price[move.id]
         if move.variant in self.receipt:
             return "last_receipt", self.receipt[move.variant][1]
         default = self.default_cost(move.variant, move.day)
         return ("missing", ZERO) if default is None else ("default_cost", default)
 
-    def cost_of_receipt(self, move: Move) -> tuple[str, Decimal]:
+    def cost_of_receipt(self, move: Move) -> tuple[str, Decimal, bool]:
+        """Source, cost of a piece, and whether some of it is unknown under the average."""
         extra = (move.extra or ZERO) if self.basis == LANDED else ZERO
         if move.order is not None:
             taken = self.orders[move.order, move.variant]
             linked = min(move.pieces, taken.pieces - taken.returned)
             source, cost = ("order", ZERO) if linked == move.pieces else self.stated_cost(move)
             whole = cost * (move.pieces - linked)
+            unknown = source == "missing"
             if linked:
-                whole += taken.cost / taken.pieces * linked
+                still_out = taken.pieces - taken.returned
+                back = max(ZERO, (taken.cost - taken.taken_back) / still_out) * linked
+                taken.taken_back += back
+                whole += back
+                unknown = unknown or taken.unknown > 0
                 source = "missing" if taken.missing else source
             taken.returned += linked
-            return source, whole / move.pieces
+            return source, whole / move.pieces, unknown
         if move.id in self.linked:
             number = self.linked[move.id]
             if number not in self.fixed:
                 self.fixed[number] = replace(self.transformed[number])
             source = "missing" if self.transformed[number].missing else "transformation"
-            return source, self.fixed[number].cost * self.weight[move.id] / move.pieces + extra
+            cost = self.fixed[number].cost * self.weight[move.id] / move.pieces + extra
+            return source, cost, self.transformed[number].unknown > 0
         source, cost = self.stated_cost(move)
         if source in ("price", "receiving_line"):
             self.receipt[move.variant] = (cost + (move.extra or ZERO), cost)
-        return source, cost + extra
+        return source, cost + extra, source == "missing"
 
     def receive(self, move: Move) -> None:
-        source, cost = self.cost_of_receipt(move)
+        source, cost, unknown = self.cost_of_receipt(move)
         self.out.source[move.id], self.out.unit_cost[move.id] = source, cost
         missing = source == "missing"
         for name in POOLS:
@@ -250,22 +325,29 @@ class _Run:
             while left and pool.shortages:
                 shortage = pool.shortages[0]
                 pieces = min(left, shortage.left)
-                self.settle(shortage, name, move, pieces, cost, missing)
+                self.settle(shortage, name, move, pieces, cost, missing, unknown)
                 left -= pieces
                 shortage.left -= pieces
                 if not shortage.left:
                     pool.shortages.pop(0)
             if was_short and not pool.shortages and not missing:
-                pool.last_cost = cost
+                pool.last_cost, pool.last_unknown = cost, Fraction(int(unknown))
             if left:
                 on_hand = pool.on_hand
                 pool.average_is_known = not missing or (on_hand > 0 and pool.average_is_known)
                 pool.average = (pool.average * on_hand + cost * left) / (on_hand + left)
                 pool.layers.append(Layer(move.id, left, cost, missing))
+                pool.unknown += left if unknown else 0
 
-    def settle(self, shortage: Shortage, name: str, receipt: Move, pieces: int, cost: Decimal, missing: bool) -> None:
+    def settle(
+        self, shortage: Shortage, name: str, receipt: Move, pieces: int, cost: Decimal, missing: bool, unknown: bool
+    ) -> None:
         amount = pieces * (cost - shortage.rate)
         change = pieces * (int(missing) - int(shortage.missing))
+        still = in_proportion(shortage.unknown, shortage.left, shortage.left - pieces)
+        unknown_change = pieces * int(unknown) - (shortage.unknown - still)
+        shortage.unknown = still
+        self.out.unknown[shortage.issue, name] += unknown_change
         self.out.settlement[shortage.issue, name] += amount
         self.out.slices.append((shortage.issue, receipt.id, name, pieces))
         issue = self.moves[shortage.issue]
@@ -273,9 +355,11 @@ class _Run:
         if issue.order is not None:
             self.orders[issue.order, issue.variant].cost += amount
             self.orders[issue.order, issue.variant].missing += change
+            self.orders[issue.order, issue.variant].unknown += unknown_change
         if issue.id in self.linked:
             self.transformed[self.linked[issue.id]].cost += amount
             self.transformed[self.linked[issue.id]].missing += change
+            self.transformed[self.linked[issue.id]].unknown += unknown_change
 
     def issue(self, move: Move) -> None:
         whole = ZERO
@@ -288,6 +372,7 @@ class _Run:
             taken.pieces += move.pieces
             taken.cost += whole
             taken.missing += self.issue_missing[move.id]
+            taken.unknown += sum(self.out.unknown[move.id, name] for name in POOLS)
 
     def takers(self, move: Move) -> list[Taken]:
         if move.order is not None:
@@ -297,8 +382,15 @@ class _Run:
     def issue_from(self, pool: Pool, move: Move, name: str) -> Decimal:
         left = move.of(name)
         cogs = ZERO
-        if self.method == AVERAGE and pool.on_hand and pool.average_is_known:
-            pool.last_cost = pool.average
+        on_hand, unknown = pool.on_hand, pool.unknown
+        if on_hand and pool.average_is_known:
+            pool.last_unknown = Fraction(unknown, on_hand)
+            if self.method == AVERAGE:
+                pool.last_cost = pool.average
+        if on_hand:
+            taken = min(left, on_hand)
+            self.out.unknown[move.id, name] += in_proportion(unknown, on_hand, taken)
+            pool.unknown = in_proportion(unknown, on_hand, on_hand - taken)
         while left and pool.layers:
             layer = pool.layers[0]
             pieces = min(left, layer.left)
@@ -314,8 +406,10 @@ class _Run:
                 pool.layers.pop(0)
         if left:
             rate = self.provisional(pool, move)
+            owed = left if rate is None else math.ceil(pool.last_unknown * left)
             pool.last_cost = pool.last_cost if rate is None else rate
-            pool.shortages.append(Shortage(move.id, left, rate or ZERO, rate is None))
+            pool.shortages.append(Shortage(move.id, left, rate or ZERO, rate is None, owed))
+            self.out.unknown[move.id, name] += owed
             self.was_short.add(move.id)
             self.issue_missing[move.id] += left if rate is None else 0
             cogs += left * (rate or ZERO)

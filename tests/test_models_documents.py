@@ -81,6 +81,12 @@ SHARES = [
     pytest.param("100", [("10", 9, 1, 0), ("10", 9, 2, 1)], ["25", "75"], id="by value counted, damaged pieces too"),
     pytest.param("100", [(None, 1, None, None), (None, 4, None, None)], ["20", "80"], id="by pieces without prices"),
     pytest.param("100", [("0", 1, None, None), ("0", 1, None, None)], ["50", "50"], id="by pieces at price zero"),
+    pytest.param(
+        "100", [("10", 1, None, None), (None, 3, None, None)], ["25", "75"], id="by pieces where one is unknown"
+    ),
+    pytest.param(
+        "100", [("10", 1, None, None), (None, 0, None, None)], ["100", "0"], id="of no pieces nothing is unknown"
+    ),
     pytest.param("10", [("1", 1, None, None)] * 3, ["3.333333", "3.333333", "3.333334"], id="remainder on the last"),
     pytest.param("7", [("1", 0, None, None)] * 2, ["3.5", "3.5"], id="evenly where nothing came"),
     pytest.param("0", [("1", 1, None, None)] * 2, ["0", "0"], id="nothing to share"),

@@ -29,7 +29,7 @@ def night(number: int) -> datetime:
 
 
 def told(ask: Ask, wanted: Expected, variant: dict[str, int], movement: dict[int, int]) -> tuple[Any, ...]:
-    """Pieces, source and figures that a warehouse has where the page has ``wanted``."""
+    """Pieces, source, figures, and pieces without a cost if asked, of a warehouse where the page has ``wanted``."""
     if wanted.kind == "cost of":
         cogs = ", ".join(f"sum({name}_cogs)" for name in COSTS)
         costs = ", ".join(f"sum({name}_cost)" for name in COSTS)
@@ -46,6 +46,8 @@ def told(ask: Ask, wanted: Expected, variant: dict[str, int], movement: dict[int
         )[0]
         return (row[0], None, *row[1:])
     values = ", ".join(f"{name}_value" for name in COSTS)
+    if wanted.unknown is not None:
+        values += ", missing_cost_quantity, average_missing_cost_quantity"
     letter, pool = wanted.subject
     assert wanted.day is not None
     if wanted.kind == "known on day":
@@ -64,7 +66,7 @@ def assert_figures(ask: Ask, example: Example, variant: dict[str, int], movement
     """Every figure of the page stands in the warehouse, to the last digit the page gives."""
     for wanted in example.expected:
         found = told(ask, wanted, variant, movement)
-        assert found == (wanted.pieces, wanted.source, *wanted.figures), wanted
+        assert found == (wanted.pieces, wanted.source, *wanted.figures, *(wanted.unknown or ())), wanted
 
 
 def keys(number: int, example: Example) -> tuple[dict[str, int], dict[int, int]]:
@@ -83,13 +85,11 @@ def shop() -> Iterator[Known]:
         for priced in example.prices:
             versions[priced.variant] = versions.get(priced.variant, 0) + 1
             found.price(variant[priced.variant], str(priced.price), night(priced.day), versions[priced.variant])
+        for place, lined in enumerate(example.lines):
+            line = {"account": "main", "receiving_id": 100 * number + lined.receiving, "line_no": 1 + place}
+            told_of_it = {"received_quantity": lined.pieces, "price_per_unit": lined.price}
+            found.insert("staging.receiving_lines", line | told_of_it | {"variant_id": variant[lined.variant]})
         for moved in example.movements:
-            if moved.line_price is not None:
-                line = {"account": "main", "receiving_id": movement[moved.id], "line_no": 1}
-                found.insert(
-                    "staging.receiving_lines",
-                    line | {"variant_id": variant[moved.variant], "price_per_unit": moved.line_price},
-                )
             found.move(
                 movement[moved.id],
                 variant[moved.variant],
@@ -101,7 +101,7 @@ def shop() -> Iterator[Known]:
                 extra=moved.extra,
                 order=None if moved.order is None else f"{number}-{moved.order}",
                 transformation=None if moved.transformation is None else 100 * number + moved.transformation,
-                receiving=None if moved.line_price is None else movement[moved.id],
+                receiving=None if moved.receiving is None else 100 * number + moved.receiving,
                 first_seen=None if moved.known is None else night(moved.known),
             )
     found.con.execute("update staging.variants_history set _in_first_load = _version = 1")

@@ -14,14 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reference_valuation import Move
+from reference_valuation import Defaults, Move
 from stockbook.valuation import stored
 from stockbook.valuation.fingerprints import tied
 from stockbook.valuation.program import FACTS, INPUT
 from stockbook.warehouse.build import run_step
 from stockbook.warehouse.programs import BuildContext
 from test_valuation_program import PRAGUE, Shop, with_settings
-from test_valuation_replay import Defaults
 from test_valuation_replay import movements as ledgers
 
 MARCH = datetime(2025, 3, 1)
@@ -116,7 +115,7 @@ changes = st.one_of(
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Move], Defaults, list[dict[str, Any]]]:
     """A ledger whose rows are seen on several nights, not in their order, with changes, price edits and red nights."""
-    moves, defaults = draw(ledgers())
+    moves, defaults, _ = draw(ledgers())
     nights = [
         {
             "seen": draw(st.lists(st.sampled_from(moves), unique=True, max_size=6)),
@@ -151,7 +150,7 @@ def tell(shop: Nights, told: dict[str, Any], seen: datetime, known: set[int]) ->
                 price=move.price,
                 extra=move.extra,
                 order=move.order,
-                receiving=None if move.line_price is None else 1,
+                receiving=move.receiving,
                 transformation=move.transformation,
                 account="other" if move.variant == 2 and move.id % 2 else "main",
                 first_seen=seen,
@@ -167,8 +166,9 @@ def tell(shop: Nights, told: dict[str, Any], seen: datetime, known: set[int]) ->
     if told["line"] is not None:
         shop.con.execute("delete from staging.receiving_lines")
         for variant in range(2):
-            line = {"account": "main", "receiving_id": 1, "line_no": variant + 1, "variant_id": variant}
-            shop.insert("staging.receiving_lines", line | {"price_per_unit": told["line"]})
+            for number, price in enumerate((told["line"], None, "8"), 1):
+                line = {"account": "main", "receiving_id": 1, "line_no": 10 * variant + number, "variant_id": variant}
+                shop.insert("staging.receiving_lines", line | {"quantity": 3, "price_per_unit": price})
 
 
 @pytest.mark.slow

@@ -51,6 +51,37 @@ def test_missing_costs_name_the_movements(shop: Shop) -> None:
     """) == [(1, "receiving", 4, 3, 2), (2, "dispatch", None, 1, 2)]
 
 
+def test_there_is_no_margin_while_a_cost_is_not_known(shop: Shop) -> None:
+    """
+    Ten without any cost and ten for 60.00, ten left; one that has no cost at all; one whose cost was known again.
+
+    No cost and no margin of the first two, and pieces that say why; five came for 4.00 once the pool was empty.
+    """
+    for variant in (7, 8, 9):
+        shop.price(variant, None)
+        shop.con.execute("update staging.variants_history set price_retail = 100 where variant_id = ?", [variant])
+    shop.move(1, 7, "in", 10, "2025-03-01 09:00:00")
+    shop.move(2, 7, "in", 10, "2025-03-02 09:00:00", price="60")
+    shop.move(3, 7, "out", 10, "2025-03-03 09:00:00", order="a")
+    shop.move(4, 8, "in", 1, "2025-03-01 09:00:00")
+    shop.move(5, 9, "in", 1, "2025-03-01 09:00:00")
+    shop.move(6, 9, "out", 1, "2025-03-02 09:00:00", order="a")
+    shop.move(7, 9, "in", 5, "2025-03-03 09:00:00", price="4")
+    shop.stock(7, 10, datetime(2025, 3, 4, 2, 15), price="60")
+    shop.build(datetime(2025, 3, 4, 2, 15))
+    assert shop.ask("""
+        select variant_id, average_landed_unit_cost, list_price_margin_bare, list_price_margin_landed_share,
+            average_missing_cost_quantity
+        from reports.list_price_margin order by 1
+    """) == [(7, None, None, None, 5), (8, None, None, None, 1), (9, 4, 96, 0.96, 0)]
+    # an average of which half is unknown is not compared with the warehouse's price either
+    assert shop.ask("select count(*) from reports.average_cost_difference") == [(0,)]
+    assert shop.ask("""
+        select movement_id, missing_on_hand_quantity, average_missing_on_hand_quantity
+        from reports.missing_costs order by 1
+    """) == [(1, 0, 5), (3, 0, 5), (4, 1, 1), (5, 0, 0), (6, 0, 0)]
+
+
 def test_list_price_margin_is_retail_less_average(shop: Shop) -> None:
     """Retail 10.00, average 4.00 and 4.50: 6.00 and 5.50. Sold out: the last average. Never there or free: no share."""
     for variant, retail in ((7, "10"), (8, "3"), (9, "5"), (10, "0")):

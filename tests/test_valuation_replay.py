@@ -1,6 +1,7 @@
 """The replay against its slow reference, and its identities, on invented ledgers."""
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reference_valuation import FIGURES, POOLS, Books, Move, books
-from stockbook.valuation import book, exact
+from reference_valuation import FIGURES, POOLS, Books, Defaults, Line, Lines, Move, books
+from stockbook.valuation import exact, receiving_lines
 from stockbook.valuation.replay import COST_SOURCES, DefaultCosts, Movements, Replay, replay, total
-from stockbook.valuation.transformations import Leg, link
+from stockbook.valuation.transformations import Leg, behind_their_outs, linked_rows
 
-Defaults = dict[int, list[tuple[int, Decimal | None]]]
+Ledger = tuple[list[Move], Defaults, Lines]
 
 NEAR = Decimal("0.000001")
 VARIANTS = (0, 1, 2)
@@ -24,25 +25,23 @@ def scaled(amount: Decimal | None) -> int:
     return int((amount or Decimal(0)) * exact.SCALE)
 
 
-def arrays(moves: list[Move], defaults: Defaults) -> tuple[Movements, DefaultCosts]:
+def arrays(moves: list[Move], defaults: Defaults, lines: Lines) -> tuple[Movements, DefaultCosts]:
     """Movements in replay order as the replay takes them."""
     legs = [
         Leg(row, move.transformation, move.direction == "in", move.pieces, own_price(move))
         for row, move in enumerate(moves)
         if move.transformation is not None and move.order is None
     ]
-    group, share = [-1] * len(moves), [0] * len(moves)
-    for number, linked in enumerate(link(legs)):
-        for row, part in zip(linked.rows, linked.shares, strict=True):
-            group[row], share[row] = number, part
+    group, share = linked_rows(legs, len(moves))
     orders: dict[tuple[str, int], int] = {}
     order = [-1 if m.order is None else orders.setdefault((m.order, m.variant), len(orders)) for m in moves]
-    price, source = [], []
-    for move in moves:
-        both = ((move.price, book.PRICE), (move.line_price, book.RECEIVING_LINE))
-        stated = [(price, code) for price, code in both if price is not None and price >= 0]
-        price.append(scaled(stated[0][0]) if stated and move.direction == "in" else 0)
-        source.append(stated[0][1] if stated and move.direction == "in" else book.NO_COST)
+    price, rest, source = receiving_lines.stated(
+        whole([scaled(m.price) for m in moves]),
+        np.array([m.price is not None and m.direction == "in" for m in moves], np.bool_),
+        lots(moves, lines),
+        np.array([m.pieces for m in moves], np.int64),
+        stacked(lines),
+    )
     versions = [defaults.get(variant, []) for variant in VARIANTS]
     return (
         Movements(
@@ -50,13 +49,14 @@ def arrays(moves: list[Move], defaults: Defaults) -> tuple[Movements, DefaultCos
             is_in=np.array([m.direction == "in" for m in moves], np.bool_),
             quantity=np.array([m.quantity for m in moves], np.int64),
             damaged_quantity=np.array([m.damaged for m in moves], np.int64),
-            price=whole(price),
-            price_source=np.array(source, np.int64),
+            price=price,
+            price_rest=rest,
+            price_source=source,
             extra_cost=whole([scaled(m.extra) for m in moves]),
             day=np.array([m.day for m in moves], np.int64),
             order=np.array(order, np.int64),
-            group=np.array(group, np.int64),
-            share=whole(share),
+            group=group,
+            share=share,
         ),
         DefaultCosts(
             start=np.cumsum([0, *(len(found) for found in versions)]).astype(np.int64),
@@ -72,16 +72,44 @@ def whole(values: list[int]) -> np.ndarray:
     return np.array(values, np.int64 if fits else object)
 
 
+def lots(moves: list[Move], lines: Lines) -> np.ndarray:
+    """Number of each IN's receiving and variant among ``lines``, -1 for none."""
+    number = {key: place for place, key in enumerate(lines)}
+    return np.array(
+        [-1 if m.direction == "out" else number.get((m.receiving or 0, m.variant), -1) for m in moves], np.int64
+    )
+
+
+def stacked(lines: Lines) -> receiving_lines.Lines:
+    """Lines as the valuation reads them: a price below zero is none."""
+    flat = [line for several in lines.values() for line in several]
+    return receiving_lines.Lines(
+        starts=np.cumsum([0, *(len(several) for several in lines.values())]).astype(np.int64),
+        pieces=np.array([line.pieces for line in flat], np.int64),
+        price=whole([scaled(line.price) for line in flat]),
+        is_priced=np.array([line.price is not None and line.price >= 0 for line in flat], np.bool_),
+    )
+
+
 def own_price(move: Move) -> int | None:
     return None if move.price is None or move.price < 0 else scaled(move.price)
 
 
 def in_order(moves: list[Move]) -> list[Move]:
-    return sorted(moves, key=lambda move: (move.at, move.id))
+    """The order in which the engine replays them."""
+    moves = sorted(moves, key=lambda move: (move.at, move.id))
+    of_order = [-1 if m.transformation is None or m.order is not None else m.transformation for m in moves]
+    behind = behind_their_outs(
+        np.array(of_order, np.int64),
+        np.array([m.direction == "in" for m in moves], np.bool_),
+        np.array([m.pieces for m in moves], np.int64),
+        np.array([m.at for m in moves], np.int64),
+    )
+    return moves if behind is None else [moves[row] for row in behind]
 
 
-def run(moves: list[Move], defaults: Defaults | None = None) -> Replay:
-    return replay(*arrays(in_order(moves), defaults or {}))
+def run(moves: list[Move], defaults: Defaults | None = None, lines: Lines | None = None) -> Replay:
+    return replay(*arrays(in_order(moves), defaults or {}, lines or {}))
 
 
 def money(value: int) -> Decimal:
@@ -104,40 +132,107 @@ prices = st.one_of(
 extras = st.one_of(st.none(), st.decimals(min_value=Decimal("-0.50"), max_value=Decimal(20), places=3))
 
 
+variants = st.sampled_from(VARIANTS)
+damaged = st.sampled_from([0, 0, 0, 1, 2])
+
+
 @st.composite
-def movements(draw: st.DrawFn) -> tuple[list[Move], Defaults]:
-    """A few variants, orders and transformations; late rows come from ids that do not follow time."""
-    count = draw(st.integers(1, 24))
-    ids = draw(st.permutations(range(1, count + 1)))
-    at = sorted(draw(st.lists(st.integers(0, 9), min_size=count, max_size=count)))
-    moves = [
+def anything(draw: st.DrawFn) -> Move:
+    """A row of any kind."""
+    return Move(
+        id=0,
+        variant=draw(variants),
+        direction=draw(st.sampled_from(["in", "out", "out"])),
+        quantity=draw(st.integers(0, 12)),
+        damaged=draw(damaged),
+        price=draw(prices),
+        extra=draw(extras),
+        at=draw(st.integers(0, 9)),
+        order=draw(st.sampled_from([None, None, "a", "b"])),
+        transformation=draw(st.sampled_from([None, None, None, 7, 8])),
+        receiving=draw(st.sampled_from([None, None, 1])),
+    )
+
+
+@st.composite
+def exchange(draw: st.DrawFn) -> list[Move]:
+    """Goods of one variant that an order takes and sends back, perhaps more than once, between receipts and issues."""
+    variant, order = draw(variants), draw(st.sampled_from(["a", "c"]))
+    steps = draw(
+        st.lists(st.sampled_from([("in", None), ("out", order), ("in", order), ("out", None)]), min_size=3, max_size=8)
+    )
+    at = sorted(draw(st.lists(st.integers(0, 9), min_size=len(steps), max_size=len(steps))))
+    return [
         Move(
-            id=ids[place],
-            variant=draw(st.sampled_from(VARIANTS)),
-            direction=draw(st.sampled_from(["in", "out", "out"])),
-            quantity=draw(st.integers(0, 12)),
-            damaged=draw(st.sampled_from([0, 0, 0, 1, 2])),
+            id=0,
+            variant=variant,
+            direction=direction,
+            quantity=draw(st.integers(0, 3)),
+            damaged=draw(damaged),
             price=draw(prices),
             extra=draw(extras),
-            at=at[place],
-            order=draw(st.sampled_from([None, None, "a", "b"])),
-            transformation=draw(st.sampled_from([None, None, None, 7, 8])),
-            line_price=draw(st.sampled_from([None, None, Decimal("4.25")])),
+            at=moment,
+            order=name,
         )
-        for place in range(count)
+        for (direction, name), moment in zip(steps, at, strict=True)
     ]
+
+
+@st.composite
+def transformation(draw: st.DrawFn) -> list[Move]:
+    """A group over several variants, most of it in one moment; a row may name an order, which is not of the group."""
+    moment = draw(st.integers(1, 8))
+    directions = ["out"] * draw(st.integers(1, 2)) + ["in"] * draw(st.integers(1, 3))
+    return [
+        Move(
+            id=0,
+            variant=draw(variants),
+            direction=direction,
+            quantity=draw(st.integers(0, 6)),
+            damaged=draw(damaged),
+            price=draw(prices),
+            extra=draw(extras),
+            at=moment + draw(st.sampled_from([0, 0, 0, 0, 0, 1, -1])),
+            order=draw(st.sampled_from([None] * 9 + ["a"])),
+            transformation=9,
+        )
+        for direction in directions
+    ]
+
+
+@st.composite
+def receiving(draw: st.DrawFn) -> list[Move]:
+    """Movements of one receiving, most without a price."""
+    variant, at = draw(variants), sorted(draw(st.lists(st.integers(0, 9), min_size=1, max_size=3)))
+    price = st.sampled_from([None, None, None, Decimal(2)])
+    return [
+        Move(0, variant, "in", draw(st.integers(0, 9)), draw(damaged), draw(price), draw(extras), moment, receiving=1)
+        for moment in at
+    ]
+
+
+@st.composite
+def movements(draw: st.DrawFn) -> Ledger:
+    """A few variants, orders, transformations, receivings; late rows come from ids that do not follow time."""
+    stories = draw(st.lists(st.one_of(exchange(), transformation(), receiving()), max_size=3))
+    loose = draw(st.lists(anything(), min_size=0 if stories else 1, max_size=24 - sum(map(len, stories))))
+    moves = [*loose, *(move for story in stories for move in story)]
+    ids = draw(st.permutations(range(1, len(moves) + 1)))
+    moves = [replace(move, id=number) for move, number in zip(moves, ids, strict=True)]
+    line = st.builds(Line, st.integers(0, 6), prices)
+    lines = {(1, variant): draw(st.lists(line, max_size=3)) for variant in VARIANTS}
     versions = st.lists(
         st.tuples(st.integers(0, 9), st.one_of(st.none(), prices.filter(lambda p: p is None or p >= 0))), max_size=3
     )
     defaults = {variant: sorted(draw(versions), key=lambda version: version[0]) for variant in VARIANTS}
-    return moves, defaults
+    return moves, defaults, lines
 
 
-def assert_equal_to_reference(moves: list[Move], defaults: Defaults) -> None:
+def assert_equal_to_reference(moves: list[Move], defaults: Defaults, lines: Lines | None = None) -> None:
     moves = in_order(moves)
-    found = run(moves, defaults)
+    found = run(moves, defaults, lines)
     for figure, (method, basis) in enumerate(FIGURES):
-        expected = books(moves, method, basis, defaults)
+        expected = books(moves, method, basis, defaults, lines)
         assert_figure_equal(moves, found, figure, expected)
 
 
@@ -160,24 +255,29 @@ def assert_figure_equal(moves: list[Move], found: Replay, figure: int, expected:
     ):
         assert near(cost[figure], expected.cogs[key])
         assert near(settled[figure], expected.settlement.get(key, Decimal(0)))
+    assert dict(zip(issue_keys, issues.average_missing, strict=True)) == {
+        key: expected.unknown[key] for key in issue_keys
+    }
     for key, cost in zip(receipt_keys, figures(receipts.high, receipts.low), strict=True):
         assert near(cost[figure], expected.received[key])
     balances = found.balances
     seen = {
-        (cell // 2, POOLS[cell % 2], day): (pieces, value[figure], missing)
-        for cell, day, pieces, value, missing in zip(
+        (cell // 2, POOLS[cell % 2], day): (pieces, value[figure], missing, unknown)
+        for cell, day, pieces, value, missing, unknown in zip(
             balances.cell,
             balances.day,
             balances.pieces,
             figures(balances.high, balances.low),
             balances.missing,
+            balances.average_missing,
             strict=True,
         )
     }
     assert seen.keys() == expected.balance.keys()
-    for key, (pieces, value, missing) in seen.items():
-        assert (pieces, missing) == (expected.balance[key][0], expected.balance[key][2])
+    for key, (pieces, value, *missing) in seen.items():
+        assert [pieces, *missing] == [expected.balance[key][0], *expected.balance[key][2:]]
         assert near(value, expected.balance[key][1])
+        assert value == 0 or pieces != 0
     slices = found.slices
     allocated = sorted(
         (issue_keys[issue], receipt_keys[receipt][0] if receipt >= 0 else -1, pieces)
@@ -248,10 +348,10 @@ def assert_balances_are_the_flows(moves: list[Move], found: Replay) -> None:
             assert (balances.pieces[row], value, value[:2]) == (pieces[cell], flow[cell], layers[cell])
 
 
-def check(case: tuple[list[Move], Defaults]) -> None:
-    moves, defaults = case
-    assert_equal_to_reference(moves, defaults)
-    assert_identities(moves, run(moves, defaults))
+def check(case: Ledger) -> None:
+    moves, defaults, lines = case
+    assert_equal_to_reference(moves, defaults, lines)
+    assert_identities(moves, run(moves, defaults, lines))
 
 
 patient = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -276,8 +376,8 @@ def test_replay_equals_the_reference_on_many_ledgers(case):
 @settings(max_examples=50, deadline=None, suppress_health_check=patient)
 def test_both_widths_of_numbers_give_the_same_digits(case):
     """The compiled replay and the one with integers of any size agree in every array."""
-    moves, defaults = case
-    rows, costs = arrays(in_order(moves), defaults)
+    moves, defaults, lines = case
+    rows, costs = arrays(in_order(moves), defaults, lines)
     narrow = replay(rows, costs)
     wide = replay(Movements(**{**vars(rows), "price": rows.price.astype(object)}), costs)
     assert wide.is_widened

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from reference_valuation import FIGURES, POOLS, Move
+from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move
 from stockbook.valuation.replay import COST_SOURCES, Replay
-from test_valuation_replay import Defaults, figures, in_order, money, run
+from test_valuation_replay import figures, in_order, money, run
 
 FIFO_LANDED, FIFO_BARE, AVERAGE_LANDED, AVERAGE_BARE = range(len(FIGURES))
 
@@ -18,9 +18,9 @@ def price(text: str) -> Decimal:
 class Books:
     """A replay, asked in words. Money comes back as Decimal, movements are named by id."""
 
-    def __init__(self, *moves: Move, defaults: Defaults | None = None) -> None:
+    def __init__(self, *moves: Move, defaults: Defaults | None = None, lines: Lines | None = None) -> None:
         self.moves = in_order(list(moves))
-        self.found: Replay = run(self.moves, defaults)
+        self.found: Replay = run(self.moves, defaults, lines)
 
     def source(self, move: int) -> str | None:
         return COST_SOURCES[self.found.cost_source[[m.id for m in self.moves].index(move)]]
@@ -187,11 +187,12 @@ def test_the_chain_of_prices():
     """Row price, receiving line, last receipt, the default cost in force that day, at last 0 and missing."""
     books = Books(
         Move(1, 0, "in", 1, at=1),
-        Move(2, 0, "in", 1, price=price("5"), line_price=price("6"), at=2),
-        Move(3, 0, "in", 1, line_price=price("6"), at=3),
+        Move(2, 0, "in", 1, price=price("5"), receiving=8, at=2),
+        Move(3, 0, "in", 1, receiving=9, at=3),
         Move(4, 0, "in", 1, extra=price("0.5"), at=4),
         Move(5, 1, "in", 1, at=4),
         defaults={0: [(3, price("8")), (4, price("9"))]},
+        lines={(8, 0): [Line(1, price("6"))], (9, 0): [Line(1, price("6"))]},
     )
     assert [(books.source(move), books.unit_cost(move)) for move in (1, 2, 3, 4, 5)] == [
         ("default_cost", 8),
@@ -302,7 +303,7 @@ def test_a_priced_transformation_is_split_by_price_times_pieces():
         [Move(3, 1, "in", 12, transformation=5, price=price("2"), at=1)],
         [
             Move(3, 1, "in", 12, transformation=5, price=price("2"), at=1),
-            Move(4, 0, "out", 1, transformation=5, at=1),
+            Move(4, 0, "out", 1, transformation=5, at=2),
         ],
     ],
     ids=["one leg only", "output before input"],

@@ -62,8 +62,7 @@ weighed as (
     select
         *,
         -- millionths, so that the division below is one of whole numbers
-        cast(greatest(coalesce(price_per_unit, 0), 0) * 1000000 as bigint) * cast(greatest(pieces, 0) as hugeint)
-            as value_weight,
+        cast(price_per_unit * 1000000 as bigint) * cast(greatest(pieces, 0) as hugeint) as value_weight,
         cast(greatest(pieces, 0) as hugeint) as piece_weight,
         line_no = max(line_no) over (partition by account, receiving_id) as is_last_line
     from joined
@@ -75,7 +74,11 @@ chosen as (
     select
         *,
         case
-            when sum(value_weight) over weighing > 0 then value_weight
+            -- by value only where that of all pieces is known
+            when
+                not bool_or(pieces > 0 and coalesce(price_per_unit < 0, true)) over weighing
+                and sum(value_weight) over weighing > 0
+                then coalesce(value_weight, 0)
             when sum(piece_weight) over weighing > 0 then piece_weight
             else 1
         end as weight

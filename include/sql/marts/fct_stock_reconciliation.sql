@@ -30,6 +30,7 @@ movements as (
 
 ),
 
+-- an average of which some pieces have no known cost is no cost
 balances as (
 
     select
@@ -37,8 +38,8 @@ balances as (
         variant_id,
         pool,
         valid_from,
-        average_bare_unit_cost,
-        average_landed_unit_cost
+        case when average_missing_cost_quantity = 0 then average_bare_unit_cost end as average_bare_unit_cost,
+        case when average_missing_cost_quantity = 0 then average_landed_unit_cost end as average_landed_unit_cost
     from marts.fct_stock_balance
 
 ),

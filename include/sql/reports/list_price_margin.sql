@@ -29,14 +29,15 @@ balances as (
         valid_to,
         quantity,
         average_landed_unit_cost,
-        average_bare_unit_cost
+        average_bare_unit_cost,
+        average_missing_cost_quantity
     from marts.fct_stock_balance
     where pool = 'sellable'
 
 ),
 
 -- sold out: the average of the day some were last there
-costs as (
+latest as (
 
     select
         account,
@@ -46,9 +47,28 @@ costs as (
         arg_max(average_landed_unit_cost, valid_from) filter (where average_landed_unit_cost is not null)
             as average_landed_unit_cost,
         arg_max(average_bare_unit_cost, valid_from) filter (where average_bare_unit_cost is not null)
-            as average_bare_unit_cost
+            as average_bare_unit_cost,
+        greatest(
+            max(average_missing_cost_quantity) filter (where valid_to is null),
+            arg_max(average_missing_cost_quantity, valid_from) filter (where average_landed_unit_cost is not null)
+        ) as average_missing_cost_quantity
     from balances
     group by account, variant_id
+
+),
+
+-- a cost that is not wholly known is none
+costs as (
+
+    select
+        account,
+        variant_id,
+        quantity,
+        cost_date,
+        average_missing_cost_quantity,
+        case when average_missing_cost_quantity = 0 then average_landed_unit_cost end as average_landed_unit_cost,
+        case when average_missing_cost_quantity = 0 then average_bare_unit_cost end as average_bare_unit_cost
+    from latest
 
 )
 
@@ -70,7 +90,8 @@ select
     cast(v.price_retail - c.average_landed_unit_cost as double) / nullif(cast(v.price_retail as double), 0)
         as list_price_margin_landed_share,
     cast(v.price_retail - c.average_bare_unit_cost as double) / nullif(cast(v.price_retail as double), 0)
-        as list_price_margin_bare_share
+        as list_price_margin_bare_share,
+    coalesce(c.average_missing_cost_quantity, 0) as average_missing_cost_quantity
 from variants as v
 left join costs as c
     on

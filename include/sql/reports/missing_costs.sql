@@ -25,7 +25,8 @@ on_hand as (
     select
         account,
         variant_id,
-        sum(missing_cost_quantity) as missing_cost_quantity
+        sum(missing_cost_quantity) as missing_cost_quantity,
+        sum(average_missing_cost_quantity) as average_missing_cost_quantity
     from marts.fct_stock_balance
     where valid_to is null
     group by account, variant_id
@@ -63,7 +64,8 @@ select
     m.receiving_id,
     m.quantity,
     m.damaged_quantity,
-    cast(coalesce(h.missing_cost_quantity, 0) as bigint) as missing_on_hand_quantity
+    cast(coalesce(h.missing_cost_quantity, 0) as bigint) as missing_on_hand_quantity,
+    cast(coalesce(h.average_missing_cost_quantity, 0) as bigint) as average_missing_on_hand_quantity
 from movements as m
 left join on_hand as h
     on

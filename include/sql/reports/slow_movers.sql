@@ -1,5 +1,5 @@
 -- What is on hand, how long it lasts at the pace of the last 28 days, and how often it turned in a year.
--- Grain: one row per account and variant with sellable pieces on hand.
+-- Grain: one row per account and variant that ever had sellable pieces, those sold out or owed included.
 with
 
 balances as (
@@ -204,7 +204,7 @@ select
     i.last_dispatch_date,
     c.today - i.last_dispatch_date as days_since_dispatch,
     cast(coalesce(i.issued_quantity_28d, 0) as bigint) as issued_quantity_28d,
-    28.0 * b.quantity / nullif(cast(i.issued_quantity_28d as double), 0) as days_on_hand,
+    28.0 * greatest(b.quantity, 0) / nullif(cast(i.issued_quantity_28d as double), 0) as days_on_hand,
     h.period_days,
     cast(coalesce(i.cogs_final, 0) as decimal(38, 12)) as cogs_final,
     -- whole and rest apart: a quotient of decimals would be a float
@@ -239,6 +239,4 @@ left join variants as v
     on
         b.account = v.account
         and b.variant_id = v.variant_id
-where
-    b.valid_to is null
-    and b.quantity > 0
+where b.valid_to is null

@@ -16,7 +16,8 @@ versions as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from marts.fct_stock_balance_version
 
 ),
@@ -34,7 +35,8 @@ balances as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from marts.fct_stock_balance
 
 ),
@@ -70,7 +72,8 @@ known as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from versions
     where
         valid_from <= day
@@ -135,7 +138,8 @@ select
     fifo_bare_value,
     average_landed_value,
     average_bare_value,
-    missing_cost_quantity
+    missing_cost_quantity,
+    average_missing_cost_quantity
 from known
 union all
 select
@@ -147,7 +151,8 @@ select
     b.fifo_bare_value,
     b.average_landed_value,
     b.average_bare_value,
-    b.missing_cost_quantity
+    b.missing_cost_quantity,
+    b.average_missing_cost_quantity
 from balances as b
 inner join last_days as d
     on

@@ -14,7 +14,8 @@ balances as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from marts.fct_stock_balance
 
 ),
@@ -48,7 +49,8 @@ changes as (
         fifo_bare_value - coalesce(lag(fifo_bare_value) over earlier, 0) as fifo_bare_value,
         average_landed_value - coalesce(lag(average_landed_value) over earlier, 0) as average_landed_value,
         average_bare_value - coalesce(lag(average_bare_value) over earlier, 0) as average_bare_value,
-        missing_cost_quantity - coalesce(lag(missing_cost_quantity) over earlier, 0) as missing_cost_quantity
+        missing_cost_quantity - coalesce(lag(missing_cost_quantity) over earlier, 0) as missing_cost_quantity,
+        average_missing_cost_quantity - coalesce(lag(average_missing_cost_quantity) over earlier, 0) as average_missing_cost_quantity
     from balances
     window earlier as (partition by account, variant_id, pool order by valid_from)
 
@@ -69,7 +71,8 @@ changed_days as (
         coalesce(sum(fifo_bare_value) filter (where pool = 'damaged'), 0) as damaged_fifo_bare_value,
         coalesce(sum(average_landed_value) filter (where pool = 'damaged'), 0) as damaged_average_landed_value,
         coalesce(sum(average_bare_value) filter (where pool = 'damaged'), 0) as damaged_average_bare_value,
-        sum(missing_cost_quantity) as missing_cost_quantity
+        sum(missing_cost_quantity) as missing_cost_quantity,
+        sum(average_missing_cost_quantity) as average_missing_cost_quantity
     from changes
     group by account, date
 
@@ -111,7 +114,8 @@ running as (
         cast(coalesce(sum(c.damaged_fifo_bare_value) over up_to_day, 0) as decimal(38, 12)) as damaged_fifo_bare_value,
         cast(coalesce(sum(c.damaged_average_landed_value) over up_to_day, 0) as decimal(38, 12)) as damaged_average_landed_value,
         cast(coalesce(sum(c.damaged_average_bare_value) over up_to_day, 0) as decimal(38, 12)) as damaged_average_bare_value,
-        cast(coalesce(sum(c.missing_cost_quantity) over up_to_day, 0) as bigint) as missing_cost_quantity
+        cast(coalesce(sum(c.missing_cost_quantity) over up_to_day, 0) as bigint) as missing_cost_quantity,
+        cast(coalesce(sum(c.average_missing_cost_quantity) over up_to_day, 0) as bigint) as average_missing_cost_quantity
     from days as d
     left join changed_days as c
         on
@@ -137,6 +141,10 @@ headlines as (
             when 'average_landed' then b.damaged_average_landed_value
             else b.damaged_average_bare_value
         end as damaged_value,
+        case s.headline_method
+            when 'fifo' then b.missing_cost_quantity
+            else b.average_missing_cost_quantity
+        end as headline_missing_cost_quantity,
         s.nrv_factor
     from running as b
     cross join settings as s
@@ -159,5 +167,7 @@ select
     damaged_fifo_bare_value,
     damaged_average_landed_value,
     damaged_average_bare_value,
-    missing_cost_quantity
+    missing_cost_quantity,
+    average_missing_cost_quantity,
+    headline_missing_cost_quantity
 from headlines

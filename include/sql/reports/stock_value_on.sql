@@ -13,7 +13,8 @@ balances as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from marts.fct_stock_balance
     where
         valid_from <= day
@@ -63,7 +64,8 @@ both_pools as (
         coalesce(sum(fifo_bare_value) filter (where pool = 'damaged'), 0) as damaged_fifo_bare_value,
         coalesce(sum(average_landed_value) filter (where pool = 'damaged'), 0) as damaged_average_landed_value,
         coalesce(sum(average_bare_value) filter (where pool = 'damaged'), 0) as damaged_average_bare_value,
-        cast(sum(missing_cost_quantity) as bigint) as missing_cost_quantity
+        cast(sum(missing_cost_quantity) as bigint) as missing_cost_quantity,
+        cast(sum(average_missing_cost_quantity) as bigint) as average_missing_cost_quantity
     from balances
     group by account, variant_id
 
@@ -85,6 +87,10 @@ headlines as (
             when 'average_landed' then b.damaged_average_landed_value
             else b.damaged_average_bare_value
         end as damaged_value,
+        case s.headline_method
+            when 'fifo' then b.missing_cost_quantity
+            else b.average_missing_cost_quantity
+        end as headline_missing_cost_quantity,
         s.nrv_factor
     from both_pools as b
     cross join settings as s
@@ -112,7 +118,9 @@ select
     h.damaged_fifo_bare_value,
     h.damaged_average_landed_value,
     h.damaged_average_bare_value,
-    h.missing_cost_quantity
+    h.missing_cost_quantity,
+    h.average_missing_cost_quantity,
+    h.headline_missing_cost_quantity
 from headlines as h
 left join variants as v
     on

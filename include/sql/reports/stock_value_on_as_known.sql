@@ -13,7 +13,8 @@ balances as (
         fifo_bare_value,
         average_landed_value,
         average_bare_value,
-        missing_cost_quantity
+        missing_cost_quantity,
+        average_missing_cost_quantity
     from reports.stock_balance_as_known(day, known_day)
 
 ),
@@ -32,6 +33,31 @@ variants as (
     where
         (valid_from is null or cast(valid_from as date) <= day)
         and (valid_to is null or cast(valid_to as date) > day)
+
+),
+
+first_loads as (
+
+    select
+        account,
+        cast(min(_valid_from) as date) as known_since
+    from staging.movements_history
+    where _in_first_load
+    group by account
+
+),
+
+-- an empty answer would read as an empty shelf
+first_known as (
+
+    select min(known_from) as known_from
+    from (
+        select known_from
+        from marts.fct_stock_movement
+        union all
+        select known_from
+        from marts.fct_stock_movement_version
+    )
 
 ),
 
@@ -60,7 +86,8 @@ both_pools as (
         coalesce(sum(fifo_bare_value) filter (where pool = 'damaged'), 0) as damaged_fifo_bare_value,
         coalesce(sum(average_landed_value) filter (where pool = 'damaged'), 0) as damaged_average_landed_value,
         coalesce(sum(average_bare_value) filter (where pool = 'damaged'), 0) as damaged_average_bare_value,
-        cast(sum(missing_cost_quantity) as bigint) as missing_cost_quantity
+        cast(sum(missing_cost_quantity) as bigint) as missing_cost_quantity,
+        cast(sum(average_missing_cost_quantity) as bigint) as average_missing_cost_quantity
     from balances
     group by account, variant_id
 
@@ -82,6 +109,10 @@ headlines as (
             when 'average_landed' then b.damaged_average_landed_value
             else b.damaged_average_bare_value
         end as damaged_value,
+        case s.headline_method
+            when 'fifo' then b.missing_cost_quantity
+            else b.average_missing_cost_quantity
+        end as headline_missing_cost_quantity,
         s.nrv_factor
     from both_pools as b
     cross join settings as s
@@ -109,9 +140,27 @@ select
     h.damaged_fifo_bare_value,
     h.damaged_average_landed_value,
     h.damaged_average_bare_value,
-    h.missing_cost_quantity
+    h.missing_cost_quantity,
+    h.average_missing_cost_quantity,
+    h.headline_missing_cost_quantity,
+    f.known_since
 from headlines as h
+left join first_loads as f
+    on h.account = f.account
 left join variants as v
     on
         h.account = v.account
         and h.variant_id = v.variant_id
+union all by name
+-- no row, or the reason
+select cast(null as varchar) as account
+from first_known
+where
+    case
+        when known_day < known_from
+            then error(
+                'Nothing is known on ' || known_day || ': the first movement is known from ' || known_from
+                || ' on. Ask for a known_day from then on.'
+            )
+        else false
+    end

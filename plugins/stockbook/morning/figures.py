@@ -95,7 +95,7 @@ FIGURES = (
         "Pieces on hand without a cost",
         "count",
         """
-        select cast(sum(missing_cost_quantity) as bigint)
+        select cast(sum(headline_missing_cost_quantity) as bigint)
         from reports.stock_value_daily
         where date = (select max(date) from reports.stock_value_daily)
         """,

@@ -100,8 +100,10 @@ class ExampleShop(Shop):
             ((n, one, moved) for n, one in enumerate(self.examples) for moved in one.movements),
             key=lambda row: _movement_id(row[0], row[2].id),
         )
-        received = [(n, moved) for n, _, moved in rows if moved.line_price is not None]
-        place = {(n, moved.id): number for number, (n, moved) in enumerate(received)}
+        items = [(n, lined) for n, one in enumerate(self.examples) for lined in one.lines]
+        items.sort(key=lambda item: (item[0], item[1].receiving))
+        place = {key: number for number, key in enumerate(dict.fromkeys((n, lined.receiving) for n, lined in items))}
+        came = {(n, moved.receiving): _at(moved.day) for n, _, moved in rows if moved.receiving is not None}
 
         def column(values: list[int]) -> Ints:
             return np.array(values, np.int64)
@@ -111,7 +113,7 @@ class ExampleShop(Shop):
             variant=column([self._column[n, moved.variant] for n, _, moved in rows]),
             direction=column([IN if moved.direction == "in" else OUT for _, _, moved in rows]),
             order=column([-1 if moved.order is None else self._orders[n, moved.order] for n, _, moved in rows]),
-            receiving=column([place.get((n, moved.id), -1) for n, _, moved in rows]),
+            receiving=column([-1 if moved.receiving is None else place[n, moved.receiving] for n, _, moved in rows]),
             reload_id=column([_group(n, moved.transformation) for n, _, moved in rows]),
             price=column([_amount(moved.price) for _, _, moved in rows]),
             extra_cost=column([_amount(moved.extra) for _, _, moved in rows]),
@@ -120,23 +122,23 @@ class ExampleShop(Shop):
             created=column([_at(moved.day) for _, _, moved in rows]),
             visible=column([_at(moved.day) if moved.known is None else _at(moved.known, 0) for _, _, moved in rows]),
         )
-        count = len(received)
+        count = len(place)
         self.receivings = Receivings(
             id=7_000 + np.arange(count),
             announced_at=np.full(count, _at(1, 0)),
             planned_day=np.full(count, day_number(FIRST)),
             extra_cost=np.zeros(count, np.int64),
-            closed_at=column([_at(moved.day) for _, moved in received]),
-            item_receiving=np.arange(count),
-            item_variant=column([self._column[n, moved.variant] for n, moved in received]),
-            item_price=column([_amount(moved.line_price) for _, moved in received]),
-            item_announced=column([moved.quantity for _, moved in received]),
-            item_quantity=column([moved.quantity for _, moved in received]),
-            item_damaged=column([moved.damaged for _, moved in received]),
-            item_at=column([_at(moved.day) for _, moved in received]),
+            closed_at=column([came[key] for key in place]),
+            item_receiving=column([place[n, lined.receiving] for n, lined in items]),
+            item_variant=column([self._column[n, lined.variant] for n, lined in items]),
+            item_price=column([_amount(lined.price) for _, lined in items]),
+            item_announced=column([lined.pieces for _, lined in items]),
+            item_quantity=column([lined.pieces for _, lined in items]),
+            item_damaged=np.zeros(len(items), np.int64),
+            item_at=column([came[n, lined.receiving] for n, lined in items]),
         )
         self.receiving_uuid = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
-        self.receiving_start = np.arange(count + 1)
+        self.receiving_start = np.searchsorted(self.receivings.item_receiving, np.arange(count + 1))
 
 
 def _movement_id(example: int, number: int) -> int:

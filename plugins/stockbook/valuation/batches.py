@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stockbook.valuation import book, transformations, wall_clock
+from stockbook.valuation import transformations, wall_clock
 from stockbook.valuation.catalogue import Catalogue
 from stockbook.valuation.fingerprints import Variants
 from stockbook.valuation.ledger import Hours
 from stockbook.valuation.money import scaled
+from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
 from stockbook.valuation.transformations import Leg
 
@@ -62,6 +63,7 @@ class Drawn:
     rows: pa.Table
     variants: pa.Table
     catalogue: Catalogue
+    lines: Lines
 
 
 def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]:
@@ -84,7 +86,7 @@ def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]
     con.execute("create or replace temp table valuation_variant as select * from assigned")
     first = np.concatenate([[0], np.cumsum(np.bincount(batch))])
     rows = np.bincount(batch, variants.movements[touched]).astype(np.int64)
-    catalogue = Catalogue.read(con, first)
+    catalogue, lines = Catalogue.read(con, first), Lines.read(con)
     for start, stop in _together(rows):
         ledger = _draw(con, start, stop)
         if ledger.num_rows != rows[start:stop].sum():
@@ -96,6 +98,7 @@ def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]
                 ledger.slice(offset, int(rows[each])),
                 assigned.slice(first[each], first[each + 1] - first[each]),
                 catalogue,
+                lines,
             )
             offset += int(rows[each])
         del ledger
@@ -140,15 +143,19 @@ def _draw(con: duckdb.DuckDBPyConnection, start: int, stop: int) -> pa.Table:
             l.damaged_quantity,
             l.unit_price,
             l.unit_extra_cost,
-            p.price as line_price,
+            o.lot,
             l.moved_at,
             coalesce(c.known_from, l.first_known) as known_from,
             l.is_opening,
             l.is_second_pass
         from valuation_ledger as l
         inner join chosen as v on l.account = v.account and l.variant_id = v.variant_id
-        left join valuation_line_price as p
-            on l.account = p.account and l.receiving_id = p.receiving_id and l.variant_id = p.variant_id
+        left join valuation_lot as o
+            on
+                l.account = o.account
+                and l.receiving_id = o.receiving_id
+                and l.variant_id = o.variant_id
+                and l.direction = 'in'
         left join valuation_changed as c on l.account = c.account and l.movement_id = c.movement_id
         {"order by v.batch" if stop - start > 1 else ""}
     """).to_arrow_table(DRAWN_CHUNK)
@@ -161,9 +168,15 @@ def batch_of(one: Drawn, hours: Hours) -> Batch:
     account = accounts.indices.to_numpy()
     movement_id, moved_at = _numpy(table, "movement_id"), _numpy(table, "moved_at").astype("datetime64[us]")
     variant = _numpy(table, "variant")
+    transformation = _transformations(table, account[variant])
     place = _in_replay_order(moved_at, account[variant], movement_id, hours)
+    pieces = _numpy(table, "quantity") + _numpy(table, "damaged_quantity")
+    behind = transformations.behind_their_outs(
+        transformation[place], _flags(table, "is_in")[place], pieces[place], moved_at[place]
+    )
+    place = place if behind is None else place[behind]
     return Batch(
-        movements=_movements(table, place, account),
+        movements=_movements(table, place, account, transformation, one.lines),
         columns=_columns(table, variants, accounts, catalogue.variant_keys(batch, variant, moved_at), hours),
         place=place,
         movement_id=movement_id[place],
@@ -239,19 +252,30 @@ def _is_there(table: pa.Table, name: str) -> Flags:
     return found
 
 
-def _movements(table: pa.Table, place: Ints, account: Any) -> Movements:
+def _transformations(table: pa.Table, account: Any) -> Ints:
+    """Number of each row's transformation, -1 for none. Rows of an order take no part."""
+    number = np.full(table.num_rows, -1, np.int64)
+    rows = np.flatnonzero(_is_there(table, "transformation_id") & ~_is_there(table, "order_id"))
+    if len(rows):
+        keys = np.stack([account[rows], table.column("transformation_id").take(pa.array(rows)).to_numpy()], axis=1)
+        number[rows] = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    return number
+
+
+def _movements(table: pa.Table, place: Ints, account: Any, transformation: Ints, lines: Lines) -> Movements:
     is_in, variant = _flags(table, "is_in"), _numpy(table, "variant")
     quantity, damaged = _numpy(table, "quantity")[place], _numpy(table, "damaged_quantity")[place]
-    price, source = _stated_price(table, is_in)
+    price, rest, source = _stated_price(table, place, is_in[place], quantity + damaged, lines)
     order = _orders(table, variant, is_in, len(account))
-    group, share = _linked(table, place, account[variant], is_in[place], quantity + damaged)
+    group, share = _linked(table, place, transformation[place], is_in[place], quantity + damaged)
     return Movements(
         variant=variant[place],
         is_in=is_in[place],
         quantity=quantity,
         damaged_quantity=damaged,
-        price=price[place],
-        price_source=source[place],
+        price=price,
+        price_rest=rest,
+        price_source=source,
         extra_cost=scaled(table.column("unit_extra_cost"))[place],
         day=_numpy(table, "moved_at").astype("datetime64[D]").astype(np.int64)[place],
         order=order[place],
@@ -260,13 +284,11 @@ def _movements(table: pa.Table, place: Ints, account: Any) -> Movements:
     )
 
 
-def _stated_price(table: pa.Table, is_in: Flags) -> tuple[Money, Ints]:
-    """Price and source of each receipt: its own, else its receiving line's; a negative price is none."""
-    own, line = scaled(table.column("unit_price")), scaled(table.column("line_price"))
-    has_own = is_in & _is_there(table, "unit_price") & (own >= 0)
-    has_line = is_in & ~has_own & _is_there(table, "line_price")
-    source = np.where(has_own, book.PRICE, np.where(has_line, book.RECEIVING_LINE, book.NO_COST))
-    return np.where(has_own, own, np.where(has_line, line, 0)), source
+def _stated_price(table: pa.Table, place: Ints, is_in: Flags, pieces: Ints, lines: Lines) -> tuple[Money, Ints, Ints]:
+    """Price, its rest and source of each receipt of the replay: its own, else its receiving line's."""
+    own = scaled(table.column("unit_price"))[place]
+    lot = table.column("lot").fill_null(-1).to_numpy()[place]
+    return stated(own, _is_there(table, "unit_price")[place] & is_in, lot, pieces, lines)
 
 
 def _orders(table: pa.Table, variant: Ints, is_in: Flags, variants: int) -> Ints:
@@ -282,28 +304,15 @@ def _orders(table: pa.Table, variant: Ints, is_in: Flags, variants: int) -> Ints
     return np.where(known[found] == pair, found, -1)
 
 
-def _linked(table: pa.Table, place: Ints, account: Any, is_in: Flags, pieces: Ints) -> tuple[Ints, Money]:
-    """Group and share of each row of the replay; ``account`` is by row of the table. Rows of an order take no part."""
-    group = np.full(len(is_in), -1, np.int64)
-    share = np.zeros(len(is_in), np.int64)
-    rows = np.flatnonzero((_is_there(table, "transformation_id") & ~_is_there(table, "order_id"))[place])
-    if not len(rows):
-        return group, share
-    some = table.select(["transformation_id", "unit_price"]).take(pa.array(place[rows]))
+def _linked(table: pa.Table, place: Ints, transformation: Ints, is_in: Flags, pieces: Ints) -> tuple[Ints, Money]:
+    """Group and share of each row of the replay."""
+    rows = np.flatnonzero(transformation >= 0)
     prices = [
         int(price.scaleb(12)) if price is not None and price >= 0 else None
-        for price in some.column("unit_price").to_pylist()
+        for price in table.column("unit_price").take(pa.array(place[rows])).to_pylist()
     ]
-    numbers: dict[tuple[int, int], int] = {}
-    keys = zip(account[place[rows]].tolist(), some.column("transformation_id").to_pylist(), strict=True)
     legs = [
-        Leg(int(row), numbers.setdefault(key, len(numbers)), bool(is_in[row]), int(pieces[row]), price)
-        for row, key, price in zip(rows, keys, prices, strict=True)
+        Leg(int(row), int(transformation[row]), bool(is_in[row]), int(pieces[row]), price)
+        for row, price in zip(rows, prices, strict=True)
     ]
-    linked = transformations.link(legs)
-    if any(part >= 2**63 for found in linked for part in found.shares):
-        share = share.astype(object)
-    for number, found in enumerate(linked):
-        group[found.rows] = number
-        share[found.rows] = found.shares
-    return group, share
+    return transformations.linked_rows(legs, len(is_in))

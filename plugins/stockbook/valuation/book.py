@@ -35,7 +35,9 @@ class _Row(NamedTuple):
     share: int = 10  # of an IN in its group's cost
     cost_source: int = 11  # written
     unit_cost: int = 12  # written; + figure, as booked
-    width: int = 16
+    price_rest: int = 16  # what the price lacks of the row's worth: price * pieces + rest
+    is_average_missing: int = 17  # written: an IN whose cost is not wholly known under the average
+    width: int = 18
 
 
 class _Version(NamedTuple):
@@ -52,7 +54,7 @@ class _Cell(NamedTuple):
 
     on_hand: int = 0
     short: int = 1
-    missing: int = 2  # pieces on hand, or short, of no known cost
+    missing: int = 2  # pieces on hand, or short, of no known cost: by FIFO
     first_layer: int = 3
     last_layer: int = 4
     first_short: int = 5
@@ -65,7 +67,10 @@ class _Cell(NamedTuple):
     high: int = 14  # + figure: value
     low: int = 18
     last_cost: int = 22  # + figure
-    width: int = 26
+    average_missing: int = 26  # as missing, under the average
+    last_missing: int = 27  # of the pieces that the average's last cost was of
+    last_pieces: int = 28
+    width: int = 29
 
 
 class _Variant(NamedTuple):
@@ -81,11 +86,12 @@ class _Ordered(NamedTuple):
     """What an order took of a variant so far."""
 
     shipped: int = 0
-    returned: int = 1
+    returned: int = 1  # matched to what was shipped
     missing: int = 2
-    high: int = 3  # + figure: cost, settlements included
+    high: int = 3  # + figure: cost, settlements included, less what returns took back
     low: int = 7
-    width: int = 11
+    average_missing: int = 11
+    width: int = 12
 
 
 class _Group(NamedTuple):
@@ -96,7 +102,8 @@ class _Group(NamedTuple):
     shares: int = 2
     high: int = 3  # + figure: cost; once started, the cost of a share
     low: int = 7  # + figure: and the remainder
-    width: int = 11
+    average_missing: int = 11
+    width: int = 12
 
 
 class _Receipt(NamedTuple):
@@ -132,7 +139,9 @@ class _Issue(NamedTuple):
     cost_low: int = 17
     settled_high: int = 21  # + figure
     settled_low: int = 25
-    width: int = 29
+    average_missing: int = 29
+    short_missing: int = 30  # pieces still short whose rate is unknown under the average
+    width: int = 31
 
 
 class _Slice(NamedTuple):
@@ -168,7 +177,8 @@ class _Balance(NamedTuple):
     missing: int = 4
     high: int = 5  # + figure: value
     low: int = 9
-    width: int = 13
+    average_missing: int = 13
+    width: int = 14
 
 
 ROW, VERSION, CELL, VARIANT, ORDERED, GROUP = _Row(), _Version(), _Cell(), _Variant(), _Ordered(), _Group()
@@ -219,6 +229,7 @@ class Issues(NamedTuple):
     pool: Array
     pieces: Array
     missing: Array
+    average_missing: Array
     left: Array
     short_rate: Array
     cost_high: Array
@@ -256,5 +267,6 @@ class Balances(NamedTuple):
     next_row: Array
     pieces: Array
     missing: Array
+    average_missing: Array
     high: Array
     low: Array

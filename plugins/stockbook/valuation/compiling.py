@@ -27,6 +27,7 @@ _SOURCES = (
     "kernel.py",
     "receipt_cost.py",
     "receiving.py",
+    "receiving_lines.py",
     "versions.py",
     "words.py",
     "../sources/lexing.py",

@@ -38,6 +38,12 @@ def part_of(remainder: int, quantity: int, taken: int) -> int:
 
 
 @compiled
+def share_of(some: int, quantity: int, taken: int) -> int:
+    """How many of ``some`` among ``quantity`` pieces are among ``taken`` of them, in proportion, rounded up."""
+    return -(-some * taken // quantity) if some > 0 else 0
+
+
+@compiled
 def rate(unit: int, remainder: int, quantity: int) -> int:
     """The unit cost of a pile, half up."""
     return unit + 1 if 2 * remainder >= quantity and remainder > 0 else unit

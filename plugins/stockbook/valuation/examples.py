@@ -2,9 +2,9 @@
 The worked examples of docs/valuation.md, read out of the document.
 
 An example is a heading ``### Example: <title>`` and the tables below it, told apart by the head of
-their first column: ``movement`` (given), ``purchase price of`` (given), ``cost of``, ``settlement of``,
-``at the end of day`` and ``known on day`` (expected). Days are numbered from 1, variants have letters, an empty
-cell is nothing. Tests run them through the replay, and the sandbox shop ``examples`` sells them.
+their first column: ``movement``, ``purchase price of``, ``line of`` a receiving (given), ``cost of``,
+``settlement of``, ``at the end of day`` and ``known on day`` (expected). Days are numbered from 1, variants have
+letters, an empty cell is nothing. Tests run them through the replay, and the sandbox shop ``examples`` sells them.
 """
 
 import re
@@ -33,7 +33,7 @@ class Moved:
     extra: Decimal | None
     order: str | None
     transformation: int | None
-    line_price: Decimal | None
+    receiving: int | None
     known: int | None
 
 
@@ -47,12 +47,23 @@ class Priced:
 
 
 @dataclass(frozen=True)
+class Lined:
+    """A line of a receiving, in the order of its list: pieces counted, and their price or none."""
+
+    receiving: int
+    variant: str
+    pieces: int
+    price: Decimal | None
+
+
+@dataclass(frozen=True)
 class Expected:
     """
     A row of figures: FIFO landed, FIFO bare, average landed, average bare.
 
     ``kind`` is the head of the table's first column. ``subject`` is a movement (cost of), an issue and
     its receipt (settlement of), or variant and pool (at the end of day, known on day); ``known`` the day of knowledge.
+    ``unknown`` are pieces without a cost by FIFO and under the average, where the table has them.
     """
 
     kind: str
@@ -62,6 +73,7 @@ class Expected:
     pieces: int | None
     source: str | None
     figures: tuple[Decimal, ...]
+    unknown: tuple[int, int] | None = None
 
 
 @dataclass
@@ -71,6 +83,7 @@ class Example:
     title: str
     movements: list[Moved] = field(default_factory=list)
     prices: list[Priced] = field(default_factory=list)
+    lines: list[Lined] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
 
     @property
@@ -114,6 +127,14 @@ def _take(example: Example, head: str, rows: list[dict[str, str]]) -> None:
         "purchase price of": lambda row: example.prices.append(
             Priced(row["purchase price of"], int(row["from day"]), Decimal(row["price"]))
         ),
+        "line of": lambda row: example.lines.append(
+            Lined(
+                int(row["line of"]),
+                row["variant"],
+                int(row["pieces"]),
+                Decimal(row["price"]) if row["price"] else None,
+            )
+        ),
     }
     for kind in ("cost of", "settlement of", "at the end of day", "known on day"):
         readers[kind] = lambda row, kind=kind: example.expected.append(_expected(kind, row))  # type: ignore[misc]  # mypy sees no default of a lambda
@@ -146,7 +167,7 @@ def _moved(row: dict[str, str]) -> Moved:
         extra=money("extra cost"),
         order=row.get("order") or None,
         transformation=number("transformation"),
-        line_price=money("receiving line"),
+        receiving=number("receiving"),
         known=number("first seen on day"),
     )
 
@@ -167,4 +188,5 @@ def _expected(kind: str, row: dict[str, str]) -> Expected:
         pieces=int(row["pieces"]) if row.get("pieces") else None,
         source=row.get("comes from") or None,
         figures=tuple(Decimal(row[name]) for name in FIGURES),
+        unknown=(int(row["FIFO unknown"]), int(row["average unknown"])) if "FIFO unknown" in row else None,
     )

@@ -77,6 +77,7 @@ def _issues(batch: Batch, found: Replay) -> pa.Table:
             "moved_date": _dates(batch.movements.day[rows]),
             "quantity": _ints(issues.pieces),
             "missing_cost_quantity": _ints(issues.missing),
+            "average_missing_cost_quantity": _ints(issues.average_missing),
             "short_quantity": _ints(issues.left),
         }
         | _sums("cogs", issues.cost_high, issues.cost_low)
@@ -164,6 +165,7 @@ def _balances(batch: Batch, found: Replay) -> pa.Table:
             "valid_to": _dates(day[following], following >= 0),
             "quantity": _ints(balances.pieces),
             "missing_cost_quantity": _ints(balances.missing),
+            "average_missing_cost_quantity": _ints(balances.average_missing),
         }
         | _sums("value", balances.high, balances.low)
         | averages

@@ -77,8 +77,8 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
             select account, variant_id, 0, hash('known', movement_id, known_from)
             from valuation_changed
             union all
-            select account, variant_id, 0, hash('line', receiving_id, price)
-            from valuation_line_price
+            select account, variant_id, 0, hash('line', receiving_id, line_no, pieces, price)
+            from valuation_line
             union all
             select account, variant_id, 0, hash('cost', _version, cast(_valid_from as date), price_purchase)
             from staging.variants_history

@@ -6,7 +6,7 @@ Compiled: see kernel.py.
 
 from stockbook.valuation.book import CELL, GROUP, ISSUE, ORDERED, RECEIPT, ROW, SLICE, VARIANT, Books
 from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import add, carry, divide, grow, part_of, rate, settle
+from stockbook.valuation.exact import add, carry, divide, grow, part_of, rate, settle, share_of
 from stockbook.valuation.receipt_cost import default_cost
 
 
@@ -41,8 +41,12 @@ def _issue_from_stock(books: Books, count: int, cell: int, issue: int, taken: in
         books.cells[cell, CELL.unit + basis], books.cells[cell, CELL.remainder + basis] = settle(
             unit, remainder - part, on_hand - taken
         )
+    unknown = books.cells[cell, CELL.average_missing]
     if books.cells[cell, CELL.average_is_known]:
         books.cells[cell, CELL.has_last_cost] = True
+        books.cells[cell, CELL.last_missing], books.cells[cell, CELL.last_pieces] = unknown, on_hand
+    books.issues[issue, ISSUE.average_missing] += share_of(unknown, on_hand, taken)
+    books.cells[cell, CELL.average_missing] = share_of(unknown, on_hand, on_hand - taken)
     books.cells[cell, CELL.on_hand] = on_hand - taken
 
     left = taken
@@ -84,8 +88,9 @@ def _issue_from_stock(books: Books, count: int, cell: int, issue: int, taken: in
 def _issue_short(books: Books, cell: int, issue: int, row: int, short: int) -> None:
     """Owe ``short`` pieces at the provisional rate."""
     variant = books.rows[row, ROW.variant]
-    is_known = 1
+    is_known, unknown = 1, 0
     if books.cells[cell, CELL.has_last_cost]:
+        unknown = share_of(books.cells[cell, CELL.last_missing], books.cells[cell, CELL.last_pieces], short)
         for figure in range(4):
             books.issues[issue, ISSUE.short_rate + figure] = books.cells[cell, CELL.last_cost + figure]
     elif books.variants[variant, VARIANT.has_receipt]:
@@ -102,8 +107,12 @@ def _issue_short(books: Books, cell: int, issue: int, row: int, short: int) -> N
     if is_known:
         books.cells[cell, CELL.has_last_cost] = True
     else:
+        unknown = short
         books.issues[issue, ISSUE.missing] += short
         books.cells[cell, CELL.missing] += short
+    books.issues[issue, ISSUE.average_missing] += unknown
+    books.issues[issue, ISSUE.short_missing] = unknown
+    books.cells[cell, CELL.average_missing] += unknown
     for figure in range(4):
         provisional = books.issues[issue, ISSUE.short_rate + figure]
         if is_known:
@@ -134,8 +143,10 @@ def _book_issue(books: Books, cell: int, issue: int, row: int) -> None:
     if order >= 0:
         books.orders[order, ORDERED.shipped] += books.issues[issue, ISSUE.pieces]
         books.orders[order, ORDERED.missing] += books.issues[issue, ISSUE.missing]
+        books.orders[order, ORDERED.average_missing] += books.issues[issue, ISSUE.average_missing]
     if group >= 0:
         books.groups[group, GROUP.missing] += books.issues[issue, ISSUE.missing]
+        books.groups[group, GROUP.average_missing] += books.issues[issue, ISSUE.average_missing]
     for figure in range(4):
         high, low = books.issues[issue, ISSUE.cost_high + figure], books.issues[issue, ISSUE.cost_low + figure]
         grow(books.cells, cell, CELL.high + figure, CELL.low + figure, -high, -low)

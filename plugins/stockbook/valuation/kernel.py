@@ -69,6 +69,7 @@ def _write_balance(books: Books, count: int, cell: int, day: int) -> int:
         count += 1
     books.balances[row, BALANCE.pieces] = books.cells[cell, CELL.on_hand] - books.cells[cell, CELL.short]
     books.balances[row, BALANCE.missing] = books.cells[cell, CELL.missing]
+    books.balances[row, BALANCE.average_missing] = books.cells[cell, CELL.average_missing]
     for figure in range(4):
         books.balances[row, BALANCE.high + figure] = books.cells[cell, CELL.high + figure]
         books.balances[row, BALANCE.low + figure] = books.cells[cell, CELL.low + figure]

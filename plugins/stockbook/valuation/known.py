@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stockbook.valuation import book, transformations
+from stockbook.valuation import transformations
+from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Movements, Replay
 from stockbook.valuation.replay import replay as replay_movements
 from stockbook.valuation.transformations import Leg
@@ -38,8 +39,9 @@ class Versions:
     Forms of movements in replay order, one entry each; days are numbers from 1970-01-01.
 
     ``known_from`` and ``known_to`` say when a form was known (``NEVER``: until now). ``account``,
-    ``variant``, ``family``, ``order`` and ``transformation`` are numbers from 0, -1 for none; ``own_price`` is the
-    row's own price or -1. An opening row has ``is_opening``; what is counted less the movements ``before_count`` is
+    ``variant``, ``family``, ``order``, ``transformation`` and ``lot`` (receiving_lines.py) are numbers from 0, -1 for
+    none; ``own_price`` is the row's own price or -1. ``moved_at`` is the time of a row; rows of one ``moment`` sort by
+    id alone. An opening row has ``is_opening``; what is counted less the movements ``before_count`` is
     its quantity (``counted``, by variant and pool; -1 where nothing is opened).
     """
 
@@ -51,11 +53,12 @@ class Versions:
     is_in: npt.NDArray[np.bool_]
     quantity: Ints
     damaged_quantity: Ints
-    price: Array
-    price_source: Ints
     own_price: Array
+    lot: Ints
     extra_cost: Array
     day: Ints
+    moved_at: Ints
+    moment: Ints
     order: Ints
     transformation: Ints
     known_from: Ints
@@ -173,6 +176,13 @@ def _is_revising(rows: Versions) -> npt.NDArray[np.bool_]:
         first = np.full(int(rows.transformation[legs].max()) + 1, NEVER)
         np.minimum.at(first, rows.transformation[legs], rows.known_from[legs])
         found[legs] |= rows.known_from[legs] > first[rows.transformation[legs]]
+        # an IN may be replayed behind rows of its moment, which then came in front of it
+        together = np.unique(np.stack([rows.variant, rows.moment], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+        earliest = np.full(len(rows), NEVER)
+        np.minimum.at(earliest, together, rows.known_from)
+        has_leg = np.zeros(len(rows), np.bool_)
+        has_leg[together[legs]] = True
+        found |= has_leg[together] & (rows.known_from > earliest[together])
     # what was opened was made of what was known then
     found |= rows.before_count & (rows.known_from > rows.count_day[rows.variant])
     return found & ~rows.is_opening
@@ -213,7 +223,7 @@ def _told(events: Sequence[Event]) -> list[Event]:
     return found
 
 
-def steps(rows: Versions, prices: Prices, events: dict[int, list[Event]]) -> Iterator[Step]:
+def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[Event]]) -> Iterator[Step]:
     """The histories, all families side by side: first those before any revision, then those after one, and so on."""
     families = int(rows.family.max(initial=-1)) + 1
     counts = np.array([len(events.get(family, ())) for family in range(families)], np.int64)
@@ -238,10 +248,13 @@ def steps(rows: Versions, prices: Prices, events: dict[int, list[Event]]) -> Ite
         in_force = is_active[price_family] & np.where(
             price_came > 0, price_came <= number, prices.known_from < next_night[price_family]
         )
-        some = rows.taken(np.flatnonzero(alive))
-        known_from = np.where(came[alive] > 0, ALWAYS, some.known_from)
-        codes, groups = _parts(some, known_from, np.flatnonzero(alive))
-        replayed = replay_movements(_movements(_opened(some), codes), _defaults(prices, in_force, len(rows.count_day)))
+        numbers = _in_replay_order(rows, np.flatnonzero(alive))
+        some = rows.taken(numbers)
+        known_from = np.where(came[numbers] > 0, ALWAYS, some.known_from)
+        codes, groups = _parts(some, known_from, numbers)
+        replayed = replay_movements(
+            _movements(_opened(some), codes, lines), _defaults(prices, in_force, len(rows.count_day))
+        )
         balances = replayed.balances
         variant, pool = np.divmod(balances.cell.astype(np.int64), 2)
         code = balances.day.astype(np.int64)
@@ -260,6 +273,14 @@ def steps(rows: Versions, prices: Prices, events: dict[int, list[Event]]) -> Ite
             next_night[of_balance],
             replayed,
         )
+
+
+def _in_replay_order(rows: Versions, numbers: Ints) -> Ints:
+    """Some rows, given by time, then id, in the order of the replay."""
+    some = rows.taken(numbers)
+    pieces = some.quantity + some.damaged_quantity
+    behind = transformations.behind_their_outs(some.transformation, some.is_in, pieces, some.moved_at)
+    return numbers if behind is None else numbers[behind]
 
 
 def _parts(rows: Versions, known_from: Ints, numbers: Ints) -> tuple[Ints, tuple[Ints, Ints, Ints]]:
@@ -301,32 +322,28 @@ def _opened(rows: Versions) -> Versions:
     return replace(rows, quantity=quantities[0], damaged_quantity=quantities[1])
 
 
-def _movements(rows: Versions, codes: Ints) -> Movements:
-    group = np.full(len(rows), -1, np.int64)
-    share: Array = np.zeros(len(rows), np.int64)
+def _movements(rows: Versions, codes: Ints, lines: Lines) -> Movements:
+    pieces = rows.quantity + rows.damaged_quantity
+    price, rest, source = stated(rows.own_price, rows.is_in, np.where(rows.is_in, rows.lot, -1), pieces, lines)
     legs = [
         Leg(
             int(row),
             int(rows.transformation[row]),
             bool(rows.is_in[row]),
-            int(rows.quantity[row] + rows.damaged_quantity[row]),
+            int(pieces[row]),
             None if rows.own_price[row] < 0 else int(rows.own_price[row]),
         )
         for row in np.flatnonzero(rows.transformation >= 0)
     ]
-    linked = transformations.link(legs)
-    if any(part >= 2**63 for found in linked for part in found.shares):
-        share = share.astype(object)
-    for number, found in enumerate(linked):
-        group[found.rows] = number
-        share[found.rows] = found.shares
+    group, share = transformations.linked_rows(legs, len(rows))
     return Movements(
         variant=rows.variant,
         is_in=rows.is_in,
         quantity=rows.quantity,
         damaged_quantity=rows.damaged_quantity,
-        price=rows.price,
-        price_source=np.where(rows.is_in, rows.price_source, book.NO_COST),
+        price=price,
+        price_rest=rest,
+        price_source=source,
         extra_cost=rows.extra_cost,
         day=codes,
         order=rows.order,

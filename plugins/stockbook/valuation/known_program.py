@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.valuation import policy
+from stockbook.valuation import policy, receiving_lines
 from stockbook.valuation.known_rows import read_prices, read_versions
 from stockbook.valuation.known_steps import REVISIONS, VERSIONS, write_steps
 from stockbook.valuation.known_variants import write_counts, write_variants
@@ -43,7 +43,9 @@ def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     try:
         write_counts(con, settings)
         if write_variants(con):
-            write_steps(con, read_versions(con, settings, context.zone), read_prices(con))
+            receiving_lines.prepare(con)
+            rows = read_versions(con, settings, context.zone)
+            write_steps(con, rows, read_prices(con), receiving_lines.Lines.read(con))
             con.execute(f"insert into {VERSION} by name {VERSIONS}")
             con.execute(f"insert into {REVISION} by name {REVISIONS}")
     finally:
@@ -53,3 +55,4 @@ def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _forget(con: duckdb.DuckDBPyConnection) -> None:
     for name in SCRATCH:
         con.execute(f"drop table if exists temp.{name}")
+    receiving_lines.forget(con)

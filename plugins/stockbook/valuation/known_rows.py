@@ -73,16 +73,10 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
     """)
     span = con.execute("select min(moved_at), max(moved_at) from known_row").fetchone()
     twice = wall_clock.repeated(wall_clock.spans(span[0], span[1], zone)) if span and span[0] else []
-    whens = " ".join("when moved_at >= ? and moved_at < ? then ?" for _ in twice)
-    replay_at = f"case {whens} else moved_at end" if twice else "moved_at"
+    whens = " ".join("when r.moved_at >= ? and r.moved_at < ? then ?" for _ in twice)
+    replay_at = f"case {whens} else r.moved_at end" if twice else "r.moved_at"
     table = con.execute(
         f"""
-        with line_price as (
-            select account, receiving_id, variant_id, arg_min(price_per_unit, line_no) as price
-            from staging.receiving_lines
-            where _deleted_at is null and price_per_unit >= 0
-            group by account, receiving_id, variant_id
-        )
         select
             dense_rank() over (order by r.account) - 1 as account,
             r.movement_id,
@@ -92,11 +86,12 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
             r.direction = 'in' as is_in,
             r.quantity,
             r.damaged_quantity,
-            case when r.unit_price >= 0 then r.unit_price else p.price end as price,
-            case when r.unit_price >= 0 then 1 when p.price is not null then 2 else 0 end as price_source,
             case when r.unit_price >= 0 then r.unit_price else -1 end as own_price,
+            coalesce(o.lot, -1) as lot,
             r.unit_extra_cost as extra_cost,
             date_diff('day', {EPOCH}, cast(r.moved_at as date)) as day,
+            epoch_us(r.moved_at) as moved_at,
+            epoch_us({replay_at}) as moment,
             case when r.order_id is null then -1 else dense_rank() over (order by r.account, r.order_id, r.variant) end
                 as order_no,
             case
@@ -108,13 +103,13 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
             r.is_opening,
             c.snapshot_at is not null and not r.is_opening and r.moved_at <= c.snapshot_at as before_count
         from known_row as r
-        left join line_price as p
-            on r.account = p.account and r.receiving_id = p.receiving_id and r.variant_id = p.variant_id
+        left join valuation_lot as o
+            on r.account = o.account and r.receiving_id = o.receiving_id and r.variant_id = o.variant_id
         left join known_count as c on r.account = c.account and r.variant_id = c.variant_id
         where r.known_to is null or r.known_from < r.known_to
-        order by {replay_at.replace("moved_at", "r.moved_at")}, r.account, r.movement_id, r.version
+        order by {replay_at}, r.account, r.movement_id, r.version
         """,
-        [bound for start, stop in twice for bound in (start, stop, start)],
+        2 * [bound for start, stop in twice for bound in (start, stop, start)],
     ).to_arrow_table()
     counts = con.execute(f"""
         select
@@ -130,8 +125,9 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
             name: _ints(table, name)
             for name in ("account", "movement_id", "version", "variant", "family", "quantity", "damaged_quantity")
         },
-        **{name: _ints(table, name) for name in ("price_source", "day", "transformation", "known_from", "known_to")},
-        **{name: money.scaled(table.column(name)) for name in ("price", "own_price", "extra_cost")},
+        **{name: _ints(table, name) for name in ("lot", "day", "transformation", "known_from", "known_to")},
+        **{name: _ints(table, name) for name in ("moved_at", "moment")},
+        **{name: money.scaled(table.column(name)) for name in ("own_price", "extra_cost")},
         **{name: table.column(name).to_numpy().astype(np.bool_) for name in ("is_in", "is_opening", "before_count")},
         order=_ints(table, "order_no"),
         counted=np.stack([_ints(counts, "quantity"), _ints(counts, "damaged_quantity")], axis=1),

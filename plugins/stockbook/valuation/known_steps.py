@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from stockbook.valuation import known, money
 from stockbook.valuation.known import ALWAYS, NEVER, Event, Prices, Step, Versions
+from stockbook.valuation.receiving_lines import Lines
 from stockbook.valuation.replay import FIGURES, POOLS
 
 
-def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices) -> None:
+def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, lines: Lines) -> None:
     """Replay the variants once per revision and keep what each found."""
     events = known.revisions(rows, prices)
     con.execute(
@@ -29,9 +30,9 @@ def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices) 
     con.execute(
         "create temp table known_step (family bigint, step bigint, variant bigint, pool varchar, code bigint, "
         "valid_from date, known date, late_movement_id bigint, late_version integer, night date, next_night date, "
-        f"quantity bigint, {figures}, missing_cost_quantity bigint)"
+        f"quantity bigint, {figures}, missing_cost_quantity bigint, average_missing_cost_quantity bigint)"
     )
-    for step in known.steps(rows, prices, events):
+    for step in known.steps(rows, prices, lines, events):
         balances = _balances(step, rows)  # noqa: F841  # the statement below finds it by its name
         con.execute("insert into known_step by name select * from balances")
 
@@ -68,6 +69,7 @@ def _balances(step: Step, rows: Versions) -> pa.Table:
             "next_night": _dates(step.next_night),
             "quantity": balances.pieces.astype(np.int64),
             "missing_cost_quantity": balances.missing.astype(np.int64),
+            "average_missing_cost_quantity": balances.average_missing.astype(np.int64),
         }
         | dict(zip((f"{name}_value" for name in FIGURES), money.values(balances.high, balances.low), strict=True))
     )
@@ -79,7 +81,8 @@ def _dates(days: Any) -> pa.Array:
     return pa.array(np.where(is_bounded, days, 0).astype("datetime64[D]"), mask=~is_bounded)
 
 
-_MEASURES = ("quantity", *(f"{name}_value" for name in FIGURES), "missing_cost_quantity")
+_AMOUNTS = ("quantity", *(f"{name}_value" for name in FIGURES))
+_MEASURES = (*_AMOUNTS, "missing_cost_quantity", "average_missing_cost_quantity")
 VERSIONS = f"""
 with held as (
     select *, coalesce(greatest(night, known), night, known) as known_from
@@ -122,7 +125,7 @@ inner join known_variant as v on s.variant = v.variant
 group by v.account, v.variant_id, s.pool, s.valid_from, s.span, {", ".join(f"s.{name}" for name in _MEASURES)}
 order by all
 """
-_CHANGES = ", ".join(f"{name} - coalesce(lag({name}) over earlier, 0) as {name}" for name in _MEASURES[:-1])
+_CHANGES = ", ".join(f"{name} - coalesce(lag({name}) over earlier, 0) as {name}" for name in _AMOUNTS)
 REVISIONS = f"""
 with changes as (
     select
@@ -136,17 +139,17 @@ with changes as (
 sides as (
     select
         family, step + 1 as step, variant, pool, valid_from,
-        {", ".join(f"-{name} as {name}" for name in _MEASURES[:-1])}
+        {", ".join(f"-{name} as {name}" for name in _AMOUNTS)}
     from changes
     where next_night is not null
     union all by name
-    select family, step, variant, pool, valid_from, {", ".join(_MEASURES[:-1])}
+    select family, step, variant, pool, valid_from, {", ".join(_AMOUNTS)}
     from changes
     where step > 0 and (known is null or known < night)
 ),
 
 revised as (
-    select family, step, variant, pool, valid_from, {", ".join(f"sum({name}) as {name}" for name in _MEASURES[:-1])}
+    select family, step, variant, pool, valid_from, {", ".join(f"sum({name}) as {name}" for name in _AMOUNTS)}
     from sides
     group by family, step, variant, pool, valid_from
 ),
@@ -154,7 +157,7 @@ revised as (
 told as (
     select
         e.night as known_from, e.cause, e.movement_id, e.version, r.variant, r.pool, r.valid_from,
-        {", ".join(f"r.{name}" for name in _MEASURES[:-1])}
+        {", ".join(f"r.{name}" for name in _AMOUNTS)}
     from revised as r
     inner join known_event as e on r.family = e.family and r.step = e.step
     union all by name
@@ -162,7 +165,7 @@ told as (
     select
         known as known_from, 'late' as cause, late_movement_id as movement_id, late_version as version,
         variant, pool, valid_from,
-        {", ".join(_MEASURES[:-1])}
+        {", ".join(_AMOUNTS)}
     from changes
     where late_movement_id is not null and (night is null or known >= night)
 )
@@ -180,6 +183,6 @@ select
     {", ".join(f"t.{name}_value as {name}_change" for name in FIGURES)}
 from told as t
 inner join known_variant as v on t.variant = v.variant
-where {" or ".join(f"t.{name} <> 0" for name in _MEASURES[:-1])}
+where {" or ".join(f"t.{name} <> 0" for name in _AMOUNTS)}
 order by all
 """

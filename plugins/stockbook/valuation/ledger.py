@@ -12,11 +12,11 @@ import duckdb
 
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.sql_text import quoted
-from stockbook.valuation import wall_clock
+from stockbook.valuation import receiving_lines, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.wall_clock import Span
 
-TEMPORARY = ("view ledger", "view movement", "table opening", "table line_price", "table changed", "table variant")
+TEMPORARY = ("view ledger", "view movement", "table opening", "table changed", "table variant")
 
 # of every account with a cut history (parameters: accounts, their opening dates), what its first snapshot counted
 FIRST_COUNTS = """
@@ -51,8 +51,8 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
     """
     Make what the valuation reads; ``forget`` drops it. The local times found.
 
-    ``temp.valuation_ledger`` has a row per movement in force or opening; ``valuation_line_price`` prices by
-    receiving and variant; ``valuation_changed`` the days on which movements got the form they have.
+    ``temp.valuation_ledger`` has a row per movement in force or opening; ``valuation_lot`` and ``valuation_line``
+    the lines of receivings; ``valuation_changed`` the days on which movements got the form they have.
     Raises ModelFailed for a ledger that cannot be replayed: an unknown direction, a negative quantity.
     """
     forget(con)
@@ -90,13 +90,7 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
             select * from valuation_opening
         )
     """)
-    con.execute("""
-        create temp table valuation_line_price as
-        select account, receiving_id, variant_id, arg_min(price_per_unit, line_no) as price
-        from staging.receiving_lines
-        where _deleted_at is null and price_per_unit >= 0
-        group by account, receiving_id, variant_id
-    """)
+    receiving_lines.prepare(con)
     con.execute("""
         create temp table valuation_changed as
         select account, movement_id, any_value(variant_id) as variant_id, max(cast(_valid_from as date)) as known_from
@@ -112,6 +106,7 @@ def forget(con: duckdb.DuckDBPyConnection) -> None:
     for thing in TEMPORARY:
         what, name = thing.split()
         con.execute(f"drop {what} if exists temp.valuation_{name}")
+    receiving_lines.forget(con)
 
 
 def _in_first_load(con: duckdb.DuckDBPyConnection) -> str:

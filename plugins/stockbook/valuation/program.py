@@ -113,10 +113,11 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
 
 def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
     """``drawn``, with all that is compiled: a second's work, done beside the reading of the ledger."""
-    from stockbook.valuation import facts, replay, versions  # noqa: F401  # loaded for ``_facts_of``
+    from stockbook.valuation import facts, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
     from stockbook.valuation.batches import drawn
 
     versions.load()
+    receiving_lines.load()
     return drawn
 
 

@@ -20,7 +20,7 @@ from stockbook.valuation.book import (
     Books,
 )
 from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import MOST_HIGH, MOST_UNIT, add, divide, join, part_of, settle
+from stockbook.valuation.exact import MOST_HIGH, MOST_UNIT, add, divide, grow, join, part_of, rate, settle
 
 
 @compiled
@@ -37,38 +37,51 @@ def default_cost(books: Books, variant: int, day: int) -> tuple[int, int]:
 
 
 @compiled
-def stated_cost(books: Books, row: int) -> tuple[int, int]:
-    """(source, bare unit cost) of a receipt by the chain of prices."""
+def stated_cost(books: Books, row: int) -> tuple[int, int, int]:
+    """(source, bare unit cost, remainder of all the row's pieces) of a receipt by the chain of prices."""
     variant = books.rows[row, ROW.variant]
     if books.rows[row, ROW.price_source] != NO_COST:
-        return books.rows[row, ROW.price_source], books.rows[row, ROW.price]
+        return books.rows[row, ROW.price_source], books.rows[row, ROW.price], books.rows[row, ROW.price_rest]
     if books.variants[variant, VARIANT.has_receipt]:
-        return LAST_RECEIPT, books.variants[variant, VARIANT.receipt_price]
+        return LAST_RECEIPT, books.variants[variant, VARIANT.receipt_price], 0
     known, cost = default_cost(books, variant, books.rows[row, ROW.day])
-    return (DEFAULT_COST, cost) if known else (MISSING, 0)
+    return (DEFAULT_COST, cost, 0) if known else (MISSING, 0, 0)
 
 
 @compiled
-def _cost_of_return(books: Books, row: int, unit: Array, remainder: Array) -> int:
-    """Fill the pile of a return: what its order took, then surplus pieces by the chain of prices. Its source."""
+def _cost_of_return(books: Books, row: int, unit: Array, remainder: Array, is_bounded: bool) -> int:
+    """
+    Fill the pile of a return and give its source; -1 when it is too large.
+
+    It takes back the cost of what of its order is still out, then surplus pieces by the chain of prices.
+    """
     order = books.rows[row, ROW.order]
     pieces = books.rows[row, ROW.pieces] + books.rows[row, ROW.pieces + 1]
-    shipped, returned = books.orders[order, ORDERED.shipped], books.orders[order, ORDERED.returned]
-    linked = min(pieces, shipped - returned)
+    still_out = books.orders[order, ORDERED.shipped] - books.orders[order, ORDERED.returned]
+    linked = min(pieces, still_out)
     surplus = pieces - linked
-    source, cost = ORDER, 0
+    source, cost, rest = ORDER, 0, 0
     if surplus > 0:
-        source, cost = stated_cost(books, row)
+        source, cost, rest = stated_cost(books, row)
+        rest = part_of(rest, pieces, surplus)
+        cost, rest = settle(cost, rest, surplus)
     for figure in range(4):
-        unit[figure], remainder[figure] = cost, 0
+        unit[figure], remainder[figure] = cost, rest
         if linked > 0:
-            one, rest = divide(
-                books.orders[order, ORDERED.high + figure], books.orders[order, ORDERED.low + figure], shipped
-            )
-            part = part_of(rest, shipped, returned + linked) - part_of(rest, shipped, returned)
-            one, part = settle(one, part, linked)
-            unit[figure], remainder[figure] = join(one, part, linked, cost, 0, surplus)
+            high, low = books.orders[order, ORDERED.high + figure], books.orders[order, ORDERED.low + figure]
+            if is_bounded and abs(high // still_out) >= MOST_HIGH:
+                return -1
+            back, part = 0, 0
+            # settlements after a return can leave less than nothing: that stays in the cost of goods
+            if high >= 0:
+                back, part = divide(high, low, still_out)
+                part = part_of(part, still_out, linked)
+                grow(books.orders, order, ORDERED.high + figure, ORDERED.low + figure, *add(0, 0, back, -linked, -part))
+                back, part = settle(back, part, linked)
+            unit[figure], remainder[figure] = join(back, part, linked, cost, rest, surplus)
     books.orders[order, ORDERED.returned] += linked
+    if linked > 0 and books.orders[order, ORDERED.average_missing] > 0:
+        books.rows[row, ROW.is_average_missing] = True
     if linked > 0 and books.orders[order, ORDERED.missing] > 0:
         return MISSING
     return source
@@ -106,6 +119,8 @@ def _cost_of_output(books: Books, row: int, unit: Array, remainder: Array, is_bo
             if is_bounded and abs(unit[figure]) >= MOST_UNIT:
                 return -1
     books.groups[group, GROUP.shares] = shares - share
+    if books.groups[group, GROUP.average_missing] > 0:
+        books.rows[row, ROW.is_average_missing] = True
     return MISSING if books.groups[group, GROUP.missing] > 0 else TRANSFORMATION
 
 
@@ -113,17 +128,18 @@ def _cost_of_output(books: Books, row: int, unit: Array, remainder: Array, is_bo
 def cost_of_receipt(books: Books, row: int, unit: Array, remainder: Array, is_bounded: bool) -> int:
     """Fill the pile of pieces that come in and give its source; -1 when it is too large."""
     if books.rows[row, ROW.order] >= 0:
-        return _cost_of_return(books, row, unit, remainder)
+        return _cost_of_return(books, row, unit, remainder, is_bounded)
     if books.rows[row, ROW.group] >= 0:
         return _cost_of_output(books, row, unit, remainder, is_bounded)
     variant = books.rows[row, ROW.variant]
-    source, cost = stated_cost(books, row)
+    source, cost, rest = stated_cost(books, row)
     for figure in range(4):
-        unit[figure], remainder[figure] = cost, 0
+        unit[figure], remainder[figure] = cost, rest
         if figure % 2 == 0:
             unit[figure] += books.rows[row, ROW.extra]
     if books.rows[row, ROW.price_source] != NO_COST:
-        books.variants[variant, VARIANT.receipt_price] = unit[1]
-        books.variants[variant, VARIANT.receipt_landed] = unit[0]
+        pieces = books.rows[row, ROW.pieces] + books.rows[row, ROW.pieces + 1]
+        books.variants[variant, VARIANT.receipt_price] = rate(unit[1], remainder[1], pieces)
+        books.variants[variant, VARIANT.receipt_landed] = rate(unit[0], remainder[0], pieces)
         books.variants[variant, VARIANT.has_receipt] = True
     return source

@@ -6,15 +6,13 @@ Compiled: see kernel.py.
 
 from stockbook.valuation.book import CELL, GROUP, ISSUE, MISSING, ORDERED, RECEIPT, ROW, SETTLEMENT, Array, Books
 from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import add, grow, join, part_of, rate, settle
+from stockbook.valuation.exact import add, grow, join, part_of, rate, settle, share_of
 from stockbook.valuation.issuing import allocate
 from stockbook.valuation.receipt_cost import cost_of_receipt
 
 
 @compiled
-def _settle_one(
-    books: Books, cell: int, receipt: int, is_missing: bool, unit: Array, remainder: Array, left: int
-) -> int:
+def _settle_one(books: Books, cell: int, receipt: int, unit: Array, remainder: Array, left: int) -> int:
     """Make the oldest shortage good from a pile of ``left`` pieces coming in, as far as they go. Pieces settled."""
     issue = books.cells[cell, CELL.first_short]
     owed = books.issues[issue, ISSUE.left]
@@ -44,14 +42,24 @@ def _settle_one(
             grow(books.groups, group, GROUP.high + figure, GROUP.low + figure, high, low)
         unit[figure], remainder[figure] = settle(unit[figure], remainder[figure] - part, left - pieces)
     # what pieces of unknown cost settle is of unknown cost from now on, and the other way round
-    change = (pieces if is_missing else 0) - (pieces if books.issues[issue, ISSUE.short_is_missing] else 0)
+    gone = pieces if books.issues[issue, ISSUE.short_is_missing] else 0
+    change = (pieces if books.receipts[receipt, RECEIPT.is_missing] else 0) - gone
+    short_missing = books.issues[issue, ISSUE.short_missing]
+    still = share_of(short_missing, owed, owed - pieces)
+    average_change = (pieces if books.rows[books.receipts[receipt, RECEIPT.row], ROW.is_average_missing] else 0) - (
+        short_missing - still
+    )
+    books.issues[issue, ISSUE.short_missing] = still
     books.issues[issue, ISSUE.missing] += change
+    books.issues[issue, ISSUE.average_missing] += average_change
     if order >= 0:
         books.orders[order, ORDERED.missing] += change
+        books.orders[order, ORDERED.average_missing] += average_change
     if group >= 0:
         books.groups[group, GROUP.missing] += change
-    if books.issues[issue, ISSUE.short_is_missing]:
-        books.cells[cell, CELL.missing] -= pieces
+        books.groups[group, GROUP.average_missing] += average_change
+    books.cells[cell, CELL.missing] -= gone
+    books.cells[cell, CELL.average_missing] -= short_missing - still
     books.issues[issue, ISSUE.left] = owed - pieces
     books.cells[cell, CELL.short] -= pieces
     if owed == pieces:
@@ -64,6 +72,7 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
     """Bring a pile in: it settles shortages, oldest first; what is left joins the stock."""
     left = books.receipts[receipt, RECEIPT.pieces]
     is_missing = books.receipts[receipt, RECEIPT.is_missing]
+    is_average_missing = books.rows[books.receipts[receipt, RECEIPT.row], ROW.is_average_missing]
     for figure in range(4):
         high, low = add(0, 0, unit[figure], left, remainder[figure])
         books.receipts[receipt, RECEIPT.high + figure], books.receipts[receipt, RECEIPT.low + figure] = high, low
@@ -73,10 +82,12 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
     if books.cells[cell, CELL.short] > 0:
         if not is_missing and books.cells[cell, CELL.short] <= left:
             books.cells[cell, CELL.has_last_cost] = True
+            books.cells[cell, CELL.last_missing] = left if is_average_missing else 0
+            books.cells[cell, CELL.last_pieces] = left
             for figure in range(4):
                 books.cells[cell, CELL.last_cost + figure] = rate(unit[figure], remainder[figure], left)
         while left > 0 and books.cells[cell, CELL.short] > 0:
-            left -= _settle_one(books, cell, receipt, is_missing, unit, remainder, left)
+            left -= _settle_one(books, cell, receipt, unit, remainder, left)
     if left == 0:
         return
     on_hand = books.cells[cell, CELL.on_hand]
@@ -106,8 +117,8 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
         books.cells[cell, CELL.average_is_known] = books.cells[cell, CELL.average_is_known] or not is_missing
     books.cells[cell, CELL.last_layer] = receipt
     books.cells[cell, CELL.on_hand] = on_hand + left
-    if is_missing:
-        books.cells[cell, CELL.missing] += left
+    books.cells[cell, CELL.missing] += left if is_missing else 0
+    books.cells[cell, CELL.average_missing] += left if is_average_missing else 0
 
 
 @compiled
@@ -118,6 +129,8 @@ def bring_in(books: Books, pile: tuple[Array, Array], part: tuple[Array, Array],
         return False
     left = books.rows[row, ROW.pieces] + books.rows[row, ROW.pieces + 1]
     books.rows[row, ROW.cost_source] = source
+    if source == MISSING:
+        books.rows[row, ROW.is_average_missing] = True
     for figure in range(4):
         books.rows[row, ROW.unit_cost + figure] = rate(pile[0][figure], pile[1][figure], left)
     for pool in range(2):

@@ -47,10 +47,10 @@ class Movements:
 
     ``variant`` numbers variants from 0. ``quantity`` and ``damaged_quantity`` are pieces of the two
     pools, never negative. ``price`` is the row's own or its receiving line's, with its code in
-    ``price_source`` (book.PRICE, book.RECEIVING_LINE, book.NO_COST). Prices and extra costs are
-    integers of 10^-12. ``day`` ascends. ``order`` numbers pairs of order and variant, and ``group``
-    linked transformations (transformations.py), both from 0, -1 for none; ``share`` is an IN's
-    share of its group's cost.
+    ``price_source`` (book.PRICE, book.RECEIVING_LINE, book.NO_COST), and ``price_rest`` what price times
+    pieces lacks of what the row is worth, below its pieces. Prices and extra costs are integers of 10^-12.
+    ``day`` ascends. ``order`` numbers pairs of order and variant, and ``group`` linked transformations
+    (transformations.py), both from 0, -1 for none; ``share`` is an IN's share of its group's cost.
     """
 
     variant: Ints
@@ -58,6 +58,7 @@ class Movements:
     quantity: Ints
     damaged_quantity: Ints
     price: Money
+    price_rest: Ints
     price_source: Ints
     extra_cost: Money
     day: Ints
@@ -221,6 +222,7 @@ def _rows(movements: Movements, rows: Money) -> Money:
     rows[:, book.ROW.pieces] = movements.quantity
     rows[:, book.ROW.pieces + 1] = movements.damaged_quantity
     rows[:, book.ROW.price] = movements.price
+    rows[:, book.ROW.price_rest] = movements.price_rest
     rows[:, book.ROW.price_source] = movements.price_source
     rows[:, book.ROW.extra] = movements.extra_cost
     rows[:, book.ROW.day] = movements.day

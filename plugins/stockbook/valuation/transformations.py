@@ -1,7 +1,8 @@
 """
 Which transformations conserve value, and how their cost is shared out.
 
-A transformation is linked when all its OUTs sort before all its INs and both moved pieces.
+A transformation is linked when all its OUTs sort before all its INs and both moved pieces. Inside one moment what
+leaves comes first: an IN that sorts before its group's last OUT of the same time is replayed right after that OUT.
 The cost that left is then cut into whole shares: price x pieces of each IN when every IN is
 priced and that sum is positive, else pieces. Shares are reduced by their common divisor, so
 that prices with a few decimals give small numbers.
@@ -11,6 +12,14 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,27 @@ class Linked:
     shares: list[int]
 
 
+def behind_their_outs(group: Ints, is_in: Flags, pieces: Ints, moved_at: Array) -> Ints | None:
+    """
+    The order in which rows given by time, then id, are replayed; None for the one they are given in.
+
+    ``group`` is a number from 0 of each row's transformation, -1 for none. Only INs move, and each only behind the
+    last OUT of its group, when both have the same time; those behind one OUT keep their order.
+    """
+    legs = np.flatnonzero((group >= 0) & (pieces > 0))
+    outs, ins = legs[~is_in[legs]], legs[is_in[legs]]
+    last_out = np.full(int(group.max(initial=-1)) + 1, -1)
+    last_out[group[outs]] = outs  # the last one of a group stays
+    out = last_out[group[ins]]
+    is_moved = (ins < out) & (moved_at[ins] == moved_at[out])
+    if not is_moved.any():
+        return None
+    own = np.arange(len(group))
+    place, is_behind = own.copy(), np.zeros(len(group), np.bool_)
+    place[ins[is_moved]], is_behind[ins[is_moved]] = out[is_moved], True
+    return np.lexsort((own, is_behind, place))
+
+
 def link(legs: Sequence[Leg]) -> list[Linked]:
     """
     The linked transformations among ``legs``, ordered by their first row.
@@ -49,6 +79,19 @@ def link(legs: Sequence[Leg]) -> list[Linked]:
         if 0 < turn < len(group) and all(leg.is_in for leg in group[turn:]):
             found.append(Linked([leg.row for leg in group], [0] * turn + shares_of(group[turn:])))
     return sorted(found, key=lambda linked: linked.rows[0])
+
+
+def linked_rows(legs: Sequence[Leg], rows: int) -> tuple[Ints, Array]:
+    """For each of ``rows`` the number of its linked transformation, -1 for none, and its share in its cost."""
+    group = np.full(rows, -1, np.int64)
+    share: Array = np.zeros(rows, np.int64)
+    linked = link(legs)
+    if any(part >= 2**63 for found in linked for part in found.shares):
+        share = share.astype(object)
+    for number, found in enumerate(linked):
+        group[found.rows] = number
+        share[found.rows] = found.shares
+    return group, share
 
 
 def shares_of(outputs: Sequence[Leg]) -> list[int]:

@@ -1,0 +1,161 @@
+"""
+Which line of a receiving a movement belongs to, and so what it cost where the movement says no price.
+
+Several lines may name one variant. Its movements fill them in replay order, the lines in the order of their list,
+each up to what was counted of it, damaged pieces included, or else announced. A movement over two lines costs their
+weighted mean, and pieces beyond all lines cost what the last priced line says. A line without a price is filled
+like any other; pieces of it have no price of a line.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from stockbook.valuation import book, exact
+from stockbook.valuation.book import Array
+from stockbook.valuation.compiling import compiled, interpreted
+from stockbook.valuation.exact import add, divide, rate
+from stockbook.valuation.money import scaled
+from stockbook.valuation.replay import Flags, Ints, Money
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """
+    Make ``valuation_lot``, a number for each receiving and variant with a price on some line, and ``valuation_line``.
+
+    ``forget`` drops them.
+    """
+    forget(con)
+    con.execute("""
+        create temp table valuation_line as
+        select
+            account,
+            receiving_id,
+            variant_id,
+            line_no,
+            greatest(coalesce(received_quantity + coalesce(damaged_quantity, 0), quantity, 0), 0) as pieces,
+            case when price_per_unit >= 0 then price_per_unit end as price
+        from staging.receiving_lines
+        where _deleted_at is null
+        qualify count(price) over (partition by account, receiving_id, variant_id) > 0
+    """)
+    con.execute("""
+        create temp table valuation_lot as
+        select *, row_number() over (order by account, receiving_id, variant_id) - 1 as lot
+        from (select distinct account, receiving_id, variant_id from valuation_line)
+    """)
+
+
+def forget(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what ``prepare`` made."""
+    for name in ("line", "lot"):
+        con.execute(f"drop table if exists temp.valuation_{name}")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of every lot in the order of their list: those of lot l are at ``starts[l]`` to ``starts[l + 1]``."""
+
+    starts: Ints
+    pieces: Ints
+    price: Money
+    is_priced: Flags
+
+    @classmethod
+    def read(cls, con: duckdb.DuckDBPyConnection) -> "Lines":
+        """All lines that ``prepare`` found."""
+        table = con.execute("""
+            select o.lot, l.pieces, l.price
+            from valuation_line as l
+            inner join valuation_lot as o
+                on l.account = o.account and l.receiving_id = o.receiving_id and l.variant_id = o.variant_id
+            order by o.lot, l.line_no
+        """).to_arrow_table()
+        counts = np.bincount(table.column("lot").to_numpy()) if table.num_rows else np.zeros(0, np.int64)
+        return cls(
+            starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            pieces=table.column("pieces").to_numpy().astype(np.int64),
+            price=scaled(table.column("price")),
+            is_priced=table.column("price").is_valid().to_numpy().astype(np.bool_),
+        )
+
+    def prices(self, lot: Ints, pieces: Ints) -> tuple[Money, Ints, Flags]:
+        """
+        What the lines say of movements in replay order, by each one's lot (-1 for none) and pieces.
+
+        The price, what it lacks of the worth of all the pieces, and whether there is any.
+        """
+        is_small = (
+            self.price.dtype != object
+            and self.price.max(initial=0) < exact.MOST_UNIT
+            and max(pieces.max(initial=0), self.pieces.max(initial=0)) < exact.MOST_PIECES
+        )
+        kind: Any = np.int64 if is_small else object
+        lots = len(self.starts) - 1
+        price, rest, found = (np.zeros(len(lot), some) for some in (kind, np.int64, np.bool_))
+        run = _fill if is_small else interpreted(vars(exact) | globals())["_fill"]
+        run(
+            (self.starts, self.pieces.astype(kind), self.price.astype(kind), self.is_priced),
+            (np.array(lot, np.int64), pieces.astype(kind)),
+            (self.starts[:-1].copy(), np.zeros(lots, kind)),
+            (price, rest, found),
+        )
+        return price, rest, found
+
+
+def stated(own: Money, has_own: Flags, lot: Ints, pieces: Ints, lines: Lines) -> tuple[Money, Ints, Ints]:
+    """
+    Price, rest and source of movements in replay order: their own price, else that of their lines.
+
+    A negative price is none. ``lot`` is -1 where a movement belongs to no receiving, or is no IN.
+    """
+    has_own = has_own & (own >= 0)
+    price, rest, is_priced = lines.prices(lot, pieces)
+    source = np.where(has_own, book.PRICE, np.where(is_priced, book.RECEIVING_LINE, book.NO_COST))
+    return np.where(has_own, own, price), np.where(has_own, 0, rest), source
+
+
+@compiled
+def _fill(
+    lines: tuple[Array, Array, Array, Array],
+    movements: tuple[Array, Array],
+    filled: tuple[Array, Array],
+    found: tuple[Array, Array, Array],
+) -> None:
+    """``filled`` says how far each lot is: its line, and the pieces of it that came."""
+    starts, most, price, is_priced = lines
+    lot, pieces = movements
+    line, of_line = filled
+    for row in range(len(lot)):
+        number, left = lot[row], pieces[row]
+        if number < 0 or left == 0:
+            continue
+        high, low, priced, at, end = 0, 0, 0, line[number], starts[number + 1]
+        while left > 0 and at < end:
+            taken = min(left, most[at] - of_line[number])
+            if is_priced[at]:
+                high, low = add(high, low, price[at], taken, 0)
+                priced += taken
+            left -= taken
+            of_line[number] += taken
+            if of_line[number] == most[at]:
+                at += 1
+                of_line[number] = 0
+        line[number] = at
+        for last in range(end - 1, starts[number] - 1, -1):
+            if left > 0 and is_priced[last]:
+                high, low = add(high, low, price[last], left, 0)
+                priced += left
+                left = 0
+        if priced > 0:
+            unit, rest = divide(high, low, priced)
+            found[2][row] = True
+            found[0][row], found[1][row] = (unit, rest) if priced == pieces[row] else (rate(unit, rest, priced), 0)
+
+
+def load() -> None:
+    """Have the compiled code ready."""
+    nothing = np.zeros(0, np.int64)
+    Lines(np.zeros(1, np.int64), nothing, nothing, np.zeros(0, np.bool_)).prices(nothing, nothing)
