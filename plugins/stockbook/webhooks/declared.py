@@ -21,6 +21,8 @@ from stockbook.sources.personal import HIDDEN
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
 """What a topic, an id or a key may look like: anything else could be anybody's data."""
 
+# what a source writes where it names nothing
+_NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
 _TIME_LENGTH = 40
 _TEXT_LENGTH = 500
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -62,8 +64,20 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     composite_ids: bool = False
 
 
+class Item(msgspec.Struct):
+    """One of several subjects of an event: its id, and the body as if it were the only one, if the topic is known."""
+
+    subject_id: str | None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class Reduced(NamedTuple):
-    """An event less everything nobody declared; ``payload`` is JSON, empty for an unknown topic."""
+    """
+    An event less everything nobody declared.
+
+    ``payload`` is JSON: the body, empty for an unknown topic; of an event with a list of subjects a list of ``Item``,
+    and ``subject_id`` is the first one's.
+    """
 
     subject_kind: str | None
     subject_id: str | None
@@ -137,25 +151,31 @@ class Declared:
         if known is None:
             kind = self._unknown.kind or topic.split("/", 1)[0]
             hashes = kind not in self._unknown.clear
-            return Reduced(kind[:40], self._subject(body, self._unknown.id, hashes, hash_key), None, "", frozenset())
+            items = [
+                Item(self._subject(one, self._unknown.id, hashes, hash_key)) for one in _items(body, self._unknown.id)
+            ]
+            return Reduced(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
         undeclared: set[tuple[str, str]] = set()
-        kept = _kept(self._bodies[known.body], body, hash_key, "", undeclared)
+        items = []
+        for one in _items(body, known.id):
+            kept = _kept(self._bodies[known.body], one, hash_key, "", undeclared)
+            subject = self._subject(one, known.id, known.hash_id, hash_key)
+            items.append(Item(subject, msgspec.Raw(_ENCODER.encode(kept))))
         occurred = _at(body, known.occurred) if known.occurred else None
         is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
         return Reduced(
-            known.kind,
-            self._subject(body, known.id, known.hash_id, hash_key),
-            occurred if is_time else None,
-            _ENCODER.encode(kept).decode(),
-            frozenset(undeclared),
+            known.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
         )
 
     def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
         for path in paths:
             found = _at(body, path)
-            if isinstance(found, bool) or not isinstance(found, str | int) or not NAME.fullmatch(str(found)):
+            if isinstance(found, bool) or not isinstance(found, str | int):
                 continue
-            own = str(found).rpartition("_")[2] if self._composite else str(found)
+            text = str(found).strip()
+            if not NAME.fullmatch(text) or text in _NO_ID:
+                continue
+            own = text.rpartition("_")[2] if self._composite else text
             if own:
                 return personal.hashed(own, key) if hashes else own
         return None
@@ -171,16 +191,68 @@ def _check(file: Path, where: str, declared: Any) -> None:
         raise DeclarationError(f"{file.name}: {where} must be one of {', '.join([*LEAVES, DROP])}; got {declared!r}.")
 
 
+def as_list(value: Any) -> list[Any] | None:
+    """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and value and all(name.isascii() and name.isdigit() for name in value):
+        return list(value.values())
+    return None
+
+
+def alone(value: Any) -> Any:
+    """The one member of a list of one, however often it is wrapped; of an empty list nothing; all else as it is."""
+    while (members := as_list(value)) is not None and len(members) <= 1:
+        value = members[0] if members else None
+    return value
+
+
+def _items(body: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]:
+    """
+    A body for each subject it names, in the order they came; the body itself when that is one, or none.
+
+    A subject is looked for at ``paths``; where the object at the beginning of one is a list, each member is a subject.
+    """
+    holders = {path.split(".", 1)[0] for path in paths if "." in path}
+    several = {name: members for name in holders if (members := as_list(alone(body.get(name)))) is not None}
+    if not several:
+        return [body]
+    count = max(len(members) for members in several.values())
+    return [
+        body | {name: members[place] if place < len(members) else None for name, members in several.items()}
+        for place in range(count)
+    ]
+
+
+def text_of_item(item: Item) -> str | None:
+    """The payload of an item as JSON text; None of an unknown topic."""
+    text = bytes(item.payload).decode()
+    return None if text == "null" else text
+
+
+def _payload(items: list[Item]) -> str:
+    if len(items) == 1:
+        return text_of_item(items[0]) or ""
+    return _ENCODER.encode(items).decode()
+
+
 def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str]]) -> Any:
     if value is None:
         return None
     if isinstance(declared, list):
-        if isinstance(value, list):
-            return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in value]
+        if (members := as_list(value)) is not None:
+            return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in members]
         return _kept(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
-        return LEAVES[declared](value, key)
+        return LEAVES[declared](alone(value), key)
+    value = {} if value == [] else alone(value)  # PHP writes an empty object so
+    if value is None:
+        return None
+    if (members := as_list(value)) is not None:
+        undeclared.add((path, "array"))
+        return [_kept(declared, one, key, f"{path}[]", undeclared) for one in members]
     if not isinstance(value, dict):
+        undeclared.add((path, _type_of(value)))
         return HIDDEN
     found = {}
     for name, inner in value.items():
@@ -194,10 +266,11 @@ def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tupl
 
 def _at(body: Any, path: str) -> Any:
     for name in path.split("."):
+        body = alone(body)
         if not isinstance(body, dict):
             return None
         body = body.get(name)
-    return body
+    return alone(body)
 
 
 def _type_of(value: Any) -> str:

@@ -6,7 +6,8 @@ only then is the batch marked in the inbox. Killed between the two, the next dra
 knows them by their key.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from stockbook.staging.given import given
 from stockbook.staging.load import transaction
 from stockbook.staging.merge import Stamp
 from stockbook.webhooks import shopline_staging
+from stockbook.webhooks.declared import Item, text_of_item
 
 if TYPE_CHECKING:
     from stockbook.inbox.event import InboxEvent
@@ -34,9 +36,16 @@ EVERYBODY = "*"
 
 
 class Drained(msgspec.Struct):
-    """What a drain did: events taken, events that were in staging already, rows dropped, and what to know of it."""
+    """
+    What a drain did: events taken, events that were in staging already, rows dropped, and what to know of it.
+
+    ``items`` are the rows of the events taken: as many as they have subjects. ``nameless`` counts those that name
+    none, by source and account.
+    """
 
     events: int = 0
+    items: int = 0
+    nameless: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     repeated: int = 0
     dropped: int = 0
     notes: list[str] = []
@@ -54,6 +63,7 @@ class _Row(msgspec.Struct):
     account: str
     source: str
     event_id: str
+    item_no: int
     event_type: str
     occurred_text: str | None
     received_at_utc: str
@@ -67,6 +77,7 @@ _TYPES = {
     "account": "varchar",
     "source": "varchar",
     "event_id": "varchar",
+    "item_no": "integer",
     "event_type": "varchar",
     "occurred_text": "varchar",
     "received_at_utc": "timestamp",
@@ -127,19 +138,29 @@ def drain(
     """
     done = Drained()
     found: dict[str, None] = {}
+    # of books made before events had items
+    con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     after = 0
     while batch := inbox.pending(after, BATCH):
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
-            new = _stage(con, batch, tables, stamp, zone, found)
+            new = _stage(con, batch, tables, stamp, zone, done, found)
             _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
         inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
         done.events += new
         done.repeated += len(batch) - new
         after = max(event.id for event in batch)
     done.dropped = inbox.drop_drained_before(clock.utc() - timedelta(days=keep_days))
-    done.notes = list(found)
+    done.notes = [*found, *(_of_nameless(*one) for one in sorted(done.nameless.items()))]
     return done
+
+
+def _of_nameless(whose: tuple[str, str], count: int) -> str:
+    source, account = whose
+    return (
+        f"warning: {count:,} events of {source} (account {account}) name nothing they are about: they are kept, and "
+        "nothing is read for them. Look at their payload in staging.webhook_events where subject_id is null."
+    )
 
 
 def _stage(
@@ -148,9 +169,10 @@ def _stage(
     tables: dict[str, Table],
     stamp: Stamp,
     zone: ZoneInfo,
+    done: Drained,
     found: dict[str, None],
 ) -> int:
-    given(con, "arrived", _TYPES, [_row(event) for event in batch])
+    given(con, "arrived", _TYPES, [row for event in batch for row in _rows(event)])
     declared = tables["staging.webhook_events"].columns
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     con.execute(
@@ -164,7 +186,8 @@ def _stage(
             from arrived as a
             anti join staging.webhook_events as e
                 on a.account = e.account and a.source = e.source and a.event_id = e.event_id
-            qualify row_number() over (partition by account, source, event_id order by inbox_id) = 1
+            -- an event that came twice within a batch is the first one, with all its items
+            qualify inbox_id = min(inbox_id) over (partition by account, source, event_id)
 
         ),
 
@@ -182,12 +205,13 @@ def _stage(
             account,
             source,
             event_id,
+            item_no,
             event_type,
             occurred_text,
             case when {within(declared["occurred_at"], "occurred_at")} then occurred_at end as occurred_at,
             case when {within(declared["occurred_at"], "occurred_at")} then occurred_at_utc end as occurred_at_utc,
             received_at_utc,
-            cast($first_no - 1 + row_number() over (order by inbox_id) as bigint) as received_no,
+            cast($first_no - 1 + row_number() over (order by inbox_id, item_no) as bigint) as received_no,
             subject_kind,
             subject_id,
             payload
@@ -208,27 +232,46 @@ def _stage(
         """,
         stamp._asdict(),
     )
-    new = int(con.execute("select count(*) from fresh").fetchall()[0][0])
+    [(new, items)] = con.execute("select count(distinct (account, source, event_id)), count(*) from fresh").fetchall()
+    done.items += items
+    for source, account, nameless in con.execute(
+        """
+        select source, account, count(*)
+        from fresh
+        -- of a fulfillment order of SHOPLINE its own findings tell; an app is the whole subscription
+        where subject_id is null and not starts_with(event_type, 'fulfillment') and subject_kind <> 'app'
+        group by all
+        order by all
+        """
+    ).fetchall():
+        done.nameless[source, account] += nameless
     con.execute("drop table fresh")
     con.execute("drop table arrived")
     for (account,) in shops:
         found.update(dict.fromkeys(shopline_staging.take(con, tables, account, first_no, stamp)))
-    return new
+    return int(new)
 
 
-def _row(event: "InboxEvent") -> _Row:
-    return _Row(
-        event.id,
-        event.account,
-        event.source,
-        event.event_key,
-        event.event_type,
-        event.occurred_text,
-        event.received_at_utc.astimezone(UTC).replace(tzinfo=None).isoformat(),
-        event.subject_kind,
-        event.subject_id,
-        event.payload or None,
-    )
+def _rows(event: "InboxEvent") -> Iterator[_Row]:
+    """A row for each item of an event: of most one."""
+    items = [(event.subject_id, event.payload or None)]
+    if event.payload.startswith("["):
+        listed = msgspec.json.decode(event.payload, type=list[Item])
+        items = [(one.subject_id, text_of_item(one)) for one in listed]
+    for number, (subject_id, payload) in enumerate(items, start=1):
+        yield _Row(
+            event.id,
+            event.account,
+            event.source,
+            event.event_key,
+            number,
+            event.event_type,
+            event.occurred_text,
+            event.received_at_utc.astimezone(UTC).replace(tzinfo=None).isoformat(),
+            event.subject_kind,
+            subject_id,
+            payload,
+        )
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, up_to: int, observed_at: datetime, run_id: str) -> None:

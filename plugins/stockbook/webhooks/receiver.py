@@ -18,7 +18,7 @@ from stockbook.inbox.event import Arrival
 from stockbook.settings import PROJECT, HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
-from stockbook.webhooks.declared import NAME, Declared
+from stockbook.webhooks.declared import NAME, Declared, alone, as_list
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,
@@ -120,8 +120,9 @@ class Shopline(Sender):
             raise Refused(401)
         found = json_object(body)
         if account.sender_id is not None:
-            named = {key: inner for key, inner in found.items() if isinstance(inner, dict)}
-            for claim in [found.get("shop_id"), *[inner.get("shop_id") for inner in named.values()]]:
+            named = [one for value in found.values() for one in (as_list(alone(value)) or [alone(value)])]
+            claims = [one.get("shop_id") for one in map(alone, named) if isinstance(one, dict)]
+            for claim in [found.get("shop_id"), *claims]:
                 if claim is not None:
                     _check_sender(account, claim)
             _check_sender(account, (header(headers, b"x-shopline-shop-id") or b"").decode("latin-1"))

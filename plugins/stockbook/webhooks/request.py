@@ -5,13 +5,15 @@ Nothing that is refused says why in more than a status: who sends honestly sees 
 """
 
 import asyncio
+import codecs
+import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from decimal import Decimal, DecimalException
 from typing import Any
 
-import msgspec
-
 from stockbook.errors import StockbookError
+from stockbook.sources.personal import HIDDEN
 
 DEEPEST = 32
 """Levels of JSON; the deepest documented body has six."""
@@ -23,7 +25,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Headers = Iterable[tuple[bytes, bytes]]
 
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_WRITTEN = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 class Refused(StockbookError):
@@ -102,19 +105,51 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
 
 def json_object(body: bytes) -> dict[str, Any]:
     """
-    The body as a JSON object, decimals as they were written.
+    The body as a JSON object, decimals as they were written; an object in a list of one is that object.
 
-    Raises Refused with 422 for anything else: other encodings than UTF-8, broken or too deeply nested JSON.
+    What a sender would never send better is mended: a byte order mark is skipped, half a character becomes U+FFFD, a
+    name that comes twice with two values has the value ``?``. Raises Refused with 422 for anything else: other
+    encodings than UTF-8, broken or too deeply nested JSON.
     """
     try:
-        body.decode()  # the parser looks only at the strings
-        found = _DECODER.decode(body)
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError, DecimalException, ValueError):
+        found = json.loads(text_of(body), object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant)
+    except (RecursionError, DecimalException, ValueError):
         raise Refused(422) from None
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
     if not isinstance(found, dict):
         raise Refused(422)
     check_depth(found)
+    return whole_characters(found) if _HALF_WRITTEN.search(body) else found
+
+
+def text_of(body: bytes) -> str:
+    """A body's text, which may hold halves of characters. Raises UnicodeDecodeError for other encodings than UTF-8."""
+    return body.removeprefix(codecs.BOM_UTF8).decode(errors="surrogatepass")
+
+
+def whole_characters(value: Any) -> Any:
+    """The same value with U+FFFD for each half of a character that stands alone, in names too."""
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [whole_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {whole_characters(name): whole_characters(one) for name, one in value.items()}
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        for name, value in pairs:
+            if found[name] != value:
+                found[name] = HIDDEN
     return found
+
+
+def _no_constant(_: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def check_depth(value: Any) -> None:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from stockbook.webhooks.request import text_of, whole_characters
+
 Pairs = list[tuple[str, Any]]
 
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
@@ -82,7 +84,7 @@ def ordered_pairs(body: bytes) -> Pairs:
     """
     try:
         found = json.loads(
-            body.decode(),
+            text_of(body),
             object_pairs_hook=_distinct,
             parse_int=str,
             parse_float=str,
@@ -156,7 +158,7 @@ LITERAL_READING = "pairs_salt_after"
 def flickrocket_hash(pairs: Pairs, secret: bytes, rule: str = LITERAL_READING) -> bytes:
     """The hash of a body's pairs without ``hash`` itself, by one of HASH_RULES."""
     text, _, salt = rule.rpartition("_salt_") if "_salt_" in rule else rule.rpartition("_")
-    joined = "".join(_TEXTS[text]([(name, value) for name, value in pairs if name != "hash"]))
+    joined = whole_characters("".join(_TEXTS[text]([(name, value) for name, value in pairs if name != "hash"])))
     return _SALTS[f"salt_{salt}" if salt in ("after", "before") else salt](joined.encode(), secret)
 
 
