@@ -316,7 +316,9 @@ def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Ru
     assert line.status(parcel) == 413
     signature = {"UserID": "1", "CompanyID": "2", "hmac": "5" * 64}
     assert requests.get(f"{airflow.url}/stockbook/app/main", params=signature, timeout=30).status_code == 401
-    assert requests.get(f"{airflow.url}/stockbook/health", timeout=30).json() == {"status": "ok"}
+    health = requests.get(f"{airflow.url}/stockbook/health", timeout=30)
+    assert (health.status_code, health.json()["status"], health.json()["receiver"]["status"]) == (200, "ok", "ok")
+    assert health.json().keys() == {"status", "receiver", "inbox", "disk", "last_night"}
     assert requests.get(f"{airflow.url}/api/v2/dags", timeout=30).status_code == 401
     line.close()
 

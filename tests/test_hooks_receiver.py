@@ -469,7 +469,7 @@ def test_a_thousand_forged_and_broken_requests_are_all_refused(
         answered[status] += 1
 
     tell("webhooks", f"1,000 refused requests {dict(sorted(answered.items()))}, slowest answer {slowest * 1000:.0f} ms")
-    assert requests.get(f"{receiver.url}/health", timeout=10).json() == {"status": "ok"}
+    assert requests.get(f"{receiver.url}/health", timeout=10).json()["status"] == "ok"
     assert arrived() == []
     assert line.status(hooks.fulfillment_cz(5_000)) == 200
     assert len(arrived()) == 1

@@ -4,9 +4,10 @@ import asyncio
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import UTC, datetime
+from uuid import uuid4
 
-from sqlalchemy import URL, Engine, case, delete, func, select, update
+from sqlalchemy import URL, Engine, case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from stockbook.errors import InboxUnavailable
@@ -132,13 +133,25 @@ class Inbox:
         with writing(self._engine) as con:
             return con.execute(delete(InboxRow).where(InboxRow.drained_at_utc < instant)).rowcount
 
-    def ping(self) -> None:
-        """Ask the database anything. Raises InboxUnavailable when it does not answer."""
+    def probe(self) -> None:
+        """
+        Write a row, take it back and commit: what an event needs, down to the disk.
+
+        Raises InboxUnavailable when that fails, or when too many events wait already.
+        """
+        if self._writer is not None and self._writer.is_full():
+            raise InboxUnavailable("The inbox is behind: as many events wait for their commit as may.")
+        row = dict.fromkeys(("source", "account", "event_type", "payload"), "")
         try:
-            with self._engine.connect() as con:
-                con.execute(select(InboxRow.id).limit(1))
+            with writing(self._engine) as con:
+                written = con.execute(
+                    insert(InboxRow)
+                    .values(**row, event_key=f"probe-{uuid4()}", received_at_utc=datetime.fromtimestamp(0, UTC))
+                    .returning(InboxRow.id)
+                ).scalar_one()
+                con.execute(delete(InboxRow).where(InboxRow.id == written))
         except SQLAlchemyError as error:
-            raise InboxUnavailable(f"The inbox does not answer: {type(error).__name__}.") from None
+            raise InboxUnavailable(f"The inbox cannot be written: {type(error).__name__}.") from None
 
     def counts(self) -> list[InboxCount]:
         """How much lies in the inbox, by source and account."""

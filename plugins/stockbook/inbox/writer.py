@@ -69,6 +69,10 @@ class GroupWriter:
                     f"{WAITING_MOST} events wait for their commit already: the sender must try again."
                 ) from None
 
+    def is_full(self) -> bool:
+        """Whether the next event would be refused, or its commit never come."""
+        return self._closed or self._queue.full() or not self._thread.is_alive()
+
     def close(self) -> None:
         """Write what waits and stop."""
         with self._entry:

@@ -23,6 +23,7 @@ from stockbook.errors import ConfigError, StockbookError
 from stockbook.inbox import Inbox
 from stockbook.settings import Settings
 from stockbook.webhooks.accounts import HookAccounts
+from stockbook.webhooks.health import KEEP_OUT, OK, PARTS, Health
 from stockbook.webhooks.receiver import Receiver
 from stockbook.webhooks.request import Gone, Receive, Refused, Scope
 from stockbook.webhooks.status_page import status_page
@@ -53,7 +54,8 @@ class Desk:
         """Everything is read when the desk opens."""
         self.clock = clock
         self.accounts = HookAccounts(conn_ids, look_up, clock)
-        self._settings = settings
+        self.settings = settings
+        self.health = Health(self, lambda words, error: _log.error(words, _sentence(error)))
         self._opening: asyncio.Lock | None = None
         self._open: tuple[Inbox, Receiver] | None = None
 
@@ -70,7 +72,7 @@ class Desk:
     def open_now(self) -> tuple[Inbox, Receiver]:
         """The same, waiting here: for a server that would rather not start than answer 503."""
         if self._open is None:
-            settings = self._settings()
+            settings = self.settings()
             if settings.hash_key is None:
                 raise ConfigError("The receiver of webhooks needs STOCKBOOK_HASH_KEY, which is not set.")
             # with an inbox elsewhere the home may be another machine's, and here nothing that can be written
@@ -95,6 +97,7 @@ class Hooks:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._take(scope, receive)
+            self._desk.health.took(True)
             status = STORED
         except Gone:
             return
@@ -102,6 +105,7 @@ class Hooks:
             status = refused.status
         except Exception as error:
             _log.error("An event could not be taken: %s", _sentence(error))
+            self._desk.health.took(False)
             status = NOT_NOW
         body = _OK if status == STORED else _NO
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -155,16 +159,19 @@ def _path(scope: Scope) -> str:
 
 
 def create_app(desk: Desk) -> App:
-    """The application; paths are ``/hooks/…``, ``/health`` and ``/app/…`` (mount it under ``/stockbook``)."""
+    """The application; paths are ``/hooks/…``, ``/health…`` and ``/app/…`` (mount it under ``/stockbook``)."""
 
-    async def health(request: Request) -> Response:
-        try:
-            inbox, _ = await desk.open()
-            await asyncio.to_thread(inbox.ping)
-        except Exception as error:
-            _log.error("The receiver is not healthy: %s", _sentence(error))
-            return JSONResponse({"status": "unavailable"}, NOT_NOW)
-        return JSONResponse({"status": "ok"})
+    async def health(_: Request) -> Response:
+        parts = await desk.health.parts()
+        takes = all(parts[name]["status"] == OK for name in KEEP_OUT)
+        return JSONResponse({"status": OK if takes else "unavailable", **parts}, STORED if takes else NOT_NOW)
+
+    async def health_of(request: Request) -> Response:
+        name = request.path_params["part"]
+        if name not in PARTS:
+            return Response(status_code=404)
+        part = (await desk.health.parts())[name]
+        return JSONResponse(part, STORED if part["status"] == OK else NOT_NOW)
 
     async def page(request: Request) -> Response:
         query = dict(request.query_params)
@@ -180,7 +187,11 @@ def create_app(desk: Desk) -> App:
         return await status_page(account, query, inbox, desk.clock)
 
     others = Starlette(
-        routes=[Route("/health", health, methods=["GET"]), Route("/app/{account}", page, methods=["GET"])]
+        routes=[
+            Route("/health", health, methods=["GET"]),
+            Route("/health/{part}", health_of, methods=["GET"]),
+            Route("/app/{account}", page, methods=["GET"]),
+        ]
     )
     # a redirect counts as a failure with every sender
     others.router.redirect_slashes = False
