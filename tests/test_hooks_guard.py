@@ -1,11 +1,13 @@
 """What a stranger can take of the receiver before anybody knows who it is: little, and nothing of the others'."""
 
+import asyncio
 import contextlib
 import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -14,8 +16,10 @@ import pytest
 import hooks_rig as hooks
 from hooks_rig import Receiving, Sent, receiving
 from stockbook.clock import SystemClock
+from stockbook.connections import SOURCES, from_environment
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
+from stockbook.webhooks.app import Desk, create_app
 
 CLOCK = SystemClock()
 SECONDS = 1.5
@@ -130,6 +134,8 @@ def test_many_addresses_keep_nobody_out(receiver: Receiving) -> None:
         event = bytes_of(hooks.fulfillment_cz(random.getrandbits(31)))
         lone.sendall(event)
         assert statuses(lone) == [200]
+        # an answer says that every connection before it was looked at
+        assert sent(receiver, hooks.fulfillment_cz(random.getrandbits(31)), ELSEWHERE)[0] == [200]
         assert sum(not is_closed(one) for one in [*strangers, *more]) <= MOST
 
 
@@ -328,3 +334,37 @@ def test_a_wrong_limit_is_named(name: str, value: str) -> None:
     """The setting and what it must be are said when it is read."""
     with pytest.raises(ConfigError, match=f"STOCKBOOK_HOOKS_{name} must be"):
         Settings.load({f"STOCKBOOK_HOOKS_{name}": value})
+
+
+def test_inside_another_server_the_application_keeps_its_own_limits(tmp_path: Path) -> None:
+    """A head that Airflow's server let through is refused before its body is read; a body that stops is given up."""
+    environ = hooks.variables(tmp_path / "home", STOCKBOOK_HOOKS_BODY_SECONDS="0.2")
+    desk = Desk(
+        lambda: Settings.load(environ), CLOCK, lambda: SOURCES, lambda conn_id: from_environment(conn_id, environ)
+    )
+    app = create_app(desk)
+    event = hooks.fulfillment_cz(1)
+    headers = [(name.lower().encode(), value.encode()) for name, value in event.headers.items()]
+
+    def answered(more: list[tuple[bytes, bytes]]) -> int:
+        sent: list[Any] = []
+        read = 0
+
+        async def receive() -> dict[str, Any]:
+            nonlocal read
+            read += 1
+            if read > 1:
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": event.body[:10], "more_body": True}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        path = f"/stockbook{event.path}"
+        scope = {"type": "http", "method": "POST", "path": path, "root_path": "/stockbook", "headers": headers + more}
+        asyncio.run(app(scope, receive, send))
+        assert read == (0 if more else 2)
+        return int(sent[0]["status"])
+
+    assert answered([(b"x-long", b"x" * HEAD)]) == 431
+    assert answered([]) == 408

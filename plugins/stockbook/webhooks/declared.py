@@ -195,14 +195,17 @@ def as_list(value: Any) -> list[Any] | None:
     """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
     if isinstance(value, list):
         return value
-    if isinstance(value, dict) and value and all(name.isascii() and name.isdigit() for name in value):
-        return list(value.values())
-    return None
+    return list(value.values()) if isinstance(value, dict) and _is_numbered(value) else None
+
+
+def _is_numbered(value: dict[str, Any]) -> bool:
+    # most objects are told by their first name
+    return bool(value) and next(iter(value)).isdigit() and all(name.isascii() and name.isdigit() for name in value)
 
 
 def alone(value: Any) -> Any:
     """The one member of a list of one, however often it is wrapped; of an empty list nothing; all else as it is."""
-    while (members := as_list(value)) is not None and len(members) <= 1:
+    while isinstance(value, dict | list) and (members := as_list(value)) is not None and len(members) <= 1:
         value = members[0] if members else None
     return value
 
@@ -245,15 +248,8 @@ def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tupl
         return _kept(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
         return LEAVES[declared](alone(value), key)
-    value = {} if value == [] else alone(value)  # PHP writes an empty object so
-    if value is None:
-        return None
-    if (members := as_list(value)) is not None:
-        undeclared.add((path, "array"))
-        return [_kept(declared, one, key, f"{path}[]", undeclared) for one in members]
-    if not isinstance(value, dict):
-        undeclared.add((path, _type_of(value)))
-        return HIDDEN
+    if not isinstance(value, dict) or _is_numbered(value):
+        return _unlike(declared, value, key, path, undeclared)
     found = {}
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name
@@ -262,6 +258,21 @@ def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tupl
         elif declared[name] != DROP:
             found[name] = _kept(declared[name], inner, key, where, undeclared)
     return found
+
+
+def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str]]) -> Any:
+    """What is kept where an object is declared and something else came."""
+    if value == []:
+        return {}  # PHP writes an empty object so
+    one = alone(value)
+    if one is None:
+        return None
+    if isinstance(one, dict) and not _is_numbered(one):
+        return _kept(declared, one, key, path, undeclared)
+    undeclared.add((path, _type_of(value)))
+    if (members := as_list(one)) is None:
+        return HIDDEN
+    return [_kept(declared, member, key, f"{path}[]", undeclared) for member in members]
 
 
 def _at(body: Any, path: str) -> Any:

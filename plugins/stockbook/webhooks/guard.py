@@ -21,6 +21,8 @@ from stockbook.webhooks.request import PROVEN
 _WIRE_LIMIT = 4 * BODY_LIMIT
 # the application answers 408 by itself; who does not even read that is cut off
 _GRACE = 2.0
+# longer than the inbox waits for its database; who does not read its answers is cut off
+_ANSWER_SECONDS = 60.0
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
@@ -91,11 +93,13 @@ class Guarded(HttpToolsProtocol):
         # between two requests the next head is waited for
         self._in_head, self._size = True, 0
         self._timer: asyncio.TimerHandle | None = None
+        self._answering: asyncio.TimerHandle | None = None
         self._arm(self.guard.limits.header_seconds, self._head_is_late)
         self.guard.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._is_answered()
         self.guard.leave(self)
         super().connection_lost(exc)
 
@@ -127,12 +131,17 @@ class Guarded(HttpToolsProtocol):
         self._stop_timer()
         # it said all it had to say: who it is will be known at once
         self.guard.leave(self)
+        if self._answering is None:
+            self._answering = self.loop.call_later(_ANSWER_SECONDS, self._cut_off)
         super().on_message_complete()
         self._in_head, self._size = True, 0
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self._is_proven and not self.transport.is_closing() and self.cycle.response_complete:
+        self._is_answered()
+        if self.pipeline and not self.transport.is_closing():
+            self._answering = self.loop.call_later(_ANSWER_SECONDS, self._cut_off)
+        elif not self._is_proven and not self.transport.is_closing() and self.cycle.response_complete:
             self.guard.leave(self)
             self.guard.admit(self)
 
@@ -157,6 +166,11 @@ class Guarded(HttpToolsProtocol):
         self._stop_timer()
         self.transport.write(_ANSWERS[status])
         self.transport.close()
+
+    def _is_answered(self) -> None:
+        if self._answering is not None:
+            self._answering.cancel()
+            self._answering = None
 
     def _arm(self, seconds: float, action: Callable[[], None]) -> None:
         self._stop_timer()
