@@ -26,8 +26,8 @@ SECONDS = 1.5
 OLD, MOST, HEAD = 40, 120, 16_384
 """Unproven connections of one address and in all, bytes of a head: as the receiver of these tests is set."""
 ELSEWHERE = "127.0.0.2"
-SOON = 1.0
-"""An honest event is answered in milliseconds; a machine whose cores are taken needs longer."""
+SOON = 4.0
+"""Seconds. An honest event is answered in milliseconds; a machine whose cores are taken needs longer."""
 
 
 @pytest.fixture(scope="module")
