@@ -116,7 +116,7 @@ TOO_MUCH: dict[str, Callable[[], Iterable[bytes]]] = {
     "trailers without end": lambda: chain(
         [HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"], repeat(b"X: secret-header\r\n" * 2_000)
     ),
-    "a length beyond the limit": lambda: [HEAD + b"Content-Length: 2000001\r\n\r\n" + SECRET],
+    "a length beyond the limit": lambda: [HEAD + b"Content-Length: 1000001\r\n\r\n" + SECRET],
     "a length beyond all": lambda: [HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n" + SECRET],
     "a length that is true": lambda: chain([HEAD + b"Content-Length: 900000000\r\n\r\n"], repeat(b" " * 50_000)),
     "gzip": lambda: chain([HEAD + b"Content-Encoding: gzip\r\n\r\n"], packed_without_end(31)),
@@ -142,8 +142,8 @@ def test_an_answer_without_end_is_left_at_its_limit(says: Callable[[], Iterable[
     with talking(says) as talker:
         tracemalloc.start()
         try:
-            with pytest.raises(BadAnswer, match=r"fulfillment_cz: .* at most 2 MB .*STOCKBOOK_ANSWER_MEG") as raised:
-                get(talker.url, Limits(megabytes=2, seconds=60))
+            with pytest.raises(BadAnswer, match=r"fulfillment_cz: .* at most 1 MB .*STOCKBOOK_ANSWER_MEG") as raised:
+                get(talker.url, Limits(megabytes=1, seconds=60))
             used = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -30,7 +30,7 @@ from stockbook.webhooks.subscriptions import Subscriptions
 
 START = datetime(2026, 3, 3, 8, tzinfo=UTC)
 PIECE = 6
-PLACES = 5
+PLACES = 3
 
 ODD: dict[str, Callable[[str, str], str]] = {
     "plain": lambda a, b: a + b,
