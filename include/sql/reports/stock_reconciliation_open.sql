@@ -29,7 +29,8 @@ variants as (
         code,
         ext_code,
         product_name,
-        variant_name
+        variant_name,
+        category_path
     from marts.dim_variant
     where is_current
 
@@ -52,6 +53,7 @@ select
     v.ext_code,
     v.product_name,
     v.variant_name,
+    v.category_path,
     r.pool,
     r.snapshot_date,
     r.snapshot_at,

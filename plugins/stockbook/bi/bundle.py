@@ -14,13 +14,12 @@ from uuid import UUID, uuid5
 import yaml
 
 from stockbook.bi.charts import VIZ, form_data
-from stockbook.bi.spec import Chart, Dashboard, Filter, Spec
-from stockbook.declarations import Column, Table
+from stockbook.bi.spec import TIME_TYPES, Chart, Dashboard, Filter, Spec
+from stockbook.declarations import VALUATION_CURRENCY, Column, Table, in_currency
 
 SPACE = UUID("6f1a3d52-4a1e-5b0e-9d53-0a6c2b6e7f10")
 # written into the bundle; who serves it puts the published file's own path in
 PLACEHOLDER = "duckdb:////path/to/published/warehouse.duckdb"
-TIME_TYPES = ("date", "timestamp")
 
 
 def identity(*words: str) -> str:
@@ -28,10 +27,15 @@ def identity(*words: str) -> str:
     return str(uuid5(SPACE, "/".join(words)))
 
 
-def files(spec: Spec, tables: dict[str, Table], uri: str = PLACEHOLDER) -> dict[str, str]:
-    """Every file of the bundle by its path, as YAML."""
+def files(spec: Spec, declared: dict[str, Table], currency: str, uri: str = PLACEHOLDER) -> dict[str, str]:
+    """Every file of the bundle by its path, as YAML. ``currency`` is the code of the valuation currency."""
+    tables = in_currency(declared, currency)
     numbers = {chart.key: number for number, chart in enumerate((c for d in spec.dashboards for c in d.charts), 1)}
-    reports = sorted({chart.report for dashboard in spec.dashboards for chart in dashboard.charts})
+    # of filters too: the values they offer are read from there
+    reports = sorted(
+        {chart.report for dashboard in spec.dashboards for chart in dashboard.charts}
+        | {wanted.report for dashboard in spec.dashboards for wanted in dashboard.filters if wanted.report}
+    )
     found: dict[str, dict[str, Any]] = {
         # a fixed time: the files change only when the dashboards do
         "metadata.yaml": {"version": "1.0.0", "type": "Dashboard", "timestamp": "2026-01-01T00:00:00+00:00"},
@@ -41,8 +45,8 @@ def files(spec: Spec, tables: dict[str, Table], uri: str = PLACEHOLDER) -> dict[
         found[f"datasets/stockbook/{report}.yaml"] = _dataset(tables[f"reports.{report}"])
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            found[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"])
-        found[f"dashboards/{dashboard.key}.yaml"] = _dashboard(dashboard, numbers, tables)
+            found[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currency)
+        found[f"dashboards/{dashboard.key}.yaml"] = _dashboard(dashboard, numbers, tables, currency)
     return {
         path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120) for path, content in found.items()
     }
@@ -152,12 +156,19 @@ def _column(name: str, column: Column) -> dict[str, Any]:
     }
 
 
-def _chart(chart: Chart, table: Table) -> dict[str, Any]:
+def name_of(chart: Chart, currency: str) -> str:
+    """The title as it stands over a chart, with the unit: a title of an axis would lie over its labels."""
+    if chart.kind in ("number", "table") or not chart.unit:
+        return chart.title
+    return f"{chart.title} ({chart.unit.replace(VALUATION_CURRENCY, currency)})"
+
+
+def _chart(chart: Chart, table: Table, currency: str) -> dict[str, Any]:
     return {
-        "slice_name": chart.title,
+        "slice_name": name_of(chart, currency),
         "description": chart.says,
         "viz_type": VIZ[chart.kind],
-        "params": form_data(chart, table),
+        "params": form_data(chart, table, currency),
         "query_context": None,
         "cache_timeout": None,
         "uuid": identity("chart", chart.key),
@@ -166,14 +177,27 @@ def _chart(chart: Chart, table: Table) -> dict[str, Any]:
     }
 
 
-def _dashboard(dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table]) -> dict[str, Any]:
+def intro(dashboard: Dashboard, tables: dict[str, Table], currency: str) -> str:
+    """What stands on top of a dashboard: its own words, and which charts a filter leaves as they are."""
+    text = dashboard.intro.replace(VALUATION_CURRENCY, currency)
+    for wanted in dashboard.filters:
+        titles = [chart.title for chart in dashboard.beyond(wanted, tables)]
+        if titles:
+            text += f" The filter *{wanted.name}* does not reach: {'; '.join(titles)}."
+    return text
+
+
+def _dashboard(
+    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currency: str
+) -> dict[str, Any]:
+    told = intro(dashboard, tables, currency)
     return {
         "dashboard_title": dashboard.title,
-        "description": dashboard.intro,
+        "description": told,
         "css": "",
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
-        "position": _layout(dashboard, numbers),
+        "position": _layout(dashboard, numbers, told, currency),
         "metadata": {
             "color_scheme": "stockbook",
             "refresh_frequency": 0,
@@ -187,7 +211,7 @@ def _dashboard(dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, 
     }
 
 
-def _layout(dashboard: Dashboard, numbers: dict[str, int]) -> dict[str, Any]:
+def _layout(dashboard: Dashboard, numbers: dict[str, int], told: str, currency: str) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"children": ["GRID_ID"], "id": "ROOT_ID", "type": "ROOT"},
@@ -203,7 +227,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int]) -> dict[str, Any]:
         "MARKDOWN-intro": {
             "children": [],
             "id": "MARKDOWN-intro",
-            "meta": {"code": dashboard.intro, "height": 12, "width": 12},
+            "meta": {"code": told, "height": 16, "width": 12},
             "parents": ["ROOT_ID", "GRID_ID", "ROW-intro"],
             "type": "MARKDOWN",
         },
@@ -226,7 +250,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int]) -> dict[str, Any]:
                     "chartId": numbers[chart.key],
                     "height": chart.height,
                     "width": chart.width,
-                    "sliceName": chart.title,
+                    "sliceName": name_of(chart, currency),
                     "uuid": identity("chart", chart.key),
                 },
                 "parents": ["ROOT_ID", "GRID_ID", row_id],
@@ -236,30 +260,25 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int]) -> dict[str, Any]:
 
 
 def _filter(dashboard: Dashboard, wanted: Filter, numbers: dict[str, int], tables: dict[str, Table]) -> dict[str, Any]:
+    # a chart out of scope shows no mark of the filter, and the text on top of the page names it
+    beyond = [numbers[chart.key] for chart in dashboard.beyond(wanted, tables)]
     made: dict[str, Any] = {
         "id": f"NATIVE_FILTER-{identity('filter', dashboard.key, wanted.name)}",
         "name": wanted.name,
         "type": "NATIVE_FILTER",
         "cascadeParentIds": [],
         "defaultDataMask": {"extraFormData": {}, "filterState": {}},
-        "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": beyond},
         "controlValues": {"enableEmptyFilter": False},
         "description": "",
     }
     if wanted.column is None:
         return made | {"filterType": "filter_time", "targets": [{}]}
-    # a chart whose report lacks the column would only say that the filter does not apply
-    without = [
-        numbers[chart.key]
-        for chart in dashboard.charts
-        if wanted.column not in tables[f"reports.{chart.report}"].columns
-    ]
     return made | {
         "filterType": "filter_select",
         "targets": [
             {"datasetUuid": identity("dataset", wanted.report or ""), "column": {"name": wanted.column}},
         ],
-        "scope": {"rootPath": ["ROOT_ID"], "excluded": without},
         "controlValues": {
             "enableEmptyFilter": False,
             "multiSelect": True,

@@ -17,10 +17,10 @@ VIZ = {
 }
 
 
-def form_data(chart: Chart, table: Table) -> dict[str, Any]:
+def form_data(chart: Chart, table: Table, currency: str) -> dict[str, Any]:
     """The parameters Superset keeps with a chart of ``table``."""
     params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": COLOURS, "extra_form_data": {}}
-    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart))
+    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart, currency))
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -33,23 +33,23 @@ def _measure(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _conditions(chart: Chart, time: str | None) -> list[dict[str, Any]]:
+def _conditions(chart: Chart) -> list[dict[str, Any]]:
     conditions: list[dict[str, Any]] = []
-    if time:
+    if chart.period:
         # a chart has to name its time column here for the dashboard's period filter to reach it
-        period = {"comparator": "No filter", "expressionType": "SIMPLE", "operator": "TEMPORAL_RANGE", "subject": time}
-        conditions.append({"clause": "WHERE", **period})
+        period = {"expressionType": "SIMPLE", "operator": "TEMPORAL_RANGE", "subject": chart.period}
+        conditions.append({"clause": "WHERE", "comparator": "No filter", **period})
     if chart.where:
         conditions.append({"clause": "WHERE", "expressionType": "SQL", "sqlExpression": chart.where})
     return conditions
 
 
-def _drawn(chart: Chart) -> dict[str, Any]:
+def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
     measures = [_measure(measure) for measure in chart.measures]
-    over_time = chart.kind in ("number", "line", "stacked")
+    is_share = chart.format.endswith("%")
     common = {
         "x_axis": chart.x,
-        "adhoc_filters": _conditions(chart, chart.x if over_time else None),
+        "adhoc_filters": _conditions(chart),
         "row_limit": 10000,
         "y_axis_format": chart.format,
     }
@@ -59,7 +59,8 @@ def _drawn(chart: Chart) -> dict[str, Any]:
             "time_grain_sqla": chart.grain,
             "show_trend_line": True,
             "start_y_axis_at_zero": False,
-            "subheader": chart.unit,
+            "subheader": "on the last day" if chart.is_money else f"{chart.unit} on the last day",
+            "currency_format": {"symbol": currency, "symbolPosition": "prefix"} if chart.is_money else None,
             "time_format": "%Y-%m-%d",
             "header_font_size": 0.3,
             "rolling_type": "None",
@@ -73,17 +74,16 @@ def _drawn(chart: Chart) -> dict[str, Any]:
         "legendOrientation": "top",
         "rich_tooltip": True,
         "tooltipTimeFormat": "%Y-%m-%d",
-        "x_axis_time_format": "%Y-%m-%d",
-        "y_axis_title": chart.unit,
-        "y_axis_title_margin": 75 if chart.unit else 0,
-        "truncateYAxis": False,
+        "x_axis_time_format": "%Y-%m" if chart.grain == "P1M" else "%Y-%m-%d",
+        "y_axis_bounds": [0, 1] if is_share else [None, None],
+        "truncateYAxis": is_share,
         # names of categories need the room of a line each
-        "orientation": "vertical" if over_time else "horizontal",
+        "orientation": "vertical" if chart.is_over_time else "horizontal",
         "stack": "Stack" if chart.kind == "stacked" else None,
         "only_total": True,
         "show_value": chart.kind in ("bar", "ranked"),
     }
-    if over_time:
+    if chart.is_over_time:
         return drawn | {"time_grain_sqla": chart.grain}
     sort = Measure("order", chart.sort) if chart.sort else chart.measures[0]
     return drawn | {
@@ -111,10 +111,10 @@ def _table(chart: Chart, table: Table) -> dict[str, Any]:
         "query_mode": "raw",
         "all_columns": chart.columns,
         "order_by_cols": [f'["{sort.lstrip("-")}", {"false" if sort.startswith("-") else "true"}]'],
-        "adhoc_filters": _conditions(chart, None),
+        "adhoc_filters": _conditions(chart),
         "row_limit": chart.rows,
         "server_pagination": False,
-        "page_length": 20,
+        "page_length": 10,
         "include_search": False,
         "show_cell_bars": False,
         "table_timestamp_format": "%Y-%m-%d %H:%M",

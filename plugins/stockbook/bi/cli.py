@@ -21,9 +21,11 @@ def bundle(
     from stockbook.bi import bundle as made
     from stockbook.bi import spec
     from stockbook.bi.serve import FOLDER
+    from stockbook.valuation import policy as valuation
 
     tables = declarations.load(PROJECT / "include" / "sql")
-    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables), tables)
+    currency = valuation.read(PROJECT / "include" / "policy").valuation_currency
+    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables), tables, currency)
     if not check:
         made.write(FOLDER / "bundle", wanted)
         typer.echo(f"{len(wanted)} files in {FOLDER / 'bundle'}")
@@ -43,7 +45,7 @@ def serve(
     browser: Annotated[bool, typer.Option(help="Open the dashboards in a browser.")] = False,
 ) -> None:
     """Serve the dashboards over the published file, on loopback, until interrupted."""
-    from stockbook.bi.serve import USER, Superset, published_file
+    from stockbook.bi.serve import USER, VIEWER, Superset, published_file
 
     published = published_file(Settings.load())
     superset = Superset.at(home.absolute(), programs.absolute())
@@ -55,7 +57,9 @@ def serve(
         typer.echo(f"Dashboards over {published}")
         for slug in ("stock", "fulfillment"):
             typer.echo(f"  {url}/superset/dashboard/{slug}/")
-        typer.echo(f"  user {USER}, password {superset.password}\nInterrupt (Ctrl-C) to stop.")
+        typer.echo(f"  user {USER}, password {superset.password} (may change everything)")
+        typer.echo(f"  user {VIEWER}, password {superset.viewer_password} (sees the dashboards, changes nothing)")
+        typer.echo("Interrupt (Ctrl-C) to stop.")
         if browser:
             webbrowser.open(f"{url}/superset/dashboard/stock/")
         process.wait()

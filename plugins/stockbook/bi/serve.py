@@ -22,9 +22,11 @@ from stockbook.clock import Clock
 from stockbook.durable import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import PROJECT, Settings, is_group_readable
+from stockbook.warehouse.connect import reader
 
 FOLDER = PROJECT / "bi" / "superset"
 USER = "admin"
+VIEWER = "viewer"
 # of our settings those that Superset's readers keep to
 THEIRS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
@@ -36,6 +38,7 @@ class Superset:
     home: Path
     programs: Path
     password: str
+    viewer_password: str
     secret: str
 
     @classmethod
@@ -46,12 +49,14 @@ class Superset:
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o777 & ~umask(is_group_readable()))
         file = home / "secrets.json"
-        if not file.exists():
-            made = {"password": secrets.token_urlsafe(12), "secret": secrets.token_urlsafe(42)}
-            write_atomically(file, json.dumps(made).encode())
+        sizes = {"password": 12, "viewer_password": 12, "secret": 42}
+        before = json.loads(file.read_text()) if file.exists() else {}
+        # a home of an earlier version has no viewer yet
+        words = {name: secrets.token_urlsafe(size) for name, size in sizes.items()} | before
+        if words != before:
+            write_atomically(file, json.dumps(words).encode())
             file.chmod(0o600)
-        kept = json.loads(file.read_text())
-        return cls(home, programs, kept["password"], kept["secret"])
+        return cls(home, programs, **{name: words[name] for name in sizes})
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,7 +80,7 @@ class Superset:
         }
 
     def prepare(self, published: Path, say: Callable[[str], None]) -> None:
-        """Migrate, make the user, import the dashboards over ``published``. Safe to run again."""
+        """Migrate, make both users, import the dashboards over ``published``. Safe to run again."""
         keep_private(is_group_readable())
         done = self.home / "prepared"
         commands: list[list[str]] = []
@@ -87,12 +92,13 @@ class Superset:
         tables = declarations.load(PROJECT / "include" / "sql")
         read = spec.read(FOLDER / "dashboards.yml", tables)
         archive = self.home / "bundle.zip"
-        archive.write_bytes(bundle.archive(bundle.files(read, tables, address(published))))
-        commands.append(["import-dashboards", "--path", str(archive), "--username", USER])
+        archive.write_bytes(bundle.archive(bundle.files(read, tables, currency_of(published), address(published))))
+        viewer = {"username": VIEWER, "password": self.viewer_password}
+        wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
         with (self.home / "superset.log").open("ab") as log:
             ended = subprocess.run(  # noqa: S603  # our own program with our own words
                 [str(self.programs / "python"), str(FOLDER / "prepare.py")],
-                input=json.dumps(commands).encode(),
+                input=json.dumps(wanted).encode(),
                 env=self.environment,
                 cwd=self.home,
                 stdout=log,
@@ -135,6 +141,12 @@ class Superset:
 def address(published: Path) -> str:
     """The file as SQLAlchemy's address; ``bi/superset/doors.py`` reads back the signs that an address cannot hold."""
     return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
+
+
+def currency_of(published: Path) -> str:
+    """The code of the currency that values of a published file are in."""
+    with reader(published) as con:
+        return str(con.execute("select valuation_currency from marts.dim_valuation_setting").fetchall()[0][0])
 
 
 def published_file(settings: Settings) -> Path:

@@ -11,9 +11,10 @@ from typing import Literal
 import msgspec
 import yaml
 
-from stockbook.declarations import Table
+from stockbook.declarations import VALUATION_CURRENCY, Table
 from stockbook.errors import DeclarationError
 
+TIME_TYPES = ("date", "timestamp")
 Kind = Literal["number", "line", "bar", "stacked", "ranked", "table"]
 
 
@@ -32,7 +33,9 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     duration); ``bar`` compares the values of ``x`` in the order of ``sort`` (an aggregate);
     ``ranked`` the same, the largest first; ``table`` lists ``columns`` ordered by ``sort`` (a column,
     with a leading ``-`` for descending). ``where`` is an SQL condition on the report, ``format`` a d3
-    number format.
+    number format that never writes two ticks of an axis alike. ``time`` is the column that the period
+    filter reaches where ``x`` is none; without one the chart is of the last night, whatever the period.
+    ``fixed`` names columns that ``where`` has decided: a filter of theirs would leave nothing.
     """
 
     key: str
@@ -46,11 +49,28 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     where: str | None = None
     sort: str | None = None
     grain: str = "P1D"
-    format: str = ",.0f"
+    format: str = ",.2~f"
     unit: str = ""
+    time: str | None = None
+    fixed: list[str] = []
     width: int = 6
     height: int = 50
     rows: int = 1000
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether ``x`` is a time."""
+        return self.kind in ("number", "line", "stacked")
+
+    @property
+    def period(self) -> str | None:
+        """The column that the period filter reaches."""
+        return self.x if self.is_over_time else self.time
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it shows amounts of the valuation currency."""
+        return self.unit == VALUATION_CURRENCY
 
 
 class Filter(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +79,12 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     column: str | None = None
     report: str | None = None
+
+    def reaches(self, chart: Chart, tables: dict[str, Table]) -> bool:
+        """Whether the chart can be filtered so: its report has the column, or a time of its own for the period."""
+        if self.column is None:
+            return chart.period is not None
+        return self.column in tables[f"reports.{chart.report}"].columns and self.column not in chart.fixed
 
 
 class Dashboard(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,6 +100,10 @@ class Dashboard(msgspec.Struct, forbid_unknown_fields=True):
     def charts(self) -> list[Chart]:
         """All charts, top left to bottom right."""
         return [chart for row in self.rows for chart in row]
+
+    def beyond(self, wanted: Filter, tables: dict[str, Table]) -> list[Chart]:
+        """The charts that a filter does not reach: they are taken out of its scope, and the page names them."""
+        return [chart for chart in self.charts if not wanted.reaches(chart, tables)]
 
 
 class Spec(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,8 +142,10 @@ def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
         raise DeclarationError(f"{file.name}: chart {chart.key} needs x and measures to be drawn as {chart.kind}.")
     else:
         named.append(chart.x)
-    for column in named:
+    for column in [*named, *chart.fixed, *([chart.period] if chart.period else [])]:
         _column(file, f"chart {chart.key}", chart.report, column, tables)
+    if chart.period and tables[f"reports.{chart.report}"].columns[chart.period].type not in TIME_TYPES:
+        raise DeclarationError(f"{file.name}: chart {chart.key} takes {chart.period} for a time, which it is not.")
 
 
 def _column(file: Path, where: str, report: str, column: str, tables: dict[str, Table]) -> None:
