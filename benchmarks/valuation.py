@@ -326,7 +326,7 @@ def plain_decimal(machine: Machine, most: int) -> dict[str, Any]:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     for figure, run in replayed.items():
         last = {(variant, pool): state for (variant, pool, _), state in sorted(run.balance.items())}
-        for key, (pieces, value, _) in last.items():
+        for key, (pieces, value, *_) in last.items():
             ours = found[figure][key]
             if ours[0] != pieces or abs(ours[1] - value) > Decimal("0.000001"):
                 raise SystemExit(f"variant and pool {key}, {figure}: expected {pieces}, {value}; found {ours}")

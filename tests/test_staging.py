@@ -349,3 +349,57 @@ def test_prices_of_two_arrays_become_rows_of_one_table(
         "select price_id, market_type, market_code, amount_minor, is_valid from staging.flickrocket_prices order by 2"
     ).fetchall()
     assert rows == [(672, "country", "CH", 1790, True), (672, "currency", "eur", 1490, True)]
+
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def test_zero_and_its_like_are_no_reference(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """0, "0", "", blanks and the nil UUID in a column that refers to something else are NULL; what names it stays."""
+    nothing: tuple[Any, ...] = (None, 0, "0", "", " ", NIL, "0.0")
+    names = [{"fulfillment_order_id": NIL[:-1] + "1", "reload_id": 10, "preload_id": "100"}]
+    refers = [dict.fromkeys(("fulfillment_order_id", "reload_id", "preload_id"), value) for value in nothing] + names
+    rows = [movement(number, **fields) for number, fields in enumerate(refers)]
+    load_now(land("movements", rows, floor=0, ceiling=len(rows)))
+    assert con.execute("""
+        select order_id, transformation_id, receiving_id from staging.movements order by movement_id
+    """).fetchall() == [*[(None, None, None)] * len(nothing), (NIL[:-1] + "1", 10, 100)]
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_a_row_that_must_refer_to_something_and_does_not_is_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A movement of variant 0 moved nothing anybody knows."""
+    load_now(land("movements", [movement(1), movement(2, variant_id=0)], floor=0, ceiling=2), share=1)
+    assert con.execute("select movement_id from staging.movements").fetchall() == [(1,)]
+    assert con.execute("select row_key, reason from staging.quarantine").fetchall() == [("2", "variant_id: missing")]
+
+
+def test_every_column_that_refers_to_something_else_says_so(tables: dict[str, Table]) -> None:
+    """A new column from a field such as ``lot_id`` is a reference, unless it is the row's own key or is listed here."""
+    own = {
+        ("categories", "parent_id"),  # its documented 0 says: at the top
+        ("orders", "currency"),
+        ("receivings", "ext_id"),
+        ("delivery_places", "ext_id"),
+        ("delivery_places", "delivery_id"),  # what was asked for, not in the answer
+        ("delivery_places", "country_code"),
+        ("flickrocket_products", "product_id"),
+        ("flickrocket_fulfillments", "customer_key"),  # hashed before it lands: zeros have no hash
+        ("variants", "tracks_lot"),
+    }
+    wanted = {
+        (table.table, name)
+        for table in tables.values()
+        for name, column in table.columns.items()
+        if table.source is not None
+        and any(path.lower().endswith(("_id", "id", "parent")) for path in column.paths)
+        and not all(path.lower().lstrip("^.") in ("id", "uuid", "valid") for path in column.paths)
+        and not any(path.startswith("^") for path in column.paths)
+    }
+    marked = {
+        (table.table, name) for table in tables.values() for name, column in table.columns.items() if column.reference
+    }
+    assert wanted - own - marked == set()
+    assert own <= wanted

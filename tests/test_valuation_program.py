@@ -287,6 +287,24 @@ def test_the_flag_of_the_headline_is_its_method_s(shop: Shop, tmp_path: Path) ->
     assert [shop.ask(f"select {asked} from {report}") for report in reports] == 2 * [[(600, 0, 5, 0)]]
 
 
+def test_what_refers_to_nothing_ties_nothing(shop: Shop) -> None:
+    """Rows stored with 0 or the nil UUID for an order, a receiving or a transformation are what they are without it."""
+    nil = {"transformation": 0, "receiving": 0, "order": "00000000-0000-0000-0000-000000000000"}
+    shop.insert("staging.receiving_lines", {"account": "main", "receiving_id": 0, "line_no": 1, "variant_id": 1})
+    shop.move(1, 1, "in", 2, "2025-03-01 08:00:00", price="5", **nil)
+    shop.move(2, 1, "out", 1, "2025-03-02 08:00:00", **nil)
+    shop.move(3, 2, "in", 4, "2025-03-02 09:00:00", price="3", **(nil | {"order": "0"}))
+    shop.build()
+    assert shop.ask("""
+        select movement_id, kind, order_id, receiving_id, transformation_id, average_bare_unit_cost
+        from marts.fct_stock_movement order by 1
+    """) == [
+        (1, "correction", None, None, None, 5),
+        (2, "correction", None, None, None, 5),
+        (3, "correction", None, None, None, 3),
+    ]
+
+
 def test_each_transformation_that_loses_value_is_named(shop: Shop) -> None:
     """
     The check names groups whose value out and value in differ, and no other.

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from test_valuation_program import Shop
+from test_valuation_program import Shop, with_settings
 
 REPORTS = (
     "reports.stock_movements_monthly",
@@ -150,6 +151,25 @@ def test_slow_movers_know_pace_and_turnover() -> None:
         (9, 0, 0, date(2025, 3, 17), 4, 1, 0.0, 20, 1, Decimal("0.05"), 20.0),
     ]
     assert shop.broken() == {}
+    shop.con.close()
+
+
+def test_cost_of_goods_tells_pieces_it_does_not_know_the_cost_of(tmp_path: Path) -> None:
+    """Of four, two without a cost, half are lost; an order takes one of the rest: known by FIFO, not by the average."""
+    shop = Shop(also=REPORTS)
+    shop.move(1, 7, "in", 2, "2025-03-01 09:00:00")
+    shop.move(2, 7, "in", 2, "2025-03-01 10:00:00", price="6")
+    shop.move(3, 7, "out", 2, "2025-03-02 09:00:00")
+    shop.move(4, 7, "out", 1, "2025-03-03 09:00:00", order="a")
+    asked = """
+        select cogs, missing_cost_quantity, average_missing_cost_quantity, headline_missing_cost_quantity
+        from reports.cogs_monthly
+    """
+    shop.build(datetime(2025, 3, 21, 2, 15))
+    assert shop.ask(f"{asked} where dispatched_quantity = 1") == [(3, 0, 1, 1)]
+    shop.policy_dir = with_settings(tmp_path, "headline: {method: fifo}")
+    shop.build(datetime(2025, 3, 21, 2, 15))
+    assert shop.ask(f"{asked} where dispatched_quantity = 1") == [(6, 0, 1, 0)]
     shop.con.close()
 
 

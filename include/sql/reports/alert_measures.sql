@@ -126,6 +126,9 @@ differences as (
             cast(abs(r.quantity_diff) as decimal(12, 0))
             * coalesce(r.average_landed_unit_cost, r.snapshot_unit_price, cast(0 as decimal(24, 12)))
         ) as amount,
+        coalesce(
+            sum(abs(r.quantity_diff)) filter (where coalesce(r.average_landed_unit_cost, r.snapshot_unit_price) is null), 0
+        ) as unpriced_pieces,
         count(*) filter (where r.quantity_diff <> 0) as pools
     from marts.fct_stock_reconciliation as r
     inner join latest_snapshots as l
@@ -156,7 +159,8 @@ reconciliation_values as (
         account,
         'reconciliation_value' as measure,
         '' as subject,
-        '' as detail,
+        -- they are in no value
+        case when unpriced_pieces > 0 then cast(unpriced_pieces as varchar) else '' end as detail,
         cast(amount as double) as value,
         pools as basis,
         cast(null as double) as age_hours

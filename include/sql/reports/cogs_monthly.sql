@@ -22,6 +22,8 @@ issues as (
         variant_id,
         moved_date,
         quantity,
+        missing_cost_quantity,
+        average_missing_cost_quantity,
         fifo_landed_cogs,
         fifo_bare_cogs,
         average_landed_cogs,
@@ -98,6 +100,8 @@ flows as (
         i.moved_date as date,
         case m.kind when 'dispatch' then 'dispatched' else 'written_off' end as flow,
         i.quantity,
+        i.missing_cost_quantity,
+        i.average_missing_cost_quantity,
         0 as extra_cost,
         i.fifo_landed_cogs as fifo_landed_cost,
         i.fifo_bare_cogs as fifo_bare_cost,
@@ -120,6 +124,8 @@ flows as (
         t.settled_date as date,
         case m.kind when 'dispatch' then 'settlement' else 'written_off' end as flow,
         0 as quantity,
+        0 as missing_cost_quantity,
+        0 as average_missing_cost_quantity,
         0 as extra_cost,
         t.fifo_landed_settlement as fifo_landed_cost,
         t.fifo_bare_settlement as fifo_bare_cost,
@@ -142,6 +148,8 @@ flows as (
         r.moved_date as date,
         'returned' as flow,
         r.quantity,
+        0 as missing_cost_quantity,
+        0 as average_missing_cost_quantity,
         -- beyond these sizes the product leaves 38 digits
         case
             when abs(m.source_extra_cost) < 1000000000 and r.quantity < 1000000000
@@ -174,6 +182,9 @@ months as (
         cast(coalesce(sum(quantity) filter (where flow = 'dispatched'), 0) as bigint) as dispatched_quantity,
         cast(coalesce(sum(quantity) filter (where flow = 'returned'), 0) as bigint) as returned_quantity,
         cast(coalesce(sum(quantity) filter (where flow = 'written_off'), 0) as bigint) as written_off_quantity,
+        cast(coalesce(sum(missing_cost_quantity) filter (where flow = 'dispatched'), 0) as bigint) as missing_cost_quantity,
+        cast(coalesce(sum(average_missing_cost_quantity) filter (where flow = 'dispatched'), 0) as bigint)
+            as average_missing_cost_quantity,
         sum(extra_cost) as return_extra_cost,
         coalesce(sum(fifo_landed_cost) filter (where flow = 'dispatched'), 0) as fifo_landed_dispatched,
         coalesce(sum(fifo_landed_cost) filter (where flow = 'settlement'), 0) as fifo_landed_settlement,
@@ -253,7 +264,11 @@ select
         when 'fifo_bare' then m.fifo_bare_cogs_final
         when 'average_landed' then m.average_landed_cogs_final
         else m.average_bare_cogs_final
-    end as cogs_final
+    end as cogs_final,
+    case s.headline_method
+        when 'fifo' then m.missing_cost_quantity
+        else m.average_missing_cost_quantity
+    end as headline_missing_cost_quantity
 from months as m
 cross join settings as s
 left join variants as v

@@ -161,7 +161,8 @@ def _told(measure: Measure, figure: Figure) -> str:
         case "reconciliation_pieces":
             return f"stock and ledger differ by {value:,.0f} pieces in {basis:,} places"
         case "reconciliation_value":
-            return f"stock and ledger differ by {value:,.2f} of the valuation currency in {basis:,} places"
+            besides = f", {figure.detail} pieces without a known cost left out" if figure.detail else ""
+            return f"stock and ledger differ by {value:,.2f} of the valuation currency in {basis:,} places{besides}"
         case "unmapped_status":
             return f"{value:,.0f} orders have the status {figure.subject!r}, which statuses.yml does not map"
         case "price_change":

@@ -10,6 +10,7 @@ from typing import Any
 
 from stockbook.errors import ListingIncomplete
 from stockbook.landing.manifest import Manifest, Unit
+from stockbook.references import names_something
 from stockbook.sources import slices, walks, wire
 from stockbook.sources.http import Stopped, Tally
 from stockbook.sources.listing import Listing
@@ -103,6 +104,7 @@ class Documents:
             self.run.progress.finish(self.of_days, f"{sum(1 for _ in self._days()):,} days read")
         finished(list(others.values()), until=ledgers)
         named = set(self.run.plan.open_order_ids).union(*self.run.named.values())
+        named = {order for order in named if names_something(order)}
         self._by_ids(named)
         today = self.run.plan.orders_to
         *backfill, (first, last) = self.windows or [(today, today)]

@@ -9,6 +9,8 @@ import hmac
 import re
 from typing import Any
 
+from stockbook.references import names_something
+
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
 HIDDEN = "?"
 _PLAIN = re.compile(
@@ -29,9 +31,9 @@ def _text(value: Any) -> str:
 
 
 def hashed(value: Any, key: bytes) -> str | None:
-    """The keyed hash in hexadecimal, None for null and empty text."""
+    """The keyed hash in hexadecimal, None for null and what names nothing (empty text, 0): nobody shares those."""
     text = _text(value).lower()
-    return hmac.digest(key, text.encode(), "sha256").hex() if text else None
+    return hmac.digest(key, text.encode(), "sha256").hex() if names_something(text) else None
 
 
 def prefix(value: Any) -> str | None:

@@ -7,6 +7,7 @@ the way (2.5 as a whole number, a day as a midnight, an offset left out) is not 
 
 from stockbook.declarations import Column
 from stockbook.errors import DeclarationError
+from stockbook.references import reference
 
 # what every amount is, whatever it counts
 DECIMAL = "decimal(24, 12)"
@@ -117,6 +118,8 @@ def cast_of(name: str, column: Column, zone: str) -> str:
 
 def text_of(name: str, column: Column) -> str:
     """The text of a column that is on the wire; NULL where there is none."""
+    if column.reference:
+        return reference(f"text_rows.{name}")
     if column.type == "varchar":
         return f"text_rows.{name}"
     return f"staging.value_of(text_rows.{name})" if is_time(column) else f"nullif(text_rows.{name}, '')"

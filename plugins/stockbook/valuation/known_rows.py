@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from stockbook.references import reference
 from stockbook.valuation import money, wall_clock
 from stockbook.valuation.known import ALWAYS, NEVER, Prices, Versions
 from stockbook.valuation.policy import ValuationPolicy
@@ -28,9 +29,9 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
                 v.variant,
                 v.family,
                 h.direction,
-                nullif(h.order_id, '') as order_id,
-                h.receiving_id,
-                h.transformation_id,
+                {reference("h.order_id")} as order_id,
+                nullif(h.receiving_id, 0) as receiving_id,
+                nullif(h.transformation_id, 0) as transformation_id,
                 h.unit_price,
                 h.unit_extra_cost,
                 {sellable} as quantity,

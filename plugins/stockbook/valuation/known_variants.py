@@ -5,6 +5,7 @@ from collections import defaultdict
 import duckdb
 import pyarrow as pa
 
+from stockbook.references import reference
 from stockbook.valuation.ledger import FIRST_COUNTS
 from stockbook.valuation.policy import ValuationPolicy
 
@@ -85,10 +86,10 @@ def _families(con: duckdb.DuckDBPyConnection, found: set[tuple[str, int]]) -> di
     """The first member of each variant's family: all found and all that transformations, past ones too, tie to them."""
     tied: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     of_variant: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
-    for account, transformation, variant in con.execute("""
+    for account, transformation, variant in con.execute(f"""
         select distinct account, transformation_id, variant_id
         from staging.movements_history
-        where transformation_id is not null and nullif(order_id, '') is null
+        where transformation_id <> 0 and {reference("order_id")} is null
         order by all
     """).fetchall():
         tied[account, transformation].append((account, variant))

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.errors import ConfigError, ModelFailed
+from stockbook.references import reference
 from stockbook.sql_text import quoted
 from stockbook.valuation import receiving_lines, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
@@ -64,9 +65,9 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
             movement_id,
             variant_id,
             direction,
-            nullif(order_id, '') as order_id,
-            receiving_id,
-            transformation_id,
+            {reference("order_id")} as order_id,
+            nullif(receiving_id, 0) as receiving_id,
+            nullif(transformation_id, 0) as transformation_id,
             unit_price,
             unit_extra_cost,
             {sellable} as quantity,
