@@ -18,6 +18,7 @@ from stockbook.landing.manifest import Refused
 from stockbook.progress import Silent
 from stockbook.staging import texts
 from stockbook.staging.load import Landed, Loaded, load
+from stockbook.staging.wire import parent_of
 
 Land = Callable[..., Landed]
 
@@ -203,6 +204,42 @@ def test_a_row_that_breaks_its_declaration_is_set_aside(
     assert (table, key, reason) == ("orders", "o2", "created_at: expected timestamp")
     assert "k1" not in fields
     assert "recipient_key" not in fields
+
+
+def test_a_part_that_is_set_aside_names_its_order(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """An order keeps its head and good lines; a bad line or parcel item stands in quarantine with the order's key."""
+    window = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    lines = [{"code": "A", "quantity": 1}, {"code": "B", "quantity": "many"}]
+    parcel = {"id": "p1", "items": [{"variant_id": 1, "quantity": "many"}]}
+    load_now(land("orders", [order("o1", products=lines, packages=[parcel]), order("o2")], **window), share=1)
+
+    assert con.execute("select order_id from staging.orders order by 1").fetchall() == [("o1",), ("o2",)]
+    assert con.execute("select line_no from staging.order_lines where order_id = 'o1'").fetchall() == [(1,)]
+    assert con.execute("select table_name, row_key, parent_key from staging.quarantine order by 1").fetchall() == [
+        ("order_lines", "o1/2", "o1"),
+        ("order_packages", "o1/p1/1", "o1"),
+    ]
+    load_now(land("orders", [order("o1", products=lines[:1])], **window), as_of="2026-03-02T02:15:00", run_id="r2")
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_every_table_of_parts_knows_the_key_of_its_row(tables: dict[str, Table]) -> None:
+    """Every table that is fed by the arrays of a listing has a column that holds the key of the listing's row."""
+    parts = [table for table in tables.values() if table.source is not None and table.source.rows]
+
+    assert {table.table: parent_of(table) for table in parts} == {
+        "flickrocket_fulfillment_lines": "fulfillment_id",
+        "flickrocket_prices": "price_id",
+        "flickrocket_product_prices": "product_number",
+        "order_lines": "order_id",
+        "order_packages": "order_id",
+        "order_stock_items": "order_id",
+        "receiving_lines": "receiving_id",
+        "receiving_stock_items": "receiving_id",
+        "variants": "product_id",
+    }
 
 
 def test_a_good_delivery_heals_quarantine(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
