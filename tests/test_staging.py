@@ -386,3 +386,75 @@ def test_prices_of_two_arrays_become_rows_of_one_table(
         "select price_id, market_type, market_code, amount_minor, is_valid from staging.flickrocket_prices order by 2"
     ).fetchall()
     assert rows == [(672, "country", "CH", 1790, True), (672, "currency", "eur", 1490, True)]
+
+
+SMALL, CAPITAL = "0b9f8a34-1c2d-4e5f-8a9b-0c1d2e3f4a5b", "0B9F8A34-1C2D-4E5F-8A9B-0C1D2E3F4A5B"
+
+
+def test_an_id_meets_itself_whatever_its_case(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """A UUID in capitals is the same order in head, lines, parcels and ledger; any other id is kept as it came."""
+    parcels = [{"id": CAPITAL, "items": [{"variant_id": 7, "quantity": 1}]}]
+    load_now(
+        land(
+            "orders",
+            [order(CAPITAL, packages=parcels), order("Order-X")],
+            window_from="2026-02-01",
+            window_to="2026-02-01",
+        ),
+        land(
+            "movements",
+            [movement(1, fulfillment_order_id=SMALL), movement(2, fulfillment_order_id=CAPITAL)],
+            floor=0,
+            ceiling=2,
+        ),
+    )
+
+    ids = {
+        table: {row[0] for row in con.execute(f"select order_id from staging.{table}").fetchall()}
+        for table in ("orders", "orders_history", "order_lines", "order_packages", "movements")
+    }
+    assert ids == {
+        "orders": {SMALL, "Order-X"},
+        "orders_history": {SMALL, "Order-X"},
+        "order_lines": {SMALL, "Order-X"},
+        "order_packages": {SMALL},
+        "movements": {SMALL},
+    }
+    assert con.execute("select package_id from staging.order_packages").fetchall() == [(SMALL,)]
+
+
+def test_an_order_that_came_in_both_cases_is_one(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Its last delivery counts, with its lines, as where a key came twice letter by letter."""
+    lines = [{"code": "DS9", "ext_code": None, "quantity": 4}]
+    rows = [order(SMALL), order(CAPITAL, products=lines)]
+
+    load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"))
+
+    assert con.execute("select order_id, code, quantity from staging.order_lines").fetchall() == [(SMALL, "DS9", 4)]
+    assert con.execute("select count(*) from staging.orders").fetchall() == [(1,)]
+
+
+def test_a_dispatch_of_no_known_order_is_named(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], land: Land, load_now: LoadNow
+) -> None:
+    """The check finds the movement out that names nobody's order, not those of known ones or from before the first."""
+    load_now(
+        land("orders", [order(SMALL)], window_from="2026-02-01", window_to="2026-02-01"),
+        land(
+            "movements",
+            [
+                movement(1, movement="out", fulfillment_order_id="another", created="2026-01-01 09:00:00"),
+                movement(2, movement="out", fulfillment_order_id=CAPITAL),
+                movement(3, movement="out", fulfillment_order_id="another"),
+                movement(4, fulfillment_order_id="another"),
+            ],
+            floor=0,
+            ceiling=4,
+        ),
+    )
+    (check,) = [
+        one for one in tables["staging.movements"].checks if one.name == "a dispatch names an order that is known"
+    ]
+
+    assert check.severity == "warn"
+    assert con.execute(check.rows or "").fetchall() == [("main", 3, "another")]

@@ -50,7 +50,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     the position in the array (from 1). ``by_array`` gives a constant per array the row came from. ``utc_of``
     derives the instant of a local column; of a ``local`` one it is worked out later, and a time that never was
     breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of the
-    local times. ``days`` are the first and the last day that a date or time may be of. ``unit`` is what a number
+    local times. ``days`` are the first and the last day that a date or time may be of. ``uuid`` is an id that is one
+    whatever its case: UUIDs are kept in small letters. ``unit`` is what a number
     counts. ``personal`` is what happens to the value
     before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
     characters).
@@ -64,6 +65,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     local: bool = False
     zone: Literal["UTC"] | None = None
     days: tuple[date, date] = DAYS
+    uuid: bool = False
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     unit: str | None = None

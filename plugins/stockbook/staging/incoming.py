@@ -93,7 +93,10 @@ class Incoming:
 
     def _find_superseded(self, base: Table) -> bool:
         """Leave out, from now on, rows whose key came again after them; False when there are none."""
-        keys = ", ".join(name for name in _keys(base) if base.columns[name].paths)
+        columns = {name: base.columns[name] for name in _keys(base)}
+        keys = ", ".join(
+            f"staging.id_of({name})" if column.uuid else name for name, column in columns.items() if column.paths
+        )
         with self._texts.select(base) as select:
             self._con.execute(f"""
                 create or replace temp table superseded as
