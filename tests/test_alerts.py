@@ -260,7 +260,8 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     orders.order("odd", "2025-03-10 01:00", Seen("teleported", "2025-03-10 02:15"))
     con = orders.con
     con.execute(
-        "insert into staging.quarantine select 'main', 'orders', unnest(['a', 'b']), 'no date', null, 'r', null"
+        "insert into staging.quarantine (account, table_name, row_key, reason, _run_id) "
+        "select 'main', 'orders', unnest(['a', 'b']), 'no date', 'r'"
     )
     con.execute(
         "insert into staging.flickrocket_prices_history (account, price_id, market_type, market_code, amount_minor, "

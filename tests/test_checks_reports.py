@@ -18,6 +18,25 @@ def report() -> Table:
     return Table("some_report", "A report.", columns, grain=["account"], layer="reports")
 
 
+def test_no_duration_of_any_table_is_negative(tables: dict[str, Table]) -> None:
+    """Every column of hours is asked about, in whichever mart or report; a row below zero is named with its column."""
+    asked = {
+        name: [rule for rule in of_table(table) if rule.name == "no duration is negative"]
+        for name, table in tables.items()
+        if any(column.unit == "hours" for column in table.columns.values())
+    }
+    assert {len(rules) for rules in asked.values()} == {1}
+    assert {"marts.fct_fulfillment", "reports.lead_time_percentiles", "reports.sla_late_orders"} <= set(asked)
+    columns = {"account": Column("varchar", "Account."), "took": Column("double", "Time.", unit="hours")}
+    (rule,) = of_table(Table("some_mart", "A mart.", columns, kind="view", grain=["account"], layer="marts"))
+    assert (rule.severity, rule.query is not None) == ("fail", True)
+    with duckdb.connect() as con:
+        con.execute("create schema marts")
+        con.execute("create table marts.some_mart (account varchar, took double)")
+        con.execute("insert into marts.some_mart values ('a', 0), ('b', null), ('c', -0.1)")
+        assert con.execute(rule.query or "").fetchall() == [("c", "took")]
+
+
 def test_required_columns_of_a_report_are_asked_for_together(report: Table) -> None:
     """One question names key and column of each row that lacks something it must have, and nothing else."""
     rules = {rule.name: rule for rule in of_table(report)}

@@ -83,6 +83,15 @@ def test_events_come_into_staging_in_order_of_arrival(
     )
 
 
+def test_an_event_names_its_order_whatever_the_case(con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain) -> None:
+    """A UUID in capitals names the order that staging has in small letters; any other id stays as it came."""
+    arrive(inbox, "a", subject_id="0B9F8A34-1C2D-4E5F-8A9B-0C1D2E3F4A5B")
+    arrive(inbox, "b", subject_id="Order-B")
+    drain()
+
+    assert events(con, "subject_id") == [("0b9f8a34-1c2d-4e5f-8a9b-0c1d2e3f4a5b",), ("Order-B",)]
+
+
 @pytest.mark.parametrize(
     ("text", "local", "instant"),
     [

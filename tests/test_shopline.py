@@ -277,8 +277,8 @@ def test_what_cannot_be_understood_is_kept_and_told(con: duckdb.DuckDBPyConnecti
     assert [note.split(" (")[0] for note in notes] == [
         "warning: 1 SHOPLINE events", "warning: 1 lines of SHOPLINE fulfillment orders",
     ]  # fmt: skip
-    assert con.execute("select row_key, reason from staging.quarantine").fetchall() == [
-        (f"{FO}/91", "quantity: expected bigint")
+    assert con.execute("select row_key, reason, parent_key from staging.quarantine").fetchall() == [
+        (f"{FO}/91", "quantity: expected bigint", FO)
     ]
     assert con.execute("select count(*) from staging.webhook_events where source = 'shopline'").fetchall() == [(3,)]
     deliver(("fulfillment_order/update", {"fulfillment_order": WHOLE}))

@@ -75,7 +75,7 @@ def test_an_order_left_only_when_every_piece_did() -> None:
 
 
 def test_in_full_means_exactly_what_was_ordered() -> None:
-    """One piece more than ordered is not in full; of a set nothing is said."""
+    """One piece more than ordered is not in full; of a set whose contents nothing tells nothing is said."""
     orders = Orders()
     orders.order("exact", CREATED, out="2025-03-04 10:00")
     orders.order("more", CREATED)
@@ -89,15 +89,15 @@ def test_in_full_means_exactly_what_was_ordered() -> None:
     assert {name: (row["sla_state"], row["is_in_full"], row["is_otif"]) for name, row in found.items()} == {
         "exact": ("on_time", True, True),
         "more": ("on_time", False, False),
-        "set": ("on_time", None, None),
+        "set": ("unknown", None, None),
     }
-    assert found["set"]["dispatch_evidence"] == "assumed"
+    assert found["set"]["unknown_reason"] == "no variant has the code"
 
 
 def test_a_perfect_order_had_no_problem_and_no_damage_back() -> None:
     """A problem in dispatch or a damaged piece back within 30 days spoils it; a return after that does not."""
     orders = Orders()
-    good = Seen("in_expedition", MORNING_AFTER)
+    good = Seen("sent", MORNING_AFTER)
     orders.order("good", CREATED, good, out="2025-03-04 10:00")
     orders.order("problem", CREATED, Seen("problem_in_expedition", MORNING_AFTER), out="2025-03-04 10:00")
     orders.order("damaged", CREATED, good, out="2025-03-04 10:00")

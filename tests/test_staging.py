@@ -18,6 +18,7 @@ from stockbook.landing.manifest import Refused
 from stockbook.progress import Silent
 from stockbook.staging import texts
 from stockbook.staging.load import Landed, Loaded, load
+from stockbook.staging.wire import parent_of
 
 Land = Callable[..., Landed]
 
@@ -203,6 +204,42 @@ def test_a_row_that_breaks_its_declaration_is_set_aside(
     assert (table, key, reason) == ("orders", "o2", "created_at: expected timestamp")
     assert "k1" not in fields
     assert "recipient_key" not in fields
+
+
+def test_a_part_that_is_set_aside_names_its_order(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """An order keeps its head and good lines; a bad line or parcel item stands in quarantine with the order's key."""
+    window = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    lines = [{"code": "A", "quantity": 1}, {"code": "B", "quantity": "many"}]
+    parcel = {"id": "p1", "items": [{"variant_id": 1, "quantity": "many"}]}
+    load_now(land("orders", [order("o1", products=lines, packages=[parcel]), order("o2")], **window), share=1)
+
+    assert con.execute("select order_id from staging.orders order by 1").fetchall() == [("o1",), ("o2",)]
+    assert con.execute("select line_no from staging.order_lines where order_id = 'o1'").fetchall() == [(1,)]
+    assert con.execute("select table_name, row_key, parent_key from staging.quarantine order by 1").fetchall() == [
+        ("order_lines", "o1/2", "o1"),
+        ("order_packages", "o1/p1/1", "o1"),
+    ]
+    load_now(land("orders", [order("o1", products=lines[:1])], **window), as_of="2026-03-02T02:15:00", run_id="r2")
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_every_table_of_parts_knows_the_key_of_its_row(tables: dict[str, Table]) -> None:
+    """Every table that is fed by the arrays of a listing has a column that holds the key of the listing's row."""
+    parts = [table for table in tables.values() if table.source is not None and table.source.rows]
+
+    assert {table.table: parent_of(table) for table in parts} == {
+        "flickrocket_fulfillment_lines": "fulfillment_id",
+        "flickrocket_prices": "price_id",
+        "flickrocket_product_prices": "product_number",
+        "order_lines": "order_id",
+        "order_packages": "order_id",
+        "order_stock_items": "order_id",
+        "receiving_lines": "receiving_id",
+        "receiving_stock_items": "receiving_id",
+        "variants": "product_id",
+    }
 
 
 def test_a_good_delivery_heals_quarantine(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
@@ -403,3 +440,75 @@ def test_every_column_that_refers_to_something_else_says_so(tables: dict[str, Ta
     }
     assert wanted - own - marked == set()
     assert own <= wanted
+
+
+SMALL, CAPITAL = "0b9f8a34-1c2d-4e5f-8a9b-0c1d2e3f4a5b", "0B9F8A34-1C2D-4E5F-8A9B-0C1D2E3F4A5B"
+
+
+def test_an_id_meets_itself_whatever_its_case(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """A UUID in capitals is the same order in head, lines, parcels and ledger; any other id is kept as it came."""
+    parcels = [{"id": CAPITAL, "items": [{"variant_id": 7, "quantity": 1}]}]
+    load_now(
+        land(
+            "orders",
+            [order(CAPITAL, packages=parcels), order("Order-X")],
+            window_from="2026-02-01",
+            window_to="2026-02-01",
+        ),
+        land(
+            "movements",
+            [movement(1, fulfillment_order_id=SMALL), movement(2, fulfillment_order_id=CAPITAL)],
+            floor=0,
+            ceiling=2,
+        ),
+    )
+
+    ids = {
+        table: {row[0] for row in con.execute(f"select order_id from staging.{table}").fetchall()}
+        for table in ("orders", "orders_history", "order_lines", "order_packages", "movements")
+    }
+    assert ids == {
+        "orders": {SMALL, "Order-X"},
+        "orders_history": {SMALL, "Order-X"},
+        "order_lines": {SMALL, "Order-X"},
+        "order_packages": {SMALL},
+        "movements": {SMALL},
+    }
+    assert con.execute("select package_id from staging.order_packages").fetchall() == [(SMALL,)]
+
+
+def test_an_order_that_came_in_both_cases_is_one(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Its last delivery counts, with its lines, as where a key came twice letter by letter."""
+    lines = [{"code": "DS9", "ext_code": None, "quantity": 4}]
+    rows = [order(SMALL), order(CAPITAL, products=lines)]
+
+    load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"))
+
+    assert con.execute("select order_id, code, quantity from staging.order_lines").fetchall() == [(SMALL, "DS9", 4)]
+    assert con.execute("select count(*) from staging.orders").fetchall() == [(1,)]
+
+
+def test_a_dispatch_of_no_known_order_is_named(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], land: Land, load_now: LoadNow
+) -> None:
+    """The check finds the movement out that names nobody's order, not those of known ones or from before the first."""
+    load_now(
+        land("orders", [order(SMALL)], window_from="2026-02-01", window_to="2026-02-01"),
+        land(
+            "movements",
+            [
+                movement(1, movement="out", fulfillment_order_id="another", created="2026-01-01 09:00:00"),
+                movement(2, movement="out", fulfillment_order_id=CAPITAL),
+                movement(3, movement="out", fulfillment_order_id="another"),
+                movement(4, fulfillment_order_id="another"),
+            ],
+            floor=0,
+            ceiling=4,
+        ),
+    )
+    (check,) = [
+        one for one in tables["staging.movements"].checks if one.name == "a dispatch names an order that is known"
+    ]
+
+    assert check.severity == "warn"
+    assert con.execute(check.rows or "").fetchall() == [("main", 3, "another")]

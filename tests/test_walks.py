@@ -357,6 +357,16 @@ def test_ids_that_do_not_come_are_gone_and_no_error() -> None:
     assert walked(walks.by_ids(lambda offset: page, "orders", ["a", "b", "c"]))[0] == ["a", "c"]
 
 
+def test_an_id_asked_for_in_another_case_is_that_id() -> None:
+    """A UUID that comes in capitals was asked for in small letters; of other ids the case tells them apart."""
+    small = "0b9f8a34-1c2d-4e5f-8a9b-0c1d2e3f4a5b"
+    page = Page([small.upper()], 1, [small.upper()])
+
+    assert walked(walks.by_ids(lambda offset: page, "orders", [small]))[0] == [small.upper()]
+    with pytest.raises(ListingIncomplete, match="not asked for"):
+        walked(walks.by_ids(lambda offset: Page(["X"], 1, ["X"]), "orders", ["x"]))
+
+
 def test_a_filter_of_ids_that_is_not_heard_is_an_error() -> None:
     """Rows nobody asked for mean that the server gave a plain listing."""
     with pytest.raises(ListingIncomplete, match="not asked for"):

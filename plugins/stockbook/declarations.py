@@ -51,7 +51,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     derives the instant of a local column; of a ``local`` one it is worked out later, and a time that never was
     breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of the
     local times. ``days`` are the first and the last day that a date or time may be of. A ``reference`` is the key of
-    something else: 0, an empty text and the nil UUID name nothing and are NULL. ``unit`` is what a number
+    something else: 0, an empty text and the nil UUID name nothing and are NULL. ``uuid`` is an id that is one whatever
+    its case: UUIDs are kept in small letters. ``unit`` is what a number
     counts. ``personal`` is what happens to the value
     before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
     characters).
@@ -66,6 +67,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     reference: bool = False
     zone: Literal["UTC"] | None = None
     days: tuple[date, date] = DAYS
+    uuid: bool = False
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     unit: str | None = None

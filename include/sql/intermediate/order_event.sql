@@ -57,15 +57,20 @@ webhooks as (
 movements as (
 
     select
-        movement_id,
-        order_no,
-        direction,
-        pieces,
-        damaged_pieces,
-        moved_at_utc,
-        cycle_no,
-        attempt_no
-    from intermediate.order_movement
+        m.movement_id,
+        m.order_no,
+        m.direction,
+        m.pieces,
+        m.damaged_pieces,
+        m.moved_at_utc,
+        m.cycle_no,
+        m.attempt_no,
+        r.is_put_back
+    from intermediate.order_movement as m
+    left join intermediate.order_return as r
+        on
+            m.account = r.account
+            and m.movement_id = r.movement_id
 
 ),
 
@@ -82,7 +87,8 @@ created_events as (
         1 as cycle_no,
         1 as attempt_no,
         cast(null as bigint) as pieces,
-        cast(null as bigint) as damaged_pieces
+        cast(null as bigint) as damaged_pieces,
+        cast(null as boolean) as is_put_back
     from orders
 
 ),
@@ -117,7 +123,8 @@ poll_events as (
         cycle_no,
         attempt_no,
         cast(null as bigint) as pieces,
-        cast(null as bigint) as damaged_pieces
+        cast(null as bigint) as damaged_pieces,
+        cast(null as boolean) as is_put_back
     from polls
 
 ),
@@ -134,7 +141,8 @@ webhook_events as (
         cycle_no,
         attempt_no,
         cast(null as bigint) as pieces,
-        cast(null as bigint) as damaged_pieces
+        cast(null as bigint) as damaged_pieces,
+        cast(null as boolean) as is_put_back
     from webhooks
 
 ),
@@ -152,9 +160,10 @@ movement_events as (
         cycle_no,
         attempt_no,
         cast(sum(pieces) as bigint) as pieces,
-        cast(sum(damaged_pieces) as bigint) as damaged_pieces
+        cast(sum(damaged_pieces) as bigint) as damaged_pieces,
+        is_put_back
     from movements
-    group by order_no, direction, moved_at_utc, cycle_no, attempt_no
+    group by order_no, direction, moved_at_utc, cycle_no, attempt_no, is_put_back
 
 ),
 

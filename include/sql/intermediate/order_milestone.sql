@@ -86,20 +86,6 @@ heard as (
 
 ),
 
-left_stock as (
-
-    select
-        order_no,
-        cycle_no,
-        first_stock_out_at_utc,
-        last_stock_out_at_utc,
-        has_unknown_variant,
-        is_complete,
-        is_in_full
-    from intermediate.order_fill
-
-),
-
 -- what few orders know is counted apart and joined once: in the aggregates above each of it would cost in every row
 rarely_seen as (
 
@@ -152,19 +138,6 @@ heard_within as (
 
 ),
 
-came_back as (
-
-    select
-        order_no,
-        cycle_no,
-        min(moved_at_utc) as stock_in_at_utc,
-        min(moved_at_utc) filter (where damaged_pieces > 0) as damaged_in_at_utc
-    from intermediate.order_movement
-    where direction = 'in'
-    group by order_no, cycle_no
-
-),
-
 not_sent as (
 
     select
@@ -188,9 +161,6 @@ known_of_few as (
     union all by name
     select *
     from heard_within
-    union all by name
-    select *
-    from came_back
     union all by name
     select *
     from not_sent
@@ -218,8 +188,6 @@ rare as (
         max(told_packed_after_utc) as told_packed_after_utc,
         max(told_sent_after_utc) as told_sent_after_utc,
         max(told_delivered_after_utc) as told_delivered_after_utc,
-        max(stock_in_at_utc) as stock_in_at_utc,
-        max(damaged_in_at_utc) as damaged_in_at_utc,
         max(not_sent_after_utc) as not_sent_after_utc,
         max(not_sent_at_utc) as not_sent_at_utc
     from known_of_few
@@ -291,14 +259,7 @@ merged as (
         case
             when h.packed_at_utc > r.problem_ended_after_utc then least(r.problem_ended_at_utc, h.packed_at_utc)
             else r.problem_ended_at_utc
-        end as problem_ended_at_utc,
-        f.first_stock_out_at_utc,
-        f.last_stock_out_at_utc,
-        f.has_unknown_variant,
-        f.is_complete,
-        f.is_in_full,
-        r.stock_in_at_utc,
-        r.damaged_in_at_utc
+        end as problem_ended_at_utc
     from cycles as c
     left join seen as s
         on
@@ -308,10 +269,6 @@ merged as (
         on
             c.order_no = h.order_no
             and c.cycle_no = h.cycle_no
-    left join left_stock as f
-        on
-            c.order_no = f.order_no
-            and c.cycle_no = f.cycle_no
     left join rare as r
         on
             c.order_no = r.order_no

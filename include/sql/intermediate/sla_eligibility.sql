@@ -29,11 +29,6 @@ milestones as (
         problem_ended_at_utc,
         not_sent_after_utc,
         not_sent_at_utc,
-        first_stock_out_at_utc,
-        last_stock_out_at_utc,
-        has_unknown_variant,
-        is_complete,
-        is_in_full,
         packed_after_utc,
         packed_at_utc,
         packed_evidence,
@@ -43,8 +38,6 @@ milestones as (
         delivered_after_utc,
         delivered_at_utc,
         delivered_evidence,
-        stock_in_at_utc,
-        damaged_in_at_utc,
         returned_after_utc,
         returned_at_utc,
         returned_evidence,
@@ -52,6 +45,63 @@ milestones as (
         cancelled_at_utc,
         cancelled_evidence
     from intermediate.order_milestone
+
+),
+
+left_stock as (
+
+    select
+        order_no,
+        cycle_no,
+        extra_pieces,
+        later_pieces,
+        unknown_reason,
+        first_stock_out_at_utc,
+        stock_out_after_utc,
+        stock_out_at_utc,
+        last_stock_out_at_utc,
+        is_complete,
+        is_in_full,
+        is_anything_out
+    from intermediate.order_fill
+    where not is_replayed
+    union all by name
+    select
+        order_no,
+        cycle_no,
+        extra_pieces,
+        later_pieces,
+        unknown_reason,
+        first_stock_out_at_utc,
+        stock_out_after_utc,
+        stock_out_at_utc,
+        last_stock_out_at_utc,
+        is_complete,
+        is_in_full,
+        is_anything_out
+    from intermediate.order_replay
+
+),
+
+-- what customers brought back, of few orders
+came_back as (
+
+    select
+        order_no,
+        cycle_no,
+        min(moved_at_utc) filter (where is_put_back = false) as stock_in_at_utc,
+        min(moved_at_utc) filter (where is_put_back is distinct from true and damaged_pieces > 0) as damaged_in_at_utc
+    from intermediate.order_return
+    group by order_no, cycle_no
+
+),
+
+gaps as (
+
+    select
+        order_no,
+        table_name
+    from intermediate.order_gap
 
 ),
 
@@ -120,11 +170,22 @@ current_run as (
 bounded as (
 
     select
-        m.* replace (
-            coalesce(m.is_complete, false) as is_complete,
-            coalesce(m.has_unknown_variant, false) as has_unknown_variant
-        ),
+        m.*,
         s.* exclude (order_no, cycle_no),
+        b.stock_in_at_utc,
+        b.damaged_in_at_utc,
+        f.first_stock_out_at_utc,
+        f.last_stock_out_at_utc,
+        f.later_pieces,
+        g.order_no is not null as has_gap,
+        coalesce(f.unknown_reason is not null or g.order_no is not null, false) as is_fill_unknown,
+        case when g.order_no is not null then 'in quarantine: ' || g.table_name else f.unknown_reason end as unknown_reason,
+        case when g.order_no is null then f.extra_pieces end as extra_pieces,
+        case when g.order_no is null then f.stock_out_after_utc end as stock_out_after_utc,
+        case when g.order_no is null then f.stock_out_at_utc end as stock_out_at_utc,
+        case when g.order_no is null then f.is_in_full end as is_in_full,
+        coalesce(f.is_complete, false) and g.order_no is null as is_complete,
+        coalesce(f.is_anything_out, false) as is_anything_out,
         r.rule_no,
         r.policy_version,
         r.calendar_version,
@@ -139,9 +200,12 @@ bounded as (
         coalesce(r.unseen_waits = 'widen', false) as widens,
         n.now_utc,
         case when m.dispatch_date is not null then staging.utc_of(cast(m.dispatch_date as timestamp), n.zone) end
-            as requested_at_utc,
-        case when m.is_complete then m.last_stock_out_at_utc end as stock_out_at_utc
+            as requested_at_utc
     from milestones as m
+    left join left_stock as f
+        on
+            m.order_no = f.order_no
+            and m.cycle_no = f.cycle_no
     left join rules as r
         on
             m.account = r.account
@@ -151,6 +215,12 @@ bounded as (
         on
             m.order_no = s.order_no
             and m.cycle_no = s.cycle_no
+    left join came_back as b
+        on
+            m.order_no = b.order_no
+            and m.cycle_no = b.cycle_no
+    left join gaps as g
+        on m.order_no = g.order_no
     cross join current_run as n
 
 ),
@@ -160,15 +230,15 @@ handed_over as (
     select
         * replace (
             case
-                when stock_out_at_utc <= packed_at_utc then greatest(packed_after_utc, stock_out_at_utc)
+                when stock_out_at_utc <= packed_at_utc then greatest(packed_after_utc, stock_out_after_utc)
                 else packed_after_utc
             end as packed_after_utc,
             case
-                when stock_out_at_utc <= sent_at_utc then greatest(sent_after_utc, stock_out_at_utc)
+                when stock_out_at_utc <= sent_at_utc then greatest(sent_after_utc, stock_out_after_utc)
                 else sent_after_utc
             end as sent_after_utc,
             case
-                when stock_out_at_utc <= delivered_at_utc then greatest(delivered_after_utc, stock_out_at_utc)
+                when stock_out_at_utc <= delivered_at_utc then greatest(delivered_after_utc, stock_out_after_utc)
                 else delivered_after_utc
             end as delivered_after_utc
         ),
@@ -187,7 +257,7 @@ stopped as (
             when 'stock_out'
                 then
                     case
-                        when not is_resent then stock_out_at_utc
+                        when not is_resent then case when stock_out_at_utc is not null then stock_out_after_utc end
                         when sent_evidence = 'webhook' then greatest(sent_after_utc, not_sent_after_utc)
                         else not_sent_after_utc
                     end
@@ -214,7 +284,12 @@ settled as (
         stop_at_utc is null
         and coalesce(
             case stop_event
-                when 'stock_out' then sent_at_utc is not null
+                when 'stock_out'
+                    then
+                        sent_at_utc is not null
+                        or returned_at_utc is not null
+                        -- what is out may be all of it
+                        or (is_fill_unknown and is_anything_out)
                 when 'delivered' then returned_at_utc is not null
             end, false
         ) as is_dispatch_missing,
@@ -334,7 +409,6 @@ select
         when stop_event = 'packed' then packed_evidence
         when stop_event = 'delivered' then delivered_evidence
         when stop_event = 'sent' or is_resent then sent_evidence
-        when has_unknown_variant then 'assumed'
         else 'movement'
     end as dispatch_evidence,
     case
@@ -382,6 +456,7 @@ select
     pushed_at_utc,
     pushed_evidence,
     first_stock_out_at_utc,
+    stock_out_after_utc,
     stock_out_at_utc,
     packed_after_utc,
     packed_at_utc,
@@ -408,5 +483,12 @@ select
     problem_ended_after_utc,
     problem_ended_at_utc,
     damaged_in_at_utc,
+    extra_pieces,
+    later_pieces,
+    has_gap,
+    case
+        when unknown_reason is not null then unknown_reason
+        when is_dispatch_missing and stop_event = 'stock_out' then 'not all pieces are in the ledger'
+    end as unknown_reason,
     is_in_full
 from earliest

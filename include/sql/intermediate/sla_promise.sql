@@ -39,6 +39,7 @@ eligibility as (
         pushed_at_utc,
         pushed_evidence,
         first_stock_out_at_utc,
+        stock_out_after_utc,
         stock_out_at_utc,
         packed_after_utc,
         packed_at_utc,
@@ -65,6 +66,10 @@ eligibility as (
         problem_ended_after_utc,
         problem_ended_at_utc,
         damaged_in_at_utc,
+        extra_pieces,
+        later_pieces,
+        has_gap,
+        unknown_reason,
         is_in_full
     from intermediate.sla_eligibility
 

@@ -35,6 +35,7 @@ promises as (
         pushed_at_utc,
         pushed_evidence,
         first_stock_out_at_utc,
+        stock_out_after_utc,
         stock_out_at_utc,
         packed_after_utc,
         packed_at_utc,
@@ -60,6 +61,10 @@ promises as (
         problem_ended_after_utc,
         problem_ended_at_utc,
         damaged_in_at_utc,
+        extra_pieces,
+        later_pieces,
+        has_gap,
+        unknown_reason,
         is_in_full,
         due_working_day_no,
         due_after_utc,
@@ -136,6 +141,8 @@ promised as (
         coalesce(p.cycle_no = c.cycle_no, true) as is_latest_cycle,
         p.dispatch_after_utc is not distinct from p.dispatch_at_utc as is_dispatch_exact,
         p.eligible_after_utc is not distinct from p.eligible_at_utc as is_eligible_exact,
+        -- before it was made, or before the day it was asked for
+        coalesce(p.is_dispatched and p.dispatch_at_utc < p.eligible_after_utc, false) as is_left_early,
         coalesce(p.dispatch_at_utc, case when not p.is_dispatch_missing then coalesce(p.cancelled_at_utc, p.now_utc) end)
             as ended_at_utc
     from promises as p
@@ -151,6 +158,8 @@ judged as (
         *,
         case
             when rule_no is null then 'unknown'
+            -- never complete without the line that was set aside
+            when has_gap and (cancelled_at_utc is null or is_dispatched or is_dispatch_missing) then 'unknown'
             when is_dispatched
                 then
                     case
@@ -159,7 +168,14 @@ judged as (
                         when not is_dispatch_exact and dispatch_after_utc >= due_at_utc then 'late'
                         else 'unknown'
                     end
-            when is_dispatch_missing then case when dispatch_after_utc > due_at_utc then 'late' else 'unknown' end
+            when is_dispatch_missing
+                then
+                    case
+                        when dispatch_after_utc > due_at_utc
+                            and coalesce(sent_at_utc, delivered_at_utc, returned_at_utc) is not null
+                            then 'late'
+                        else 'unknown'
+                    end
             when cancelled_at_utc is not null
                 then
                     case
@@ -247,6 +263,7 @@ select
     pushed_at_utc,
     pushed_evidence,
     first_stock_out_at_utc,
+    stock_out_after_utc,
     stock_out_at_utc,
     case when stock_out_at_utc is not null then 'movement' end as stock_out_evidence,
     packed_after_utc,
@@ -271,8 +288,14 @@ select
     problem_began_at_utc,
     problem_ended_after_utc,
     problem_ended_at_utc,
-    eligible_after_utc,
-    eligible_at_utc,
+    -- the wait ends where the goods left
+    case
+        when is_left_early then least(eligible_after_utc, greatest(dispatch_after_utc, order_created_at_utc))
+        else eligible_after_utc
+    end as eligible_after_utc,
+    case when is_left_early then greatest(dispatch_at_utc, order_created_at_utc) else eligible_at_utc end
+        as eligible_at_utc,
+    is_left_early,
     eligible_evidence,
     not_eligible_reason,
     due_after_utc,
@@ -291,30 +314,50 @@ select
             and cancelled_at_utc is null and now_utc > due_at_utc
             then past_working_day_no - due_working_day_no
     end as overdue_working_days,
+    -- no stretch is negative, whatever contradicts what
     case
         when is_dispatched and is_dispatch_exact
-            then date_diff('second', order_created_at_utc, dispatch_at_utc) / 3600.0
+            then greatest(date_diff('second', order_created_at_utc, dispatch_at_utc), 0) / 3600.0
     end as click_to_ship_hours,
     case
-        when is_dispatched and is_dispatch_exact
-            then (open_seconds_ended - open_seconds_created) / 3600.0
+        when is_dispatched and is_dispatch_exact and open_seconds_ended is not null and open_seconds_created is not null
+            then greatest(open_seconds_ended - open_seconds_created, 0) / 3600.0
     end as click_to_ship_business_hours,
     case
+        when is_dispatched and is_dispatch_exact and is_left_early then 0
         when is_dispatched and is_dispatch_exact and is_eligible_exact
             then date_diff('second', eligible_at_utc, dispatch_at_utc) / 3600.0
     end as warehouse_hours,
     case
+        when is_dispatched and is_dispatch_exact and is_left_early and open_seconds_ended is not null then 0
         when is_dispatched and is_dispatch_exact and is_eligible_exact
             then (open_seconds_ended - open_seconds_eligible) / 3600.0
     end as warehouse_business_hours,
-    case when is_eligible_exact then date_diff('second', order_created_at_utc, eligible_at_utc) / 3600.0 end
-        as waiting_hours,
-    case when is_eligible_exact then (open_seconds_eligible - open_seconds_created) / 3600.0 end
-        as waiting_business_hours,
+    case
+        when is_left_early
+            then
+                case
+                    when is_dispatch_exact
+                        then greatest(date_diff('second', order_created_at_utc, dispatch_at_utc), 0) / 3600.0
+                end
+        when is_eligible_exact then date_diff('second', order_created_at_utc, eligible_at_utc) / 3600.0
+    end as waiting_hours,
+    case
+        when is_left_early
+            then
+                case
+                    when is_dispatch_exact and open_seconds_ended is not null and open_seconds_created is not null
+                        then greatest(open_seconds_ended - open_seconds_created, 0) / 3600.0
+                end
+        when is_eligible_exact then (open_seconds_eligible - open_seconds_created) / 3600.0
+    end as waiting_business_hours,
     case
         when sla_state in ('late', 'overdue') and due_after_utc = due_at_utc and (is_dispatch_exact or not is_dispatched)
             then greatest(open_seconds_ended - open_seconds_due, 0) / 3600.0
     end as late_business_hours,
+    extra_pieces,
+    later_pieces,
+    unknown_reason,
     is_in_full,
     case when sla_state = 'on_time' then is_in_full when sla_state in ('late', 'overdue') then false end as is_otif,
     case

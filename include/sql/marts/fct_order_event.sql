@@ -24,7 +24,8 @@ events as (
         cycle_no,
         attempt_no,
         pieces,
-        damaged_pieces
+        damaged_pieces,
+        is_put_back
     from intermediate.order_event
 
 )
@@ -44,7 +45,8 @@ select
     e.cycle_no,
     e.attempt_no,
     e.pieces,
-    e.damaged_pieces
+    e.damaged_pieces,
+    e.is_put_back
 from events as e
 inner join orders as o
     on e.order_no = o.order_no

@@ -1,4 +1,4 @@
--- What was ordered, with the variant its warehouse code names.
+-- What was ordered, with the variant each line means.
 -- Grain: one row per account, order and line.
 with
 
@@ -21,19 +21,21 @@ orders as (
 
     select
         account,
-        order_id
-    from staging.orders
-    where _deleted_at is null
+        order_id,
+        order_no
+    from intermediate.order_key
 
 ),
 
-codes as (
+meanings as (
 
     select
-        account,
-        code,
-        variant_id
-    from intermediate.variant_code
+        order_no,
+        line_no,
+        variant_id,
+        variant_evidence,
+        unknown_reason
+    from intermediate.order_line
 
 )
 
@@ -41,7 +43,9 @@ select
     l.account,
     l.order_id,
     l.line_no,
-    c.variant_id,
+    m.variant_id,
+    m.variant_evidence,
+    m.unknown_reason,
     l.code,
     l.ext_code,
     l.product_name,
@@ -51,7 +55,7 @@ inner join orders as o
     on
         l.account = o.account
         and l.order_id = o.order_id
-left join codes as c
+inner join meanings as m
     on
-        l.account = c.account
-        and l.code = c.code
+        o.order_no = m.order_no
+        and l.line_no = m.line_no

@@ -261,7 +261,7 @@ price_changes as (
             else abs(cast(s.price as double) / cast(s.previous_price as double) - 1)
         end as value,
         1 as basis,
-        date_diff('second', s.valid_from, r.as_of) / 3600.0 as age_hours
+        greatest(date_diff('second', s.valid_from, r.as_of), 0) / 3600.0 as age_hours
     from stepped as s
     cross join current_run as r
     where

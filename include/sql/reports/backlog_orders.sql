@@ -90,7 +90,7 @@ select
     f.due_date,
     f.due_at_utc,
     f.overdue_working_days,
-    date_diff('second', f.created_at_utc, r.now_utc) / 3600.0 as age_hours,
+    greatest(date_diff('second', f.created_at_utc, r.now_utc), 0) / 3600.0 as age_hours,
     o.currency,
     o.goods_value
 from orders as o

@@ -72,10 +72,13 @@ measured as (
             when f.delivered_at_utc is not null
                 then greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) / 3600.0
         end as hours_least,
-        date_diff('second', f.sent_after_utc, f.delivered_at_utc) / 3600.0 as hours_most,
+        case
+            when f.delivered_at_utc is not null
+                then greatest(date_diff('second', f.sent_after_utc, f.delivered_at_utc), 0) / 3600.0
+        end as hours_most,
         case
             when f.delivered_at_utc is null and f.returned_at_utc is null
-                then date_diff('second', f.sent_at_utc, r.now_utc) / 3600.0
+                then greatest(date_diff('second', f.sent_at_utc, r.now_utc), 0) / 3600.0
         end as open_hours
     from fulfillments as f
     inner join zone_days as z

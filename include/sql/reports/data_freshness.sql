@@ -394,7 +394,9 @@ select
     t.row_count,
     t.newest_at,
     t.last_seen_at,
-    date_diff('second', t.newest_at, r.as_of) / 3600.0 as newest_age_hours,
-    date_diff('second', t.last_seen_at, r.as_of) / 3600.0 as last_seen_age_hours
+    case when t.newest_at is not null then greatest(date_diff('second', t.newest_at, r.as_of), 0) / 3600.0 end
+        as newest_age_hours,
+    case when t.last_seen_at is not null then greatest(date_diff('second', t.last_seen_at, r.as_of), 0) / 3600.0 end
+        as last_seen_age_hours
 from all_tables as t
 cross join current_run as r

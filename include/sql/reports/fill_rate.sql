@@ -28,31 +28,42 @@ keys as (
 
 ),
 
-lines as (
-
-    select
-        l.account,
-        l.order_id,
-        c.variant_id,
-        l.quantity
-    from staging.order_lines as l
-    left join intermediate.variant_code as c
-        on
-            l.account = c.account
-            and l.code = c.code
-    where l._deleted_at is null
-
-),
-
-movements as (
+variants as (
 
     select
         order_no,
         cycle_no,
         variant_id,
-        pieces
-    from intermediate.order_movement
-    where direction = 'out'
+        lines,
+        ordered_pieces,
+        issued_pieces
+    from intermediate.order_variant
+    where ordered_pieces is not null
+
+),
+
+put_back as (
+
+    select
+        order_no,
+        cycle_no,
+        variant_id,
+        sum(pieces) as pieces
+    from intermediate.order_return
+    where is_put_back
+    group by order_no, cycle_no, variant_id
+
+),
+
+-- what a set's line holds is no line, and a line in quarantine is none of these
+not_countable as (
+
+    select order_no
+    from intermediate.order_line_meaning
+    where variant_id is null
+    union
+    select order_no
+    from intermediate.order_gap
 
 ),
 
@@ -102,54 +113,48 @@ doubtful as (
 
 ),
 
--- lines of one variant share what left of it
-doubtful_variants as (
+-- lines of one variant share what left of it and was not put back
+doubtful_orders as (
 
     select
         d.order_no,
-        d.cycle_no,
-        l.variant_id,
+        bool_or(v.variant_id is null or n.order_no is not null) as has_unknown_variant,
+        sum(greatest(v.ordered_pieces - greatest(coalesce(v.issued_pieces, 0) - coalesce(b.pieces, 0), 0), 0))
+            as missing_pieces,
+        coalesce(
+            sum(v.lines) filter (where coalesce(v.issued_pieces, 0) - coalesce(b.pieces, 0) < v.ordered_pieces), 0
+        ) as incomplete_lines
+    from variants as v
+    inner join doubtful as d
+        on
+            v.order_no = d.order_no
+            and v.cycle_no = d.cycle_no
+    left join put_back as b
+        on
+            v.order_no = b.order_no
+            and v.cycle_no = b.cycle_no
+            and v.variant_id = b.variant_id
+    left join not_countable as n
+        on v.order_no = n.order_no
+    group by d.order_no
+
+),
+
+uncounted_lines as (
+
+    select
+        d.order_no,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from lines as l
+    from staging.order_lines as l
     inner join doubtful as d
         on
             l.account = d.account
             and l.order_id = d.order_id
-    group by d.order_no, d.cycle_no, l.variant_id
-
-),
-
-issued as (
-
-    select
-        d.order_no,
-        m.variant_id,
-        sum(m.pieces) as pieces
-    from movements as m
-    inner join doubtful as d
-        on
-            m.order_no = d.order_no
-            and m.cycle_no = d.cycle_no
-    group by d.order_no, m.variant_id
-
-),
-
-doubtful_orders as (
-
-    select
-        v.order_no,
-        bool_or(v.variant_id is null) as has_unknown_variant,
-        sum(v.lines) as lines,
-        sum(v.pieces) as pieces,
-        sum(v.pieces - least(v.pieces, coalesce(i.pieces, 0))) as missing_pieces,
-        coalesce(sum(v.lines) filter (where coalesce(i.pieces, 0) < v.pieces), 0) as incomplete_lines
-    from doubtful_variants as v
-    left join issued as i
-        on
-            v.order_no = i.order_no
-            and v.variant_id = i.variant_id
-    group by v.order_no
+    where
+        l._deleted_at is null
+        and d.order_no in (select order_no from not_countable)
+    group by d.order_no
 
 ),
 
@@ -160,13 +165,15 @@ corrections as (
         d.account,
         d.due_month,
         count(*) filter (where o.has_unknown_variant is distinct from false) as orders_not_countable,
-        coalesce(sum(o.lines) filter (where o.has_unknown_variant), 0) as lines_not_countable,
-        coalesce(sum(o.pieces) filter (where o.has_unknown_variant), 0) as pieces_not_countable,
+        coalesce(sum(u.lines), 0) as lines_not_countable,
+        coalesce(sum(u.pieces), 0) as pieces_not_countable,
         coalesce(sum(o.missing_pieces) filter (where not o.has_unknown_variant), 0) as missing_pieces,
         coalesce(sum(o.incomplete_lines) filter (where not o.has_unknown_variant), 0) as incomplete_lines
     from doubtful as d
     left join doubtful_orders as o
         on d.order_no = o.order_no
+    left join uncounted_lines as u
+        on d.order_no = u.order_no
     group by d.account, d.due_month
 
 ),

@@ -10,12 +10,16 @@ fulfillments as (
         created_at_utc,
         eligible_after_utc,
         eligible_at_utc,
-        dispatch_after_utc,
-        dispatch_at_utc,
+        -- an end told before its beginning is at it; greatest() passes over NULL
+        case when dispatch_after_utc is not null then greatest(dispatch_after_utc, created_at_utc) end
+            as dispatch_after_utc,
+        case when dispatch_at_utc is not null then greatest(dispatch_at_utc, created_at_utc) end as dispatch_at_utc,
         sent_after_utc,
         sent_at_utc,
-        delivered_after_utc,
-        delivered_at_utc,
+        case when delivered_after_utc is not null then greatest(delivered_after_utc, created_at_utc) end
+            as delivered_after_utc,
+        case when delivered_at_utc is not null then greatest(delivered_at_utc, sent_after_utc, created_at_utc) end
+            as delivered_at_utc,
         cancelled_at_utc,
         returned_at_utc,
         click_to_ship_business_hours,

@@ -43,13 +43,18 @@ taken_items as (
 movements as (
 
     select
-        account,
-        order_id,
-        variant_id,
-        direction,
-        quantity + damaged_quantity as pieces
-    from marts.fct_stock_movement
-    where order_id is not null
+        m.account,
+        m.order_id,
+        m.variant_id,
+        m.direction,
+        m.quantity + m.damaged_quantity as pieces,
+        coalesce(r.is_put_back, false) as is_put_back
+    from marts.fct_stock_movement as m
+    left join intermediate.order_return as r
+        on
+            m.account = r.account
+            and m.movement_id = r.movement_id
+    where m.order_id is not null
 
 ),
 
@@ -97,8 +102,12 @@ moved as (
         account,
         order_id,
         variant_id,
-        sum(pieces) filter (where direction = 'out') as issued,
-        sum(pieces) filter (where direction = 'in') as returned
+        -- less what was put back before the order was sent
+        greatest(
+            coalesce(sum(pieces) filter (where direction = 'out'), 0)
+            - coalesce(sum(pieces) filter (where direction = 'in' and is_put_back), 0), 0
+        ) as issued,
+        sum(pieces) filter (where direction = 'in' and not is_put_back) as returned
     from movements
     group by account, order_id, variant_id
 

@@ -10,7 +10,8 @@ events as (
         event_type,
         occurred_at_utc,
         pieces,
-        damaged_pieces
+        damaged_pieces,
+        is_put_back
     from marts.fct_order_event
     where event_type in ('stock_out', 'stock_in')
 
@@ -50,26 +51,27 @@ monthly as (
             ) as date
         ) as month_start,
         e.pieces,
-        e.damaged_pieces
+        e.damaged_pieces,
+        e.is_put_back
     from events as e
     inner join zone_days as z
         on cast(e.occurred_at_utc as date) = z.date
 
 ),
 
-shipped as (
+left_stock as (
 
     select
         account,
         month_start as ship_month,
-        sum(pieces) as shipped_units
+        sum(pieces) as pieces
     from monthly
     where event_type = 'stock_out'
     group by account, month_start
 
 ),
 
-returns as (
+came_back as (
 
     select
         account,
@@ -77,13 +79,14 @@ returns as (
         occurred_at_utc,
         month_start,
         pieces,
-        damaged_pieces
+        damaged_pieces,
+        is_put_back
     from monthly
     where event_type = 'stock_in'
 
 ),
 
--- a return belongs to the month in which its order last left before it
+-- what comes back belongs to the month in which its order last left before it
 dated as (
 
     select
@@ -91,8 +94,9 @@ dated as (
         s.month_start as ship_month,
         r.month_start as return_month,
         r.pieces,
-        r.damaged_pieces
-    from returns as r
+        r.damaged_pieces,
+        r.is_put_back
+    from came_back as r
     inner join monthly as s
         on
             r.account = s.account
@@ -106,6 +110,33 @@ dated as (
 
 ),
 
+-- pieces put back before the order was sent were never shipped
+put_back as (
+
+    select
+        account,
+        ship_month,
+        sum(pieces) as pieces
+    from dated
+    where is_put_back
+    group by account, ship_month
+
+),
+
+shipped as (
+
+    select
+        l.account,
+        l.ship_month,
+        l.pieces - coalesce(b.pieces, 0) as shipped_units
+    from left_stock as l
+    left join put_back as b
+        on
+            l.account = b.account
+            and l.ship_month = b.ship_month
+
+),
+
 returned as (
 
     select
@@ -113,8 +144,10 @@ returned as (
         ship_month,
         date_diff('month', ship_month, return_month) as age_months,
         sum(pieces) as returned_units,
-        sum(damaged_pieces) as damaged_units
+        sum(damaged_pieces) as damaged_units,
+        sum(pieces) filter (where is_put_back is null) as doubtful_units
     from dated
+    where is_put_back is distinct from true
     group by all
 
 ),
@@ -142,6 +175,7 @@ running as (
         coalesce(t.returned_units, 0) as returned_units,
         sum(coalesce(t.returned_units, 0)) over up_to_age as returned_units_so_far,
         sum(coalesce(t.damaged_units, 0)) over up_to_age as damaged_units_so_far,
+        sum(coalesce(t.doubtful_units, 0)) over up_to_age as doubtful_units_so_far,
         a.age_months = max(a.age_months) over (partition by a.account, a.ship_month) as is_latest_age
     from ages as a
     left join returned as t
@@ -162,5 +196,6 @@ select
     returned_units,
     returned_units_so_far,
     damaged_units_so_far,
+    doubtful_units_so_far,
     returned_units_so_far / nullif(shipped_units, 0) as return_rate
 from running

@@ -166,7 +166,7 @@ split as (
         end as carrier_hours_least,
         case
             when sent_at_utc is not null
-                then date_diff('second', sent_after_utc, coalesce(delivered_at_utc, now_utc)) / 3600.0
+                then greatest(date_diff('second', sent_after_utc, coalesce(delivered_at_utc, now_utc)), 0) / 3600.0
         end as carrier_hours_most
     from bounded
 

@@ -1,8 +1,8 @@
 """
 The rules of a table, from its declaration.
 
-Every table gets its grain (unique) and its required columns (not null) without anybody writing
-them down; what else is expected stands under ``checks`` in the ``.yml``.
+Every table gets its grain (unique), its required columns (not null) and its durations (not negative) without anybody
+writing them down; what else is expected stands under ``checks`` in the ``.yml``.
 """
 
 import re
@@ -14,6 +14,10 @@ from stockbook.errors import ModelFailed
 
 # the relation a query takes its rows from first: without rows in it the query cannot return any
 _FIRST_RELATION = re.compile(r"\bfrom\s+((?:staging|intermediate|marts|reports|meta)\.\w+)\b(?!\s*\()", re.IGNORECASE)
+
+
+# the unit of columns that say how long something took: an end is never before its beginning
+DURATION = "hours"
 
 
 class Rule(NamedTuple):
@@ -57,6 +61,8 @@ def of_table(table: Table) -> list[Rule]:
         rules += [_there(table, required)] if required else []
     else:
         rules += [Rule(table, f"{name} is there", "fail", condition=f"{name} is null") for name in required]
+    if durations := [name for name, column in table.columns.items() if column.unit == DURATION]:
+        rules.append(_not_negative(table, durations))
     if table.layer == "staging" and table.source is not None and not table.source.rows:
         rules.append(_promised(table))
     return rules + [_declared(table, check) for check in table.checks]
@@ -67,6 +73,13 @@ def _there(table: Table, required: list[str]) -> Rule:
     missing = " ".join(f"when {name} is null then '{name}'" for name in required)
     query = f"select {keys}, case {missing} end as missing_column from {table.name} where missing_column is not null"
     return Rule(table, "required columns are there", "fail", query=query)
+
+
+def _not_negative(table: Table, durations: list[str]) -> Rule:
+    keys = "".join(f"{name}, " for name in table.grain)
+    broken = " ".join(f"when {name} < 0 then '{name}'" for name in durations)
+    query = f"select {keys}case {broken} end as duration from {table.name} where duration is not null"
+    return Rule(table, "no duration is negative", "fail", query=query)
 
 
 def _grain(table: Table) -> Rule:

@@ -13,6 +13,7 @@ from stockbook.landing.manifest import Manifest, Unit
 from stockbook.references import names_something
 from stockbook.sources import slices, walks, wire
 from stockbook.sources.http import Stopped, Tally
+from stockbook.sources.identity import id_of
 from stockbook.sources.listing import Listing
 from stockbook.sources.reader import Reader, Session
 
@@ -139,7 +140,8 @@ class Documents:
             finished(self.futures)
 
     def _by_ids(self, named: set[str]) -> None:
-        asked = sorted(named - self.reader.keys)
+        # a UUID is one whatever its case: staging keeps it in small letters, and the source is asked so
+        asked = sorted({id_of(one) for one in named} - {id_of(one) for one in self.reader.keys})
         futures = []
         for batch in slices.batches(asked):
             name = "ids " + hashlib.sha256("\n".join(batch).encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from stockbook.errors import ListingIncomplete
 from stockbook.sources.chain import Chain, Doubt, Fetch, Key, Page, Step
+from stockbook.sources.identity import id_of
 from stockbook.sources.listing import Proof
 
 __all__ = [
@@ -122,11 +123,11 @@ def by_ids(fetch: Fetch[C], name: str, asked: Sequence[Key], *, full: int | None
 
     Raises ListingIncomplete when a row comes that was not asked for: the filter was not heard.
     """
-    wanted = set(asked)
+    wanted = {id_of(key) for key in asked}
 
     def fetch_asked(offset: int) -> Page[C]:
         page = fetch(offset)
-        strange = sum(key is not None and key not in wanted for key in page.keys)
+        strange = sum(key is not None and id_of(key) not in wanted for key in page.keys)
         if strange:
             raise ListingIncomplete(
                 f"Listing {name} gave {strange} rows that were not asked for by id: the API does not hear its "

@@ -94,6 +94,16 @@ MACROS = (
         else cast(staging.local_of(text, zone) as date)
     end
     """,
+    # a UUID is one whatever its case; other ids are kept as they came
+    """
+    create or replace macro staging.id_of(id) as
+    case
+        when id <> lower(id)
+            and regexp_full_match(id, '[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}')
+            then lower(id)
+        else id
+    end
+    """,
 )
 
 
@@ -102,7 +112,7 @@ def cast_of(name: str, column: Column, zone: str) -> str:
     text = text_of(name, column)
     clock = f"'{column.zone or zone}'"
     if column.type == "varchar":
-        return text
+        return f"staging.id_of({text})" if column.uuid else text
     if column.type == "timestamp":
         return f"staging.local_of({text}, {clock})"
     if column.type == "date":

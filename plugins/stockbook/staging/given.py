@@ -47,11 +47,13 @@ def merge_given(
     stamp: Stamp,
     gone_scope: str | None = None,
     refused: Sequence[Any] = (),
+    looked_at: str = "false",
 ) -> Counts:
     """
     Merge rows of one account (structs with the table's columns) into a drained table.
 
-    ``refused`` are structs with ``row_key``, ``reason`` and the columns of the grain; ``gone_scope`` as in ``merge``.
+    ``refused`` are structs with ``row_key``, ``reason``, ``parent_key`` and the columns of the grain; ``gone_scope``
+    and ``looked_at`` as in ``merge``.
     """
     columns = {name: column.type for name, column in table.columns.items()}
     given(con, "given_rows", columns, rows)
@@ -62,14 +64,15 @@ def merge_given(
         {"account": account},
     )
     keys = {name: columns[name] for name in table.grain if name != "account"}
-    given(con, "given_refused", {"row_key": "varchar", "reason": "varchar"} | keys, refused)
+    texts = {"row_key": "varchar", "reason": "varchar", "parent_key": "varchar"}
+    given(con, "given_refused", texts | keys, refused)
     con.execute(
         f"create or replace temp table refused as select cast($account as varchar) as account, row_key, reason, "
-        f"cast(null as json) as fields, {', '.join(keys)} from given_refused",
+        f"cast(null as json) as fields, parent_key, {', '.join(keys)} from given_refused",
         {"account": account},
     )
     try:
-        return merge(con, table, account, stamp, gone_scope)
+        return merge(con, table, account, stamp, gone_scope, looked_at=looked_at)
     finally:
         for name in ("given_rows", "given_refused", "accepted", "refused", "merged", "gone"):
             con.execute(f"drop table if exists {name}")

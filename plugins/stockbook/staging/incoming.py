@@ -14,6 +14,7 @@ from stockbook.declarations import Column, Table
 from stockbook.sql_text import quoted
 from stockbook.staging.casts import cast_of, is_time, text_of, within
 from stockbook.staging.texts import texts_of
+from stockbook.staging.wire import parent_of
 
 
 class _Made(NamedTuple):
@@ -45,8 +46,8 @@ class Incoming:
     def split(self, table: Table, account: str, zone: str, read_at: str) -> bool:
         """
         Make of one table's rows ``accepted`` (account, declared columns, ``_row_hash``), a temporary view of ``typed``,
-        and the temporary table ``refused`` (account, row_key, reason, fields, keys of the grain as far as they could be
-        read).
+        and the temporary table ``refused`` (account, row_key, reason, fields, ``parent_key``, keys of the grain as far
+        as they could be read).
 
         The listing's own table must be the first. ``read_at`` is the local wall clock of the observation (ISO). True
         when every row was accepted.
@@ -92,7 +93,10 @@ class Incoming:
 
     def _find_superseded(self, base: Table) -> bool:
         """Leave out, from now on, rows whose key came again after them; False when there are none."""
-        keys = ", ".join(name for name in _keys(base) if base.columns[name].paths)
+        columns = {name: base.columns[name] for name in _keys(base)}
+        keys = ", ".join(
+            f"staging.id_of({name})" if column.uuid else name for name, column in columns.items() if column.paths
+        )
         with self._texts.select(base) as select:
             self._con.execute(f"""
                 create or replace temp table superseded as
@@ -164,7 +168,13 @@ def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     key_text = f"concat_ws('/', {', '.join(f'cast({name} as varchar)' for name in keys)})"
     con.execute(f"""
         create or replace temp table refused as
-        select distinct account, {key_text} as row_key, _reason as reason, _fields as fields, {", ".join(keys)}
+        select
+            account,
+            {key_text} as row_key,
+            _reason as reason,
+            _fields as fields,
+            cast({parent_of(table) or "null"} as varchar) as parent_key,
+            {", ".join(keys)}
         from typed
         where _reason <> ''
     """)

@@ -134,7 +134,10 @@ def _load_listing(
         if base is not None and table.kind == "parts" and not whole:
             _keep_parts_of_accepted(incoming, base)
         spared = unchanged.spares if unchanged is not None else None
-        counts = merge(con, table, manifest.account, stamp, _gone_scope(table, base, manifest), spared, in_place=True)
+        scope = _gone_scope(table, base, manifest)
+        counts = merge(
+            con, table, manifest.account, stamp, scope, spared, in_place=True, looked_at=_looked_at(table, base)
+        )
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
         if unchanged is not None:
@@ -186,6 +189,14 @@ def _keep_parts_of_accepted(incoming: Incoming, base: Table) -> None:
     # lines of an order that was refused wait with it in quarantine
     keys = _keys(base)
     incoming.delete(f"_reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+
+
+def _looked_at(table: Table, base: Table | None) -> str:
+    # parts come with their row: those that were refused before and are none any more did not come
+    if base is None or table.kind != "parts":
+        return "false"
+    key = " || '/' || ".join(f"cast({name} as varchar)" for name in base.grain if name != "account")
+    return f"parent_key in (select {key} from base_rows)"
 
 
 def _keys(base: Table) -> str:

@@ -42,6 +42,7 @@ def merge(
     spared: str | None = None,
     *,
     in_place: bool = False,
+    looked_at: str = "false",
 ) -> Counts:
     """
     Merge the relations ``accepted`` and ``refused`` into the table; what became of each key is ``merged``.
@@ -49,6 +50,7 @@ def merge(
     ``gone_scope`` is a condition on the table (alias ``t``): live rows in it that did not come are
     marked deleted, but those of which the condition ``spared`` holds. None: absence means nothing. A refused row is no
     absence: what was known stays.
+    ``looked_at`` is a condition on ``staging.quarantine``: what of it is not refused again is none any more.
     ``in_place`` leaves ``merged`` as a view instead of a temporary table; ``accepted`` must then stay while it is used.
     """
     keys = ["account", *[name for name in table.grain if name != "account"]]
@@ -81,7 +83,7 @@ def merge(
         )
         con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
     gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
-    quarantined = _quarantine(con, table, keys, account, stamp, gone_scope)
+    quarantined = _quarantine(con, table, keys, account, stamp, "true" if gone_scope == "true" else looked_at)
     return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
 
 
@@ -192,11 +194,10 @@ def _quarantine(
     keys: list[str],
     account: str,
     stamp: Stamp,
-    gone_scope: str | None,
+    looked_at: str,
 ) -> int:
     key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
-    arrived = f"row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
-    healed = "true" if gone_scope == "true" else arrived
+    healed = f"{looked_at} or row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
     of_table = f"account = {quoted(account)} and table_name = {quoted(table.table)}"
     if _one(con, f"select count(*) from staging.quarantine where {of_table}"):
         con.execute(f"delete from staging.quarantine where {of_table} and ({healed})")
@@ -205,7 +206,8 @@ def _quarantine(
         con.execute(
             """
             insert into staging.quarantine
-            select account, $table_name, row_key, reason, fields, $run_id, $observed_at from refused
+                (account, table_name, row_key, reason, fields, _run_id, _first_seen_at, parent_key)
+            select account, $table_name, row_key, reason, fields, $run_id, $observed_at, parent_key from refused
             """,
             {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
         )

@@ -41,9 +41,12 @@ create table if not exists staging.quarantine (
     reason varchar,
     fields json,
     _run_id varchar,
-    _first_seen_at timestamp
+    _first_seen_at timestamp,
+    parent_key varchar
 )
 """
+# a file of an earlier version has the table without it
+PARENT_KEY = "alter table staging.quarantine add column if not exists parent_key varchar"
 
 # DuckDB's AT TIME ZONE takes the second pass of the repeated hour and shifts the skipped one silently
 # (reference/stack.md); these take the first pass, the second pass, and NULL for a time that never was.
@@ -74,6 +77,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     for macro in (*MACROS, *casts.MACROS):
         con.execute(macro)
     con.execute(QUARANTINE)
+    con.execute(PARENT_KEY)
     meta = _columns_of(con, "meta")
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))

@@ -72,6 +72,17 @@ def arrays_of(table: Table) -> list[list[str]]:
     return [path.split(".") for path in rows] or [[]]
 
 
+def parent_of(table: Table) -> str | None:
+    """The column with the key of the listing's own row that a row of an array lies in; None where rows lie in none."""
+    outermost = {len(array) for array in arrays_of(table)}
+    found = (
+        name
+        for name, column in table.columns.items()
+        if column.required and column.paths and {levels_up(path)[0] for path in column.paths} == outermost
+    )
+    return None if outermost == {0} else next(found, None)
+
+
 def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = ()) -> str:
     """
     A select that gives the table's rows from landed rows, every wire column as text.

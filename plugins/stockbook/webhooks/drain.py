@@ -213,7 +213,7 @@ def _stage(
             received_at_utc,
             cast($first_no - 1 + row_number() over (order by inbox_id, item_no) as bigint) as received_no,
             subject_kind,
-            subject_id,
+            staging.id_of(subject_id) as subject_id,
             payload
         from timed
         """,

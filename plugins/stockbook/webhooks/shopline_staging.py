@@ -34,6 +34,7 @@ class RefusedLine(msgspec.Struct):
 
     row_key: str
     reason: str
+    parent_key: str
     fulfillment_order_id: str
     line_id: str
 
@@ -123,7 +124,9 @@ def _orders(
     scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
     merge_given(con, tables["staging.shopline_fulfillment_orders"], account, [one.order for one in folded], stamp)
     refused = [
-        RefusedLine(line.row_key, line.reason, *line.row_key.split("/", 1)) for one in folded for line in one.refused
+        RefusedLine(line.row_key, line.reason, one.order.fulfillment_order_id, *line.row_key.split("/", 1))
+        for one in folded
+        for line in one.refused
     ]
     merge_given(
         con,
@@ -133,6 +136,7 @@ def _orders(
         stamp,
         scope,
         refused,
+        looked_at="parent_key in (select fulfillment_order_id from touched)",
     )
     merge_given(
         con,

@@ -1,0 +1,119 @@
+-- Lines whose code does not say for good which variant of the stock is meant.
+-- Grain: one row per order and line; few lines are.
+with
+
+moved_variants as (
+
+    select distinct
+        account,
+        variant_id
+    from staging.movements
+    where _deleted_at is null
+
+),
+
+-- a set has a code of its own and never moves itself
+codes as (
+
+    select
+        c.account,
+        c.code,
+        c.variant_id,
+        m.variant_id is null as is_unmoved
+    from intermediate.variant_code as c
+    left join moved_variants as m
+        on
+            c.account = m.account
+            and c.variant_id = m.variant_id
+
+),
+
+-- the order's own items give a code to another variant than the catalogue does
+named_otherwise as (
+
+    select distinct
+        i.account,
+        i.order_id,
+        i.code
+    from intermediate.order_item as i
+    left join codes as c
+        on
+            i.account = c.account
+            and i.code = c.code
+    where c.variant_id is distinct from i.variant_id
+
+),
+
+-- the catalogue's spelling of a code that was typed otherwise
+spellings as (
+
+    select
+        account,
+        lower(trim(code)) as code,
+        any_value(variant_id) as variant_id
+    from (
+        select
+            account,
+            code,
+            variant_id
+        from codes
+        union all
+        select
+            account,
+            code,
+            variant_id
+        from intermediate.variant_code_period
+    ) as c
+    group by all
+    having count(distinct variant_id) = 1
+
+),
+
+lines as (
+
+    select
+        l.account,
+        l.order_id,
+        l.line_no,
+        l.code,
+        c.variant_id as settled_variant_id,
+        coalesce(c.is_unmoved, false) as is_unmoved
+    from staging.order_lines as l
+    left join codes as c
+        on
+            l.account = c.account
+            and l.code = c.code
+    left join named_otherwise as o
+        on
+            l.account = o.account
+            and l.order_id = o.order_id
+            and l.code = o.code
+    where
+        l._deleted_at is null
+        and (c.code is null or c.is_unmoved or o.code is not null)
+
+)
+
+select
+    k.order_no,
+    l.line_no,
+    l.account,
+    l.order_id,
+    l.code,
+    l.settled_variant_id,
+    s.variant_id as spelled_variant_id,
+    l.is_unmoved,
+    o.created_at
+from lines as l
+inner join intermediate.order_key as k
+    on
+        l.account = k.account
+        and l.order_id = k.order_id
+inner join staging.orders as o
+    on
+        l.account = o.account
+        and l.order_id = o.order_id
+left join spellings as s
+    on
+        l.account = s.account
+        and lower(trim(l.code)) = s.code
