@@ -120,6 +120,15 @@ def test_what_names_nothing_has_no_subject_and_no_clear_text(data: Any) -> None:
         assert "o-1" not in found.payload
 
 
+@pytest.mark.parametrize("given", ["9B2F0C1D-00AA-4000-8000-0000000000EF", " 9b2f0c1d-00aa-4000-8000-0000000000ef\n"])
+def test_an_order_is_the_same_however_its_id_is_written(given: str) -> None:
+    """A UUID in capitals, or with white space around it, meets the order; an id that is none keeps its letters."""
+    found = reduced("fulfillment_cz", "OrderPacked", {"data": {"id": given}})
+
+    assert found.subject_id == "9b2f0c1d-00aa-4000-8000-0000000000ef"
+    assert reduced("fulfillment_cz", "OrderPacked", {"data": {"id": "FF12-Ab"}}).subject_id == "FF12-Ab"
+
+
 def test_an_unknown_topic_keeps_its_ids_too() -> None:
     """Nobody declared it: of each item its id is kept and nothing else."""
     found = reduced("fulfillment_cz", "OrderTeleported", {"data": [{"id": "o-1", "note": "x"}, {"id": "o-2"}]})

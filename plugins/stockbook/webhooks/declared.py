@@ -23,6 +23,7 @@ NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
 
 # what a source writes where it names nothing
 _NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME_LENGTH = 40
 _TEXT_LENGTH = 500
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -173,6 +174,8 @@ class Declared:
             if isinstance(found, bool) or not isinstance(found, str | int):
                 continue
             text = str(found).strip()
+            if _UUID.fullmatch(text):
+                text = text.lower()  # as in every column that has one
             if not NAME.fullmatch(text) or text in _NO_ID:
                 continue
             own = text.rpartition("_")[2] if self._composite else text
