@@ -83,10 +83,10 @@ def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> 
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1] if len(sys.argv) > 1 else None)
-dag = bag.dags["nightly"]
+dag = bag.dags["stockbook_nightly"]
 heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
 print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
-                  "drain": [task.pool for task in bag.dags["webhooks_drain"].tasks],
+                  "drain": [task.pool for task in bag.dags["stockbook_webhooks_drain"].tasks],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
 """,
             variables,
@@ -94,7 +94,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert told["errors"] == {}
-    assert sorted(told["dags"]) == ["nightly", "webhooks_drain"]
+    assert sorted(told["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
     assert told["drain"] == ["stockbook_writer"]
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
@@ -106,7 +106,7 @@ def test_the_dag_runs_a_night(variables: dict[str, str], rig: Rig, server: Runni
     server.set_clock(FIRST)
     program = f"""
 from airflow.dag_processing.dagbag import DagBag
-run = DagBag().dags["nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
+run = DagBag().dags["stockbook_nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
 print("state", run.state)
 """
     assert python(program, variables).splitlines()[-1] == "state success"
@@ -132,7 +132,7 @@ from airflow.dag_processing.dagbag import DagBag
 from stockbook import airflow_steps
 busy = airflow_steps.drain({"dag_run": SimpleNamespace(run_id="busy")})
 airflow_steps._night().lock.release("a-night")
-run = DagBag().dags["webhooks_drain"].test()
+run = DagBag().dags["stockbook_webhooks_drain"].test()
 print(f"{busy} | {run.state}: {run.get_task_instance('drain').xcom_pull('drain')}")
 """,
         variables,
@@ -179,12 +179,13 @@ class Airflow:
 
     def trigger(self, as_of: datetime) -> str:
         """Start a night over the API and wait for its end; its state."""
-        self.until(lambda: "dag_id" in self.get("dags/nightly"), 120)
+        self.until(lambda: "dag_id" in self.get("dags/stockbook_nightly"), 120)
         body = {"logical_date": None, "conf": {"as_of": as_of.isoformat()}}
-        answer = requests.post(f"{self.url}/api/v2/dags/nightly/dagRuns", json=body, headers=self.headers, timeout=30)
+        url = f"{self.url}/api/v2/dags/stockbook_nightly/dagRuns"
+        answer = requests.post(url, json=body, headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
         run_id = answer.json()["dag_run_id"]
-        path = f"dags/nightly/dagRuns/{run_id}"
+        path = f"dags/stockbook_nightly/dagRuns/{run_id}"
         self.until(lambda: self.get(path)["state"] in ("success", "failed"), 300)
         return str(self.get(path)["state"])
 

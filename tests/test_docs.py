@@ -49,7 +49,7 @@ def test_every_dag_is_documented() -> None:
     """Each DAG of the folder is named in the document of running, with its schedule's words."""
     ids = re.findall(r'dag_id="(\w+)"', "\n".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
 
-    assert "nightly" in ids
+    assert "stockbook_nightly" in ids
     assert [name for name in ids if f"`{name}`" not in DOCS["running.md"]] == []
 
 

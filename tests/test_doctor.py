@@ -46,8 +46,8 @@ def test_connections_that_answer_are_told_with_what_they_have(tmp_path: Path, mo
 
     assert code == 0
     assert lines == [
-        f"ok  connection flickrocket: {url}, 2 requests/s, answers (prices: 2)",
-        f"ok  connection fulfillment_cz: {url}, 2 requests/s, answers (stock_levels: 3)",
+        f"ok  connection flickrocket from the environment: {url}, 2 requests/s, answers (prices: 2)",
+        f"ok  connection fulfillment_cz from the environment: {url}, 2 requests/s, answers (stock_levels: 3)",
     ]
     assert served.asked == {f"{BASE}warehouse-variants": 1, "/api/prices/count.json": 1}
     assert next(asked.text("limit") for asked in served.log if asked.path.startswith(BASE)) == "1"
