@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
-.PHONY: help setup start doctor demo bi test test-fast lint types browser lock clean
+.PHONY: help setup start doctor night demo bi test test-fast lint types browser lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,6 +25,9 @@ start: $(VENV)/.runtime  ## start Airflow over ./airflow_home, until interrupted
 
 doctor: $(VENV)/.runtime  ## say what is set up and what is missing (ARGS=--try asks each connection for one row)
 	@$(BIN)/python -m stockbook doctor $(ARGS)
+
+night: $(VENV)/.runtime  ## a whole night now, without Airflow (ARGS=... for its options)
+	$(BIN)/python -m stockbook run $(ARGS)
 
 demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORDERS=file replays a real order history)
 	$(BIN)/python -m stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")

@@ -78,6 +78,17 @@ def test_a_refused_token_and_a_host_that_is_not_there_name_their_connection(
     assert set(served.asked.values()) == {1}
 
 
+def test_a_server_without_tls_names_the_scheme_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked in TLS, it speaks plain http: the sentence says what to write."""
+    with serving(Shop(rows={"warehouse-variants": [stock_level(1)]})) as url:
+        tls = url.replace("http://", "https://")
+        code, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": tls}, "--try")
+
+    assert code == 1
+    assert len(lines) == 1
+    assert "write the scheme it speaks before the host of the connection (http:// for a test server" in lines[0]
+
+
 def test_without_the_option_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says how to."""
     code, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": nobody()})

@@ -76,13 +76,16 @@ def red(rig: Rig, error: type[StockbookError], message: str, name: str, **parame
 
 
 def test_a_wrong_token(rig: Rig) -> None:
-    """The connection is named, the token is not shown, and the run report says red."""
-    bad = rig.environ["AIRFLOW_CONN_FULFILLMENT_CZ"].replace(rig.server.token, "not-the-token")
-    rig.variables["AIRFLOW_CONN_FULFILLMENT_CZ"] = bad
+    """Every connection that is refused is named, the token is not shown, and the run report says red."""
+    for name in ("AIRFLOW_CONN_FULFILLMENT_CZ", "AIRFLOW_CONN_FLICKROCKET"):
+        rig.variables[name] = rig.environ[name].replace(rig.server.token, "not-the-token")
 
-    report = red(rig, Unauthorized, "fulfillment_cz", "wrong-token")
+    report = red(
+        rig, Unauthorized, "connection flickrocket is wrong.*connection fulfillment_cz is wrong", "wrong-token"
+    )
 
     assert "RED (failed)" in report
+    assert report.splitlines()[1].count("was refused") == 2
     assert "not-the-token" not in report
 
 

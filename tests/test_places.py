@@ -13,7 +13,7 @@ from rig import KEY
 from stockbook.cli import app
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError
-from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, Places
+from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, SOMEWHERE, Places
 from stockbook.settings import PROJECT
 
 A_CONNECTION = json.dumps({"conn_type": "generic", "host": "http://127.0.0.1:9", "password": "token"})
@@ -46,7 +46,7 @@ def test_every_place_is_looked_at_whatever_the_others_hold(airflow: Callable[...
     database = ("flickrocket", "fulfillment_cz__shop2", "postgres_default")
     environ = airflow(*database) | {"AIRFLOW_CONN_FULFILLMENT_CZ": A_CONNECTION}
 
-    found = Places(asked(*database, "shopline"), environ).found()
+    found = Places(asked(*database, "shopline"), environ).listing().places
 
     assert found == {
         "flickrocket": DATABASE,
@@ -83,7 +83,7 @@ def test_one_account_has_one_place(
     expected: dict[str, str],
 ) -> None:
     """The first that has it; an empty variable has nothing, and what is named and nowhere is told as that."""
-    assert Places(asked(*database, "fulfillment_cz__x"), airflow(*database) | environ).found() == expected
+    assert Places(asked(*database, "fulfillment_cz__x"), airflow(*database) | environ).listing().places == expected
 
 
 def test_a_list_that_cannot_be_had_is_told_of(airflow: Callable[..., dict[str, str]], tmp_path: Path) -> None:
@@ -92,19 +92,19 @@ def test_a_list_that_cannot_be_had_is_told_of(airflow: Callable[..., dict[str, s
     (tmp_path / "airflow.db").write_bytes(b"no database, whatever its name says")
     places = Places(asked("fulfillment_cz", "fulfillment_cz__shop2"), environ)
 
-    assert places.found() == {"fulfillment_cz": BACK_END}
-    (note,) = places.notes()
+    assert places.listing().places == {"fulfillment_cz": SOMEWHERE}
+    (note,) = places.listing().notes
     assert "name the others in STOCKBOOK_CONNECTIONS" in note
     named = Places(places.in_airflow, environ | {"STOCKBOOK_CONNECTIONS": "fulfillment_cz__shop2"})
-    assert list(named.found()) == ["fulfillment_cz", "fulfillment_cz__shop2"]
-    assert named.notes() == []
+    assert named.listing().conn_ids == ["fulfillment_cz", "fulfillment_cz__shop2"]
+    assert named.listing().notes == []
 
 
 def test_a_task_whose_airflow_hides_the_database_says_so(tmp_path: Path) -> None:
     """Where the address stands in a variable only, Airflow hides it from tasks: the list is incomplete, not empty."""
     environ = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "airflow-db-not-allowed:///"}
 
-    (note,) = Places(asked(), environ).notes()
+    (note,) = Places(asked(), environ).listing().notes
 
     assert "Airflow's database cannot be read from here" in note
 
@@ -112,7 +112,7 @@ def test_a_task_whose_airflow_hides_the_database_says_so(tmp_path: Path) -> None
 def test_a_strange_name_in_the_setting_is_refused(airflow: Callable[..., dict[str, str]]) -> None:
     """A misspelt id would be an account left out."""
     with pytest.raises(ConfigError, match=r"STOCKBOOK_CONNECTIONS must name .* got 'fulfilment_cz'"):
-        Places(asked(), airflow() | {"STOCKBOOK_CONNECTIONS": "fulfilment_cz"}).found()
+        Places(asked(), airflow() | {"STOCKBOOK_CONNECTIONS": "fulfilment_cz"}).listing()
 
 
 def test_nobody_else_lists_connections() -> None:

@@ -87,8 +87,9 @@ def run(
     run_name = name or f"cli-{clock.utc():%Y%m%dT%H%M%S}"
     with _progress(clock) as progress:
         places = of_this_machine()
+        listing = places.listing()
         tonight = night.Night(Settings.load(), clock, progress, places.look_up)
-        report = night.run_all(tonight, run_name, parameters, places.conn_ids(), places.notes())
+        report = night.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
     typer.echo(text(report))
 
 

@@ -83,8 +83,7 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
 
 def _connections(settings: Settings, where: places.Places, ask: Try | None) -> Iterator[Line]:
     try:
-        found = where.found()
-        unlisted = where.unlisted()
+        found, unlisted = where.listing()
     except ConfigError as error:
         yield Line(False, str(error))
         return

@@ -9,9 +9,8 @@ for their ids alone, and what they hold is looked up as Airflow looks it up.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stockbook import airflow_config, airflow_database, connections
 from stockbook.airflow_database import NotReadable
@@ -25,9 +24,32 @@ VARIABLE = "STOCKBOOK_CONNECTIONS"
 ENVIRONMENT = "the environment"
 DATABASE = "Airflow's database"
 BACK_END = "a secret back end of Airflow"
+SOMEWHERE = "Airflow"
 NOWHERE = "nowhere"
 
 LookUp = Callable[[str], RawConnection | None]
+
+
+class Listing(NamedTuple):
+    """
+    The place of each of our connections by its id, sorted; one account has one place, the first that has it.
+
+    One that ``STOCKBOOK_CONNECTIONS`` names and no place has is ``nowhere``: whoever reads it says so. ``unlisted`` is
+    a sentence on what may be missing, where Airflow's database could not be read; None when nothing can be.
+    """
+
+    places: dict[str, str]
+    unlisted: str | None
+
+    @property
+    def conn_ids(self) -> list[str]:
+        """The ids."""
+        return list(self.places)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a run report says of the list."""
+        return [f"warning: {self.unlisted}"] if self.unlisted else []
 
 
 @dataclass(frozen=True)
@@ -43,14 +65,10 @@ class Places:
 
     def conn_ids(self) -> list[str]:
         """Ids of all our connections, sorted."""
-        return list(self.found())
+        return self.listing().conn_ids
 
-    def found(self) -> dict[str, str]:
-        """
-        The place of each of our connections, by its id; one account has one place, the first that has it.
-
-        One that ``STOCKBOOK_CONNECTIONS`` names and no place has is ``nowhere``: whoever reads it says so.
-        """
+    def listing(self) -> Listing:
+        """All places looked at."""
         by_account: dict[tuple[str, str], tuple[str, str]] = {}
 
         def add(conn_ids: Iterable[str], place: str) -> None:
@@ -60,36 +78,26 @@ class Places:
                     by_account.setdefault(account, (conn_id, place))
 
         add(connections.conn_ids_in_environment(self.environ), ENVIRONMENT)
-        # where the list cannot be had, what can be asked by its id is still asked; `unlisted` tells of the rest
-        with suppress(NotReadable):
-            add(airflow_database.connection_ids(self.environ), DATABASE)
         expected = named(self.environ)
+        unlisted, by_its_id = None, BACK_END
+        try:
+            add(airflow_database.connection_ids(self.environ), DATABASE)
+        except NotReadable as error:
+            # what can be asked by its id is still asked below
+            by_its_id = SOMEWHERE
+            if not expected:
+                unlisted = (
+                    f"{error} Of accounts that Airflow keeps only the plain ids ({', '.join(SOURCES)}) are read; "
+                    f"name the others in {VARIABLE}."
+                )
         for conn_id in [*SOURCES, *expected]:
             account = split_conn_id(conn_id)
             if account is not None and account not in by_account:
                 if self.in_airflow(conn_id) is not None:
-                    add([conn_id], BACK_END)
+                    add([conn_id], by_its_id)
                 elif conn_id in expected:
                     add([conn_id], NOWHERE)
-        return dict(sorted(by_account.values()))
-
-    def notes(self) -> list[str]:
-        """What a run report says of the list."""
-        unlisted = self.unlisted()
-        return [f"warning: {unlisted}"] if unlisted else []
-
-    def unlisted(self) -> str | None:
-        """Why accounts besides the plain ids may be missing from the list, in a sentence; None when none can be."""
-        if named(self.environ):
-            return None
-        try:
-            airflow_database.connection_ids(self.environ)
-        except NotReadable as error:
-            return (
-                f"{error} Of accounts that Airflow keeps only the plain ids ({', '.join(SOURCES)}) are read; "
-                f"name the others in {VARIABLE}."
-            )
-        return None
+        return Listing(dict(sorted(by_account.values())), unlisted)
 
 
 def named(environ: Mapping[str, str]) -> list[str]:

@@ -33,15 +33,15 @@ def set_up(home: Path, port: int, say: Callable[[str], object]) -> Iterator[str]
     yield of_the_key
     if home != airflow_config.default_home(os.environ):
         yield f"home      this one is found with AIRFLOW_HOME={home}"
-    yield "next      add your connections (README.md, Your own shop), then `make start`;"
-    yield "          `make doctor` says what is missing"
+    yield "next      add your connections (README.md, Your own shop), see with `make doctor` what is missing, and start"
+    yield "          Airflow with `make start`: it answers at that address half a minute later"
 
 
 def doors(home: Path) -> list[str]:
     """Where Airflow's page is, and who logs in."""
     url = airflow_config.setting({"AIRFLOW_HOME": str(home)}, "api", "base_url")
     return [
-        f"address   {url} (once it is started: `make start`)",
+        f"address   {url}",
         f"user      {USER}; the password stands in {home / PASSWORDS}",
     ]
 

@@ -169,9 +169,10 @@ def reread(
     until = local(clock, settings.zone).date().isoformat()
     parameters = parse_parameters({"backfill_from": since, "backfill_to": until})
     places = of_this_machine()
+    listing = places.listing()
     tonight = night.Night(settings, clock, Silent(), places.look_up)
     name = f"reread-{clock.utc():%Y%m%dT%H%M%S}"
-    typer.echo(text(night.run_all(tonight, name, parameters, places.conn_ids(), places.notes())))
+    typer.echo(text(night.run_all(tonight, name, parameters, listing.conn_ids, listing.notes)))
 
 
 def _accounts() -> Iterator[tuple[str, str, str]]:
