@@ -45,7 +45,7 @@ SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 )
 def stockbook_nightly() -> None:
     # at a first start tasks begin before the API server answers
-    @task(**WRITER, retries=2, retry_delay=duration(seconds=30))
+    @task(**WRITER, retries=4, retry_delay=duration(seconds=30))
     def open_run() -> dict[str, Any]:
         """Check parameters, key and connections, take the lock, plan what each account is asked."""
         from stockbook import airflow_steps

@@ -30,7 +30,7 @@ SCHEDULE = os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
 )
 def stockbook_webhooks_drain() -> None:
     # at a first start tasks begin before the API server answers
-    @task(pool="stockbook_writer", retries=2, retry_delay=duration(seconds=30))
+    @task(pool="stockbook_writer", retries=4, retry_delay=duration(seconds=30))
     def drain() -> str:
         """The inbox into staging, in one transaction a batch."""
         from stockbook import airflow_steps

@@ -159,7 +159,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     assert sorted(told["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
     assert told["drain"] == ["stockbook_writer"]
     # at a first start tasks begin before the API server answers
-    assert told["again"] == [[2, 30.0], [2, 30.0]]
+    assert told["again"] == [[4, 30.0], [4, 30.0]]
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
     assert told["heavy"] == []

@@ -99,6 +99,10 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_REPORT_NOTIFIER": ["mail me", '{"notifier": "pathlib.Path"}'],
     "STOCKBOOK_LOCALE": ["xx_QQ", "not a locale"],
     "STOCKBOOK_MEMORY_LIMIT": ["much", "2 gigs"],
+    "STOCKBOOK_READER_MEMORY": ["much", "1"],
+    "STOCKBOOK_READER_DISK": ["-4GB"],
+    "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
+    "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
     **{name: ["many", "-1", "nan", "inf", *(["1.5"] if whole else [])] for name, (_, _, whole) in NUMBERS.items()},
 }
 
