@@ -141,17 +141,6 @@ def _locale(settings: Settings) -> None:
     locale_of(settings)
 
 
-def _memory(settings: Settings) -> None:
-    import duckdb
-
-    try:
-        duckdb.connect(config={"memory_limit": settings.memory_limit}).close()
-    except duckdb.Error:
-        raise ConfigError(
-            f"STOCKBOOK_MEMORY_LIMIT must be an amount such as 2GB or 512MB; got {settings.memory_limit!r}."
-        ) from None
-
-
 def _inbox(settings: Settings) -> None:
     from stockbook.inbox.engine import read_url
 
@@ -198,7 +187,6 @@ _JUDGES: tuple[Callable[[Settings], None], ...] = (
     _folders,
     _schedules,
     _locale,
-    _memory,
     _inbox,
     _fernet,
     _connections,

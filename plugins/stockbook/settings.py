@@ -174,7 +174,9 @@ class Settings:
         with problems.gathered():
             fernet_keys = _fernet_keys(environ)
         home = _folder(environ, "STOCKBOOK_HOME", PROJECT / "data")
-        hooks, limits, group_readable = HookLimits(), Limits(), False
+        hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
+        with problems.gathered():
+            memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT", "2GB")
         with problems.gathered():
             hooks = HookLimits.load(environ)
         with problems.gathered():
@@ -194,7 +196,7 @@ class Settings:
             movements_overlap=int(numbers["STOCKBOOK_MOVEMENTS_OVERLAP"]),
             movements_overlap_hours=numbers["STOCKBOOK_MOVEMENTS_OVERLAP_HOURS"],
             quarantine_share=numbers["STOCKBOOK_QUARANTINE_SHARE"],
-            memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
+            memory_limit=memory_limit,
             threads=int(numbers["STOCKBOOK_THREADS"]),
             locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
             fernet_keys=fernet_keys,
