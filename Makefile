@@ -12,13 +12,22 @@ export PYTHONDONTWRITEBYTECODE :=
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
-.PHONY: help setup demo bi test test-fast lint types browser lock clean
+.PHONY: help setup start doctor night demo bi test test-fast lint types browser lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(VENV)/.runtime  ## install, and make an Airflow home in ./airflow_home
-	$(BIN)/python -m stockbook setup
+	@$(BIN)/python -m stockbook setup
+
+start: $(VENV)/.runtime  ## start Airflow over ./airflow_home, until interrupted
+	@$(BIN)/python -m stockbook start
+
+doctor: $(VENV)/.runtime  ## say what is set up and what is missing (ARGS=--try asks each connection for one row)
+	@$(BIN)/python -m stockbook doctor $(ARGS)
+
+night: $(VENV)/.runtime  ## a whole night now, without Airflow (ARGS=... for its options)
+	$(BIN)/python -m stockbook run $(ARGS)
 
 demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORDERS=file replays a real order history)
 	$(BIN)/python -m stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")
@@ -49,8 +58,9 @@ clean:  ## remove what was installed and what the demo wrote
 
 $(VENV)/.uv: requirements-bootstrap.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Stockbook needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another with PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 	@touch $@
 
 $(BI)/.superset: $(VENV)/.uv bi/superset/requirements.txt
@@ -64,7 +74,8 @@ browser:
 
 # pip is the fallback for machines whose package index only pip is configured for
 $(VENV)/.runtime: $(VENV)/.uv requirements.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements.txt
+	@echo "Installing Airflow, DuckDB, Great Expectations and what they need into $(VENV) (some 170 packages; one to three minutes)"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv requirements-dev.txt

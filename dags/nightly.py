@@ -5,6 +5,7 @@ Reads every account of the shop's fulfillment APIs, lands the pages, loads stagi
 checks it, builds facts and dimensions, checks them, and publishes a file that readers open at any moment.
 
 **Green** means: every listing was complete, every check of severity `fail` held, and the file was published.
+**Skipped** means: there is no connection or no key yet; the log of `open_run` says what is missing and the next step.
 **Red** leaves the last published file as it is. The task `finish` logs the run report, also of a red night.
 
 *What to do with a red night:* read the report in the log of `finish`; clear the failed task (it goes on where it
@@ -24,7 +25,7 @@ SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 
 
 @dag(
-    dag_id="nightly",
+    dag_id="stockbook_nightly",
     schedule=None if SCHEDULE == "none" else SCHEDULE,
     start_date=datetime(2025, 1, 1, tz=os.environ.get("STOCKBOOK_ZONE") or "Europe/Prague"),
     catchup=False,
@@ -42,8 +43,9 @@ SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
     doc_md=__doc__,
     tags=["stockbook"],
 )
-def nightly() -> None:
-    @task(**WRITER)
+def stockbook_nightly() -> None:
+    # at a first start tasks begin before the API server answers
+    @task(**WRITER, retries=4, retry_delay=duration(seconds=30))
     def open_run() -> dict[str, Any]:
         """Check parameters, key and connections, take the lock, plan what each account is asked."""
         from stockbook import airflow_steps
@@ -118,4 +120,4 @@ def nightly() -> None:
     )
 
 
-nightly()
+stockbook_nightly()

@@ -5,6 +5,7 @@ Takes the events that fulfillment.cz, FlickRocket and SHOPLINE sent into `stagin
 and each once. What they name is read from the APIs by the next night, and readers see it then.
 
 **Green** also while a night is under way: its events wait, the night takes the inbox itself as its first step.
+**Skipped** means: there is no connection or no key yet, so no event can have come; the log says the next step.
 **Red** means the inbox or the warehouse could not be opened; nothing is lost, the next drain takes everything.
 """
 
@@ -17,7 +18,7 @@ SCHEDULE = os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
 
 
 @dag(
-    dag_id="webhooks_drain",
+    dag_id="stockbook_webhooks_drain",
     schedule=None if SCHEDULE == "none" else SCHEDULE,
     start_date=datetime(2025, 1, 1, tz=os.environ.get("STOCKBOOK_ZONE") or "Europe/Prague"),
     catchup=False,
@@ -27,8 +28,9 @@ SCHEDULE = os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
     doc_md=__doc__,
     tags=["stockbook"],
 )
-def webhooks_drain() -> None:
-    @task(pool="stockbook_writer")
+def stockbook_webhooks_drain() -> None:
+    # at a first start tasks begin before the API server answers
+    @task(pool="stockbook_writer", retries=4, retry_delay=duration(seconds=30))
     def drain() -> str:
         """The inbox into staging, in one transaction a batch."""
         from stockbook import airflow_steps
@@ -38,4 +40,4 @@ def webhooks_drain() -> None:
     drain()
 
 
-webhooks_drain()
+stockbook_webhooks_drain()

@@ -1,6 +1,10 @@
 """What several test files build on: declarations, an empty warehouse, listings landed by hand."""
 
+import atexit
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from stockbook import declarations
+from stockbook import airflow_config, declarations
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest, write_manifest
@@ -18,6 +22,11 @@ from stockbook.runs.context import RunContext
 from stockbook.settings import PROJECT
 from stockbook.staging.load import Landed
 from stockbook.staging.tables import create_all
+
+# the Airflow home of whoever runs the tests, ./airflow_home for one, must not lend its connections and key to them
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
+airflow_config.MADE_BY_SETUP = Path(os.environ["AIRFLOW_HOME"])
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 TOLD = pytest.StashKey[dict[str, list[str]]]()
 

@@ -42,6 +42,7 @@ def variables(home: Path, **more: str) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("STOCKBOOK_", "AIRFLOW_"))},
         **connections(),
+        "AIRFLOW_HOME": os.environ["AIRFLOW_HOME"],
         "PYTHONPATH": str(PROJECT / "plugins"),
         "STOCKBOOK_HOME": str(home),
         "STOCKBOOK_HASH_KEY": KEY,

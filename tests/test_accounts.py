@@ -1,7 +1,7 @@
 """Several accounts in one home: what one has is the same whether it is alone or not."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,7 +11,12 @@ import duckdb
 import pytest
 
 from rig import Rig
+from stockbook import night
+from stockbook.connections import RawConnection, from_environment
 from stockbook.declarations import Table, of_layer
+from stockbook.runs import context
+from stockbook.runs.context import parse_parameters
+from stockbook.runs.steps import read_all
 from stockbook.sandbox import Running, Shop, running
 
 pytestmark = pytest.mark.slow  # four nights
@@ -122,3 +127,32 @@ def test_what_belongs_to_no_account_says_so(homes: dict[str, Accounts], tables: 
         with duckdb.connect(str(homes["together"].settings.warehouse), read_only=True) as con:
             columns = [name for name, *_ in con.execute(f"describe select * from {relation}").fetchall()]
         assert ("account" in columns) == (relation not in SHARED), relation
+
+
+def test_an_account_that_was_read_before_is_not_left_out_without_a_word(homes: dict[str, Accounts]) -> None:
+    """
+    Its connection gone, the run report warns; found where nobody lists it, it is read; left out on purpose, nothing.
+
+    Opened only: what a night reads is decided there.
+    """
+    rig = homes["together"]
+    whole = rig.environ
+    listed = [name.removeprefix("AIRFLOW_CONN_").lower() for name in whole if name.startswith("AIRFLOW_CONN_")]
+    without = [conn_id for conn_id in listed if conn_id != "flickrocket__second"]
+
+    def opened(look_up: Callable[[str], RawConnection | None], **parameters: Any) -> tuple[list[str], list[str]]:
+        tonight = night.Night(rig.settings, rig.clock, rig.progress, look_up)
+        given = parse_parameters({"as_of": (AS_OF + timedelta(hours=1)).isoformat(), **parameters})
+        run = night.open_run(tonight, "opened", given, without, whole_run_here=True)
+        tonight.lock.release(run.run_id)
+        (step,) = read_all(context.folder(rig.settings, run.run_id))
+        return sorted(run.conn_ids), [note for note in step.notes if note.startswith("warning: account")]
+
+    gone = {name: text for name, text in whole.items() if name != "AIRFLOW_CONN_FLICKROCKET__SECOND"}
+    conn_ids, (warning,) = opened(lambda conn_id: from_environment(conn_id, gone))
+    assert conn_ids == sorted(without)
+    assert "account second of flickrocket was read before (last as of 2025-11-20 02:15)" in warning
+
+    assert opened(lambda conn_id: from_environment(conn_id, whole)) == (sorted(listed), [])
+    on_purpose = opened(lambda conn_id: from_environment(conn_id, gone), accounts=["main", "third"])
+    assert on_purpose[1] == []

@@ -18,7 +18,7 @@ import hooks_rig as hooks
 from browser import browser_page, needs_browser
 from hooks_rig import Line
 from rig import KEY, Rig, nights_before
-from stockbook.airflow_home import environment, prepare
+from stockbook.airflow_home import environment
 from stockbook.clock import SystemClock
 from stockbook.demo import differences
 from stockbook.inbox import Arrival, Inbox
@@ -29,6 +29,7 @@ from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
 FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+SANDBOX = json.dumps({"sandbox": True, "requests_per_second": 0})
 TASKS = ["open_run", "connections_of", "extract", "load", "check_staging", "build", "check_marts", "publish", "finish"]
 
 
@@ -47,12 +48,27 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
+def stockbook(variables: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    """A command of ours, in a process of its own."""
+    command = [sys.executable, "-m", "stockbook", *words]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture(scope="module")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
-    """An Airflow home as `make setup` makes it."""
+def set_up(tmp_path_factory: pytest.TempPathFactory, port: int) -> tuple[Path, list[str]]:
+    """An Airflow home as `make setup` makes it, and what it said."""
     home = tmp_path_factory.mktemp("airflow")
-    prepare(home, port)
-    return home
+    variables = environment(home) | {"STOCKBOOK_HOME": str(home / "stockbook")}
+    variables.pop("STOCKBOOK_HASH_KEY", None)
+    done = stockbook(variables, "setup", "--port", str(port))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return home, done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def airflow_home(set_up: tuple[Path, list[str]]) -> Path:
+    """The home."""
+    return set_up[0]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +84,55 @@ def rig(server: Running, variables: dict[str, str]) -> Rig:
     return Rig(server, Path(variables["STOCKBOOK_HOME"]))
 
 
+def newest_run(rig: Rig) -> Any:
+    """The context of the run that was opened last."""
+    return json.loads(max((rig.home / "runs").glob("*/run.json"), key=lambda file: file.stat().st_mtime).read_text())
+
+
 def python(program: str, variables: dict[str, str]) -> str:
     """Standard output of a program in an Airflow of its own."""
     done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
+
+
+def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]], port: int) -> None:
+    """Address, user, where the password and the key stand, what to do next; both are for their owner's eyes only."""
+    home, told = set_up
+    password, key = home / "simple_auth_manager_passwords.json.generated", home / "hash-key"
+
+    assert sum(line.startswith(("Writing", "Making", "Compiling")) for line in told) >= 4
+    everything = "\n".join(told)
+    for expected in (f"http://127.0.0.1:{port}", "admin", str(password), str(key), "make start", "make doctor"):
+        assert expected in everything
+    assert len(key.read_text()) == 64
+    assert [file.stat().st_mode & 0o777 for file in (password, key)] == [0o600, 0o600]
+    assert json.loads(password.read_text())["admin"] not in everything
+    assert key.read_text() not in everything
+
+
+def test_before_set_up_is_complete_runs_are_skipped_and_say_the_next_step(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    """A new home without a connection: neither DAG is red, every task is skipped, and nothing is written."""
+    new = {name: text for name, text in variables.items() if not name.startswith("AIRFLOW_CONN_")}
+    told = python(
+        """
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag()
+for name in ("stockbook_nightly", "stockbook_webhooks_drain"):
+    run = bag.dags[name].test()
+    print("ended", name, run.state, *sorted({str(task.state) for task in run.get_task_instances()}))
+""",
+        new | {"STOCKBOOK_HOME": str(tmp_path / "home")},
+    )
+
+    assert [line for line in told.splitlines() if line.startswith("ended")] == [
+        "ended stockbook_nightly success skipped",
+        "ended stockbook_webhooks_drain success skipped",
+    ]
+    assert told.count("add one in Airflow's page (Admin, Connections) with the id fulfillment_cz, type generic") >= 2
+    assert not (tmp_path / "home").exists()
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
@@ -83,10 +143,12 @@ def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> 
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1] if len(sys.argv) > 1 else None)
-dag = bag.dags["nightly"]
+dag = bag.dags["stockbook_nightly"]
 heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
 print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
-                  "drain": [task.pool for task in bag.dags["webhooks_drain"].tasks],
+                  "drain": [task.pool for task in bag.dags["stockbook_webhooks_drain"].tasks],
+                  "again": [(task.retries, task.retry_delay.total_seconds()) for task in
+                            (dag.get_task("open_run"), *bag.dags["stockbook_webhooks_drain"].tasks)],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
 """,
             variables,
@@ -94,8 +156,10 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert told["errors"] == {}
-    assert sorted(told["dags"]) == ["nightly", "webhooks_drain"]
+    assert sorted(told["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
     assert told["drain"] == ["stockbook_writer"]
+    # at a first start tasks begin before the API server answers
+    assert told["again"] == [[4, 30.0], [4, 30.0]]
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
     assert told["heavy"] == []
@@ -106,7 +170,7 @@ def test_the_dag_runs_a_night(variables: dict[str, str], rig: Rig, server: Runni
     server.set_clock(FIRST)
     program = f"""
 from airflow.dag_processing.dagbag import DagBag
-run = DagBag().dags["nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
+run = DagBag().dags["stockbook_nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
 print("state", run.state)
 """
     assert python(program, variables).splitlines()[-1] == "state success"
@@ -132,7 +196,7 @@ from airflow.dag_processing.dagbag import DagBag
 from stockbook import airflow_steps
 busy = airflow_steps.drain({"dag_run": SimpleNamespace(run_id="busy")})
 airflow_steps._night().lock.release("a-night")
-run = DagBag().dags["webhooks_drain"].test()
+run = DagBag().dags["stockbook_webhooks_drain"].test()
 print(f"{busy} | {run.state}: {run.get_task_instance('drain').xcom_pull('drain')}")
 """,
         variables,
@@ -177,25 +241,33 @@ class Airflow:
         """An answer of the REST API."""
         return requests.get(f"{self.url}/api/v2/{path}", headers=self.headers, timeout=30).json()
 
+    def keep(self, conn_id: str, **parts: Any) -> None:
+        """Add a connection as Airflow's page does: to its database."""
+        body = {"connection_id": conn_id, "conn_type": "generic", **parts}
+        answer = requests.post(f"{self.url}/api/v2/connections", json=body, headers=self.headers, timeout=30)
+        assert answer.status_code == 201, answer.text
+
     def trigger(self, as_of: datetime) -> str:
         """Start a night over the API and wait for its end; its state."""
-        self.until(lambda: "dag_id" in self.get("dags/nightly"), 120)
+        self.until(lambda: "dag_id" in self.get("dags/stockbook_nightly"), 120)
         body = {"logical_date": None, "conf": {"as_of": as_of.isoformat()}}
-        answer = requests.post(f"{self.url}/api/v2/dags/nightly/dagRuns", json=body, headers=self.headers, timeout=30)
+        url = f"{self.url}/api/v2/dags/stockbook_nightly/dagRuns"
+        answer = requests.post(url, json=body, headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
         run_id = answer.json()["dag_run_id"]
-        path = f"dags/nightly/dagRuns/{run_id}"
-        self.until(lambda: self.get(path)["state"] in ("success", "failed"), 300)
+        path = f"dags/stockbook_nightly/dagRuns/{run_id}"
+        self.until(lambda: self.get(path)["state"] in ("success", "failed"), 600)
         return str(self.get(path)["state"])
 
 
 @pytest.fixture(scope="module")
 def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterator[Airflow]:
-    """A running `airflow standalone`, stopped at the end with everything it started."""
+    """A running `stockbook start` whose environment knows one source, stopped at the end with everything it started."""
+    one_source = {name: text for name, text in variables.items() if name != "AIRFLOW_CONN_FULFILLMENT_CZ"}
     with (airflow_home / "standalone.log").open("wb") as log:
         process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "airflow"), "standalone"],
-            env=variables,
+            [sys.executable, "-m", "stockbook", "start"],
+            env=one_source,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -214,7 +286,12 @@ def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterato
 
 
 def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig, server: Running) -> None:
-    """A night triggered over REST is green under the real scheduler, each task in a process of its own."""
+    """
+    A night triggered over REST is green under the real scheduler, each task in a process of its own.
+
+    One source is known by the environment, the other is kept in Airflow: both are read.
+    """
+    airflow.keep("fulfillment_cz", host=server.url, password=server.token, extra=SANDBOX)
     server.set_clock(SECOND)
     server.faults([STRAY[0], *HEADERS])
     try:
@@ -223,14 +300,20 @@ def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig
         server.faults([])
 
     assert rig.rows("select as_of from meta.current_run") == [(SECOND,)]
+    assert newest_run(rig)["conn_ids"] == ["flickrocket", "fulfillment_cz"]
     truth = json.loads(json.dumps(server.shop.truth(SECOND)))
     assert differences(rig.settings.published, truth) == []
     assert airflow.get("assets")["assets"][0]["uri"] == "stockbook://published/warehouse"
 
 
 def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, server: Running) -> None:
-    """With the token refused the run fails at once, its report names the connection, readers keep their file."""
+    """
+    With the token refused the run fails at once, its report names the connection, readers keep their file.
+
+    A second account that only Airflow's database knows is asked as well: no list in a variable names it.
+    """
     before = rig.settings.published.read_bytes()
+    airflow.keep("flickrocket__late", host=server.url, password="no token of this server", extra=SANDBOX)
     refused = {"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401, "text": PERSON}
     server.faults([*STRAY, refused, *HEADERS])
     try:
@@ -243,6 +326,33 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
     told = reports[-1].read_text()
     assert "RED (failed)" in told
     assert "fulfillment_cz" in told
+    assert "Connection flickrocket__late: GET" in told
+    assert newest_run(rig)["conn_ids"] == ["flickrocket", "flickrocket__late", "fulfillment_cz"]
+
+
+def test_airflows_page_offers_the_type_that_the_readme_names(airflow: Airflow) -> None:
+    """A connection is added with the type generic, whatever providers are installed."""
+    offered = requests.get(f"{airflow.url}/ui/connections/hook_meta", headers=airflow.headers, timeout=30).json()
+
+    assert "generic" in {kind["connection_type"] for kind in offered}
+    assert "type *generic*" in (PROJECT / "README.md").read_text()
+
+
+def test_commands_see_the_connections_that_airflow_keeps(
+    airflow: Airflow, variables: dict[str, str], server: Running
+) -> None:
+    """`doctor --try` on this machine: one from the environment, one from Airflow's database, each with its place."""
+    here = {name: text for name, text in variables.items() if name != "AIRFLOW_CONN_FULFILLMENT_CZ"}
+
+    told = stockbook(here, "doctor", "--try").stdout.splitlines()
+
+    assert [line.split(":")[0] for line in told if line.startswith("ok  connection")] == [
+        "ok  connection flickrocket from the environment",
+        "ok  connection fulfillment_cz from Airflow's database",
+    ]
+    (refused,) = [line for line in told if line.startswith("NO")]
+    assert "connection flickrocket__late is wrong" in refused
+    assert any(line.endswith("pool stockbook_writer") for line in told)
 
 
 @needs_browser
@@ -291,9 +401,7 @@ def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig:
 
 def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Running) -> None:
     """Posted to Airflow itself, without its login; connections of the environment and of its database serve."""
-    kept = {"connection_id": "shopline", "conn_type": "http", "password": hooks.SHOP_SECRET}
-    answer = requests.post(f"{airflow.url}/api/v2/connections", json=kept, headers=airflow.headers, timeout=30)
-    assert answer.status_code == 201, answer.text
+    airflow.keep("shopline", password=hooks.SHOP_SECRET)
     line = Line(f"{airflow.url}/stockbook")
     order = hooks.fulfillment_cz(1, "OrderCreated", hooks.an_order(1))
     order.headers["Authorization"] = server.token

@@ -76,6 +76,56 @@ def test_the_host_has_a_default() -> None:
     assert account_from("fulfillment_cz", raw).base_url == "https://client.api.fulfillment.cz"
 
 
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({"host": "client.api.fulfillment.cz"}, "https://client.api.fulfillment.cz"),
+        ({"host": "client.api.fulfillment.cz/"}, "https://client.api.fulfillment.cz"),
+        ({"host": "shop.example.com:8443"}, "https://shop.example.com:8443"),
+        ({"host": "shop.example.com", "schema": "HTTP", "port": 8080}, "http://shop.example.com:8080"),
+        ({"host": "http://shop.example.com"}, "http://shop.example.com"),
+        ({"host": "localhost:8080"}, "http://localhost:8080"),
+        ({"host": "127.0.0.1", "port": 8080}, "http://127.0.0.1:8080"),
+        ({"host": "localhost", "schema": "https"}, "https://localhost"),
+        ({"host": "localhost.example.com"}, "https://localhost.example.com"),
+    ],
+)
+def test_a_bare_host_means_https_and_http_on_this_machine_only(parts: dict[str, object], address: str) -> None:
+    """A token goes over it: a name that only looks like this machine is none."""
+    raw = from_environment("fulfillment_cz", environment(json.dumps({"password": TOKEN, **parts})))
+
+    assert raw is not None
+    assert account_from("fulfillment_cz", raw).base_url == address
+
+
+@pytest.mark.parametrize(
+    "host", ["ftp://h", "https://", "https//h", "http:h", "http://h:port", "://h", f"https://{TOKEN}@"]
+)
+def test_a_host_that_is_no_address_says_what_was_expected(host: str) -> None:
+    """The connection is named, and its host is not quoted: it may hold a secret."""
+    raw = from_environment("fulfillment_cz", environment(json.dumps({"password": TOKEN, "host": host})))
+
+    assert raw is not None
+    with pytest.raises(ConfigError, match="host of connection fulfillment_cz must be an address such as") as caught:
+        account_from("fulfillment_cz", raw)
+    assert TOKEN not in str(caught.value)
+
+
+def test_every_connection_that_cannot_be_read_is_named() -> None:
+    """Not only the first: each sentence stands in the one error."""
+    environ = {"AIRFLOW_CONN_FULFILLMENT_CZ": "{", "AIRFLOW_CONN_FLICKROCKET": '{"host": "https://h"}'}
+    ids = [*conn_ids_in_environment(environ), "fulfillment_cz__gone"]
+
+    with pytest.raises(ConfigError) as caught:
+        accounts(ids, lambda conn_id: from_environment(conn_id, environ))
+
+    assert [problem.split(" must")[0].split(" needs")[0].split(" was")[0] for problem in caught.value.problems] == [
+        "Connection flickrocket",
+        "AIRFLOW_CONN_FULFILLMENT_CZ",
+        "Connection fulfillment_cz__gone",
+    ]
+
+
 def test_several_accounts_are_told_apart_by_their_ids() -> None:
     """The bare name is account main, what follows two underscores names another; others' connections are no concern."""
     environ = {

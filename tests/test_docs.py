@@ -1,10 +1,14 @@
 """The documents say what is there, and what they tell to run works."""
 
+import configparser
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from stockbook import connections
 from stockbook.cli import app
 from stockbook.declarations import Table
 from stockbook.runs.context import Parameters
@@ -49,7 +53,7 @@ def test_every_dag_is_documented() -> None:
     """Each DAG of the folder is named in the document of running, with its schedule's words."""
     ids = re.findall(r'dag_id="(\w+)"', "\n".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
 
-    assert "nightly" in ids
+    assert "stockbook_nightly" in ids
     assert [name for name in ids if f"`{name}`" not in DOCS["running.md"]] == []
 
 
@@ -68,6 +72,49 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
     assert told
     assert told <= targets
+
+
+def test_the_first_hour_takes_at_most_six_commands() -> None:
+    """What the README tells the owner of a shop to type: make targets, and connections that are read as they stand."""
+    block = DOCS["README.md"].split("## Your own shop")[1].split("```sh")[1].split("```")[0]
+    commands = [line.split("#")[0].strip() for line in block.strip().splitlines()]
+    variables = dict(
+        command.removeprefix("export ").split("=", 1) for command in commands if command.startswith("export")
+    )
+    environ = {name: text.strip("'") for name, text in variables.items()}
+
+    assert len(commands) <= 6
+    assert all(command.startswith(("make ", "export ")) for command in commands)
+    found = connections.accounts(
+        connections.conn_ids_in_environment(environ), lambda conn_id: connections.from_environment(conn_id, environ)
+    )
+    assert [account.base_url for account in found] == [
+        "https://api.flickrocket.com",
+        "https://client.api.fulfillment.cz",
+    ]
+
+
+def test_airflows_configuration_names_settings_and_sections_that_exist() -> None:
+    """Every setting of the template is one Airflow knows, and every section of a document it points to is there."""
+    text = (PROJECT / "airflow.cfg.template").read_text()
+    written = configparser.ConfigParser(interpolation=None)
+    written.read_string(text)
+    airflow = importlib.util.find_spec("airflow")
+    assert airflow is not None
+    assert airflow.submodule_search_locations is not None
+    folder = Path(airflow.submodule_search_locations[0]) / "config_templates"
+    its_own = yaml.safe_load((folder / "config.yml").read_text())
+    strange = [
+        f"[{section}] {name}"
+        for section in written.sections()
+        for name in written[section]
+        if name not in its_own.get(section, {}).get("options", {})
+    ]
+    named = re.findall(r'docs/(\w+\.md)(?:, "([^"]+)")?', text)
+
+    assert strange == []
+    assert len(named) > 1
+    assert [(file, section) for file, section in named if f"\n## {section}\n" not in DOCS[file]] == []
 
 
 @pytest.mark.parametrize("name", DOCS)

@@ -46,8 +46,8 @@ def test_connections_that_answer_are_told_with_what_they_have(tmp_path: Path, mo
 
     assert code == 0
     assert lines == [
-        f"ok  connection flickrocket: {url}, 2 requests/s, answers (prices: 2)",
-        f"ok  connection fulfillment_cz: {url}, 2 requests/s, answers (stock_levels: 3)",
+        f"ok  connection flickrocket from the environment: {url}, 2 requests/s, answers (prices: 2)",
+        f"ok  connection fulfillment_cz from the environment: {url}, 2 requests/s, answers (stock_levels: 3)",
     ]
     assert served.asked == {f"{BASE}warehouse-variants": 1, "/api/prices/count.json": 1}
     assert next(asked.text("limit") for asked in served.log if asked.path.startswith(BASE)) == "1"
@@ -76,6 +76,17 @@ def test_a_refused_token_and_a_host_that_is_not_there_name_their_connection(
     assert lines[2].endswith("answers (stock_levels: 1)")
     assert len(lines) == 3
     assert set(served.asked.values()) == {1}
+
+
+def test_a_server_without_tls_names_the_scheme_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked in TLS, it speaks plain http: the sentence says what to write."""
+    with serving(Shop(rows={"warehouse-variants": [stock_level(1)]})) as url:
+        tls = url.replace("http://", "https://")
+        code, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": tls}, "--try")
+
+    assert code == 1
+    assert len(lines) == 1
+    assert "write the scheme it speaks before the host of the connection (http:// for a test server" in lines[0]
 
 
 def test_without_the_option_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,13 +76,16 @@ def red(rig: Rig, error: type[StockbookError], message: str, name: str, **parame
 
 
 def test_a_wrong_token(rig: Rig) -> None:
-    """The connection is named, the token is not shown, and the run report says red."""
-    bad = rig.environ["AIRFLOW_CONN_FULFILLMENT_CZ"].replace(rig.server.token, "not-the-token")
-    rig.variables["AIRFLOW_CONN_FULFILLMENT_CZ"] = bad
+    """Every connection that is refused is named, the token is not shown, and the run report says red."""
+    for name in ("AIRFLOW_CONN_FULFILLMENT_CZ", "AIRFLOW_CONN_FLICKROCKET"):
+        rig.variables[name] = rig.environ[name].replace(rig.server.token, "not-the-token")
 
-    report = red(rig, Unauthorized, "fulfillment_cz", "wrong-token")
+    report = red(
+        rig, Unauthorized, "connection flickrocket is wrong.*connection fulfillment_cz is wrong", "wrong-token"
+    )
 
     assert "RED (failed)" in report
+    assert report.splitlines()[1].count("was refused") == 2
     assert "not-the-token" not in report
 
 
@@ -211,14 +214,15 @@ def test_a_second_run_while_one_is_under_way(rig: Rig) -> None:
 
 
 def test_a_wrong_policy_file_is_red_before_anything_is_read(rig: Rig, tmp_path: Path) -> None:
-    """The file, the line and the field are named, and the APIs were not asked."""
+    """Every file, line and field is named, and the APIs were not asked: one file is read by `build` only."""
     for file in (PROJECT / "include" / "policy").iterdir():
         (tmp_path / file.name).write_text(file.read_text())
     (tmp_path / "sla.yml").write_text((tmp_path / "sla.yml").read_text().replace("cutoff:", "cut_of:"))
+    (tmp_path / "valuation.yml").write_text("nrv_factor: 2")
     rig.variables["STOCKBOOK_POLICY_DIR"] = str(tmp_path)
     rig.server.reset_requests()
 
-    red(rig, ConfigError, r"sla\.yml.*cut_of", "bad-policy")
+    red(rig, ConfigError, r"sla\.yml.*cut_of.*valuation\.yml line 1, nrv_factor", "bad-policy")
 
     assert rig.server.requests() == {}
 

@@ -1,36 +1,46 @@
-"""Where connections come from inside Airflow: the environment first, then wherever Airflow keeps them."""
+"""Connections inside Airflow: what a task or the API server sees of the places they are in."""
 
 import os
-from collections.abc import Iterable
+from typing import Any
 
+from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from stockbook import connections
 from stockbook.connections import RawConnection
+from stockbook.errors import Unreachable
+from stockbook.places import Places, raw_connection
 
 
-def look_up(conn_id: str) -> RawConnection | None:
-    """A connection from the environment, or from wherever Airflow keeps them; None when there is none."""
-    found = connections.from_environment(conn_id)
-    if found is not None:
-        return found
+def in_airflow(conn_id: str) -> RawConnection | None:
+    """
+    A connection from wherever Airflow keeps it; None when Airflow says that there is none.
+
+    Raises Unreachable when it says nothing: an account must not be left out because a server is away.
+    """
     try:
-        kept = Connection.get(conn_id)
+        return raw_connection(Connection.get(conn_id))
     except AirflowNotFoundException:
+        # raised as well when the API server gave no answer
+        _require_answer(conn_id)
         return None
-    return RawConnection(
-        host=kept.host, port=kept.port, schema=kept.schema, password=kept.password, extra=kept.extra_dejson or {}
-    )
 
 
-def conn_ids(plain: Iterable[str] = connections.API_SOURCES) -> list[str]:
-    """
-    Ids of the connections there are.
+def _require_answer(conn_id: str) -> None:
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time import comms, task_runner
 
-    Those of the environment, and those named by ``STOCKBOOK_CONNECTIONS`` (comma separated) for
-    connections kept elsewhere, which cannot be listed; without either, the plain names are tried.
-    """
-    named = [name.strip() for name in os.environ.get("STOCKBOOK_CONNECTIONS", "").split(",") if name.strip()]
-    found = list(dict.fromkeys([*connections.conn_ids_in_environment(), *named]))
-    return found or [conn_id for conn_id in plain if look_up(conn_id) is not None]
+    supervisor: Any = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if supervisor is None:
+        return
+    answer = supervisor.send(comms.GetConnection(conn_id=conn_id))
+    if isinstance(answer, comms.ErrorResponse) and answer.error is not ErrorType.CONNECTION_NOT_FOUND:
+        raise Unreachable(
+            f"Airflow was asked for connection {conn_id} and did not answer ({answer.error.value}): "
+            "see whether its API server is up; the task is tried again."
+        )
+
+
+# Airflow has a home also where the variable is not set
+os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME)
+PLACES = Places(in_airflow, os.environ)

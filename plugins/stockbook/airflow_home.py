@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -17,6 +18,9 @@ from stockbook.durable import umask, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import PROJECT, is_group_readable
 
+USER = "admin"
+# the name Airflow's simple login looks for in the home
+PASSWORDS = "simple_auth_manager_passwords.json.generated"
 POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
 
 
@@ -50,6 +54,7 @@ def render(home: Path, port: int = 8080) -> Path:
     target = home / "airflow.cfg"
     write_atomically(target, text.encode())
     target.chmod(0o600)
+    _login(home)
     return target
 
 
@@ -61,6 +66,14 @@ def _keep_private(home: Path, without: int) -> None:
         f"os.umask(0o{without:o})\n__all__: list[str] = []\n"
     )
     write_atomically(home / "config" / "airflow_local_settings.py", text.encode())
+
+
+def _login(home: Path) -> None:
+    """A password for the user of the template: left to itself, Airflow makes one and prints it into its log."""
+    file = home / PASSWORDS
+    if not file.exists():
+        write_atomically(file, json.dumps({USER: secrets.token_urlsafe(12)}).encode())
+        file.chmod(0o600)
 
 
 def _secrets(home: Path) -> dict[str, str]:
@@ -78,10 +91,17 @@ def _secrets(home: Path) -> dict[str, str]:
     return made
 
 
-def prepare(home: Path, port: int = 8080) -> None:
-    """Render, migrate the database, make the pool. Raises ConfigError with the command's last line when one fails."""
+def prepare(home: Path, port: int = 8080, say: Callable[[str], object] = lambda text: None) -> None:
+    """
+    Render, migrate the database, make the pool; ``say`` is told before each.
+
+    Raises ConfigError with the command's last line when one fails.
+    """
+    say(f"Writing Airflow's configuration into {home}")
     render(home, port)
+    say("Making Airflow's database (half a minute on a slow machine)")
     _airflow(home, "db", "migrate")
+    say("Making the pool of the one writer")
     _airflow(home, "pools", "set", *POOL)
 
 

@@ -1,9 +1,8 @@
 """The receiver in Airflow's API server: its connections are Airflow's. Imported at the first request only."""
 
-from stockbook.airflow_connections import conn_ids, look_up
+from stockbook.airflow_connections import PLACES
 from stockbook.clock import SystemClock
-from stockbook.connections import SOURCES
 from stockbook.settings import Settings
 from stockbook.webhooks.app import Desk, create_app
 
-app = create_app(Desk(Settings.load, SystemClock(), lambda: {*SOURCES, *conn_ids(plain=())}, look_up))
+app = create_app(Desk(Settings.load, SystemClock(), PLACES.conn_ids, PLACES.look_up))

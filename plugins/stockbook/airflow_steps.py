@@ -1,18 +1,18 @@
 """
 The night's steps as Airflow calls them.
 
-Everything Airflow's own is here: which errors are worth another try, and that an error of ours is one sentence
-and no traceback.
+Everything Airflow's own is here: which errors are worth another try, that an error of ours is one sentence
+and no traceback, and that before set-up is complete a run is skipped instead of red.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from stockbook import night
-from stockbook.airflow_connections import conn_ids, look_up
+from stockbook import night, readiness
+from stockbook.airflow_connections import PLACES
 from stockbook.clock import SystemClock
 from stockbook.errors import BadAnswer, InboxUnavailable, ListingIncomplete, RunLocked, StockbookError, Unreachable
 from stockbook.progress import Logged
@@ -39,15 +39,24 @@ def _plain_errors() -> Iterator[None]:
 
 def _night() -> night.Night:
     clock = SystemClock()
-    return night.Night(Settings.load(), clock, Logged(clock), look_up)
+    return night.Night(Settings.load(), clock, Logged(clock), PLACES.look_up)
 
 
 def open_run(context: Any) -> dict[str, Any]:
-    """Open the run of this DAG run; the same DAG run opens the same run again."""
+    """Open the run of this DAG run; the same DAG run opens the same run again. Skipped before set-up is complete."""
     with _plain_errors():
+        tonight = _night()
+        listing = PLACES.listing()
+        _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
         parameters = parse_parameters(dict(context["params"]))
-        run = night.open_run(_night(), context["dag_run"].run_id, parameters, conn_ids())
+        run = night.open_run(tonight, context["dag_run"].run_id, parameters, listing.conn_ids, notes=listing.notes)
         return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
+
+
+def _skip_if(tonight: night.Night, missing: str | None) -> None:
+    if missing is not None:
+        tonight.progress.note(missing)
+        raise AirflowSkipException(missing)
 
 
 def extract(run_id: str, conn_id: str) -> None:
@@ -89,9 +98,14 @@ def finish(run_id: str) -> None:
 
 
 def drain(context: Any) -> str:
-    """Take the inbox into staging, or leave it to the next drain while a night is under way; what was done."""
+    """
+    Take the inbox into staging, or leave it to the next drain while a night is under way; what was done.
+
+    Skipped before set-up is complete.
+    """
     with _plain_errors():
         tonight = _night()
+        _skip_if(tonight, readiness.missing_for_a_drain(tonight.settings, PLACES.conn_ids))
         try:
             drained = night.drain(tonight, f"drain-{context['dag_run'].run_id}")
         except RunLocked as busy:

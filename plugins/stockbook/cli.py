@@ -8,16 +8,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stockbook.airflow_config import default_home
 from stockbook.bi.cli import app as bi_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.durable import keep_private
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.policy_cli import app as policy_app
 from stockbook.printing import Format
 from stockbook.progress import Logged, Progress, Terminal
 from stockbook.sandbox.cli import app as sandbox_app
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
 app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
+app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")
 app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
@@ -67,7 +69,8 @@ def run(
     name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
 ) -> None:
     """Run a whole night: read every account, load, check, build, check, publish."""
-    from stockbook import connections, night
+    from stockbook import night
+    from stockbook.places import of_this_machine
     from stockbook.runs.context import parse_parameters
     from stockbook.runs.report import text
 
@@ -83,8 +86,10 @@ def run(
     )
     run_name = name or f"cli-{clock.utc():%Y%m%dT%H%M%S}"
     with _progress(clock) as progress:
-        tonight = night.Night(Settings.load(), clock, progress)
-        report = night.run_all(tonight, run_name, parameters, connections.conn_ids_in_environment())
+        places = of_this_machine()
+        listing = places.listing()
+        tonight = night.Night(Settings.load(), clock, progress, places.look_up)
+        report = night.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
     typer.echo(text(report))
 
 
@@ -257,68 +262,24 @@ def sql(
 def doctor(
     asked: Annotated[bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")] = False,
 ) -> None:
-    """Say what is set up and what is missing: home, key, connections, lock, last night."""
-    from stockbook import connections, declarations, hash_key
-    from stockbook.alerts import notify
-    from stockbook.runs.lock import RunLock
-    from stockbook.warehouse.models import steps
-    from stockbook.warehouse.publish import state_of_files
-
-    settings = Settings.load()
-    problems = 0
-
-    def say(good: bool, what: str) -> None:
-        nonlocal problems
-        problems += not good
-        typer.echo(f"{'ok ' if good else 'NO '} {what}")
-
-    say(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
-    try:
-        hash_key.require_same(settings)
-        say(settings.hash_key is not None, "STOCKBOOK_HASH_KEY " + ("is set" if settings.hash_key else "is not set"))
-    except ConfigError as error:
-        say(False, str(error))
-    try:
-        found = connections.accounts(connections.conn_ids_in_environment())
-        for account in found:
-            told = f"connection {account.conn_id}: {account.base_url}, {account.requests_per_second:g} requests/s"
-            if asked:
-                say(*_tried(account, settings, told))
-            else:
-                say(True, f"{told} (not asked: doctor --try asks)")
-    except ConfigError as error:
-        say(False, str(error))
-    try:
-        notifier = notify.parse(settings.alert_notifier)
-        if notifier is None:
-            say(True, f"alerts: {notify.VARIABLE} is not set, nobody is told")
-        else:
-            notify.make(notifier)
-            say(True, f"alerts: sent by {notifier.target}")
-    except ConfigError as error:
-        say(False, str(error))
-    tables = declarations.load(settings.models_dir)
-    say(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
-    holder = (
-        RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).holder() if settings.home.exists() else None
-    )
-    say(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
-    for good, what in state_of_files(settings, is_writing=holder is not None):
-        say(good, what)
-    if problems:
-        raise typer.Exit(1)
-
-
-def _tried(account: "Account", settings: Settings, told: str) -> tuple[bool, str]:
-    from stockbook.sources.credentials import credentials_of
-    from stockbook.sources.trying import try_account
+    """Say what is set up and what is missing: home, key, policies, settings, connections, lock, last night."""
+    from stockbook import doctor as examined
 
     clock = SystemClock()
-    try:
-        credentials = credentials_of(account, clock, settings.state, settings.fernet_keys)
-        return True, f"{told}, answers ({try_account(account, credentials, clock)})"
-    except StockbookError as error:
-        return False, str(error)
+
+    def ask(account: "Account") -> str:
+        from stockbook.sources.credentials import credentials_of
+        from stockbook.sources.trying import try_account
+
+        settings = Settings.load()
+        return try_account(account, credentials_of(account, clock, settings.state, settings.fernet_keys), clock)
+
+    problems = 0
+    for line in examined.lines(clock, ask if asked else None):
+        problems += not line.good
+        typer.echo(f"{'ok ' if line.good else 'NO '} {line.text}")
+    if problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -328,27 +289,27 @@ def setup(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of Airflow's web page and API.")] = 8080,
 ) -> None:
-    """Make an Airflow home for this project: configuration, database, the writer's pool."""
-    from stockbook import declarations
-    from stockbook.airflow_home import prepare
-    from stockbook.inbox import Inbox
-    from stockbook.settings import PROJECT
-    from stockbook.sources import sliced
-    from stockbook.staging import unfolded
-    from stockbook.valuation.program import warm_up
-    from stockbook.warehouse.programs import BuildContext
+    """Make an Airflow home for this project: configuration, database, the writer's pool, a login, the key."""
+    from stockbook.setting_up import set_up
 
-    chosen = (home or Path(os.environ.get("AIRFLOW_HOME") or PROJECT / "airflow_home")).absolute()
-    prepare(chosen, port)
-    settings = Settings.load()
-    Inbox.open(settings.inbox_url).close()  # makes or migrates its tables
-    tables = declarations.load(settings.models_dir)
-    # compiled once here, so that the first night does not
-    warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
-    sliced.warm_up()
-    unfolded.warm_up()
-    typer.echo(f"Airflow home {chosen} is ready. Start it with:")
-    typer.echo(f"  AIRFLOW_HOME={chosen} PATH={Path(sys.executable).parent}:$PATH airflow standalone")
+    for line in set_up((home or default_home(os.environ)).absolute(), port, typer.echo):
+        typer.echo(line)
+
+
+@app.command()
+def start() -> None:
+    """Start Airflow over the home that `stockbook setup` made, until interrupted."""
+    from stockbook.airflow_home import environment
+    from stockbook.setting_up import doors
+
+    home = default_home(os.environ).absolute()
+    if not (home / "airflow.cfg").exists():
+        raise ConfigError(f"{home} is no Airflow home yet: `make setup` makes one.")
+    for line in doors(home):
+        typer.echo(line)
+    sys.stdout.flush()
+    program = str(Path(sys.executable).parent / "airflow")
+    os.execve(program, [program, "standalone"], environment(home))  # noqa: S606  # our own program, no shell
 
 
 @app.command()

@@ -2,9 +2,8 @@
 The accounts a night reads, from Airflow connections.
 
 One connection is one account of one source; its id is the source's name, with
-``__<account>`` behind it for every account but ``main``. Connections come from
-``AIRFLOW_CONN_*`` variables (URI or JSON, as Airflow reads them) when there is no Airflow,
-and from Airflow's own look-up (which knows secret back ends too) inside a task.
+``__<account>`` behind it for every account but ``main``. Here is how one is read; which there are, and where,
+is known by ``places``. ``AIRFLOW_CONN_*`` variables are read as Airflow reads them, URI or JSON.
 """
 
 import json
@@ -17,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from stockbook import secret_text
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, Problems
 
 SOURCES = ("fulfillment_cz", "flickrocket", "shopline")
 API_SOURCES = ("fulfillment_cz", "flickrocket")
@@ -36,6 +35,7 @@ _PLAIN_SECRETS = (
     *("company_id", "shop_id", "shop_handle"),
 )
 
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[?::1\]?)(:\d+)?(/.*)?", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -84,10 +84,17 @@ def split_conn_id(conn_id: str) -> tuple[str, str] | None:
     return source, account or "main"
 
 
+def conn_id_of(source: str, account: str) -> str:
+    """The id of an account's connection."""
+    return source if account == "main" else f"{source}__{account}"
+
+
 def conn_ids_in_environment(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Ids of our connections among the ``AIRFLOW_CONN_*`` variables, sorted."""
+    """Ids of our connections among the ``AIRFLOW_CONN_*`` variables that are not empty, sorted."""
     prefix = "AIRFLOW_CONN_"
-    ids = (name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix))
+    ids = (
+        name.removeprefix(prefix).lower() for name, text in environ.items() if name.startswith(prefix) and text.strip()
+    )
     return sorted(conn_id for conn_id in ids if split_conn_id(conn_id))
 
 
@@ -189,7 +196,10 @@ def _base_url(conn_id: str, source: str, raw: RawConnection) -> str:
     if not host:
         return DEFAULT_HOSTS[source]
     if "://" not in host:
-        host = f"{raw.schema if raw.schema in ('http', 'https') else 'https'}://{host}"
+        written = str(raw.schema or "").lower()
+        # a token goes over it, so a bare host means https; on this very machine there is nobody to listen in
+        usual = "http" if _LOOPBACK.fullmatch(host) else "https"
+        host = f"{written if written in ('http', 'https') else usual}://{host}"
     secret_text.address(f"connection {conn_id}", "host", host)
     return f"{host}:{raw.port}" if raw.port and urlsplit(host).port is None else host
 
@@ -229,28 +239,36 @@ def accounts(
     The API accounts a night reads: each of ``conn_ids`` that is a fulfillment.cz or FlickRocket connection.
 
     ``only`` keeps the accounts named (an account is named as in the connection id: ``main``, ``shop2``).
-    Raises ConfigError when a connection cannot be found, when a wanted account has none, or when
-    there is no fulfillment.cz account at all.
+    Raises ConfigError naming every connection that cannot be found or read; also when a wanted account has none,
+    or when there is no fulfillment.cz account at all.
     """
     wanted = set(only)
+    named: set[str] = set()
     found: list[Account] = []
+    problems = Problems()
+    needs_fulfillment_cz = True
     for conn_id in conn_ids:
         known = split_conn_id(conn_id)
         if known is None or known[0] not in API_SOURCES or (wanted and known[1] not in wanted):
             continue
-        raw = look_up(conn_id)
-        if raw is None:
-            raise ConfigError(
-                f"Connection {conn_id} was expected and not found: add it in Airflow "
-                f"or set AIRFLOW_CONN_{conn_id.upper()}."
-            )
-        found.append(account_from(conn_id, raw))
-    missing = wanted - {account.account for account in found}
-    if missing:
-        raise ConfigError(f"No connection belongs to account {', '.join(sorted(missing))}: see `accounts` of this run.")
-    if not any(account.source == "fulfillment_cz" for account in found):
-        raise ConfigError(
+        named.add(known[1])
+        needs_fulfillment_cz &= known[0] != "fulfillment_cz"
+        with problems.gathered():
+            raw = look_up(conn_id)
+            if raw is None:
+                raise ConfigError(
+                    f"Connection {conn_id} was expected and not found: add it in Airflow "
+                    f"or set AIRFLOW_CONN_{conn_id.upper()}."
+                )
+            found.append(account_from(conn_id, raw))
+    if wanted - named:
+        problems.found.append(
+            f"No connection belongs to account {', '.join(sorted(wanted - named))}: see `accounts` of this run."
+        )
+    elif needs_fulfillment_cz:
+        problems.found.append(
             "A night needs a fulfillment.cz account and found none: add a connection fulfillment_cz "
             "(host with scheme, password = API token) in Airflow or as AIRFLOW_CONN_FULFILLMENT_CZ."
         )
+    problems.settle()
     return found

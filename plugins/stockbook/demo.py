@@ -141,14 +141,14 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
 
 
 def airflow_night(place: Path, env: dict[str, str], now: datetime, clock: Clock) -> tuple[float, Report]:
-    """One night by ``airflow dags test nightly``: its seconds, start of Airflow included, and its report."""
+    """One night by ``airflow dags test stockbook_nightly``: its seconds, start of Airflow included, and its report."""
     known = _reports(place)
     log = place / f"night-{now:%Y-%m-%d}.log"
     conf = json.dumps({"as_of": now.isoformat()})
     began = clock.monotonic()
     with log.open("ab") as out:
         done = subprocess.run(  # noqa: S603  # our own program with our own words
-            [str(Path(sys.executable).parent / "airflow"), "dags", "test", "nightly", "--conf", conf],
+            [str(Path(sys.executable).parent / "airflow"), "dags", "test", "stockbook_nightly", "--conf", conf],
             env=env,
             stdout=out,
             stderr=subprocess.STDOUT,

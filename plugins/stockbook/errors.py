@@ -6,13 +6,46 @@ None ever carries a token, a header or a person's data: messages end up in logs,
 reports and mails.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class StockbookError(Exception):
     """Anything Stockbook itself reports. Catch this to catch them all."""
 
 
 class ConfigError(StockbookError):
-    """A setting, connection, parameter or policy file is missing or wrong. Trying again does not help."""
+    """
+    A setting, connection, parameter or policy file is missing or wrong. Trying again does not help.
+
+    ``problems`` are its sentences: whoever corrects a file wants to see all of them at once.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        """One sentence for each problem."""
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+class Problems:
+    """Gathers what several looks find wrong, so that all of it is reported and not only the first."""
+
+    def __init__(self) -> None:
+        """Nothing is wrong yet."""
+        self.found: list[str] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep the problems of a ConfigError raised inside, and go on behind the block."""
+        try:
+            yield
+        except ConfigError as error:
+            self.found += [problem for problem in error.problems if problem not in self.found]
+
+    def settle(self) -> None:
+        """Raise ConfigError with everything found; nothing when there is nothing."""
+        if self.found:
+            raise ConfigError(*self.found)
 
 
 class DeclarationError(ConfigError):

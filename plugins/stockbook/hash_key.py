@@ -31,6 +31,15 @@ def require_same(settings: Settings) -> None:
         _refuse_other(settings, fingerprint(settings.hash_key))
 
 
+def require_none(settings: Settings) -> None:
+    """Raise ConfigError when the books of this home were begun with a key: a new one would not be theirs."""
+    if _file(settings).exists():
+        raise ConfigError(
+            f"the books in {settings.home} were begun with a key that is not here. Set STOCKBOOK_HASH_KEY to it; "
+            "another key would make other customers of the same people."
+        )
+
+
 def remember(settings: Settings, of_landed: str | None = None) -> None:
     """
     Keep the key's fingerprint with the home, once; of pages that were hashed elsewhere give theirs, ``of_landed``.

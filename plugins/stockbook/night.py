@@ -12,12 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockbook import __version__, connections, declarations, hash_key
+from stockbook import __version__, connections, declarations, hash_key, judged
 from stockbook.clock import Clock, local
 from stockbook.connections import Account, RawConnection
 from stockbook.declarations import Table, of_layer
 from stockbook.durable import keep_private, keep_reserve, narrow
-from stockbook.errors import ConfigError, InboxUnavailable, LandingDamaged, StagingRefused, StockbookError
+from stockbook.errors import ConfigError, InboxUnavailable, LandingDamaged, StagingRefused, StockbookError, Unauthorized
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
 from stockbook.runs import nights, report
@@ -67,17 +67,21 @@ class Night:
 
 
 def open_run(
-    night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str], whole_run_here: bool = False
+    night: Night,
+    name: str,
+    parameters: Parameters,
+    conn_ids: Iterable[str],
+    whole_run_here: bool = False,
+    notes: Iterable[str] = (),
 ) -> RunContext:
     """
     Open a run: check what it was given, take the lock, and write down what each account will be asked.
 
-    Opening a run of the same name again goes on with it (its ``as_of`` stays). Raises ConfigError
+    Opening a run of the same name again goes on with it (its ``as_of`` stays). ``notes`` go into the run report.
+    An account that was read before and has no connection tonight is told of there too. Raises ConfigError
     for a missing or another key, a missing connection or a wrong parameter, RunLocked while another run is under way.
     """
-    from stockbook.alerts import notify, rules
     from stockbook.runs.plans import write_plans
-    from stockbook.sla.program import read as read_policies
     from stockbook.staging.tables import create_all
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.publish import last_published
@@ -101,40 +105,42 @@ def open_run(
         runs.folder(settings, run_id).mkdir(parents=True, exist_ok=True)
         narrow(settings.home, settings.group_readable)
         keep_reserve(report.reserve(settings))
-        # a wrong policy, rule or notifier is red now, not after hours of reading
-        read_policies(settings.policy_dir)
-        rules.read(settings.policy_dir)
-        notify.parse(settings.alert_notifier)
-        notify.parse(settings.report_notifier, notify.OF_REPORT)
+        # a wrong policy or setting is red now, not after hours of reading
+        judged.require(settings)
         hash_key.remember(settings)
         before = last_published(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
             as_of = runs.read(settings, run_id).as_of
         fresh = all(account.sandbox for account in found) or abs(as_of - now) <= FRESH
         observes = fresh and (before is None or as_of >= before)
-        run = RunContext(
-            run_id=run_id,
-            as_of=as_of,
-            zone=settings.zone.key,
-            started_at=night.clock.utc(),
-            night=nights.open_folder(settings, as_of, parameters, night.clock),
-            observes=observes,
-            full_refresh=parameters.full_refresh,
-            backfill_from=parameters.backfill_from,
-            backfill_to=parameters.backfill_to,
-            conn_ids=tuple(account.conn_id for account in found),
-        )
-        if not observes:
-            why = f"before the last published one ({before})" if fresh else f"more than {FRESH} from now ({now})"
-            done.notes.append(f"as_of {as_of} is {why}: no source is read, figures are computed again from staging.")
+        done.notes += notes
         with writer(settings) as con:
             create_all(con, night.tables)
-            if not observes and not con.execute("select 1 from meta.cursor limit 1").fetchall():
-                raise ConfigError(
-                    f"as_of {as_of} is {why}, so this run would read no source, and this home has never read one: "
-                    "there is nothing to make books of. Run the first night without as_of"
-                    + ("." if fresh else " (a connection to a sandbox says so: extra sandbox = true).")
+            if observes:
+                done.notes += _read_before(night, con, found, parameters)
+            else:
+                why = f"before the last published one ({before})" if fresh else f"more than {FRESH} from now ({now})"
+                if not con.execute("select 1 from meta.cursor limit 1").fetchall():
+                    raise ConfigError(
+                        f"as_of {as_of} is {why}, so this run would read no source, and this home has never read one: "
+                        "there is nothing to make books of. Run the first night without as_of"
+                        + ("." if fresh else " (a connection to a sandbox says so: extra sandbox = true).")
+                    )
+                done.notes.append(
+                    f"as_of {as_of} is {why}: no source is read, figures are computed again from staging."
                 )
+            run = RunContext(
+                run_id=run_id,
+                as_of=as_of,
+                zone=settings.zone.key,
+                started_at=night.clock.utc(),
+                night=nights.open_folder(settings, as_of, parameters, night.clock),
+                observes=observes,
+                full_refresh=parameters.full_refresh,
+                backfill_from=parameters.backfill_from,
+                backfill_to=parameters.backfill_to,
+                conn_ids=tuple(account.conn_id for account in found),
+            )
             con.execute("delete from meta.run where run_id = ?", [run_id])
             con.execute(
                 "insert into meta.run values (?, ?, ?, null, 'running', ?, ?, null, null, ?)",
@@ -145,6 +151,37 @@ def open_run(
             write_plans(con, settings, run, found)
         runs.save(settings, run)
     return run
+
+
+def _read_before(
+    night: Night, con: "duckdb.DuckDBPyConnection", found: list[Account], parameters: Parameters
+) -> list[str]:
+    """
+    Look up the connections of accounts that the books know and nobody listed; what is said of those that have none.
+
+    What has one after all (in a secret back end, which lists nothing) is added to ``found``. An account left out by
+    the run's parameters is left out on purpose.
+    """
+    before = con.execute(
+        "select api, account, max(as_of) from meta.cursor where list_contains($apis, api) "
+        "group by api, account order by api, account",
+        {"apis": list(connections.API_SOURCES)},
+    ).fetchall()
+    there = {(account.source, account.account) for account in found}
+    told = []
+    for source, account, last in before:
+        if (source, account) in there or (parameters.accounts and account not in parameters.accounts):
+            continue
+        conn_id = connections.conn_id_of(source, account)
+        raw = night.look_up(conn_id)
+        if raw is None:
+            told.append(
+                f"warning: account {account} of {source} was read before (last as of {last:%Y-%m-%d %H:%M}) and has no "
+                f"connection tonight: its figures are those of then. Bring connection {conn_id} back."
+            )
+        else:
+            found.append(connections.account_from(conn_id, raw))
+    return told
 
 
 def _drain_first(night: Night, con: "duckdb.DuckDBPyConnection", run: RunContext) -> list[str]:
@@ -408,12 +445,27 @@ def settle(night: Night, run_id: str) -> None:
     publish(night, run_id)
 
 
-def run_all(night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str]) -> Report:
-    """The whole night in this process. Raises what made it red, after the report was written."""
-    run = open_run(night, name, parameters, conn_ids, whole_run_here=True)
-    try:
-        for conn_id in run.conn_ids:
+def _extract_all(night: Night, run: RunContext) -> None:
+    """Read every account. One that is refused keeps no other from being asked: all that are refused are named."""
+    refused = []
+    for conn_id in run.conn_ids:
+        try:
             extract(night, run.run_id, conn_id)
+        except Unauthorized as error:
+            refused.append(error)
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        raise Unauthorized(" ".join(map(str, refused)))
+
+
+def run_all(
+    night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str], notes: Iterable[str] = ()
+) -> Report:
+    """The whole night in this process. Raises what made it red, after the report was written."""
+    run = open_run(night, name, parameters, conn_ids, whole_run_here=True, notes=notes)
+    try:
+        _extract_all(night, run)
         load(night, run.run_id)
         settle(night, run.run_id)
     except Exception:

@@ -6,9 +6,12 @@ is quoted (YAML 1.1 would read it as 720).
 """
 
 import re
-from datetime import time
+from collections.abc import Iterator
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -18,7 +21,14 @@ from stockbook.errors import ConfigError
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 Path_ = tuple[str | int, ...]
 
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
+_EXPECTED: dict[Any, str] = {
+    date: "a date YYYY-MM-DD",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Decimal: "a number",
+    str: "a text",
+}
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -45,16 +55,71 @@ class PolicyFile:
             place = f" line {mark.line + 1}" if mark else ""
             problem = getattr(error, "problem", None) or "it is not YAML"
             raise ConfigError(f"{path.name}{place} cannot be read as YAML: {problem}.") from error
+        except RecursionError:
+            raise ConfigError(f"{path.name} must be a few levels deep; it is too deep to be read.") from None
 
     def read(self, type_: type[Struct]) -> Struct:
-        """The content as ``type_``. Raises ConfigError naming line, field, what was expected and what came."""
-        try:
-            return msgspec.convert(_without_empty(self._content), type_, strict=False)
-        except msgspec.ValidationError as error:
-            message, _, found = str(error).partition(" - at `")
-            path = _path_of(found.rstrip("`"))
-            # a field that is missing or unknown is reported at the mapping it belongs to
-            raise self.refusal(path, f"{message[0].lower()}{message[1:]}") from error
+        """
+        The content as ``type_``.
+
+        Raises ConfigError naming everything that does not fit: line, field, what was expected and what came.
+        """
+        content = _without_empty(self._content)
+        wrong = [*self._written_twice(self._root, ()), *self._misfits(content, type_, ())]
+        if wrong:
+            raise ConfigError(*map(str, wrong))
+        return msgspec.convert({} if content is None else content, type_, strict=False)
+
+    def _written_twice(self, node: yaml.Node | None, path: Path_) -> Iterator[ConfigError]:
+        """A key that stands twice in one mapping: YAML would take the last and say nothing."""
+        if isinstance(node, yaml.SequenceNode):
+            for number, item in enumerate(node.value):
+                yield from self._written_twice(item, (*path, number))
+        elif isinstance(node, yaml.MappingNode):
+            names: set[str] = set()
+            for key, value in node.value:
+                if key.value in names:
+                    yield self.refusal((*path, key.value), "it is written twice in one place; only one can be meant")
+                names.add(key.value)
+                yield from self._written_twice(value, (*path, key.value))
+
+    def _misfits(self, value: object, wanted: Any, path: Path_) -> Iterator[ConfigError]:
+        """Every place at which ``value`` is not what ``wanted`` (an annotation of a struct's field) says."""
+        origin, arguments = get_origin(wanted), get_args(wanted)
+        if origin is UnionType:
+            wanted = next(one for one in arguments if one is not type(None))
+            yield from self._misfits(value, wanted, path)
+        elif origin is list or origin is dict:
+            kind = "a list" if origin is list else "a mapping of fields to values"
+            if not isinstance(value, origin):
+                yield self.refusal(path, f"expected {kind}, got {_came(value)}")
+                return
+            items = enumerate(value) if isinstance(value, list) else value.items()
+            for step, item in items:
+                yield from self._misfits(item, arguments[-1], (*path, step))
+        elif isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+            yield from self._misfits_of_struct({} if value is None and not path else value, wanted, path)
+        else:
+            try:
+                msgspec.convert(value, wanted, strict=False)
+            except msgspec.ValidationError:
+                expected = f"one of {', '.join(arguments)}" if origin is Literal else _EXPECTED.get(wanted, "another")
+                yield self.refusal(path, f"expected {expected}, got {_came(value)}")
+
+    def _misfits_of_struct(self, value: object, wanted: type[msgspec.Struct], path: Path_) -> Iterator[ConfigError]:
+        fields = {field.name: field for field in msgspec.structs.fields(wanted)}
+        if not isinstance(value, dict):
+            yield self.refusal(path, f"expected fields among {', '.join(fields)}, got {_came(value)}")
+            return
+        types = get_type_hints(wanted)
+        for name, item in value.items():
+            if name not in fields:
+                yield self.refusal((*path, name), f"unknown field, expected one of {', '.join(fields)}")
+            else:
+                yield from self._misfits(item, types[name], (*path, name))
+        for name, field in fields.items():
+            if field.required and name not in value:
+                yield self.refusal(path, f"field {name} is missing")
 
     def refusal(self, path: Path_, problem: str) -> ConfigError:
         """The error for a field: where it is and what is wrong with it."""
@@ -92,9 +157,8 @@ def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
     return None
 
 
-def _path_of(found: str) -> Path_:
-    steps = (match[1] or int(match[2]) for match in _STEP.finditer(found) if match[2] != "...")
-    return tuple(steps)
+def _came(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else repr(value)
 
 
 def _without_empty(content: object) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from stockbook import __version__, hash_key
+from stockbook import __version__, hash_key, judged
 from stockbook.durable import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.night import Night, finish, settle
@@ -15,7 +15,6 @@ from stockbook.runs.context import RunContext
 from stockbook.runs.replay import LandedNight, loaded_nights
 from stockbook.runs.report import Report
 from stockbook.settings import Settings
-from stockbook.sla.program import read as read_policies
 from stockbook.staging.load import load as load_landed
 from stockbook.staging.tables import create_all
 from stockbook.warehouse.connect import writer
@@ -43,7 +42,7 @@ def replay(night: Night, name: str, landing: Path) -> Report:
 
 def _opened(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[LandedNight], list[str]]:
     settings = night.settings
-    read_policies(settings.policy_dir)
+    judged.require(settings)
     if settings.warehouse.exists() and not _unfinished(settings).exists():
         raise ConfigError(
             f"A replay makes the books of an empty home; {settings.warehouse} exists: "

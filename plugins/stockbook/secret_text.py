@@ -81,7 +81,8 @@ def _is_address(value: str) -> bool:
         value.isprintable()
         and " " not in value
         and parts.scheme in ("http", "https")
-        and bool(parts.hostname)
+        # "https//host" with a scheme before it would be a host called https
+        and parts.hostname not in (None, "", "http", "https")
         and (port is None or port > 0)
         and not ("@" in parts.netloc or "\\" in value or parts.query or parts.fragment)
     )

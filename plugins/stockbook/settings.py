@@ -5,7 +5,7 @@ Everything comes from the environment (``STOCKBOOK_*``); ``Settings.load`` reads
 at the entry of a command or task.
 """
 
-import configparser
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,9 +15,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from stockbook.errors import ConfigError
+from stockbook import airflow_config
+from stockbook.errors import ConfigError, Problems
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = airflow_config.PROJECT
+# beside Airflow's secrets, made by `stockbook setup`
+KEY_FILE = "hash-key"
 INBOX_FILE = "inbox.db"
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?)?B", re.IGNORECASE)
 
@@ -42,9 +45,9 @@ class Limits:
         """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
         return cls(
             memory=_size(environ, "STOCKBOOK_READER_MEMORY", cls.memory),
-            seconds=_number(environ, "STOCKBOOK_READER_SECONDS", cls.seconds, least=0),
+            seconds=_number(environ, "STOCKBOOK_READER_SECONDS"),
             disk=_size(environ, "STOCKBOOK_READER_DISK", cls.disk),
-            threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            threads=int(_number(environ, "STOCKBOOK_THREADS")),
             spill=spill,
         )
 
@@ -78,11 +81,11 @@ class HookLimits:
                     f"commas; got {proxy!r}."
                 ) from None
         return cls(
-            header_bytes=int(_number(environ, "STOCKBOOK_HOOKS_HEADER_BYTES", 16_384, least=1_024)),
-            header_seconds=_number(environ, "STOCKBOOK_HOOKS_HEADER_SECONDS", 10, least=0.1),
-            body_seconds=_number(environ, "STOCKBOOK_HOOKS_BODY_SECONDS", 10, least=0.1),
-            connections=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS", 500, least=1)),
-            connections_per_address=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS", 100, least=1)),
+            header_bytes=int(_number(environ, "STOCKBOOK_HOOKS_HEADER_BYTES")),
+            header_seconds=_number(environ, "STOCKBOOK_HOOKS_HEADER_SECONDS"),
+            body_seconds=_number(environ, "STOCKBOOK_HOOKS_BODY_SECONDS"),
+            connections=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS")),
+            connections_per_address=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS")),
             trusted_proxies=tuple(proxies),
         )
 
@@ -116,6 +119,8 @@ class Settings:
     hooks: HookLimits = field(default_factory=HookLimits)
     limits: Limits = field(default_factory=Limits)
     group_readable: bool = False
+    # every variable that begins like ours, as it was written: for the one look at all of them (judged.py)
+    written: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -154,45 +159,116 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
-        zone_name = environ.get("STOCKBOOK_ZONE") or "Europe/Prague"
-        try:
-            zone = ZoneInfo(zone_name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError(
-                f"STOCKBOOK_ZONE must name a time zone such as Europe/Prague; got {zone_name!r}."
-            ) from None
-        key = _bytes(environ, "STOCKBOOK_HASH_KEY")
-        if key and (size := len(environ["STOCKBOOK_HASH_KEY"])) < 16:
-            raise ConfigError(f"STOCKBOOK_HASH_KEY must have at least 16 characters; it has {size}.")
-        home = Path(environ.get("STOCKBOOK_HOME") or PROJECT / "data").expanduser().absolute()
+        """Read the environment. Raises ConfigError naming each wrong variable, what it expects and what it got."""
+        problems = Problems()
+        numbers: dict[str, float] = {}
+        for name in NUMBERS:
+            with problems.gathered():
+                numbers[name] = _number(environ, name)
+        zone, key = ZoneInfo("UTC"), b""
+        fernet_keys: tuple[bytes, ...] = ()
+        with problems.gathered():
+            zone = _zone(environ)
+        with problems.gathered():
+            key = _hash_key(environ)
+        with problems.gathered():
+            fernet_keys = _fernet_keys(environ)
+        home = _folder(environ, "STOCKBOOK_HOME", PROJECT / "data")
+        hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
+        with problems.gathered():
+            memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT", "2GB")
+        with problems.gathered():
+            hooks = HookLimits.load(environ)
+        with problems.gathered():
+            limits = Limits.load(environ, home / "tmp" / "readers")
+        with problems.gathered():
+            group_readable = is_group_readable(environ)
+        problems.settle()
         return cls(
             home=home,
-            policy_dir=Path(environ.get("STOCKBOOK_POLICY_DIR") or PROJECT / "include" / "policy").absolute(),
-            models_dir=Path(environ.get("STOCKBOOK_MODELS_DIR") or PROJECT / "include" / "sql").absolute(),
+            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", PROJECT / "include" / "policy"),
+            models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", PROJECT / "include" / "sql"),
             zone=zone,
             hash_key=key or None,
-            lock_lease_seconds=_number(environ, "STOCKBOOK_LOCK_LEASE_SECONDS", 300, least=1),
-            landing_days=int(_number(environ, "STOCKBOOK_LANDING_DAYS", 90, least=0)),
-            orders_window_days=int(_number(environ, "STOCKBOOK_ORDERS_WINDOW_DAYS", 35, least=1)),
-            movements_overlap=int(_number(environ, "STOCKBOOK_MOVEMENTS_OVERLAP", 5000, least=0)),
-            movements_overlap_hours=_number(environ, "STOCKBOOK_MOVEMENTS_OVERLAP_HOURS", 72, least=0),
-            quarantine_share=_number(environ, "STOCKBOOK_QUARANTINE_SHARE", 0.01, least=0),
-            memory_limit=environ.get("STOCKBOOK_MEMORY_LIMIT") or "2GB",
-            threads=int(_number(environ, "STOCKBOOK_THREADS", os.cpu_count() or 1, least=1)),
+            lock_lease_seconds=numbers["STOCKBOOK_LOCK_LEASE_SECONDS"],
+            landing_days=int(numbers["STOCKBOOK_LANDING_DAYS"]),
+            orders_window_days=int(numbers["STOCKBOOK_ORDERS_WINDOW_DAYS"]),
+            movements_overlap=int(numbers["STOCKBOOK_MOVEMENTS_OVERLAP"]),
+            movements_overlap_hours=numbers["STOCKBOOK_MOVEMENTS_OVERLAP_HOURS"],
+            quarantine_share=numbers["STOCKBOOK_QUARANTINE_SHARE"],
+            memory_limit=memory_limit,
+            threads=int(numbers["STOCKBOOK_THREADS"]),
             locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
-            fernet_keys=_fernet_keys(environ),
+            fernet_keys=fernet_keys,
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
-            # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
-            inbox_days=int(_number(environ, "STOCKBOOK_INBOX_DAYS", 30, least=3)),
-            answer_megabytes=_number(environ, "STOCKBOOK_ANSWER_MEGABYTES", 256, least=1),
-            answer_seconds=_number(environ, "STOCKBOOK_ANSWER_SECONDS", 300, least=1),
-            hooks=HookLimits.load(environ),
-            limits=Limits.load(environ, home / "tmp" / "readers"),
-            group_readable=is_group_readable(environ),
+            inbox_days=int(numbers["STOCKBOOK_INBOX_DAYS"]),
+            answer_megabytes=numbers["STOCKBOOK_ANSWER_MEGABYTES"],
+            answer_seconds=numbers["STOCKBOOK_ANSWER_SECONDS"],
+            hooks=hooks,
+            limits=limits,
+            group_readable=group_readable,
+            written={name: text for name, text in environ.items() if name.startswith("STOCKBOOK_")},
         )
+
+
+# the default, the least it may be, and whether it is counted in whole ones
+NUMBERS: dict[str, tuple[float, float, bool]] = {
+    "STOCKBOOK_LOCK_LEASE_SECONDS": (300, 1, False),
+    "STOCKBOOK_LANDING_DAYS": (90, 0, True),
+    "STOCKBOOK_ORDERS_WINDOW_DAYS": (35, 1, True),
+    "STOCKBOOK_MOVEMENTS_OVERLAP": (5000, 0, True),
+    "STOCKBOOK_MOVEMENTS_OVERLAP_HOURS": (72, 0, False),
+    "STOCKBOOK_QUARANTINE_SHARE": (0.01, 0, False),
+    "STOCKBOOK_THREADS": (os.cpu_count() or 1, 1, True),
+    # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
+    "STOCKBOOK_INBOX_DAYS": (30, 3, True),
+    "STOCKBOOK_ANSWER_MEGABYTES": (256, 1, False),
+    "STOCKBOOK_ANSWER_SECONDS": (300, 1, False),
+    "STOCKBOOK_READER_SECONDS": (Limits.seconds, 0, False),
+    "STOCKBOOK_HOOKS_HEADER_BYTES": (HookLimits.header_bytes, 1_024, True),
+    "STOCKBOOK_HOOKS_HEADER_SECONDS": (HookLimits.header_seconds, 0.1, False),
+    "STOCKBOOK_HOOKS_BODY_SECONDS": (HookLimits.body_seconds, 0.1, False),
+    "STOCKBOOK_HOOKS_CONNECTIONS": (HookLimits.connections, 1, True),
+    "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS": (HookLimits.connections_per_address, 1, True),
+}
+
+
+# every variable there is; docs/running.md says what each is for. The orders are those of the demo and of the tests
+NAMES = frozenset(NUMBERS) | {
+    "STOCKBOOK_HOME",
+    "STOCKBOOK_HASH_KEY",
+    "STOCKBOOK_FERNET_KEY",
+    "STOCKBOOK_INBOX_URL",
+    "STOCKBOOK_POLICY_DIR",
+    "STOCKBOOK_MODELS_DIR",
+    "STOCKBOOK_ZONE",
+    "STOCKBOOK_SCHEDULE",
+    "STOCKBOOK_DRAIN_SCHEDULE",
+    "STOCKBOOK_CONNECTIONS",
+    "STOCKBOOK_ALERT_NOTIFIER",
+    "STOCKBOOK_REPORT_NOTIFIER",
+    "STOCKBOOK_LOCALE",
+    "STOCKBOOK_MEMORY_LIMIT",
+    "STOCKBOOK_READER_MEMORY",
+    "STOCKBOOK_READER_DISK",
+    "STOCKBOOK_HOOKS_TRUSTED_PROXIES",
+    "STOCKBOOK_GROUP_READABLE",
+    "STOCKBOOK_ORDERS",
+}
+
+
+def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(environ.get(name) or default).expanduser().absolute()
+
+
+def _zone(environ: Mapping[str, str]) -> ZoneInfo:
+    name = environ.get("STOCKBOOK_ZONE") or "Europe/Prague"
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"STOCKBOOK_ZONE must name a time zone such as Europe/Prague; got {name!r}.") from None
 
 
 def _bytes(environ: Mapping[str, str], name: str) -> bytes:
@@ -210,21 +286,25 @@ def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
     return text == "yes"
 
 
+def _hash_key(environ: Mapping[str, str]) -> bytes:
+    """The key of the variable, else of the file that ``stockbook setup`` made in the Airflow home; empty for none."""
+    key, size, place = _bytes(environ, "STOCKBOOK_HASH_KEY"), len(environ.get("STOCKBOOK_HASH_KEY") or ""), ""
+    home = airflow_config.airflow_home(environ)
+    if not key and home is not None and (home / KEY_FILE).exists():
+        place = str(home / KEY_FILE)
+        with suppress(OSError):
+            key = (home / KEY_FILE).read_bytes().strip()
+        size = len(key)
+        if not key:
+            raise ConfigError(f"{place} must hold the secret of the personal-data hash; it is empty or not readable.")
+    if key and size < 16:
+        raise ConfigError(f"{place or 'STOCKBOOK_HASH_KEY'} must have at least 16 characters; it has {size}.")
+    return key
+
+
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Our own keys, else Airflow's from its variable or its ``airflow.cfg``; the first of several encrypts."""
-    text = environ.get("STOCKBOOK_FERNET_KEY") or environ.get("AIRFLOW__CORE__FERNET_KEY") or ""
-    file = environ.get("AIRFLOW_CONFIG") or (
-        f"{environ['AIRFLOW_HOME']}/airflow.cfg" if environ.get("AIRFLOW_HOME") else ""
-    )
-    if not text and file and Path(file).is_file():
-        written = configparser.ConfigParser(interpolation=None, strict=False)
-        is_read = False
-        # the error quotes the lines it cannot read: it is not chained
-        with suppress(configparser.Error, UnicodeDecodeError):
-            is_read = bool(written.read(file))
-        if not is_read:
-            raise ConfigError(f"{file} must be an airflow.cfg; it cannot be read.")
-        text = written.get("core", "fernet_key", fallback="")
+    """Our own keys, else Airflow's; the first of several encrypts."""
+    text = environ.get("STOCKBOOK_FERNET_KEY") or airflow_config.setting(environ, "core", "fernet_key")
     # what is no ASCII is no key, and is refused where the keys are used
     return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
 
@@ -236,14 +316,16 @@ def _size(environ: Mapping[str, str], name: str, default: str) -> str:
     return text
 
 
-def _number(environ: Mapping[str, str], name: str, default: float, least: float) -> float:
+def _number(environ: Mapping[str, str], name: str) -> float:
+    default, least, whole = NUMBERS[name]
     text = environ.get(name)
     if not text:
         return default
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if not least <= value < float("inf"):
-        raise ConfigError(f"{name} must be a number of at least {least:g}; got {text!r}.")
+        value = math.nan
+    if not least <= value < math.inf or (whole and value != int(value)):
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{name} must be a {kind} of at least {least:g}; got {text!r}.")
     return value

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, Problems
 from stockbook.policy_file import Path_, PolicyFile
 
 FILE = "alerts.yml"
@@ -87,14 +87,18 @@ def read(policy_dir: Path) -> list[Rule]:
     file = PolicyFile(policy_dir / FILE)
     rules = file.read(_File).rules
     names: set[str] = set()
+    problems = Problems()
     for number, rule in enumerate(rules):
         here: Path_ = ("rules", number)
-        if rule.rule in names:
-            raise file.refusal((*here, "rule"), f"the name {rule.rule!r} is taken by an earlier rule")
+        with problems.gathered():
+            if rule.rule in names:
+                raise file.refusal((*here, "rule"), f"the name {rule.rule!r} is taken by an earlier rule")
         names.add(rule.rule)
-        problem = _problem(file, here, rule)
-        if problem is not None:
-            raise problem
+        with problems.gathered():
+            problem = _problem(file, here, rule)
+            if problem is not None:
+                raise problem
+    problems.settle()
     return rules
 
 

@@ -2,7 +2,7 @@
 The page inside Airflow, read-only, drawn from two small files; nothing here opens DuckDB.
 
 Airflow's login does not cover the routes of plugins: the page asks for the logged-in user itself,
-and shows nothing to one who may not see the DAG ``nightly``.
+and shows nothing to one who may not see the DAG ``stockbook_nightly``.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from stockbook.runs.report import Report
 from stockbook.runs.report import read as read_report
 from stockbook.settings import Settings
 
-DAG = "nightly"
+DAG = "stockbook_nightly"
 HEADERS = {
     # styles stand in the page; scripts, frames and requests to elsewhere there are none
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",

@@ -37,6 +37,8 @@ def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
     """The report of a run from its steps. A run is published only if its last step says so."""
     steps = read_all(folder)
     failed = next((step for step in steps if step.status == "failed"), None)
+    # accounts are read side by side, and each may have failed
+    reasons = [step.error for step in steps if failed and step.name == failed.name and step.error]
     published = failed is None and any(step.name == "publish" and step.status == "done" for step in steps)
     return Report(
         run_id=run.run_id,
@@ -47,7 +49,7 @@ def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
         seconds=(finished_at - run.started_at).total_seconds(),
         peak_memory=max((step.peak_memory for step in steps), default=0),
         failed_step=failed.name if failed else None,
-        reason=failed.error if failed else (None if published else "The run ended before it published."),
+        reason=" ".join(reasons) or None if failed else (None if published else "The run ended before it published."),
         steps=steps,
     )
 

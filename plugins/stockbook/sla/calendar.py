@@ -16,6 +16,7 @@ import holidays
 import msgspec
 from holidays.registry import EntityLoader
 
+from stockbook.errors import Problems
 from stockbook.policy_file import Path_, PolicyFile
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -92,41 +93,53 @@ class _WrittenFile(msgspec.Struct, forbid_unknown_fields=True):
 def read(path: Path) -> dict[str, Calendar]:
     """The calendars of a file by name. Raises ConfigError naming file, line and field."""
     file = PolicyFile(path)
+    problems = Problems()
     found: dict[str, Calendar] = {}
     for number, written in enumerate(file.read(_WrittenFile).calendars):
         here: Path_ = ("calendars", number)
-        if written.calendar in found:
-            raise file.refusal((*here, "calendar"), f"the name {written.calendar!r} is taken by an earlier calendar")
-        found[written.calendar] = _validated(file, here, written)
+        with problems.gathered():
+            if written.calendar in found:
+                raise file.refusal(
+                    (*here, "calendar"), f"the name {written.calendar!r} is taken by an earlier calendar"
+                )
+            found[written.calendar] = _validated(file, here, written)
+    problems.settle()
     return found
 
 
 def _validated(file: PolicyFile, here: Path_, written: _WrittenCalendar) -> Calendar:
-    for day in written.week:
-        if day not in WEEKDAYS:
+    problems = Problems()
+    week: list[Hours | None] = []
+    for day in written.week.keys() - set(WEEKDAYS):
+        with problems.gathered():
             raise file.refusal((*here, "week"), f"expected days among {', '.join(WEEKDAYS)}, got {day!r}")
-    week = tuple(
-        _hours(file, (*here, "week", day), written.week[day]) if day in written.week else None for day in WEEKDAYS
-    )
-    if not any(week):
-        raise file.refusal((*here, "week"), "at least one day must have opening hours, none has")
-    # not list_supported_countries(): it imports the calendars of all countries
-    if written.holidays is not None and written.holidays not in EntityLoader.get_country_codes():
-        raise file.refusal(
-            (*here, "holidays"), f"expected an ISO 3166 country code such as CZ, got {written.holidays!r}"
-        )
-    if written.covers_from and written.covers_to and written.covers_from > written.covers_to:
-        raise file.refusal((*here, "covers_to"), f"must not be before covers_from {written.covers_from}")
+    for day in WEEKDAYS:
+        with problems.gathered():
+            week.append(_hours(file, (*here, "week", day), written.week[day]) if day in written.week else None)
+    with problems.gathered():
+        if not problems.found and not any(week):
+            raise file.refusal((*here, "week"), "at least one day must have opening hours, none has")
+    with problems.gathered():
+        # not list_supported_countries(): it imports the calendars of all countries
+        if written.holidays is not None and written.holidays not in EntityLoader.get_country_codes():
+            raise file.refusal(
+                (*here, "holidays"), f"expected an ISO 3166 country code such as CZ, got {written.holidays!r}"
+            )
+    with problems.gathered():
+        if written.covers_from and written.covers_to and written.covers_from > written.covers_to:
+            raise file.refusal((*here, "covers_to"), f"must not be before covers_from {written.covers_from}")
     exceptions: dict[date, ExceptionDay] = {}
     for number, exception in enumerate(written.exceptions):
         place: Path_ = (*here, "exceptions", number)
-        if exception.date in exceptions:
-            raise file.refusal((*place, "date"), f"{exception.date} is written twice in this calendar")
-        hours = None if exception.hours == "closed" else _hours(file, (*place, "hours"), exception.hours)
-        exceptions[exception.date] = ExceptionDay(hours, exception.reason)
+        with problems.gathered():
+            if exception.date in exceptions:
+                raise file.refusal((*place, "date"), f"{exception.date} is written twice in this calendar")
+            hours = None if exception.hours == "closed" else _hours(file, (*place, "hours"), exception.hours)
+            exceptions[exception.date] = ExceptionDay(hours, exception.reason)
+    problems.settle()
     return Calendar(
         name=written.calendar,
-        week=week,
+        week=tuple(week),
         country=written.holidays,
         exceptions=exceptions,
         covers_from=written.covers_from,

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from stockbook.errors import Problems
 from stockbook.policy_file import Path_, PolicyFile
 from stockbook.sla.calendar import Calendar
 
@@ -69,18 +70,20 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     versions: list[_Version]
 
 
-def read(path: Path, calendars: dict[str, Calendar]) -> list[Rule]:
+def read(path: Path, calendars: dict[str, Calendar] | None) -> list[Rule]:
     """
     The rules of a policy file, versions in order of validity, the version's own rule before its overrides.
 
-    Raises ConfigError naming file, line and field: an unknown field or calendar, a time that is none, a
-    cut-off outside opening hours, two versions from the same day, two overrides for the same orders.
+    ``calendars`` None: they could not be read, and what is said of them here is not judged.
+    Raises ConfigError naming file, line and field of everything wrong: an unknown field or calendar, a time that is
+    none, a cut-off outside opening hours, two versions from the same day, two overrides for the same orders.
     """
     file = PolicyFile(path)
     written = list(enumerate(file.read(_File).versions))
     if not written:
         raise file.refusal(("versions",), "at least one version is needed, there is none")
-    _refuse_twins(file, written)
+    problems = Problems()
+    _refuse_twins(file, written, problems)
     in_order = sorted(written, key=lambda pair: pair[1].valid_from or date.min)
     ends = [version.valid_from for _, version in in_order[1:]] + [None]
     rules: list[Rule] = []
@@ -90,32 +93,39 @@ def read(path: Path, calendars: dict[str, Calendar]) -> list[Rule]:
         parts += [(override, (*here, "overrides", at)) for at, override in enumerate(version.overrides)]
         for override, place in parts:
             written_rule = _Written(version, here, override, place)
-            rules.append(_rule(file, written_rule, valid_to, len(rules) + 1, calendars))
+            with problems.gathered():
+                rules.append(_rule(file, written_rule, valid_to, len(rules) + 1, calendars))
+    problems.settle()
     return rules
 
 
-def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]]) -> None:
+def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problems: Problems) -> None:
     names: set[str] = set()
     starts: set[date | None] = set()
     for number, version in written:
         here: Path_ = ("versions", number)
-        if version.version in names:
-            raise file.refusal((*here, "version"), f"the name {version.version!r} is taken by an earlier version")
-        if version.valid_from in starts:
-            raise file.refusal(
-                (*here, "valid_from"),
-                f"{version.version!r} overlaps another version: both begin {version.valid_from or 'without limit'}",
-            )
+        with problems.gathered():
+            if version.version in names:
+                raise file.refusal((*here, "version"), f"the name {version.version!r} is taken by an earlier version")
+        with problems.gathered():
+            if version.valid_from in starts:
+                raise file.refusal(
+                    (*here, "valid_from"),
+                    f"{version.version!r} overlaps another version: both begin {version.valid_from or 'without limit'}",
+                )
         names.add(version.version)
         starts.add(version.valid_from)
         targets: set[tuple[str | None, int | None]] = set()
         for at, override in enumerate(version.overrides):
             target = (override.account, override.delivery_id)
             place: Path_ = (*here, "overrides", at)
-            if target == (None, None):
-                raise file.refusal(place, "an override needs delivery_id, account or both; it has neither")
-            if target in targets:
-                raise file.refusal(place, "another override of this version is for the same account and delivery_id")
+            with problems.gathered():
+                if target == (None, None):
+                    raise file.refusal(place, "an override needs delivery_id, account or both; it has neither")
+                if target in targets:
+                    raise file.refusal(
+                        place, "another override of this version is for the same account and delivery_id"
+                    )
             targets.add(target)
 
 
@@ -134,18 +144,19 @@ class _Written(NamedTuple):
 
 
 def _rule(
-    file: PolicyFile, written: _Written, valid_to: date | None, rule_no: int, calendars: dict[str, Calendar]
+    file: PolicyFile, written: _Written, valid_to: date | None, rule_no: int, calendars: dict[str, Calendar] | None
 ) -> Rule:
     version, override, place = written.version, written.override, written.place
     name = override.calendar or version.calendar
-    if name not in calendars:
+    if calendars is not None and name not in calendars:
         raise file.refusal(place("calendar"), f"expected a calendar among {', '.join(calendars)}, got {name!r}")
     handling_days = version.handling_days if override.handling_days is None else override.handling_days
     if not 0 <= handling_days <= 365:
         raise file.refusal(place("handling_days"), f"expected 0 to 365 working days, got {handling_days}")
     cutoff = file.time(place("cutoff"), override.cutoff or version.cutoff)
     dispatch_end = file.time(place("dispatch_end"), override.dispatch_end or version.dispatch_end)
-    _refuse_cutoff_outside(file, place("cutoff"), cutoff, calendars[name], version.valid_from, valid_to)
+    if calendars is not None:
+        _refuse_cutoff_outside(file, place("cutoff"), cutoff, calendars[name], version.valid_from, valid_to)
     if handling_days == 0 and dispatch_end < cutoff:
         raise file.refusal(
             place("dispatch_end"), f"{dispatch_end:%H:%M} comes before the cut-off {cutoff:%H:%M} of the same day"

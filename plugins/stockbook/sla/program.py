@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
+from stockbook.errors import Problems
 from stockbook.sla import calendar, policy, statuses
 from stockbook.sla.calendar import Calendar, CalendarDay
 from stockbook.sla.policy import Rule
@@ -64,13 +65,19 @@ class DueDay(NamedTuple):
 
 
 def read(policy_dir: Path) -> Policies:
-    """Read and check the policy folder. Raises ConfigError naming file, line and field."""
-    calendars = calendar.read(policy_dir / "calendar.yml")
-    return Policies(
-        rules=policy.read(policy_dir / "sla.yml", calendars),
-        calendars=calendars,
-        statuses=statuses.read(policy_dir / "statuses.yml"),
-    )
+    """Read and check the policy folder. Raises ConfigError naming file, line and field of everything wrong."""
+    problems = Problems()
+    calendars: dict[str, Calendar] | None = None
+    rules: list[Rule] = []
+    mapped: list[statuses.MappedStatus] = []
+    with problems.gathered():
+        calendars = calendar.read(policy_dir / "calendar.yml")
+    with problems.gathered():
+        rules = policy.read(policy_dir / "sla.yml", calendars)
+    with problems.gathered():
+        mapped = statuses.read(policy_dir / "statuses.yml")
+    problems.settle()
+    return Policies(rules, calendars or {}, mapped)
 
 
 def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:

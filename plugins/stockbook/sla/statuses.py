@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from stockbook.errors import Problems
 from stockbook.policy_file import PolicyFile
 
 Status = Literal[
@@ -53,9 +54,12 @@ def read(path: Path) -> list[MappedStatus]:
     """The mapped statuses of a file. Raises ConfigError naming file, line and field; a text may be mapped once."""
     file = PolicyFile(path)
     mapped = file.read(_File).statuses
+    problems = Problems()
     seen: set[str] = set()
     for number, one in enumerate(mapped):
         if one.source_status in seen:
-            raise file.refusal(("statuses", number), f"source_status {one.source_status!r} is mapped twice")
+            with problems.gathered():
+                raise file.refusal(("statuses", number), f"source_status {one.source_status!r} is mapped twice")
         seen.add(one.source_status)
+    problems.settle()
     return mapped

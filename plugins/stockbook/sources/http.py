@@ -248,7 +248,7 @@ class Client:
             raise _Again(
                 Unreachable(
                     f"{self._asked(path)} got no whole answer from {self._account.base_url} ({_kind(error)}): "
-                    "check the host of the connection and the network, then run again."
+                    f"{_advice(error)}, then run again."
                 )
             ) from None
 
@@ -311,6 +311,15 @@ class Client:
 
 def _kind(error: Exception) -> str:
     return type(error).__name__
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return (
+            "the server does not speak TLS, or its certificate is not for this host; write the scheme it speaks before "
+            "the host of the connection (http:// for a test server without TLS) or correct the host"
+        )
+    return "check the host of the connection and the network"
 
 
 def _content_kind(kind: str) -> str:

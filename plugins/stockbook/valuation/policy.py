@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from stockbook.errors import Problems
 from stockbook.policy_file import PolicyFile
 
 
@@ -39,21 +40,28 @@ def read(policy_dir: Path) -> ValuationPolicy:
     """The settings in ``policy_dir``. Raises ConfigError naming file, line, field, what was expected and what came."""
     file = PolicyFile(policy_dir / "valuation.yml")
     policy = file.read(ValuationPolicy)
-    if not re.fullmatch("[A-Z]{3}", policy.valuation_currency):
-        raise file.refusal(
-            ("valuation_currency",), f"expected a currency of three capital letters, got {policy.valuation_currency!r}"
-        )
-    try:
-        ZoneInfo(policy.day_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise file.refusal(
-            ("day_zone",), f"expected a time zone such as Europe/Prague, got {policy.day_zone!r}"
-        ) from None
-    exponent = policy.nrv_factor.as_tuple().exponent
-    if not isinstance(exponent, int) or not 0 <= policy.nrv_factor <= 1 or exponent < -6:
-        raise file.refusal(
-            ("nrv_factor",), f"expected a number from 0 to 1 with at most six decimals, got {str(policy.nrv_factor)!r}"
-        )
+    problems = Problems()
+    with problems.gathered():
+        if not re.fullmatch("[A-Z]{3}", policy.valuation_currency):
+            raise file.refusal(
+                ("valuation_currency",),
+                f"expected a currency of three capital letters, got {policy.valuation_currency!r}",
+            )
+    with problems.gathered():
+        try:
+            ZoneInfo(policy.day_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise file.refusal(
+                ("day_zone",), f"expected a time zone such as Europe/Prague, got {policy.day_zone!r}"
+            ) from None
+    with problems.gathered():
+        exponent = policy.nrv_factor.as_tuple().exponent
+        if not isinstance(exponent, int) or not 0 <= policy.nrv_factor <= 1 or exponent < -6:
+            raise file.refusal(
+                ("nrv_factor",),
+                f"expected a number from 0 to 1 with at most six decimals, got {str(policy.nrv_factor)!r}",
+            )
+    problems.settle()
     return policy
 
 

@@ -137,6 +137,7 @@ class HookAccounts:
             try:
                 raw = self._look_up(conn_id)
                 if raw is None:
+                    _log.error("Connection %s was expected and not found: nobody can send events for it.", conn_id)
                     continue
                 account = hook_account(conn_id, raw)
             except ConfigError as error:

@@ -26,13 +26,14 @@ def serve(
     ] = None,
 ) -> None:
     """Receive webhooks without Airflow, until interrupted."""
-    from stockbook import connections
     from stockbook.clock import SystemClock
+    from stockbook.places import of_this_machine
     from stockbook.settings import Settings
     from stockbook.webhooks.app import Desk
     from stockbook.webhooks.serving import serve as run
 
-    desk = Desk(Settings.load, SystemClock(), connections.conn_ids_in_environment, connections.from_environment)
+    places = of_this_machine()
+    desk = Desk(Settings.load, SystemClock(), places.conn_ids, places.look_up)
     limits = Settings.load().hooks
     run(
         desk,
@@ -46,7 +47,7 @@ def serve(
 
 @app.command()
 def drain() -> None:
-    """Take the inbox into staging now, as `webhooks_drain` does every fifteen minutes."""
+    """Take the inbox into staging now, as `stockbook_webhooks_drain` does every fifteen minutes."""
     from stockbook.clock import SystemClock
     from stockbook.night import Night
     from stockbook.night import drain as run
@@ -150,8 +151,9 @@ def reread(
     since: Annotated[str, typer.Option(help="First local day to read again; empty = the day of the last event.")] = "",
 ) -> None:
     """Read the days of an outage again: a night with a backfill from the last event of fulfillment.cz until now."""
-    from stockbook import connections, night
+    from stockbook import night
     from stockbook.clock import SystemClock, local
+    from stockbook.places import of_this_machine
     from stockbook.progress import Silent
     from stockbook.runs.context import parse_parameters
     from stockbook.runs.report import text
@@ -166,19 +168,22 @@ def reread(
         since = min(heard).astimezone(settings.zone).date().isoformat()
     until = local(clock, settings.zone).date().isoformat()
     parameters = parse_parameters({"backfill_from": since, "backfill_to": until})
-    tonight = night.Night(settings, clock, Silent())
+    places = of_this_machine()
+    listing = places.listing()
+    tonight = night.Night(settings, clock, Silent(), places.look_up)
     name = f"reread-{clock.utc():%Y%m%dT%H%M%S}"
-    typer.echo(text(night.run_all(tonight, name, parameters, connections.conn_ids_in_environment())))
+    typer.echo(text(night.run_all(tonight, name, parameters, listing.conn_ids, listing.notes)))
 
 
 def _accounts() -> Iterator[tuple[str, str, str]]:
     from stockbook import connections
+    from stockbook.places import of_this_machine
 
-    found = connections.conn_ids_in_environment()
+    found = of_this_machine().conn_ids()
     if not found:
         raise ConfigError(
-            "No connection was found: set AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or "
-            "AIRFLOW_CONN_SHOPLINE (docs/webhooks.md)."
+            "No connection was found: add fulfillment_cz, flickrocket or shopline in Airflow, or set "
+            "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md)."
         )
     for conn_id in found:
         known = connections.split_conn_id(conn_id)
@@ -187,12 +192,12 @@ def _accounts() -> Iterator[tuple[str, str, str]]:
 
 
 def _subscriptions(conn_id: str) -> "Subscriptions":
-    from stockbook import connections
     from stockbook.clock import SystemClock
+    from stockbook.places import of_this_machine
     from stockbook.settings import Settings
     from stockbook.webhooks.subscriptions import Subscriptions
 
-    raw = connections.from_environment(conn_id)
+    raw = of_this_machine().look_up(conn_id)
     if raw is None:
         raise ConfigError(f"Connection {conn_id} was expected and not found.")
     return Subscriptions(conn_id, raw, Settings.load(), SystemClock())
