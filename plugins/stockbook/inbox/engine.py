@@ -105,6 +105,6 @@ def refusal(url: URL, kind: str) -> ConfigError:
 def damaged(url: URL) -> ConfigError:
     """The sentence for an inbox in a file that is not what was written to it."""
     return ConfigError(
-        f"The inbox {Path(str(url.database)).name!r} is damaged: move it with its -wal and -shm away, receivers make a new "
-        "one, and read again what events named since the last night: `stockbook hooks reread`."
+        f"The inbox {Path(str(url.database)).name!r} is damaged: move it with its -wal and -shm away, receivers make a "
+        "new one, and read again what events named since the last night: `stockbook hooks reread`."
     )
