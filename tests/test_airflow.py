@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -163,6 +164,15 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     assert list(told["tasks"]) == TASKS
     assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
     assert told["heavy"] == []
+
+
+def test_nothing_in_an_airflow_home_is_open_to_others(airflow_home: Path, variables: dict[str, str]) -> None:
+    """What set-up made, its database, and what a program of this Airflow writes later: 0700 and 0600 at most."""
+    python("import os, pathlib, airflow; (pathlib.Path(os.environ['AIRFLOW_HOME']) / 'later').touch()", variables)
+
+    files = [airflow_home, *airflow_home.rglob("*")]
+    assert {"airflow.cfg", "airflow.db", "later"} <= {file.name for file in files}
+    assert [str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
 
 
 def test_the_dag_runs_a_night(variables: dict[str, str], rig: Rig, server: Running) -> None:

@@ -142,3 +142,94 @@ def test_a_pipe_into_the_command_ends_with_its_exit_code(tmp_path: Path) -> None
     assert (code, out) == (1, "a\n1\n")
     assert error.startswith("stockbook: Statement 2 of 2 cannot be answered: Catalog Error")
     assert "Traceback" not in error
+
+
+def test_a_text_that_a_spreadsheet_would_compute_stands_behind_an_apostrophe() -> None:
+    """In CSV, headings too, unless asked otherwise; numbers and days that begin with a sign are as they are."""
+    query = r"""
+        select
+            unnest(['=1+1', '+1', '-1', '@sum(a)', e'\t=1', e'\r=1', '＝1', 'a=1', '', null]) as text,
+            -1.5::decimal(9, 2) as money,
+            -1 as "-pieces",
+            interval '-1 days' as span,
+            'x'::enum ('x') as kind,
+            '-2'::json as body
+    """
+    rows = list(csv.reader(io.StringIO(printed(query, Format.csv), newline="")))
+    out = io.StringIO()
+    with duckdb.connect() as con:
+        Printer(out, Format.csv, as_is=True).answer(con, "select '=1' as a")
+
+    assert rows[0] == ["text", "money", "'-pieces", "span", "kind", "body"]
+    assert [row[0] for row in rows[1:]] == [
+        "'=1+1", "'+1", "'-1", "'@sum(a)", "'\t=1", "'\r=1", "'＝1", "a=1", "", "",
+    ]  # fmt: skip
+    assert {tuple(row[1:]) for row in rows[1:]} == {("-1.50", "-1", "-1 day", "x", "'-2")}
+    assert out.getvalue() == "a\n=1\n"
+
+
+def test_json_holds_no_number_that_json_has_not() -> None:
+    """NaN and the infinities are null, in lists and structs too; keys of a map are texts; large numbers keep digits."""
+    query = """
+        select
+            'nan'::double as a,
+            ['inf'::float, 1.5] as b,
+            {'c': '-inf'::double} as c,
+            map {date '2026-02-28': 1} as d,
+            170141183460469231731687303715884105727::hugeint as e
+    """
+
+    def no_constant(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    assert json.loads(printed(query, Format.json), parse_constant=no_constant) == {
+        "a": None,
+        "b": [None, 1.5],
+        "c": {"c": None},
+        "d": {"2026-02-28": 1},
+        "e": 170141183460469231731687303715884105727,
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["[" * 5_000 + "1" + "]" * 5_000, "1+" * 20_000 + "1", "'\ud83d'"],
+    ids=["5,000 nested lists", "20,000 sums", "half a letter"],
+)
+def test_a_query_beyond_all_measure_is_a_sentence(query: str) -> None:
+    """Whatever is too deep for DuckDB or for JSON, or is no text."""
+    with pytest.raises(ConfigError, match=r"^The query cannot be answered: ") as raised:
+        printed(f"select {query} as a", Format.json)
+    assert len(str(raised.value)) < 1_200
+
+
+def test_a_number_of_100000_digits_is_written() -> None:
+    """As DuckDB holds it: to the last digit as BIGNUM, beyond all measure as a plain number, which JSON has not."""
+    digits = "9" * 100_000
+
+    assert json.loads(printed(f"select '{digits}'::bignum as a", Format.json)) == {"a": digits}
+    assert json.loads(printed(f"select {digits} as a", Format.json)) == {"a": None}
+    assert printed(f"select {digits} as a", Format.csv) == "a\ninf\n"
+
+
+def test_what_the_command_cannot_write_or_read_is_a_sentence(tmp_path: Path) -> None:
+    """A full device, a closed pipe, a published file that is none, bytes that are no text: code 1, no traceback."""
+    (tmp_path / "published").mkdir()
+    file = tmp_path / "published" / "warehouse.duckdb"
+    duckdb.connect(str(file)).close()
+    command = f"{sys.executable} -m stockbook sql --format csv"
+    environ = os.environ | {"STOCKBOOK_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "plugins")}
+
+    def told(line: str) -> str:
+        ended = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, env=environ, check=False
+        )
+        assert ended.returncode == 1, ended
+        assert ended.stderr.count("\n") == 1, ended.stderr
+        return ended.stderr
+
+    assert "No space left on device" in told(f"{command} 'select 1 as a' > /dev/full")
+    assert "closed it before its end" in told(f"{command} 'from range(3000000)' | head -1")
+    assert "UTF-8" in told(f"printf 'select \\xff' | {command}")
+    file.write_bytes(b"no database" * 1000)
+    assert "is damaged" in told(f"{command} 'select 1 as a'")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from stockbook.durable import umask, write_atomically
+from stockbook.durable import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import PROJECT, is_group_readable
 
@@ -42,6 +42,7 @@ def environment(home: Path) -> dict[str, str]:
 
 def render(home: Path, port: int = 8080) -> Path:
     """Write ``airflow.cfg`` from the project's template; returns its path."""
+    keep_private(is_group_readable())
     home.mkdir(parents=True, exist_ok=True)
     without = umask(is_group_readable())
     home.chmod(0o777 & ~without)
@@ -60,7 +61,8 @@ def render(home: Path, port: int = 8080) -> Path:
 
 def _keep_private(home: Path, without: int) -> None:
     """Every program of Airflow reads this file first: what it writes has no wider rights then."""
-    (home / "config").mkdir(exist_ok=True)
+    # with the folder that Python makes for it before it has read it
+    (home / "config" / "__pycache__").mkdir(parents=True, exist_ok=True)
     text = (
         '"""Written by `stockbook setup`: whom the files of this Airflow are open to."""\n\nimport os\n\n'
         f"os.umask(0o{without:o})\n__all__: list[str] = []\n"

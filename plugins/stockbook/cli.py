@@ -343,6 +343,8 @@ def main() -> None:
     except OSError as error:
         what = error.filename or "the output"
         _end(f"{what} could not be read or written: {error.strerror or error}.")
+    except UnicodeError as error:
+        _end(f"A text could not be read or written as {getattr(error, 'encoding', 'text')}: both ends must be UTF-8.")
     except (RecursionError, MemoryError, OverflowError) as error:
         _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
 

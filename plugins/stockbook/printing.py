@@ -1,12 +1,11 @@
 """What a query answered, as text: DuckDB's table where it fits, else every column on a line of its own; CSV; JSON."""
 
-import csv
 import json
 import math
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 LAYERS = ("staging", "marts", "reports", "meta")
 # what spreadsheets compute begins so, in the wide forms of East Asian letters too
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SPECIAL = re.compile('[",\r\n]')
 _NO_TEXT = re.compile(
     r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|BIGNUM|BOOLEAN|DATE|TIME.*|INTERVAL|UUID)(\(.*\))?"
 )
@@ -103,9 +103,13 @@ class Printer:
                     self._write(found)
             except OF_FILE:
                 raise
+            except (RecursionError, OverflowError) as error:
+                told = f"a value is too large to be written ({type(error).__name__})."
+                raise ConfigError(f"{_which(number, len(statements))} cannot be answered: {told}") from error
             except duckdb.Error as error:
-                which = "The query" if len(statements) == 1 else f"Statement {number} of {len(statements)}"
-                raise ConfigError(f"{which} cannot be answered: {query_error(error)}") from error
+                raise ConfigError(
+                    f"{_which(number, len(statements))} cannot be answered: {query_error(error)}"
+                ) from error
 
     def _write(self, found: "duckdb.DuckDBPyRelation") -> None:
         if self.format == Format.csv:
@@ -155,14 +159,25 @@ class Printer:
 
     def _csv(self, found: "duckdb.DuckDBPyRelation") -> None:
         rows = _rows(_as_text(found), self.rows or 0)[0]
-        written = csv.writer(self.out, lineterminator="\n")
         texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in found.types]
-        written.writerow([name if self.as_is else _no_formula(name) for name in found.columns])
+        self.out.write(_csv_line([name if self.as_is else _no_formula(name) for name in found.columns]))
         for row in rows:
-            written.writerow([_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)])
+            values = [_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)]
+            self.out.write(_csv_line(values))
 
     def _people(self) -> int:
         return ROWS if self.rows is None else self.rows
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    """A row of CSV; Python's own writer leaves a carriage return unquoted, and readers end the row there."""
+    cells = ["" if value is None else str(value) for value in values]
+    quoted = ['"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell for cell in cells]
+    return (",".join(quoted) if cells != [""] else '""') + "\n"
+
+
+def _which(number: int, of: int) -> str:
+    return "The query" if of == 1 else f"Statement {number} of {of}"
 
 
 def _no_formula(value: object) -> object:

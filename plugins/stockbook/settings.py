@@ -130,7 +130,7 @@ class Settings:
     @property
     def inbox_url(self) -> str:
         """The database of the inbox: the operator's, or a file beside the state database. May hold a password."""
-        return self.inbox_database or f"sqlite:///{self.state / INBOX_FILE}"
+        return self.inbox_database or sqlite_url(self.state / INBOX_FILE)
 
     @property
     def landing(self) -> Path:
@@ -276,6 +276,11 @@ def _bytes(environ: Mapping[str, str], name: str) -> bytes:
     with suppress(UnicodeEncodeError):
         return (environ.get(name) or "").encode(errors="surrogateescape")
     raise ConfigError(f"{name} must be text; it holds half a character.")
+
+
+def sqlite_url(file: Path) -> str:
+    """The address of a SQLite file; ``inbox.engine.read_url`` reads back the signs that an address cannot hold."""
+    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:

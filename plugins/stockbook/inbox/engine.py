@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -17,6 +18,8 @@ def read_url(text: str) -> URL:
     """
     The URL of an inbox: ``sqlite:///<file>`` or ``postgresql://…``, whose driver is psycopg.
 
+    In a file's name ``%3F`` is a question mark and ``%25`` a per cent sign.
+
     Raises ConfigError that quotes nothing of it, since it may hold a password.
     """
     url = URL.create("unreadable")
@@ -26,7 +29,7 @@ def read_url(text: str) -> URL:
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and url.database and url.database != ":memory:":
-        return url.set(drivername="sqlite+pysqlite")
+        return url.set(drivername="sqlite+pysqlite", database=unquote(url.database))
     raise ConfigError(
         "STOCKBOOK_INBOX_URL must be postgresql://user:password@host:port/database or sqlite:///file; it is neither."
     )
@@ -96,4 +99,12 @@ def refusal(url: URL, kind: str) -> ConfigError:
     return ConfigError(
         f"The inbox ({which}) could not be opened: {kind}. Check STOCKBOOK_INBOX_URL, that the server runs and that "
         "its folder can be written."
+    )
+
+
+def damaged(url: URL) -> ConfigError:
+    """The sentence for an inbox in a file that is not what was written to it."""
+    return ConfigError(
+        f"The inbox {Path(str(url.database)).name!r} is damaged: move it with its -wal and -shm away, receivers make a "
+        "new one, and read again what events named since the last night: `stockbook hooks reread`."
     )

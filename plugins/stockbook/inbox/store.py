@@ -11,11 +11,12 @@ from sqlalchemy import URL, Engine, case, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from stockbook.errors import InboxUnavailable
-from stockbook.inbox.engine import connect, read_url, refusal, writing
+from stockbook.inbox.engine import connect, damaged, read_url, refusal, writing
 from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
 from stockbook.inbox.migrate import migrate
 from stockbook.inbox.model import InboxRow
 from stockbook.inbox.writer import GroupWriter
+from stockbook.sqlite_errors import is_damaged
 
 _COLUMNS = [getattr(InboxRow, name) for name in InboxEvent.__dataclass_fields__]
 _IDS_AT_ONCE = 500
@@ -43,18 +44,18 @@ class Inbox:
         """
         address = read_url(url) if isinstance(url, str) else url
         engine = connect(address)
-        kind = ""
+        kind, broken = "", False
         try:
             migrate(engine)
         except (SQLAlchemyError, ValueError) as error:
             # the error itself is not chained, which quotes the address
-            kind = type(error).__name__
+            kind, broken = type(error).__name__, is_damaged(getattr(error, "orig", None))
         except BaseException:
             engine.dispose()
             raise
         if kind:
             engine.dispose()
-            raise refusal(address, kind)
+            raise damaged(address) if broken else refusal(address, kind)
         return cls(engine)
 
     def __enter__(self) -> "Inbox":

@@ -15,11 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy import URL, Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from stockbook.errors import ConfigError
+from stockbook.sqlite_errors import is_damaged, reason
 
 _META = MetaData()
 _TOKENS = Table(
@@ -70,7 +73,8 @@ class TokenStore:
             ) from None
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.alone("state"):  # two processes that begin together must not both make the table
+        # two processes that begin together must not both make the table
+        with self.alone("state"), _told(folder / "state.db"):
             self._engine = _engine(folder / "state.db")
 
     @contextmanager
@@ -83,6 +87,11 @@ class TokenStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
+        with _told(self._folder / "state.db"), self._engine.connect() as con:
+            yield con
+
     def latest(self, conn_id: str, origin: str) -> Pair | None:
         """The newest pair that grew out of ``origin``. Raises ConfigError when it was encrypted with another key."""
         query = (
@@ -91,7 +100,7 @@ class TokenStore:
             .order_by(_TOKENS.c.generation.desc())
             .limit(1)
         )
-        with self._engine.connect() as con:
+        with self._opened() as con:
             row = con.execute(query).first()
         if row is None:
             return None
@@ -110,7 +119,7 @@ class TokenStore:
 
     def keep(self, conn_id: str, origin: str, pair: Pair, now: datetime) -> None:
         """Put a pair on the disk as the newest, then forget the earlier ones."""
-        with self._engine.begin() as con:
+        with self._opened() as con, con.begin():
             rows = con.execute(_TOKENS.select().where(_TOKENS.c.conn_id == conn_id)).all()
             generation = 1 + max((row.generation for row in rows), default=0)
             con.execute(
@@ -129,12 +138,12 @@ class TokenStore:
 
     def _forget(self, conn_id: str, before: int) -> None:
         # a transaction of its own: were it cut off, both pairs would be there and the newer one be taken
-        with self._engine.begin() as con:
+        with self._opened() as con, con.begin():
             con.execute(_TOKENS.delete().where(_TOKENS.c.conn_id == conn_id, _TOKENS.c.generation < before))
 
     def mark(self, conn_id: str, origin: str, since: datetime | None) -> None:
         """Note that the newest refresh token is being spent, or that it was not."""
-        with self._engine.begin() as con:
+        with self._opened() as con, con.begin():
             con.execute(
                 _TOKENS.update()
                 .where(_TOKENS.c.conn_id == conn_id, _TOKENS.c.origin == origin)
@@ -142,10 +151,21 @@ class TokenStore:
             )
 
 
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        what = reason(error.orig)
+        back = ": move it away and authorise FlickRocket's connection again" if is_damaged(error.orig) else ""
+        # without its cause, which may quote what was to be stored
+        raise ConfigError(f"The tokens in {file} could not be read or written, {what}{back}.") from None
+
+
 def _engine(file: Path) -> Engine:
     if not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-    made = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    made = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
 
     @event.listens_for(made, "connect")
     def durable(connection: DBAPIConnection, _: object) -> None:

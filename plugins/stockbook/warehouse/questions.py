@@ -43,7 +43,10 @@ _refused: set[str] = set()
 
 def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
     """The statements of a reader's text. Raises ConfigError for one a reader may not run, duckdb.Error for bad SQL."""
-    words = _words(text)
+    try:
+        words = _words(text)
+    except UnicodeError:
+        raise ConfigError("The query cannot be answered: it is not a text in UTF-8.") from None
     called = {word for word, following in zip(words, [*words[1:], ""], strict=True) if following == "("}
     refused = sorted(called & _refused_functions(con))
     if refused:

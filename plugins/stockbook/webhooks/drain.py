@@ -106,7 +106,9 @@ def take_inbox(
     from sqlalchemy.exc import SQLAlchemyError
 
     from stockbook import hash_key
+    from stockbook.inbox.engine import damaged, read_url
     from stockbook.inbox.store import Inbox
+    from stockbook.sqlite_errors import is_damaged
 
     hash_key.require_same(settings)
 
@@ -114,6 +116,8 @@ def take_inbox(
         with Inbox.open(settings.inbox_url) as inbox:
             return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days)
     except SQLAlchemyError as error:
+        if is_damaged(getattr(error, "orig", None)):
+            raise damaged(read_url(settings.inbox_url)) from None
         # without its cause, which may quote the address
         raise InboxUnavailable(
             f"The inbox stopped answering ({type(error).__name__}): its events wait for the next drain."
