@@ -197,7 +197,7 @@ def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) ->
     summary = Summary(
         *("r1", AS_OF, AS_OF, "Europe/Prague", "0", "CZK", "average", "landed"),
         figures=[Value("pieces", "Pieces", "count", "pieces", Decimal(7))],
-        charts=[], listings=[], checks_asked=1, checks_broken=[], oldest=[], alerts=[],
+        charts=[], listings=[], checks_asked=1, checks_empty=0, checks_broken=[], oldest=[], alerts=[],
     )  # fmt: skip
     settings.published.parent.mkdir()
     (settings.published.parent / "summary.json").write_bytes(msgspec.json.encode(summary))

@@ -45,8 +45,10 @@ def _night() -> night.Night:
 def open_run(context: Any) -> dict[str, Any]:
     """Open the run of this DAG run; the same DAG run opens the same run again."""
     with _plain_errors():
-        parameters = parse_parameters(dict(context["params"]))
-        run = night.open_run(_night(), context["dag_run"].run_id, parameters, conn_ids())
+        tonight, name = _night(), context["dag_run"].run_id
+        with night.opening(tonight, name):
+            parameters = parse_parameters(dict(context["params"]))
+        run = night.open_run(tonight, name, parameters, conn_ids())
         return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
 
 
