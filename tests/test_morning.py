@@ -1,21 +1,34 @@
 """The morning report and the summary pages are drawn from."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from html import unescape
+from pathlib import Path
 
 import pytest
 from babel import Locale
 from playwright.sync_api import Page
 
 from browser import A4_WIDTH, browser_page, needs_browser
-from rig import Rig, nights_before
+from rig import KEY, Rig, nights_before
+from stockbook import connections
+from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, SourceError
+from stockbook.morning.ended import last_ended, under_way
 from stockbook.morning.figures import CHARTS, FIGURES
-from stockbook.morning.page import airflow_html, shown
+from stockbook.morning.page import airflow_html, problem_html, shown
+from stockbook.morning.post import lines
 from stockbook.morning.summary import Value, read
-from stockbook.morning.write import beside, locale_of
+from stockbook.morning.write import beside, locale_of, pages
+from stockbook.night import Night, open_run, opening
+from stockbook.progress import Silent
+from stockbook.runs import context as runs
+from stockbook.runs.context import RunContext, parse_parameters
+from stockbook.runs.lock import RunLock
 from stockbook.runs.report import Report
+from stockbook.runs.steps import recorded
 from stockbook.sandbox import Shop, running
 from stockbook.settings import Settings
 
@@ -178,7 +191,7 @@ def test_a_red_night_leaves_the_pages_of_the_one_before(rig: Rig) -> None:
     assert {name: (rig.settings.published.parent / name).read_bytes() for name in files} == files
 
 
-def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: object) -> None:
+def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: Path) -> None:
     """Without a published file there is a note, and no page of another night is left to be taken for this one's."""
     settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path)})
     settings.published.parent.mkdir(parents=True)
@@ -196,6 +209,86 @@ def test_a_home_without_a_night_has_a_page_that_says_so() -> None:
     html = airflow_html(None, None, Locale.parse("en_GB"), {})
     assert "No run has ended yet" in html
     assert "Nothing is published yet" in html
+    assert "Next step:" in html
+
+
+CONNECTION = {"AIRFLOW_CONN_FULFILLMENT_CZ": '{"conn_type": "http", "host": "http://127.0.0.1:9", "password": "x"}'}
+
+
+@pytest.mark.parametrize(
+    ("variables", "params", "reason"),
+    [
+        (CONNECTION | {"STOCKBOOK_HASH_KEY": ""}, {}, "STOCKBOOK_HASH_KEY must be set"),
+        ({}, {}, "needs a fulfillment.cz account and found none"),
+        (CONNECTION, {"as_of": "tomorrow"}, "as_of must be a local date-time"),
+        (CONNECTION, {"backfill_from": "2025-11-01"}, "backfill_from and backfill_to go together"),
+        (CONNECTION | {"STOCKBOOK_POLICY_DIR": "/nowhere"}, {}, "was expected in /nowhere"),
+        (CONNECTION | {"STOCKBOOK_ALERT_NOTIFIER": "{"}, {}, "STOCKBOOK_ALERT_NOTIFIER"),
+    ],
+)
+def test_a_night_that_failed_in_its_first_step_is_shown(
+    variables: dict[str, str], params: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    """The page names the run, why it is red and the next step, and links to nothing that is not there."""
+    environ = {"STOCKBOOK_HOME": str(tmp_path), "STOCKBOOK_HASH_KEY": KEY} | variables
+    settings = Settings.load(environ)
+    tonight = Night(settings, SystemClock(), Silent(), lambda name: connections.from_environment(name, environ))
+
+    def first_step() -> None:
+        with opening(tonight, "scheduled__1"):
+            parameters = parse_parameters(params)
+        open_run(tonight, "scheduled__1", parameters, connections.conn_ids_in_environment(environ))
+
+    with pytest.raises(ConfigError):
+        first_step()
+
+    last = last_ended(settings)
+    html = unescape(airflow_html(read(settings), last, Locale.parse("en_GB"), pages(settings), under_way(settings)))
+
+    assert last is not None
+    assert (last.run_id, last.failed_step) == ("scheduled__1", "open")
+    assert reason in html
+    assert "Next step:" in html
+    assert "No run has ended yet" not in html
+    assert "href" not in html
+
+
+def test_a_run_without_a_report_is_told_of_by_its_steps(tmp_path: Path) -> None:
+    """While it holds the lock it is under way; when it was killed, what its steps say is the reason."""
+    settings, clock = Settings.load({"STOCKBOOK_HOME": str(tmp_path)}), SystemClock()
+    run = RunContext("r1", FIRST, "Europe/Prague", clock.utc(), "n1", True, False, None, None, ())
+    runs.save(settings, run)
+    lock = RunLock(settings.lock, clock, 60)
+    lock.take("r1")
+    with suppress(SourceError), lock.step("r1", "load"), recorded(tmp_path / "runs" / "r1", "load", clock):
+        raise SourceError("the page was torn")
+
+    at_work = airflow_html(None, last_ended(settings), Locale.parse("en_GB"), {}, under_way(settings))
+    lock.release("r1")
+    ended = airflow_html(None, last_ended(settings), Locale.parse("en_GB"), {}, under_way(settings))
+
+    assert "Run r1 is under way" in at_work
+    assert "the page was torn" not in at_work
+    assert "under way" not in ended
+    assert "the page was torn" in ended
+
+
+def test_a_run_that_opens_in_its_second_try_is_red_no_more(tmp_path: Path) -> None:
+    """The report of the try that failed goes as soon as the run is opened."""
+    environ = {"STOCKBOOK_HOME": str(tmp_path), "STOCKBOOK_HASH_KEY": KEY} | CONNECTION
+    for policy, failed in (("/nowhere", True), ("", False)):
+        settings = Settings.load(environ | {"STOCKBOOK_POLICY_DIR": policy})
+        tonight = Night(settings, SystemClock(), Silent(), lambda name: connections.from_environment(name, environ))
+        with suppress(ConfigError):
+            open_run(tonight, "r1", parse_parameters({}), ["fulfillment_cz"])
+        assert (last_ended(settings) is not None) == failed
+
+
+def test_a_page_that_cannot_be_shown_says_why() -> None:
+    """A setting that cannot be read is said as text, with the next step."""
+    html = problem_html("STOCKBOOK_ZONE must be <a zone>")
+    assert "STOCKBOOK_ZONE must be &lt;a zone&gt;" in html
+    assert "Next step:" in html
 
 
 def test_what_a_red_run_says_cannot_become_markup() -> None:
@@ -224,6 +317,19 @@ def test_figures_are_written_as_people_write_them(form: str, value: str | None, 
     """Digits, marks and currency by the locale; half a cent goes up; a dash where nobody can know."""
     given = Value("k", "", form, "", None if value is None else Decimal(value))
     assert shown(given, "CZK", Locale.parse(locale)).replace(" ", "\xa0") == text
+
+
+def test_the_mail_says_figures_as_people_write_them() -> None:
+    """Money with its currency and two digits, counts with their unit; what nobody knows is left out."""
+    figures = [
+        Value("value", "Stock value", "money", "", Decimal("1507367.083333333333")),
+        Value("pieces", "Pieces on hand", "count", "pieces", Decimal(6791)),
+        Value("share", "On time", "share", "of the orders due", None),
+    ]
+    assert lines(figures, "CZK", Locale.parse("en_GB")) == [
+        "Stock value: CZK\xa01,507,367.08",
+        "Pieces on hand: 6,791 pieces",
+    ]
 
 
 def test_an_unknown_locale_is_named() -> None:

@@ -103,11 +103,12 @@ def test_an_unreachable_host(rig: Rig) -> None:
 
 
 def test_a_missing_connection(rig: Rig) -> None:
-    """What to add is said, and no run was opened."""
+    """What to add is said, in the run's report too, and no run was opened."""
     with pytest.raises(ConfigError, match=r"needs a fulfillment\.cz account and found none: add a connection"):
         night.open_run(rig.tonight(), "none", parse_parameters({}), [])
 
-    assert not (rig.home / "runs" / "none").exists()
+    assert "needs a fulfillment.cz account and found none" in (rig.home / "runs" / "none" / "report.txt").read_text()
+    assert not (rig.home / "runs" / "none" / "run.json").exists()
 
 
 @pytest.mark.parametrize("as_of", ["tomorrow", "2025-11-20T02:15:00Z"])

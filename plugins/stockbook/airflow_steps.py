@@ -45,11 +45,12 @@ def _night() -> night.Night:
 def open_run(context: Any) -> dict[str, Any]:
     """Open the run of this DAG run; the same DAG run opens the same run again. Skipped before set-up is complete."""
     with _plain_errors():
-        tonight = _night()
+        tonight, name = _night(), context["dag_run"].run_id
         listing = PLACES.listing()
         _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
-        parameters = parse_parameters(dict(context["params"]))
-        run = night.open_run(tonight, context["dag_run"].run_id, parameters, listing.conn_ids, notes=listing.notes)
+        with night.opening(tonight, name):
+            parameters = parse_parameters(dict(context["params"]))
+        run = night.open_run(tonight, name, parameters, listing.conn_ids, notes=listing.notes)
         return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
 
 

@@ -6,11 +6,12 @@ the run's folder and in the landing. The DAG and the command line call the same 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from stockbook import __version__, connections, declarations, hash_key, judged
 from stockbook.clock import Clock, local
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from stockbook.sources.http import RetryPolicy
     from stockbook.webhooks.drain import Drained
 
+Given = ParamSpec("Given")
+Opening = Callable[Concatenate["Night", str, Parameters, Given], RunContext]
 CHECKED = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
 
@@ -66,6 +69,56 @@ class Night:
             yield done
 
 
+@contextmanager
+def opening(night: Night, name: str, as_of: str | None = None) -> Iterator[None]:
+    """
+    Leave a report of a run that could not be opened, and tell of it: no later step is there to do so.
+
+    ``as_of`` is what it was asked for; a run dated in the past tells nobody.
+    """
+    folder, began = runs.folder(night.settings, runs.run_id_of(name)), night.clock.utc()
+    try:
+        yield
+    except Exception as error:
+        _report_unopened(night, folder, as_of, began, error)
+        raise
+    # of an earlier try
+    (folder / "report.json").unlink(missing_ok=True)
+
+
+def _leaves_a_report(open_one: Opening[Given]) -> Opening[Given]:
+    @wraps(open_one)
+    def opened(
+        night: Night, name: str, parameters: Parameters, /, *args: Given.args, **kwargs: Given.kwargs
+    ) -> RunContext:
+        with opening(night, name, parameters.as_of):
+            return open_one(night, name, parameters, *args, **kwargs)
+
+    return opened
+
+
+def _report_unopened(night: Night, folder: Path, asked: str | None, began: datetime, error: Exception) -> None:
+    from stockbook.alerts import red
+
+    reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+    as_of = local(night.clock, night.settings.zone)
+    with suppress(ConfigError):
+        as_of = runs.parse_as_of(asked, as_of)
+    try:
+        holder = night.lock.holder()
+        if holder is not None and holder.run_id == folder.name:
+            return  # the same run is at work elsewhere: its own steps report
+        folder.mkdir(parents=True, exist_ok=True)
+        made = report.of_unopened(folder, folder.name, as_of, began, night.clock.utc(), reason)
+        report.write(folder, made)
+        notes = [] if asked else red.send(night.settings, folder, made)
+    except (StockbookError, OSError) as another:
+        notes = [f"The report of this run could not be completed: {another}"]
+    for note in notes:
+        night.progress.note(note)
+
+
+@_leaves_a_report
 def open_run(
     night: Night,
     name: str,

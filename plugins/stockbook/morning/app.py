@@ -5,17 +5,15 @@ Airflow's login does not cover the routes of plugins: the page asks for the logg
 and shows nothing to one who may not see the DAG ``stockbook_nightly``.
 """
 
-from pathlib import Path
-
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from stockbook.morning.page import airflow_html
+from stockbook.errors import ConfigError
+from stockbook.morning.ended import last_ended, under_way
+from stockbook.morning.page import airflow_html, problem_html
 from stockbook.morning.summary import read
-from stockbook.morning.write import DICTIONARY, REPORT, locale_of
-from stockbook.runs.report import Report
-from stockbook.runs.report import read as read_report
+from stockbook.morning.write import DICTIONARY, REPORT, locale_of, pages
 from stockbook.settings import Settings
 
 DAG = "stockbook_nightly"
@@ -32,15 +30,16 @@ may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
 
 @app.get("/", dependencies=[may_see])
 def glance() -> HTMLResponse:
-    """Last night at a glance."""
-    settings = Settings.load()
-    links = {
-        "The DAG and its runs": f"/dags/{DAG}",
-        "Morning report": "report",
-        "Data dictionary": "dictionary/index.html",
-    }
-    page = airflow_html(read(settings), last_run(settings.runs), locale_of(settings), links)
-    return HTMLResponse(page, headers=HEADERS)
+    """Last night at a glance; a setting that cannot be read is said there too."""
+    try:
+        return HTMLResponse(_glance(Settings.load()), headers=HEADERS)
+    except ConfigError as error:
+        return HTMLResponse(problem_html(str(error)), headers=HEADERS)
+
+
+def _glance(settings: Settings) -> str:
+    links = {"The DAG and its runs": f"/dags/{DAG}"} | pages(settings)
+    return airflow_html(read(settings), last_ended(settings), locale_of(settings), links, under_way(settings))
 
 
 @app.get("/report", dependencies=[may_see])
@@ -62,9 +61,3 @@ def dictionary(name: str) -> Response:
     # its index searches with a script of its own
     policy = HEADERS["Content-Security-Policy"] + "; script-src 'unsafe-inline'"
     return FileResponse(pages[name], media_type="text/html", headers=HEADERS | {"Content-Security-Policy": policy})
-
-
-def last_run(runs: Path) -> Report | None:
-    """The newest run that ended, green or red."""
-    ended = sorted(runs.glob("*/report.json"), key=lambda file: file.stat().st_mtime_ns)
-    return read_report(ended[-1].parent) if ended else None

@@ -13,6 +13,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment
 
 from stockbook.morning.summary import Summary, Value
+from stockbook.runs.lock import Holder
 from stockbook.runs.report import Report
 from stockbook.templates import templates_in
 
@@ -25,14 +26,27 @@ def report_html(summary: Summary, locale: Locale) -> str:
     return _templates().get_template("report.html").render(_given(summary, locale))
 
 
-def airflow_html(summary: Summary | None, last: Report | None, locale: Locale, links: dict[str, str]) -> str:
+def airflow_html(
+    summary: Summary | None,
+    last: Report | None,
+    locale: Locale,
+    links: dict[str, str],
+    under_way: Holder | None = None,
+) -> str:
     """
     The page inside Airflow: how the last run ended, and what is published.
 
-    ``last`` is the newest run that ended, green or red; ``links`` are texts and addresses shown on top.
+    ``last`` is the newest run that ended, green or red; ``links`` are texts and addresses shown on top; ``under_way``
+    is the run that holds the lock.
     """
     given = _given(summary, locale) if summary else {"summary": None, "locale": locale}
-    return _templates().get_template("airflow.html").render(given, last=last, links=links, seconds=_seconds)
+    page = _templates().get_template("airflow.html")
+    return page.render(given, last=last, links=links, seconds=_seconds, under_way=under_way)
+
+
+def problem_html(problem: str) -> str:
+    """The page inside Airflow when there is no other: what was expected, and the next step."""
+    return _templates().get_template("problem.html").render(problem=problem)
 
 
 @cache

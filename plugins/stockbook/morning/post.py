@@ -1,10 +1,14 @@
 """The morning report, mailed once a published night through any notifier of Airflow."""
 
+from collections.abc import Iterable
+
+from babel import Locale
+
 from stockbook.alerts import notify
 from stockbook.durable import write_atomically
 from stockbook.errors import StockbookError
 from stockbook.morning.page import shown
-from stockbook.morning.summary import read
+from stockbook.morning.summary import Value, read
 from stockbook.morning.write import REPORT, locale_of
 from stockbook.settings import Settings
 
@@ -26,12 +30,7 @@ def send(settings: Settings) -> list[str]:
     if mark.exists() and mark.read_text() == night:
         return []
     subject = f"Stockbook, the morning of {summary.as_of:%Y-%m-%d}"
-    locale = locale_of(settings)
-    figures = [
-        f"{figure.label}: {shown(figure, summary.currency, locale)} {figure.unit}".rstrip()
-        for figure in summary.figures
-        if figure.value is not None
-    ]
+    figures = lines(summary.figures, summary.currency, locale_of(settings))
     try:
         notify.deliver(
             notifier,
@@ -41,3 +40,12 @@ def send(settings: Settings) -> list[str]:
         return [f"warning: the morning report could not be sent: {error}"]
     write_atomically(mark, night.encode())
     return []
+
+
+def lines(figures: Iterable[Value], currency: str, locale: Locale) -> list[str]:
+    """The figures that are known, one a line, as people write them."""
+    return [
+        f"{figure.label}: {shown(figure, currency, locale)} {figure.unit}".rstrip()
+        for figure in figures
+        if figure.value is not None
+    ]

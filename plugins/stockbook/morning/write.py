@@ -44,6 +44,14 @@ def beside(settings: Settings) -> list[str]:
     return []
 
 
+def pages(settings: Settings) -> dict[str, str]:
+    """Texts and addresses (below the page in Airflow) of what lies beside the published file: no link leads nowhere."""
+    folder = settings.published.parent
+    texts = {"Morning report": (folder / REPORT, "report")}
+    texts["Data dictionary"] = (folder / DICTIONARY / "index.html", f"{DICTIONARY}/index.html")
+    return {text: address for text, (file, address) in texts.items() if file.exists()}
+
+
 def locale_of(settings: Settings) -> Locale:
     """How numbers and times are written. Raises ConfigError when nobody knows the locale."""
     try:

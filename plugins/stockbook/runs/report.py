@@ -14,7 +14,7 @@ import msgspec
 from stockbook.durable import RESERVE, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.runs.context import RunContext
-from stockbook.runs.steps import ListingDone, StepDone, read_all
+from stockbook.runs.steps import ORDER, ListingDone, StepDone, read_all
 from stockbook.settings import Settings
 
 
@@ -52,6 +52,13 @@ def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
         reason=" ".join(reasons) or None if failed else (None if published else "The run ended before it published."),
         steps=steps,
     )
+
+
+def of_unopened(folder: Path, run_id: str, as_of: datetime, began: datetime, ended: datetime, reason: str) -> Report:
+    """The report of a run that could not be opened; ``as_of`` is what it was asked for, or when it was tried."""
+    seconds, steps = (ended - began).total_seconds(), read_all(folder)
+    memory = max((step.peak_memory for step in steps), default=0)
+    return Report(run_id, as_of, "failed", began, ended, seconds, memory, ORDER[0], reason, steps)
 
 
 def reserve(settings: Settings) -> Path:
