@@ -17,6 +17,7 @@ from stockbook.landing.pages import lines_of, read_page
 from stockbook.progress import Silent
 from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
+from stockbook.sources.names import Names
 from stockbook.sources.plan import AccountPlan
 
 KEY = b"a key of at least sixteen"
@@ -328,16 +329,19 @@ def test_days_that_do_not_add_up_to_the_window_are_incomplete(tmp_path: Path) ->
 
 
 def test_undeclared_fields_and_refused_rows_are_counted_in_the_manifest(tmp_path: Path) -> None:
-    """Path, type and number of rows are told; the rows that are right land."""
+    """Path, type and number of rows are told; a row that is not right lands as its key and the reason."""
     levels = [stock_level(1, colour="red"), stock_level(2, colour="blue"), {"variant_id": 3, "quantity": {"a": 1}}]
     with serving(shop(rows={"warehouse-variants": levels})) as url:
         found = read(url, tmp_path)["stock_levels"]
 
-    assert [(field.path, field.json_type, field.rows) for field in found.undeclared] == [("colour", "string", 2)]
+    assert [(field.path, field.json_type, field.rows) for field in found.undeclared] == [
+        (Names(KEY).hidden("", "colour"), "string", 2)
+    ]
     assert [(row.reason, row.path, row.rows) for row in found.refused] == [
         ("expected a value, got object", "quantity", 1)
     ]
-    assert [row["variant_id"] for row in rows(tmp_path, found)] == [1, 2]
+    assert [row["variant_id"] for row in rows(tmp_path, found)] == [1, 2, 3]
+    assert rows(tmp_path, found)[2] == {"variant_id": 3, "_refused": "quantity: expected a value, got object"}
 
 
 def test_two_accounts_land_side_by_side(tmp_path: Path) -> None:
