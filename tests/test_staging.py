@@ -15,10 +15,11 @@ from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
-from stockbook.landing.manifest import Refused
+from stockbook.landing.manifest import Refused, Undeclared
 from stockbook.progress import Silent
 from stockbook.staging import texts
 from stockbook.staging.load import Landed, Loaded, load
+from stockbook.staging.tables import create_all
 from stockbook.staging.wire import parent_of
 
 Land = Callable[..., Landed]
@@ -379,6 +380,49 @@ def lost(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], table: str) -
     ]
     assert found.severity == "fail"
     return con.execute(found.bad_rows).fetchall()
+
+
+def test_a_file_of_version_0_1_forgets_the_names_it_told(tables: dict[str, Table]) -> None:
+    """Each of them could be somebody's; what is in quarantine stays, and gets a column for the key of its row."""
+    with duckdb.connect() as con:
+        con.execute("create schema meta; create schema staging")
+        con.execute(
+            "create table meta.undeclared_field (account varchar, api varchar, listing varchar, path varchar, "
+            "json_type varchar, rows_seen bigint, first_seen_at timestamp, last_seen_at timestamp)"
+        )
+        con.execute("insert into meta.undeclared_field (path) values ('Jan_Novak_777123456')")
+        con.execute(
+            "create table staging.quarantine (account varchar, table_name varchar, row_key varchar, reason varchar, "
+            "fields json, _run_id varchar, _first_seen_at timestamp)"
+        )
+        con.execute("insert into staging.quarantine (row_key) values ('o1/1')")
+        for _ in range(2):
+            create_all(con, tables)
+
+        assert con.execute("select count(*) from meta.undeclared_field").fetchall() == [(0,)]
+        assert con.execute("select row_key, parent_key from staging.quarantine").fetchall() == [("o1/1", None)]
+
+
+def test_a_name_that_is_told_takes_the_place_of_its_hash(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """It is the same field, seen since the hash was first seen; names in a landing of version 0.1 are not told."""
+    row = [{"id": 1, "parent": 0, "name": "A"}]
+    hashed = [Undeclared("#aaaa", "string", 3), Undeclared("*", "number", 70)]
+    load_now(land("categories", row, **COUNTED, undeclared=hashed))
+    named = [Undeclared("colour", "string", 12, "#aaaa")]
+    load_now(land("categories", row, **COUNTED, undeclared=named), as_of="2026-03-02T02:15:00", run_id="r2")
+    old = [Undeclared("Jan_Novak_777123456", "string", 1)]
+    load_now(land("categories", row, undeclared=old), as_of="2026-03-03T02:15:00", run_id="r3")
+
+    fields = "select path, json_type, rows_seen, is_told, first_seen_at from meta.undeclared_field order by all"
+    first, second, third = (datetime(2026, 3, day, 2, 15) for day in (1, 2, 3))
+    assert con.execute(fields).fetchall() == [
+        ("*", "number", 70, False, first),
+        ("*", "string", 1, False, third),
+        ("colour", "string", 12, True, first),
+    ]
+    assert second not in {row[-1] for row in con.execute(fields).fetchall()}
 
 
 def test_every_table_that_rows_come_to_counts_them(tables: dict[str, Table]) -> None:

@@ -65,7 +65,7 @@ ODDITIES = (
     ),
     (
         "a row again, on its page or another",
-        "the later delivery within a page walk is left out and counted; a ledger that is truly out of order is red",
+        "it is loaded once and counted as repeated; a ledger that is truly out of order is red",
     ),
     (
         "a field nobody declared ¹",
