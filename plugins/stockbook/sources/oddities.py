@@ -44,8 +44,9 @@ ODDITIES = (
     ),
     (
         "a name twice in one object",
-        "readers differ in which they take: the row or part is set aside; of a webhook `?` stands in its "
-        "place. Within what is left out it decides nothing; in the envelope the answer is refused",
+        "readers differ in which they take: the row or part is set aside; of a webhook `?` stands in its place "
+        "(FlickRocket's, whose hash goes over names, is refused). Within what is left out it decides nothing; in the "
+        "envelope the answer is refused",
     ),
     (
         "a byte order mark before the JSON ¹",
@@ -60,7 +61,7 @@ ODDITIES = (
         "the row or part is set aside, where it would be read; a webhook is refused with 422",
     ),
     (
-        "a whole number beyond the bound of its column (pieces 1,000,000,000, all others 10^15)",
+        "a whole number beyond the bound of its column (below; ids and all without one 10^15)",
         "the row or part is set aside",
     ),
     (
