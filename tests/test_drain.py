@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
@@ -129,6 +130,8 @@ def test_a_drain_killed_before_it_marked_the_inbox_takes_nothing_twice(
     arrive(inbox, "b")
 
     assert drain("d2").told() == ["1 events taken from the inbox, 1 were in staging before."]
+    counted = "select rows_received, rows_new, rows_repeated from meta.loaded_rows where run_id = 'd2'"
+    assert con.execute(counted).fetchall() == [(2, 1, 1)]
     assert events(con, "received_no, event_id, _run_id") == [(1, "a", "d1"), (2, "b", "d2")]
     assert inbox.pending() == []
 
@@ -150,6 +153,28 @@ def test_a_drain_killed_before_its_commit_took_nothing(
     assert con.execute("select account, api, listing, ceiling, run_id from meta.cursor").fetchall() == [
         ("*", "inbox", "drained", 1, "d2")
     ]
+
+
+def test_every_event_taken_is_counted(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, tables: dict[str, Table]
+) -> None:
+    """Received = new + repeated, by account and over the drains of a run; else a check names the account."""
+    for key, account in (("a", "main"), ("b", "main"), ("c", "shop2")):
+        arrive(inbox, key, account=account)
+    drain()
+    arrive(inbox, "d")
+    drain()
+
+    counted = "select account, rows_received, rows_new, rows_repeated from meta.loaded_rows order by 1"
+    assert con.execute(counted).fetchall() == [("main", 3, 3, 0), ("shop2", 1, 1, 0)]
+    [query] = [
+        expectation.bad_rows
+        for expectation in of_table(tables["staging.webhook_events"])
+        if expectation.name == "every row received is somewhere"
+    ]
+    assert con.execute(query).fetchall() == []
+    con.execute("update meta.loaded_rows set rows_received = 4 where account = 'main'")
+    assert [row[0] for row in con.execute(query).fetchall()] == ["main"]
 
 
 def test_a_key_that_returns_after_its_row_was_dropped_is_still_known(

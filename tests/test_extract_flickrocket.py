@@ -138,15 +138,18 @@ def test_names_are_matched_without_regard_to_case(tmp_path: Path) -> None:
 
 def test_no_known_name_for_the_status_is_red_and_tells_the_fields_that_came(tmp_path: Path) -> None:
     """The message says which file to put the right name into, and holds no value."""
-    row = fulfillment(5, "2025-03-01T10:00:00")
-    row["how_far"] = row.pop("status")
+    rows = [fulfillment(number, "2025-03-01T10:00:00") for number in range(10)]
+    for row in rows:
+        row["how_far"] = row.pop("status")
+    rows[0]["Jan_Novak_777123456"] = 1
     with (
-        serving(Shop(rows={"fulfillments": [row]})) as url,
+        serving(Shop(rows={"fulfillments": rows})) as url,
         pytest.raises(BadAnswer, match=r"field for status.*how_far.*flickrocket_fields\.yml") as told,
     ):
         read(url, tmp_path)
 
     assert "secret" not in str(told.value).lower()
+    assert "Novak" not in str(told.value)
 
 
 def test_nothing_of_a_person_lands(tmp_path: Path) -> None:

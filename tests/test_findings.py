@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,18 @@ import duckdb
 import pytest
 import requests
 
+from conftest import a_run
 from rig import Rig, nights_before
 from stockbook import night
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
 from stockbook.errors import StagingRefused
+from stockbook.landing.manifest import Undeclared
+from stockbook.progress import Silent
+from stockbook.runs import findings
+from stockbook.runs.steps import ListingDone
 from stockbook.sandbox import Running, Shop, running
+from stockbook.staging.load import Landed, load
 
 pytestmark = pytest.mark.slow  # nights
 
@@ -199,3 +207,27 @@ def test_too_many_refused_rows_are_red_with_their_reasons(rig: Rig) -> None:
 
     with pytest.raises(StagingRefused, match=r"allowed \(quantity: expected bigint: \d+ rows\); nothing was loaded"):
         rig.books(SECOND, name="second", build=False)
+
+
+def test_characters_that_are_no_text_are_told_once(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], land: Callable[..., Landed], clock: ManualClock
+) -> None:
+    """By listing, with their number; what they stood in is not quoted."""
+    landed = land("categories", [{"id": 1, "parent": 0, "name": "Brno \ufffd"}], mended=3)
+    load(con, a_run(), [landed], tables, clock, Silent(), 0.01)
+
+    assert findings.of_load(con, a_run(), tables, []) == [
+        "warning: 3 characters of fulfillment_cz.categories (account main) are no text; U+FFFD stands in their place."
+    ]
+
+
+def test_names_that_are_not_told_do_not_fill_the_report(land: Callable[..., Landed]) -> None:
+    """Those that are told stand first, then five hashes, then how many there are besides."""
+    hidden = [Undeclared(f"#{number:012x}", "number", 1) for number in range(50)]
+    named = [Undeclared("colour", "string", 12, "#ab")]
+    landed = land("categories", [], undeclared=[*hidden, Undeclared("*", "number", 79_950), *named])
+
+    done = ListingDone.of(landed.manifest).undeclared
+    assert done[0] == "colour (string)"
+    assert len(done) == 7
+    assert done[-1] == "79,995 more"

@@ -144,8 +144,67 @@ def test_text_in_the_place_of_a_number_is_hidden_and_undeclared_fields_are_only_
     kept = json.loads(arrived()[0].payload)["data"]
     assert (kept["payment"], kept["delivery"]) == ({"price": "?"}, {"id": "?"})
     assert "surprise" not in kept
-    assert b"data.surprise (object)" in (home.parent / "receiver.log").read_bytes()
+    log = home.parent / "receiver.log"
+    assert b"surprise" not in log.read_bytes()
+    assert b"data.#" in log.read_bytes()
+    for number in range(9001, 9010):
+        assert line.status(hooks.fulfillment_cz(number, "OrderCreated", data | {"Jan_Zqxvor_777": number})) == 200
+    assert b"data.surprise (object)" in log.read_bytes()
     assert b"Zqxvor" not in written(home)
+
+
+def test_a_body_of_names_does_not_fill_the_log(line: Line, home: Path) -> None:
+    """Of ten thousand names in one event, each of which may be somebody's, a few hashes are logged."""
+    before = (home.parent / "receiver.log").read_bytes().count(b"nobody declared")
+    names = {f"Zqxvor_{number}": 1 for number in range(10_000)}
+    assert line.status(hooks.fulfillment_cz(9100, "OrderCreated", names)) == 200
+
+    log = (home.parent / "receiver.log").read_bytes()
+    assert 0 < log.count(b"nobody declared") - before <= 51
+    assert b"Zqxvor" not in log
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "expected"),
+    [
+        (9201, rb"Brno \ud83d", "Brno \ufffd"),
+        (9202, rb"A\u0000B", "A\ufffdB"),
+        (9203, b"A\xffB", "A\ufffdB"),
+        (9204, b"A\x07B", "A\ufffdB"),
+        (9205, rb"\ud83d\ude00", "\U0001f600"),
+    ],
+)
+def test_a_character_that_is_no_text_is_replaced(
+    line: Line, arrived: Callable[[], list[InboxEvent]], number: int, text: bytes, expected: str
+) -> None:
+    """In a signed body too: the signature is that of the bytes as they came. A mark before the body is skipped."""
+    order = an_order(8) | {"products": [{"code": "@@", "quantity": 1}]}
+    sent = hooks.fulfillment_cz(number, "OrderCreated", order)
+    sent.body = b"\xef\xbb\xbf" + sent.body.replace(b"@@", text)
+    shop = compact(a_fulfillment_order(9)).replace(b'"other"', b'"' + text + b'"')
+    assert line.status(sent) == 200
+    assert line.status(hooks.shopline("fulfillment_order/update", shop, f"m{number}")) == 200
+
+    one, other = arrived()
+    assert json.loads(one.payload)["data"]["products"][0]["code"] == expected
+    assert other.subject_id == "4005740193290131085309"
+
+
+def test_containers_as_php_writes_them_and_names_given_twice(
+    line: Line, arrived: Callable[[], list[InboxEvent]]
+) -> None:
+    """A list with gaps is that list, [] an empty object; of a name given twice neither value is taken."""
+    order = an_order(8) | {"products": {"0": {"code": "A"}, "2": {"code": "B"}}, "delivery": [], "payment": False}
+    sent = hooks.fulfillment_cz(9300, "OrderCreated", order)
+    sent.body = sent.body.replace(b'"code":"A"', b'"code":"A","code":"B"').replace(
+        b'"note":', b'"x":{"a":1,"a":2},"note":'
+    )
+    assert line.status(sent) == 200
+
+    [event] = arrived()
+    kept = json.loads(event.payload)["data"]
+    assert kept["products"] == [{"code": "?"}, {"code": "B"}]
+    assert (kept["delivery"], kept["payment"]) == ({}, {})
 
 
 def test_shopline_arrives_in_both_encodings_and_without_the_recipient(
@@ -340,9 +399,9 @@ def _wrong_encoding(random: random.Random, n: int) -> Sent:
     if choice == 0:
         return _signed(compact(a_fulfillment_order(1)).decode().encode("utf-16"), n)
     if choice == 1:
-        return _with(
-            _cz(random, n), '{"event_id":"1","event_type":"OrderSent","data":{"note":"Kurýr"}}'.encode("cp1250")
-        )
+        return _with(_cz(random, n), b'\xfe{"event_id":"1","event_type":"OrderSent","data":{}}')
+    if choice == 2:
+        return _signed(b"\xef\xbb\xbf", n)
     if choice == 3:
         return _with(_cz(random, n), b'{"event_id":"\\ud800","event_type":"OrderSent","data":{}}')
     return _with(_cz(random, n), b'{"event_id":"a\\u0000","event_type":"OrderSent","data":{}}')

@@ -28,6 +28,7 @@ from stockbook.settings import PROJECT
 from stockbook.sources import sheet
 from stockbook.sources.extract import LISTINGS, extract
 from stockbook.sources.listing import Listing
+from stockbook.sources.names import ENOUGH, Names
 from stockbook.sources.plan import AccountPlan
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
@@ -186,14 +187,15 @@ def test_a_refusal_names_the_connection(sandbox: Running, tmp_path: Path, listin
 
 @every_listing
 def test_an_undeclared_field_is_reported_and_stored_nowhere(sandbox: Running, tmp_path: Path, listing: Listing) -> None:
-    """Path and type stand in the manifest; its value is in no file; all rows land all the same."""
+    """Path and type stand in the manifest, of ten rows on by name; its value is in no file; all rows land."""
     name = listing.key[0]
     text = f'"surprise":"unexpected-value","{name}":'
     sandbox.faults([{"kind": "replace", "path": listing.path, "find": f'"{name}":', "text": text}])
     manifest, rows = read(sandbox, listing, tmp_path)
 
     told = {(field.path, field.json_type): field.rows for field in manifest.undeclared}
-    assert told["surprise", "string"] == len(rows)
+    path = "surprise" if len(rows) >= ENOUGH else Names(b"k" * 16).hidden("", "surprise")
+    assert told[path, "string"] == len(rows)
     assert landed(listing, rows) == shown_quietly(sandbox, listing)
     assert "unexpected-value" not in json.dumps(rows)
 

@@ -187,7 +187,7 @@ def test_no_personal_data_is_written_anywhere(
     assert server.requests()["POST /token"] >= 1
     assert quarantined[0][0] > 0
     assert ("contact",) in undeclared
-    assert ("?",) in undeclared
+    assert sum("#" in path for (path,) in undeclared) == 2
     assert findings(home, secrets) == set()
     told = "\n".join([caplog.text, *errors]).encode()
     assert len(caplog.records) > 50

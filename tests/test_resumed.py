@@ -194,8 +194,8 @@ def test_a_page_altered_since_is_read_again_with_all_behind_it(tmp_path: Path) -
     assert sorted(row["id"] for row in rows(tmp_path, found)) == list(range(1, 401))
 
 
-def test_nothing_is_recorded_of_rows_that_did_not_land(tmp_path: Path) -> None:
-    """A page with a refused row, and what follows it, is asked for again; its keys stand in no journal."""
+def test_a_page_with_a_row_that_is_set_aside_is_taken_over_too(tmp_path: Path) -> None:
+    """The row landed as its reason, and what the page was answered is told again; what stood for its key is nowhere."""
     ledger = [movement(number) for number in range(400, 0, -1)]
     ledger[70] = {**ledger[70], "id": "Anna Secret"}
     served = shop(cap=57, rows={"warehouse-movements": ledger})
@@ -206,10 +206,11 @@ def test_nothing_is_recorded_of_rows_that_did_not_land(tmp_path: Path) -> None:
     with serving(served) as url:
         found = read(url, tmp_path, max_connections=1)["movements"]
 
-    assert [one["offset"] for one in answers] == [0]
+    assert [one["offset"] for one in answers] == [0, 56, 112, 168, 224]
     assert "Secret" not in journal
-    assert served.asked[MOVEMENTS] == 7
-    assert len(rows(tmp_path, found)) == 399
+    assert served.asked[MOVEMENTS] == 3
+    assert len(rows(tmp_path, found)) == 400
+    assert [(one.reason, one.path, one.rows) for one in found.refused] == [("the key must be a whole number", "id", 1)]
 
 
 def test_what_does_not_add_up_is_not_taken_over(tmp_path: Path) -> None:

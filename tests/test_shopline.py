@@ -65,7 +65,7 @@ def small(key: str = "fulfillment_order", **fields: Any) -> dict[str, Any]:
 
 def test_a_full_body_fills_every_column() -> None:
     """Ids of 26 digits stay text, a bare text is a list of one, numbers may be text, the code is the country."""
-    order, lines, holds, refused = folded(("create", {"fulfillment_order": WHOLE}))
+    order, lines, holds, refused, *_ = folded(("create", {"fulfillment_order": WHOLE}))
 
     assert (order.order_id, order.assigned_location_id) == (ORDER, "5327026538935748524")
     assert order.supported_actions == ["release_hold"]
@@ -100,7 +100,7 @@ def test_small_bodies_merge_and_erase_nothing() -> None:
 
 def test_a_create_that_comes_late_overwrites_nothing() -> None:
     """Accepted came first and made the record; the create fills what it lacked and no more."""
-    order, lines, _, _ = folded(
+    order, lines, *_ = folded(
         ("accepted", small(request_status="accepted", status="in_progress")),
         ("create", {"fulfillment_order": WHOLE}),
     )
@@ -275,7 +275,7 @@ def test_what_cannot_be_understood_is_kept_and_told(con: duckdb.DuckDBPyConnecti
     notes = deliver(("fulfillment_order/update", broken), ("fulfillment_order/on_hold", {"surprise": 1}))
 
     assert [note.split(" (")[0] for note in notes] == [
-        "warning: 1 SHOPLINE events", "warning: 1 lines of SHOPLINE fulfillment orders",
+        "warning: 1 SHOPLINE events", "warning: 1 lines or holds of SHOPLINE fulfillment orders",
     ]  # fmt: skip
     assert con.execute("select row_key, reason, parent_key from staging.quarantine").fetchall() == [
         (f"{FO}/91", "quantity: expected bigint", FO)
@@ -283,3 +283,21 @@ def test_what_cannot_be_understood_is_kept_and_told(con: duckdb.DuckDBPyConnecti
     assert con.execute("select count(*) from staging.webhook_events where source = 'shopline'").fetchall() == [(3,)]
     deliver(("fulfillment_order/update", {"fulfillment_order": WHOLE}))
     assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_a_hold_that_is_none_and_a_line_that_came_twice_are_counted(
+    con: duckdb.DuckDBPyConnection, deliver: Deliver, tables: dict[str, Table]
+) -> None:
+    """Both are somewhere: the hold in quarantine under its order, the line once in staging and once as repeated."""
+    line = WHOLE["line_items"][0]
+    odd = {**WHOLE, "line_items": [line, line], "fulfillment_holds": ["stop", {"reason": "other"}]}
+    deliver(("fulfillment_order/update", {"fulfillment_order": odd}))
+
+    assert con.execute("select table_name, row_key, parent_key from staging.quarantine").fetchall() == [
+        ("shopline_fulfillment_order_holds", f"{FO}/1", FO)
+    ]
+    assert con.execute("select hold_no from staging.shopline_fulfillment_order_holds").fetchall() == [(2,)]
+    assert con.execute(
+        "select table_name, rows_received, rows_new, rows_repeated, rows_quarantined from meta.loaded_rows "
+        "where table_name like 'shopline%' order by 1"
+    ).fetchall() == [("shopline_fulfillment_order_holds", 2, 1, 0, 1), ("shopline_fulfillment_order_lines", 2, 1, 1, 0)]

@@ -46,7 +46,7 @@ def told(way: PaysOff, subject: Projection, body: bytes) -> tuple[Any, ...]:
     except (Garbled, Denied, StockbookError) as error:
         return type(error), str(error)
     rows = [json.loads(line, parse_float=str) for line in found.lines.splitlines()]
-    return found.keys, found.total, _no_nulls(rows), found.undeclared, found.refused
+    return found.keys, found.total, _no_nulls(rows), found.undeclared, found.aside, found.mended
 
 
 def _no_nulls(value: Any) -> Any:

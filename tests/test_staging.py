@@ -11,13 +11,15 @@ import msgspec
 import pytest
 
 from conftest import a_run
+from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
-from stockbook.landing.manifest import Refused
+from stockbook.landing.manifest import Refused, Undeclared
 from stockbook.progress import Silent
 from stockbook.staging import texts
 from stockbook.staging.load import Landed, Loaded, load
+from stockbook.staging.tables import create_all
 from stockbook.staging.wire import parent_of
 
 Land = Callable[..., Landed]
@@ -242,6 +244,37 @@ def test_every_table_of_parts_knows_the_key_of_its_row(tables: dict[str, Table])
     }
 
 
+def test_numbers_beyond_all_bounds_are_set_aside(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Sums of the greatest whole numbers leave 64 bits: a quantity or an id near them is set aside with its row."""
+    odd = [2**63 - 1, -(2**63), 10**9 + 1, 2**63, 10**30]
+    rows = [movement(number, quantity=quantity) for number, quantity in enumerate([*odd, 10**9], start=1)]
+    load_now(land("movements", [*rows, movement(7, variant_id=10**15 + 1)], floor=0, ceiling=7), share=1)
+
+    assert con.execute("select movement_id, quantity from staging.movements").fetchall() == [(6, 10**9)]
+    assert con.execute("select row_key, reason from staging.quarantine order by 1").fetchall() == [
+        ("1", "quantity: beyond 1,000,000,000"),
+        ("2", "quantity: beyond 1,000,000,000"),
+        ("3", "quantity: beyond 1,000,000,000"),
+        ("4", "quantity: expected bigint"),
+        ("5", "quantity: expected bigint"),
+        ("7", "variant_id: beyond 1,000,000,000,000,000"),
+    ]
+
+
+def test_every_number_that_is_added_up_has_a_bound(tables: dict[str, Table]) -> None:
+    """Of pieces and hundredths the greatest number fits millions of times into 64 bits."""
+    counted = [
+        (table.name, name, column.bound)
+        for table in tables.values()
+        if table.layer == "staging" and table.source is not None
+        for name, column in table.columns.items()
+        if column.type == "bigint" and column.unit is not None
+    ]
+
+    assert len(counted) > 10
+    assert [(table, name) for table, name, bound in counted if bound is None or bound > 10**12] == []
+
+
 def test_a_good_delivery_heals_quarantine(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
     """Once the row is right, it is loaded and its quarantine entry is gone."""
     load_now(land("movements", [movement(1), movement(2, quantity="many")], floor=0, ceiling=2))
@@ -251,6 +284,158 @@ def test_a_good_delivery_heals_quarantine(con: duckdb.DuckDBPyConnection, land: 
 
     assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
     assert con.execute("select movement_id from staging.movements order by 1").fetchall() == [(1,), (2,)]
+
+
+COUNTED = {"repeated": 0, "waiting": 0, "passed": 0}
+
+
+def broken(*rows: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The manifest of a landing that holds rows or parts with the reason why they are set aside."""
+    return {**COUNTED, "refused": [Refused("why", "there", len(rows))], **fields}
+
+
+def test_a_row_that_could_not_be_projected_is_in_quarantine_with_its_key(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """So is a part, with the order's key; the order keeps its head, the other lines their places."""
+    lines = [{"code": "A", "quantity": 1}, {"_refused": "products[].quantity: expected a value"}, {"quantity": 2}]
+    parcels = [{"id": "p1", "items": [{"_refused": "packages[].items: expected an array"}]}]
+    rows = [order("o1", products=lines, packages=parcels), {"id": "o2", "_refused": "recipient: expected an object"}]
+    rows.append({"_refused": "$: expected an object"})
+    load_now(land("orders", rows, **broken(*rows, window_from="2026-02-01", window_to="2026-02-01")), share=1)
+
+    assert con.execute("select order_id from staging.orders").fetchall() == [("o1",)]
+    assert con.execute("select line_no, quantity from staging.order_lines order by 1").fetchall() == [(1, 1), (3, 2)]
+    assert con.execute(
+        "select table_name, row_key, parent_key, reason from staging.quarantine order by all"
+    ).fetchall() == [
+        ("order_lines", "o1/2", "o1", "products[].quantity: expected a value"),
+        ("order_packages", "o1/p1/1", "o1", "packages[].items: expected an array"),
+        ("orders", "", None, "$: expected an object"),
+        ("orders", "o2", None, "recipient: expected an object"),
+    ]
+    assert con.execute(
+        "select rows_received, rows_loaded, rows_quarantined, parts_quarantined from meta.listing"
+    ).fetchall() == [(3, 1, 2, 2)]
+
+
+def test_what_lies_in_a_broken_row_or_list_is_not_gone(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Lines that did not come because their receiving or their list could not be read are there as before."""
+    whole = [{"id": number, "items": [{"variant_id": 1}, {"variant_id": 2}]} for number in (1, 2, 3)]
+    load_now(land("receivings", whole, **COUNTED))
+    rows = [
+        {"id": 1, "_refused": "closed: expected a value"},
+        {"id": 2, "items": [{"_refused": "items: expected an array"}]},
+        {"id": 3, "items": [{"variant_id": 1}]},
+    ]
+    later = {"as_of": "2026-03-02T02:15:00", "run_id": "r2", "share": 1}
+    load_now(land("receivings", rows, **broken(*rows)), **later)
+
+    gone = "select receiving_id, line_no from staging.receiving_lines where _deleted_at is not null"
+    assert con.execute(gone).fetchall() == [(3, 2)]
+    assert con.execute("select count(*) from staging.receivings where _deleted_at is not null").fetchall() == [(0,)]
+
+
+def test_rows_without_a_key_are_as_many_rows(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Of two that cannot be told apart none is taken for a repeat of the other, and nothing is taken for gone."""
+    load_now(land("categories", [{"id": 1, "parent": 0, "name": "A"}], **COUNTED))
+    rows = [{"_refused": "id: the key must be a whole number"}] * 2
+    later = {"as_of": "2026-03-02T02:15:00", "run_id": "r2", "share": 1}
+    load_now(land("categories", rows, **broken(*rows)), **later)
+
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(2,)]
+    assert con.execute("select _deleted_at from staging.categories").fetchall() == [(None,)]
+
+
+def test_every_row_received_is_counted_where_it_is(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
+) -> None:
+    """Repeats, lines of a repeat, lines of a row that is set aside; a count that is wrong breaks the table's check."""
+    rows = [order("o1"), order("o1", status="sent"), order("o2", created="soon"), order("o3")]
+    window = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    manifest, folder = land("orders", rows, **(COUNTED | {"repeated": 2}), **window)
+    load_now(Landed(msgspec.structs.replace(manifest, rows=6), folder), share=1)
+
+    assert con.execute(
+        "select table_name, rows_received, rows_new, rows_repeated, rows_waiting, rows_quarantined "
+        "from meta.loaded_rows where rows_received > 0 order by 1"
+    ).fetchall() == [("order_lines", 8, 4, 2, 2, 0), ("orders", 4, 2, 1, 0, 1)]
+    assert con.execute("select rows_received, rows_loaded, rows_repeated from meta.listing").fetchall() == [(6, 2, 3)]
+    assert lost(con, tables, "orders") == lost(con, tables, "order_lines") == []
+    con.execute("delete from meta.loaded_rows where table_name = 'orders'")
+    con.execute("update meta.listing set rows_received = 7")
+    con.execute("update meta.loaded_rows set rows_received = 9 where table_name = 'order_lines'")
+    assert lost(con, tables, "orders") == [("main", "orders", "orders", 7, 6)]
+    assert lost(con, tables, "order_lines") == [("main", "orders", "order_lines", 9, 8)]
+
+
+def lost(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], table: str) -> list[tuple[Any, ...]]:
+    """What the check that a table inherits finds."""
+    [found] = [
+        expectation
+        for expectation in of_table(tables[f"staging.{table}"])
+        if expectation.name == "every row received is somewhere"
+    ]
+    assert found.severity == "fail"
+    return con.execute(found.bad_rows).fetchall()
+
+
+def test_a_file_of_version_0_1_forgets_the_names_it_told(tables: dict[str, Table]) -> None:
+    """Each of them could be somebody's; what is in quarantine stays, and gets a column for the key of its row."""
+    with duckdb.connect() as con:
+        con.execute("create schema meta; create schema staging")
+        con.execute(
+            "create table meta.undeclared_field (account varchar, api varchar, listing varchar, path varchar, "
+            "json_type varchar, rows_seen bigint, first_seen_at timestamp, last_seen_at timestamp)"
+        )
+        con.execute("insert into meta.undeclared_field (path) values ('Jan_Novak_777123456')")
+        con.execute(
+            "create table staging.quarantine (account varchar, table_name varchar, row_key varchar, reason varchar, "
+            "fields json, _run_id varchar, _first_seen_at timestamp)"
+        )
+        con.execute("insert into staging.quarantine (row_key) values ('o1/1')")
+        for _ in range(2):
+            create_all(con, tables)
+
+        assert con.execute("select count(*) from meta.undeclared_field").fetchall() == [(0,)]
+        assert con.execute("select row_key, parent_key from staging.quarantine").fetchall() == [("o1/1", None)]
+
+
+def test_a_name_that_is_told_takes_the_place_of_its_hash(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """It is the same field, seen since the hash was first seen; names in a landing of version 0.1 are not told."""
+    row = [{"id": 1, "parent": 0, "name": "A"}]
+    hashed = [Undeclared("#aaaa", "string", 3), Undeclared("*", "number", 70)]
+    load_now(land("categories", row, **COUNTED, undeclared=hashed))
+    named = [Undeclared("colour", "string", 12, "#aaaa")]
+    load_now(land("categories", row, **COUNTED, undeclared=named), as_of="2026-03-02T02:15:00", run_id="r2")
+    old = [Undeclared("Jan_Novak_777123456", "string", 1)]
+    load_now(land("categories", row, undeclared=old), as_of="2026-03-03T02:15:00", run_id="r3")
+
+    fields = "select path, json_type, rows_seen, is_told, first_seen_at from meta.undeclared_field order by all"
+    first, second, third = (datetime(2026, 3, day, 2, 15) for day in (1, 2, 3))
+    assert con.execute(fields).fetchall() == [
+        ("*", "number", 70, False, first),
+        ("*", "string", 1, False, third),
+        ("colour", "string", 12, True, first),
+    ]
+    assert second not in {row[-1] for row in con.execute(fields).fetchall()}
+
+
+def test_every_table_that_rows_come_to_counts_them(tables: dict[str, Table]) -> None:
+    """Declared is enough: each table of a listing, each of its arrays, and the events have the check."""
+    fed = {table.name for table in tables.values() if table.source is not None}
+    inherited = {
+        table.name
+        for table in tables.values()
+        for expectation in of_table(table)
+        if expectation.name == "every row received is somewhere"
+    }
+
+    assert fed | {"staging.webhook_events"} <= inherited
 
 
 def test_a_listing_with_rows_that_could_not_land_deletes_nothing(

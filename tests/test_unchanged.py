@@ -20,6 +20,7 @@ from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
 from stockbook.sandbox import Running, Shop, running
 from stockbook.staging.load import Landed, Loaded, load
+from stockbook.staging.merge import Counts
 
 Land = Callable[..., Landed]
 LoadAt = Callable[..., list[Loaded]]
@@ -116,7 +117,7 @@ def test_nothing_but_pages_that_came_again(
     for night in (0, 1, 1):
         done = load_at(night, land_days([order("a"), order("b")]))
 
-    assert done[0].counts == (0, 0, 2, 0, 0)
+    assert done[0].counts == Counts(0, 0, 2, 0, 0, received=2)
     assert seen(con) == [("a", 0, 1, False), ("b", 0, 1, False)]
 
 

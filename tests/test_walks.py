@@ -202,6 +202,7 @@ def test_a_ledger_gives_every_row_between_its_bounds_or_raises(
     assert {key for key in model.throughout if floor < key <= outcome.ceiling} <= set(keys)
     assert all(floor < key <= outcome.ceiling for key in keys)
     assert len(keys) == len(set(keys))
+    assert outcome.received == len(keys) + outcome.repeated + outcome.waiting + outcome.passed
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 99, 100, 101, 250])
@@ -302,6 +303,41 @@ def test_rows_above_the_ceiling_wait_for_the_next_night() -> None:
     keys, outcome = walked(walks.ledger(model.fetch, "ledger", floor=0))
 
     assert (sorted(keys), outcome.ceiling) == ([1, 2, 3, 4, 5], 5)
+    assert outcome.received == len(keys) + outcome.repeated + outcome.waiting
+
+
+@pytest.mark.parametrize("page", [[5, 4, 3, 5], [5, 4, 3, 4, 5], [5, 5, 4, 3], [5, 4, 5, 3, 3]])
+def test_a_ledger_page_that_repeats_rows_is_in_order(page: list[int]) -> None:
+    """A row that came before may come again anywhere: it is counted, and lands once."""
+    keys, outcome = walked(walks.ledger(lambda offset: Page(page, 3, page), "ledger", floor=0))
+
+    assert keys == [5, 4, 3]
+    assert (outcome.received, outcome.repeated) == (len(page), len(page) - 3)
+
+
+def test_rows_at_and_below_the_floor_are_counted() -> None:
+    """They were read to prove that nothing is missing above it."""
+    page = [9, 8, 7, 6, 5]
+    keys, outcome = walked(walks.ledger(lambda offset: Page(page, 9, page), "ledger", floor=7))
+
+    assert keys == [9, 8]
+    assert (outcome.received, outcome.passed, outcome.waiting, outcome.repeated) == (5, 3, 0, 0)
+
+
+def test_a_row_asked_for_by_itself_may_come_twice() -> None:
+    """The same row again is a repeat; another one is an error."""
+    keys, outcome = walked(walks.one_by_one(lambda number: Page([7, 7], None, [7, 7]), "one", [7]))
+
+    assert (keys, outcome.received, outcome.repeated) == ([7], 2, 1)
+    with pytest.raises(ListingIncomplete):
+        walked(walks.one_by_one(lambda number: Page([7, 8], None, [7, 8]), "one", [7]))
+
+
+def test_a_row_of_a_ledger_without_an_id_is_given() -> None:
+    """It is neither above nor below anything: loading sets it aside."""
+    page: Page[Sequence[int | None]] = Page([5, None, 4], 3, [5, None, 4])
+
+    assert walked(walks.ledger(lambda offset: page, "ledger", floor=0))[0] == [5, None, 4]
 
 
 @pytest.mark.parametrize("walk", [walks.listing, lambda fetch, name: walks.ledger(fetch, name, floor=0)])
@@ -348,6 +384,8 @@ def test_a_ledger_that_is_not_newest_first_is_an_error() -> None:
     """The walk stops at the floor, which proves something only while ids fall."""
     with pytest.raises(ListingIncomplete, match="newest first"):
         walked(walks.ledger(lambda offset: Page([3, 5], 2, [3, 5]), "ledger", floor=0))
+    with pytest.raises(ListingIncomplete, match="newest first"):
+        walked(walks.ledger(lambda offset: Page([7, 3, 7, 5], 3, [7, 3, 7, 5]), "ledger", floor=0))
 
 
 def test_ids_that_do_not_come_are_gone_and_no_error() -> None:

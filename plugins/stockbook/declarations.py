@@ -20,6 +20,9 @@ from stockbook.errors import DeclarationError
 VALUATION_CURRENCY = "valuation currency"
 LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
 
+LARGEST_NUMBER = 10**15
+"""A whole number of a source beyond it, an id too, is none that can be worked with."""
+
 Kind = Literal[
     "documents",
     "ledger",
@@ -52,7 +55,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of the
     local times. ``days`` are the first and the last day that a date or time may be of. A ``reference`` is the key of
     something else: 0, an empty text and the nil UUID name nothing and are NULL. ``uuid`` is an id that is one whatever
-    its case: UUIDs are kept in small letters. ``unit`` is what a number
+    its case: UUIDs are kept in small letters. ``max_abs`` bounds a whole number: a greater one breaks the declaration,
+    for sums of such would leave 64 bits. ``unit`` is what a number
     counts. ``personal`` is what happens to the value
     before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
     characters).
@@ -70,8 +74,14 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     uuid: bool = False
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
+    max_abs: int | None = None
     unit: str | None = None
     personal: Personal = "none"
+
+    @property
+    def bound(self) -> int | None:
+        """The greatest whole number that holds the declaration; None for columns of other types."""
+        return (self.max_abs or LARGEST_NUMBER) if self.type == "bigint" else None
 
     @property
     def paths(self) -> list[str]:

@@ -323,6 +323,7 @@ def load(night: Night, run_id: str) -> None:
     from stockbook.sla.statuses import read as read_statuses
     from stockbook.staging.load import Landed
     from stockbook.staging.load import load as load_landed
+    from stockbook.staging.noted import is_counted
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
@@ -354,7 +355,8 @@ def load(night: Night, run_id: str) -> None:
             if item is None:
                 item = by_listing[key] = ListingDone.of(manifest)
                 item.new, item.changed, item.unchanged, item.gone = counts[:4]
-                item.quarantined = sum(refused.rows for refused in manifest.refused)
+                if not is_counted(manifest):
+                    item.quarantined = sum(refused.rows for refused in manifest.refused)
             item.quarantined += counts.quarantined
         done.listings = list(by_listing.values())
         nights.mark_loaded(night.settings, run.night)

@@ -18,6 +18,8 @@ _FIRST_RELATION = re.compile(r"\bfrom\s+((?:staging|intermediate|marts|reports|m
 
 # the unit of columns that say how long something took: an end is never before its beginning
 DURATION = "hours"
+COUNTED = ("webhook_events", "shopline_fulfillment_order_lines", "shopline_fulfillment_order_holds")
+"""The drained tables whose rows are what events carried; the others are made of many events."""
 
 
 class Rule(NamedTuple):
@@ -65,6 +67,8 @@ def of_table(table: Table) -> list[Rule]:
         rules.append(_not_negative(table, durations))
     if table.layer == "staging" and table.source is not None and not table.source.rows:
         rules.append(_promised(table))
+    if table.is_staged and (table.source is not None or table.table in COUNTED):
+        rules.append(_nothing_is_lost(table))
     return rules + [_declared(table, check) for check in table.checks]
 
 
@@ -102,6 +106,57 @@ def _promised(table: Table) -> Rule:
             and not exists (select 1 from {table.name} as t where t.account = l.account)
     """
     return Rule(table, "rows that were received are there", "fail", query=query)
+
+
+def _nothing_is_lost(table: Table) -> Rule:
+    """Of the latest load of a listing, of an array's rows, or of the events: each row that came is somewhere."""
+    name = table.table
+    query = f"""
+        with
+
+        latest as (
+            select r.*
+            from meta.loaded_rows as r
+            semi join meta.cursor as c on
+                r.run_id = c.run_id
+                and r.api = c.api
+                and r.listing = c.listing
+                and c.account in (r.account, '*')
+        ),
+
+        counted as (
+            select
+                l.account,
+                l.listing,
+                l.table_name,
+                l.rows_received,
+                l.rows_new + l.rows_changed + l.rows_unchanged + l.rows_repeated + l.rows_waiting + l.rows_quarantined
+                    as rows_accounted
+            from latest as l
+            where l.table_name = '{name}'
+
+            union all
+
+            select
+                m.account,
+                m.listing,
+                m.endpoint as table_name,
+                m.rows_received,
+                m.rows_loaded + m.rows_repeated + m.rows_waiting + m.rows_passed + m.rows_quarantined as rows_accounted
+            from meta.listing as m
+            semi join meta.cursor as c on
+                m.run_id = c.run_id
+                and m.account = c.account
+                and m.api = c.api
+                and m.listing = c.listing
+            where m.endpoint = '{name}'
+        )
+
+        select *
+        from counted
+        where rows_received <> rows_accounted
+    """
+    return Rule(table, "every row received is somewhere", "fail", query=query)
 
 
 def _declared(table: Table, check: Check) -> Rule:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from stockbook.landing.manifest import PageFile, Undeclared
+from stockbook.landing.manifest import PageFile, Refused, Undeclared
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
@@ -18,8 +18,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
 
     ``page`` holds the rows that were fresh, None where none was; ``left_out`` are the positions of the others.
     ``body`` is a keyed digest of the answer as it came, empty where it stands for more than its body. ``requests`` and
-    ``bytes_received`` are what the part had cost so far. A page with refused rows is not recorded, nor is any behind
-    it: keys are those of rows that may land.
+    ``bytes_received`` are what the part had cost so far. ``refused`` is what of the rows that landed was set aside,
+    ``mended`` are characters that were no text.
     """
 
     part: str
@@ -32,6 +32,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     requests: int = 0
     bytes_received: int = 0
     undeclared: list[Undeclared] = []
+    refused: list[Refused] = []
+    mended: int = 0
 
 
 class Void(msgspec.Struct, frozen=True, kw_only=True, tag="void"):

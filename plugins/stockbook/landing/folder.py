@@ -9,7 +9,7 @@ was killed opens the folder again, keeps those parts and answers, and removes ev
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
@@ -150,12 +150,16 @@ class ListingFolder:
             self._append(msgspec.json.encode(unit))
             self.units[unit.unit] = unit
 
-    def finish(self, **facts: Any) -> Manifest:
-        """Write the manifest over all complete parts; ``facts`` are the fields the parts do not know."""
+    def finish(self, told: Mapping[str, str] | None = None, **facts: Any) -> Manifest:
+        """
+        Write the manifest over all complete parts; ``facts`` are the fields the parts do not know.
+
+        ``told`` are the hidden forms of undeclared names that are told in clear: a part may have met one before it was.
+        """
         units = [self.units[name] for name in sorted(self.units)]
         night, account = self.path.parts[-3], self.path.parts[-2]
         manifest = Manifest(
-            **merged(units),
+            **merged(units, told or {}),
             night=night,
             account=account,
             complete=True,
@@ -184,6 +188,13 @@ class Part:
         self.pages: list[PageFile] = []
         self.undeclared: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.mended = 0
+
+    def note(self, undeclared: Counter[tuple[str, str]], refused: Counter[tuple[str, str]], mended: int) -> None:
+        """Add what was noticed of a page."""
+        self.undeclared.update(undeclared)
+        self.refused.update(refused)
+        self.mended += mended
 
     def write(self, lines: bytes, rows: int) -> PageFile | None:
         """Land a page; nothing is written for a page without rows."""
@@ -202,14 +213,21 @@ class Part:
         if page is not None:
             page = link_page(known.folder, page, self.folder.path, self.folder.take_number())
             self.pages.append(page)
-        self.undeclared.update({(one.path, one.json_type): one.rows for one in known.answer.undeclared})
+        self._note(known.answer)
         return page
 
     def keep(self, answer: Answer) -> None:
         """Take over what an earlier attempt landed."""
-        self.undeclared.update({(one.path, one.json_type): one.rows for one in answer.undeclared})
+        self._note(answer)
         if answer.page is not None:
             self.pages.append(answer.page)
+
+    def _note(self, answer: Answer) -> None:
+        self.note(
+            Counter({(one.path, one.json_type): one.rows for one in answer.undeclared}),
+            Counter({(one.reason, one.path): one.rows for one in answer.refused}),
+            answer.mended,
+        )
 
     def discard(self) -> None:
         """Remove what was written so far, in earlier attempts too."""
@@ -220,6 +238,7 @@ class Part:
         self.pages.clear()
         self.undeclared.clear()
         self.refused.clear()
+        self.mended = 0
 
     def commit(self, **facts: Any) -> Unit:
         """Record the part as complete."""
@@ -227,7 +246,8 @@ class Part:
             unit=self.name,
             pages=self.pages,
             undeclared=undeclared_in(self.undeclared),
-            refused=[Refused(*place, rows) for place, rows in sorted(self.refused.items())],
+            refused=refused_in(self.refused),
+            mended=self.mended,
             **facts,
         )
         self.folder.commit(unit)
@@ -258,6 +278,11 @@ def landed(path: Path, parameters: dict[str, str], note: Callable[[str], None]) 
 def undeclared_in(counted: Counter[tuple[str, str]]) -> list[Undeclared]:
     """Fields nobody declared, by (path, JSON type), as they are written down."""
     return [Undeclared(*place, rows) for place, rows in sorted(counted.items())]
+
+
+def refused_in(counted: Counter[tuple[str, str]]) -> list[Refused]:
+    """What was set aside, by (reason, path), as it is written down."""
+    return [Refused(*place, rows) for place, rows in sorted(counted.items())]
 
 
 def _number(page: PageFile) -> int:

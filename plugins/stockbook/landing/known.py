@@ -18,7 +18,7 @@ ANSWERED = "answered.ndjson"
 """The journal of a listing that was read completely."""
 
 # what the rows of a page depend on besides the answer
-_SAME = ("declarations", "hash_key")
+_SAME = ("declarations", "hash_key", "projection")
 
 
 class Known(NamedTuple):
@@ -44,3 +44,12 @@ def known_answers(folder: Path, parameters: dict[str, str]) -> dict[str, Known]:
         return {}
     answers = (answer for part in still_good(recorded).values() for answer in part)
     return {answer.body: Known(answer, folder) for answer in answers if answer.body}
+
+
+def told_in(folder: Path) -> dict[str, str]:
+    """The hidden forms of the undeclared names that a listing's folder tells in clear (``sources.names``)."""
+    try:
+        manifest = read_manifest(folder)
+    except LandingDamaged:
+        return {}
+    return {} if manifest is None else {field.path: field.hidden for field in manifest.undeclared if field.hidden}

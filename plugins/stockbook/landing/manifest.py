@@ -1,5 +1,6 @@
 """What a landed listing says of itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,20 @@ class PageFile(msgspec.Struct, frozen=True):
 
 
 class Undeclared(msgspec.Struct, frozen=True):
-    """A field nobody declared: where it was and of which JSON type, never what it held."""
+    """
+    A field nobody declared: where it was and of which JSON type, never what it held.
+
+    ``hidden`` is the path with a hash for the name, of a name that is told in clear; other paths are hidden themselves.
+    """
 
     path: str
     json_type: str
     rows: int
+    hidden: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Rows that could not be projected: why and where, never what they held."""
+    """Rows and parts that were set aside: why and where, never what they held."""
 
     reason: str
     path: str
@@ -50,12 +56,16 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     promised_total: int | None
     proof: str
     ceiling: int | None = None
+    repeated: int | None = None
+    waiting: int | None = None
+    passed: int | None = None
     asked_ids: list[str] = []
     seconds: float = 0.0
     bytes_received: int = 0
     requests: int = 0
     undeclared: list[Undeclared] = []
     refused: list[Refused] = []
+    mended: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +74,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``rows`` were received, ``distinct_keys`` of them are distinct; ``promised_total`` is what the
     source said (None where it says nothing that can be compared, as of a ledger read down to its
-    floor). ``floor`` and ``ceiling`` are ids of a ledger: rows with floor < id <= ceiling landed.
+    floor). Of the rows received, ``repeated`` came before, ``waiting`` are above a ledger's ceiling, ``passed`` at or
+    below its floor (or, of a backfill, above it); the others landed. None: the landing is of a version that counted
+    none of these, and did not land what it refused. ``mended`` are characters that were no text.
+    ``floor`` and ``ceiling`` are ids of a ledger: rows with floor < id <= ceiling landed.
     ``window_from`` and ``window_to`` are ISO dates of the days of creation read completely,
     ``backfill_from`` and ``backfill_to`` those of a second window that was asked for,
     ``asked_ids`` what was asked for by id: an id that was asked for and did not land is gone.
@@ -89,12 +102,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     window_to: str | None = None
     backfill_from: str | None = None
     backfill_to: str | None = None
+    repeated: int | None = None
+    waiting: int | None = None
+    passed: int | None = None
     asked_ids: list[str] = []
     seconds: float = 0.0
     bytes_received: int = 0
     requests: int = 0
     undeclared: list[Undeclared] = []
     refused: list[Refused] = []
+    mended: int = 0
     parameters: dict[str, str] = {}
 
 
@@ -128,14 +145,16 @@ def _place(file: Path) -> str:
     return "/".join(file.parts[-4:])
 
 
-def merged(units: list[Unit]) -> dict[str, Any]:
-    """The sums of a manifest over its units, in the order given."""
+def merged(units: list[Unit], told: Mapping[str, str]) -> dict[str, Any]:
+    """The sums of a manifest over its units, in the order given; ``told`` are paths with their hidden forms."""
+    clear = {hidden: path for path, hidden in told.items()}
     totals = [unit.promised_total for unit in units]
     undeclared: dict[tuple[str, str], int] = {}
     refused: dict[tuple[str, str], int] = {}
     for unit in units:
         for field in unit.undeclared:
-            undeclared[field.path, field.json_type] = undeclared.get((field.path, field.json_type), 0) + field.rows
+            place = clear.get(field.path, field.path), field.json_type
+            undeclared[place] = undeclared.get(place, 0) + field.rows
         for row in unit.refused:
             refused[row.reason, row.path] = refused.get((row.reason, row.path), 0) + row.rows
     return {
@@ -146,6 +165,15 @@ def merged(units: list[Unit]) -> dict[str, Any]:
         "asked_ids": [asked for unit in units for asked in unit.asked_ids],
         "bytes_received": sum(unit.bytes_received for unit in units),
         "requests": sum(unit.requests for unit in units),
-        "undeclared": [Undeclared(*place, rows) for place, rows in sorted(undeclared.items())],
+        "mended": sum(unit.mended for unit in units),
+        **{name: _sum_of(units, name) for name in ("repeated", "waiting", "passed")},
+        "undeclared": [
+            Undeclared(path, kind, rows, told.get(path, "")) for (path, kind), rows in sorted(undeclared.items())
+        ],
         "refused": [Refused(*place, rows) for place, rows in sorted(refused.items())],
     }
+
+
+def _sum_of(units: list[Unit], name: str) -> int | None:
+    counts = [getattr(unit, name) for unit in units]
+    return None if None in counts else sum(counts)

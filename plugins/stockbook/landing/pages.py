@@ -19,6 +19,9 @@ import zstandard
 from stockbook.errors import LandingDamaged
 from stockbook.landing.manifest import Manifest, PageFile
 
+REASON = "_refused"
+"""The member of a landed row, or of a part of one, that says why it cannot be read; loading sets it aside."""
+
 # a third faster than the default (3), and the pages are as small within a few percent
 _LEVEL = 1
 _SYNCING_THREADS = 16

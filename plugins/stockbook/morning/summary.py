@@ -133,7 +133,7 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
         listings = con.execute(
             """
             select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),
-                   coalesce(rows_gone, 0), coalesce(rows_quarantined, 0), proof
+                   coalesce(rows_gone, 0), coalesce(rows_quarantined, 0) + coalesce(parts_quarantined, 0), proof
             from meta.listing where run_id = ? order by account, api, listing
             """,
             [run[0]],

@@ -26,6 +26,7 @@ def of_load(
             found += _back(con, run, table)
     found += _unmapped(con, [mapped.source_status for mapped in statuses])
     found += _quarantined(con, run)
+    found += _mended(con, run)
     return [f"warning: {text}" for text in found]
 
 
@@ -90,6 +91,18 @@ def _quarantined(con: duckdb.DuckDBPyConnection, run: RunContext) -> list[str]:
     return [
         f"{count:,} rows of {table} (account {account}) are in quarantine: {reason}."
         for table, account, reason, count in rows
+    ]
+
+
+def _mended(con: duckdb.DuckDBPyConnection, run: RunContext) -> list[str]:
+    rows = con.execute(
+        "select account, api, listing, characters_mended from meta.listing where run_id = ? and characters_mended > 0 "
+        "order by all",
+        [run.run_id],
+    ).fetchall()
+    return [
+        f"{count:,} characters of {api}.{listing} (account {account}) are no text; U+FFFD stands in their place."
+        for account, api, listing, count in rows
     ]
 
 

@@ -17,7 +17,10 @@ from stockbook.clock import Clock
 from stockbook.durable import REFUSALS, RESERVE, is_whole, refused_by_disk, sealed, write_atomically
 from stockbook.errors import StockbookError
 from stockbook.landing.manifest import Manifest
+from stockbook.sources.names import MORE
 
+# names that are not told tell little
+_MOST_HIDDEN = 5
 ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish", "alert")
 
 
@@ -55,8 +58,17 @@ class ListingDone(msgspec.Struct):
             requests=manifest.requests,
             bytes=manifest.bytes_received,
             seconds=manifest.seconds,
-            undeclared=[f"{field.path} ({field.json_type})" for field in manifest.undeclared],
+            undeclared=_told(manifest),
         )
+
+
+def _told(manifest: Manifest) -> list[str]:
+    """The undeclared fields as a person reads them: those whose name is told, then how many others there are."""
+    told = [f"{field.path} ({field.json_type})" for field in manifest.undeclared if field.hidden]
+    others = [field for field in manifest.undeclared if not field.hidden]
+    shown = [f"{field.path} ({field.json_type})" for field in others if "#" in field.path][:_MOST_HIDDEN]
+    more = len(others) - len(shown) + sum(field.rows - 1 for field in others if field.path == MORE)
+    return told + shown + ([f"{more:,} more"] if more else [])
 
 
 class StepDone(msgspec.Struct):

@@ -35,10 +35,19 @@ class Answered(NamedTuple):
         found = self.known.answer.undeclared if self.known is not None else []
         return Counter({(one.path, one.json_type): one.rows for one in found})
 
+    def aside(self, fresh: list[int]) -> Counter[tuple[str, str]]:
+        """What was set aside of the rows that land, by reason and path."""
+        if self.page is not None:
+            return Counter((found.reason, found.path) for at in fresh for found in self.page.aside.get(at, ()))
+        refused = self.known.answer.refused if self.known is not None else []
+        return Counter({(one.reason, one.path): one.rows for one in refused})
+
     @property
-    def refused(self) -> bool:
-        """Whether some of its rows could not be projected."""
-        return self.page is not None and bool(self.page.refused)
+    def mended(self) -> int:
+        """Characters of it that were no text."""
+        if self.page is not None:
+            return self.page.mended
+        return self.known.answer.mended if self.known is not None else 0
 
     def left_out(self, fresh: list[int]) -> list[int]:
         """The positions of the rows that came before."""

@@ -52,8 +52,8 @@ class Chain(Generic[C]):
     """
     Where a pass stands: the keys seen, the anchor and its offset.
 
-    ``unanchored`` tells that some page was taken without its anchor; ``total_moved`` that the promised
-    total changed on the way.
+    Of the rows ``received``, ``repeated`` came before. ``unanchored`` tells that some page was taken without its
+    anchor; ``total_moved`` that the promised total changed on the way.
     """
 
     def __init__(self, fetch: Fetch[C], full: int | None = None) -> None:
@@ -65,6 +65,7 @@ class Chain(Generic[C]):
         self._barren = 0
         self.seen: set[Key] = set()
         self.received = 0
+        self.repeated = 0
         self.unanchored = False
         self.total_moved = False
         self._total: int | None = None
@@ -114,6 +115,7 @@ class Chain(Generic[C]):
                 self.seen.add(mark)
                 fresh.append(position)
         self.received += len(page.keys)
+        self.repeated += len(page.keys) - len(fresh)
         distinct = _distinct(page)
         for place in range(len(distinct) - 1, -1, -1):
             if distinct[place] is not None:

@@ -7,12 +7,14 @@ field that was left out stays left out.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from stockbook.landing.pages import REASON
 from stockbook.sources import personal
 from stockbook.sources.diagnosis import json_type_of, report_path
 from stockbook.sources.personal import is_plain
@@ -29,10 +31,14 @@ class Misfit(Exception):  # no error yet: the page is looked at row by row
     """A container where a decimal was declared."""
 
 
+# a text that no body holds once it was mended: a source cannot send a reason
+_OURS = Literal["\0"]
+
+
 class Compiled:
     """A shape as a struct type, and the work each of its fields needs, column by column."""
 
-    def __init__(self, shape: Shape, root: Shape, path: Path = (), *, strict: bool = True) -> None:
+    def __init__(self, shape: Shape, root: Shape, path: Path = ()) -> None:
         self.objects: list[tuple[str, Compiled]] = []
         self.arrays: list[tuple[str, Compiled]] = []
         self.attributes: dict[str, str] = {}
@@ -47,12 +53,13 @@ class Compiled:
         for name, action in shape.leaves.items():
             field(name, Raw if action == "decimal" else _Value)
         for name, inner in shape.objects.items():
-            nested = Compiled(inner, root, (*path, name), strict=strict)
+            nested = Compiled(inner, root, (*path, name))
             self.objects.append((field(name, nested.type | None), nested))
         for name, inner in shape.arrays.items():
-            nested = Compiled(inner, root, (*path, name), strict=strict)
+            nested = Compiled(inner, root, (*path, name))
             self.arrays.append((field(name, list[nested.type] | None), nested))  # type: ignore[name-defined]  # made at run time
         self.drops = [field(name, Raw) for name in sorted(shape.drops)]
+        self.reason = field(REASON, _OURS)
         self.learned = [(field(name, Raw), report_path(root, (*path, name))) for name in sorted(shape.learned)]
         self.decimals = [self.attributes[name] for name, action in shape.leaves.items() if action == "decimal"]
         self.typed = [self.attributes[name] for name, action in shape.leaves.items() if action == "typed"]
@@ -61,7 +68,7 @@ class Compiled:
             "Row",
             fields,
             rename={attribute: name for name, attribute in self.attributes.items()},
-            forbid_unknown_fields=strict,
+            forbid_unknown_fields=True,
             gc=False,
         )
         self.hashes = [[self._chain(group) for group in groups] for groups in shape.hashes]
@@ -101,6 +108,14 @@ class Compiled:
             if nested.does_work:
                 lists = [found for row in rows if (found := getattr(row, attribute))]
                 nested.clean(list(chain.from_iterable(lists)), hash_key, undeclared)
+
+    def set_aside(self, row: Any, steps: Sequence[tuple[str, int]], reason: str) -> None:
+        """Write a reason into a row, or into the part of it that ``steps`` (array, place) lead to."""
+        compiled, part = self, row
+        for name, at in steps:
+            attribute = compiled.attributes[name]
+            compiled, part = dict(compiled.arrays)[attribute], getattr(part, attribute)[at]
+        setattr(part, compiled.reason, reason)
 
     @property
     def does_work(self) -> bool:

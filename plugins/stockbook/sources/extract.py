@@ -17,7 +17,7 @@ from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import BadAnswer, ConfigError, Unauthorized
 from stockbook.landing.manifest import Manifest
-from stockbook.landing.pages import lines_of
+from stockbook.landing.pages import REASON, lines_of
 from stockbook.progress import Progress
 from stockbook.sources import flickrocket, fulfillment_cz, walks
 from stockbook.sources.credentials import Credentials, credentials_of
@@ -204,4 +204,6 @@ def _land_each(session: Session, listing: Listing, above: Future[Manifest | None
 
 def _asked_of(session: Session, each: Each, parent: Manifest) -> list[int]:
     rows = (json.loads(line) for line in lines_of(session.folder / f"{parent.api}.{parent.listing}", parent.pages))
-    return sorted(int(row[each.key]) for row in rows if str(row.get(each.where)).lower() not in _NO)
+    # of a row that is set aside nobody knows: that its own rows did not come must not mean that they are gone
+    asked = [row for row in rows if str(row.get(each.where)).lower() not in _NO or REASON in row]
+    return sorted({int(key) for row in asked if str(key := row.get(each.key)).isdigit()})

@@ -68,8 +68,8 @@ def after_escape(buf: Any, i: Any) -> Any:
     c = buf[i + 1]
     if c == 117:
         code = hexadecimal(buf, i + 2)
-        # halves of a pair are left to the slow way
-        return -1 if code < 0 or 0xD800 <= code <= 0xDFFF else i + 6
+        # halves of a pair and the character 0, which is no text, are left to the slow way
+        return -1 if code <= 0 or 0xD800 <= code <= 0xDFFF else i + 6
     if c == 34 or c == 92 or c == 47 or c == 98 or c == 102 or c == 110 or c == 114 or c == 116:  # noqa: PLR1714  # a set is slow when compiled
         return i + 2
     return -1

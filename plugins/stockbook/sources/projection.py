@@ -3,14 +3,13 @@ A listing's page reduced to what is declared, at the speed of a C parser.
 
 Declarations are compiled to structs whose leaves are raw JSON tokens: digits, escapes and
 types land as they came, and a field nobody declared raises instead of passing. Such a page is looked at
-row by row: the field is learned (dropped and counted from then on), a row that breaks the declared nesting is
-counted as refused. No value of either leaves this module.
+row by row (fitting.py): the field is left out and counted, what breaks the declared nesting lands as its key and a
+reason. No value of either leaves this module.
 
 Once a process has read enough to pay for loading it, pages are first tried by a compiled projection that slices their
 bytes (sliced.py); what that is not sure of is decoded as before.
 """
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -21,18 +20,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw
 
-from stockbook.declarations import Table
+from stockbook.declarations import LARGEST_NUMBER, Table
+from stockbook.landing.pages import REASON
 from stockbook.sources import renames, wire
 from stockbook.sources.compiled import Compiled, Misfit
-from stockbook.sources.diagnosis import Diagnosis, diagnose
+from stockbook.sources.diagnosis import Break, report_path
+from stockbook.sources.fitting import Fitted, Mark, aside, fit
 from stockbook.sources.listing import Listing
+from stockbook.sources.names import Names
 from stockbook.sources.shape import Path, Shape, build
 
 if TYPE_CHECKING:
     from stockbook.sources.sliced import Slicer
-
-# more learned fields than this are no new fields but keys that are data; they are then left out uncounted
-_MOST_LEARNED = 200
 
 
 class PaysOff:
@@ -60,15 +59,20 @@ class PaysOff:
         return self._loaded
 
 
+VERSION = "2"
+"""Changed when the same body gives other rows than before: an earlier night's are then not taken."""
+
 # as many bytes as are read the slow way while the compiled code is loaded
 PAYS = PaysOff(8_000_000)
 
 
 class Projected(NamedTuple):
     """
-    A page: a key for every row received (None where it has none), its row or None where it was refused.
+    A page: a key for every row received (None where it has none), and the row as it lands.
 
-    ``lines`` is the NDJSON of all rows that were not refused, in their order; a row is what ``Projection.lines`` takes.
+    ``lines`` is the NDJSON of the rows, in their order; a row is what ``Projection.lines`` takes. ``aside`` are the
+    breaks of those rows, by position, of which all or a part lands with no more than its key and the reason.
+    ``mended`` are characters that were no text.
     """
 
     keys: list[int | str | None]
@@ -76,7 +80,8 @@ class Projected(NamedTuple):
     total: int | None
     lines: bytes
     undeclared: Counter[tuple[str, str]]
-    refused: Counter[tuple[str, str]]
+    aside: dict[int, list[Break]]
+    mended: int = 0
 
 
 class _Kept(NamedTuple):
@@ -92,9 +97,20 @@ class _Kept(NamedTuple):
 class Projection:
     """The projection of one listing. Safe to use from several threads."""
 
-    def __init__(self, listing: Listing, tables: Iterable[Table], hash_key: bytes) -> None:
-        """Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict."""
+    def __init__(
+        self,
+        listing: Listing,
+        tables: Iterable[Table],
+        hash_key: bytes,
+        told_before: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict.
+
+        ``told_before`` are undeclared names that were told the night before (``Names``).
+        """
         self.listing = listing
+        self.names = Names(hash_key, told_before)
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
         self._shape = build(tables, (*listing.key, *listing.key_with))
@@ -104,7 +120,7 @@ class Projection:
         self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
 
     def _compile(self) -> _Kept:
-        compiled = Compiled(self._shape, self._shape, strict=_learned(self._shape) <= _MOST_LEARNED)
+        compiled = Compiled(self._shape, self._shape)
         page = msgspec.defstruct(
             "Page",
             [("code", Raw, UNSET), ("totalCount", Raw, UNSET), ("data", list[compiled.type], UNSET)],  # type: ignore[name-defined]  # made at run time
@@ -118,21 +134,27 @@ class Projection:
 
         Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
         """
-        if self.listing.envelope is None and given is None and (page := self._sliced(body)) is not None:
-            return page
-        wire.check_text(body)
+        if self.listing.envelope is None and given is None and (sliced := self._sliced(body)) is not None:
+            return sliced
+        page, count = wire.mended_and(lambda text: self._parsed(text, given), body)
+        return page._replace(mended=count)
+
+    def _parsed(self, body: bytes, given: Mapping[str, int] | None) -> Projected:
+        unique = wire.names_are_unique(body)
         if self.listing.envelope is not None:
-            raws = wire.named_rows(body, *self.listing.envelope)
+            raws = wire.named_rows(body, *self.listing.envelope, unique)
             if self._renames is not None:
-                raws = [self._renames.row(raw, f"{self.listing.api}.{self.listing.name}") for raw in raws]
-            return self._row_by_row(raws, None, given)
+                self._renames.check(raws, f"{self.listing.api}.{self.listing.name}")
+            return self._row_by_row(raws, None, given, unique)
         kept = self._kept
         try:
-            page = kept.page.decode(body)
+            page = kept.page.decode(body) if unique else None
         except msgspec.ValidationError:
-            return self._row_by_row(*wire.data_rows(body), given)
+            page = None
         except msgspec.DecodeError:
             raise wire.Garbled("it is not complete JSON") from None
+        if page is None:
+            return self._row_by_row(*wire.data_rows(body, unique), given, unique)
         wire.check_code(page.code)
         if page.data is UNSET:
             raise wire.Garbled("it has no data")
@@ -144,9 +166,9 @@ class Projection:
         except Misfit:
             keys = [None]
         if None in keys:
-            return self._row_by_row(*wire.data_rows(body), given)
+            return self._row_by_row(*wire.data_rows(body, unique), given, unique)
         _give(kept.compiled, page.data, given)
-        return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, Counter())
+        return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, {})
 
     def _sliced(self, body: bytes) -> Projected | None:
         """The page as the compiled projection sees it, None where it is not sure or not worth its while."""
@@ -166,15 +188,13 @@ class Projection:
             keys = [*page.numbers] if self.listing.key_is_number else None
         else:
             keys = self._keys_of(page.keys)
-        if keys is None or None in keys:
+        if keys is None or None in keys or (self.listing.key_is_number and not all(map(_is_key, keys))):
             return None
-        return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, Counter())
+        return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, {})
 
     def _slicer(self, shape: Shape) -> "Slicer | None":
         from stockbook.sources.sliced import Slicer, Unsliceable
 
-        if _learned(shape) > _MOST_LEARNED:
-            return None
         try:
             return Slicer(shape, (*self.listing.key, *self.listing.key_with))
         except Unsliceable:
@@ -219,62 +239,75 @@ class Projection:
             keys = [_joined(key, getattr(row, attribute)) for key, row in zip(keys, rows, strict=True)]
         return keys
 
-    def _row_by_row(self, raws: list[Raw], total: int | None, given: Mapping[str, int] | None) -> Projected:
-        while True:
-            kept = self._kept
-            rows, undeclared, diagnoses = self._rows(kept, raws)
-            unknown = {path for found in diagnoses.values() for path in found.undeclared}
-            if not unknown or not self._learn(unknown):
-                break
-        refused: Counter[tuple[str, str]] = Counter()
-        keys: list[int | str | None] = []
-        for position, raw in enumerate(raws):
-            keys.append(self._key_of(raw))
-            if position in diagnoses:
-                refused[_first_break(diagnoses[position])] += 1
-            elif keys[-1] is None:
-                wanted = "a whole number" if self.listing.key_is_number else "a text"
-                refused[f"the key must be {wanted}", self.listing.key[0]] += 1
-                rows[position] = None
-        whole = [row for row in rows if row is not None]
-        _give(kept.compiled, whole, given)
-        lines = self._encoder.encode_lines(whole)
-        return Projected(keys, rows, total, lines, undeclared, refused)
-
-    def _rows(self, kept: _Kept, raws: list[Raw]) -> tuple[list[Any], Counter[tuple[str, str]], dict[int, Diagnosis]]:
+    def _row_by_row(
+        self, raws: list[bytes], total: int | None, given: Mapping[str, int] | None, unique: bool
+    ) -> Projected:
+        kept = self._kept
         rows: list[Any] = []
+        keys: list[int | str | None] = []
         undeclared: Counter[tuple[str, str]] = Counter()
-        diagnoses: dict[int, Diagnosis] = {}
+        aside: dict[int, list[Break]] = {}
         for position, raw in enumerate(raws):
-            row = None
-            try:
-                row = kept.row.decode(raw)
-                kept.compiled.clean([row], self._key, undeclared)
-            except (msgspec.ValidationError, Misfit):
-                diagnoses[position] = diagnose(self._shape, json.loads(bytes(raw)))
-                row = None
+            row, marks, unknown = self._row(kept, raw, unique, undeclared)
+            key = self._keys(kept.compiled, [row])[0]
+            if key is None and not any(mark.steps == () for mark in marks):
+                wanted = "a whole number" if self.listing.key_is_number else "a text"
+                row, marks = self._aside(kept, raw, Break(f"the key must be {wanted}", self.listing.key[0]))
             rows.append(row)
-        return rows, undeclared, diagnoses
+            keys.append(key)
+            if marks:
+                aside[position] = [mark.found for mark in marks]
+            if unknown:
+                undeclared.update(self._reported(key, unknown))
+        _give(kept.compiled, rows, given)
+        return Projected(keys, rows, total, self._encoder.encode_lines(rows), undeclared, aside)
 
-    def _learn(self, paths: set[Path]) -> bool:
-        """Drop and count these fields from now on; False when there are too many to be fields."""
+    def _row(
+        self, kept: _Kept, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]
+    ) -> tuple[Any, list[Mark], list[tuple[Path, str]]]:
+        """A row with the marks of what of it is set aside, and the fields nobody declared."""
+        if unique:
+            try:
+                row = kept.row.decode(self._renames.row(Raw(raw)) if self._renames is not None else raw)
+                known: Counter[tuple[str, str]] = Counter()
+                kept.compiled.clean([row], self._key, known)
+            except (msgspec.DecodeError, Misfit):
+                pass
+            else:
+                undeclared.update(known)
+                return row, [], []
+        fitted = fit(self._shape, raw, self._renames)
+        try:
+            return self._marked(kept, fitted), fitted.marks, fitted.undeclared
+        except (msgspec.DecodeError, Misfit):
+            return *self._aside(kept, raw, Break("the row could not be read", "$")), []
+
+    def _aside(self, kept: _Kept, raw: bytes, found: Break) -> tuple[Any, list[Mark]]:
+        fitted = aside(self._shape, raw, found)
+        return self._marked(kept, fitted), fitted.marks
+
+    def _marked(self, kept: _Kept, fitted: Fitted) -> Any:
+        row = kept.row.decode(fitted.token)
+        kept.compiled.clean([row], self._key, Counter())
+        for mark in fitted.marks:
+            kept.compiled.set_aside(row, mark.steps, f"{mark.found.path}: {mark.found.reason}")
+        return row
+
+    def _reported(self, key: int | str | None, unknown: list[tuple[Path, str]]) -> Counter[tuple[str, str]]:
+        """What is reported of the names of one row; one that is told from now on is dropped and counted from now on."""
+        named = [(report_path(self._shape, path[:-1]), path[-1]) for path, _ in unknown]
+        texts = self.names.report(key, named)
+        told = {path for (path, _), text in zip(unknown, texts, strict=True) if self.names.is_told(text)}
+        if told:
+            self._learn(told)
+        return Counter((text, kind) for text, (_, kind) in zip(texts, unknown, strict=True))
+
+    def _learn(self, paths: set[Path]) -> None:
+        """Drop and count these fields from now on without looking at each row."""
         with self._lock:
-            if _learned(self._shape) > _MOST_LEARNED:
-                return False
-            for path in sorted(paths):
-                self._shape.learn(path)
-            self._kept = self._compile()
-            return True
-
-    def _key_of(self, raw: Raw) -> int | str | None:
-        row = json.loads(bytes(raw))
-        if isinstance(row, dict):
-            for name in self.listing.key:
-                if (key := self._as_key(row.get(name))) is not None:
-                    for more in self.listing.key_with:
-                        key = _joined(key, row.get(more))
-                    return key
-        return None
+            new = [path for path in sorted(paths) if path[-1] != REASON and self._shape.learn(path)]
+            if new:
+                self._kept = self._compile()
 
 
 def texts_in(lines: bytes, field: str) -> Iterable[str]:
@@ -299,22 +332,18 @@ def _joined(key: int | str | None, more: Any) -> str | None:
     return None if key is None else f"{key}\x1f{_text(more) or ''}"
 
 
-def _first_break(found: Diagnosis) -> tuple[str, str]:
-    return tuple(found.breaks[0]) if found.breaks else ("the row could not be read", "$")  # type: ignore[return-value]  # a Break is a pair
-
-
-def _learned(shape: Shape) -> int:
-    inners = [*shape.objects.values(), *shape.arrays.values()]
-    return len(shape.learned) + sum(_learned(inner) for inner in inners)
+def _is_key(number: Any) -> bool:
+    # the highest id of a ledger decides what is read the next night
+    return bool(abs(number) <= LARGEST_NUMBER)
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     try:
-        return int(value) if isinstance(value, str) else None
+        number = int(value) if isinstance(value, str) else value
     except ValueError:
         return None
+    is_key = isinstance(number, int) and not isinstance(number, bool) and _is_key(number)
+    return number if is_key else None
 
 
 def _text(value: Any) -> str | None:

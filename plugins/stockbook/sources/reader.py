@@ -18,8 +18,8 @@ from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, ListingIncomplete
 from stockbook.hash_key import fingerprint
 from stockbook.landing.answers import Answer
-from stockbook.landing.folder import ListingFolder, Part, landed, undeclared_in
-from stockbook.landing.known import known_answers
+from stockbook.landing.folder import ListingFolder, Part, landed, refused_in, undeclared_in
+from stockbook.landing.known import known_answers, told_in
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
@@ -29,7 +29,7 @@ from stockbook.sources.answered import Answered, Answers
 from stockbook.sources.http import Client, Tally
 from stockbook.sources.listing import Listing
 from stockbook.sources.plan import AccountPlan
-from stockbook.sources.projection import Projection
+from stockbook.sources.projection import VERSION, Projection
 from stockbook.sources.trail import Trail
 
 PageWalk = Callable[[walks.Fetch[Answered | Answer]], walks.Walk[Answered | Answer]]
@@ -70,10 +70,11 @@ class Reader:
         self.listing = listing
         self.title = f"{run.account.conn_id}.{listing.name}"
         fed = of_listing(run.tables, listing.api, listing.name)
-        self.projection = Projection(listing, fed, run.hash_key)
         self.path = run.folder / listing.folder
+        before = run.before / listing.folder if run.before is not None else None
+        self.projection = Projection(listing, fed, run.hash_key, told_in(before) if before is not None else None)
         self.parameters = self._parameters(fed)
-        known = known_answers(run.before / listing.folder, self.parameters) if run.before is not None else {}
+        known = known_answers(before, self.parameters) if before is not None else {}
         self.answers = Answers(self.projection, run.hash_key, known)
         self.keys: set[str] = set()
         self.named: set[str] = set()
@@ -87,6 +88,7 @@ class Reader:
             "as_of": plan.as_of.isoformat(),
             "declarations": hashlib.sha256(shape).hexdigest()[:16],
             "hash_key": fingerprint(self.run.hash_key),
+            "projection": VERSION,
         }
         if self.listing.walk in ("ledger", "documents") and plan.backfill is not None:
             known["backfill"] = "/".join(day.isoformat() for day in plan.backfill)
@@ -190,6 +192,9 @@ class Reader:
             promised_total=outcome.total,
             proof=outcome.proof,
             ceiling=outcome.ceiling,
+            repeated=outcome.repeated,
+            waiting=outcome.waiting,
+            passed=outcome.passed,
             asked_ids=list(asked_ids),
             seconds=run.clock.monotonic() - began,
             bytes_received=tally.bytes_received,
@@ -209,9 +214,9 @@ class Reader:
                     self.named |= self.recalled([file], self.listing.names_orders)
                 return file
         page = self.answers.projected(answered)
-        part.undeclared.update(page.undeclared)
-        part.refused.update(page.refused)
-        rows = [row for at in fresh if (row := page.rows[at]) is not None]
+        answered = answered._replace(page=page)
+        part.note(answered.undeclared, answered.aside(fresh), answered.mended)
+        rows = [page.rows[at] for at in fresh]
         file = part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
         if self.listing.names_orders is not None:
             self.named |= self.projection.texts(rows, self.listing.names_orders)
@@ -228,11 +233,6 @@ class Reader:
     ) -> None:
         """Put into the journal what the walk was answered up to this page, which has landed."""
         new = trail.taken()
-        if any(one.content.refused for _, one in new):
-            # keys of rows that did not land are written nowhere: from here on a second attempt asks again
-            trail.ended = True
-        if trail.ended:
-            return
         answers = [
             Answer(
                 part=part.name,
@@ -245,6 +245,8 @@ class Reader:
                 requests=spent.requests,
                 bytes_received=spent.bytes_received,
                 undeclared=undeclared_in(answered.undeclared) if one.content is answered else [],
+                refused=refused_in(answered.aside(fresh)) if one.content is answered else [],
+                mended=answered.mended if one.content is answered else 0,
             )
             for offset, one in new
         ]
@@ -264,7 +266,13 @@ class Reader:
         """Write the manifest and say so."""
         run = self.run
         seconds = run.clock.monotonic() - began
-        manifest = folder.finish(api=self.listing.api, listing=self.listing.name, seconds=round(seconds, 3), **facts)
+        manifest = folder.finish(
+            self.projection.names.told(),
+            api=self.listing.api,
+            listing=self.listing.name,
+            seconds=round(seconds, 3),
+            **facts,
+        )
         run.progress.finish(self.title, _summary(manifest))
         return manifest
 
@@ -289,7 +297,7 @@ def _summary(manifest: Manifest) -> str:
     )
     refused = sum(row.rows for row in manifest.refused)
     if refused:
-        text += f", {refused} refused"
+        text += f", {refused} rows or parts set aside"
     if manifest.undeclared:
         text += f", {len(manifest.undeclared)} undeclared fields"
     return text

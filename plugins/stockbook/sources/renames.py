@@ -4,6 +4,7 @@ Field names the documentation leaves open, brought to the names the declarations
 They stand in one file, ``include/sources/flickrocket_fields.yml``; tokens pass unread, so digits stay as they came.
 """
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec import Raw
 
 from stockbook.errors import BadAnswer, ConfigError
 from stockbook.settings import PROJECT
-from stockbook.sources.diagnosis import named
+from stockbook.sources.names import ENOUGH
 
 FILE = PROJECT / "include" / "sources" / "flickrocket_fields.yml"
 _object: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
@@ -32,39 +33,56 @@ class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: list[str] = []
     inside: dict[str, "Renames"] = {}
 
-    def row(self, raw: Raw, listing: str) -> Raw:
-        """
-        The row under our names; what is no object stays as it is.
-
-        Raises BadAnswer, naming the fields that came, for a row without a required one.
-        """
+    def row(self, raw: Raw) -> Raw:
+        """The row under our names; what is no object stays as it is."""
         if bytes(raw)[:1] != b"{":
             return raw
-        fields = self._renamed(_object.decode(raw))
-        for name in self.required:
-            if name not in fields:
-                raise BadAnswer(
-                    f"Listing {listing} gave a row without a field for {name}: expected one of "
-                    f"{', '.join([name, *self.names.get(name, [])])}; its fields are "
-                    f"{', '.join(sorted(map(named, fields)))}. Put the right name into {FILE.name} and run again."
-                )
+        fields = _object.decode(raw)
+        ours = self.ours(list(fields))
+        fields = {ours.get(name, name): token for name, token in fields.items()}
         for name, inner in self.inside.items():
             if bytes(fields.get(name, b""))[:1] == b"[":
-                elements = [inner.row(element, listing) for element in _list.decode(fields[name])]
+                elements = [inner.row(element) for element in _list.decode(fields[name])]
                 fields[name] = Raw(msgspec.json.encode(elements))
         return Raw(msgspec.json.encode(fields))
 
-    def _renamed(self, fields: dict[str, Raw]) -> dict[str, Raw]:
+    def ours(self, names: list[str]) -> dict[str, str]:
+        """Our names of those among ``names`` that have another one."""
         taken: dict[str, str] = {}
         for ours, theirs in self.names.items():
             for wanted in (ours, *theirs):
-                exact = [wanted] if wanted in fields else []
-                alike = [name for name in fields if name.lower() == wanted.lower()]
+                exact = [wanted] if wanted in names else []
+                alike = [name for name in names if name.lower() == wanted.lower()]
                 found = next((name for name in [*exact, *alike] if name not in taken), None)
                 if found is not None:
                     taken[found] = ours
                     break
-        return {taken.get(name, name): token for name, token in fields.items()}
+        return taken
+
+    def check(self, rows: list[bytes], listing: str) -> None:
+        """
+        Raise BadAnswer when no row has a required field under any of its names: then the mapping is wrong.
+
+        Of the fields that came those are named that ten rows have: another name could be somebody's.
+        """
+        came = Counter(name for raw in rows for name in _names_of(raw))
+        ours = self.ours(list(came))
+        for name in self.required:
+            if came and name not in came and name not in ours.values():
+                often = sorted(field for field, count in came.items() if count >= ENOUGH)
+                fields = f"; ten rows or more have {', '.join(often)}" if often else ""
+                raise BadAnswer(
+                    f"Listing {listing} gave rows without a field for {name}: expected one of "
+                    f"{', '.join([name, *self.names.get(name, [])])}{fields}. "
+                    f"Put the right name into {FILE.name} and run again."
+                )
+
+
+def _names_of(raw: bytes) -> list[str]:
+    try:
+        return list(_object.decode(raw))
+    except (msgspec.MsgspecError, RecursionError):
+        return []
 
 
 @cache

@@ -26,7 +26,8 @@ class Shape:
 
     ``hashes`` are groups of paths inside this object: the first that is not empty is hashed and
     stored at the first path of its group. ``learned`` are undeclared fields seen on the wire, dropped
-    like declared drops but counted.
+    like declared drops but counted. ``is_row`` says that a table has a row for each such object, ``keys`` are the
+    leaves that name it.
     """
 
     leaves: dict[str, Action] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class Shape:
     drops: set[str] = field(default_factory=set)
     learned: set[str] = field(default_factory=set)
     hashes: list[tuple[Path, ...]] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    is_row: bool = False
 
     def inner(self, name: str) -> "Shape | None":
         """The shape of a nested object or of an array's elements."""
@@ -50,16 +53,18 @@ class Shape:
             or name in self.learned
         )
 
-    def learn(self, path: Path) -> None:
-        """Take an undeclared field for one to be dropped and counted."""
+    def learn(self, path: Path) -> bool:
+        """Take an undeclared field for one to be dropped and counted; False for one that is known."""
         shape = self
         for name in path[:-1]:
             found = shape.inner(name)
             if found is None:
-                return
+                return False
             shape = found
-        if not shape.knows(path[-1]):
-            shape.learned.add(path[-1])
+        if shape.knows(path[-1]):
+            return False
+        shape.learned.add(path[-1])
+        return True
 
 
 def build(tables: Iterable[Table], key: Iterable[str] = ()) -> Shape:
@@ -70,12 +75,14 @@ def build(tables: Iterable[Table], key: Iterable[str] = ()) -> Shape:
     Raises DeclarationError when declarations contradict each other.
     """
     root = Shape(leaves=dict.fromkeys(key, "keep"))
+    root.keys.update(root.leaves)
     tables = list(tables)
     for table in tables:
         for rows in (table.source.rows if table.source else []) or [""]:
             arrays = tuple(rows.split(".")) if rows else ()
             for name in arrays:
                 _array(root, arrays[: arrays.index(name) + 1], table)
+            _array(root, arrays, table).is_row = True
             _columns(root, arrays, table)
     for table in tables:
         for rows in (table.source.rows if table.source else []) or [""]:
@@ -108,6 +115,8 @@ def _columns(root: Shape, arrays: Path, table: Table) -> None:
             elif column.type.lower() != "varchar":
                 action = "typed"
             _leaf(_array(root, level, table), path, action, f"{table.name}.{name}")
+            if name in table.grain and len(path) == 1 and action != "hash":
+                _array(root, level, table).keys.add(path[0])
 
 
 def _place(path: str, arrays: Path, table: Table) -> tuple[Path, Path]:

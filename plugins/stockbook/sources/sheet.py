@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stockbook.declarations import DAYS, Column, Table, load, of_listing
 from stockbook.settings import PROJECT
+from stockbook.sources import oddities
 from stockbook.sources.extract import LISTINGS
 from stockbook.sources.listing import Listing
 
@@ -66,7 +67,7 @@ _NOT_PERSONAL = ("not used", "picture of goods")
 
 def render(tables: dict[str, Table]) -> str:
     """The whole file, for all declarations by qualified name."""
-    lines = [_HEAD.format(first=DAYS[0], last=DAYS[1]).rstrip(), ""]
+    lines = [_HEAD.format(first=DAYS[0], last=DAYS[1]).rstrip(), "", *oddities.render(), ""]
     for api, listings in LISTINGS.items():
         lines += [f"## {api}", "", "| endpoint | walk | key | complete when | deleted when | personal data |"]
         lines += ["|---|---|---|---|---|---|"]
@@ -146,11 +147,15 @@ def _section(listing: Listing, fed: list[Table]) -> list[str]:
         grain = ", ".join(f"`{name}`" for name in table.grain)
         lines += [f"`{table.name}` ({grain})", "", "| column | type | from | |", "|---|---|---|---|"]
         lines += [
-            f"| `{name}`{', required' * column.required} | {column.type} | {_from(column)} | {_about(column)} |"
+            f"| `{name}`{', required' * column.required} | {_type(column)} | {_from(column)} | {_about(column)} |"
             for name, column in table.columns.items()
         ]
         lines += [""]
     return lines
+
+
+def _type(column: Column) -> str:
+    return column.type if column.max_abs is None else f"{column.type} up to {column.max_abs:,}"
 
 
 def _from(column: Column) -> str:

@@ -53,13 +53,21 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a walk ended. ``ceiling`` is the highest id of a ledger's first page."""
+    """
+    How a walk ended. ``ceiling`` is the highest id of a ledger's first page.
+
+    Of the rows received, ``repeated`` came before, ``waiting`` are above the ceiling, ``passed`` lie on the other side
+    of the floor; those that are none of these were given.
+    """
 
     received: int
     distinct: int
     total: int | None
     proof: Proof
     ceiling: int | None = None
+    repeated: int = 0
+    waiting: int = 0
+    passed: int = 0
 
 
 Walk = Generator[Batch[C] | Again, None, Outcome]
@@ -144,12 +152,14 @@ def one_by_one(fetch: Fetch[C], name: str, asked: Sequence[Key]) -> Walk[C]:
 
     Raises ListingIncomplete when another row comes than was asked for.
     """
+    received = 0
     for number, key in enumerate(asked):
         page = fetch(number)
-        if list(page.keys) != [key]:
+        if set(page.keys) != {key}:
             raise ListingIncomplete(f"Listing {name} gave {len(page.keys)} rows for an id, or one of another id.")
+        received += len(page.keys)
         yield Batch(page.content, [0])
-    return Outcome(len(asked), len(asked), len(asked), "by id")
+    return Outcome(received, len(asked), len(asked), "by id", repeated=received - len(asked))
 
 
 def _proved(one_pass: Callable[[], Pass[C]], name: str, passes: int = 2) -> Walk[C]:
@@ -180,15 +190,17 @@ def _listing_pass(fetch: Fetch[C], full: int | None, proof: Proof) -> Pass[C]:
 
 def _older_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
     chain = Chain(fetch, full)
-    taken = 0
+    taken = passed = 0
     while True:
         step = chain.step()
         fresh = [at for at in step.fresh if not (isinstance(key := step.page.keys[at], int) and key > floor)]
         taken += len(fresh)
+        passed += len(step.fresh) - len(fresh)
         if fresh:
             yield Batch(step.page.content, fresh)
         if step.at_end:
-            return replace(_counted(chain, step.page.total, "totalCount"), distinct=taken, total=None)
+            outcome = _counted(chain, step.page.total, "totalCount")
+            return replace(outcome, distinct=taken, total=None, passed=passed)
 
 
 def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
@@ -206,6 +218,7 @@ def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
 
 def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
     seen: set[Key] = set()
+    repeated = 0
     read: list[list[Key | None]] = []
     while True:
         page = fetch(len(read) + 1)
@@ -219,6 +232,7 @@ def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
         if fresh:
             yield Batch(page.content, fresh)
             read.append(list(page.keys))
+            repeated += len(page.keys) - len(fresh)
         # a page number that is not heard brings the same rows for ever
         if not fresh or page.total == len(seen):
             break
@@ -228,43 +242,48 @@ def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
             raise Doubt("rows moved between two pages")
     if page.total is not None and page.total != len(seen):
         raise Doubt(f"{len(seen)} distinct rows came, {page.total} were promised")
-    return Outcome(sum(map(len, read)), len(seen), page.total, proof)
+    return Outcome(sum(map(len, read)), len(seen), page.total, proof, repeated=repeated)
 
 
 def _counted(chain: Chain[C], total: int | None, proof: Proof) -> Outcome:
     _steady(chain)
     if total is not None and total != len(chain.seen):
         raise Doubt(f"{len(chain.seen)} distinct rows came, {total} were promised")
-    return Outcome(chain.received, len(chain.seen), total, proof)
+    return Outcome(chain.received, len(chain.seen), total, proof, repeated=chain.repeated)
 
 
 def _ledger_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
     chain = Chain(fetch, full)
     ceiling: int | None = None
     promised: int | None = None
-    taken = 0
+    taken = waiting = below = 0
     while True:
         step = chain.step()
         _newest_first(step)
         page = step.page
         if ceiling is None:
             ceiling, promised = max((key for key in page.keys if isinstance(key, int)), default=floor), page.total
-        fresh, passed = [], False
+        fresh = []
         for at in step.fresh:
             key = page.keys[at]
-            if not isinstance(key, int):
-                continue
-            if floor < key <= ceiling:
+            # a row without a number lands, for loading sets it aside
+            if isinstance(key, int) and key > ceiling:
+                waiting += 1
+            elif isinstance(key, int) and key <= floor:
+                below += 1
+            else:
                 fresh.append(at)
-            passed = passed or key <= floor
         taken += len(fresh)
         if step.fresh:
             yield Batch(page.content, fresh)
-        if passed:
+        if below:
             _steady(chain)
-            return Outcome(chain.received, taken, None, "floor passed", ceiling)
-        if step.at_end:
-            return _all_of_the_start(chain, taken, promised, ceiling)
+            outcome = Outcome(chain.received, taken, None, "floor passed", ceiling)
+        elif step.at_end:
+            outcome = _all_of_the_start(chain, taken, promised, ceiling)
+        else:
+            continue
+        return replace(outcome, repeated=chain.repeated, waiting=waiting, passed=below)
 
 
 def _steady(chain: Chain[C]) -> None:
@@ -273,7 +292,8 @@ def _steady(chain: Chain[C]) -> None:
 
 
 def _newest_first(step: Step[C]) -> None:
-    ids = [key for key in step.page.keys if isinstance(key, int)]
+    # a row that came before may come again anywhere
+    ids = [key for at in step.fresh if isinstance(key := step.page.keys[at], int)]
     if any(later > earlier for earlier, later in pairwise(ids)):
         raise Doubt("its rows did not come newest first")
 

@@ -6,10 +6,17 @@ failure whatever the status was. FlickRocket: rows under the plural or singular 
 a list or as one object.
 """
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw
+
+from stockbook.sources.apart import NOTHING, Unclosed, elements, is_numbered, members
+from stockbook.sources.mended import mended, unbroken
+
+T = TypeVar("T")
 
 
 class Garbled(Exception):  # says what is wrong with a body, the client makes an error of it
@@ -25,13 +32,7 @@ class Denied(Exception):  # as above
         self.code = code
 
 
-class _Envelope(Struct):
-    code: Raw = UNSET  # type: ignore[assignment]  # a Raw field may be left out; msgspec takes no union with Raw
-    totalCount: Raw = UNSET  # type: ignore[assignment]  # noqa: N815  # the name on the wire
-    data: Raw = UNSET  # type: ignore[assignment]
-
-
-_envelope = msgspec.json.Decoder(_Envelope)
+_members: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
 _count = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -65,61 +66,112 @@ def total_of(token: Any) -> int | None:
     return number
 
 
+def mended_and(parse: Callable[[bytes], T], body: bytes) -> tuple[T, int]:
+    """(what ``parse`` makes of a body, how many characters of it were no text); raises as ``parse`` does."""
+    body, count = mended(body)
+    try:
+        return parse(body), count
+    except Garbled:
+        body, more = unbroken(body)
+        if not more:
+            raise
+    return parse(body), count + more
+
+
 def _decoded(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
         raise Garbled("it is JSON of another shape than the dossier shows") from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise Garbled("it is not complete JSON") from None
 
 
-def data_rows(body: bytes) -> tuple[list[Raw], int | None]:
-    """(rows, promised total) of a fulfillment.cz page."""
-    page = _decoded(_envelope, body)
-    check_code(page.code)
-    if page.data is UNSET or bytes(page.data)[:1] != b"[":
+def names_are_unique(body: bytes) -> bool:
+    """Whether no object of a body has a name twice, and none is nested too deep to tell."""
+    unique = True
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal unique
+        unique = unique and len(dict(pairs)) == len(pairs)
+
+    try:
+        json.loads(body, object_pairs_hook=look, parse_int=len, parse_float=len)
+    except (RecursionError, ValueError):
+        return False
+    return unique
+
+
+def _envelope_of(body: bytes, unique: bool) -> dict[str, bytes]:
+    """The members of an envelope, however deep its rows are nested."""
+    if unique:
+        page: dict[str, Raw] = _decoded(_members, body)
+        return {name: bytes(token) for name, token in page.items()}
+    try:
+        found = members(body)
+    except Unclosed:
+        raise Garbled("it is not complete JSON") from None
+    if len(dict(found)) < len(found):
+        raise Garbled("a name was given twice in its envelope: parsers differ in which they take")
+    return dict(found)
+
+
+def _rows(token: bytes) -> list[bytes] | None:
+    """The rows of a list, or of an object whose names are numbers (PHP's list with gaps); None where it is neither."""
+    if token[:1] == b"[":
+        try:
+            return [bytes(row) for row in msgspec.json.decode(token, type=list[Raw])]
+        except RecursionError:
+            return elements(token)
+        except msgspec.DecodeError:
+            raise Garbled("it is not complete JSON") from None
+    if token[:1] == b"{":
+        found = members(token)
+        if is_numbered([name for name, _ in found]):
+            return [row for _, row in sorted(found, key=lambda member: int(member[0]))]
+    return None
+
+
+def data_rows(body: bytes, unique: bool) -> tuple[list[bytes], int | None]:
+    """(rows, promised total) of a fulfillment.cz page; ``unique`` tells that ``names_are_unique`` in it."""
+    page = _envelope_of(body, unique)
+    check_code(page.get("code", UNSET))
+    rows = _rows(page.get("data", b""))
+    if rows is None:
         raise Garbled("its data is not a list")
-    return msgspec.json.decode(page.data, type=list[Raw]), total_of(page.totalCount)
+    return rows, total_of(page.get("totalCount", UNSET))
 
 
 def promised_total(body: bytes) -> int:
     """The total of a fulfillment.cz page, of which nothing else is wanted. Raises Garbled when it names none."""
-    page = _decoded(_envelope, body)
-    check_code(page.code)
-    total = total_of(page.totalCount)
+    page, _ = mended_and(lambda text: _envelope_of(text, names_are_unique(text)), body)
+    check_code(page.get("code", UNSET))
+    total = total_of(page.get("totalCount", UNSET))
     if total is None:
         raise Garbled("it names no totalCount")
     return total
 
 
-def named_rows(body: bytes, plural: str, singular: str) -> list[Raw]:
-    """The rows of a FlickRocket list under either of its names, a list or one object."""
-    page: dict[str, Raw] = _decoded(msgspec.json.Decoder(dict[str, Raw]), body)
-    rows = page.get(plural, page.get(singular))
-    if rows is None:
+def named_rows(body: bytes, plural: str, singular: str, unique: bool) -> list[bytes]:
+    """The rows of a FlickRocket list under either of its names, a list or one object; ``unique`` as above."""
+    page = _envelope_of(body, unique)
+    found = [page[name] for name in (plural, singular) if name in page]
+    if not found:
         raise Garbled(f"it has neither {plural} nor {singular}")
-    first = bytes(rows)[:1]
-    if first == b"[":
-        return msgspec.json.decode(rows, type=list[Raw])
-    if first == b"{":
-        return [rows]
-    if first == b"n":
-        return []
-    raise Garbled(f"its {plural} are neither a list nor an object")
+    rows: list[bytes] = []
+    for token in found:
+        if token in NOTHING:
+            continue
+        listed = _rows(token)
+        if listed is None and token[:1] != b"{":
+            raise Garbled(f"its {plural} are neither a list nor an object")
+        rows += [token] if listed is None else listed
+    return rows
 
 
 def count(body: bytes) -> int:
     """The number in a ``count.json``."""
-    found = _decoded(_count, body).get("count")
+    found = mended_and(lambda text: _decoded(_count, text), body)[0].get("count")
     if not isinstance(found, int) or isinstance(found, bool) or found < 0:
         raise Garbled("its count is not a whole number")
     return found
-
-
-def check_text(body: bytes) -> None:
-    """Raise Garbled unless the body is UTF-8: values are passed on unread, so nothing else would notice."""
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        raise Garbled("it is not UTF-8") from None

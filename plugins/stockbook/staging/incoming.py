@@ -17,6 +17,13 @@ from stockbook.staging.texts import texts_of
 from stockbook.staging.wire import parent_of
 
 
+class Arrived(NamedTuple):
+    """Rows the pages hold for a table, and how many of them came again later."""
+
+    received: int
+    repeated: int
+
+
 class _Made(NamedTuple):
     """Rows of ``typed``: all, those that hold their declaration, distinct keys of these."""
 
@@ -33,15 +40,21 @@ class Incoming:
     ``came_twice`` tells that one did.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> None:
-        """``fed`` are all tables the listing feeds, its own first."""
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], with_reasons: bool = False
+    ) -> None:
+        """
+        ``fed`` are all tables the listing feeds, its own first; ``with_reasons`` tells that rows or parts landed with
+        the reason why they are set aside.
+        """
         self._con = con
         # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
         self._base = fed[0] if fed[0].source is None or not fed[0].source.rows else None
-        self._texts = texts_of(con, files, fed)
+        self._texts = texts_of(con, files, fed, with_reasons)
         # of the rows that landed, those that count
         self._valid = "true"
         self.came_twice = False
+        self.arrived = Arrived(0, 0)
 
     def split(self, table: Table, account: str, zone: str, read_at: str) -> bool:
         """
@@ -50,7 +63,7 @@ class Incoming:
         as they could be read).
 
         The listing's own table must be the first. ``read_at`` is the local wall clock of the observation (ISO). True
-        when every row was accepted.
+        when every row was accepted. ``arrived`` then counts this table.
         """
         con = self._con
         made = self._make_typed(table, account, zone, read_at)
@@ -60,13 +73,14 @@ class Incoming:
         if made.distinct < made.accepted:
             self._texts.make_deletable()
             _keep_last(con, table)
+        self.arrived = Arrived(self.arrived.received, self.arrived.repeated + made.accepted - made.distinct)
         _make_refused(con, table)
         return made.rows == made.distinct
 
-    def delete(self, condition: str) -> None:
-        """Take rows of ``typed`` away."""
+    def delete(self, condition: str) -> int:
+        """Take rows of ``typed`` away; how many."""
         self._texts.make_deletable()
-        self._con.execute(f"delete from typed where {condition}")
+        return int(self._con.execute(f"delete from typed where {condition}").fetchall()[0][0])
 
     def close(self) -> None:
         """Drop ``accepted`` and ``typed``: as soon as they are not needed, for they are the memory of a load."""
@@ -76,6 +90,11 @@ class Incoming:
     def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _Made:
         con = self._con
         with self._texts.select(table) as select:
+            superseded = 0
+            if self._valid != "true":
+                query = f"select count(*) from ({select}) where not ({self._valid})"
+                superseded = int(con.execute(query).fetchall()[0][0])
+            self.arrived = Arrived(self._texts.size(table), superseded)
             con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
             self._texts.make_typed(_typed(table, account, zone, read_at))
             con.execute("drop view landed")
@@ -93,16 +112,16 @@ class Incoming:
 
     def _find_superseded(self, base: Table) -> bool:
         """Leave out, from now on, rows whose key came again after them; False when there are none."""
-        columns = {name: base.columns[name] for name in _keys(base)}
-        keys = ", ".join(
-            f"staging.id_of({name})" if column.uuid else name for name, column in columns.items() if column.paths
-        )
+        columns = {name: base.columns[name] for name in _keys(base) if base.columns[name].paths}
+        keys = [f"staging.id_of({name})" if column.uuid else name for name, column in columns.items()]
         with self._texts.select(base) as select:
             self._con.execute(f"""
                 create or replace temp table superseded as
                 select _row
                 from ({select})
-                qualify row_number() over (partition by {keys} order by _row desc) > 1
+                -- of rows without a key none is another one's
+                where {" and ".join(f"coalesce({key}, '') <> ''" for key in keys)}
+                qualify row_number() over (partition by {", ".join(keys)} order by _row desc) > 1
             """)
         self._valid = "_row not in (select s._row from superseded as s)"
         self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
@@ -131,7 +150,8 @@ def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
                 _row,
                 {quoted(account)} as account,
                 {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
-                {", ".join(f"{text} as _text_{name}" for name, text in texts.items())}
+                {", ".join(f"{text} as _text_{name}" for name, text in texts.items())},
+                text_rows._refused
             from landed as text_rows
         ),
 
@@ -140,7 +160,7 @@ def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
                 _row,
                 account,
                 {", ".join(casts)},
-                concat_ws('; ', {", ".join(reasons) or "null"}) as _reason
+                coalesce(_refused, concat_ws('; ', {", ".join(reasons) or "null"})) as _reason
             from cast_rows
         )
 
@@ -209,6 +229,8 @@ def _reasons(name: str, column: Column, zone: str) -> list[str]:
     if is_time(column):
         first, last = column.days
         reasons.append(_reason(name, f"not within {first} and {last}", f"not {within(column, name)}", name))
+    if (bound := column.bound) is not None:
+        reasons.append(_reason(name, f"beyond {bound:,}", f"{name} not between -{bound} and {bound}", name))
     if column.local:
         there = f"at time zone {quoted(zone)}"
         skipped = f"({name} {there}) {there} <> {name}"

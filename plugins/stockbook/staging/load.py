@@ -21,8 +21,10 @@ from stockbook.runs.context import RunContext
 from stockbook.sql_text import quoted
 from stockbook.staging.incoming import Incoming
 from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
+from stockbook.staging.noted import Loaded, is_counted, write_cursor, write_listing, write_undeclared
 from stockbook.staging.tables import create_all
 from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember
+from stockbook.staging.wire import parent_of
 
 
 class Landed(NamedTuple):
@@ -30,14 +32,6 @@ class Landed(NamedTuple):
 
     manifest: Manifest
     folder: Path
-
-
-class Loaded(NamedTuple):
-    """What a listing did to one staging table."""
-
-    manifest: Manifest
-    table: str
-    counts: Counts
 
 
 @contextmanager
@@ -80,12 +74,12 @@ def load(
             progress.start(name, manifest.rows)
             stamp = Stamp(run.run_id, run.as_of, clock.utc().replace(tzinfo=None, microsecond=0))
             result = _load_listing(con, run, manifest, folder, tables, stamp, quarantine_share)
-            _write_cursor(con, run, manifest, manifest.api, manifest.listing, manifest.ceiling)
+            write_cursor(con, run, manifest, manifest.api, manifest.listing, manifest.ceiling)
             if (events_to := manifest.parameters.get("events_to")) is not None:
                 # what these events named has been read again
-                _write_cursor(con, run, manifest, "inbox", manifest.api, int(events_to))
-            _write_listing(con, run, result)
-            _write_undeclared(con, run, manifest)
+                write_cursor(con, run, manifest, "inbox", manifest.api, int(events_to))
+            write_listing(con, run, result, has_table=_has_table(of_listing(tables, manifest.api, manifest.listing)))
+            write_undeclared(con, run, manifest)
             loaded += result
             base = result[0].counts
             progress.finish(
@@ -112,11 +106,11 @@ def _load_listing(
     pages = _to_read(manifest, unchanged)
     if unchanged is not None and not pages and not _has_gone(con, fed, manifest, unchanged, stamp):
         keep_only(con, manifest, unchanged)
-        return [
-            Loaded(manifest, table.table, unchanged.seen(con, table, manifest.account, stamp, Counts(0, 0, 0, 0, 0)))
-            for table in fed
-        ]
-    incoming = Incoming(con, [folder / page.file for page in pages], fed)
+        none = Counts(0, 0, 0, 0, 0)
+        seen = [unchanged.seen(con, table, manifest.account, stamp, none) for table in fed]
+        return [Loaded(manifest, table.table, counts) for table, counts in zip(fed, seen, strict=True)]
+    with_reasons = is_counted(manifest) and bool(manifest.refused)
+    incoming = Incoming(con, [folder / page.file for page in pages], fed, with_reasons)
     first_load = _is_first_load(con, run, manifest)
     loaded = []
     base: Table | None = None
@@ -126,18 +120,22 @@ def _load_listing(
         if table is fed[0] and unchanged is not None and unchanged.come_again(con):
             incoming.close()
             unchanged, pages = None, manifest.pages
-            incoming = Incoming(con, [folder / page.file for page in pages], fed)
+            incoming = Incoming(con, [folder / page.file for page in pages], fed, with_reasons)
             all_accepted = incoming.split(table, manifest.account, run.zone, manifest.read_at)
         all_tables = all_tables and all_accepted
         if table is fed[0] and may_stay(fed):
             note_keys(con, table, pages)
-        if base is not None and table.kind == "parts" and not whole:
-            _keep_parts_of_accepted(incoming, base)
+        is_part = base is not None and table.kind == "parts"
+        waiting = _keep_parts_of_accepted(incoming, base) if base is not None and is_part and not whole else 0
         spared = unchanged.spares if unchanged is not None else None
         scope = _gone_scope(table, base, manifest)
-        counts = merge(
-            con, table, manifest.account, stamp, scope, spared, in_place=True, looked_at=_looked_at(table, base)
-        )
+        if base is not None:
+            scope = _less_refused(con, scope, table)
+        looked_at = _looked_at(table, base)
+        counts = merge(con, table, manifest.account, stamp, scope, spared, in_place=True, looked_at=looked_at)
+        counts = counts._replace(**incoming.arrived._asdict(), waiting=waiting)
+        if table is fed[0] and _has_table(fed):
+            counts = counts._replace(received=sum(page.rows for page in pages))
         if table.history:
             keep_history(con, table, manifest.account, stamp, first_load)
         if unchanged is not None:
@@ -146,12 +144,13 @@ def _load_listing(
         if base is None and not (table.source and table.source.rows):
             base, whole = table, all_accepted
             con.execute(f"create or replace temp table base_rows as select {_keys(base)} from accepted")
+            con.execute("create or replace temp table base_refused as select row_key from refused")
         loaded.append(Loaded(manifest, table.table, counts))
         _drop(con, ("merged",), ("merged_rows",))
         incoming.close()
     if may_stay(fed):
         remember(con, manifest, unchanged, all_accepted=all_tables and not incoming.came_twice)
-    _drop(con, (), ("superseded", "refused", "gone", "base_rows", "unchanged_keys", "page_keys"))
+    _drop(con, (), ("superseded", "refused", "gone", "base_rows", "base_refused", "unchanged_keys", "page_keys"))
     return loaded
 
 
@@ -185,13 +184,28 @@ def _drop(con: duckdb.DuckDBPyConnection, views: tuple[str, ...], tables: tuple[
         con.execute(f"drop table if exists {name}")
 
 
-def _keep_parts_of_accepted(incoming: Incoming, base: Table) -> None:
+def _has_table(fed: list[Table]) -> bool:
+    """Whether a listing has a table of its own rows besides those of their arrays."""
+    return not (fed[0].source and fed[0].source.rows)
+
+
+def _keep_parts_of_accepted(incoming: Incoming, base: Table) -> int:
     # lines of an order that was refused wait with it in quarantine
     keys = _keys(base)
-    incoming.delete(f"_reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+    return incoming.delete(f"_reason = '' and ({keys}) not in (select ({keys}) from base_rows)")
+
+
+def _less_refused(con: duckdb.DuckDBPyConnection, scope: str | None, table: Table) -> str | None:
+    """The scope less what lies in rows that are set aside: that it did not come means nothing."""
+    if scope is None or con.execute("select 1 from base_refused where row_key = '' limit 1").fetchall():
+        return None
+    return f"{scope} and cast(t.{parent_of(table)} as varchar) not in (select b.row_key from base_refused as b)"
 
 
 def _looked_at(table: Table, base: Table | None) -> str:
+    """The rows in quarantine that this listing shows again, if they are still there (``merge``)."""
+    if table.kind == "snapshot" or (table.kind == "parts" and base is not None and base.kind == "snapshot"):
+        return "true"
     # parts come with their row: those that were refused before and are none any more did not come
     if base is None or table.kind != "parts":
         return "false"
@@ -205,7 +219,7 @@ def _keys(base: Table) -> str:
 
 def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | None:
     """Where absence from this listing means that a row is gone (alias ``t``); None: nowhere."""
-    if manifest.refused:
+    if manifest.refused and not is_counted(manifest):
         return None  # rows that could not even be projected are at the source and did not land: absence proves nothing
     if table.kind == "snapshot":
         return "true"
@@ -245,7 +259,7 @@ def _hold_threshold(
         share = table.quarantine_share
     rows = counts.new + counts.changed + counts.unchanged + counts.quarantined
     refused = counts.quarantined
-    if not (table.source and table.source.rows):
+    if not (table.source and table.source.rows) and not is_counted(manifest):
         unreadable = sum(item.rows for item in manifest.refused)
         refused += unreadable
         rows += unreadable
@@ -262,7 +276,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -
     """The commonest reasons; they name columns and types, no value."""
     rows = con.execute("select reason, count(*) from refused group by 1 order by 2 desc, 1 limit 3").fetchall()
     texts = [f"{reason}: {count:,} rows" for reason, count in rows]
-    if not (table.source and table.source.rows):
+    if not (table.source and table.source.rows) and not is_counted(manifest):
         texts += [f"{item.path}: {item.reason}: {item.rows:,} rows" for item in manifest.refused[:3]]
     return "; ".join(texts)
 
@@ -273,75 +287,3 @@ def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Ma
         [manifest.account, manifest.api, manifest.listing],
     ).fetchall()
     return not found or found[0][0] == run.as_of
-
-
-def _write_cursor(
-    con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
-) -> None:
-    key = [manifest.account, api, listing]
-    before = con.execute(
-        "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
-    ).fetchall()
-    ceiling, window_to, first_as_of = before[0] if before else (None, None, run.as_of)
-    con.execute("delete from meta.cursor where account = ? and api = ? and listing = ?", key)
-    con.execute(
-        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            *key,
-            max((value for value in (ceiling, read_to) if value is not None), default=None),
-            max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
-            first_as_of,
-            run.as_of,
-            run.run_id,
-        ],
-    )
-
-
-def _write_listing(con: duckdb.DuckDBPyConnection, run: RunContext, loaded: list[Loaded]) -> None:
-    manifest = loaded[0].manifest
-    counts = loaded[0].counts
-    con.execute(
-        "delete from meta.listing where run_id = ? and account = ? and api = ? and listing = ?",
-        [run.run_id, manifest.account, manifest.api, manifest.listing],
-    )
-    con.execute(
-        f"insert into meta.listing values ({', '.join('?' * 20)})",
-        [
-            run.run_id,
-            manifest.account,
-            manifest.api,
-            manifest.listing,
-            loaded[0].table,
-            manifest.window_from if manifest.window_from is not None else _text(manifest.floor),
-            manifest.window_to if manifest.window_to is not None else _text(manifest.ceiling),
-            manifest.proof,
-            len(manifest.pages),
-            manifest.requests,
-            manifest.rows,
-            manifest.distinct_keys,
-            manifest.promised_total,
-            counts.new,
-            counts.changed,
-            counts.unchanged,
-            counts.gone,
-            sum(item.counts.quarantined for item in loaded) + sum(item.rows for item in manifest.refused),
-            manifest.seconds,
-            manifest.bytes_received,
-        ],
-    )
-
-
-def _text(value: int | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _write_undeclared(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
-    for field in manifest.undeclared:
-        key = [manifest.account, manifest.api, manifest.listing, field.path, field.json_type]
-        where = "account = ? and api = ? and listing = ? and path = ? and json_type = ?"
-        before = con.execute(f"select first_seen_at from meta.undeclared_field where {where}", key).fetchall()
-        con.execute(f"delete from meta.undeclared_field where {where}", key)
-        con.execute(
-            "insert into meta.undeclared_field values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [*key, field.rows, before[0][0] if before else run.as_of, run.as_of],
-        )

@@ -13,16 +13,24 @@ import duckdb
 from stockbook.declarations import Table
 from stockbook.sql_text import quoted
 from stockbook.staging.tables import history_columns
+from stockbook.staging.wire import parent_of
 
 
 class Counts(NamedTuple):
-    """What a load did to one table, in rows."""
+    """
+    What a load did to one table, in rows.
+
+    Of those ``received``, ``repeated`` came again later and ``waiting`` lie in a row that is in quarantine.
+    """
 
     new: int
     changed: int
     unchanged: int
     gone: int
     quarantined: int
+    received: int = 0
+    repeated: int = 0
+    waiting: int = 0
 
 
 class Stamp(NamedTuple):
@@ -83,7 +91,7 @@ def merge(
         )
         con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
     gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
-    quarantined = _quarantine(con, table, keys, account, stamp, "true" if gone_scope == "true" else looked_at)
+    quarantined = _quarantine(con, table, keys, account, stamp, looked_at)
     return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
 
 
@@ -170,6 +178,11 @@ def _mark_gone(
         con.execute(f"create or replace temp table gone as select {', '.join(keys)} from {table.name} limit 0")
         return 0
     typed_keys = [key for key in keys if key != "account"]
+    nameless = " and ".join(f"(r.{key} is null or r.{key} = t.{key})" for key in typed_keys)
+    some_null = " or ".join(f"{key} is null" for key in typed_keys)
+    if (parent := parent_of(table)) is not None:
+        # of a list that has a broken part the places of the others may be others
+        gone_scope += f" and not exists (select 1 from refused as r where r.parent_key = cast(t.{parent} as varchar))"
     live = live_in(table, account, stamp, gone_scope, spared)
     con.execute(f"""
         create or replace temp table gone as
@@ -178,6 +191,8 @@ def _mark_gone(
         where
             not exists (select 1 from merged as m where {_same(keys, "m", "t")})
             and not exists (select 1 from refused as r where {_same(typed_keys, "r", "t")})
+            -- one of which not all of the key could be read may be any of those that it can be
+            and not exists (select 1 from (select * from refused where {some_null}) as r where {nameless})
     """)
     gone = _one(con, "select count(*) from gone")
     if gone:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.landing.pages import size_of_lines
+from stockbook.landing.pages import REASON, size_of_lines
 from stockbook.staging.held import Held
-from stockbook.staging.wire import arrays_of, rows_as_text, rows_of_texts, tree
+from stockbook.staging.wire import arrays_of, rows_as_text, rows_of_texts, size_of, tree
 from stockbook.warehouse.connect import ROW_GROUP
 
 if TYPE_CHECKING:
@@ -35,8 +35,14 @@ class Loading:
     done = False
 
 
-def texts_of(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> "ParsedTexts | UnfoldedTexts":
-    """The texts of a listing's landed pages; ``fed`` are all tables it feeds."""
+def texts_of(
+    con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], with_reasons: bool = False
+) -> "ParsedTexts | UnfoldedTexts":
+    """
+    The texts of a listing's landed pages; ``fed`` are all tables it feeds.
+
+    ``with_reasons`` tells that rows or parts landed with the reason why they are set aside.
+    """
     sizes = [size_of_lines(file) for file in files]
     if ((Loading.done and files) or sum(sizes) >= PAYS_FROM) and sum(sizes) <= PAYS_TO:
         from stockbook.staging.form import Unsure
@@ -45,20 +51,28 @@ def texts_of(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]
         Loading.done = True
         threads = int(con.execute("select current_setting('threads')").fetchall()[0][0])
         try:
-            return UnfoldedTexts(con, unfolded(tree(fed), files, threads), fed)
+            return UnfoldedTexts(con, unfolded(tree(fed, with_reasons), files, threads), fed, with_reasons)
         except Unsure:
             pass
-    return ParsedTexts(con, files, fed, longest=max(sizes, default=0))
+    return ParsedTexts(con, files, fed, max(sizes, default=0), with_reasons)
 
 
 class ParsedTexts:
     """Texts as DuckDB parses them. A table at a time: all lists of all rows at once would be the memory of a load."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], longest: int) -> None:
-        """``longest`` are the bytes of the longest page."""
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        files: list[Path],
+        fed: list[Table],
+        longest: int,
+        with_reasons: bool = False,
+    ) -> None:
+        """``longest`` are the bytes of the longest page; ``with_reasons`` as in ``texts_of``."""
         self._con = con
         self._files = files
-        self._members = tree(fed).members()
+        self._with_reasons = with_reasons
+        self._members = tree(fed, with_reasons).members()
         # no row is larger than its page, and every thread keeps a buffer of twice that
         self._longest = min(LARGEST_ROW, longest + 1)
 
@@ -68,7 +82,7 @@ class ParsedTexts:
         A query for the rows of one table the listing feeds: ``_row`` (order of arrival of the landed row) and every
         column that is on the wire, as text. It holds within the context.
         """
-        needed = ", ".join(f'"{name}"' for name in tree([table]).members())
+        needed = ", ".join(f'"{name}"' for name in tree([table], self._with_reasons).members())
         columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in self._members.items())
         if self._files:
             listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in self._files)
@@ -82,8 +96,13 @@ class ParsedTexts:
             columns = ", ".join(f'"{name}" {type_}' for name, type_ in self._members.items())
             self._con.execute(f"create or replace temp table landed_rows ({columns})")
         # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
-        yield rows_as_text(table, "(select rowid as _row, * from landed_rows)", ("_row",))
+        yield rows_as_text(table, "(select rowid as _row, * from landed_rows)", ("_row",), self._with_reasons)
         self._con.execute("drop table landed_rows")
+
+    def size(self, table: Table) -> int:
+        """How many rows of the table the pages hold, counted without reading them; within ``select`` only."""
+        counted = self._con.execute(f"select coalesce(sum({size_of(table)}), 0) from landed_rows").fetchall()
+        return int(counted[0][0])
 
     def make_typed(self, query: str) -> None:
         """Make the temporary relation ``typed`` of a query's rows; it holds until ``close``."""
@@ -113,8 +132,14 @@ class UnfoldedTexts:
     and keeps it in memory after it was dropped.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded", fed: list[Table]) -> None:
-        """``fed`` are all tables that the listing feeds, in the order in which they will be asked for."""
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded", fed: list[Table], with_reasons: bool = False
+    ) -> None:
+        """
+        ``fed`` are all tables that the listing feeds, in the order in which they will be asked for; ``with_reasons`` as
+        in ``texts_of``.
+        """
+        self._with_reasons = with_reasons
         self._con = con
         self._unfolded = unfolded
         self._left = list(fed)
@@ -124,15 +149,20 @@ class UnfoldedTexts:
     def select(self, table: Table) -> Iterator[str]:
         """As ``ParsedTexts.select``."""
         paths = list(dict.fromkeys(path for column in table.columns.values() for path in column.paths if path != "#"))
+        paths += [REASON] if self._with_reasons else []
         arrays = arrays_of(table)
         names = [f"landed_texts_{number}" for number in range(len(arrays))]
         held = [
             Held(self._con, name, self._unfolded.rows(tuple(array), paths))
             for name, array in zip(names, arrays, strict=True)
         ]
-        yield rows_of_texts(table, names)
+        yield rows_of_texts(table, names, self._with_reasons)
         for one in held:
             one.release()
+
+    def size(self, table: Table) -> int:
+        """As ``ParsedTexts.size``."""
+        return sum(self._unfolded.size(tuple(array)) for array in arrays_of(table))
 
     def make_typed(self, query: str) -> None:
         """As ``ParsedTexts.make_typed``."""
@@ -156,7 +186,7 @@ class UnfoldedTexts:
             self._typed.release()
             self._typed = None
         del self._left[0]
-        self._unfolded.keep(tree(self._left))
+        self._unfolded.keep(tree(self._left, self._with_reasons))
 
     def are_unique(self, table: Table, valid: str) -> bool:
         """

@@ -28,6 +28,7 @@ class Unchanged:
     def __init__(self, base: Table, pages: list[PageFile]) -> None:
         """``pages`` feed ``base``, the table of the listing's own rows."""
         self.pages = pages
+        self._base = base
         self._key = key_of(base)
         self._same = f"u.{self._key} = t.{self._key}"
         self.spares = f"exists (select 1 from unchanged_keys as u where {self._same})"
@@ -59,7 +60,9 @@ class Unchanged:
                 from unchanged_keys as u
                 where t.account = {quoted(account)} and {self._same} and t._valid_to is null
             """)
-        return counts._replace(unchanged=counts.unchanged + rows)
+        # what rows of arrays these pages hold was counted when they were read
+        received = sum(page.rows for page in self.pages) if table is self._base else rows
+        return counts._replace(unchanged=counts.unchanged + rows, received=counts.received + received)
 
 
 def find_unchanged(con: duckdb.DuckDBPyConnection, fed: Sequence[Table], manifest: Manifest) -> Unchanged | None:

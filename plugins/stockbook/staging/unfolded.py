@@ -148,6 +148,10 @@ class Unfolded:
         ]
         return pa.Table.from_batches(batches, schema)
 
+    def size(self, array: tuple[str, ...]) -> int:
+        """How many elements the array has in all rows, or how many rows there are where ``array`` is empty."""
+        return len(self._positions[next(at for at, level in enumerate(self._form.levels) if level.array == array)])
+
     def keep(self, root: Node) -> None:
         """Let the texts go that a part of the listing's declarations does not read."""
         kept = {(level.array, leaf) for level in Form(root).levels for leaf in level.leaves}

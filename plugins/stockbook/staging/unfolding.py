@@ -41,12 +41,6 @@ def after_blank(buf: Any, i: Any) -> Any:
 
 
 @compiled
-def is_nul(buf: Any, i: Any) -> Any:
-    """Whether the escape at ``i`` stands for the character 0, which is not told from no text everywhere."""
-    return buf[i + 1] == 117 and hexadecimal(buf, i + 2) == 0
-
-
-@compiled
 def after_pair(buf: Any, i: Any) -> Any:
     """Behind a character written as a pair of escapes, -1 where there is no whole pair."""
     if buf[i + 1] != 117:
@@ -71,8 +65,6 @@ def after_leaf(buf: Any, i: Any) -> Any:
             return i + 1, escaped
         if c == 92:
             escaped = True
-            if is_nul(buf, i):
-                return -1, escaped
             end = after_escape(buf, i)
             i = end if end >= 0 else after_pair(buf, i)
         else:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from stockbook.declarations import Column, Table
 from stockbook.errors import DeclarationError
+from stockbook.landing.pages import REASON
+
+_NO_REASON = "cast(null as varchar)"
 
 
 @dataclass
@@ -52,8 +55,8 @@ def levels_up(path: str) -> tuple[int, str]:
     return climbed, path[climbed:].removeprefix(".")
 
 
-def tree(tables: list[Table]) -> Node:
-    """The shape of a listing's landed rows: what all tables fed by it read."""
+def tree(tables: list[Table], with_reasons: bool = False) -> Node:
+    """The shape of a listing's landed rows: what all tables fed by it read, with the reasons of what was set aside."""
     root = Node()
     for table in tables:
         for array in arrays_of(table):
@@ -63,6 +66,8 @@ def tree(tables: list[Table]) -> Node:
                 if climbed >= len(chain):
                     raise DeclarationError(f"{table.name}: path {path!r} climbs above the listing's row.")
                 chain[len(chain) - 1 - climbed].leaf(rest)
+            if with_reasons:
+                chain[-1].leaf(REASON)
     return root
 
 
@@ -83,18 +88,18 @@ def parent_of(table: Table) -> str | None:
     return None if outermost == {0} else next(found, None)
 
 
-def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = ()) -> str:
+def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = (), with_reasons: bool = False) -> str:
     """
     A select that gives the table's rows from landed rows, every wire column as text.
 
     ``carried`` are columns of ``relation`` that every row takes along from its listing row.
-    Columns that are not on the wire (``utc_of``, ``observed``) are left out.
+    Columns that are not on the wire (``utc_of``, ``observed``) are left out. ``_refused`` says why a row is set aside.
     """
-    selects = [_one_array(table, array, relation, carried) for array in arrays_of(table)]
+    selects = [_one_array(table, array, relation, carried, with_reasons) for array in arrays_of(table)]
     return "\nunion all by name\n".join(selects)
 
 
-def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str, ...]) -> str:
+def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str, ...], with_reasons: bool) -> str:
     depth = len(array)
     kept = list(carried)
     source = relation
@@ -112,10 +117,11 @@ def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str
             last[name] = f"cast(_n{depth - 1} as varchar)"
         elif column.by_array is not None:
             last[name] = _constant(column.by_array, array)
+    last[REASON] = f'{element}"{REASON}"' if with_reasons else _NO_REASON
     return f"select {', '.join([*kept, *_named(last)])} from {source}"
 
 
-def rows_of_texts(table: Table, relations: list[str]) -> str:
+def rows_of_texts(table: Table, relations: list[str], with_reasons: bool = False) -> str:
     """
     The same select where every path is a column of its own, under its name: a relation for each array of the table,
     which has ``_row`` and, in ``_n``, the place in the array.
@@ -130,8 +136,24 @@ def rows_of_texts(table: Table, relations: list[str]) -> str:
                 columns[name] = _constant(column.by_array, array)
             elif column.paths:
                 columns[name] = _first_of([f'"{path}"' for path in _read(column)])
+        columns[REASON] = f'"{REASON}"' if with_reasons else _NO_REASON
         selects.append(f"select _row, {', '.join(_named(columns))} from {relation}")
     return "\nunion all by name\n".join(selects)
+
+
+def size_of(table: Table) -> str:
+    """An expression for how many rows of the table a landed row holds."""
+    return " + ".join(_size(array, "") for array in arrays_of(table))
+
+
+def _size(array: list[str], element: str) -> str:
+    if not array:
+        return "1"
+    listed = f'{element}"{array[0]}"'
+    if len(array) == 1:
+        return f"coalesce(len({listed}), 0)"
+    inner = _size(array[1:], f"e{len(array)}.")
+    return f"coalesce(list_sum(list_transform({listed}, lambda e{len(array)}: {inner})), 0)"
 
 
 def _named(expressions: dict[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ import yaml
 
 from stockbook.errors import DeclarationError
 from stockbook.sources import personal
+from stockbook.sources.apart import is_numbered
 from stockbook.sources.personal import HIDDEN
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
@@ -77,14 +78,15 @@ class Reduced(NamedTuple):
     An event less everything nobody declared.
 
     ``payload`` is JSON: the body, empty for an unknown topic; of an event with a list of subjects a list of ``Item``,
-    and ``subject_id`` is the first one's.
+    and ``subject_id`` is the first one's. ``undeclared`` are (path of the object, name, JSON type); the name is empty
+    where it is the object itself that is none.
     """
 
     subject_kind: str | None
     subject_id: str | None
     occurred_text: str | None
     payload: str
-    undeclared: frozenset[tuple[str, str]]
+    undeclared: frozenset[tuple[str, str, str]]
 
 
 def _id(value: Any, _: bytes) -> Any:
@@ -106,6 +108,8 @@ def _plain(value: Any, _: bytes) -> Any:
 
 
 def _hash(value: Any, key: bytes) -> str | None:
+    if value == HIDDEN:
+        return None
     return personal.hashed(str(value) if isinstance(value, Decimal) else value, key)
 
 
@@ -156,7 +160,7 @@ class Declared:
                 Item(self._subject(one, self._unknown.id, hashes, hash_key)) for one in _items(body, self._unknown.id)
             ]
             return Reduced(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
-        undeclared: set[tuple[str, str]] = set()
+        undeclared: set[tuple[str, str, str]] = set()
         items = []
         for one in _items(body, known.id):
             kept = _kept(self._bodies[known.body], one, hash_key, "", undeclared)
@@ -242,9 +246,11 @@ def _payload(items: list[Item]) -> str:
     return _ENCODER.encode(items).decode()
 
 
-def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str]]) -> Any:
+def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
     if value is None:
         return None
+    if isinstance(declared, list | dict):
+        value = _meant(declared, value)
     if isinstance(declared, list):
         if (members := as_list(value)) is not None:
             return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in members]
@@ -257,13 +263,13 @@ def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tupl
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name
         if name not in declared:
-            undeclared.add((where, _type_of(inner)))
+            undeclared.add((path, name, _type_of(inner)))
         elif declared[name] != DROP:
             found[name] = _kept(declared[name], inner, key, where, undeclared)
     return found
 
 
-def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str]]) -> Any:
+def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
     """What is kept where an object is declared and something else came."""
     if value == []:
         return {}  # PHP writes an empty object so
@@ -272,10 +278,19 @@ def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undecla
         return None
     if isinstance(one, dict) and not _is_numbered(one):
         return _kept(declared, one, key, path, undeclared)
-    undeclared.add((path, _type_of(value)))
+    undeclared.add((path, "", _type_of(value)))
     if (members := as_list(one)) is None:
         return HIDDEN
     return [_kept(declared, member, key, f"{path}[]", undeclared) for member in members]
+
+
+def _meant(declared: Any, value: Any) -> Any:
+    """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
+    if value is False or value in ("", []):
+        return [] if isinstance(declared, list) else {}
+    if isinstance(declared, list) and isinstance(value, dict) and is_numbered(list(value)):
+        return [value[name] for name in sorted(value, key=int)]
+    return value
 
 
 def _at(body: Any, path: str) -> Any:

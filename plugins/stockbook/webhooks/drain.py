@@ -23,7 +23,8 @@ from stockbook.sql_text import quoted
 from stockbook.staging.casts import within
 from stockbook.staging.given import given
 from stockbook.staging.load import transaction
-from stockbook.staging.merge import Stamp
+from stockbook.staging.merge import Counts, Stamp
+from stockbook.staging.noted import add_rows, drained
 from stockbook.webhooks import shopline_staging
 from stockbook.webhooks.declared import Item, text_of_item
 
@@ -176,7 +177,8 @@ def _stage(
     done: Drained,
     found: dict[str, None],
 ) -> int:
-    given(con, "arrived", _TYPES, [row for event in batch for row in _rows(event)])
+    arrived = [row for event in batch for row in _rows(event)]
+    given(con, "arrived", _TYPES, arrived)
     declared = tables["staging.webhook_events"].columns
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     con.execute(
@@ -249,11 +251,42 @@ def _stage(
         """
     ).fetchall():
         done.nameless[source, account] += nameless
+    _write_rows(con, Counter(row.account for row in arrived), stamp)
     con.execute("drop table fresh")
     con.execute("drop table arrived")
     for (account,) in shops:
         found.update(dict.fromkeys(shopline_staging.take(con, tables, account, first_no, stamp)))
     return int(new)
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, received: Counter[str], stamp: Stamp) -> None:
+    """What became of each item of a batch (``arrived``, of which ``fresh`` are new)."""
+    rows = con.execute(
+        """
+        select
+            a.account,
+            count(*) filter (f.event_id is not null) as new,
+            count(*) filter (f.event_id is null) as repeated
+        from (
+            select *, inbox_id = min(inbox_id) over (partition by account, source, event_id) as is_first
+            from arrived
+        ) as a
+        semi join staging.webhook_events as e
+            on a.account = e.account and a.source = e.source and a.event_id = e.event_id
+        left join fresh as f
+            on
+                a.account = f.account
+                and a.source = f.source
+                and a.event_id = f.event_id
+                and a.item_no = f.item_no
+                and a.is_first
+        group by a.account
+        """
+    ).fetchall()
+    done = {account: Counts(new, 0, 0, 0, 0, repeated=repeated) for account, new, repeated in rows}
+    for account, count in received.items():
+        counts = done.get(account, Counts(0, 0, 0, 0, 0))._replace(received=count)
+        add_rows(con, drained(stamp, account, "webhook_events"), counts)
 
 
 def _rows(event: "InboxEvent") -> Iterator[_Row]:

@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Protocol
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import Arrival
 from stockbook.settings import PROJECT, HookLimits
+from stockbook.sources.names import Names
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
-from stockbook.webhooks.declared import NAME, Declared, alone, as_list
+from stockbook.webhooks.declared import NAME, Declared, Reduced, alone, as_list
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,
@@ -36,17 +37,20 @@ BODY_LIMIT = 1 << 20
 MERGE_SECONDS = 120
 """Events without identity that are equal merge within this time, the first retry of their sender included."""
 
-_MOST_NOTICED = 200
 _log = logging.getLogger(__name__)
 
 
 class Heard:
-    """A verified body: its topic, its content, the key of the event; ``merges`` when that is only a digest."""
+    """
+    A verified body: its topic, its content, the key of the event; ``merges`` when that is only a digest.
 
-    __slots__ = ("body", "key", "merges", "topic")
+    ``mended`` are characters of it that were no text.
+    """
 
-    def __init__(self, topic: str, body: dict[str, Any], key: str, merges: bool = False) -> None:
-        self.topic, self.body, self.key, self.merges = topic, body, key, merges
+    __slots__ = ("body", "key", "mended", "merges", "topic")
+
+    def __init__(self, topic: str, body: dict[str, Any], key: str, mended: int, merges: bool = False) -> None:
+        self.topic, self.body, self.key, self.mended, self.merges = topic, body, key, mended, merges
 
 
 class Sender(Protocol):
@@ -77,8 +81,8 @@ class FulfillmentCz(Sender):
             raise Refused(401)
 
     def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
-        found = json_object(body)
-        return Heard(_name(found.get("event_type")), found, _name(found.get("event_id")))
+        found, count = json_object(body)
+        return Heard(_name(found.get("event_type")), found, _name(found.get("event_id")), count)
 
 
 class FlickRocket(Sender):
@@ -92,7 +96,7 @@ class FlickRocket(Sender):
     def knock(self, account: HookAccount, headers: Headers) -> None: ...
 
     def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
-        found = json_object(body)
+        found, count = json_object(body)
         try:
             pairs = verify.ordered_pairs(body)
         except verify.NotPairs:
@@ -100,7 +104,7 @@ class FlickRocket(Sender):
         if not verify.flickrocket_fits(pairs, account.secrets, account.hash_rule):
             raise Refused(401)
         _check_sender(account, found.get("company_id"))
-        return Heard(_name(found.get("scope")), found, hashlib.sha256(body).hexdigest(), merges=True)
+        return Heard(_name(found.get("scope")), found, hashlib.sha256(body).hexdigest(), count, merges=True)
 
 
 class Shopline(Sender):
@@ -118,7 +122,7 @@ class Shopline(Sender):
     def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
         if not verify.shopline_fits(header(headers, b"x-shopline-hmac-sha256"), body, account.secrets):
             raise Refused(401)
-        found = json_object(body)
+        found, count = json_object(body)
         if account.sender_id is not None:
             named = [one for value in found.values() for one in (as_list(alone(value)) or [alone(value)])]
             claims = [one.get("shop_id") for one in map(alone, named) if isinstance(one, dict)]
@@ -130,9 +134,9 @@ class Shopline(Sender):
         digest = hashlib.sha256(topic.encode() + b"\0" + body).hexdigest()
         message = header(headers, b"x-shopline-webhook-id")
         if message is None:
-            return Heard(topic, found, digest, merges=True)
+            return Heard(topic, found, digest, count, merges=True)
         # the id is not signed: together with topic and body it is at least about this event
-        return Heard(topic, found, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}")
+        return Heard(topic, found, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}", count)
 
 
 SENDERS: Mapping[str, Sender] = {
@@ -150,6 +154,7 @@ class Receiver:
         self._hash_key = hash_key
         self._limits = limits or HookLimits()
         self._declared = {source: Declared(events / f"{source}_events.yml") for source in SOURCES}
+        self._names = {source: Names(hash_key) for source in SOURCES}
         self._noticed: set[tuple[str, str, str]] = set()
 
     async def take(
@@ -170,8 +175,7 @@ class Receiver:
         heard = sender.hear(known, scope["headers"], body)
         scope.get("state", {}).get(PROVEN, _nobody_asks)()
         reduced = self._declared[source].reduce(heard.topic, heard.body, self._hash_key)
-        for path, kind in reduced.undeclared:
-            self._notice(source, path, kind)
+        self._notice(source, heard, reduced)
         return Arrival(
             source=source,
             account=known.account,
@@ -185,12 +189,19 @@ class Receiver:
             merge_seconds=MERGE_SECONDS if heard.merges else 0,
         )
 
-    def _notice(self, source: str, path: str, kind: str) -> None:
-        known = (source, path, kind)
-        # more than this are no new fields but names that are data
-        if known not in self._noticed and len(self._noticed) < _MOST_NOTICED and NAME.fullmatch(path.replace("[]", "")):
-            self._noticed.add(known)
+    def _notice(self, source: str, heard: Heard, reduced: Reduced) -> None:
+        """Say once of each what an event has that nobody declared, and that it held characters that are no text."""
+        found = sorted(reduced.undeclared)
+        named = [one for one in found if one[1]]
+        paths = self._names[source].report(heard.key, [(above, name) for above, name, _ in named])
+        noticed = {(source, path, kind) for path, (_, _, kind) in zip(paths, named, strict=True)}
+        noticed |= {(source, path, kind) for path, name, kind in found if not name}
+        for known in sorted(noticed - self._noticed):
             _log.warning("Webhooks of %s have a field nobody declared: %s (%s); it is not kept.", *known)
+        self._noticed |= noticed
+        if heard.mended and (source, "", "text") not in self._noticed:
+            self._noticed.add((source, "", "text"))
+            _log.warning("Webhooks of %s hold characters that are no text: U+FFFD stands in their place.", source)
 
 
 def _nobody_asks() -> None: ...

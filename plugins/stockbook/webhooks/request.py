@@ -13,6 +13,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from stockbook.errors import StockbookError
+from stockbook.sources.mended import mended
 from stockbook.sources.personal import HIDDEN
 
 DEEPEST = 32
@@ -26,7 +27,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 _HALF = re.compile("[\ud800-\udfff]")
-_HALF_WRITTEN = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 class Refused(StockbookError):
@@ -103,14 +103,16 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
         raise Refused(408) from None
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> tuple[dict[str, Any], int]:
     """
-    The body as a JSON object, decimals as they were written; an object in a list of one is that object.
+    (the body as a JSON object, decimals as they were written, an object in a list of one being that object; how many
+    characters of it were no text).
 
-    What a sender would never send better is mended: a byte order mark is skipped, half a character becomes U+FFFD, a
-    name that comes twice with two values has the value ``?``. Raises Refused with 422 for anything else: other
-    encodings than UTF-8, broken or too deeply nested JSON.
+    What a sender would never send better is mended as in the pages of the listings: a byte order mark is skipped, what
+    is no text becomes U+FFFD; a name that comes twice with two values has the value ``?``. Raises Refused with 422 for
+    anything else: broken or too deeply nested JSON, numbers of thousands of digits.
     """
+    body, count = mended(body)
     try:
         found = json.loads(text_of(body), object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant)
     except (RecursionError, DecimalException, ValueError):
@@ -120,7 +122,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refused(422)
     check_depth(found)
-    return whole_characters(found) if _HALF_WRITTEN.search(body) else found
+    return found, count
 
 
 def text_of(body: bytes) -> str:

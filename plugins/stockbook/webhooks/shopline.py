@@ -25,6 +25,8 @@ CREATE = "fulfillment_order/create"
 ON_HOLD = "on_hold"
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+# as declared of pieces in staging (``max_abs``)
+_MOST_PIECES = 10**9
 
 
 class Heard(NamedTuple):
@@ -97,19 +99,27 @@ class Hold(msgspec.Struct):
 
 
 class Refused(msgspec.Struct):
-    """A line that breaks its declaration: its key as text, and why."""
+    """A line or hold that breaks its declaration: its key as text, and why."""
 
     row_key: str
     reason: str
 
 
 class Folded(NamedTuple):
-    """A fulfillment order with its lines and holds, and the lines that were refused."""
+    """
+    A fulfillment order with its lines and holds, and those that were refused.
+
+    ``lines_received`` came, of which ``lines_repeated`` had the id of a later one; ``holds_received`` likewise.
+    """
 
     order: Order
     lines: list[Line]
     holds: list[Hold]
     refused: list[Refused]
+    refused_holds: list[Refused]
+    lines_received: int
+    lines_repeated: int
+    holds_received: int
 
 
 class Parcel(msgspec.Struct):
@@ -193,12 +203,19 @@ def fold(fulfillment_order_id: str, heard: Iterable[Heard]) -> Folded:
     order.first_received_at_utc = min(event.received_at_utc for event in events)
     latest = max(events, key=lambda event: event.received_no)
     order.last_received_at_utc, order.last_received_no = latest.received_at_utc, latest.received_no
-    kept, refused = _lines(fulfillment_order_id, lines)
+    kept, refused, repeated = _lines(fulfillment_order_id, lines)
+    numbered = list(enumerate(holds, start=1))
     held = [
         Hold(fulfillment_order_id, number, _text(hold.get("reason")))
-        for number, hold in enumerate((one for one in holds if isinstance(one, dict)), start=1)
+        for number, hold in numbered
+        if isinstance(hold, dict)
     ]
-    return Folded(order, kept, held, refused)
+    odd = [
+        Refused(f"{fulfillment_order_id}/{number}", "a hold must be an object")
+        for number, hold in numbered
+        if not isinstance(hold, dict)
+    ]
+    return Folded(order, kept, held, refused, odd, len(lines), repeated, len(holds))
 
 
 def _merge(order: Order, fields: dict[str, Any]) -> None:
@@ -246,7 +263,8 @@ def location(fields: dict[str, Any]) -> str | None:
     return _id(fields.get("assigned_location_id"))
 
 
-def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], list[Refused]]:
+def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], list[Refused], int]:
+    repeated = 0
     kept: dict[str, Line] = {}
     refused: list[Refused] = []
     for number, item in enumerate(given, start=1):
@@ -263,6 +281,7 @@ def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], lis
         if line_id is None or broken:
             refused.append(Refused(f"{fulfillment_order_id}/{line_id or number}", "; ".join(broken)))
             continue
+        repeated += line_id in kept
         kept[line_id] = Line(
             fulfillment_order_id,
             line_id,
@@ -273,7 +292,7 @@ def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], lis
             _text(fields.get("country_code_of_origin")),
             _text(fields.get("harmonized_system_code")),
         )
-    return list(kept.values()), refused
+    return list(kept.values()), refused, repeated
 
 
 def fold_parcel(fulfillment_id: str, heard: Iterable[Heard]) -> Parcel:
@@ -338,7 +357,8 @@ def whole(given: object) -> int | None:
     if isinstance(given, bool) or not isinstance(given, int | str):
         return None
     text = str(given).strip()
-    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+    number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) <= _MOST_PIECES else None
 
 
 def _text(given: object) -> str | None:

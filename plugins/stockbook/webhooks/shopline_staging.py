@@ -8,6 +8,7 @@ import msgspec
 from stockbook.declarations import Table
 from stockbook.staging.given import given, merge_given
 from stockbook.staging.merge import Stamp
+from stockbook.staging.noted import add_rows, drained
 from stockbook.webhooks import shopline
 from stockbook.webhooks.shopline import Heard
 
@@ -27,6 +28,16 @@ class Said(msgspec.Struct):
     status: str | None
     request_status: str | None
     assigned_location_id: str | None
+
+
+class RefusedHold(msgspec.Struct):
+    """A hold that was refused, with the grain it would have had."""
+
+    row_key: str
+    reason: str
+    parent_key: str
+    fulfillment_order_id: str
+    hold_no: int
 
 
 class RefusedLine(msgspec.Struct):
@@ -70,7 +81,7 @@ def take(
         found.append(f"warning: {mute:,} SHOPLINE events (account {account}) name no fulfillment order; they are kept.")
     if refused:
         found.append(
-            f"warning: {refused:,} lines of SHOPLINE fulfillment orders (account {account}) are in quarantine."
+            f"warning: {refused:,} lines or holds of SHOPLINE fulfillment orders (account {account}) are in quarantine."
         )
     return found
 
@@ -128,7 +139,15 @@ def _orders(
         for one in folded
         for line in one.refused
     ]
-    merge_given(
+    odd = [
+        RefusedHold(
+            hold.row_key, hold.reason, own := one.order.fulfillment_order_id, own, int(hold.row_key[len(own) + 1 :])
+        )
+        for one in folded
+        for hold in one.refused_holds
+    ]
+    looked_at = "parent_key in (select fulfillment_order_id from touched)"
+    lines = merge_given(
         con,
         tables["staging.shopline_fulfillment_order_lines"],
         account,
@@ -136,18 +155,28 @@ def _orders(
         stamp,
         scope,
         refused,
-        looked_at="parent_key in (select fulfillment_order_id from touched)",
+        looked_at,
     )
-    merge_given(
+    holds = merge_given(
         con,
         tables["staging.shopline_fulfillment_order_holds"],
         account,
         [hold for one in folded for hold in one.holds],
         stamp,
         scope,
+        odd,
+        looked_at,
     )
     con.execute("drop table touched")
-    return len(refused)
+    counted = {
+        "shopline_fulfillment_order_lines": lines._replace(
+            received=sum(one.lines_received for one in folded), repeated=sum(one.lines_repeated for one in folded)
+        ),
+        "shopline_fulfillment_order_holds": holds._replace(received=sum(one.holds_received for one in folded)),
+    }
+    for table, counts in counted.items():
+        add_rows(con, drained(stamp, account, table), counts)
+    return len(refused) + len(odd)
 
 
 def _parcel_id(event: Heard) -> str | None:
