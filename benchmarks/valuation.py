@@ -232,6 +232,7 @@ def night(machine: Machine, run_id: str) -> dict[str, Any]:
         con.execute("insert into meta.current_run values (?, ?, 'Europe/Prague')", [run_id, as_of])
         con.execute("insert into meta.run by name select ? as run_id, ? as as_of, 'running' as status", [run_id, as_of])
         context = BuildContext(as_of, run_id, PRAGUE, POLICY, tables)
+        _sql_model(con, tables, named, "intermediate.run_now")
         _sql_model(con, tables, named, "marts.dim_variant")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         wall, cpu = time.perf_counter(), time.process_time()

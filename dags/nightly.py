@@ -33,7 +33,9 @@ SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
     default_args={"owner": "stockbook", "retries": 0},
     params={
         "as_of": Param(
-            "", type=["null", "string"], description="The run's now, a local date-time; empty = when it starts."
+            "",
+            type=["null", "string"],
+            description="The run's now: a local date-time, perhaps with an offset; empty = when it starts.",
         ),
         "full_refresh": Param(False, type="boolean", description="Read everything the API still serves again."),
         "backfill_from": Param("", type=["null", "string"], description="First day of a window to read again."),

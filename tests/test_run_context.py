@@ -2,16 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from stockbook.clock import ManualClock
+from stockbook.clock import ManualClock, local
 from stockbook.errors import ConfigError
 from stockbook.runs import nights
-from stockbook.runs.context import Parameters, parse_as_of, parse_parameters, run_id_of
+from stockbook.runs.context import Parameters, instant_of, parse_as_of, parse_parameters, run_id_of
 from stockbook.settings import Settings
 
 NOW = datetime(2026, 3, 1, 2, 15)
+PRAGUE = ZoneInfo("Europe/Prague")
 
 
 def test_an_empty_as_of_is_now() -> None:
@@ -25,7 +27,39 @@ def test_as_of_is_a_local_date_time() -> None:
     assert parse_as_of("2026-02-28", NOW) == datetime(2026, 2, 28)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-02-28T02:15:00Z", "2026-02-28T02:15:00+01:00"])
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-10-25T02:50:00", datetime(2026, 10, 25, 1, 50)),
+        ("2026-10-25T02:50:00+01:00", datetime(2026, 10, 25, 1, 50)),
+        ("2026-10-25T02:50:00+02:00", datetime(2026, 10, 25, 0, 50)),
+        ("2026-10-25T00:50:00Z", datetime(2026, 10, 25, 0, 50)),
+        ("2026-10-25T01:59:00", datetime(2026, 10, 24, 23, 59)),
+        ("2026-10-25T03:00:00", datetime(2026, 10, 25, 2)),
+        ("2026-02-28T01:15:00Z", datetime(2026, 2, 28, 1, 15)),
+    ],
+)
+def test_as_of_in_the_repeated_hour_is_its_second_pass_or_what_an_offset_says(text: str, instant: datetime) -> None:
+    """The instant is that of the offset; a local time that occurs twice is the later one."""
+    assert instant_of(parse_as_of(text, NOW, PRAGUE), PRAGUE).replace(tzinfo=None) == instant
+
+
+def test_as_of_in_the_skipped_hour_is_refused() -> None:
+    """A local time that never was is no now."""
+    with pytest.raises(ConfigError, match="never was: the clocks of Europe/Prague skip that hour"):
+        parse_as_of("2026-03-29T02:30:00", NOW, PRAGUE)
+
+
+def test_now_by_the_clock_knows_its_pass() -> None:
+    """Without an as_of the clock's instant counts, in either pass of the repeated hour."""
+    for instant in (datetime(2026, 10, 25, 0, 50), datetime(2026, 10, 25, 1, 50)):
+        now = local(ManualClock(instant.replace(tzinfo=UTC)), PRAGUE)
+        assert instant_of(parse_as_of("", now, PRAGUE), PRAGUE).replace(tzinfo=None) == instant
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-13-01", "9999-12-31T23:59:59", "0001-01-01", "2026-02-28T02:15:00+25:00"]
+)
 def test_another_as_of_is_refused(text: str) -> None:
     """The message shows the form that is expected and what came."""
     with pytest.raises(ConfigError, match="must be a local date-time such as 2026-02-28T02:15:00") as caught:

@@ -100,6 +100,109 @@ def test_a_file_that_is_no_order_history_is_refused(tmp_path: Path, text: str, e
         shop_of(tmp_path, text)
 
 
+def dated(*times: str, quantity: str = "6", price: str = "2.55") -> str:
+    """A history with an invoice at each time."""
+    rows = [f'{n},71053,LANTERN,"{quantity}",{at},"{price}",1,X' for n, at in enumerate(times, 536365)]
+    return "\n".join([HEADER, *rows, ""])
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2010-12-03 08:26:00", "2010-12-04 08:26:00"),
+        ("2010-12-03T08:26:00", "2010-12-04T08:26:00"),
+        ("2010/12/03 08:26", "2010/12/04 08:26"),
+        ("03.12.2010 08:26", "04.12.2010 08:26"),
+        ("3.12.2010 8:26", "4.12.2010 8:26"),
+        ("03/12/2010 08:26", "04/12/2010 08:26", "13/12/2010 08:26"),
+        ("12/03/2010 08:26", "12/04/2010 08:26", "12/13/2010 08:26"),
+        ("2010-12-03T07:26:00Z", "2010-12-04T07:26:00Z"),
+        ("2010-12-03T08:26:00+0100", "2010-12-04T08:26:00+0100"),
+    ],
+)
+def test_the_format_of_times_is_that_of_the_whole_file(tmp_path: Path, times: tuple[str, ...]) -> None:
+    """One row that can be read only one way tells how all are read; an offset is converted."""
+    created = [local_of(at) for at in shop_of(tmp_path, dated(*times)).demand.created.tolist()]
+    assert created[:2] == [datetime(2010, 12, 3, 8, 26), datetime(2010, 12, 4, 8, 26)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (dated("03/04/2010 08:26", "04/05/2010 08:26"), "%d/%m/%Y %H:%M or as %m/%d/%Y %H:%M.*--date-format"),
+        (dated("13/12/2010 08:26", "12/13/2010 08:26"), "InvoiceDate was expected in one format in all rows.*13"),
+        (dated("2010-12-03 08:26:00", "04.12.2010 08:26"), "row 2: InvoiceDate.*'04.12.2010 08:26'.*--date-format"),
+        (dated("1291364760", "1291451160"), "InvoiceDate.*'1291364760'.*--date-format seconds"),
+        (dated("40515.35", "40516.35"), "InvoiceDate was expected in one format"),
+        (dated("03.12.10 08:26"), "InvoiceDate.*'03.12.10 08:26'"),
+        (dated("2010-12-03 08:26:00", ""), "row 2: InvoiceDate.*got nothing"),
+        (dated("1970-01-01 00:00:00"), "within 2000-01-01 and 2199-12-31; got '1970"),
+        (dated("2010-12-03 08:26:00", quantity="2.5"), "row 1: Quantity was expected to be whole pieces.*'2.5'"),
+        (dated("2010-12-03 08:26:00", quantity="1e3"), "row 1: Quantity"),
+        (
+            dated("2010-12-03 08:26:00", price="2,55"),
+            "row 1: UnitPrice was expected to be a number with a point.*'2,55'",
+        ),
+        (dated("2010-12-03 08:26:00", price="NaN"), "row 1: UnitPrice.*'NaN'"),
+        (dated("2010-12-03 08:26:00").replace("InvoiceDate", "Datum"), "must have the columns .* InvoiceDate"),
+    ],
+)
+def test_a_file_that_does_not_say_one_thing_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    """A sentence names the row, what was expected and how to name the format; nothing becomes 1970."""
+    with pytest.raises(ConfigError, match=expected):
+        shop_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("times", "date_format"),
+    [
+        (("03/12/2010 08:26",), "%d/%m/%Y %H:%M"),
+        (("12/03/2010 08:26",), "%m/%d/%Y %H:%M"),
+        (("03.12.10 08:26",), "%d.%m.%y %H:%M"),
+        (("1291361160",), "seconds"),
+        (("1291361160000",), "milliseconds"),
+    ],
+)
+def test_a_format_can_be_named(tmp_path: Path, times: tuple[str, ...], date_format: str) -> None:
+    """What the rows do not tell, the option does; numbers count from 1970 in UTC."""
+    path = tmp_path / "orders.csv"
+    path.write_text(dated(*times))
+    created = Shop(seed=1, history=path, date_format=date_format).demand.created.tolist()
+    assert [local_of(at) for at in created] == [datetime(2010, 12, 3, 8, 26)]
+
+
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d %H:%M", "nonsense", "%Q"])
+def test_a_format_that_is_not_the_file_s_is_refused(tmp_path: Path, date_format: str) -> None:
+    """A named format is held to as strictly as one that was found."""
+    path = tmp_path / "orders.csv"
+    path.write_text(dated("03/12/2010 08:26"))
+    with pytest.raises(ConfigError, match="--date-format"):
+        Shop(seed=1, history=path, date_format=date_format)
+
+
+def test_types_of_parquet_are_read_as_what_they_are(tmp_path: Path) -> None:
+    """Times with and without a zone and decimals need no format; days and whole seconds do."""
+    path = tmp_path / "orders.parquet"
+    columns = "'1' as InvoiceNo, '71053' as StockCode, 'L' as Description, 'X' as Country, 1.0 as CustomerID"
+    for quantity, time, price, expected in (
+        ("6", "timestamp '2010-12-03 08:26:00'", "2.55::decimal(9, 2)", datetime(2010, 12, 3, 8, 26)),
+        ("6.0::double", "timestamptz '2010-12-03 07:26:00+00'", "2.55", datetime(2010, 12, 3, 8, 26)),
+        ("6", "timestamp_ms '2010-12-03 08:26:00.5'", "2.55::double", datetime(2010, 12, 3, 8, 26)),
+        ("6", "date '2010-12-03'", "2.55", "InvoiceDate"),
+        ("6", "1291361160", "2.55", "InvoiceDate"),
+        ("2.5", "timestamp '2010-12-03 08:26:00'", "2.55", "Quantity"),
+    ):
+        path.unlink(missing_ok=True)
+        duckdb.execute(
+            f"copy (select {columns}, {quantity} as Quantity, {time} as InvoiceDate, {price} as UnitPrice) to '{path}'"
+        )
+        if isinstance(expected, datetime):
+            assert [local_of(at) for at in Shop(seed=1, history=path).demand.created.tolist()] == [expected]
+        else:
+            with pytest.raises(ConfigError, match=f"row 1: {expected} was expected"):
+                Shop(seed=1, history=path)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """So does a file that is not there."""
     with pytest.raises(ConfigError, match="there is no such file"):

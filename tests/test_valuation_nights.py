@@ -25,6 +25,8 @@ from test_valuation_replay import movements as ledgers
 
 MARCH = datetime(2025, 3, 1)
 SECOND_NIGHT = datetime(2025, 3, 20, 2, 15)
+# behind all that moves
+NOW = datetime(2025, 12, 31, 2, 15)
 
 
 class Nights(Shop):
@@ -32,7 +34,7 @@ class Nights(Shop):
 
     made = 0
 
-    def night(self, *, published: bool = True, as_of: datetime = SECOND_NIGHT, full_refresh: bool = False) -> None:
+    def night(self, *, published: bool = True, as_of: datetime = NOW, full_refresh: bool = False) -> None:
         """One night's catalogue and valuation; without ``published`` its checks were red."""
         self.made += 1
         run_id = f"night{self.made}"
@@ -46,8 +48,9 @@ class Nights(Shop):
 
     def value(self, run_id: str, as_of: datetime, full_refresh: bool) -> None:
         context = BuildContext(as_of, run_id, PRAGUE, self.policy_dir, self.tables, full_refresh)
-        for step in self.steps[:2]:
-            run_step(self.con, step, context)
+        for step in self.steps:
+            if step.name in ("marts.dim_variant", "program valuation"):
+                run_step(self.con, step, context)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every fact, and the fingerprints, whatever their order in the file."""
@@ -56,7 +59,7 @@ class Nights(Shop):
     def rows_of_full_replay(self) -> dict[str, list[tuple[Any, ...]]]:
         """The same after a full replay, which is then undone."""
         self.con.execute("begin transaction")
-        self.value("full", SECOND_NIGHT, True)
+        self.value("full", NOW, True)
         found = self.rows()
         self.con.execute("rollback")
         return found

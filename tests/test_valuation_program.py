@@ -27,6 +27,8 @@ POLICY = Path(__file__).parents[1] / "include" / "policy"
 PRAGUE = ZoneInfo("Europe/Prague")
 FIRST_LOAD = datetime(2025, 1, 1, 2, 15)
 OURS = (
+    "intermediate.run_now",
+    "intermediate.later_movement",
     "marts.dim_variant",
     "program valuation",
     "marts.fct_stock_movement_version",

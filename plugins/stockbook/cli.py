@@ -61,7 +61,9 @@ def _progress(clock: Clock) -> Iterator[Progress]:
 
 @app.command()
 def run(
-    as_of: Annotated[str, typer.Option(help="The run's now: a local date-time; empty = now.")] = "",
+    as_of: Annotated[
+        str, typer.Option(help="The run's now: a local date-time, perhaps with an offset; empty = now.")
+    ] = "",
     full_refresh: Annotated[bool, typer.Option(help="Read everything the API still serves again.")] = False,
     backfill_from: Annotated[str, typer.Option(help="First day of a window to read again.")] = "",
     backfill_to: Annotated[str, typer.Option(help="Last day of that window.")] = "",
@@ -316,11 +318,14 @@ def start() -> None:
 def demo(
     orders: Annotated[Path | None, typer.Option(help="A real order history to replay (CSV or Parquet).")] = None,
     home: Annotated[Path | None, typer.Option(help="Where the demo lives; it is emptied first.")] = None,
+    date_format: Annotated[
+        str, typer.Option(help="How --orders writes its times, as for `stockbook sandbox serve`.")
+    ] = "",
 ) -> None:
     """Start a sandbox shop and run three nights through Airflow, then say what the stock is worth."""
     from stockbook.demo import run_demo
 
-    run_demo(orders, home)
+    run_demo(orders, home, date_format)
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ class Server(NamedTuple):
         return json.loads(answer.body or b"null")
 
 
-def run_demo(orders: Path | None, home: Path | None) -> None:
+def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> None:
     """Three nights, a fourth with nothing new, and the comparison with the sandbox's own truth. Prints as it goes."""
     if orders is not None and not orders.is_file():
         raise ConfigError(f"ORDERS must be a file with a real order history (CSV or Parquet); {orders} is none.")
@@ -72,7 +72,7 @@ def run_demo(orders: Path | None, home: Path | None) -> None:
     place.mkdir(parents=True)
     _say(f"Preparing an Airflow home in {place / 'airflow'}")
     prepare(place / "airflow")
-    with sandbox(place, orders) as server:
+    with sandbox(place, orders, date_format) as server:
         _say(f"The sandbox answers at {server.url}")
         env = night_environment(place, server)
         # a sandbox starts at 02:15 on the day after its shop's last
@@ -99,13 +99,18 @@ def _say(text: str) -> None:
     typer.echo(text)
 
 
+def log_of(place: Path) -> str:
+    """What the sandbox wrote so far."""
+    return (place / "sandbox.log").read_text(errors="replace")
+
+
 @contextlib.contextmanager
-def sandbox(place: Path, orders: Path | None) -> Iterator[Server]:
+def sandbox(place: Path, orders: Path | None, date_format: str = "") -> Iterator[Server]:
     """A sandbox server in a process of its own, stopped at the end."""
     ready = place / "sandbox.json"
     words = [sys.executable, "-m", "stockbook", "sandbox", "serve", "--ready-file", str(ready)]
     if orders is not None:
-        words += ["--orders", str(orders)]
+        words += ["--orders", str(orders), "--date-format", date_format]
     with (place / "sandbox.log").open("wb") as log:
         env = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=env)  # noqa: S603  # our own program
@@ -114,7 +119,10 @@ def sandbox(place: Path, orders: Path | None) -> Iterator[Server]:
             until = clock.monotonic() + 120
             while not ready.exists():
                 if process.poll() is not None or clock.monotonic() > until:
-                    raise DemoFailed(f"The sandbox did not start; its log is {place / 'sandbox.log'}.")
+                    said = [line for line in log_of(place).splitlines() if line.startswith("error: ")]
+                    raise DemoFailed(
+                        " ".join([f"The sandbox did not start; its log is {place / 'sandbox.log'}.", *said])
+                    )
                 clock.sleep(0.1)
             told = json.loads(ready.read_text())
             yield Server(told["url"], told["token"])

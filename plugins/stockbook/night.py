@@ -103,7 +103,7 @@ def _report_unopened(night: Night, folder: Path, asked: str | None, began: datet
     reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
     as_of = local(night.clock, night.settings.zone)
     with suppress(ConfigError):
-        as_of = runs.parse_as_of(asked, as_of)
+        as_of = runs.parse_as_of(asked, as_of, night.settings.zone)
     try:
         holder = night.lock.holder()
         if holder is not None and holder.run_id == folder.name:
@@ -148,7 +148,8 @@ def open_run(
     run_id = runs.run_id_of(name)
     found = connections.accounts(conn_ids, night.look_up, parameters.accounts)
     now = local(night.clock, settings.zone)
-    as_of = runs.parse_as_of(parameters.as_of, now)
+    as_of = runs.parse_as_of(parameters.as_of, now, settings.zone)
+    instant = runs.instant_of(as_of, settings.zone).replace(tzinfo=None)
     night.lock.take(run_id, whole_run_here=whole_run_here)
     with (
         _released_unless_opened(night.lock, run_id),
@@ -163,9 +164,11 @@ def open_run(
         hash_key.remember(settings)
         before = last_published(settings)
         if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
-            as_of = runs.read(settings, run_id).as_of
+            opened = runs.read(settings, run_id)
+            as_of, instant = opened.as_of, opened.as_of_utc or instant
         fresh = all(account.sandbox for account in found) or abs(as_of - now) <= FRESH
-        observes = fresh and (before is None or as_of >= before)
+        # of a published one in the repeated hour the first pass: a run of the second pass is not before it
+        observes = fresh and (before is None or instant >= runs.instant_of(before, settings.zone).replace(tzinfo=None))
         done.notes += notes
         with writer(settings) as con:
             create_all(con, night.tables)
@@ -193,11 +196,16 @@ def open_run(
                 backfill_from=parameters.backfill_from,
                 backfill_to=parameters.backfill_to,
                 conn_ids=tuple(account.conn_id for account in found),
+                as_of_utc=instant,
             )
             con.execute("delete from meta.run where run_id = ?", [run_id])
             con.execute(
-                "insert into meta.run values (?, ?, ?, null, 'running', ?, ?, null, null, ?)",
-                [run_id, as_of, run.started_at.replace(tzinfo=None), run.full_refresh, observes, __version__],
+                """
+                insert into meta.run
+                    (run_id, as_of, as_of_utc, started_at, status, full_refresh, observes, version)
+                values (?, ?, ?, ?, 'running', ?, ?, ?)
+                """,
+                [run_id, as_of, instant, run.started_at.replace(tzinfo=None), run.full_refresh, observes, __version__],
             )
             if observes:
                 done.notes += _drain_first(night, con, run)
@@ -397,7 +405,14 @@ def build(night: Night, run_id: str) -> None:
     settings = night.settings
     with night.at(run, "build") as done, writer(settings) as con:
         given = BuildContext(
-            run.as_of, run.run_id, run.tz, settings.policy_dir, night.tables, run.full_refresh, settings.published
+            run.as_of,
+            run.run_id,
+            run.tz,
+            settings.policy_dir,
+            night.tables,
+            run.full_refresh,
+            settings.published,
+            run.as_of_utc,
         )
         done.models = build_models(con, settings.models_dir, given, night.clock, night.progress)
         done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]

@@ -95,10 +95,15 @@ def _note(
     con: duckdb.DuckDBPyConnection, run: RunContext, began: datetime, status: str, ended: datetime | None = None
 ) -> None:
     con.execute(
-        "insert into meta.run values (?, ?, ?, ?, ?, ?, true, null, null, ?)",
+        """
+        insert into meta.run
+            (run_id, as_of, as_of_utc, started_at, finished_at, status, full_refresh, observes, version)
+        values (?, ?, ?, ?, ?, ?, ?, true, ?)
+        """,
         [
             run.run_id,
             run.as_of,
+            run.as_of_utc,
             began.replace(tzinfo=None, microsecond=0),
             None if ended is None else ended.replace(tzinfo=None, microsecond=0),
             status,

@@ -1,19 +1,29 @@
 -- A short key of every order the source still has, for joins inside a build.
--- Grain: one row per account and order; the number means nothing outside one build.
+-- Grain: one row per account and order made by now; the number means nothing outside one build.
 with
+
+current_run as (
+
+    select now_utc
+    from intermediate.run_now
+
+),
 
 orders as (
 
     select
-        account,
-        order_id,
-        rowid as order_no,
-        created_at,
-        created_at_utc,
-        delivery_id,
-        dispatch_date
-    from staging.orders
-    where _deleted_at is null
+        o.account,
+        o.order_id,
+        o.rowid as order_no,
+        o.created_at,
+        o.created_at_utc,
+        o.delivery_id,
+        o.dispatch_date
+    from staging.orders as o
+    cross join current_run as r
+    where
+        o._deleted_at is null
+        and coalesce(o.created_at_utc <= r.now_utc, true)
 
 )
 

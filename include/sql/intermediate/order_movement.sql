@@ -12,6 +12,7 @@ movements as (
         m.direction,
         m.quantity,
         m.damaged_quantity,
+        m.created_text,
         m.created_at
     from staging.movements as m
     inner join intermediate.order_key as k
@@ -38,8 +39,8 @@ current_run as (
 
     select
         zone,
-        staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+        now_utc
+    from intermediate.run_now
 
 ),
 
@@ -55,7 +56,8 @@ breaks as (
 
 ),
 
--- ids ascend in time: inside the hour that occurs twice, the second pass begins where the clock falls back
+-- an offset tells the pass of the hour that occurs twice; else ids ascend in time: the second begins where the clock
+-- falls back
 doubtful as (
 
     select
@@ -63,6 +65,7 @@ doubtful as (
         m.movement_id,
         staging.utc_of(m.created_at, r.zone) as first_pass_utc,
         staging.utc_of_second(m.created_at, r.zone) as second_pass_utc,
+        staging.stated_utc(m.created_text) as stated_utc,
         m.created_at < max(m.created_at) over (
             partition by m.account, cast(m.created_at as date)
             order by m.movement_id
@@ -85,6 +88,7 @@ second_pass as (
         movement_id,
         first_pass_utc,
         second_pass_utc,
+        stated_utc,
         bool_or(falls_back) over (
             partition by account, cast(first_pass_utc as date)
             order by movement_id
@@ -99,6 +103,7 @@ instants as (
     select
         m.*,
         case
+            when s.stated_utc is not null then s.stated_utc
             when s.is_second then s.second_pass_utc
             when d.has_change is false then m.created_at - to_seconds(d.local_offset)
             else staging.utc_of(m.created_at, r.zone)

@@ -17,8 +17,8 @@ current_run as (
     select
         zone,
         as_of,
-        staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+        now_utc
+    from intermediate.run_now
 
 )
 

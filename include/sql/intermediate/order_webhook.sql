@@ -6,8 +6,8 @@ current_run as (
 
     select
         zone,
-        staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+        now_utc
+    from intermediate.run_now
 
 ),
 
@@ -74,6 +74,7 @@ milestones as not materialized (
         e.received_no,
         e.event_type as source_type,
         cast(null as boolean) as is_on_hold,
+        e.occurred_text,
         e.occurred_at,
         e.occurred_at_utc,
         e.received_at_utc
@@ -99,7 +100,8 @@ creations as (
         subject_id as order_id,
         received_no,
         event_type as source_type,
-        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        staging.truth_of(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold')) as is_on_hold,
+        occurred_text,
         occurred_at,
         occurred_at_utc,
         received_at_utc
@@ -120,7 +122,8 @@ updates as (
         subject_id as order_id,
         received_no,
         event_type as source_type,
-        try_cast(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold') as boolean) as is_on_hold,
+        staging.truth_of(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold')) as is_on_hold,
+        occurred_text,
         occurred_at,
         occurred_at_utc,
         received_at_utc
@@ -141,6 +144,7 @@ holds as (
         p.received_no,
         p.source_type,
         p.is_on_hold,
+        p.occurred_text,
         p.occurred_at,
         p.occurred_at_utc,
         p.received_at_utc
@@ -177,9 +181,9 @@ told as not materialized (
         w.lifting_type,
         e.is_on_hold,
         e.occurred_at_utc as after_utc,
-        -- a time of the repeated hour, received after its second pass began, may be of either
+        -- a time of the repeated hour without an offset, received after its second pass began, may be of either
         case
-            when d.date is null then e.occurred_at_utc
+            when d.date is null or staging.stated_utc(e.occurred_text) is not null then e.occurred_at_utc
             when e.received_at_utc < staging.utc_of_second(e.occurred_at, r.zone) then e.occurred_at_utc
             else staging.utc_of_second(e.occurred_at, r.zone)
         end as at_utc

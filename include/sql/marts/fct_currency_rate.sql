@@ -2,6 +2,13 @@
 -- Grain: one row per account, currency and day.
 with
 
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
 stated as (
 
     select
@@ -10,7 +17,10 @@ stated as (
         rate_date,
         units_per_eur
     from staging.currency_rates
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        and rate_date <= cast(as_of as date)
 
 ),
 

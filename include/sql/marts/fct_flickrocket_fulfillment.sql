@@ -2,6 +2,13 @@
 -- Grain: one row per account and fulfillment.
 with
 
+current_run as (
+
+    select now_utc
+    from intermediate.run_now
+
+),
+
 fulfillments as (
 
     select
@@ -16,7 +23,10 @@ fulfillments as (
         shipping_model,
         tracking_number
     from staging.flickrocket_fulfillments
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        and coalesce(created_at_utc <= now_utc, true)
 
 ),
 

@@ -18,17 +18,30 @@ lines as (
     from staging.flickrocket_fulfillment_lines
     where _deleted_at is null
 
+),
+
+fulfillments as (
+
+    select
+        account,
+        fulfillment_id
+    from marts.fct_flickrocket_fulfillment
+
 )
 
 select
-    account,
-    fulfillment_id,
-    line_no,
-    product_number,
-    product_id,
-    title,
-    version,
-    quantity,
-    gtin,
-    weight_grams
-from lines
+    l.account,
+    l.fulfillment_id,
+    l.line_no,
+    l.product_number,
+    l.product_id,
+    l.title,
+    l.version,
+    l.quantity,
+    l.gtin,
+    l.weight_grams
+from lines as l
+inner join fulfillments as f
+    on
+        l.account = f.account
+        and l.fulfillment_id = f.fulfillment_id

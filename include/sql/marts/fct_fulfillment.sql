@@ -128,8 +128,8 @@ past_days as (
         d.rule_no,
         max(d.working_day_no) as working_day_no
     from due_days as d
-    cross join meta.current_run as r
-    where d.due_at_utc < staging.utc_of(r.as_of, r.zone)
+    cross join intermediate.run_now as r
+    where d.due_at_utc < r.now_utc
     group by d.rule_no
 
 ),

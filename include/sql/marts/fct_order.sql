@@ -1,6 +1,13 @@
--- Orders as the warehouse knows them now.
+-- Orders as the warehouse knows them now; those made after now are not known yet.
 -- Grain: one row per account and order.
 with
+
+current_run as (
+
+    select now_utc
+    from intermediate.run_now
+
+),
 
 orders as (
 
@@ -9,6 +16,7 @@ orders as (
         order_id,
         number,
         remote_number,
+        created_text,
         created_at,
         created_at_utc,
         currency,
@@ -28,7 +36,10 @@ orders as (
         city,
         postcode
     from staging.orders
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        and coalesce(created_at_utc <= now_utc, true)
 
 ),
 
@@ -64,7 +75,7 @@ select
     o.created_at_utc,
     cast(o.created_at as date) as created_date,
     case
-        when c.date is null then false
+        when c.date is null or staging.stated_utc(o.created_text) is not null then false
         else staging.utc_of(o.created_at, c.zone) <> staging.utc_of_second(o.created_at, c.zone)
     end as is_created_in_repeated_hour,
     o.currency,

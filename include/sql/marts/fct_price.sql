@@ -2,6 +2,14 @@
 -- Grain: one row per account, price, market and version.
 with
 
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
+-- a run dated in the past knows no later versions
 history as (
 
     select
@@ -14,8 +22,10 @@ history as (
         is_valid,
         _version as version_no,
         _valid_from as valid_from,
-        _valid_to as valid_to
+        case when _valid_to <= as_of then _valid_to end as valid_to
     from staging.flickrocket_prices_history
+    cross join current_run
+    where _valid_from <= as_of
 
 )
 

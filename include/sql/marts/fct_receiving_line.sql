@@ -2,6 +2,13 @@
 -- Grain: one row per account, receiving and line.
 with
 
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
 lines as (
 
     select
@@ -30,7 +37,11 @@ receivings as (
         planned_date,
         received_date
     from staging.receivings
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        -- goods that came later than now have not come
+        and coalesce(received_date <= cast(as_of as date), true)
 
 ),
 

@@ -2,27 +2,39 @@
 -- Grain: one row per account, movement and form of it that is no longer in force.
 with
 
+current_run as (
+
+    select
+        as_of,
+        zone
+    from intermediate.run_now
+
+),
+
 versions as (
 
     select
-        account,
-        movement_id,
-        variant_id,
-        direction,
-        order_id,
-        receiving_id,
-        transformation_id,
-        unit_price,
-        unit_extra_cost,
-        quantity,
-        damaged_quantity,
-        created_text,
-        _version,
-        _valid_from,
-        _valid_to,
-        _in_first_load
-    from staging.movements_history
-    where _valid_to is not null
+        h.account,
+        h.movement_id,
+        h.variant_id,
+        h.direction,
+        h.order_id,
+        h.receiving_id,
+        h.transformation_id,
+        h.unit_price,
+        h.unit_extra_cost,
+        h.quantity,
+        h.damaged_quantity,
+        staging.local_of(h.created_text, r.zone) as moved_at,
+        h._version,
+        h._valid_from,
+        h._valid_to,
+        h._in_first_load
+    from staging.movements_history as h
+    cross join current_run as r
+    where
+        h._valid_to is not null
+        and coalesce(staging.local_of(h.created_text, r.zone) <= r.as_of, true)
 
 ),
 
@@ -38,7 +50,7 @@ select
     v.movement_id,
     v._version as version,
     v.variant_id,
-    try_cast(v.created_text as timestamp) as moved_at,
+    v.moved_at,
     v.direction,
     v.order_id,
     v.receiving_id,
@@ -51,7 +63,7 @@ select
     v.unit_price as source_unit_price,
     v.unit_extra_cost as source_extra_cost,
     case
-        when v._in_first_load then coalesce(try_cast(v.created_text as date), cast(v._valid_from as date))
+        when v._in_first_load then coalesce(cast(v.moved_at as date), cast(v._valid_from as date))
         else cast(v._valid_from as date)
     end as known_from,
     cast(v._valid_to as date) as known_to

@@ -2,6 +2,14 @@
 -- Grain: one row per account, variant, pool and snapshot.
 with
 
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
+-- what a later run counted is not known to a run dated before it
 stock_levels as (
 
     select
@@ -13,7 +21,10 @@ stock_levels as (
         damaged_quantity,
         unit_price
     from staging.stock_levels
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        and coalesce(_first_seen_at <= as_of, true)
 
 ),
 
@@ -27,6 +38,16 @@ movements as (
         quantity,
         damaged_quantity
     from marts.fct_stock_movement
+    union all
+    -- the stock is read after the run's now: what moved in between is in the count
+    select
+        account,
+        variant_id,
+        moved_at,
+        direction,
+        quantity,
+        damaged_quantity
+    from intermediate.later_movement
 
 ),
 
@@ -236,9 +257,9 @@ select
             )
     end as first_seen_date
 from runs as r
-left join balances as b
+asof left join balances as b
     on
         r.account = b.account
         and r.variant_id = b.variant_id
         and r.pool = b.pool
-        and r.moved_date = b.valid_from
+        and r.moved_date >= b.valid_from

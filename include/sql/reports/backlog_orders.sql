@@ -58,8 +58,8 @@ current_run as (
 
     select
         cast(as_of as date) as today,
-        staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+        now_utc
+    from intermediate.run_now
 
 )
 

@@ -9,16 +9,17 @@ current_run as (
 
 ),
 
--- newest_at: the newest time a row itself states; NULL where rows state none
+-- newest_at: the newest time up to now that a row itself states; NULL where rows state none
 orders as (
 
     select
         account,
         'orders' as table_name,
-        max(created_at) as newest_at,
+        max(created_at) filter (where created_at <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.orders
+    cross join current_run
     where _deleted_at is null
     group by account
 
@@ -71,10 +72,11 @@ movements as (
     select
         account,
         'movements' as table_name,
-        max(created_at) as newest_at,
+        max(created_at) filter (where created_at <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.movements
+    cross join current_run
     where _deleted_at is null
     group by account
 
@@ -99,10 +101,11 @@ receivings as (
     select
         account,
         'receivings' as table_name,
-        max(cast(received_date as timestamp)) as newest_at,
+        max(cast(received_date as timestamp)) filter (where cast(received_date as timestamp) <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.receivings
+    cross join current_run
     where _deleted_at is null
     group by account
 
@@ -211,10 +214,11 @@ stock_requests as (
     select
         account,
         'stock_requests' as table_name,
-        max(created_at) as newest_at,
+        max(created_at) filter (where created_at <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.stock_requests
+    cross join current_run
     where _deleted_at is null
     group by account
 
@@ -281,10 +285,11 @@ flickrocket_fulfillments as (
     select
         account,
         'flickrocket_fulfillments' as table_name,
-        max(created_at) as newest_at,
+        max(created_at) filter (where created_at <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.flickrocket_fulfillments
+    cross join current_run
     where _deleted_at is null
     group by account
 
@@ -309,10 +314,11 @@ currency_rates as (
     select
         account,
         'currency_rates' as table_name,
-        max(cast(rate_date as timestamp)) as newest_at,
+        max(cast(rate_date as timestamp)) filter (where cast(rate_date as timestamp) <= as_of) as newest_at,
         max(_last_seen_at) as last_seen_at,
         count(*) as row_count
     from staging.currency_rates
+    cross join current_run
     where _deleted_at is null
     group by account
 

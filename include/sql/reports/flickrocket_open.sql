@@ -20,8 +20,8 @@ fulfillments as (
 
 current_run as (
 
-    select staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+    select now_utc
+    from intermediate.run_now
 
 )
 

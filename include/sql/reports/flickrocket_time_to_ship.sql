@@ -19,8 +19,8 @@ current_run as (
 
     select
         zone,
-        staging.utc_of(as_of, zone) as now_utc
-    from meta.current_run
+        now_utc
+    from intermediate.run_now
 
 ),
 

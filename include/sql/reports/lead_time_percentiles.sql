@@ -2,6 +2,13 @@
 -- Grain: one row per account, month of creation, delivery method (and all methods together), measure and kind of hours.
 with
 
+current_run as (
+
+    select now_utc
+    from intermediate.run_now
+
+),
+
 fulfillments as (
 
     select
@@ -69,46 +76,50 @@ measured as (
         f.dispatch_at_utc is not null as is_dispatched,
         f.sent_at_utc is not null as is_sent,
         f.delivered_at_utc is not null as is_delivered,
-        f.eligible_at_utc is not null as is_eligible,
+        coalesce(f.eligible_at_utc <= r.now_utc, false) as is_eligible,
         -- of dispatch known from one side only nothing is measured
         case
             when f.dispatch_at_utc is not null
-                then cast(date_diff('second', f.created_at_utc, f.dispatch_after_utc) as integer)
+                then cast(date_diff('second', f.created_at_utc, f.dispatch_after_utc) as bigint)
         end as ship_least,
-        cast(date_diff('second', f.created_at_utc, f.dispatch_at_utc) as integer) as ship_most,
+        cast(date_diff('second', f.created_at_utc, f.dispatch_at_utc) as bigint) as ship_most,
         -- greatest() passes over NULL: an unknown stretch is not one of no length
         case
             when f.eligible_at_utc is not null and f.eligible_after_utc is not null and f.dispatch_at_utc is not null
-                then cast(greatest(date_diff('second', f.eligible_at_utc, f.dispatch_after_utc), 0) as integer)
+                then cast(greatest(date_diff('second', f.eligible_at_utc, f.dispatch_after_utc), 0) as bigint)
         end as warehouse_least,
         case
             when f.eligible_at_utc is not null and f.eligible_after_utc is not null and f.dispatch_at_utc is not null
-                then cast(greatest(date_diff('second', f.eligible_after_utc, f.dispatch_at_utc), 0) as integer)
+                then cast(greatest(date_diff('second', f.eligible_after_utc, f.dispatch_at_utc), 0) as bigint)
         end as warehouse_most,
         case
-            when f.eligible_at_utc is not null
-                then cast(date_diff('second', f.created_at_utc, f.eligible_after_utc) as integer)
+            when f.eligible_at_utc <= r.now_utc
+                then cast(date_diff('second', f.created_at_utc, f.eligible_after_utc) as bigint)
         end as waiting_least,
         case
-            when f.eligible_after_utc is not null
-                then cast(date_diff('second', f.created_at_utc, f.eligible_at_utc) as integer)
+            when f.eligible_after_utc is not null and f.eligible_at_utc <= r.now_utc
+                then cast(date_diff('second', f.created_at_utc, f.eligible_at_utc) as bigint)
         end as waiting_most,
         case
             when f.sent_at_utc is not null and f.delivered_at_utc is not null
-                then cast(greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) as integer)
+                then cast(greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) as bigint)
         end as transit_least,
-        cast(date_diff('second', f.sent_after_utc, f.delivered_at_utc) as integer) as transit_most,
+        cast(date_diff('second', f.sent_after_utc, f.delivered_at_utc) as bigint) as transit_most,
         case
             when f.delivered_at_utc is not null
-                then cast(date_diff('second', f.created_at_utc, f.delivered_after_utc) as integer)
+                then cast(date_diff('second', f.created_at_utc, f.delivered_after_utc) as bigint)
         end as door_least,
-        cast(date_diff('second', f.created_at_utc, f.delivered_at_utc) as integer) as door_most,
-        cast(round(f.click_to_ship_business_hours * 3600) as integer) as ship_business,
-        cast(round(f.warehouse_business_hours * 3600) as integer) as warehouse_business,
-        cast(round(f.waiting_business_hours * 3600) as integer) as waiting_business
+        cast(date_diff('second', f.created_at_utc, f.delivered_at_utc) as bigint) as door_most,
+        cast(round(f.click_to_ship_business_hours * 3600) as bigint) as ship_business,
+        cast(round(f.warehouse_business_hours * 3600) as bigint) as warehouse_business,
+        -- a wait that is not over has no length yet
+        case
+            when f.eligible_at_utc <= r.now_utc then cast(round(f.waiting_business_hours * 3600) as bigint)
+        end as waiting_business
     from fulfillments as f
     inner join zone_days as z
         on cast(f.created_at_utc as date) = z.date
+    cross join current_run as r
 
 ),
 

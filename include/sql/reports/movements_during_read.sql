@@ -15,6 +15,18 @@ movements as (
         quantity,
         damaged_quantity
     from marts.fct_stock_movement
+    union all
+    select
+        account,
+        movement_id,
+        variant_id,
+        moved_at,
+        direction,
+        kind,
+        order_id,
+        quantity,
+        damaged_quantity
+    from intermediate.later_movement
 
 ),
 
@@ -73,6 +85,8 @@ inner join latest as l
     on
         m.account = l.account
         and m.moved_at > l.snapshot_at
+        -- no reading takes a day; what is dated further on is in rows_after_as_of only
+        and m.moved_at <= l.snapshot_at + interval 1 day
 left join variants as v
     on
         m.account = v.account

@@ -2,6 +2,13 @@
 -- Grain: one row per account and receiving that has movements or is closed.
 with
 
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
 receivings as (
 
     select
@@ -12,7 +19,10 @@ receivings as (
         planned_date,
         received_date
     from staging.receivings
-    where _deleted_at is null
+    cross join current_run
+    where
+        _deleted_at is null
+        and coalesce(received_date <= cast(as_of as date), true)
 
 ),
 

@@ -6,13 +6,14 @@ written once when the run is opened.
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from stockbook.declarations import DAYS
 from stockbook.durable import is_whole, sealed, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
@@ -21,6 +22,7 @@ Status = Literal["running", "published", "failed"]
 
 # A run further than this from the wall clock is dated in the past (or future) on a real account (contract.md).
 FRESH = timedelta(hours=36)
+EARLIEST, LATEST = DAYS
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +37,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class RunContext(msgspec.Struct, frozen=True):
     """
-    One run. ``as_of`` is naive local wall clock of ``zone``; ``started_at`` is UTC.
+    One run. ``as_of`` is naive local wall clock of ``zone``; ``started_at`` is UTC, as is ``as_of_utc``, the instant of
+    ``as_of`` (in the repeated hour of a run written down without it: the second pass).
 
     ``observes`` is False for a run dated in the past: it reads no source, takes no snapshot and
     marks nothing deleted, and only computes the figures of its ``as_of`` again. ``night`` names the
@@ -52,6 +55,7 @@ class RunContext(msgspec.Struct, frozen=True):
     backfill_from: date | None
     backfill_to: date | None
     conn_ids: tuple[str, ...]
+    as_of_utc: datetime | None = None
 
     @property
     def tz(self) -> ZoneInfo:
@@ -64,18 +68,38 @@ def run_id_of(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:100] or "run"
 
 
-def parse_as_of(text: str | None, now: datetime) -> datetime:
-    """The run's ``as_of``: ``text`` as a naive local date-time, or ``now`` when empty. Raises ConfigError."""
+def parse_as_of(text: str | None, now: datetime, zone: ZoneInfo | None = None) -> datetime:
+    """
+    The run's ``as_of`` as a naive local date-time, or ``now`` when ``text`` is empty; its ``fold`` tells the pass of a
+    repeated hour.
+
+    ``text`` is local, in a repeated hour of the second pass, or names an offset, which needs the ``zone`` of local
+    times. Raises ConfigError.
+    """
     if not text or not text.strip():
         return now
     as_of: datetime | None
     try:
-        as_of = datetime.fromisoformat(text.strip())
-    except ValueError:
+        as_of = datetime.fromisoformat(text.strip()).replace(microsecond=0)
+        if as_of.tzinfo is not None:
+            as_of = None if zone is None else as_of.astimezone(zone).replace(tzinfo=None)
+        else:
+            as_of = as_of.replace(fold=1)
+    except (ValueError, OverflowError):
         as_of = None
-    if as_of is None or as_of.tzinfo is not None:
-        raise ConfigError(f"as_of must be a local date-time such as 2026-02-28T02:15:00, without a zone; got {text!r}.")
-    return as_of.replace(microsecond=0)
+    if as_of is None or not EARLIEST <= as_of.date() <= LATEST:
+        raise ConfigError(
+            f"as_of must be a local date-time such as 2026-02-28T02:15:00, or one with an offset such as "
+            f"2026-10-25T02:50:00+02:00, from {EARLIEST} to {LATEST}; got {text!r}."
+        )
+    if zone is not None and instant_of(as_of, zone).astimezone(zone).replace(tzinfo=None) != as_of:
+        raise ConfigError(f"as_of {text!r} never was: the clocks of {zone.key} skip that hour in spring.")
+    return as_of
+
+
+def instant_of(as_of: datetime, zone: ZoneInfo) -> datetime:
+    """The instant of a naive local time of ``zone``, aware in UTC; its ``fold`` tells the pass of a repeated hour."""
+    return as_of.replace(tzinfo=zone).astimezone(UTC)
 
 
 def parse_parameters(given: dict[str, object]) -> Parameters:

@@ -152,10 +152,11 @@ def _movements_floor(con: duckdb.DuckDBPyConnection, settings: Settings, run: Ru
         return 0
     ceiling, last = found[0]
     floors = [int(ceiling) - settings.movements_overlap]
-    # hours count back from the latest load: nights that were missed must not shorten the overlap
+    # hours count back from the latest load: nights that were missed must not shorten the overlap; and a row dated far
+    # ahead by a slip must not lengthen it to the ledger's beginning
     lowest = con.execute(
-        "select min(movement_id) from staging.movements where account = ? and created_at >= ?",
-        [account, last - timedelta(hours=settings.movements_overlap_hours)],
+        "select min(movement_id) from staging.movements where account = ? and created_at between ? and ?",
+        [account, last - timedelta(hours=settings.movements_overlap_hours), last + timedelta(days=1)],
     ).fetchall()[0][0]
     if lowest is not None:
         floors.append(int(lowest) - 1)

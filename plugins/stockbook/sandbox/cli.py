@@ -25,6 +25,14 @@ History = Annotated[
     Path | None,
     typer.Option("--orders", help="Replay this order history (CSV or Parquet, layout of the Online Retail data set)."),
 ]
+DateFormat = Annotated[
+    str,
+    typer.Option(
+        "--date-format",
+        help="How --orders writes its times, as strptime has it (%d.%m.%Y %H:%M), or seconds, or milliseconds; "
+        "empty: the only format all rows have.",
+    ),
+]
 Which = Annotated[
     Literal["invented", "examples"],
     typer.Option(
@@ -53,6 +61,7 @@ def serve(
     variants: Variants = 2_000,
     orders_count: OrdersCount = 12_000,
     orders: History = None,
+    date_format: DateFormat = "",
     which: Which = "invented",
     clock: Annotated[
         str, typer.Option(help="Local wall time of the shop; default: 02:15 on the day after its last.")
@@ -73,7 +82,7 @@ def serve(
 
     try:
         given = _local(clock) if clock else None
-        shop = _shop(which, seed, variants, orders_count, orders)
+        shop = _shop(which, seed, variants, orders_count, orders, date_format)
         night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
         sandbox = Sandbox(shop, given or night, token, hooks_to=hooks_to, hooks_account=hooks_account)
         run(
@@ -98,6 +107,7 @@ def truth(
     variants: Variants = 2_000,
     orders_count: OrdersCount = 12_000,
     orders: History = None,
+    date_format: DateFormat = "",
     which: Which = "invented",
 ) -> None:
     """Write what is true at a clock (stock, orders with milestones, counts), from the shop's own ledger."""
@@ -106,7 +116,7 @@ def truth(
         if url:
             body = _asked(f"{url.rstrip('/')}/_sandbox/truth?{urllib.parse.urlencode({'at': at})}")
         else:
-            shop = _shop(which, seed, variants, orders_count, orders)
+            shop = _shop(which, seed, variants, orders_count, orders, date_format)
             body = json.dumps(shop.truth(when), ensure_ascii=False).encode()
         partial = out.with_name(f".{out.name}.part")
         try:
@@ -119,14 +129,14 @@ def truth(
     typer.echo(f"truth at {when.isoformat(sep=' ')} written to {out} ({len(body):,} bytes)")
 
 
-def _shop(which: str, seed: int, variants: int, orders: int, history: Path | None) -> "Shop":
+def _shop(which: str, seed: int, variants: int, orders: int, history: Path | None, date_format: str) -> "Shop":
     if which == "examples":
         from stockbook.sandbox.examples import ExampleShop
 
         return ExampleShop()
     from stockbook.sandbox.shop import Shop
 
-    return Shop(seed=seed, variants=variants, orders=orders, history=history)
+    return Shop(seed=seed, variants=variants, orders=orders, history=history, date_format=date_format)
 
 
 def _asked(address: str) -> bytes:

@@ -9,7 +9,8 @@ import numpy as np
 from stockbook.errors import ConfigError
 from stockbook.sandbox import catalogue as cat
 from stockbook.sandbox import money
-from stockbook.sandbox.localtime import DAY, NEVER, Ints, day_number, to_local, to_utc
+from stockbook.sandbox.history import read_goods
+from stockbook.sandbox.localtime import DAY, NEVER, ZONE, Ints, day_number, to_local, to_utc
 
 # the catalogue is priced in koruny; what is ordered in euros is charged in euros
 KORUNY_PER_EURO = 25
@@ -97,12 +98,15 @@ def fold_hour_between(first: date, last: date) -> int | None:
     return int(hours[back[0] + 1]) if len(back) else None
 
 
-def replayed(rng: np.random.Generator, path: Path, suppliers: int) -> tuple[cat.Catalogue, Demand]:
+def replayed(
+    rng: np.random.Generator, path: Path, suppliers: int, date_format: str = ""
+) -> tuple[cat.Catalogue, Demand]:
     """
     A real order history in the layout of the Online Retail data set (CSV or Parquet).
 
     Invoices become orders, their goods lines products; lines of one stock code on one invoice are
-    folded. Lines without a price that no customer ordered are stock corrections and are left out.
+    folded. Lines without a price that no customer ordered are stock corrections and are left out. ``date_format`` is
+    how the file writes its times, where that cannot be seen of its rows.
     """
     import duckdb
 
@@ -111,35 +115,8 @@ def replayed(rng: np.random.Generator, path: Path, suppliers: int) -> tuple[cat.
         raise ConfigError(
             f"An order history was expected at {path.name}; there is no such file: give --orders a CSV or Parquet."
         )
-    source = "read_csv(?, header = true, all_varchar = true)" if path.suffix.lower() == ".csv" else "read_parquet(?)"
     with duckdb.connect() as con:
-        con.execute("set preserve_insertion_order = true")
-        try:
-            con.execute(f"create table raw as select *, row_number() over () as line from {source}", [str(path)])
-            con.execute(
-                """
-                create table goods as
-                select
-                    InvoiceNo::varchar as invoice,
-                    upper(trim(StockCode)) as code,
-                    trim(Description) as name,
-                    Quantity::bigint as quantity,
-                    coalesce(
-                        try_cast(InvoiceDate as timestamp),
-                        try_strptime(InvoiceDate::varchar, ['%m/%d/%Y %H:%M', '%d/%m/%Y %H:%M', '%Y/%m/%d %H:%M'])
-                    ) as local_time,
-                    round(UnitPrice::double * 1e6)::bigint as amount,
-                    split_part(CustomerID::varchar, '.', 1) as customer,
-                    line
-                from raw
-                where regexp_full_match(trim(StockCode), '[0-9]{5}[A-Za-z]{0,2}')
-                """
-            )
-        except duckdb.Error as error:
-            raise ConfigError(
-                f"{path.name} must have the columns InvoiceNo, StockCode, Description, Quantity, InvoiceDate, "
-                f"UnitPrice, CustomerID and Country; DuckDB could not read it so ({type(error).__name__})."
-            ) from error
+        read_goods(con, path, ZONE.key, date_format)
         con.execute(
             """
             create table lines as

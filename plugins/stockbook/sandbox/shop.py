@@ -57,6 +57,7 @@ class Shop:
         first: date = date(2025, 3, 1),
         last: date = date(2026, 2, 28),
         history: Path | str | None = None,
+        date_format: str = "",
         shares: lives.Shares | None = None,
         invoice_bytes: int = 200,
         places: int = 150,
@@ -64,7 +65,8 @@ class Shop:
         """
         Build the shop of a seed: ``orders`` orders between the local days ``first`` and ``last``.
 
-        ``history`` replays an order history instead (then variants, orders and days come from it).
+        ``history`` replays an order history instead (then variants, orders and days come from it); ``date_format`` is
+        how it writes its times, where that cannot be seen of its rows.
         ``shares`` says how often things happen, ``invoice_bytes`` how big a PDF is, ``places`` how
         many pick-up places a delivery method has. Raises ConfigError when the history cannot be read.
         """
@@ -76,7 +78,7 @@ class Shop:
             self.demand = dem.invented(self._rng("demand"), self.catalogue, orders, first, last)
         else:
             suppliers = 60
-            self.catalogue, self.demand = dem.replayed(self._rng("demand"), Path(history), suppliers)
+            self.catalogue, self.demand = dem.replayed(self._rng("demand"), Path(history), suppliers, date_format)
             first, last = local_of(int(self.demand.created[0])).date(), local_of(int(self.demand.created[-1])).date()
         self.first, self.last = first, last
         self._build(suppliers)

@@ -130,7 +130,7 @@ def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "
             "day any version applies to; nothing was promised for them and their state is unknown."
         )
     for one in policies.calendars.values():
-        beyond = _count(con, "calendar_version = ? and eligible_at_utc is not null and due_at_utc is null", one.name)
+        beyond = _count(con, f"calendar_version = ? and {_BEYOND}", one.name)
         if beyond:
             covered = f"{one.covers_from or 'the beginning'} to {one.covers_to or 'the end'}"
             found.append(
@@ -138,6 +138,10 @@ def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "
                 "due outside; their state is unknown."
             )
     return found
+
+
+# what waits for a day that far ahead is pending
+_BEYOND = "eligible_at_utc is not null and due_at_utc is null and sla_state <> 'pending'"
 
 
 def _count(con: duckdb.DuckDBPyConnection, condition: str, *given: str) -> int:

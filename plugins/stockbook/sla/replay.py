@@ -92,7 +92,8 @@ def _beside_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]
             con.execute(f"create schema {schema}")
         for macro in MACROS:
             con.execute(macro)
-        con.execute("create view meta.current_run as select * from published.meta.current_run")
+        for name in ("meta.current_run", "meta.run"):
+            con.execute(f"create view {name} as select * from published.{name}")
         yield con
 
 

@@ -69,6 +69,7 @@ MACROS = (
         else (local_ts at time zone zone) at time zone 'UTC'
     end
     """,
+    *casts.MACROS,
 )
 
 
@@ -76,7 +77,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     """Create schemas, macros, and the tables of meta and staging with their histories; keeps what is there."""
     for schema in ("staging", "intermediate", "marts", "reports", "meta"):
         con.execute(f"create schema if not exists {schema}")
-    for macro in (*MACROS, *casts.MACROS):
+    for macro in MACROS:
         con.execute(macro)
     con.execute(QUARANTINE)
     con.execute(PARENT_KEY)

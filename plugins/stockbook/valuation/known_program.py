@@ -5,6 +5,7 @@ Most variants need none of it: their movements were known on the night after the
 known on a day is their balance of the day before. Only variants whose known history is another are replayed.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ class Context(Protocol):
     """What the program needs of a build."""
 
     @property
+    def as_of(self) -> datetime: ...
+    @property
     def zone(self) -> ZoneInfo: ...
     @property
     def policy_dir(self) -> Path: ...
@@ -44,7 +47,7 @@ def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         write_counts(con, settings)
         if write_variants(con):
             receiving_lines.prepare(con)
-            rows = read_versions(con, settings, context.zone)
+            rows = read_versions(con, settings, context.zone, context.as_of)
             write_steps(con, rows, read_prices(con), receiving_lines.Lines.read(con))
             con.execute(f"insert into {VERSION} by name {VERSIONS}")
             con.execute(f"insert into {REVISION} by name {REVISIONS}")

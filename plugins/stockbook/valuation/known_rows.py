@@ -1,5 +1,6 @@
 """The forms of movements and prices of ``known_variant``, as the replay of what was known takes them."""
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,10 @@ from stockbook.valuation.policy import ValuationPolicy
 EPOCH = "date '1970-01-01'"
 
 
-def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo) -> Versions:
-    """Every form a movement had, in replay order; ``known_row`` keeps them."""
+def read_versions(
+    con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime
+) -> Versions:
+    """Every form a movement had, in replay order, but those dated later than now; ``known_row`` keeps them."""
     sellable = "h.quantity" if settings.damaged_quantity_is_additive else "h.quantity - h.damaged_quantity"
     con.execute(f"""
         create temp table known_row as
@@ -36,7 +39,7 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
                 h.unit_extra_cost,
                 {sellable} as quantity,
                 h.damaged_quantity,
-                case when h._valid_to is null then m.created_at else try_cast(h.created_text as timestamp) end
+                case when h._valid_to is null then m.created_at else staging.local_of(h.created_text, '{zone.key}') end
                     as moved_at,
                 h._in_first_load as in_first_load,
                 cast(h._valid_from as date) as seen_from,
@@ -44,6 +47,8 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
             from staging.movements_history as h
             inner join known_variant as v on h.account = v.account and h.variant_id = v.variant_id
             left join staging.movements as m on h.account = m.account and h.movement_id = m.movement_id
+            anti join intermediate.later_movement as l
+                on h.account = l.account and h.movement_id = l.movement_id and h._valid_to is null
         )
         select
             * exclude (in_first_load, seen_from),
@@ -52,6 +57,7 @@ def read_versions(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zon
         from forms
         where
             moved_at is not null
+            and (known_to is null or moved_at <= timestamp '{as_of}')
             and direction in ('in', 'out')
             and quantity >= 0
             and damaged_quantity >= 0

@@ -5,7 +5,7 @@ The ledger in staging as the valuation sees it: what moved, when, for which pric
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -17,7 +17,7 @@ from stockbook.valuation import receiving_lines, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.wall_clock import Span
 
-TEMPORARY = ("view ledger", "view movement", "table opening", "table changed", "table variant")
+TEMPORARY = ("view ledger", "view movement", "view received", "table opening", "table changed", "table variant")
 
 # of every account with a cut history (parameters: accounts, their opening dates), what its first snapshot counted
 FIRST_COUNTS = """
@@ -46,20 +46,29 @@ class Hours:
 
     spans: list[Span]
     repeated: list[tuple[datetime, datetime]]
+    zone: ZoneInfo
 
 
-def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneInfo) -> Hours:
+@dataclass(frozen=True)
+class Now:
+    """A run's now: local wall clock, and its instant (UTC)."""
+
+    as_of: datetime
+    utc: datetime
+
+
+def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneInfo, now: Now) -> Hours:
     """
     Make what the valuation reads; ``forget`` drops it. The local times found.
 
-    ``temp.valuation_ledger`` has a row per movement in force or opening; ``valuation_lot`` and ``valuation_line``
-    the lines of receivings; ``valuation_changed`` the days on which movements got the form they have.
+    ``temp.valuation_ledger`` has a row per movement in force by ``now`` or opening; ``valuation_lot`` and
+    ``valuation_line`` the lines of receivings; ``valuation_changed`` the days on which movements got their form.
     Raises ModelFailed for a ledger that cannot be replayed: an unknown direction, a negative quantity.
     """
     forget(con)
     sellable = "quantity" if policy.damaged_quantity_is_additive else "quantity - damaged_quantity"
     con.execute(f"""
-        create temp view valuation_movement as
+        create temp view valuation_received as
         select
             account,
             movement_id,
@@ -73,12 +82,14 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
             {sellable} as quantity,
             damaged_quantity,
             created_at as moved_at,
+            staging.stated_utc(created_text) as stated_utc,
             case when {_in_first_load(con)} then cast(created_at as date) else cast(_first_seen_at as date) end
                 as first_known,
             false as is_opening
         from staging.movements
         where _deleted_at is null
     """)
+    con.execute(f"create temp view valuation_movement as select * from valuation_received where {_by(con, now, zone)}")
     moved = _surveyed(con, policy)
     _prepare_openings(con, policy)
     hours = _hours(con, moved, zone)
@@ -174,7 +185,7 @@ def _prepare_openings(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -
                 sum(case m.direction when 'in' then m.quantity else -m.quantity end) as quantity,
                 sum(case m.direction when 'in' then m.damaged_quantity else -m.damaged_quantity end) as damaged_quantity
             from counted as c
-            inner join valuation_movement as m
+            inner join valuation_received as m
                 on c.account = m.account and c.variant_id = m.variant_id and m.moved_at <= c.snapshot_at
             group by c.account, c.variant_id
         )
@@ -191,6 +202,7 @@ def _prepare_openings(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -
             cast(greatest(c.quantity - coalesce(m.quantity, 0), 0) as bigint) as quantity,
             cast(greatest(c.damaged_quantity - coalesce(m.damaged_quantity, 0), 0) as bigint) as damaged_quantity,
             cast(c.opening_date as timestamp) as moved_at,
+            cast(null as timestamp) as stated_utc,
             c.opening_date as first_known,
             true as is_opening
         from counted as c
@@ -207,13 +219,41 @@ def _hours(con: duckdb.DuckDBPyConnection, moved: tuple[datetime | None, datetim
         list(moved),
     ).fetchall()[0]
     if first is None:
-        return Hours([], [])
+        return Hours([], [], zone)
     known = wall_clock.spans(first, last, zone)
-    return Hours(known, wall_clock.repeated(known))
+    return Hours(known, wall_clock.repeated(known), zone)
+
+
+def _by(con: duckdb.DuckDBPyConnection, now: Now, zone: ZoneInfo) -> str:
+    """The condition that a movement is not later than now; rows without a time stay, for they cannot be replayed."""
+    at = f"timestamp {quoted(str(now.as_of))}"
+    known = wall_clock.spans(now.as_of, now.as_of, zone)
+    for start, stop in wall_clock.repeated(known):
+        if start <= now.as_of < stop:
+            hours = Hours(known, [(start, stop)], zone)
+            is_second = _is_second_pass(con, hours)
+            is_past = f"moved_at <= {at}" if now.utc >= _second_begins(start, zone) else "false"
+            was_first = "true" if now.utc >= _second_begins(start, zone) else f"moved_at <= {at}"
+            return f"""
+                coalesce(
+                    moved_at < timestamp {quoted(str(start))}
+                    or (moved_at < timestamp {quoted(str(stop))} and if({is_second}, {is_past}, {was_first})),
+                    true
+                )
+            """
+    return f"coalesce(moved_at <= {at}, true)"
+
+
+def _second_begins(start: datetime, zone: ZoneInfo) -> datetime:
+    """When the second pass of the repeated hour that begins at a local time begins, UTC."""
+    return start.replace(tzinfo=zone, fold=1).astimezone(UTC).replace(tzinfo=None)
 
 
 def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
-    """The condition that a row is of the second pass of a repeated hour: from the first id whose time steps back."""
+    """
+    The condition that a row is of the second pass of a repeated hour: by its offset, else from the first id whose time
+    steps back.
+    """
     found = ["false"]
     for start, stop in hours.repeated:
         turns = con.execute(
@@ -229,8 +269,8 @@ def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
                         order by movement_id
                         rows between unbounded preceding and 1 preceding
                     ) as latest
-                from valuation_movement
-                where moved_at >= ? and moved_at < ?
+                from valuation_received
+                where moved_at >= ? and moved_at < ? and stated_utc is null
             )
             where moved_at < latest
             group by account
@@ -238,9 +278,10 @@ def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
             """,
             [start, stop],
         ).fetchall()
+        within = f"moved_at >= timestamp {quoted(str(start))} and moved_at < timestamp {quoted(str(stop))}"
+        found.append(f"({within} and stated_utc >= timestamp {quoted(str(_second_begins(start, hours.zone)))})")
         found += [
-            f"(account = {quoted(account)} and movement_id >= {turn} and moved_at >= timestamp {quoted(str(start))} "
-            f"and moved_at < timestamp {quoted(str(stop))})"
+            f"(account = {quoted(account)} and movement_id >= {turn} and {within} and stated_utc is null)"
             for account, turn in turns
         ]
     return " or ".join(found)

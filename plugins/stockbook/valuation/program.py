@@ -8,6 +8,7 @@ whatever was there before.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from stockbook.declarations import Table
 from stockbook.staging.tables import create_all
 from stockbook.valuation import fingerprints, ledger, policy, stored
 from stockbook.valuation.fingerprints import INPUT, Variants
-from stockbook.valuation.ledger import Hours
+from stockbook.valuation.ledger import Hours, Now
 from stockbook.valuation.pieces import Pieces
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.stored import BUILD, FACTS, SETTING
@@ -34,6 +35,10 @@ class Context(Protocol):
 
     @property
     def run_id(self) -> str: ...
+    @property
+    def as_of(self) -> datetime: ...
+    @property
+    def as_of_utc(self) -> datetime | None: ...
     @property
     def zone(self) -> ZoneInfo: ...
     @property
@@ -60,7 +65,7 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     )
     with ThreadPoolExecutor(1, "valuation") as replayer:
         loaded = replayer.submit(_load)
-        hours = ledger.prepare(con, settings, context.zone)
+        hours = ledger.prepare(con, settings, context.zone, _now(context))
         try:
             variants = _to_replay(con, context, rules)
             pieces = Pieces(con)
@@ -74,6 +79,11 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
             ledger.forget(con)
 
 
+def _now(context: Context) -> Now:
+    second = context.as_of.replace(tzinfo=context.zone, fold=1).astimezone(UTC).replace(tzinfo=None)
+    return Now(context.as_of, context.as_of_utc or second)
+
+
 def warm_up(context: Context) -> None:
     """
     Compile the replay and keep it compiled, so that the first night need not: some 15 s of one core, once.
@@ -83,7 +93,8 @@ def warm_up(context: Context) -> None:
     with duckdb.connect() as con:
         create_all(con, context.tables)
         con.execute(f"create table marts.dim_variant ({stored.columns_of(context.tables['marts.dim_variant'])})")
-        con.execute("""
+        con.execute(
+            """
             insert into staging.movements by name
             select
                 'warm-up' as account,
@@ -92,8 +103,10 @@ def warm_up(context: Context) -> None:
                 unnest(['in', 'out']) as direction,
                 1 as quantity,
                 0 as damaged_quantity,
-                timestamp '2025-01-01' as created_at
-        """)
+                ?::timestamp as created_at
+            """,
+            [context.as_of],
+        )
         write_valuation(con, context)
 
 

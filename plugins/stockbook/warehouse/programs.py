@@ -21,7 +21,8 @@ class BuildContext(NamedTuple):
     """
     What a program may know of the run.
 
-    ``as_of`` is naive local wall clock of ``zone``; with ``full_refresh`` nothing of earlier nights may be kept;
+    ``as_of`` is naive local wall clock of ``zone``, ``as_of_utc`` its instant (None: in a repeated hour the second
+    pass); with ``full_refresh`` nothing of earlier nights may be kept;
     ``published`` is the file readers have now, where there is one to compare with.
     """
 
@@ -32,6 +33,7 @@ class BuildContext(NamedTuple):
     tables: dict[str, Table]
     full_refresh: bool = False
     published: Path | None = None
+    as_of_utc: datetime | None = None
 
 
 class Program(NamedTuple):
@@ -82,6 +84,7 @@ PROGRAMS = {
             "staging.stock_levels",
             "staging.variants_history",
             "marts.fct_stock_movement",
+            "intermediate.later_movement",
             "marts.fct_stock_movement_version",
             "meta.current_run",
         ),
