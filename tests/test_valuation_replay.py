@@ -366,9 +366,9 @@ def test_replay_equals_the_reference(case):
 
 @pytest.mark.slow
 @given(movements())
-@settings(max_examples=2000, deadline=None, suppress_health_check=patient)
+@settings(max_examples=1500, deadline=None, suppress_health_check=patient)
 def test_replay_equals_the_reference_on_many_ledgers(case):
-    """As above, on two thousand ledgers."""
+    """As above, on fifteen hundred ledgers."""
     check(case)
 
 

@@ -36,6 +36,8 @@ is set aside: the row waits in `staging.quarantine`, is warned of, and comes in 
   the hour skipped in spring.
 - date: `2026-03-04`, or a time as above, which is of its local day. `0000-00-00`, a database's way to write none, is
   none. Set aside: the rest.
+- reference: the key of something else, marked so below. 0, an empty text and the nil UUID
+  (`00000000-0000-0000-0000-000000000000`) name nothing, so there is none; where one is required the row is set aside.
 
 Blanks around a value are no part of it. Days and times are within {first} and {last} (an expiry date may be
 9999-12-31, which means never): what is beyond is a slip, or cannot be held by all that reads it.
@@ -147,7 +149,7 @@ def _section(listing: Listing, fed: list[Table]) -> list[str]:
         grain = ", ".join(f"`{name}`" for name in table.grain)
         lines += [f"`{table.name}` ({grain})", "", "| column | type | from | |", "|---|---|---|---|"]
         lines += [
-            f"| `{name}`{', required' * column.required} | {_type(column)} | {_from(column)} | {_about(column)} |"
+            f"| `{name}`{_marks(column)} | {_type(column)} | {_from(column)} | {_about(column)} |"
             for name, column in table.columns.items()
         ]
         lines += [""]
@@ -156,6 +158,10 @@ def _section(listing: Listing, fed: list[Table]) -> list[str]:
 
 def _type(column: Column) -> str:
     return column.type if column.max_abs is None else f"{column.type} up to {column.max_abs:,}"
+
+
+def _marks(column: Column) -> str:
+    return ", required" * column.required + ", reference" * column.reference
 
 
 def _from(column: Column) -> str:
