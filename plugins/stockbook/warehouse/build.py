@@ -54,7 +54,8 @@ def build(
                 if is_large:
                     con.execute("commit")
                     con.execute("begin transaction")
-            except StockbookError:
+            except (StockbookError, duckdb.IOException, duckdb.FatalException):
+                # of the file and its disk, not of the model: the writer says what it is
                 raise
             except Exception as error:
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
