@@ -84,7 +84,7 @@ def test_the_change_is_of_the_last_whole_day(rig: Rig) -> None:
     ((expected,),) = rig.rows(f"select ({value.format(last)}) - ({value.format(before)})")
 
     assert change.value == expected != 0
-    assert change.unit == f"end of {last} less end of {before}"
+    assert change.unit == f"end of {last:%a %-d %b} less end of {before:%a %-d %b}"
 
 
 @pytest.mark.slow

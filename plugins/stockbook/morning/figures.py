@@ -57,7 +57,8 @@ FIGURES = (
              - sum(stock_value) filter (where date = cast(as_of as date) - 2)
         from reports.stock_value_daily, meta.current_run
         """,
-        unit="end of {day} less end of {before}",
+        # with their weekdays: nothing moves on a Sunday
+        unit="end of {day:%a %-d %b} less end of {before:%a %-d %b}",
     ),
     Figure(
         "damaged_value",
