@@ -144,6 +144,15 @@ def test_great_expectations_says_nothing_but_errors(
     assert caplog.messages[-1] == "It failed."
 
 
+def test_a_path_may_hold_any_character(database: Path) -> None:
+    """What an address gives another meaning is part of the name of a folder like any other letter."""
+    folder = database.parent / "50% of $HOME? a#b 'c' %41"
+    folder.mkdir()
+    moved = database.rename(folder / database.name)
+
+    assert [outcome.success for outcome in ask(moved, [a_table()])] == [True] * 3
+
+
 def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change) -> None:
     """No connection stays open behind the checks."""
     ask(database, [a_table(Check("a", "warn", rows="select id from marts.t"))])

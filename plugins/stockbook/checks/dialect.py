@@ -11,10 +11,12 @@ dialect of DuckDB, each found by running (reference/stack.md, section 2):
    answers to ``postgresql``.
 3. PostgreSQL's ``~`` matches a part, DuckDB's the whole: it is compiled to ``regexp_matches``.
 
-URL: ``stockbookgx:///path/to/file.duckdb``. Import this module before using it.
+URL: that of ``address``. Import this module before using it.
 """
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb_sqlalchemy
 from sqlalchemy.dialects import registry
@@ -46,6 +48,11 @@ class Dialect(duckdb_sqlalchemy.Dialect):  # type: ignore[misc]  # the base has 
         """Keep the pending result before rolling back."""
         getattr(dbapi_connection, "_buffer_pending_result", lambda: None)()
         super().do_rollback(dbapi_connection)
+
+
+def address(database: Path) -> str:
+    """The URL of a database file, percent-encoded: Great Expectations reads ``$`` in an address, SQLAlchemy ``?``."""
+    return f"{SCHEME}:///{quote(str(database))}"
 
 
 registry.register(SCHEME, __name__, "Dialect")

@@ -80,7 +80,7 @@ def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
     """What Great Expectations says of each group; no connection to the database is left."""
     import great_expectations as gx
 
-    from stockbook.checks.dialect import SCHEME
+    from stockbook.checks.dialect import address
     from stockbook.checks.expectation import RulesHold
 
     # on import this one module of it makes itself louder than the package
@@ -89,7 +89,7 @@ def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     source = context.data_sources.add_sql(
         "warehouse",
-        connection_string=f"{SCHEME}:///{database}",
+        connection_string=address(database),
         kwargs={"connect_args": {"read_only": True}},
     )
     try:
