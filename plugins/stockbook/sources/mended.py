@@ -20,6 +20,8 @@ _ESCAPE = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+# half of a surrogate pair as bytes: one character, though no UTF-8
+_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _LINE = re.compile(rb"[\t\n\r]")
 
@@ -35,7 +37,7 @@ def mended(body: bytes) -> tuple[bytes, int]:
     try:
         body.decode()
     except UnicodeDecodeError:
-        text = body.decode(errors="replace")
+        text = _HALF.sub(_REPLACED.encode(), body).decode(errors="replace")
         count = text.count(_REPLACED) - body.count(_REPLACED.encode())
         body = text.encode()
     body, controls = _CONTROL.subn(_REPLACED.encode(), body)
