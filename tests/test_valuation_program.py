@@ -278,14 +278,14 @@ def test_the_flag_of_the_headline_is_its_method_s(shop: Shop, tmp_path: Path) ->
     shop.move(2, 7, "in", 10, "2025-03-01 10:00:00", price="60")
     shop.move(3, 7, "out", 10, "2025-03-02 09:00:00")
     asked = "stock_value, missing_cost_quantity, average_missing_cost_quantity, headline_missing_cost_quantity"
-    shop.build(datetime(2025, 3, 2, 2, 15))
+    shop.build(datetime(2025, 3, 2, 23, 15))
     reports = ("reports.stock_value_daily where date = '2025-03-02'", "reports.stock_value_on(date '2025-03-02')")
     assert [shop.ask(f"select {asked} from {report}") for report in reports] == 2 * [[(300, 0, 5, 5)]]
     assert shop.ask("select missing_cost_quantity, average_missing_cost_quantity from marts.fct_issue_cost") == [
         (10, 5)
     ]
     shop.policy_dir = with_settings(tmp_path, "headline: {method: fifo}")
-    shop.build(datetime(2025, 3, 2, 2, 15))
+    shop.build(datetime(2025, 3, 2, 23, 15))
     assert [shop.ask(f"select {asked} from {report}") for report in reports] == 2 * [[(600, 0, 5, 0)]]
 
 
