@@ -15,12 +15,14 @@ from stockbook.cli import app
 REFUSED = as_json({"error": "unauthorized"}, status=401)
 
 
-def doctor(home: Path, monkeypatch: pytest.MonkeyPatch, hosts: dict[str, str], *options: str) -> tuple[int, list[str]]:
+def doctor(
+    home: Path, monkeypatch: pytest.MonkeyPatch, hosts: dict[str, str], *options: str, **extra: float
+) -> tuple[int, list[str]]:
     """Exit code and the lines about connections, with an account of each source at a host."""
     for conn_id in ("FULFILLMENT_CZ", "FLICKROCKET", "FULFILLMENT_CZ__SECOND"):
         monkeypatch.delenv(f"AIRFLOW_CONN_{conn_id}", raising=False)
     for conn_id, host in hosts.items():
-        connection: dict[str, Any] = {"conn_type": "http", "host": host, "password": TOKEN}
+        connection: dict[str, Any] = {"conn_type": "http", "host": host, "password": TOKEN, "extra": extra}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
     monkeypatch.setenv("STOCKBOOK_HOME", str(home))
     monkeypatch.setenv("STOCKBOOK_HASH_KEY", KEY)
@@ -52,6 +54,13 @@ def test_connections_that_answer_are_told_with_what_they_have(tmp_path: Path, mo
     assert served.asked == {f"{BASE}warehouse-variants": 1, "/api/prices/count.json": 1}
     assert next(asked.text("limit") for asked in served.log if asked.path.startswith(BASE)) == "1"
     assert not (tmp_path / "home").exists()
+
+
+def test_no_limit_of_requests_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 requests a second would read as none."""
+    _, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": nobody()}, requests_per_second=0)
+
+    assert [line.split(", ")[1].split(" (")[0] for line in lines] == ["requests not limited"]
 
 
 def test_a_refused_token_and_a_host_that_is_not_there_name_their_connection(

@@ -122,6 +122,16 @@ def test_the_drain_takes_no_event_with_another_key(
         take_inbox(con, settings(tmp_path, OTHER), tables, run.run_id, run.as_of, clock)
 
 
+def test_the_doctor_says_where_the_key_is(tmp_path: Path) -> None:
+    """The file that set-up made in the Airflow home, while no variable is set."""
+    (tmp_path / "hash-key").write_text(KEY)
+    environ = variables(tmp_path / "home", STOCKBOOK_HASH_KEY="", AIRFLOW_HOME=str(tmp_path))
+
+    assert (
+        f"ok  key of personal data: {tmp_path / 'hash-key'}" in CliRunner().invoke(app, ["doctor"], env=environ).output
+    )
+
+
 def test_the_doctor_tells_of_another_key(tmp_path: Path) -> None:
     """One line that says what to do, and exit code 1."""
     remember(settings(tmp_path))
@@ -132,6 +142,9 @@ def test_the_doctor_tells_of_another_key(tmp_path: Path) -> None:
 
     _, same = asked(KEY)
     code, other = asked(OTHER)
-    assert "ok  STOCKBOOK_HASH_KEY is set" in same
+    assert "ok  key of personal data: that of STOCKBOOK_HASH_KEY" in same
     assert code == 1
-    assert f"NO  STOCKBOOK_HASH_KEY is not the key the books in {tmp_path} were begun with" in other
+    assert (
+        "NO  STOCKBOOK_HASH_KEY (or where it is not set, the file hash-key in the Airflow home) is not the key" in other
+    )
+    assert f"the books in {tmp_path} were begun with" in other

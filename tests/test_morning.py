@@ -1,5 +1,6 @@
 """The morning report and the summary pages are drawn from."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from rig import KEY, Rig, nights_before
 from stockbook import connections
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, SourceError
+from stockbook.morning.draw import svg
 from stockbook.morning.ended import last_ended, under_way
 from stockbook.morning.figures import CHARTS, FIGURES
 from stockbook.morning.page import airflow_html, problem_html, shown
@@ -131,6 +133,18 @@ def test_no_axis_has_a_title_over_its_labels_or_a_label_twice(page: Page) -> Non
         assert len(labels) == len(set(labels)) > 1
 
 
+@pytest.mark.parametrize("chart", [chart.key for chart in CHARTS])
+def test_few_things_get_few_ticks(chart: str) -> None:
+    """One order late or two, in the first days of a shop: no label of an axis stands there twice."""
+    drawn = next(each for each in CHARTS if each.key == chart)
+    for count in range(1, 13):
+        points = [(f"2026-01-{day + 1:02}", "a", day * drawn.least_step) for day in range(count)]
+        for axis in re.findall("role-axis-label.*?</g>", svg(drawn, points), re.DOTALL):
+            labels = re.findall(">([^<>]+)</text>", axis)
+            assert labels
+            assert len(labels) == len(set(labels)), (count, labels)
+
+
 @needs_browser
 @pytest.mark.slow
 def test_paper_and_phone_show_the_whole_report(page: Page) -> None:
@@ -207,7 +221,7 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: 
 def test_a_home_without_a_night_has_a_page_that_says_so() -> None:
     """Neither a run nor a publication: the page says both."""
     html = airflow_html(None, None, Locale.parse("en_GB"), {})
-    assert "No run has ended yet" in html
+    assert "No night has read anything yet" in html
     assert "Nothing is published yet" in html
     assert "Next step:" in html
 
@@ -249,7 +263,7 @@ def test_a_night_that_failed_in_its_first_step_is_shown(
     assert (last.run_id, last.failed_step) == ("scheduled__1", "open")
     assert reason in html
     assert "Next step:" in html
-    assert "No run has ended yet" not in html
+    assert "No night has read anything yet" not in html
     assert "href" not in html
 
 
@@ -268,6 +282,7 @@ def test_a_run_without_a_report_is_told_of_by_its_steps(tmp_path: Path) -> None:
     ended = airflow_html(None, last_ended(settings), Locale.parse("en_GB"), {}, under_way(settings))
 
     assert "Run r1 is under way" in at_work
+    assert "Next step:" not in at_work
     assert "the page was torn" not in at_work
     assert "under way" not in ended
     assert "the page was torn" in ended

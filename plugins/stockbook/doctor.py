@@ -8,7 +8,7 @@ from stockbook import airflow_config, airflow_database, connections, hash_key, j
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, StockbookError
-from stockbook.settings import Settings
+from stockbook.settings import KEY_FILE, Settings
 
 Try = Callable[[Account], str]
 
@@ -30,7 +30,7 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
         yield from _judged(looked)
         return
     yield Line(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
-    yield _key(settings)
+    yield _key(settings, environ)
     yield from _judged(looked)
     yield from _airflow(environ)
     yield from _connections(settings, places.of_this_machine(environ), ask)
@@ -47,14 +47,17 @@ def _judged(looked: list[judged.Look]) -> Iterator[Line]:
         yield Line(True, f"read and right: {', '.join(right)}")
 
 
-def _key(settings: Settings) -> Line:
+def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     try:
         hash_key.require_same(settings)
     except ConfigError as error:
         return Line(False, str(error))
     if settings.hash_key is None:
         return Line(False, "STOCKBOOK_HASH_KEY is not set: `make setup` makes one, or set it to a secret of your own")
-    return Line(True, "STOCKBOOK_HASH_KEY is set")
+    home = airflow_config.airflow_home(environ)
+    if environ.get("STOCKBOOK_HASH_KEY") or home is None:
+        return Line(True, "key of personal data: that of STOCKBOOK_HASH_KEY")
+    return Line(True, f"key of personal data: {home / KEY_FILE}")
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
@@ -112,7 +115,8 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
         account = connections.account_from(conn_id, raw)
         if account.source not in connections.API_SOURCES:
             return Line(True, f"connection {conn_id} from {place}: its events are received")
-        told = f"connection {conn_id} from {place}: {account.base_url}, {account.requests_per_second:g} requests/s"
+        pace = f"{account.requests_per_second:g} requests/s" if account.requests_per_second else "requests not limited"
+        told = f"connection {conn_id} from {place}: {account.base_url}, {pace}"
         return Line(
             True, f"{told} (not asked: doctor --try asks)" if ask is None else f"{told}, answers ({ask(account)})"
         )

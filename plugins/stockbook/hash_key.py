@@ -82,8 +82,9 @@ def _refuse_other(settings: Settings, mine: str) -> bool:
         )
     if kept != mine:
         raise ConfigError(
-            f"STOCKBOOK_HASH_KEY is not the key the books in {settings.home} were begun with: it would make other "
-            "customers of the same people. Put the old key back. Where it is lost, begin new books in an empty "
+            "STOCKBOOK_HASH_KEY (or where it is not set, the file hash-key in the Airflow home) is not the key the "
+            f"books in {settings.home} were begun with: it would make other customers of the same people. Put the old "
+            "key back. Where it is lost, begin new books in an empty "
             f"STOCKBOOK_HOME, or remove {file} to go on with other customers from now on."
         )
     return True

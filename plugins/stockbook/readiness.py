@@ -46,5 +46,5 @@ def _missing(settings: Settings, conn_ids: Callable[[], Iterable[str]], any_of: 
         return None
     return (
         f"Set-up is not complete, so nothing is read yet. Missing: {'; and '.join(missing)}. "
-        "`stockbook doctor` says what else there is to set up."
+        "`make doctor` says what else there is to set up."
     )

@@ -18,14 +18,20 @@ CONFIG = {"view": {"stroke": None}, "font": "system-ui, sans-serif", "axis": SIZ
 def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     """Draw ``points`` (x, series, value); an empty chart says that there is nothing to draw."""
     if not points:
-        return _drawn({"data": {"values": [{}]}, "mark": {"type": "text", "text": "Nothing to show yet"}})
+        words = {"type": "text", "text": "Nothing to show yet", "fontSize": 12}
+        return _drawn({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
     several = len({series for _, series, _ in points}) > 1
     measure = {
         "field": "value",
         "type": "quantitative",
         # the unit stands in the caption: a title beside the labels is drawn over them where the reader's font is wider
         "title": None,
-        "axis": {"format": chart.axis_format, "tickMinStep": chart.least_step, "labelFlush": False, "tickCount": 4},
+        "axis": {
+            "format": chart.axis_format,
+            "tickMinStep": chart.least_step,
+            "labelFlush": False,
+            "tickCount": _ticks(chart, points),
+        },
     }
     colour = {
         "field": "series",
@@ -35,7 +41,8 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     }
     data = {"values": [{"x": x, "series": series, "value": value} for x, series, value in points]}
     if chart.kind == "line":
-        days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": 5, "labelFlush": False}
+        count = max(1, min(5, len({x for x, _, _ in points}) - 1))
+        days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": count, "labelFlush": False}
         return _drawn(
             {
                 "data": data,
@@ -61,6 +68,13 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
             "encoding": {"y": names | {"axis": {"labelLimit": 220}}, "x": measure, "color": colour},
         }
     )
+
+
+def _ticks(chart: Chart, points: list[tuple[str, str, float | None]]) -> int:
+    """How many steps an axis may have, so that no two labels are written alike: a wished count outdoes tickMinStep."""
+    values = [value for _, _, value in points if value is not None]
+    least = min(values, default=0.0) if chart.kind == "line" else min([0.0, *values])
+    return max(1, min(4, int((max(values, default=0.0) - least) / chart.least_step)))
 
 
 def _drawn(spec: dict[str, Any]) -> str:
