@@ -57,27 +57,38 @@ breaks as (
 ),
 
 -- an offset tells the pass of the hour that occurs twice; else ids ascend in time: the second begins where the clock
--- falls back
-doubtful as (
+-- falls back, whatever the movement that shows it is of
+repeated as (
 
     select
         m.account,
         m.movement_id,
+        m.created_at,
         staging.utc_of(m.created_at, r.zone) as first_pass_utc,
         staging.utc_of_second(m.created_at, r.zone) as second_pass_utc,
-        staging.stated_utc(m.created_text) as stated_utc,
-        m.created_at < max(m.created_at) over (
-            partition by m.account, cast(m.created_at as date)
-            order by m.movement_id
-            rows between unbounded preceding and 1 preceding
-        ) as falls_back
-    from movements as m
+        staging.stated_utc(m.created_text) as stated_utc
+    from staging.movements as m
     inner join zone_days as d
         on cast(m.created_at as date) = d.date
     cross join current_run as r
     where
-        d.has_change
+        m._deleted_at is null
+        and d.has_change
         and staging.utc_of(m.created_at, r.zone) <> staging.utc_of_second(m.created_at, r.zone)
+
+),
+
+doubtful as (
+
+    select
+        *,
+        stated_utc is null
+        and created_at < max(created_at) filter (where stated_utc is null) over (
+            partition by account, cast(created_at as date)
+            order by movement_id
+            rows between unbounded preceding and 1 preceding
+        ) as falls_back
+    from repeated
 
 ),
 
