@@ -86,6 +86,10 @@ def books() -> Catalogue:
     shop.variant(21, ("PART-1", None, None))
     shop.variant(22, ("PART-2", None, None))
     shop.variant(23, ("LEAFLET", None, None))
+    shop.variant(24, ("BOX", None, FIRST_NIGHT), ("BOX-NEW", SECOND_NIGHT, None))
+    # two codes that differ by case alone
+    shop.variant(25, ("k", None, None))
+    shop.variant(26, ("K", None, None))
     for number, code in ((2, "B"), (7, "G"), (20, "SET"), (21, "PART-1")):
         shop.variant(100 + number, (f"OTHER-{code}", None, None))
     return shop
@@ -136,6 +140,25 @@ CASES: dict[str, tuple[Row, tuple[int | None, str | None, str | None, str, bool 
     "taken over by a new variant, after": ((AFTER, "G", ((8, 1),), 1, {}), (8, "code", None, "on_time", True)),
     "two at once": ((BEFORE, "H", ((10, 1),), 1, {}), (10, "movement", None, "on_time", True)),
     "typed otherwise": ((AFTER, " part-1", ((21, 1),), 1, {}), (21, "code", None, "on_time", True)),
+    "typed otherwise, swapped, before": ((BEFORE, "e", ((5, 1),), 1, {}), (5, "code", None, "on_time", True)),
+    "typed otherwise, swapped, after": ((AFTER, "e ", ((6, 1),), 1, {}), (6, "code", None, "on_time", True)),
+    "typed otherwise, an old code": (
+        (AFTER, "b", ((2, 1),), 1, {}),
+        (None, None, "no variant had the code then", "unknown", None),
+    ),
+    "typed as one of two": ((AFTER, "K", ((26, 1),), 1, {}), (26, "code", None, "on_time", True)),
+    "a set typed otherwise": (
+        (BEFORE, "set", ((21, 1),), 1, {21: ("PART-1", 1)}),
+        (None, "set", None, "on_time", True),
+    ),
+    "a set that was renamed": (
+        (BEFORE, "BOX", ((21, 1), (22, 2)), 1, {21: ("PART-1", 1), 22: ("PART-2", 2)}),
+        (None, "set", None, "on_time", True),
+    ),
+    "a set that was renamed, nothing tells": (
+        (BEFORE, "BOX", ((21, 1),), 1, {}),
+        (None, None, "perhaps a set", "unknown", None),
+    ),
     "a set, its items tell": (
         (BEFORE, "SET", ((21, 1), (22, 2)), 1, {21: ("PART-1", 1), 22: ("PART-2", 2)}),
         (None, "set", None, "on_time", True),

@@ -44,40 +44,13 @@ named_otherwise as (
 
 ),
 
--- the catalogue's spelling of a code that was typed otherwise
-spellings as (
-
-    select
-        account,
-        lower(trim(code)) as code,
-        any_value(variant_id) as variant_id
-    from (
-        select
-            account,
-            code,
-            variant_id
-        from codes
-        union all
-        select
-            account,
-            code,
-            variant_id
-        from intermediate.variant_code_period
-    ) as c
-    group by all
-    having count(distinct variant_id) = 1
-
-),
-
 lines as (
 
     select
         l.account,
         l.order_id,
         l.line_no,
-        l.code,
-        c.variant_id as settled_variant_id,
-        coalesce(c.is_unmoved, false) as is_unmoved
+        l.code
     from staging.order_lines as l
     left join codes as c
         on
@@ -100,9 +73,6 @@ select
     l.account,
     l.order_id,
     l.code,
-    l.settled_variant_id,
-    s.variant_id as spelled_variant_id,
-    l.is_unmoved,
     o.created_at
 from lines as l
 inner join intermediate.order_key as k
@@ -113,7 +83,3 @@ inner join staging.orders as o
     on
         l.account = o.account
         and l.order_id = o.order_id
-left join spellings as s
-    on
-        l.account = s.account
-        and lower(trim(l.code)) = s.code

@@ -10,29 +10,19 @@ open_lines as (
         account,
         order_id,
         code,
-        settled_variant_id,
-        spelled_variant_id,
-        is_unmoved,
+        lower(trim(code)) as spelling,
         created_at
     from intermediate.order_line_open
 
 ),
 
-codes as (
-
-    select
-        account,
-        code,
-        variant_id
-    from intermediate.variant_code
-
-),
-
+-- a code that always meant one variant did so at any time
 periods as (
 
     select
         account,
         code,
+        lower(trim(code)) as spelling,
         variant_id,
         surely_from,
         surely_to,
@@ -40,34 +30,44 @@ periods as (
         perhaps_before,
         is_gone
     from intermediate.variant_code_period
+    union all
+    select
+        account,
+        code,
+        lower(trim(code)) as spelling,
+        variant_id,
+        timestamp '-infinity' as surely_from,
+        timestamp 'infinity' as surely_to,
+        timestamp '-infinity' as perhaps_after,
+        timestamp 'infinity' as perhaps_before,
+        false as is_gone
+    from intermediate.variant_code
 
 ),
 
--- who had the code when the order was made: surely, perhaps, or before it left the catalogue
+-- who had the code when the order was made: surely, perhaps, or before it left the catalogue; only where nobody had it
+-- as it was typed, who had it in another spelling
 candidates as (
 
     select
-        order_no,
-        line_no,
-        settled_variant_id as variant_id,
-        1 as doubt
-    from open_lines
-    where settled_variant_id is not null
-    union all
-    select
         l.order_no,
         l.line_no,
+        l.account,
         p.variant_id,
-        min(case when l.created_at between p.surely_from and p.surely_to then 1 when p.is_gone then 3 else 2 end) as doubt
+        min(
+            case when l.created_at between p.surely_from and p.surely_to then 1 when p.is_gone then 3 else 2 end
+            + case when l.code = p.code then 0 else 3 end
+        ) as doubt
     from open_lines as l
     inner join periods as p
         on
             l.account = p.account
-            and l.code = p.code
+            and l.spelling = p.spelling
     where
         l.created_at between p.surely_from and p.surely_to
         or (l.created_at > p.perhaps_after and l.created_at < p.perhaps_before)
-    group by l.order_no, l.line_no, p.variant_id
+        or (p.surely_from = timestamp '-infinity' and p.surely_to = timestamp 'infinity')
+    group by l.order_no, l.line_no, l.account, p.variant_id
 
 ),
 
@@ -76,9 +76,25 @@ best as (
     select
         order_no,
         line_no,
+        account,
         variant_id
     from candidates
     qualify rank() over (partition by order_no, line_no order by doubt) = 1
+
+),
+
+-- a set has a code of its own and never moves itself
+stocked as (
+
+    select distinct
+        m.account,
+        m.variant_id
+    from staging.movements as m
+    semi join best as b
+        on
+            m.account = b.account
+            and m.variant_id = b.variant_id
+    where m._deleted_at is null
 
 ),
 
@@ -151,25 +167,23 @@ read as (
     select
         l.order_no,
         l.line_no,
-        l.is_unmoved,
+        l.account,
         case
             when w.taken_readings = 1 then w.taken_variant_id
             when n.variant_id is not null then n.variant_id
             when w.readings = 1 then w.variant_id
             when w.moved_readings = 1 then w.moved_variant_id
-            when w.readings is null and p.code is null then l.spelled_variant_id
         end as variant_id,
         case
             when w.readings = 1 and (w.taken_readings = 1 or n.variant_id is null) then 'code'
             when w.taken_readings = 1 or n.variant_id is not null then 'stock_item'
             when w.moved_readings = 1 then 'movement'
-            when w.readings is null and p.code is null and l.spelled_variant_id is not null then 'code'
         end as variant_evidence,
         coalesce(w.taken_readings, 0) = 0 and n.variant_id is null as is_not_taken,
         case
             when l.code is null or l.code = '' then 'the line has no code'
             when w.readings > 1 then 'the code was given to another variant about then'
-            when p.code is not null then 'no variant had the code then'
+            when p.spelling is not null then 'no variant had the code then'
             else 'no variant has the code'
         end as unknown_reason
     from open_lines as l
@@ -181,18 +195,22 @@ read as (
         on
             l.order_no = n.order_no
             and l.line_no = n.line_no
-    left join (select distinct account, code from periods) as p
+    left join (select distinct account, spelling from periods) as p
         on
             l.account = p.account
-            and l.code = p.code
+            and l.spelling = p.spelling
 
 )
 
 select
-    order_no,
-    line_no,
-    variant_id,
-    variant_evidence,
-    case when variant_id is null then unknown_reason end as unknown_reason,
-    variant_id is null or (is_unmoved and is_not_taken) as is_perhaps_set
-from read
+    r.order_no,
+    r.line_no,
+    r.variant_id,
+    r.variant_evidence,
+    case when r.variant_id is null then r.unknown_reason end as unknown_reason,
+    r.variant_id is null or (s.variant_id is null and r.is_not_taken) as is_perhaps_set
+from read as r
+left join stocked as s
+    on
+        r.account = s.account
+        and r.variant_id = s.variant_id
