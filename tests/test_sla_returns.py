@@ -113,6 +113,12 @@ CASES: dict[
         {},
         ("on_time", True, OUT, 0, 0),
     ),
+    "first seen delivered, a leaflet came back after": (
+        (Seen("delivered", "2025-03-20 02:15", MONTH_LATER),),
+        (("out", "2025-03-04 09:20", 1, 9), *FIRST, ("in", "2025-03-13 09:00", 1, 9)),
+        {},
+        ("on_time", True, OUT, 1, 0),
+    ),
     "told returned and nothing else": (
         (Seen("in_expedition", "2025-03-04 09:30"),),
         (*FIRST, ("in", "2025-03-12 09:00", 1, 1)),

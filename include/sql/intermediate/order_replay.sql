@@ -42,7 +42,8 @@ begun as (
         min(moved_at_utc) filter (
             where is_complete and (is_first_seen or moved_at_utc > coalesce(incomplete_at_utc, timestamp '-infinity'))
         ) as complete_at_utc,
-        min(moved_at_utc) filter (where is_latest_attempt_out) as attempt_out_at_utc
+        min(moved_at_utc) filter (where is_latest_attempt_out) as attempt_out_at_utc,
+        bool_or(is_first_seen) as is_first_seen
     from marked
     group by order_no, cycle_no, reading
 
@@ -56,6 +57,7 @@ completed as (
         cycle_no,
         reading,
         complete_at_utc,
+        is_first_seen,
         case when attempt_out_at_utc is not null then greatest(complete_at_utc, attempt_out_at_utc) end as out_at_utc
     from begun
     where complete_at_utc is not null
@@ -129,6 +131,27 @@ readings as (
 
 ),
 
+-- what came back to an order that the first poll found gone, after it was complete, was not put back
+backs as (
+
+    select
+        m.order_no,
+        m.cycle_no,
+        m.ordered_pieces,
+        m.out_pieces,
+        case when c.is_first_seen and m.moved_at_utc > c.complete_at_utc then 0 else m.surely_back_pieces end
+            as surely_back_pieces,
+        case when c.is_first_seen and m.moved_at_utc > c.complete_at_utc then 0 else m.perhaps_back_pieces end
+            as perhaps_back_pieces
+    from intermediate.order_replay_move as m
+    left join completed as c
+        on
+            m.order_no = c.order_no
+            and m.cycle_no = c.cycle_no
+            and c.reading = 'early'
+
+),
+
 all_moves as (
 
     select
@@ -136,7 +159,7 @@ all_moves as (
         cycle_no,
         greatest(sum(out_pieces - surely_back_pieces) filter (where ordered_pieces is null), 0) as extra_pieces,
         sum(out_pieces - perhaps_back_pieces) > 0 as is_anything_out
-    from intermediate.order_replay_move
+    from backs
     group by order_no, cycle_no
 
 ),
