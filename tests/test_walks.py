@@ -1,8 +1,10 @@
 """Walks against a list that lives while it is paged."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -313,6 +315,43 @@ def test_a_ledger_page_that_repeats_rows_is_in_order(page: list[int]) -> None:
 
     assert keys == [5, 4, 3]
     assert (outcome.received, outcome.repeated) == (len(page), len(page) - 3)
+
+
+COPIED = [5, 4, 3, 5]
+
+
+@pytest.mark.parametrize(
+    "walk",
+    [
+        lambda fetch: walks.ledger(fetch, "ledger", floor=0, full=1000),
+        lambda fetch: walks.listing(fetch, "listing", full=1000),
+        lambda fetch: walks.whole(fetch, "whole"),
+        lambda fetch: walks.pages(lambda number: fetch(4 * (number - 1)), "pages"),
+    ],
+)
+def test_a_total_may_count_a_row_that_comes_twice(walk: Callable[[Any], Any]) -> None:
+    """The row lands once where nothing stands behind as many rows as were promised; else the count decides."""
+
+    def fetch(rows: list[int]) -> Callable[[int], Page[list[int]]]:
+        return lambda offset: Page(rows[offset : offset + 4], 4, rows[offset : offset + 4])
+
+    keys, outcome = walked(walk(fetch(COPIED)))
+
+    assert (keys, outcome.received - outcome.distinct, outcome.total) == ([5, 4, 3], outcome.repeated, 4)
+    # the count is of distinct rows: a row behind them is found, or the listing is not complete
+    with suppress(ListingIncomplete):
+        assert walked(walk(fetch([*COPIED, 2])))[0] == [5, 4, 3, 2]
+
+
+@pytest.mark.parametrize("rows", [[None], [None, None], [None, None, None, 7], [None] * 5])
+def test_a_page_of_rows_without_a_key_is_counted(rows: list[int | None]) -> None:
+    """They are to be set aside, and cost the listing nothing while its total stays."""
+    pages = [rows[at : at + 2] for at in range(len(rows) + 9)]
+
+    places, outcome = walked(walks.listing(lambda at: Page(pages[at], len(rows), range(at, at + 2)), "listing", full=2))
+
+    assert places == list(range(len(rows)))
+    assert (outcome.distinct, outcome.received - outcome.repeated) == (len(rows), len(rows))
 
 
 def test_rows_at_and_below_the_floor_are_counted() -> None:

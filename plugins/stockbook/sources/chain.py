@@ -8,10 +8,11 @@ rows received, never by rows asked for.
 
 Two things are taken for granted: one answer is a true slice of the list with the total of that same moment,
 and rows keep their order among each other (a list ordered by something that changes is caught by its count
-only). A server that gives one row a page leaves no room for an anchor; then, too, only the count proves, and
-only while it stays what it was.
+only). A server that gives one row a page, or only rows without a key, leaves no room for an anchor; then, too, only
+the count proves, and only while it stays what it was.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -69,13 +70,14 @@ class Chain(Generic[C]):
         self.unanchored = False
         self.total_moved = False
         self._total: int | None = None
+        self._copies: dict[Key, int] = {}
 
     def step(self) -> Step[C]:
         """The next page of the list. Raises Doubt when it does not continue the one before."""
         asked_from = self._offset
         page = self._fetch(asked_from)
         if not page.keys:
-            if self._anchor is not None:
+            if self.received:
                 raise Doubt("the list became shorter while it was read")
             return Step(page, [], at_end=True)
         self._hold_anchor(page)
@@ -98,6 +100,17 @@ class Chain(Generic[C]):
             raise Doubt("the same rows came again and again, as if the offset were not heard")
         return Step(page, fresh, at_end=False)
 
+    def counts_copies(self) -> bool:
+        """
+        Whether the total counts rows that stand more than once in the list, and all of it came.
+
+        A total that counts rows once could be as large while rows behind are missing: nothing may stand behind it.
+        """
+        copies = sum(self._copies.values())
+        if not copies or self.total_moved or self._total != len(self.seen) + copies:
+            return False
+        return not self._fetch(self._total).keys
+
     def _hold_anchor(self, page: Page[C]) -> None:
         # all seen: so much was inserted before the anchor that the page ends before it; nothing is lost by that
         if self._anchor is None or self._anchor in page.keys or all(key in self.seen for key in page.keys):
@@ -105,7 +118,7 @@ class Chain(Generic[C]):
         raise Doubt("rows moved between two pages")
 
     def _take(self, page: Page[C], offset: int) -> list[int]:
-        self.total_moved = self.total_moved or (self._anchor is not None and page.total != self._total)
+        self.total_moved = self.total_moved or (self.received > 0 and page.total != self._total)
         self._total = page.total
         fresh = []
         for position, key in enumerate(page.keys):
@@ -117,12 +130,20 @@ class Chain(Generic[C]):
         self.received += len(page.keys)
         self.repeated += len(page.keys) - len(fresh)
         distinct = _distinct(page)
+        if len(distinct) < len(page.keys):
+            for key, times in Counter(page.keys).items():
+                if key is not None and times > 1:
+                    self._copies[key] = max(self._copies.get(key, 0), times - 1)
         for place in range(len(distinct) - 1, -1, -1):
             if distinct[place] is not None:
                 # a row that came twice on a page takes one place in the list, so distinct rows are counted
                 self._anchor, self._offset = distinct[place], offset + place
                 return fresh
-        raise Doubt("a page had no row with a key")
+        if page.total is None:
+            raise Doubt("a page had no row with a key")
+        # nothing to hold on to: the count is the only proof, and only while it stays what it was
+        self._anchor, self._offset, self.unanchored = None, offset + len(page.keys) - 1, True
+        return fresh
 
 
 def _distinct(page: Page[C]) -> list[Key | None]:

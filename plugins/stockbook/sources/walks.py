@@ -209,16 +209,19 @@ def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
     step = chain.step()
     if step.fresh:
         yield Batch(page.content, step.fresh)
-    if page.total is None and page.keys:
+    counts_copies = len(chain.seen) < len(page.keys) == page.total
+    if page.keys and (page.total is None or counts_copies):
         behind = fetch(len(page.keys))
         if behind.keys and list(behind.keys) != list(page.keys):
             raise Doubt("an endpoint that pages nothing gave other rows for another offset")
+    if counts_copies:
+        return Outcome(chain.received, len(chain.seen), page.total, proof, repeated=chain.repeated)
     return _counted(chain, page.total, proof)
 
 
 def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
     seen: set[Key] = set()
-    repeated = 0
+    repeated = copies = 0
     read: list[list[Key | None]] = []
     while True:
         page = fetch(len(read) + 1)
@@ -233,6 +236,7 @@ def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
             yield Batch(page.content, fresh)
             read.append(list(page.keys))
             repeated += len(page.keys) - len(fresh)
+            copies += sum(key is not None for key in page.keys) - len({*page.keys} - {None})
         # a page number that is not heard brings the same rows for ever
         if not fresh or page.total == len(seen):
             break
@@ -240,14 +244,15 @@ def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
     for number, keys in enumerate(before_the_last_answer, start=1):
         if list(fetch(number).keys) != keys:
             raise Doubt("rows moved between two pages")
-    if page.total is not None and page.total != len(seen):
+    # a total may count a row that stands on its page twice; the last answer had nothing new, so no row is behind
+    if page.total not in (None, len(seen), len(seen) + copies):
         raise Doubt(f"{len(seen)} distinct rows came, {page.total} were promised")
     return Outcome(sum(map(len, read)), len(seen), page.total, proof, repeated=repeated)
 
 
 def _counted(chain: Chain[C], total: int | None, proof: Proof) -> Outcome:
     _steady(chain)
-    if total is not None and total != len(chain.seen):
+    if total is not None and total != len(chain.seen) and not chain.counts_copies():
         raise Doubt(f"{len(chain.seen)} distinct rows came, {total} were promised")
     return Outcome(chain.received, len(chain.seen), total, proof, repeated=chain.repeated)
 
@@ -302,6 +307,6 @@ def _all_of_the_start(chain: Chain[C], taken: int, promised: int | None, ceiling
     """Rows booked meanwhile raise the total; of those the first page promised none may be missing."""
     _steady(chain)
     at_start = sum(not isinstance(key, int) or key <= ceiling for key in chain.seen)
-    if promised is not None and at_start < promised:
+    if promised is not None and at_start < promised and not chain.counts_copies():
         raise Doubt(f"{at_start} rows came, {promised} were promised")
     return Outcome(chain.received, taken, promised, "empty page" if promised is None else "totalCount", ceiling)
