@@ -254,6 +254,18 @@ def test_small_listings_are_parsed_until_the_code_is_loaded(
     assert isinstance(texts_of(con, small, fed_by("orders")), UnfoldedTexts)
 
 
+@pytest.mark.parametrize("name", ["*", "?", "[a]", "a*", "**", "it's"])
+def test_the_path_of_a_home_is_no_pattern(con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str) -> None:
+    """What DuckDB would take for a pattern names one folder: pages of a home beside it are not read."""
+    files: list[Path] = []
+    for folder in ("a", "ab", name):
+        (tmp_path / folder).mkdir()
+        files = landed(tmp_path / folder, b'{"id":"%s"}\n' % folder.encode())
+    table = fed_by("orders")[0]
+    with parsed(con, files, fed_by("orders")).select(table) as query:
+        assert con.execute(f"select order_id from ({query})").fetchall() == [(name,)]
+
+
 def test_a_listing_that_is_not_sure_is_parsed(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
