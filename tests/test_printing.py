@@ -203,6 +203,12 @@ def test_a_query_beyond_all_measure_is_a_sentence(query: str) -> None:
     assert len(str(raised.value)) < 1_200
 
 
+@pytest.mark.parametrize("text", ["", " ", ";", "-- nothing"])
+def test_no_query_has_no_answer(text: str) -> None:
+    """As a shell script whose variable is empty sends it."""
+    assert printed(text) == ""
+
+
 def test_a_number_of_100000_digits_is_written() -> None:
     """As DuckDB holds it: to the last digit as BIGNUM, beyond all measure as a plain number, which JSON has not."""
     digits = "9" * 100_000
@@ -213,7 +219,7 @@ def test_a_number_of_100000_digits_is_written() -> None:
 
 
 def test_what_the_command_cannot_write_or_read_is_a_sentence(tmp_path: Path) -> None:
-    """A full device, a closed pipe, a published file that is none, bytes that are no text: code 1, no traceback."""
+    """A full device, an output that is closed, a damaged file, bytes that are no text: code 1, no traceback."""
     (tmp_path / "published").mkdir()
     file = tmp_path / "published" / "warehouse.duckdb"
     duckdb.connect(str(file)).close()
@@ -230,6 +236,8 @@ def test_what_the_command_cannot_write_or_read_is_a_sentence(tmp_path: Path) -> 
 
     assert "No space left on device" in told(f"{command} 'select 1 as a' > /dev/full")
     assert "closed it before its end" in told(f"{command} 'from range(3000000)' | head -1")
+    assert "Parser Error" in told(f"{command} 'no query' >&-")
+    assert "Parser Error" in told(f"{command} 'no query' >&- <&-")
     assert "UTF-8" in told(f"printf 'select \\xff' | {command}")
     file.write_bytes(b"no database" * 1000)
     assert "is damaged" in told(f"{command} 'select 1 as a'")

@@ -330,6 +330,7 @@ def demo(
 
 def main() -> None:
     """Entry: what goes wrong is one sentence on standard error and exit code 1."""
+    _open_standard_streams()
     output, closed = sys.stdout, "Whoever read the output closed it before its end."
     try:
         keep_private(is_group_readable())
@@ -352,6 +353,13 @@ def main() -> None:
         _end(f"A text could not be read or written as {getattr(error, 'encoding', 'text')}: both ends must be UTF-8.")
     except (RecursionError, MemoryError, OverflowError) as error:
         _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+
+
+def _open_standard_streams() -> None:
+    """What a caller closed (``>&-``) leads nowhere: a file must not get the number that libraries write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _end(sentence: str) -> None:

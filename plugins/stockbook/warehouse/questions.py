@@ -7,6 +7,7 @@ addresses of memory or end the process. They are refused here, before they run, 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import duckdb
 from duckdb import StatementType
@@ -47,7 +48,7 @@ def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement
         words = _words(text)
     except UnicodeError:
         raise ConfigError("The query cannot be answered: it is not a text in UTF-8.") from None
-    called = {word for word, following in zip(words, [*words[1:], ""], strict=True) if following == "("}
+    called = {word for word, following in pairwise(words) if following == "("}
     refused = sorted(called & _refused_functions(con))
     if refused:
         raise ConfigError(f"{refused[0]}() is not for readers: only the published tables can be asked.")
