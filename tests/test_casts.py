@@ -123,6 +123,7 @@ DATES = {
     "": None,
     "0000-00-00": None,
     "0000-00-00 00:00:00": None,
+    "0000-00-00T00:00:00Z": None,
     "04.03.2026": REFUSED,
     "4. 3. 2026": REFUSED,
     "26-03-04": REFUSED,
@@ -248,6 +249,21 @@ def test_a_reason_says_what_was_expected(con: duckdb.DuckDBPyConnection, read: C
         ("o1", "created_at: expected timestamp"),
         ("o2", "created_at: not within 2000-01-01 and 2199-12-31"),
         ("o3", "created_at: a time in the hour that is skipped in spring"),
+    ]
+
+
+def test_a_movement_is_of_known_direction_and_of_no_negative_pieces(
+    con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]
+) -> None:
+    """What the ledger could not be valued with is set aside by its id: the night goes on without it."""
+    odd = [{"movement": "IN"}, {"movement": "transfer"}, {"quantity": -3}, {"damaged_quantity": -1}, {"quantity": 0}]
+    rows = {number: movement(number, **changes) for number, changes in enumerate(odd, 1)}
+    assert read("movements", rows, "select movement_id, quantity from staging.movements")[5] == [0]
+    assert con.execute("select row_key, reason from staging.quarantine order by row_key").fetchall() == [
+        ("1", "direction: none of in, out"),
+        ("2", "direction: none of in, out"),
+        ("3", "quantity: below 0"),
+        ("4", "damaged_quantity: below 0"),
     ]
 
 

@@ -171,6 +171,7 @@ def test_a_body_of_names_does_not_fill_the_log(line: Line, home: Path) -> None:
         (9202, rb"A\u0000B", "A\ufffdB"),
         (9203, b"A\xffB", "A\ufffdB"),
         (9204, b"A\x07B", "A\ufffdB"),
+        (9206, b"A\tB", "A\tB"),
         (9205, rb"\ud83d\ude00", "\U0001f600"),
     ],
 )

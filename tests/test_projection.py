@@ -30,6 +30,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
 def projection(name: str) -> Projection:
     listing = LISTINGS[name]
     return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY)
@@ -59,6 +62,12 @@ def test_nothing_personal_lands() -> None:
     assert not projected.aside
 
 
+def test_the_nil_uuid_lands_where_a_number_is_declared() -> None:
+    """It names nothing, and nobody: loading reads it as no reference."""
+    rows = landed(projection("movements").read(page([{"id": 2, "reload_id": NIL}, {"id": 1, "reload_id": "Jan"}])))
+    assert [row["reload_id"] for row in rows] == [NIL, "?"]
+
+
 @pytest.mark.parametrize(
     ("recipient", "expected"),
     [
@@ -68,7 +77,7 @@ def test_nothing_personal_lands() -> None:
         ({"phone": "123"}, hashed("123")),
         ({"email": " ", "phone": None}, None),
         ({"email": "0", "phone": "123"}, hashed("123")),
-        ({"email": "00000000-0000-0000-0000-000000000000", "phone": "000 000 000"}, None),
+        ({"email": NIL, "phone": "000 000 000"}, None),
         ({"email": None, "phone": 0}, None),
         ({}, None),
         (None, None),

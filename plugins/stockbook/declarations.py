@@ -56,10 +56,9 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     local times. ``days`` are the first and the last day that a date or time may be of. A ``reference`` is the key of
     something else: 0, an empty text and the nil UUID name nothing and are NULL. ``uuid`` is an id that is one whatever
     its case: UUIDs are kept in small letters. ``max_abs`` bounds a whole number: a greater one breaks the declaration,
-    for sums of such would leave 64 bits. ``unit`` is what a number
-    counts. ``personal`` is what happens to the value
-    before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text) or ``prefix`` (the first three
-    characters).
+    for sums of such would leave 64 bits, as does a number below ``least``. ``values`` are all texts that may come.
+    ``unit`` is what a number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
+    the trimmed, lower-cased text) or ``prefix`` (the first three characters).
     """
 
     type: str
@@ -75,6 +74,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     max_abs: int | None = None
+    least: int | str | None = None
+    values: list[str] = []
     unit: str | None = None
     personal: Personal = "none"
 

@@ -54,7 +54,8 @@ ODDITIES = (
     ),
     (
         "half of a surrogate pair, NUL, bytes that are no UTF-8, control characters ¹",
-        "U+FFFD, counted in `meta.listing` and told in the run report (of webhooks in the receiver's log)",
+        "U+FFFD, counted in `meta.listing` and told in the run report (of webhooks in the receiver's log, and a tab or "
+        "line end that nobody escaped stays)",
     ),
     (
         "a number of thousands of digits, `1e400`, lists nested thousands deep",
@@ -65,7 +66,11 @@ ODDITIES = (
         "the row or part is set aside",
     ),
     (
-        "a row again, on its page or another",
+        "a movement of negative pieces or of another direction than in and out, a rate that is not above zero",
+        "the row is set aside",
+    ),
+    (
+        "a row again, on its page or another, whether the total counts it once or twice",
         "it is loaded once and counted as repeated; a ledger that is truly out of order is red",
     ),
     (

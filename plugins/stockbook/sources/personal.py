@@ -14,7 +14,7 @@ from stockbook.references import names_something
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
 HIDDEN = "?"
 _PLAIN = re.compile(
-    r"[-+.,:/ 0-9]{0,32}|[-+.0-9]{1,24}[eE][-+0-9]{1,4}|[-:. 0-9]{8,24}[TZ][-+:.0-9Z]{0,20}|(?i:true|false|null)"
+    r"[-+.,:/ 0-9]{0,36}|[-+.0-9]{1,24}[eE][-+0-9]{1,4}|[-:. 0-9]{8,24}[TZ][-+:.0-9Z]{0,20}|(?i:true|false|null)"
 )
 
 

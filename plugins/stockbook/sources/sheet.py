@@ -157,7 +157,9 @@ def _section(listing: Listing, fed: list[Table]) -> list[str]:
 
 
 def _type(column: Column) -> str:
-    return column.type if column.max_abs is None else f"{column.type} up to {column.max_abs:,}"
+    least = "" if column.least is None else f" from {column.least}"
+    most = "" if column.max_abs is None else f" up to {column.max_abs:,}"
+    return f"{column.type}{least}{most}"
 
 
 def _marks(column: Column) -> str:

@@ -14,7 +14,7 @@ DECIMAL = "decimal(24, 12)"
 TYPES = f"varchar, bigint, {DECIMAL}, boolean, date or timestamp"
 
 # how a database that has no date writes so
-_NO_DATE = r"0000-00-00([ T]00:00:00(\.0+)?)?"
+_NO_DATE = r"0000-00-00([ T]00:00(:00(\.0+)?)?([Zz]|[+]00:?00)?)?"
 _SHORT = r"-?[0-9]{1,11}(\.[0-9]{1,6})?"
 _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 # beyond 15 digits a JSON number with a fraction has lost digits before it is seen here

@@ -231,6 +231,13 @@ def _reasons(name: str, column: Column, zone: str) -> list[str]:
         reasons.append(_reason(name, f"not within {first} and {last}", f"not {within(column, name)}", name))
     if (bound := column.bound) is not None:
         reasons.append(_reason(name, f"beyond {bound:,}", f"{name} not between -{bound} and {bound}", name))
+    if column.least is not None:
+        # what is beyond all bounds was said to be so
+        below = f"{name} < {column.least}" + ("" if bound is None else f" and {name} >= -{bound}")
+        reasons.append(_reason(name, f"below {column.least}", below, name))
+    if column.values:
+        allowed = ", ".join(map(quoted, column.values))
+        reasons.append(_reason(name, f"none of {', '.join(column.values)}", f"{name} not in ({allowed})", name))
     if column.local:
         there = f"at time zone {quoted(zone)}"
         skipped = f"({name} {there}) {there} <> {name}"

@@ -109,12 +109,15 @@ def json_object(body: bytes) -> tuple[dict[str, Any], int]:
     characters of it were no text).
 
     What a sender would never send better is mended as in the pages of the listings: a byte order mark is skipped, what
-    is no text becomes U+FFFD; a name that comes twice with two values has the value ``?``. Raises Refused with 422 for
-    anything else: broken or too deeply nested JSON, numbers of thousands of digits.
+    is no text becomes U+FFFD, a tab or line end that nobody escaped is one; a name that comes twice with two values has
+    the value ``?``. Raises Refused with 422 for anything else: broken or too deeply nested JSON, numbers of thousands
+    of digits.
     """
     body, count = mended(body)
     try:
-        found = json.loads(text_of(body), object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant)
+        found = json.loads(
+            text_of(body), strict=False, object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant
+        )
     except (RecursionError, DecimalException, ValueError):
         raise Refused(422) from None
     if isinstance(found, list) and len(found) == 1:
