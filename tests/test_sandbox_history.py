@@ -55,6 +55,13 @@ def test_invoices_become_orders_and_codes_are_folded(tmp_path: Path) -> None:
     }
 
 
+def test_the_name_of_a_file_is_no_pattern(tmp_path: Path) -> None:
+    """A browser calls the second download ``orders[1].csv``; another file beside it is not read for it."""
+    for name, text in (("orders1.csv", HEADER), ("orders[1].csv", f"{HEADER}{LINES}")):
+        (tmp_path / name).write_text(text)
+    assert len(Shop(seed=1, history=tmp_path / "orders[1].csv").demand.remote_number) == 3
+
+
 def test_orders_keep_their_wall_clock(tmp_path: Path) -> None:
     """The invoice's time is the order's local time."""
     shop = shop_of(tmp_path)

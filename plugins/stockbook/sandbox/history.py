@@ -10,6 +10,7 @@ import duckdb
 
 from stockbook.declarations import DAYS
 from stockbook.errors import ConfigError
+from stockbook.sql_text import file_pattern
 
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 OPTION = "--date-format"
@@ -69,7 +70,8 @@ def _read(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     columns = [f"trim(cast({name} as varchar)) as {name}" for name in COLUMNS if name != "Country"]
     try:
         con.execute(
-            f"create table raw as select {', '.join(columns)}, row_number() over () as line from {source}", [str(path)]
+            f"create table raw as select {', '.join(columns)}, row_number() over () as line from {source}",
+            [file_pattern(path)],
         )
         con.execute(f"delete from raw where {GOODS} is not true")
     except duckdb.Error as error:

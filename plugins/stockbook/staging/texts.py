@@ -5,7 +5,6 @@ Large listings are unfolded by compiled code, once for all tables they feed; sma
 are parsed by DuckDB, table by table.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import duckdb
 
 from stockbook.declarations import Table
 from stockbook.landing.pages import REASON, size_of_lines
-from stockbook.sql_text import quoted
+from stockbook.sql_text import file_pattern, quoted
 from stockbook.staging.held import Held
 from stockbook.staging.wire import arrays_of, rows_as_text, rows_of_texts, size_of, tree
 from stockbook.warehouse.connect import ROW_GROUP
@@ -59,11 +58,6 @@ def texts_of(
     return ParsedTexts(con, files, fed, max(sizes, default=0), with_reasons)
 
 
-def _pattern(file: Path) -> str:
-    """A file for DuckDB, which takes ``*``, ``?`` and ``[`` in its path for a pattern of many files."""
-    return re.sub(r"[*?[]", r"[\g<0>]", str(file))
-
-
 class ParsedTexts:
     """Texts as DuckDB parses them. A table at a time: all lists of all rows at once would be the memory of a load."""
 
@@ -92,7 +86,7 @@ class ParsedTexts:
         needed = ", ".join(f'"{name}"' for name in tree([table], self._with_reasons).members())
         columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in self._members.items())
         if self._files:
-            listed = ", ".join(quoted(_pattern(file)) for file in self._files)
+            listed = ", ".join(quoted(file_pattern(file)) for file in self._files)
             self._con.execute(f"""
                 create or replace temp table landed_rows as
                 select {needed}
