@@ -287,6 +287,14 @@ def test_what_a_sender_would_never_send_better_is_mended(taken: Taken, con: duck
     assert drained.nameless == {}
 
 
+def test_a_number_beyond_all_bounds_does_not_stop_the_drain(taken: Taken) -> None:
+    """It is hidden where it would be kept; the event is taken with its subject."""
+    body = b'{"fulfillment_order":{"id":"1_23","status":"open","line_items":[{"id":"1","quantity":1e400}]}}'
+    statuses, drained, rows = taken(hooks.shopline("fulfillment_order/create", body, "m-1"))
+
+    assert (statuses, drained.events, rows[0][2]) == ([200], 1, "23")
+
+
 def test_half_a_character_does_not_break_a_hash(taken: Taken) -> None:
     """FlickRocket's hash is made of the text with U+FFFD, as every encoder of UTF-8 writes such a half."""
     text = '{"company_id":1202,"producer":"shop \\ud83d","scope":"order/create","data":{"type":"order","id":"5"}}'

@@ -8,6 +8,7 @@ undeclared field is noticed by its path and type and left out, a text where a nu
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,14 +96,19 @@ def _id(value: Any, _: bytes) -> Any:
     return value if isinstance(value, str | int) and NAME.fullmatch(str(value)) else HIDDEN
 
 
+def _is_beyond(value: Any) -> bool:
+    """Whether a number is one that no reader of the inbox could hold."""
+    return isinstance(value, Decimal) and not isfinite(float(value))
+
+
 def _text(value: Any, _: bytes) -> Any:
     if isinstance(value, str):
         return HIDDEN if "\0" in value else value[:_TEXT_LENGTH]
-    return HIDDEN if isinstance(value, dict | list) else value
+    return HIDDEN if isinstance(value, dict | list) or _is_beyond(value) else value
 
 
 def _plain(value: Any, _: bytes) -> Any:
-    if isinstance(value, dict | list) or (isinstance(value, str) and not personal.is_plain(value)):
+    if isinstance(value, dict | list) or _is_beyond(value) or (isinstance(value, str) and not personal.is_plain(value)):
         return HIDDEN
     return value
 
