@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 MARK = "Zqxvor"
 
-PERSONAL_PATTERN = re.compile(rb"(?i)zqxvor|4207079\d{5}|(?<!\d)9079\d{6}(?!\d)|(?<!\d)79079\d{5}(?!\d)|WnF4dm9y")
-"""Matches a piece of every value of ``Shop.personal_values`` (the last one is the mark inside an invoice's base64)."""
+PERSONAL_PATTERN = re.compile(rb"(?i)zqxvor|4207079\d{5}|(?<![\d.])9079\d{6}(?!\d)|(?<![\d.])79079\d{5}(?!\d)|WnF4dm9y")
+"""Matches a piece of every value of ``Shop.personal_values`` (the last one is the mark inside an invoice's base64).
+
+Digits behind a point are none: a database file holds fractions of a second right before the year of the next time.
+"""
 
 _SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va")
 _TOWNS = (
