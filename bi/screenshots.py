@@ -37,7 +37,7 @@ def main() -> None:
                 page.goto((published.parent / path).as_uri())
                 take(page, name)
             page.set_viewport_size({"width": 1400, "height": 2600})
-            page.goto(f"http://127.0.0.1:{PORT}/login/")
+            page.goto(f"http://127.0.0.1:{PORT}/login/", wait_until="networkidle")
             page.locator("#username, input[name=username]").first.fill(USER)
             page.locator("#password, input[name=password]").first.fill(superset.password)
             page.keyboard.press("Enter")

@@ -274,7 +274,8 @@ def served(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         superset.wait_until_up(process, port, SystemClock())
         with browser_page() as (page, wrong):
             url = f"http://127.0.0.1:{port}"
-            page.goto(f"{url}/login/")
+            # the form is drawn twice: what is typed before its script runs is lost on a busy machine
+            page.goto(f"{url}/login/", wait_until="networkidle")
             page.locator("input#username, input[name=username]").first.fill("admin")
             page.locator("input#password, input[name=password]").first.fill(superset.password)
             page.keyboard.press("Enter")
