@@ -338,15 +338,28 @@ def test_what_lies_in_a_broken_row_or_list_is_not_gone(
     assert con.execute("select count(*) from staging.receivings where _deleted_at is not null").fetchall() == [(0,)]
 
 
-def test_rows_without_a_key_are_as_many_rows(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+@pytest.mark.parametrize("key", [{}, {"id": "?"}, {"id": "soon"}, {"id": "2026-02-01"}], ids=str)
+def test_rows_without_a_key_are_as_many_rows(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, key: dict[str, str]
+) -> None:
     """Of two that cannot be told apart none is taken for a repeat of the other, and nothing is taken for gone."""
     load_now(land("categories", [{"id": 1, "parent": 0, "name": "A"}], **COUNTED))
-    rows = [{"_refused": "id: the key must be a whole number"}] * 2
+    rows = [key | {"_refused": "id: the key must be a whole number"}] * 2
     later = {"as_of": "2026-03-02T02:15:00", "run_id": "r2", "share": 1}
     load_now(land("categories", rows, **broken(*rows)), **later)
 
     assert con.execute("select count(*) from staging.quarantine").fetchall() == [(2,)]
     assert con.execute("select _deleted_at from staging.categories").fetchall() == [(None,)]
+
+
+def test_many_rows_without_a_key_are_more_than_may_be_refused(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """A whole listing whose keys cannot be read is red: it is no single odd row that came often."""
+    for api, listing, key in (("fulfillment_cz", "receivings", "?"), ("flickrocket", "fulfillments", "?")):
+        rows = [{"id": key, "_refused": "id: the key must be a text"}] * 15
+        with pytest.raises(StagingRefused, match=f"15 of 15 rows of .*{listing}"):
+            load_now(land(listing, rows, api=api, **broken(*rows)))
 
 
 def test_every_row_received_is_counted_where_it_is(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook.declarations import Column, Table
+from stockbook.sources.personal import HIDDEN
 from stockbook.sql_text import quoted
 from stockbook.staging.casts import cast_of, is_time, text_of, within
 from stockbook.staging.texts import texts_of
@@ -119,13 +120,19 @@ class Incoming:
                 create or replace temp table superseded as
                 select _row
                 from ({select})
-                -- of rows without a key none is another one's
-                where {" and ".join(f"coalesce({key}, '') <> ''" for key in keys)}
+                -- of rows whose key cannot be read none is another one's
+                where {" and ".join(_is_readable(name, column) for name, column in columns.items())}
                 qualify row_number() over (partition by {", ".join(keys)} order by _row desc) > 1
             """)
         self._valid = "_row not in (select s._row from superseded as s)"
         self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
         return self.came_twice
+
+
+def _is_readable(name: str, column: Column) -> str:
+    if column.type == "bigint":
+        return f"staging.whole_number_of({name}) is not null"
+    return f"coalesce({name}, '') not in ('', {quoted(HIDDEN)})"
 
 
 def _keys(table: Table) -> list[str]:
