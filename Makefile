@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 
-.PHONY: help setup start doctor night demo bi test test-fast lint types browser lock clean
+.PHONY: help setup start doctor night demo bi test test-fast lint types programs lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -35,7 +35,7 @@ demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORD
 bi: $(VENV)/.runtime $(BI)/.superset  ## the dashboards over the published file (of STOCKBOOK_HOME, else of the demo), on loopback
 	$(BIN)/python -m stockbook bi serve $(ARGS)
 
-test: $(VENV)/.dev $(BI)/.superset browser lint types  ## everything: lint, types, all tests
+test: $(VENV)/.dev $(BI)/.superset programs lint types  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, no slow tests
@@ -68,9 +68,10 @@ $(BI)/.superset: $(VENV)/.uv bi/superset/requirements.txt
 	$(BIN)/uv pip install -q --python $(BI)/bin/python --require-hashes -r bi/superset/requirements.txt || $(BI)/bin/python -m pip install -q --require-hashes -r bi/superset/requirements.txt
 	@touch $@
 
-# tests of pages need a browser; without one, and without the right to install one, they are skipped and say so
-browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo "No chromium: tests of pages will be skipped."
+# tests of pages need a browser, those of the webhooks' proxy nginx; without one, and without the right to install it, they
+# are skipped and say so. RUNLEVEL: Debian does not start what it installs then
+programs:
+	@for program in chromium nginx; do command -v $$program >/dev/null || [ -x /usr/sbin/$$program ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq $$program >/dev/null; } || echo "No $$program: its tests will be skipped."; done
 
 # pip is the fallback for machines whose package index only pip is configured for
 $(VENV)/.runtime: $(VENV)/.uv requirements.txt
