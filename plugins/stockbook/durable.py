@@ -13,7 +13,7 @@ _SEAL = b',\n  "seal": "%s"\n}'
 _SEALED = re.compile(rb',\n  "seal": "([^"]*)"\n}$')
 # room in a home for what a run must write on a disk that is full: the records of its steps, its lock, its report
 RESERVE = "reserve"
-RESERVED = 1024 * 1024
+RESERVED = 4 * 1024 * 1024
 _SHARE = 32 * 1024
 # what a disk says that takes nothing more
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
