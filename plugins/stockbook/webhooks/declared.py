@@ -277,8 +277,6 @@ def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tupl
 
 def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
     """What is kept where an object is declared and something else came."""
-    if value == []:
-        return {}  # PHP writes an empty object so
     one = alone(value)
     if one is None:
         return None
