@@ -7,10 +7,11 @@ import time
 
 BEGAN = time.perf_counter()
 
-from stockbook import connections, night  # noqa: E402
+from stockbook import connections  # noqa: E402
 from stockbook.clock import SystemClock  # noqa: E402
+from stockbook.night import steps  # noqa: E402
 from stockbook.progress import Silent  # noqa: E402
-from stockbook.runs import steps  # noqa: E402
+from stockbook.runs import step_log  # noqa: E402
 from stockbook.runs.context import folder, parse_parameters  # noqa: E402
 from stockbook.settings import Settings  # noqa: E402
 
@@ -22,19 +23,19 @@ def main() -> None:
     parser.add_argument("as_of")
     given = parser.parse_args()
     settings = Settings.load(os.environ)
-    tonight = night.Night(settings, SystemClock(), Silent())
+    tonight = steps.Night(settings, SystemClock(), Silent())
     ids = connections.conn_ids_in_environment(os.environ)
-    run = night.open_run(tonight, given.name, parse_parameters({"as_of": given.as_of}), ids, whole_run_here=True)
+    run = steps.open_run(tonight, given.name, parse_parameters({"as_of": given.as_of}), ids, whole_run_here=True)
     try:
         opened = time.perf_counter()
         for conn_id in run.conn_ids:
-            night.extract(tonight, run.run_id, conn_id)
+            steps.extract(tonight, run.run_id, conn_id)
         extracted = time.perf_counter()
-        night.load(tonight, run.run_id)
+        steps.load(tonight, run.run_id)
         loaded = time.perf_counter()
     finally:
         tonight.lock.release(run.run_id)
-    done = {step.name: step for step in steps.read_all(folder(settings, run.run_id))}
+    done = {step.name: step for step in step_log.read_all(folder(settings, run.run_id))}
     listings = done["load"].listings
     print(
         json.dumps(

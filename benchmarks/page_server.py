@@ -13,10 +13,10 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from stockbook.sandbox.query import NotThere
-from stockbook.sandbox.server import _envelope
-from stockbook.sandbox.shop import Shop
-from stockbook.sandbox.state import Sandbox
+from stockbook_sandbox.query import NotThere
+from stockbook_sandbox.server import _envelope
+from stockbook_sandbox.shop import Shop
+from stockbook_sandbox.state import Sandbox
 
 BASE = "/v2/fulfillment/"
 ASKED, PACE = "/_pages/asked", "/_pages/pace?"
@@ -69,7 +69,7 @@ class Pages:
         return found
 
     def _rendered(self, path: str, query: str) -> bytes:
-        from stockbook.sandbox.query import Query
+        from stockbook_sandbox.query import Query
 
         try:
             listing = self.sandbox.routes[path.removeprefix(BASE)]

@@ -22,11 +22,11 @@ sys.path[:0] = [str(ROOT / "plugins")]
 import duckdb  # noqa: E402  # the paths above come first
 
 from stockbook import declarations  # noqa: E402
-from stockbook.staging.tables import create_all  # noqa: E402
-from stockbook.warehouse.build import has_large, run_step  # noqa: E402
+from stockbook.models.build import has_large, run_step  # noqa: E402
+from stockbook.models.order import Step, steps  # noqa: E402
+from stockbook.models.programs import BuildContext  # noqa: E402
 from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
-from stockbook.warehouse.models import Step, steps  # noqa: E402
-from stockbook.warehouse.programs import BuildContext  # noqa: E402
+from stockbook.warehouse.schema import create_all  # noqa: E402
 
 SQL = ROOT / "include" / "sql"
 POLICY = ROOT / "include" / "policy"

@@ -31,10 +31,10 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests")]
 import duckdb  # noqa: E402  # the paths above come first
 
 from stockbook import declarations  # noqa: E402
-from stockbook.staging.tables import create_all  # noqa: E402
+from stockbook.models.order import steps  # noqa: E402
+from stockbook.models.programs import BuildContext  # noqa: E402
 from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
-from stockbook.warehouse.models import steps  # noqa: E402
-from stockbook.warehouse.programs import BuildContext  # noqa: E402
+from stockbook.warehouse.schema import create_all  # noqa: E402
 
 SQL = ROOT / "include" / "sql"
 POLICY = ROOT / "include" / "policy"
@@ -237,7 +237,7 @@ def night(machine: Machine, run_id: str) -> dict[str, Any]:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         wall, cpu = time.perf_counter(), time.process_time()
         con.execute("begin transaction")
-        from stockbook.warehouse.programs import PROGRAMS
+        from stockbook.models.programs import PROGRAMS
 
         PROGRAMS["valuation"].load()(con, context)
         con.execute("commit")
@@ -260,7 +260,7 @@ def night(machine: Machine, run_id: str) -> dict[str, Any]:
 
 
 def _sql_model(con: duckdb.DuckDBPyConnection, tables: dict[str, Any], named: dict[str, Any], name: str) -> None:
-    from stockbook.warehouse.build import replace_table
+    from stockbook.models.build import replace_table
 
     replace_table(con, tables[name], named[name].sql.strip().rstrip(";"))
 

@@ -50,9 +50,9 @@ def stockbook_nightly() -> None:
     @task(**WRITER, retries=4, retry_delay=duration(seconds=30))
     def open_run() -> dict[str, Any]:
         """Check parameters, key and connections, take the lock, plan what each account is asked."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        return airflow_steps.open_run(get_current_context())
+        return steps.open_run(get_current_context())
 
     @task
     def connections_of(run: dict[str, Any]) -> list[str]:
@@ -62,52 +62,52 @@ def stockbook_nightly() -> None:
     @task(retries=2, retry_delay=duration(minutes=2), map_index_template="{{ conn_id }}")
     def extract(run: dict[str, Any], conn_id: str) -> None:
         """Read one account completely, to the landing. A retry reads only what did not land."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
         get_current_context()["conn_id"] = conn_id  # type: ignore[typeddict-unknown-key]  # names the mapped task
-        airflow_steps.extract(run["run_id"], conn_id)
+        steps.extract(run["run_id"], conn_id)
 
     @task(**WRITER)
     def load(run: dict[str, Any]) -> None:
         """Everything landed into staging, with the cursors, in one transaction."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.load(run["run_id"])
+        steps.load(run["run_id"])
 
     @task(**WRITER)
     def check_staging(run: dict[str, Any]) -> None:
         """Ask staging every expectation; a broken one of severity fail stops the night here."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.check(run["run_id"], "check_staging")
+        steps.check(run["run_id"], "check_staging")
 
     @task(**WRITER)
     def build(run: dict[str, Any]) -> None:
         """Build facts, dimensions and reports in the writer's file."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.build(run["run_id"])
+        steps.build(run["run_id"])
 
     @task(**WRITER)
     def check_marts(run: dict[str, Any]) -> None:
         """Ask the marts every expectation before anybody sees them."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.check(run["run_id"], "check_marts")
+        steps.check(run["run_id"], "check_marts")
 
     @task(**WRITER, outlets=[PUBLISHED])
     def publish(run: dict[str, Any]) -> None:
         """Copy, prove, rename: readers see the new night from here on."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.publish(run["run_id"])
+        steps.publish(run["run_id"])
 
     @task(**WRITER, trigger_rule="all_done")
     def finish(run: dict[str, Any]) -> None:
         """Send the alerts of a published night, write and log the run report. Runs after red nights too."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        airflow_steps.finish(run["run_id"])
+        steps.finish(run["run_id"])
 
     run = open_run()
     published = publish(run)

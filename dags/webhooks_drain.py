@@ -33,9 +33,9 @@ def stockbook_webhooks_drain() -> None:
     @task(pool="stockbook_writer", retries=4, retry_delay=duration(seconds=30))
     def drain() -> str:
         """The inbox into staging, in one transaction a batch."""
-        from stockbook import airflow_steps
+        from stockbook.orchestration import steps
 
-        return airflow_steps.drain(get_current_context())
+        return steps.drain(get_current_context())
 
     drain()
 

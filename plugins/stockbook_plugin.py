@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from stockbook.later import Later
+from stockbook.orchestration.lazy_app import Later
 
 
 class StockbookPlugin(AirflowPlugin):
@@ -14,7 +14,11 @@ class StockbookPlugin(AirflowPlugin):
     # the first prefix that fits is asked, so the longer one stands first
     fastapi_apps: ClassVar[list[Any]] = [
         {"name": "Stockbook morning", "app": Later("stockbook.morning.app:app"), "url_prefix": "/stockbook/morning"},
-        {"name": "Stockbook webhooks", "app": Later("stockbook.airflow_hooks:app"), "url_prefix": "/stockbook"},
+        {
+            "name": "Stockbook webhooks",
+            "app": Later("stockbook.orchestration.webhook_app:app"),
+            "url_prefix": "/stockbook",
+        },
     ]
     external_views: ClassVar[list[Any]] = [
         {"name": "Stockbook", "href": "/stockbook/morning/", "destination": "nav", "url_route": "stockbook"},

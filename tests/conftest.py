@@ -21,7 +21,7 @@ from stockbook.landing.pages import write_page
 from stockbook.runs.context import RunContext
 from stockbook.settings import PROJECT
 from stockbook.staging.load import Landed
-from stockbook.staging.tables import create_all
+from stockbook.warehouse.schema import create_all
 
 # the Airflow home of whoever runs the tests, ./airflow_home for one, must not lend its connections and key to them
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")

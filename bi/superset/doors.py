@@ -19,8 +19,8 @@ from sqlalchemy.dialects import registry
 sys.path.append(str(Path(__file__).resolve().parents[2] / "plugins"))
 
 from stockbook.settings import Limits
+from stockbook.warehouse.allowed_statements import readable
 from stockbook.warehouse.connect import interrupted_after, open_published
-from stockbook.warehouse.questions import readable
 
 # never more than a share of the machine the night runs on
 LIMITS = replace(Limits.load(os.environ, Path(os.environ["BI_HOME"]) / "tmp"), threads=2)

@@ -1,6 +1,7 @@
 """Stockbook: the nightly books of a shop that outsources its warehouse."""
 
-from stockbook.reading import read
+from stockbook.version import VERSION
+from stockbook.warehouse.read_published import read
 
 __all__ = ["__version__", "read"]
-__version__ = "0.1.0"
+__version__ = VERSION

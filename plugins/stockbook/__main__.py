@@ -1,5 +1,5 @@
 """``python -m stockbook``."""
 
-from stockbook.cli import main
+from stockbook.cli.main import main
 
 main()

@@ -131,6 +131,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     kind: Kind = "table"
     owner: str = "data"
     layer: str = ""
+    folder: str = ""
     source: Source | None = None
     history: list[str] = []
     drops: dict[str, str] = {}
@@ -157,13 +158,19 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def _load(models_dir: Path) -> dict[str, Table]:
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for layer in LAYERS:
-        for file in sorted((models_dir / layer).glob("*.yml")):
-            found |= {table.name: table for table in [_read(file, layer)]}
-    if not found:
+        for file in sorted((models_dir / layer).rglob("*.yml"), key=lambda file: file.name):
+            table = _read(file, layer)
+            table.folder = file.parent.relative_to(models_dir).as_posix()
+            if table.name in tables:
+                raise DeclarationError(
+                    f"{table.name} is declared twice: in {tables[table.name].folder} and {table.folder}."
+                )
+            tables[table.name] = table
+    if not tables:
         raise DeclarationError(f"No declarations found: expected .yml files under {models_dir}/<layer>/.")
-    return found
+    return tables
 
 
 def load(models_dir: Path) -> dict[str, Table]:

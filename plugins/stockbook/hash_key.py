@@ -9,7 +9,7 @@ import hmac
 import re
 from pathlib import Path
 
-from stockbook.durable import write_atomically
+from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 

@@ -13,7 +13,7 @@ import duckdb
 
 from stockbook.alerts import rules
 from stockbook.alerts.rules import Figure, Rule
-from stockbook.warehouse.programs import BuildContext
+from stockbook.models.programs import BuildContext
 
 
 class Standing(NamedTuple):

@@ -16,10 +16,10 @@ from pathlib import Path
 import urllib3
 
 from stockbook import declarations
+from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.bi import bundle, spec
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
-from stockbook.durable import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import PROJECT, Settings, is_group_readable
 from stockbook.warehouse.connect import reader

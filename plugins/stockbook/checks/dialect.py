@@ -6,7 +6,7 @@ dialect of DuckDB, each found by running (reference/stack.md, section 2):
 
 1. ``execute_query`` leaves its connection before it fetches; the roll-back on close drops DuckDB's
    pending result. The dialect buffers it first. This leans on one private method of
-   duckdb-sqlalchemy, whose version is pinned for it; ``tests/test_checks.py`` holds the behaviour.
+   duckdb-sqlalchemy, whose version is pinned for it; ``tests/checks/test_checks.py`` holds the behaviour.
 2. Great Expectations knows no ``duckdb`` and refuses regular expressions for it, so the dialect
    answers to ``postgresql``.
 3. PostgreSQL's ``~`` matches a part, DuckDB's the whole: it is compiled to ``regexp_matches``.

@@ -20,26 +20,10 @@ import msgspec
 from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
+from stockbook.runs.check_outcome import Outcome
 
 SAMPLE = 10
 NOTHING = "nothing to check"
-
-
-class Outcome(msgspec.Struct):
-    """
-    What came of one rule. ``sample_keys`` never hold personal data: they are columns of the grain.
-
-    ``success`` is None where the rule's table, or the one its query reads first, has no rows: nothing was proven.
-    """
-
-    suite: str
-    expectation: str
-    severity: str
-    success: bool | None
-    observed: str | None
-    failing_rows: int | None
-    sample_keys: list[dict[str, Any]]
-    query: str | None
 
 
 def ask(database: Path, tables: list[Table]) -> list[Outcome]:

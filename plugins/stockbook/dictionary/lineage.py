@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from html import escape
 from typing import NamedTuple
 
-from stockbook.warehouse.models import Step
+from stockbook.models.order import Step
 
 ROW, WIDTH, GAP, PAD = 26, 290, 70, 10
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockbook.errors import DeclarationError
+from stockbook.models.order import reads_of
 from stockbook.settings import PROJECT
-from stockbook.warehouse.models import reads_of
 
 FILE = PROJECT / "docs" / "queries.md"
 

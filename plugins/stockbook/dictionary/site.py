@@ -16,8 +16,8 @@ from stockbook.declarations import LAYERS, Column, Table
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
 from stockbook.dictionary.questions import Question
 from stockbook.errors import ConfigError
+from stockbook.models.order import steps
 from stockbook.templates import templates_in
-from stockbook.warehouse.models import steps
 
 MARK = "stockbook-dictionary"
 DERIVED = {

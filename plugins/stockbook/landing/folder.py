@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from stockbook.durable import write_atomically
+from stockbook.atomic_files import write_atomically
 from stockbook.errors import LandingDamaged
-from stockbook.landing.answers import Answer, Recorded, Void, still_good
-from stockbook.landing.known import ANSWERED, Known
+from stockbook.landing.answer_journal import Answer, Recorded, Void, still_good
+from stockbook.landing.earlier_pages import ANSWERED, Known
 from stockbook.landing.manifest import (
     MANIFEST,
     Manifest,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stockbook.durable import is_whole, sealed, write_atomically
+from stockbook.atomic_files import is_whole, sealed, write_atomically
 from stockbook.errors import LandingDamaged
 
 MANIFEST = "manifest.json"

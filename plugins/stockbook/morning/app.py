@@ -10,10 +10,10 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.errors import ConfigError
-from stockbook.morning.ended import last_ended, under_way
+from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.page import airflow_html, problem_html
+from stockbook.morning.publish_files import DICTIONARY, REPORT, locale_of, pages
 from stockbook.morning.summary import read
-from stockbook.morning.write import DICTIONARY, REPORT, locale_of, pages
 from stockbook.settings import Settings
 
 DAG = "stockbook_nightly"

@@ -110,7 +110,7 @@ class Summary(msgspec.Struct):
 
 def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  # frozen
     """Read the summary of a published file, its charts drawn."""
-    from stockbook.morning.draw import svg
+    from stockbook.morning.charts import svg
 
     with reader(published, limits) as con:
         run = _one(

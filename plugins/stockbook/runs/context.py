@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from stockbook.atomic_files import is_whole, sealed, write_atomically
 from stockbook.declarations import DAYS
-from stockbook.durable import is_whole, sealed, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 

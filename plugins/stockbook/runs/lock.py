@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from stockbook.atomic_files import RESERVE, refused_by_disk, write_atomically
 from stockbook.clock import Clock
-from stockbook.durable import RESERVE, refused_by_disk, write_atomically
 from stockbook.errors import ConfigError, DiskRefused, RunLocked
 
 # the step of a drain: a short one, which a night waits for

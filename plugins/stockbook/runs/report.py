@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from stockbook.durable import RESERVE, write_atomically
+from stockbook.atomic_files import RESERVE, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.runs.context import RunContext
-from stockbook.runs.steps import ORDER, ListingDone, StepDone, read_all
+from stockbook.runs.step_log import ORDER, ListingDone, StepDone, read_all
 from stockbook.settings import Settings
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook.errors import StockbookError
+from stockbook.models.build import replace_table
+from stockbook.models.programs import BuildContext
 from stockbook.sql_text import quoted
-from stockbook.warehouse.build import replace_table
 from stockbook.warehouse.connect import attach
-from stockbook.warehouse.programs import BuildContext
 
 ORDERS = "reports.sla_order_change"
 DAYS = "reports.sla_daily_change"

@@ -16,10 +16,10 @@ import duckdb
 
 from stockbook.declarations import Table
 from stockbook.errors import Problems
+from stockbook.models.programs import BuildContext
 from stockbook.sla import calendar, policy, statuses
 from stockbook.sla.calendar import Calendar, CalendarDay
 from stockbook.sla.policy import Rule
-from stockbook.warehouse.programs import BuildContext
 
 # A first order dated long ago is a typing error, not two centuries of calendar.
 EARLIEST_DAY = date(2000, 1, 1)

@@ -54,6 +54,6 @@ def credentials_of(
     if clock is None or state is None:
         raise ConfigError(f"Connection {account.conn_id} has rotating tokens: they need a place to be kept.")
     from stockbook.sources.oauth import RotatingToken
-    from stockbook.sources.tokens import TokenStore
+    from stockbook.sources.token_store import TokenStore
 
     return RotatingToken(account, TokenStore(state, fernet_keys), clock)

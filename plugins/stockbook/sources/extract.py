@@ -19,12 +19,12 @@ from stockbook.errors import BadAnswer, ConfigError, Unauthorized
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import REASON, lines_of
 from stockbook.progress import Progress
+from stockbook.projection.listing import Each, Listing
 from stockbook.sources import flickrocket, fulfillment_cz, walks
 from stockbook.sources.credentials import Credentials, credentials_of
-from stockbook.sources.documents import Documents, finished, watching
-from stockbook.sources.followed import Followed
+from stockbook.sources.fulfillment_window import Followed
 from stockbook.sources.http import Client, RetryPolicy
-from stockbook.sources.listing import Each, Listing
+from stockbook.sources.orders_by_day import Documents, finished, watching
 from stockbook.sources.plan import AccountPlan
 from stockbook.sources.reader import BACKFILL, WHOLE, PageWalk, Reader, Session
 

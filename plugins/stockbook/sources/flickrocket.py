@@ -6,7 +6,7 @@ name, and under either name as a bare object: the reading accepts every form. Fi
 documentation does not print stand in ``include/sources/flickrocket_fields.yml``.
 """
 
-from stockbook.sources.listing import Listing
+from stockbook.projection.listing import Listing
 
 API = "flickrocket"
 

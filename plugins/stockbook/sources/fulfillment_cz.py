@@ -5,7 +5,7 @@ Page limits are the documented maxima; the server may serve fewer. Array paramet
 ``ids[]=``: the page names no encoding, PHP-style repetition is the likely one.
 """
 
-from stockbook.sources.listing import Each, Listing
+from stockbook.projection.listing import Each, Listing
 
 API = "fulfillment_cz"
 _BASE = "/v2/fulfillment"

@@ -22,9 +22,9 @@ from stockbook.bounded_http import Limits, OverLimit, Unsendable, connections, o
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import BadAnswer, ConfigError, SourceError, Unauthorized, Unreachable
+from stockbook.projection.envelope import Denied, Garbled
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import Credentials
-from stockbook.sources.wire import Denied, Garbled
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from stockbook.bounded_http import Answered, OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import Unauthorized, Unreachable
-from stockbook.sources.tokens import Pair, TokenStore
+from stockbook.sources.token_store import Pair, TokenStore
 
 DEFAULT_TOKEN_URL = "https://admin.flickrocket.com/token"  # noqa: S105  # an address, no secret
 EARLY = timedelta(seconds=300)

@@ -17,20 +17,21 @@ from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, ListingIncomplete
 from stockbook.hash_key import fingerprint
-from stockbook.landing.answers import Answer
+from stockbook.landing.answer_journal import Answer
+from stockbook.landing.earlier_pages import known_answers, told_in
 from stockbook.landing.folder import ListingFolder, Part, landed, refused_in, undeclared_in
-from stockbook.landing.known import known_answers, told_in
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Progress
-from stockbook.sources import renames, walks, wire
-from stockbook.sources.ahead import Ahead
-from stockbook.sources.answered import Answered, Answers
+from stockbook.projection import envelope, renames
+from stockbook.projection.listing import Listing
+from stockbook.projection.page import VERSION, Projection
+from stockbook.sources import walks
 from stockbook.sources.http import Client, Tally
-from stockbook.sources.listing import Listing
+from stockbook.sources.page_reuse import Answered, Answers
 from stockbook.sources.plan import AccountPlan
-from stockbook.sources.projection import VERSION, Projection
-from stockbook.sources.trail import Trail
+from stockbook.sources.prefetch import Ahead
+from stockbook.sources.resumed_fetch import Trail
 
 PageWalk = Callable[[walks.Fetch[Answered | Answer]], walks.Walk[Answered | Answer]]
 """A walk over pages that are fetched now or were landed by an earlier attempt."""
@@ -153,7 +154,7 @@ class Reader:
                 spent,
             )
             if self.listing.count_path is not None and paths is None:
-                page = page._replace(total=run.client.get(self.listing.count_path, [], wire.count, spent) - known)
+                page = page._replace(total=run.client.get(self.listing.count_path, [], envelope.count, spent) - known)
             tally.add(spent.requests, spent.bytes_received)
             run.progress.advance(
                 self.title, len(page.keys), page.total if name == WHOLE else None, spent.bytes_received

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 
 from stockbook.errors import ListingIncomplete
-from stockbook.sources.chain import Chain, Doubt, Fetch, Key, Page, Step
-from stockbook.sources.identity import id_of
-from stockbook.sources.listing import Proof
+from stockbook.projection.listing import Proof
+from stockbook.sources.ids import id_of
+from stockbook.sources.offset_pager import Chain, Doubt, Fetch, Key, Page, Step
 
 __all__ = [
     "Again",

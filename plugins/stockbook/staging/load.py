@@ -14,17 +14,17 @@ import duckdb
 from stockbook.clock import Clock
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, StagingRefused
+from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
 from stockbook.sql_text import quoted
-from stockbook.staging.incoming import Incoming
+from stockbook.staging.load_log import Loaded, is_counted, write_cursor, write_listing, write_undeclared
 from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
-from stockbook.staging.noted import Loaded, is_counted, write_cursor, write_listing, write_undeclared
-from stockbook.staging.tables import create_all
+from stockbook.staging.typed_rows import Incoming
 from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember
-from stockbook.staging.wire import parent_of
+from stockbook.warehouse.schema import create_all
 
 
 class Landed(NamedTuple):

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook.declarations import Table
+from stockbook.landing.landed_shape import parent_of
 from stockbook.sql_text import quoted
-from stockbook.staging.tables import history_columns
-from stockbook.staging.wire import parent_of
+from stockbook.warehouse.schema import history_columns
 
 
 class Counts(NamedTuple):

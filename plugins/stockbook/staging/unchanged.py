@@ -12,11 +12,11 @@ from itertools import accumulate
 
 import duckdb
 
-from stockbook import __version__
 from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.sql_text import quoted
 from stockbook.staging.merge import Counts, Stamp
+from stockbook.version import VERSION
 
 # a ledger's pages shift with every new row, and what is observed each night is new each night
 _KINDS = {"documents", "snapshot", "parts"}
@@ -180,5 +180,5 @@ def _of(manifest: Manifest) -> str:
 
 def _read_as(manifest: Manifest) -> str:
     """By which declarations and by which version pages are read; another key makes other pages."""
-    known = [manifest.parameters.get("declarations", ""), __version__]
+    known = [manifest.parameters.get("declarations", ""), VERSION]
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from stockbook.valuation import transformations, wall_clock
 from stockbook.valuation.catalogue import Catalogue
+from stockbook.valuation.decimal_arrays import scaled
 from stockbook.valuation.fingerprints import Variants
 from stockbook.valuation.ledger import Hours
-from stockbook.valuation.money import scaled
 from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
 from stockbook.valuation.transformations import Leg

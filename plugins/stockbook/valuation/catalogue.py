@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from stockbook.valuation.money import scaled
+from stockbook.valuation.decimal_arrays import scaled
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money
 from stockbook.valuation.versions import in_force
 

@@ -4,10 +4,10 @@ Taking pieces out of a pool: oldest layers and a share of the average first, the
 Compiled: see kernel.py.
 """
 
-from stockbook.valuation.book import CELL, GROUP, ISSUE, ORDERED, RECEIPT, ROW, SLICE, VARIANT, Books
-from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import add, carry, divide, grow, part_of, rate, settle, share_of
+from stockbook.compiling import compiled
+from stockbook.valuation.fixed_point import add, carry, divide, grow, part_of, rate, settle, share_of
 from stockbook.valuation.receipt_cost import default_cost
+from stockbook.valuation.replay_tables import CELL, GROUP, ISSUE, ORDERED, RECEIPT, ROW, SLICE, VARIANT, Books
 
 
 @compiled

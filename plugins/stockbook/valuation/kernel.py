@@ -6,7 +6,11 @@ in book.py, the arithmetic in exact.py; what the rules are, in docs/valuation.md
 costed in receipt_cost.py and brought in by receiving.py, issues taken out by issuing.py.
 """
 
-from stockbook.valuation.book import (
+from stockbook.compiling import compiled
+from stockbook.valuation.fixed_point import MOST_PIECES, MOST_UNIT
+from stockbook.valuation.issuing import allocate, take_out
+from stockbook.valuation.receiving import bring_in
+from stockbook.valuation.replay_tables import (
     BALANCE,
     CELL,
     GROUP,
@@ -20,10 +24,6 @@ from stockbook.valuation.book import (
     Array,
     Books,
 )
-from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import MOST_PIECES, MOST_UNIT
-from stockbook.valuation.issuing import allocate, take_out
-from stockbook.valuation.receiving import bring_in
 
 DONE, TOO_LARGE = 0, 1
 

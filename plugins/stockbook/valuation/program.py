@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.staging.tables import create_all
-from stockbook.valuation import fingerprints, ledger, policy, stored
+from stockbook.valuation import fact_tables, fingerprints, ledger, policy
+from stockbook.valuation.fact_tables import BUILD, FACTS, SETTING
 from stockbook.valuation.fingerprints import INPUT, Variants
 from stockbook.valuation.ledger import Hours, Now
-from stockbook.valuation.pieces import Pieces
 from stockbook.valuation.policy import ValuationPolicy
-from stockbook.valuation.stored import BUILD, FACTS, SETTING
+from stockbook.warehouse.row_groups import Pieces, append
+from stockbook.warehouse.schema import create_all
 
 if TYPE_CHECKING:
     from stockbook.valuation.batches import Drawn
@@ -57,7 +57,7 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """
     settings = policy.read_for(context.policy_dir, context.zone)
     _write_setting(con, context.tables[SETTING], settings)
-    rules = stored.rules(
+    rules = fact_tables.rules(
         context.tables,
         context.zone.key,
         str(settings.damaged_quantity_is_additive),
@@ -73,8 +73,8 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                 while rows_of:
                     pieces.add(*rows_of.popitem())
             pieces.finish()
-            stored.append(con, INPUT, stored.of_variants(variants, variants.is_touched))
-            stored.write_build(con, context.tables[BUILD], context.run_id, rules)
+            append(con, INPUT, fact_tables.of_variants(variants, variants.is_touched))
+            fact_tables.write_build(con, context.tables[BUILD], context.run_id, rules)
         finally:
             ledger.forget(con)
 
@@ -92,7 +92,7 @@ def warm_up(context: Context) -> None:
     """
     with duckdb.connect() as con:
         create_all(con, context.tables)
-        con.execute(f"create table marts.dim_variant ({stored.columns_of(context.tables['marts.dim_variant'])})")
+        con.execute(f"create table marts.dim_variant ({fact_tables.columns_of(context.tables['marts.dim_variant'])})")
         con.execute(
             """
             insert into staging.movements by name
@@ -112,21 +112,21 @@ def warm_up(context: Context) -> None:
 
 def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> Variants:
     """The variants, those to be replayed marked; their former rows are gone."""
-    since = INPUT if not context.full_refresh and stored.can_be_continued(con, rules) else None
+    since = INPUT if not context.full_refresh and fact_tables.can_be_continued(con, rules) else None
     variants = fingerprints.take(con, since)
     touched, all_rows = int(variants.movements[variants.is_touched].sum()), int(variants.movements.sum())
     # deleting most rows one by one costs more than writing all of them
     if since is None or 2 * touched > all_rows:
         variants.is_touched[:] = True
-        stored.begin_anew(con, context.tables)
+        fact_tables.begin_anew(con, context.tables)
     else:
-        stored.drop_rows(con, variants)
+        fact_tables.drop_rows(con, variants)
     return variants
 
 
 def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
     """``drawn``, with all that is compiled: a second's work, done beside the reading of the ledger."""
-    from stockbook.valuation import facts, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
+    from stockbook.valuation import fact_rows, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
     from stockbook.valuation.batches import drawn
 
     versions.load()
@@ -148,16 +148,16 @@ def _replayed(replayer: ThreadPoolExecutor, ready: "Iterator[Drawn]", hours: Hou
 
 
 def _facts_of(one: "Drawn", hours: Hours) -> dict[str, Any]:
+    from stockbook.valuation import fact_rows
     from stockbook.valuation.batches import batch_of
-    from stockbook.valuation.facts import facts
     from stockbook.valuation.replay import replay
 
     batch = batch_of(one, hours)
-    return facts(batch, replay(batch.movements, batch.defaults))
+    return fact_rows.facts(batch, replay(batch.movements, batch.defaults))
 
 
 def _write_setting(con: duckdb.DuckDBPyConnection, table: Table, settings: ValuationPolicy) -> None:
-    con.execute(f"create or replace table {SETTING} ({stored.columns_of(table)})")
+    con.execute(f"create or replace table {SETTING} ({fact_tables.columns_of(table)})")
     con.execute(
         f"insert into {SETTING} by name select ? as headline_method, ? as headline_basis, ? as valuation_currency, "
         "cast(? as decimal(7, 6)) as nrv_factor, ? as damaged_quantity_is_additive, ? as day_zone",

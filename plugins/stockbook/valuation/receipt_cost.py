@@ -4,7 +4,9 @@ What pieces that come in cost: their own price, the chain of prices, what an ord
 Compiled: see kernel.py.
 """
 
-from stockbook.valuation.book import (
+from stockbook.compiling import compiled
+from stockbook.valuation.fixed_point import MOST_HIGH, MOST_UNIT, add, divide, grow, join, part_of, rate, settle
+from stockbook.valuation.replay_tables import (
     DEFAULT_COST,
     GROUP,
     LAST_RECEIPT,
@@ -19,8 +21,6 @@ from stockbook.valuation.book import (
     Array,
     Books,
 )
-from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import MOST_HIGH, MOST_UNIT, add, divide, grow, join, part_of, rate, settle
 
 
 @compiled

@@ -4,11 +4,22 @@ Bringing pieces into a pool: they make shortages good, oldest first, and what is
 Compiled: see kernel.py.
 """
 
-from stockbook.valuation.book import CELL, GROUP, ISSUE, MISSING, ORDERED, RECEIPT, ROW, SETTLEMENT, Array, Books
-from stockbook.valuation.compiling import compiled
-from stockbook.valuation.exact import add, grow, join, part_of, rate, settle, share_of
+from stockbook.compiling import compiled
+from stockbook.valuation.fixed_point import add, grow, join, part_of, rate, settle, share_of
 from stockbook.valuation.issuing import allocate
 from stockbook.valuation.receipt_cost import cost_of_receipt
+from stockbook.valuation.replay_tables import (
+    CELL,
+    GROUP,
+    ISSUE,
+    MISSING,
+    ORDERED,
+    RECEIPT,
+    ROW,
+    SETTLEMENT,
+    Array,
+    Books,
+)
 
 
 @compiled

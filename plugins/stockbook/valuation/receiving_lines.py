@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from stockbook.valuation import book, exact
-from stockbook.valuation.book import Array
-from stockbook.valuation.compiling import compiled, interpreted
-from stockbook.valuation.exact import add, divide, rate
-from stockbook.valuation.money import scaled
+from stockbook.compiling import compiled, interpreted
+from stockbook.valuation import fixed_point, replay_tables
+from stockbook.valuation.decimal_arrays import scaled
+from stockbook.valuation.fixed_point import add, divide, rate
 from stockbook.valuation.replay import Flags, Ints, Money
+from stockbook.valuation.replay_tables import Array
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -89,13 +89,13 @@ class Lines:
         """
         is_small = (
             self.price.dtype != object
-            and self.price.max(initial=0) < exact.MOST_UNIT
-            and max(pieces.max(initial=0), self.pieces.max(initial=0)) < exact.MOST_PIECES
+            and self.price.max(initial=0) < fixed_point.MOST_UNIT
+            and max(pieces.max(initial=0), self.pieces.max(initial=0)) < fixed_point.MOST_PIECES
         )
         kind: Any = np.int64 if is_small else object
         lots = len(self.starts) - 1
         price, rest, found = (np.zeros(len(lot), some) for some in (kind, np.int64, np.bool_))
-        run = _fill if is_small else interpreted(vars(exact) | globals())["_fill"]
+        run = _fill if is_small else interpreted(vars(fixed_point) | globals())["_fill"]
         run(
             (self.starts, self.pieces.astype(kind), self.price.astype(kind), self.is_priced),
             (np.array(lot, np.int64), pieces.astype(kind)),
@@ -113,7 +113,9 @@ def stated(own: Money, has_own: Flags, lot: Ints, pieces: Ints, lines: Lines) ->
     """
     has_own = has_own & (own >= 0)
     price, rest, is_priced = lines.prices(lot, pieces)
-    source = np.where(has_own, book.PRICE, np.where(is_priced, book.RECEIVING_LINE, book.NO_COST))
+    source = np.where(
+        has_own, replay_tables.PRICE, np.where(is_priced, replay_tables.RECEIVING_LINE, replay_tables.NO_COST)
+    )
     return np.where(has_own, own, price), np.where(has_own, 0, rest), source
 
 

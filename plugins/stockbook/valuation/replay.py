@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stockbook.valuation import book, exact, issuing, kernel, receipt_cost, receiving
-from stockbook.valuation.compiling import interpreted
+from stockbook.compiling import interpreted
+from stockbook.valuation import fixed_point, issuing, kernel, receipt_cost, receiving, replay_tables
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -102,17 +102,17 @@ class Replay:
 
     cost_source: Ints
     unit_cost: Money
-    receipts: book.Receipts
-    issues: book.Issues
-    slices: book.Slices
-    settlements: book.Settlements
-    balances: book.Balances
+    receipts: replay_tables.Receipts
+    issues: replay_tables.Issues
+    slices: replay_tables.Slices
+    settlements: replay_tables.Settlements
+    balances: replay_tables.Balances
     is_widened: bool
 
 
 def total(high: Money, low: Money) -> list[int]:
     """The figures of two words, as integers of 10^-12."""
-    return [(int(a) << exact.WORD_BITS) + int(b) for a, b in zip(high.ravel(), low.ravel(), strict=True)]
+    return [(int(a) << fixed_point.WORD_BITS) + int(b) for a, b in zip(high.ravel(), low.ravel(), strict=True)]
 
 
 def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
@@ -146,7 +146,11 @@ def _is_small(movements: Movements, defaults: DefaultCosts) -> bool:
     pieces = max(int(movements.quantity.max()), int(movements.damaged_quantity.max()))
     groups = int(movements.group.max()) + 1
     shares = np.bincount(movements.group[movements.group >= 0], movements.share[movements.group >= 0], groups)
-    return most < exact.MOST_UNIT // 2 and pieces < exact.MOST_PIECES // 2 and shares.max(initial=0) < exact.MOST_PIECES
+    return (
+        most < fixed_point.MOST_UNIT // 2
+        and pieces < fixed_point.MOST_PIECES // 2
+        and shares.max(initial=0) < fixed_point.MOST_PIECES
+    )
 
 
 def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> Replay | None:
@@ -156,29 +160,29 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
     def blank(rows: int, *columns: int) -> Money:
         return np.zeros((rows, *columns), dtype)
 
-    rows = _rows(movements, blank(len(movements), book.ROW.width))
-    versions = blank(len(defaults.from_day), book.VERSION.width)
-    versions[:, book.VERSION.from_day] = defaults.from_day
-    versions[:, book.VERSION.price] = defaults.price
-    versions[:, book.VERSION.is_known] = defaults.is_known
-    groups = blank(int(movements.group.max(initial=-1)) + 1, book.GROUP.width)
+    rows = _rows(movements, blank(len(movements), replay_tables.ROW.width))
+    versions = blank(len(defaults.from_day), replay_tables.VERSION.width)
+    versions[:, replay_tables.VERSION.from_day] = defaults.from_day
+    versions[:, replay_tables.VERSION.price] = defaults.price
+    versions[:, replay_tables.VERSION.is_known] = defaults.is_known
+    groups = blank(int(movements.group.max(initial=-1)) + 1, replay_tables.GROUP.width)
     in_group = movements.group >= 0
-    np.add.at(groups[:, book.GROUP.shares], movements.group[in_group], movements.share[in_group])
+    np.add.at(groups[:, replay_tables.GROUP.shares], movements.group[in_group], movements.share[in_group])
     variants = len(defaults.start) - 1
     moved = np.array([movements.quantity > 0, movements.damaged_quantity > 0])
-    receipts = blank(int(moved[:, movements.is_in].sum()), book.RECEIPT.width)
-    issues = blank(int(moved.sum()) - len(receipts), book.ISSUE.width)
+    receipts = blank(int(moved[:, movements.is_in].sum()), replay_tables.RECEIPT.width)
+    issues = blank(int(moved.sum()) - len(receipts), replay_tables.ISSUE.width)
     # a slice ends where an issue or a receipt ends, so there are no more of them than of both
     most = int(moved.sum())
-    slices, settlements = blank(most, book.SLICE.width), blank(most, book.SETTLEMENT.width)
-    balances, counts = blank(most, book.BALANCE.width), blank(5)
-    books = book.Books(
+    slices, settlements = blank(most, replay_tables.SLICE.width), blank(most, replay_tables.SETTLEMENT.width)
+    balances, counts = blank(most, replay_tables.BALANCE.width), blank(5)
+    books = replay_tables.Books(
         rows=rows,
         starts=np.require(defaults.start, dtype, ["C", "W"]),
         versions=versions,
-        cells=blank(2 * variants, book.CELL.width),
-        variants=blank(variants, book.VARIANT.width),
-        orders=blank(int(movements.order.max(initial=-1)) + 1, book.ORDERED.width),
+        cells=blank(2 * variants, replay_tables.CELL.width),
+        variants=blank(variants, replay_tables.VARIANT.width),
+        orders=blank(int(movements.order.max(initial=-1)) + 1, replay_tables.ORDERED.width),
         groups=groups,
         receipts=receipts,
         issues=issues,
@@ -197,13 +201,17 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
     if outcome == kernel.TOO_LARGE:
         return None
     return Replay(
-        cost_source=rows[:, book.ROW.cost_source].astype(np.int64),
-        unit_cost=rows[:, book.ROW.unit_cost : book.ROW.unit_cost + 4],
-        receipts=book.Receipts(**_columns(receipts, book.RECEIPT, book.Receipts)),
-        issues=book.Issues(**_columns(issues, book.ISSUE, book.Issues)),
-        slices=book.Slices(**_columns(slices[: counts[2]], book.SLICE, book.Slices)),
-        settlements=book.Settlements(**_columns(settlements[: counts[3]], book.SETTLEMENT, book.Settlements)),
-        balances=book.Balances(**_columns(balances[: counts[4]], book.BALANCE, book.Balances)),
+        cost_source=rows[:, replay_tables.ROW.cost_source].astype(np.int64),
+        unit_cost=rows[:, replay_tables.ROW.unit_cost : replay_tables.ROW.unit_cost + 4],
+        receipts=replay_tables.Receipts(**_columns(receipts, replay_tables.RECEIPT, replay_tables.Receipts)),
+        issues=replay_tables.Issues(**_columns(issues, replay_tables.ISSUE, replay_tables.Issues)),
+        slices=replay_tables.Slices(**_columns(slices[: counts[2]], replay_tables.SLICE, replay_tables.Slices)),
+        settlements=replay_tables.Settlements(
+            **_columns(settlements[: counts[3]], replay_tables.SETTLEMENT, replay_tables.Settlements)
+        ),
+        balances=replay_tables.Balances(
+            **_columns(balances[: counts[4]], replay_tables.BALANCE, replay_tables.Balances)
+        ),
         is_widened=not is_bounded,
     )
 
@@ -211,24 +219,24 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
 def _of_any_size() -> Any:
     """The replay for Python integers."""
     names: dict[str, Any] = {}
-    for module in (exact, receipt_cost, issuing, receiving, kernel):
+    for module in (fixed_point, receipt_cost, issuing, receiving, kernel):
         names |= vars(module)
     return interpreted(names)["replay_rows"]
 
 
 def _rows(movements: Movements, rows: Money) -> Money:
-    rows[:, book.ROW.variant] = movements.variant
-    rows[:, book.ROW.is_in] = movements.is_in
-    rows[:, book.ROW.pieces] = movements.quantity
-    rows[:, book.ROW.pieces + 1] = movements.damaged_quantity
-    rows[:, book.ROW.price] = movements.price
-    rows[:, book.ROW.price_rest] = movements.price_rest
-    rows[:, book.ROW.price_source] = movements.price_source
-    rows[:, book.ROW.extra] = movements.extra_cost
-    rows[:, book.ROW.day] = movements.day
-    rows[:, book.ROW.order] = movements.order
-    rows[:, book.ROW.group] = movements.group
-    rows[:, book.ROW.share] = movements.share
+    rows[:, replay_tables.ROW.variant] = movements.variant
+    rows[:, replay_tables.ROW.is_in] = movements.is_in
+    rows[:, replay_tables.ROW.pieces] = movements.quantity
+    rows[:, replay_tables.ROW.pieces + 1] = movements.damaged_quantity
+    rows[:, replay_tables.ROW.price] = movements.price
+    rows[:, replay_tables.ROW.price_rest] = movements.price_rest
+    rows[:, replay_tables.ROW.price_source] = movements.price_source
+    rows[:, replay_tables.ROW.extra] = movements.extra_cost
+    rows[:, replay_tables.ROW.day] = movements.day
+    rows[:, replay_tables.ROW.order] = movements.order
+    rows[:, replay_tables.ROW.group] = movements.group
+    rows[:, replay_tables.ROW.share] = movements.share
     return rows
 
 

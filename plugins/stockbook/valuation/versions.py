@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stockbook.valuation.book import Array
-from stockbook.valuation.compiling import compiled
+from stockbook.compiling import compiled
+from stockbook.valuation.replay_tables import Array
 
 
 @compiled

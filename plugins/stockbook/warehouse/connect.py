@@ -20,7 +20,7 @@ import duckdb
 from stockbook.errors import ConfigError
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.damage import explained, first_line, opened_elsewhere, told
+from stockbook.warehouse.file_errors import explained, first_line, opened_elsewhere, told
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads (docs/decisions.md)
 ROW_GROUP = 122_880

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import duckdb
 import psutil
 
-from stockbook.durable import sync_folder
+from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
 from stockbook.settings import Settings
 from stockbook.warehouse.connect import OPENING, log_of, reader, writer
-from stockbook.warehouse.damage import WAY_BACK, damage_in, damaged, explained
+from stockbook.warehouse.file_errors import WAY_BACK, damage_in, damaged, explained
 
 
 class Published(NamedTuple):

@@ -20,13 +20,13 @@ from stockbook.declarations import Table
 from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.sql_text import quoted
-from stockbook.staging.casts import within
-from stockbook.staging.given import given
+from stockbook.staging import shopline
 from stockbook.staging.load import transaction
+from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Counts, Stamp
-from stockbook.staging.noted import add_rows, drained
-from stockbook.webhooks import shopline_staging
-from stockbook.webhooks.declared import Item, text_of_item
+from stockbook.staging.python_rows import given
+from stockbook.warehouse.casts import within
+from stockbook.webhooks.event_fields import Item, text_of_item
 
 if TYPE_CHECKING:
     from stockbook.inbox.event import InboxEvent
@@ -226,9 +226,7 @@ def _stage(
         {"first_no": first_no},
     )
     columns = ", ".join(declared)
-    shops = con.execute(
-        "select distinct account from fresh where source = ? order by 1", [shopline_staging.SOURCE]
-    ).fetchall()
+    shops = con.execute("select distinct account from fresh where source = ? order by 1", [shopline.SOURCE]).fetchall()
     con.execute(
         f"""
         insert into staging.webhook_events
@@ -255,7 +253,7 @@ def _stage(
     con.execute("drop table fresh")
     con.execute("drop table arrived")
     for (account,) in shops:
-        found.update(dict.fromkeys(shopline_staging.take(con, tables, account, first_no, stamp)))
+        found.update(dict.fromkeys(shopline.take(con, tables, account, first_no, stamp)))
     return int(new)
 
 

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Protocol
 
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import Arrival
+from stockbook.projection.undeclared_names import Names
 from stockbook.settings import PROJECT, HookLimits
-from stockbook.sources.names import Names
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
-from stockbook.webhooks.declared import NAME, Declared, Reduced, alone, as_list
+from stockbook.webhooks.event_fields import NAME, Declared, Reduced, alone, as_list
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,

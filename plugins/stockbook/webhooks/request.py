@@ -13,8 +13,8 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from stockbook.errors import StockbookError
-from stockbook.sources.mended import mended
-from stockbook.sources.personal import HIDDEN
+from stockbook.projection.body_encoding import mended
+from stockbook.projection.personal import HIDDEN
 
 DEEPEST = 32
 """Levels of JSON; the deepest documented body has six."""

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from stockbook.durable import write_atomically
+from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import HookLimits
 from stockbook.webhooks.app import Desk, create_app

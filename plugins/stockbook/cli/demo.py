@@ -1,0 +1,267 @@
+"""
+The demo: a shop in a sandbox, three nights through Airflow, and what came of them.
+
+It lives in a folder of its own (``data/demo``), with its own Airflow home and keys, and stops
+everything it started.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import typer
+
+from stockbook.bounded_http import Limits, ask
+from stockbook.clock import Clock, SystemClock
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.orchestration.home import environment, prepare
+from stockbook.runs import report
+from stockbook.runs.report import Report
+from stockbook.settings import PROJECT
+from stockbook.warehouse.connect import reader
+
+# an idle night must not take longer than this through Airflow (issue of the first night)
+IDLE_LIMIT = 45.0
+_OURS = Limits(megabytes=1_000, seconds=300)
+
+
+class DemoFailed(StockbookError):
+    """The demo did not show what it promises."""
+
+
+class Server(NamedTuple):
+    """A sandbox that accepts connections."""
+
+    url: str
+    token: str
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """A control route's answer."""
+        return self._asked("GET", f"{path}?{urlencode(parameters)}")
+
+    def set_clock(self, now: datetime) -> None:
+        """Move the shop's clock (local)."""
+        self._asked("POST", "clock", json.dumps({"now": now.isoformat()}).encode())
+
+    def _asked(self, method: str, path: str, body: bytes | None = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        answer = ask(method, f"{self.url}/_sandbox/{path}", headers, body, limits=_OURS, read=_OURS.seconds)
+        if answer.status != 200:
+            raise DemoFailed(f"The sandbox was asked for {path.partition('?')[0]} and answered {answer.status}.")
+        return json.loads(answer.body or b"null")
+
+
+def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> None:
+    """Three nights, a fourth with nothing new, and the comparison with the sandbox's own truth. Prints as it goes."""
+    if orders is not None and not orders.is_file():
+        raise ConfigError(f"ORDERS must be a file with a real order history (CSV or Parquet); {orders} is none.")
+    clock = SystemClock()
+    began = clock.monotonic()
+    place = (home or PROJECT / "data" / ("demo-orders" if orders else "demo")).absolute()
+    if place.exists():
+        shutil.rmtree(place)
+    place.mkdir(parents=True)
+    _say(f"Preparing an Airflow home in {place / 'airflow'}")
+    prepare(place / "airflow")
+    with sandbox(place, orders, date_format) as server:
+        _say(f"The sandbox answers at {server.url}")
+        env = night_environment(place, server)
+        # a sandbox starts at 02:15 on the day after its shop's last
+        last = datetime.fromisoformat(server.get("clock")["now"])
+        nights = [last - timedelta(days=back) for back in (2, 1, 0)]
+        for number, now in enumerate(nights, 1):
+            server.set_clock(now)
+            _say(f"\nNight {number} of 3, as of {now:%Y-%m-%d %H:%M} local")
+            seconds, made = airflow_night(place, env, now, clock)
+            typer.echo(report.text(made))
+            _say(f"  through Airflow: {seconds:.1f} s")
+        _say("\nThe last night again, with nothing new")
+        idle, made = airflow_night(place, env, nights[-1], clock)
+        _say(
+            f"  through Airflow: {idle:.1f} s (at most {IDLE_LIMIT:.0f} s wanted), the run itself {made.seconds:.1f} s"
+        )
+        _compare(place, server, nights[-1])
+    _show(place)
+    took = clock.monotonic() - began
+    _say(f"\nThe demo took {took:.0f} s. Everything it started is stopped; its files stay in {place}.")
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def log_of(place: Path) -> str:
+    """What the sandbox wrote so far."""
+    return (place / "sandbox.log").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def sandbox(place: Path, orders: Path | None, date_format: str = "") -> Iterator[Server]:
+    """A sandbox server in a process of its own, stopped at the end."""
+    ready = place / "sandbox.json"
+    words = [sys.executable, "-m", "stockbook", "sandbox", "serve", "--ready-file", str(ready)]
+    if orders is not None:
+        words += ["--orders", str(orders), "--date-format", date_format]
+    with (place / "sandbox.log").open("wb") as log:
+        env = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
+        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=env)  # noqa: S603  # our own program
+        try:
+            clock = SystemClock()
+            until = clock.monotonic() + 120
+            while not ready.exists():
+                if process.poll() is not None or clock.monotonic() > until:
+                    said = [line for line in log_of(place).splitlines() if line.startswith("error: ")]
+                    raise DemoFailed(
+                        " ".join([f"The sandbox did not start; its log is {place / 'sandbox.log'}.", *said])
+                    )
+                clock.sleep(0.1)
+            told = json.loads(ready.read_text())
+            yield Server(told["url"], told["token"])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def night_environment(place: Path, server: Server) -> dict[str, str]:
+    """What a night over the sandbox needs: connections, home, a key of its own."""
+    extra = {"sandbox": True, "requests_per_second": 0, "max_connections": 4}
+    connection = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
+    key = place / "hash-key"
+    if not key.exists():
+        key.write_text(secrets.token_hex(32))
+        key.chmod(0o600)
+    theirs = environment(place / "airflow")
+    return {name: value for name, value in theirs.items() if not name.startswith("AIRFLOW_CONN_")} | {
+        "AIRFLOW_CONN_FULFILLMENT_CZ": json.dumps(connection),
+        "AIRFLOW_CONN_FLICKROCKET": json.dumps(connection),
+        "STOCKBOOK_HOME": str(place / "home"),
+        "STOCKBOOK_HASH_KEY": key.read_text(),
+    }
+
+
+def airflow_night(place: Path, env: dict[str, str], now: datetime, clock: Clock) -> tuple[float, Report]:
+    """One night by ``airflow dags test stockbook_nightly``: its seconds, start of Airflow included, and its report."""
+    known = _reports(place)
+    log = place / f"night-{now:%Y-%m-%d}.log"
+    conf = json.dumps({"as_of": now.isoformat()})
+    began = clock.monotonic()
+    with log.open("ab") as out:
+        done = subprocess.run(  # noqa: S603  # our own program with our own words
+            [str(Path(sys.executable).parent / "airflow"), "dags", "test", "stockbook_nightly", "--conf", conf],
+            env=env,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    seconds = clock.monotonic() - began
+    new = _reports(place) - known
+    if len(new) != 1:
+        raise DemoFailed(f"Airflow ended with code {done.returncode} and no run report; its log is {log}.")
+    made = report.read(new.pop().parent)
+    if made is None or made.status != "published":
+        raise DemoFailed(f"The night is red: {made.reason if made else 'no report'} Its log is {log}.")
+    return seconds, made
+
+
+def _reports(place: Path) -> set[Path]:
+    return set((place / "home" / "runs").glob("*/report.json"))
+
+
+def _compare(place: Path, server: Server, now: datetime) -> None:
+    truth = server.get("truth", at=now.isoformat())
+    differing = differences(place / "home" / "published" / "warehouse.duckdb", truth)
+    variants, orders = len(truth["stock"]), len(truth["orders"])
+    if differing:
+        raise DemoFailed(f"The published file differs from the sandbox's truth: {'; '.join(differing[:5])}.")
+    _say(
+        f"\nCompared with the sandbox's own truth: quantities of both pools equal for all {variants:,} variants, "
+        f"status equal for all {orders:,} orders, nothing open in the reconciliation."
+    )
+
+
+def differences(published: Path, truth: dict[str, Any]) -> list[str]:
+    """Where a published file differs from a sandbox's truth (see docs/sandbox.md), in words; empty when it does not."""
+    with reader(published) as con:
+        stock = {
+            str(variant): (int(sellable), int(damaged))
+            for variant, sellable, damaged in con.execute("""
+                select
+                    variant_id,
+                    coalesce(sum(quantity) filter (pool = 'sellable'), 0),
+                    coalesce(sum(quantity) filter (pool = 'damaged'), 0)
+                from marts.fct_stock_balance
+                where valid_to is null
+                group by variant_id
+            """).fetchall()
+        }
+        orders = dict(con.execute("select order_id, source_status from marts.fct_order").fetchall())
+        open_rows = con.execute("select count(*) from reports.stock_reconciliation_open").fetchall()[0][0]
+    told = {key: (row["quantity"], row["damaged_quantity"]) for key, row in truth["stock"].items()}
+    found = [
+        f"variant {key}: {stock.get(key, (0, 0))} published, {told.get(key, (0, 0))} true"
+        for key in sorted(stock.keys() | told.keys())
+        if stock.get(key, (0, 0)) != told.get(key, (0, 0))
+    ]
+    statuses = {key: row["status"] for key, row in truth["orders"].items()}
+    found += [
+        f"order {key}: {orders.get(key)} published, {statuses.get(key)} true"
+        for key in sorted(orders.keys() | statuses.keys())
+        if orders.get(key) != statuses.get(key)
+    ]
+    if open_rows:
+        found.append(f"{open_rows} rows open in the stock reconciliation")
+    return found
+
+
+def _show(place: Path) -> None:
+    published = place / "home" / "published" / "warehouse.duckdb"
+    with reader(published) as con:
+        currency, method, basis = con.execute(
+            "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
+        ).fetchall()[0]
+        _say(f"\nStock value at the end of the day ({currency}, {method}, {basis} cost)")
+        con.sql("""
+            select date, quantity, round(stock_value, 2) as stock_value, damaged_quantity
+            from reports.stock_value_daily
+            order by date desc
+            limit 5
+        """).show()
+        _say("On-time dispatch by due day")
+        con.sql("""
+            select due_date, orders, on_time, late, overdue, round(100 * on_time_rate, 1) as on_time_percent
+            from reports.sla_daily
+            where due_date <= (select cast(as_of as date) from meta.current_run)
+            order by due_date desc
+            limit 5
+        """).show()
+    home = place / "home"
+    run = f"STOCKBOOK_HOME={home} PYTHONPATH=plugins {Path(sys.executable)} -m stockbook"
+    airflow = f"AIRFLOW_HOME={place / 'airflow'} STOCKBOOK_HOME={home} PYTHONPATH=plugins PATH={_programs()}:$PATH"
+    _say("The doors:")
+    _say(f"  morning report   {home / 'published' / 'report.html'}")
+    _say(f"  data dictionary  {home / 'published' / 'dictionary' / 'index.html'}")
+    _say(f"  dashboards       STOCKBOOK_HOME={home} make bi")
+    _say(f"  page in Airflow  {airflow} airflow standalone")
+    _say("                   then http://127.0.0.1:8080/stockbook/morning/ (user admin; the password stands in")
+    _say(f"                   {place / 'airflow' / 'simple_auth_manager_passwords.json.generated'})")
+    _say(f"  SQL              {run} sql")
+    _say(f"                   {run} sql \"from reports.stock_value_on(date '{_day(published)}') limit 10\"")
+    _say(f"  published file   {published}: any DuckDB client, read-only, at any moment, during a night too")
+
+
+def _programs() -> Path:
+    return Path(sys.executable).parent
+
+
+def _day(published: Path) -> str:
+    with reader(published) as con:
+        return str(con.execute("select cast(as_of as date) from meta.current_run").fetchall()[0][0])

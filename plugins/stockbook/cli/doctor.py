@@ -1,0 +1,155 @@
+"""What is set up and what is missing, a line each: what ``stockbook doctor`` prints. Nothing is written."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from stockbook import airflow_config, airflow_database, connections, hash_key, places
+from stockbook.clock import Clock
+from stockbook.connections import Account
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.night import configuration
+from stockbook.settings import KEY_FILE, Settings
+
+Try = Callable[[Account], str]
+
+
+class Line(NamedTuple):
+    """Whether all is well with one thing, and what there is to say of it."""
+
+    good: bool
+    text: str
+
+
+def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ) -> Iterator[Line]:
+    """Everything looked at. ``ask`` asks one account for one row and says what it has; None asks nobody."""
+    looked = list(configuration.looks(environ))
+    try:
+        settings = Settings.load(environ)
+    except ConfigError:
+        # its sentences are among those of the look at the settings
+        yield from _judged(looked)
+        return
+    yield Line(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
+    yield _key(settings, environ)
+    yield from _judged(looked)
+    yield from _airflow(environ)
+    yield from _connections(settings, places.of_this_machine(environ), ask)
+    if not settings.alert_notifier:
+        yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
+    yield from _books(settings, clock)
+
+
+def _judged(looked: list[configuration.Look]) -> Iterator[Line]:
+    for look in looked:
+        yield from (Line(False, problem) for problem in look.problems)
+    right = [look.what for look in looked if not look.problems]
+    if right:
+        yield Line(True, f"read and right: {', '.join(right)}")
+
+
+def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
+    try:
+        hash_key.require_same(settings)
+    except ConfigError as error:
+        return Line(False, str(error))
+    if settings.hash_key is None:
+        return Line(False, "STOCKBOOK_HASH_KEY is not set: `make setup` makes one, or set it to a secret of your own")
+    home = airflow_config.airflow_home(environ)
+    if environ.get("STOCKBOOK_HASH_KEY") or home is None:
+        return Line(True, "key of personal data: that of STOCKBOOK_HASH_KEY")
+    return Line(True, f"key of personal data: {home / KEY_FILE}")
+
+
+def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
+    from stockbook.orchestration.home import POOL
+
+    home = airflow_config.airflow_home(environ)
+    try:
+        there = airflow_database.pools(environ)
+    except airflow_database.NotReadable as error:
+        yield Line(True, f"Airflow: home {home}; {error}")
+        return
+    # a database of Airflow has one pool at least
+    if not there:
+        yield Line(True, "Airflow: there is none here (`make setup` makes one); `stockbook run` does without")
+        return
+    name, slots, _ = POOL
+    if name in there:
+        yield Line(True, f"Airflow: home {home}, pool {name}")
+    else:
+        yield Line(
+            False,
+            f"Airflow: pool {name} is missing in {home}, so no task that writes would ever start: "
+            f"run `make setup`, or `airflow pools set {name} {slots} writer`",
+        )
+
+
+def _connections(settings: Settings, where: places.Places, ask: Try | None) -> Iterator[Line]:
+    try:
+        found, unlisted = where.listing()
+    except ConfigError as error:
+        yield Line(False, str(error))
+        return
+    for conn_id, place in found.items():
+        yield _connection(conn_id, place, where, ask)
+    if unlisted:
+        yield Line(False, unlisted)
+    accounts = {connections.split_conn_id(conn_id) for conn_id in found}
+    if not any(account and account[0] == "fulfillment_cz" for account in accounts):
+        yield Line(
+            False,
+            "A night needs a fulfillment.cz account and there is none: add a connection fulfillment_cz in Airflow's "
+            "page (Admin, Connections; type generic, password = API token), or set AIRFLOW_CONN_FULFILLMENT_CZ",
+        )
+    for source, account in _read_before(settings):
+        conn_id = connections.conn_id_of(source, account)
+        if (source, account) not in accounts and where.look_up(conn_id) is None:
+            yield Line(False, f"connection {conn_id} is nowhere, and the books were read from it: bring it back")
+
+
+def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None) -> Line:
+    try:
+        raw = where.look_up(conn_id)
+        if raw is None:
+            return Line(False, f"Connection {conn_id} is named by {places.VARIABLE} and found nowhere")
+        account = connections.account_from(conn_id, raw)
+        if account.source not in connections.API_SOURCES:
+            return Line(True, f"connection {conn_id} from {place}: its events are received")
+        pace = f"{account.requests_per_second:g} requests/s" if account.requests_per_second else "requests not limited"
+        told = f"connection {conn_id} from {place}: {account.base_url}, {pace}"
+        return Line(
+            True, f"{told} (not asked: doctor --try asks)" if ask is None else f"{told}, answers ({ask(account)})"
+        )
+    except StockbookError as error:
+        return Line(False, f"{error} (It is from {place}.)" if isinstance(error, ConfigError) else str(error))
+
+
+def _read_before(settings: Settings) -> list[tuple[str, str]]:
+    from stockbook.warehouse.connect import reader
+
+    if not settings.published.exists():
+        return []
+    with reader(settings.published, settings.limits) as con:
+        rows: list[tuple[str, str]] = con.execute(
+            "select distinct api, account from meta.cursor where list_contains($apis, api) order by api, account",
+            {"apis": list(connections.API_SOURCES)},
+        ).fetchall()
+        return rows
+
+
+def _books(settings: Settings, clock: Clock) -> Iterator[Line]:
+    from stockbook import declarations
+    from stockbook.models.order import steps
+    from stockbook.runs.lock import RunLock
+    from stockbook.warehouse.publish import state_of_files
+
+    try:
+        tables = declarations.load(settings.models_dir)
+        yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
+    except StockbookError as error:
+        yield Line(False, str(error))
+    lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
+    holder = lock.holder() if settings.home.exists() else None
+    yield Line(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
+    yield from (Line(*told) for told in state_of_files(settings, is_writing=holder is not None))

@@ -1,0 +1,371 @@
+"""
+The command line: every step of the night on a laptop, without Airflow.
+
+``python -m stockbook --help`` lists the commands.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stockbook.airflow_config import default_home
+from stockbook.atomic_files import keep_private
+from stockbook.cli.bi import app as bi_app
+from stockbook.cli.hooks import app as hooks_app
+from stockbook.cli.policy import app as policy_app
+from stockbook.cli.printing import Format
+from stockbook.cli.sandbox import app as sandbox_app
+from stockbook.cli.sla import app as sla_app
+from stockbook.clock import Clock, SystemClock
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.progress import Logged, Progress, Terminal
+from stockbook.settings import Settings, is_group_readable
+
+if TYPE_CHECKING:
+    from stockbook.connections import Account
+
+app = typer.Typer(
+    name="stockbook",
+    help="Stockbook: the nightly books of a shop that outsources its warehouse. A night is complete or red.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
+app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
+app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
+app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")
+app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
+
+RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
+
+
+@contextmanager
+def _progress(clock: Clock) -> Iterator[Progress]:
+    if sys.stderr.isatty():
+        with Terminal() as terminal:
+            yield terminal
+    else:
+        import logging
+
+        # of others warnings and errors only
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("stockbook").setLevel(logging.INFO)
+        yield Logged(clock)
+
+
+@app.command()
+def run(
+    as_of: Annotated[
+        str, typer.Option(help="The run's now: a local date-time, perhaps with an offset; empty = now.")
+    ] = "",
+    full_refresh: Annotated[bool, typer.Option(help="Read everything the API still serves again.")] = False,
+    backfill_from: Annotated[str, typer.Option(help="First day of a window to read again.")] = "",
+    backfill_to: Annotated[str, typer.Option(help="Last day of that window.")] = "",
+    accounts: Annotated[str, typer.Option(help="Accounts to read, comma separated; empty = all.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Run a whole night: read every account, load, check, build, check, publish."""
+    from stockbook.night import steps
+    from stockbook.places import of_this_machine
+    from stockbook.runs.context import parse_parameters
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    parameters = parse_parameters(
+        {
+            "as_of": as_of,
+            "full_refresh": full_refresh,
+            "backfill_from": backfill_from,
+            "backfill_to": backfill_to,
+            "accounts": accounts,
+        }
+    )
+    run_name = name or f"cli-{clock.utc():%Y%m%dT%H%M%S}"
+    with _progress(clock) as progress:
+        places = of_this_machine()
+        listing = places.listing()
+        tonight = steps.Night(Settings.load(), clock, progress, places.look_up)
+        report = steps.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
+    typer.echo(text(report))
+
+
+@app.command()
+def load(
+    from_landing: Annotated[Path, typer.Option(help="A folder of landed nights: the `landing` of a home.")],
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Make the books of an empty home from landed pages, night by night, without asking an API."""
+    from stockbook.night.reload import replay
+    from stockbook.night.steps import Night
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = Night(Settings.load(), clock, progress)
+        made = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+    typer.echo(text(made))
+
+
+@app.command()
+def dictionary(
+    to: Annotated[Path, typer.Option(help="Folder to write it to; one that holds a dictionary is replaced.")],
+) -> None:
+    """Write the data dictionary as a static site: one page a table, with search and lineage."""
+    from stockbook import declarations
+    from stockbook.dictionary import questions, site
+    from stockbook.valuation import policy as valuation
+
+    settings = Settings.load()
+    tables = declarations.in_currency(
+        declarations.load(settings.models_dir), valuation.read(settings.policy_dir).valuation_currency
+    )
+    made = site.write(to.absolute(), settings.models_dir, tables, questions.read())
+    typer.echo(f"{made} pages; open {to.absolute() / 'index.html'}")
+
+
+@app.command()
+def check(run_name: RunName = "") -> None:
+    """Ask every expectation of the marts in the writer's file again, and say which hold."""
+    from stockbook.night import steps
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = steps.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            steps.check(tonight, name, "check_marts")
+        finally:
+            tonight.lock.release(name)
+    typer.echo("Every check of severity fail holds.")
+
+
+@app.command()
+def publish(run_name: RunName = "") -> None:
+    """Check the writer's file and publish it: for a night that stopped just before."""
+    from stockbook.night import steps
+
+    clock = SystemClock()
+    with _progress(clock) as progress:
+        tonight = steps.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            steps.check(tonight, name, "check_marts")
+            published = steps.publish(tonight, name)
+        finally:
+            steps.finish(tonight, name)
+    typer.echo(f"Published {published}")
+
+
+@app.command()
+def report(
+    run_name: RunName = "", as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+) -> None:
+    """Print the report of a run."""
+    import msgspec
+
+    from stockbook.runs import context, report
+
+    settings = Settings.load()
+    name = run_name or _latest(settings)
+    found = report.read(context.folder(settings, name))
+    if found is None:
+        raise ConfigError(
+            f"Run {name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
+        )
+    typer.echo(msgspec.json.encode(found).decode() if as_json else report.text(found))
+
+
+@app.command()
+def alerts(
+    test: Annotated[bool, typer.Option("--test", help="Send a message through the notifier of the setting.")] = False,
+) -> None:
+    """List the alerts that stand in the published file, or test the notifier."""
+    from stockbook.alerts import notify
+    from stockbook.clock import local
+    from stockbook.warehouse.connect import reader
+
+    settings = Settings.load()
+    if test:
+        notifier = notify.parse(settings.alert_notifier)
+        if notifier is None:
+            raise ConfigError(f"{notify.VARIABLE} is not set: nobody is told of alerts.")
+        now = local(SystemClock(), settings.zone)
+        a_test = notify.Alert("-", "test", "", "info", "This is a test of the notifier; nothing is the matter.", now)
+        notify.send(notifier, [a_test], now)
+        typer.echo(f"{notifier.target} took a message.")
+        return
+    with reader(settings.published, settings.limits) as con:
+        found = con.execute(
+            "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
+            "where cleared_as_of is null order by raised_as_of, account, rule, subject"
+        ).fetchall()
+    for row in found:
+        alert = notify.Alert(*row)
+        typer.echo(f"since {alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
+    if not found:
+        typer.echo("No alert stands.")
+
+
+def _latest(settings: Settings) -> str:
+    folders = sorted(settings.runs.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    if not folders:
+        raise ConfigError(f"No run was ever opened in {settings.home}: run a night first.")
+    return folders[-1].parent.name
+
+
+@app.command()
+def sql(
+    query: Annotated[
+        str, typer.Argument(help="Queries, separated by ;  - or a pipe: from standard input. None opens a prompt.")
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Rows to print at most, 0 = all; left out: 100, as csv and json all.", show_default=False
+        ),
+    ] = None,
+    as_: Annotated[
+        Format,
+        typer.Option("--format", help="auto is a table; wider than the terminal, each column on a line of its own."),
+    ] = Format.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row: --format json.")] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="In CSV leave texts that a spreadsheet takes for formulas as they are.")
+    ] = False,
+) -> None:
+    """Run queries on the published file, or open a prompt on it; safe during a night too."""
+    from stockbook.cli.printing import Printer, terminal_width
+    from stockbook.warehouse.connect import reader
+
+    settings = Settings.load()
+    chosen = Format.json if as_json else as_
+    if not query and sys.stdin.isatty():
+        from stockbook import declarations
+        from stockbook.cli.prompt import Prompt
+
+        tables = declarations.load(settings.models_dir)
+        Prompt(settings.published, tables, limit, chosen, settings.limits, as_is).cmdloop()
+        return
+    # what is piped into the command is a query too
+    text = sys.stdin.read() if query in ("", "-") else query
+    with reader(settings.published, settings.limits) as con:
+        Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout), as_is).answer(con, text)
+
+
+@app.command()
+def doctor(
+    asked: Annotated[bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")] = False,
+) -> None:
+    """Say what is set up and what is missing: home, key, policies, settings, connections, lock, last night."""
+    from stockbook.cli import doctor as examined
+
+    clock = SystemClock()
+
+    def ask(account: "Account") -> str:
+        from stockbook.sources.credentials import credentials_of
+        from stockbook.sources.probe import try_account
+
+        settings = Settings.load()
+        return try_account(account, credentials_of(account, clock, settings.state, settings.fernet_keys), clock)
+
+    problems = 0
+    for line in examined.lines(clock, ask if asked else None):
+        problems += not line.good
+        typer.echo(f"{'ok ' if line.good else 'NO '} {line.text}")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def setup(
+    home: Annotated[
+        Path | None, typer.Option(help="The Airflow home; default: AIRFLOW_HOME, else ./airflow_home.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of Airflow's web page and API.")] = 8080,
+) -> None:
+    """Make an Airflow home for this project: configuration, database, the writer's pool, a login, the key."""
+    from stockbook.cli.setup import set_up
+
+    for line in set_up((home or default_home(os.environ)).absolute(), port, typer.echo):
+        typer.echo(line)
+
+
+@app.command()
+def start() -> None:
+    """Start Airflow over the home that `stockbook setup` made, until interrupted."""
+    from stockbook.cli.setup import doors
+    from stockbook.orchestration.home import environment
+
+    home = default_home(os.environ).absolute()
+    if not (home / "airflow.cfg").exists():
+        raise ConfigError(f"{home} is no Airflow home yet: `make setup` makes one.")
+    for line in doors(home):
+        typer.echo(line)
+    sys.stdout.flush()
+    program = str(Path(sys.executable).parent / "airflow")
+    os.execve(program, [program, "standalone"], environment(home))  # noqa: S606  # our own program, no shell
+
+
+@app.command()
+def demo(
+    orders: Annotated[Path | None, typer.Option(help="A real order history to replay (CSV or Parquet).")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where the demo lives; it is emptied first.")] = None,
+    date_format: Annotated[
+        str, typer.Option(help="How --orders writes its times, as for `stockbook sandbox serve`.")
+    ] = "",
+) -> None:
+    """Start a sandbox shop and run three nights through Airflow, then say what the stock is worth."""
+    from stockbook.cli.demo import run_demo
+
+    run_demo(orders, home, date_format)
+
+
+def main() -> None:
+    """Entry: what goes wrong is one sentence on standard error and exit code 1."""
+    _open_standard_streams()
+    output, closed = sys.stdout, "Whoever read the output closed it before its end."
+    try:
+        keep_private(is_group_readable())
+        try:
+            app()
+        finally:
+            output.flush()
+    except SystemExit:
+        if sys.stdout is not output:  # a mute stands in its place: typer met a closed pipe
+            _end(closed)
+        raise
+    except StockbookError as error:
+        _end(str(error))
+    except BrokenPipeError:
+        _end(closed)
+    except OSError as error:
+        what = error.filename or "the output"
+        _end(f"{what} could not be read or written: {error.strerror or error}.")
+    except UnicodeError as error:
+        _end(f"A text could not be read or written as {getattr(error, 'encoding', 'text')}: both ends must be UTF-8.")
+    except (RecursionError, MemoryError, OverflowError) as error:
+        _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+
+
+def _open_standard_streams() -> None:
+    """What a caller closed (``>&-``) leads nowhere: a file must not get the number that libraries write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _end(sentence: str) -> None:
+    with suppress(OSError):
+        typer.echo(f"stockbook: {sentence}", err=True)
+    # what is still to be written cannot be: the interpreter must not try again at its end
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

@@ -1,0 +1,217 @@
+"""What a query answered, as text: DuckDB's table where it fits, else every column on a line of its own; CSV; JSON."""
+
+import json
+import math
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from enum import StrEnum
+from io import StringIO
+from typing import IO, TYPE_CHECKING
+
+from stockbook.errors import ConfigError
+
+if TYPE_CHECKING:
+    import duckdb
+
+LAYERS = ("staging", "marts", "reports", "meta")
+# what spreadsheets compute begins so, in the wide forms of East Asian letters too
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SPECIAL = re.compile('[",\r\n]')
+_NO_TEXT = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|BIGNUM|BOOLEAN|DATE|TIME.*|INTERVAL|UUID)(\(.*\))?"
+)
+# DuckDB's own table never shows more of an answer
+TABLE_ROWS = 10_000
+ROWS = 100
+# DuckDB's `show tables` knows the schema `main` only, where nothing is published
+TABLES = f"""
+    with published as (
+        select schema_name, table_name as name, 'table' as kind, comment
+        from duckdb_tables()
+        union all
+        select schema_name, view_name, 'view', comment
+        from duckdb_views()
+        union all
+        select schema_name, function_name, 'macro', comment
+        from duckdb_functions()
+        where function_type = 'table_macro'
+    )
+
+    select schema_name || '.' || name as name, kind, split_part(comment, '. ', 1) as description
+    from published
+    where schema_name in {LAYERS}
+    order by list_position({list(LAYERS)}, schema_name), published.name
+"""
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    auto = "auto"
+    table = "table"
+    expanded = "expanded"
+    csv = "csv"
+    json = "json"
+
+
+@dataclass(frozen=True)
+class Printer:
+    """
+    Writes answers to ``out``.
+
+    ``width`` is the columns of the terminal, None where there is none. ``rows`` are written at most, 0 is all;
+    None is 100 for people (table, expanded) and all for programs (csv, json). ``auto`` is a table, and where one is
+    wider than the terminal every column on a line of its own. In CSV a text that a spreadsheet would take for a formula
+    stands behind an apostrophe, unless ``as_is``.
+    """
+
+    out: IO[str]
+    format: Format = Format.auto
+    rows: int | None = None
+    width: int | None = None
+    as_is: bool = False
+
+    def answer(self, con: "duckdb.DuckDBPyConnection", text: str) -> None:
+        """
+        Run the statements of ``text`` in their order and write what each answers.
+
+        An empty line stands between two answers, but for JSON.
+
+        Raises ConfigError at the first that fails, saying which; those before it have been written.
+        """
+        import duckdb
+
+        from stockbook.warehouse.allowed_statements import readable
+        from stockbook.warehouse.connect import query_error
+        from stockbook.warehouse.file_errors import OF_FILE
+
+        try:
+            statements = readable(con, text)
+        except duckdb.Error as error:
+            raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
+        for number, statement in enumerate(statements, 1):
+            try:
+                asked = re.fullmatch(r"\s*show\s+tables\s*;?\s*", statement.query, re.IGNORECASE)
+                found = con.sql(TABLES) if asked else con.sql(statement)
+                if found is not None:
+                    if number > 1 and self.format != Format.json:
+                        self.out.write("\n")
+                    self._write(found)
+            except OF_FILE:
+                raise
+            except (RecursionError, OverflowError) as error:
+                told = f"a value is too large to be written ({type(error).__name__})."
+                raise ConfigError(f"{_which(number, len(statements))} cannot be answered: {told}") from error
+            except duckdb.Error as error:
+                raise ConfigError(
+                    f"{_which(number, len(statements))} cannot be answered: {query_error(error)}"
+                ) from error
+
+    def _write(self, found: "duckdb.DuckDBPyRelation") -> None:
+        if self.format == Format.csv:
+            self._csv(found)
+        elif self.format == Format.json:
+            distinct = found.project("*")  # of two columns of one name the second is renamed
+            for row in _rows(distinct, self.rows or 0)[0]:
+                named = {name: _as_json(value) for name, value in zip(distinct.columns, row, strict=True)}
+                self.out.write(json.dumps(named, ensure_ascii=False, allow_nan=False) + "\n")
+        elif self.format == Format.expanded or not self._table(found):
+            self._expanded(found)
+
+    def _table(self, found: "duckdb.DuckDBPyRelation") -> bool:
+        """Write DuckDB's table with all its columns; False when there is too little room for it."""
+        limited = self.format == Format.auto and self.width is not None
+        headings = zip(found.columns, found.types, strict=True)
+        if limited and sum(3 + max(len(name), len(str(kind))) for name, kind in headings) >= (self.width or 0):
+            return False
+        rows = self._people()
+        if not 0 < rows <= TABLE_ROWS and len(found.limit(TABLE_ROWS + 1).fetchall()) > TABLE_ROWS:
+            raise ConfigError(
+                f"A table is written of at most {TABLE_ROWS:,} rows, and there are more: choose another --format "
+                "(csv, json, expanded) or a --limit."
+            )
+        text = StringIO()
+        with redirect_stdout(text):
+            found.show(max_rows=rows or TABLE_ROWS, max_width=1_000_000_000)
+        drawn = text.getvalue().rstrip("\n")
+        if limited and len(drawn.partition("\n")[0]) > (self.width or 0):
+            return False
+        self.out.write(drawn + "\n")
+        return True
+
+    def _expanded(self, found: "duckdb.DuckDBPyRelation") -> None:
+        names = found.columns
+        rows, more = _rows(_as_text(found), self._people())
+        margin = max(map(len, names))
+        room = max((self.width or 1_000_000_000) - margin - 3, 20)
+        for number, row in enumerate(rows, 1):
+            self.out.write(f"{f'-- row {number} ':-<{min(self.width or 60, 60)}}\n")
+            for name, value in zip(names, row, strict=True):
+                lines = ["NULL"] if value is None else list(_lines(value, room))
+                for at, line in enumerate(lines):
+                    self.out.write(f"{'' if at else name:{margin}} | {line}\n")
+        count = f"{len(rows)} row{'s' * (len(rows) != 1)}"
+        self.out.write(f"({count}; there are more: --limit 0 writes all)\n" if more else f"({count})\n")
+
+    def _csv(self, found: "duckdb.DuckDBPyRelation") -> None:
+        rows = _rows(_as_text(found), self.rows or 0)[0]
+        texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in found.types]
+        self.out.write(_csv_line([name if self.as_is else _no_formula(name) for name in found.columns]))
+        for row in rows:
+            values = [_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)]
+            self.out.write(_csv_line(values))
+
+    def _people(self) -> int:
+        return ROWS if self.rows is None else self.rows
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    """A row of CSV; Python's own writer leaves a carriage return unquoted, and readers end the row there."""
+    cells = ["" if value is None else str(value) for value in values]
+    quoted = ['"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell for cell in cells]
+    return (",".join(quoted) if cells != [""] else '""') + "\n"
+
+
+def _which(number: int, of: int) -> str:
+    return "The query" if of == 1 else f"Statement {number} of {of}"
+
+
+def _no_formula(value: object) -> object:
+    """A text no spreadsheet computes: an apostrophe stands before what begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+
+def _as_json(value: object) -> object:
+    """A value as JSON has it: NaN and the infinities, which it has not, are null; what it cannot say is text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def terminal_width(out: IO[str]) -> int | None:
+    """The columns of the terminal that ``out`` is, None when it is none."""
+    return shutil.get_terminal_size().columns if out.isatty() else None
+
+
+def _as_text(found: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+    """Every value as DuckDB itself writes it."""
+    return found.project("cast(columns(*) as varchar)")
+
+
+def _rows(found: "duckdb.DuckDBPyRelation", limit: int) -> tuple[list[tuple[object, ...]], bool]:
+    """The first ``limit`` rows (0: all), and whether there are more."""
+    rows = found.limit(limit + 1).fetchall() if limit else found.fetchall()
+    return (rows[:limit], len(rows) > limit) if limit else (rows, False)
+
+
+def _lines(value: object, room: int) -> Iterator[str]:
+    for line in str(value).splitlines() or [""]:
+        yield from textwrap.wrap(line, room, drop_whitespace=False) or [""]

@@ -1,0 +1,233 @@
+"""
+The tables ``slicing`` works by, made from a shape, and what it leaves to do: keys, personal values, counts.
+
+Loading the compiled code costs more than a small reading, so it is done once a process has read enough.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from stockbook.jsonscan import scan_kernel
+from stockbook.jsonscan import tokens as lexing
+from stockbook.projection import personal
+from stockbook.projection.diagnosis import report_path
+from stockbook.projection.fields import Path, Shape
+
+# in the order of slicing.type_of
+_TYPES = ("object", "array", "string", "boolean", "null", "number")
+_KINDS = {"keep": scan_kernel.KEEP, "typed": scan_kernel.TYPED, "decimal": scan_kernel.DECIMAL}
+_ROWS, _HOLES = 4_096, 16_384
+_MOST_FIELDS, _MOST_PATHS = 60, 3
+
+
+class Sliced(NamedTuple):
+    """A page: the NDJSON of its rows, their keys' fields as values, and the tokens of its envelope."""
+
+    lines: bytes
+    numbers: list[int] | None
+    keys: list[tuple[Any, ...]]
+    code: Any
+    total: Any
+    undeclared: Counter[tuple[str, str]]
+
+
+class Unsliceable(Exception):  # no error: the shape is projected the slow way
+    """A shape the tables have no place for."""
+
+
+class _Field(NamedTuple):
+    node: int
+    name: bytes
+    kind: int
+    child: int = 0
+    slot: int = -1
+    key_slot: int = -1
+
+
+class _Group(NamedTuple):
+    """Fields of one object of which the first that is not empty lands under the first name."""
+
+    names: tuple[str, ...]
+    is_hash: bool
+
+
+class Slicer:
+    """The tables of a shape, and reading by them. Safe to use from several threads."""
+
+    def __init__(self, shape: Shape, keys: tuple[str, ...]) -> None:
+        """Number objects and fields; ``keys`` are first-level fields. Raises Unsliceable for an unusual shape."""
+        self._root = shape
+        self._keys = keys
+        self._hashed: dict[int, list[_Group]] = {}
+        for holder, names in _groups(shape):
+            self._hashed.setdefault(id(holder), []).append(_Group(names, is_hash=True))
+        self._fields = [
+            _Field(0, b"code", scan_kernel.ENVELOPE, slot=0),
+            _Field(0, b"totalCount", scan_kernel.ENVELOPE, slot=1),
+            _Field(0, b"data", scan_kernel.DATA, child=1),
+        ]
+        self._groups: list[list[_Group]] = [[]]
+        self._learned: list[str] = []
+        self._number(shape, (), keys)
+        self._flat = [group for groups in self._groups for group in groups]
+        self._tables = self._arrays()
+        self._mine = threading.local()
+
+    def _number(self, shape: Shape, path: Path, keys: tuple[str, ...]) -> int:
+        node = len(self._groups)
+        groups = [*self._hashed.get(id(shape), ())]
+        groups += [_Group((name,), is_hash=False) for name, action in shape.leaves.items() if action == "prefix"]
+        self._groups.append(groups)
+        slots = _slots(groups)
+        fields = []
+        for name, action in shape.leaves.items():
+            kind = _KINDS.get(action, scan_kernel.PERSONAL)
+            slot = slots.pop(name, -1)
+            if kind == scan_kernel.PERSONAL and (slot < 0 or name in keys):
+                raise Unsliceable
+            at = keys.index(name) if name in keys else -1
+            fields.append(_Field(node, name.encode(), kind, slot=slot, key_slot=at))
+        fields += [_Field(node, name.encode(), scan_kernel.DROP) for name in sorted(shape.drops)]
+        for name in sorted(shape.learned):
+            fields.append(_Field(node, name.encode(), scan_kernel.LEARNED, slot=len(self._learned)))
+            self._learned.append(report_path(self._root, (*path, name)))
+        for inners, kind in ((shape.objects, scan_kernel.OBJECT), (shape.arrays, scan_kernel.ARRAY)):
+            for name, inner in inners.items():
+                child = self._number(inner, (*path, name), ())
+                fields.append(_Field(node, name.encode(), kind, child=child))
+        if slots or len(fields) > _MOST_FIELDS:
+            raise Unsliceable
+        self._fields += fields
+        return node
+
+    def _arrays(self) -> tuple[Any, ...]:
+        fields = self._fields
+        names = b"".join(field.name for field in fields)
+        starts = np.cumsum([0, *(len(field.name) for field in fields)])
+        table = np.full((len(self._groups), lexing.TABLE), -1)
+        following = np.full(len(fields), -1)
+        bits = np.zeros(len(fields), np.int64)
+        members: Counter[int] = Counter()
+        for number, field in enumerate(fields):
+            place = lexing.place_of(len(field.name), field.name[0], field.name[-1])
+            following[number], table[field.node, place] = table[field.node, place], number
+            bits[number] = members[field.node]
+            members[field.node] += 1
+        ends = np.cumsum([len(groups) for groups in self._groups])
+        first_names = [(node, group.names[0].encode()) for node, groups in enumerate(self._groups) for group in groups]
+        by_name = {(field.node, field.name): number for number, field in enumerate(fields)}
+        columns = np.array([[one.kind, one.child, one.slot, one.key_slot] for one in fields]).T.copy()
+        return (
+            np.frombuffer(names, np.uint8),
+            starts,
+            table,
+            following,
+            bits,
+            *columns,
+            np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1),
+            np.array([by_name[place] for place in first_names], np.int64),
+        )
+
+    def read(self, body: bytes, hash_key: bytes) -> Sliced | None:
+        """A page, or None where the compiled way is not sure of it."""
+        buffer = np.frombuffer(body + b"\0", np.uint8)
+        mine = self._buffers(len(body))
+        counts = np.zeros((len(self._learned), len(_TYPES)), np.int64)
+        tokens = np.full((2, 2), -1)
+        given = (mine.out, mine.numbers, mine.keys, mine.holes, counts, tokens, mine.stack, mine.taken)
+        rows, size, used = scan_kernel.project(*(buffer, *self._tables, *given))
+        if rows < 0:
+            return None
+        if used:
+            _fill(memoryview(mine.out), mine.holes[:used].tolist(), self._flat, body, hash_key)
+        numbers = mine.numbers[:rows]
+        undeclared = Counter(
+            {(self._learned[at], _TYPES[of]): int(counts[at, of]) for at, of in zip(*np.nonzero(counts), strict=True)}
+        )
+        code, total = (body[start:end] if start >= 0 else UNSET for start, end in tokens.tolist())
+        are_numbers = len(self._keys) == 1 and bool((numbers != scan_kernel.NO_NUMBER).all())
+        return Sliced(
+            mine.out[:size].tobytes(),
+            numbers.tolist() if are_numbers else None,
+            [] if are_numbers else _values(mine.keys[:rows], body),
+            code,
+            total,
+            undeclared,
+        )
+
+    def _buffers(self, size: int) -> Any:
+        mine = self._mine
+        wanted = size + size // 4 + 65_536
+        if getattr(mine, "out", None) is None or len(mine.out) < wanted:
+            mine.out = np.empty(wanted, np.uint8)
+            mine.numbers = np.empty(_ROWS, np.int64)
+            mine.keys = np.empty((_ROWS, max(1, len(self._keys)), 2), np.int64)
+            mine.holes = np.empty((_HOLES, scan_kernel.TOKENS + 2 * _MOST_PATHS), np.int64)
+            mine.stack = np.zeros((scan_kernel.DEPTH, 5), np.int64)
+            mine.taken = np.zeros((scan_kernel.DEPTH, scan_kernel.SLOTS, 2), np.int64)
+        return mine
+
+
+def warm_up() -> None:
+    """Load the compiled code, and compile it where no cache of it is kept."""
+    Slicer(Shape(leaves={"id": "keep"}), ("id",)).read(b'{"data":[{"id":1}]}', b"")
+
+
+def _groups(shape: Shape) -> Iterator[tuple[Shape, tuple[str, ...]]]:
+    """(object, names) of everything that is hashed together."""
+    for group in shape.hashes:
+        holders = {path[:-1] for path in group}
+        if len(holders) > 1:
+            raise Unsliceable
+        holder = shape
+        for name in holders.pop():
+            holder = holder.objects[name]
+        yield holder, tuple(path[-1] for path in group)
+    for inner in (*shape.objects.values(), *shape.arrays.values()):
+        yield from _groups(inner)
+
+
+def _slots(groups: list[_Group]) -> dict[str, int]:
+    """The place of each personal field among those of its object."""
+    slots: dict[str, int] = {}
+    for number, group in enumerate(groups):
+        for at, name in enumerate(group.names):
+            if name in slots or at >= _MOST_PATHS or number * _MOST_PATHS + at >= scan_kernel.SLOTS:
+                raise Unsliceable
+            slots[name] = number * _MOST_PATHS + at
+    return slots
+
+
+def _fill(out: memoryview, holes: list[list[int]], groups: list[_Group], body: bytes, hash_key: bytes) -> None:
+    """Write what becomes of personal values into the holes left for them; the rest of a hole is white space."""
+    for start, end, number, behind, *tokens in holes:
+        group = groups[number]
+        values = (
+            msgspec.json.decode(body[tokens[at] : tokens[at + 1]])
+            for at in range(0, 2 * len(group.names), 2)
+            if tokens[at] >= 0
+        )
+        if group.is_hash:
+            landed = next((found for value in values if (found := personal.hashed(value, hash_key))), None)
+        else:
+            landed = personal.prefix(next(values, None))
+        text = b""
+        # a comma of a later member may count on the first one
+        if landed is not None or not group.is_hash or not behind:
+            name = msgspec.json.encode(group.names[0])
+            text = (b"," if behind else b"") + name + b":" + msgspec.json.encode(landed)
+        out[start:end] = text.ljust(end - start)
+
+
+def _values(places: Any, body: bytes) -> list[tuple[Any, ...]]:
+    """The values of the key fields of each row; None for one that was left out."""
+    return [
+        tuple(msgspec.json.decode(body[start:end]) if start >= 0 else None for start, end in row)
+        for row in places.tolist()
+    ]

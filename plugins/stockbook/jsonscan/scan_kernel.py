@@ -1,0 +1,289 @@
+"""
+A page projected by slicing its bytes: compiled, and without the lock of the interpreter.
+
+What is declared is copied from the body to the lines that land, token by token; nothing is decoded. It takes only
+what it is sure of: a byte that is not plainly right makes it give up (a code below zero), and the page is read the
+slow way, which knows all reasons. Every byte is checked to be JSON in UTF-8, that of dropped fields too.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from stockbook.compiling import compiled
+from stockbook.jsonscan.tokens import (
+    after_number,
+    after_scalar,
+    after_space,
+    after_text,
+    after_value,
+    after_word,
+    copied,
+    field_of,
+)
+
+# what is done with a field
+KEEP, TYPED, DECIMAL, PERSONAL, OBJECT, ARRAY, DROP, LEARNED, ENVELOPE, DATA = range(10)
+DEPTH, SLOTS = 16, 12
+HOLE = 66
+# columns of a hole: where it begins and ends in the lines, its group, whether a member stands before it
+START, END, GROUP, BEHIND, TOKENS = range(5)
+UNSURE, FULL = -1, -2
+NO_NUMBER = -(2**63)
+
+
+@compiled
+def is_plain(buf: Any, start: Any, end: Any) -> Any:
+    """Whether a text is one of digits and signs, as of a number or a time; of other plain ones it is not sure."""
+    if end - start > 34:
+        return False
+    for at in range(start + 1, end - 1):
+        c = buf[at]
+        if not (48 <= c <= 58 or 43 <= c <= 47 or c == 32):
+            return False
+    return True
+
+
+@compiled
+def number_at(buf: Any, start: Any, end: Any) -> Any:
+    """The whole number of at most 18 places that stands there."""
+    negative = buf[start] == 45
+    found = np.int64(0)
+    for at in range(start + negative, end):
+        found = found * 10 + (np.int64(buf[at]) - 48)
+    return -found if negative else found
+
+
+@compiled
+def type_of(c: Any) -> Any:
+    """The place of a value's JSON type in ``sliced.TYPES``."""
+    if c == 123:
+        return 0
+    if c == 91:
+        return 1
+    if c == 34:
+        return 2
+    if c == 116 or c == 102:  # noqa: PLR1714  # a set is slow when compiled
+        return 3
+    return 4 if c == 110 else 5
+
+
+@compiled
+def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would carry its whole state
+    buf: Any,
+    names: Any,
+    name_start: Any,
+    table: Any,
+    following: Any,
+    bit: Any,
+    kind: Any,
+    child: Any,
+    slot: Any,
+    key_slot: Any,
+    groups: Any,
+    group_name: Any,
+    out: Any,
+    key_number: Any,
+    key_token: Any,
+    holes: Any,
+    counts: Any,
+    tokens: Any,
+    stack: Any,
+    taken: Any,
+) -> Any:
+    """
+    (rows, bytes of lines, holes) of a page that ends with a zero byte; rows is below zero where it is unsure.
+
+    ``key_number`` gets the first key field of each row where it is a whole number, ``key_token`` where each key field
+    stands in the page. Fields are numbered over all nodes (objects): ``table`` and ``following`` find them by name,
+    ``bit`` tells that one came twice, ``kind`` says what is done, ``child`` is the node below, ``slot`` the place of a
+    personal value in its object, of a learned field in ``counts`` (by JSON type), of an envelope's in ``tokens``.
+    ``groups`` are (first, end) of a node's groups of personal fields; at the end of the object a *hole* is left for
+    each, which the caller fills.
+    """
+    cap = len(out) - 256
+    rows, o, used = 0, 0, 0
+    i = after_space(buf, 0)
+    if buf[i] != 123:
+        return UNSURE, 0, 0
+    i += 1
+    d = 0
+    # columns of the stack: node, whether it is an array, whether nothing was read yet, whether nothing was written yet,
+    # members seen
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3], stack[0, 4] = 0, 0, 1, 1, 0
+    has_data = False
+    while True:
+        i = after_space(buf, i)
+        c = buf[i]
+        if o > cap:
+            return FULL, 0, 0
+        if stack[d, 1]:
+            if c == 93:
+                i += 1
+                is_data = stack[d, 1] == 2
+                d -= 1
+                if not is_data:
+                    out[o] = 93
+                    o += 1
+                continue
+            if not stack[d, 2]:
+                if c != 44:
+                    return UNSURE, 0, 0
+                i = after_space(buf, i + 1)
+                if stack[d, 1] == 1:
+                    out[o] = 44
+                    o += 1
+            stack[d, 2] = 0
+            if buf[i] != 123 or d + 1 >= DEPTH:
+                return UNSURE, 0, 0
+            if stack[d, 1] == 2:
+                if rows >= len(key_number):
+                    return FULL, 0, 0
+                key_number[rows] = NO_NUMBER
+                for k in range(key_token.shape[1]):
+                    key_token[rows, k, 0] = -1
+            i += 1
+            out[o] = 123
+            o += 1
+            node = stack[d, 0]
+            d += 1
+            stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = node, 0, 1, 1, 0
+            for s in range(SLOTS):
+                taken[d, s, 0] = -1
+            continue
+        node = stack[d, 0]
+        if c == 125:
+            i += 1
+            if d == 0:
+                break
+            for g in range(groups[node, 0], groups[node, 1]):
+                f = group_name[g]
+                if used >= len(holes) or o + 400 > cap:
+                    return FULL, 0, 0
+                holes[used, START] = o
+                holes[used, GROUP] = g
+                holes[used, BEHIND] = 1 - stack[d, 3]
+                first = (g - groups[node, 0]) * 3
+                for s in range(3):
+                    holes[used, TOKENS + 2 * s] = taken[d, first + s, 0]
+                    holes[used, TOKENS + 2 * s + 1] = taken[d, first + s, 1]
+                o += name_start[f + 1] - name_start[f] + 4 + HOLE
+                holes[used, END] = o
+                used += 1
+                stack[d, 3] = 0
+            out[o] = 125
+            o += 1
+            d -= 1
+            if stack[d, 1] == 2:
+                out[o] = 10
+                o += 1
+                rows += 1
+            continue
+        if not stack[d, 2]:
+            if c != 44:
+                return UNSURE, 0, 0
+            i = after_space(buf, i + 1)
+        stack[d, 2] = 0
+        if buf[i] != 34:
+            return UNSURE, 0, 0
+        name = i
+        i, escaped = after_text(buf, i)
+        if i < 0 or escaped:
+            return UNSURE, 0, 0
+        name_end = i
+        i = after_space(buf, i)
+        if buf[i] != 58:
+            return UNSURE, 0, 0
+        i = after_space(buf, i + 1)
+        f = field_of(buf, name + 1, name_end - 1, node, table, following, name_start, names)
+        if f < 0:
+            if d > 0:
+                return UNSURE, 0, 0
+            i = after_value(buf, i)
+            if i < 0:
+                return UNSURE, 0, 0
+            continue
+        mark = np.int64(1) << bit[f]
+        if stack[d, 4] & mark:
+            return UNSURE, 0, 0
+        stack[d, 4] |= mark
+        what = kind[f]
+        start = i
+        c = buf[i]
+        if what >= DROP:
+            if what == DATA:
+                if c != 91:
+                    return UNSURE, 0, 0
+                has_data = True
+                i += 1
+                d += 1
+                stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = child[f], 2, 1, 1, 0
+                continue
+            i = after_value(buf, i)
+            if i < 0:
+                return UNSURE, 0, 0
+            if what == LEARNED:
+                counts[slot[f], type_of(c)] += 1
+            elif what == ENVELOPE:
+                tokens[slot[f], 0], tokens[slot[f], 1] = start, i
+            continue
+        if what == PERSONAL:
+            i = after_scalar(buf, i)
+            if i < 0:
+                return UNSURE, 0, 0
+            taken[d, slot[f], 0], taken[d, slot[f], 1] = start, i
+            continue
+        if o + (name_end - name) > cap:
+            return FULL, 0, 0
+        if not stack[d, 3]:
+            out[o] = 44
+            o += 1
+        stack[d, 3] = 0
+        o = copied(buf, name, name_end, out, o)
+        out[o] = 58
+        o += 1
+        if (what == OBJECT and c == 123) or (what == ARRAY and c == 91):
+            if d + 1 >= DEPTH:
+                return UNSURE, 0, 0
+            i += 1
+            out[o] = c
+            o += 1
+            d += 1
+            stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = child[f], np.int64(what == ARRAY), 1, 1, 0
+            for s in range(SLOTS):
+                taken[d, s, 0] = -1
+            continue
+        quote = False
+        if c == 110 or c == 116 or c == 102:  # noqa: PLR1714  # a set is slow when compiled
+            i = after_word(buf, i)
+            if i < 0 or (what >= OBJECT and c != 110):
+                return UNSURE, 0, 0
+        elif what >= OBJECT:
+            return UNSURE, 0, 0
+        elif c == 34:
+            i, escaped = after_text(buf, i)
+            if i < 0 or (what != KEEP and (escaped or not is_plain(buf, start, i))):
+                return UNSURE, 0, 0
+        else:
+            i, whole = after_number(buf, i)
+            # other numbers land as the slow way writes them
+            if i < 0 or (what != DECIMAL and (not whole or i - start > 18)):
+                return UNSURE, 0, 0
+            quote = what == DECIMAL
+        if o + (i - start) > cap:
+            return FULL, 0, 0
+        if quote:
+            out[o] = 34
+            o += 1
+        o = copied(buf, start, i, out, o)
+        if quote:
+            out[o] = 34
+            o += 1
+        if key_slot[f] >= 0:
+            key_token[rows, key_slot[f], 0], key_token[rows, key_slot[f], 1] = start, i
+            if key_slot[f] == 0 and (c == 45 or 48 <= c <= 57) and not quote:
+                key_number[rows] = number_at(buf, start, i)
+    i = after_space(buf, i)
+    if i != len(buf) - 1 or not has_data:
+        return UNSURE, 0, 0
+    return rows, o, used

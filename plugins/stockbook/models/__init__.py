@@ -1,0 +1,1 @@
+"""The order of models from their SQL, and building them."""

@@ -1,0 +1,29 @@
+"""
+Calculations that several models share: scalar macros, one file each under ``include/sql/macros``.
+
+A file holds one ``create or replace macro intermediate.<name>(...) as ...``; its first line says what the macro is of.
+Models call them as ``intermediate.<name>(...)``, views of the published file too.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from stockbook.errors import DeclarationError
+
+FOLDER = "macros"
+
+
+def create_macros(con: duckdb.DuckDBPyConnection, models_dir: Path) -> None:
+    """Make every macro, in the order of their names. Raises DeclarationError naming the file that does not fit."""
+    for file in sorted((models_dir / FOLDER).glob("*.sql")):
+        sql = file.read_text()
+        if not sql.startswith("-- ") or f"create or replace macro intermediate.{file.stem}(" not in sql:
+            raise DeclarationError(
+                f"{FOLDER}/{file.name} must begin with a comment and define intermediate.{file.stem}(...)."
+            )
+        try:
+            con.execute(sql)
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise DeclarationError(f"{FOLDER}/{file.name} cannot be made: {reason}") from error

@@ -1,0 +1,92 @@
+"""
+Models that SQL cannot say simply, built by Python.
+
+A program reads tables, and writes every table whose declaration names it. It is found by name
+so that a model runner imports it only when it runs.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from stockbook.declarations import Table
+
+
+class BuildContext(NamedTuple):
+    """
+    What a program may know of the run.
+
+    ``as_of`` is naive local wall clock of ``zone``, ``as_of_utc`` its instant (None: in a repeated hour the second
+    pass); with ``full_refresh`` nothing of earlier nights may be kept;
+    ``published`` is the file readers have now, where there is one to compare with.
+    """
+
+    as_of: datetime
+    run_id: str
+    zone: ZoneInfo
+    policy_dir: Path
+    tables: dict[str, Table]
+    full_refresh: bool = False
+    published: Path | None = None
+    as_of_utc: datetime | None = None
+
+
+class Program(NamedTuple):
+    """Where a program is (``module:function``) and what it reads."""
+
+    target: str
+    reads: tuple[str, ...]
+
+    def load(self) -> Callable[[duckdb.DuckDBPyConnection, BuildContext], None]:
+        """The function: ``(con, context) -> None``; it creates or replaces its tables."""
+        module, _, function = self.target.partition(":")
+        found: Callable[[duckdb.DuckDBPyConnection, BuildContext], None] = getattr(import_module(module), function)
+        return found
+
+
+PROGRAMS = {
+    "policies": Program(
+        "stockbook.sla.program:build",
+        reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
+    ),
+    "alerts": Program(
+        "stockbook.alerts.program:build",
+        reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
+    ),
+    "sla_changes": Program(
+        "stockbook.sla.changes:build",
+        reads=("marts.fct_fulfillment", "reports.sla_daily", "meta.current_run"),
+    ),
+    "valuation": Program(
+        "stockbook.valuation.program:write_valuation",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.dim_variant",
+            "meta.current_run",
+            "meta.run",
+        ),
+    ),
+    "known_stock": Program(
+        "stockbook.valuation.as_known.program:write_known_stock",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.fct_stock_movement",
+            "intermediate.later_movement",
+            "marts.fct_stock_movement_version",
+            "meta.current_run",
+        ),
+    ),
+}

@@ -1,0 +1,62 @@
+"""What is written beside the published file after each night: the summary pages are drawn from, and the report."""
+
+from pathlib import Path
+
+import msgspec
+from babel import Locale, UnknownLocaleError
+
+from stockbook import declarations
+from stockbook.atomic_files import write_atomically
+from stockbook.dictionary import questions, site
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.morning.page import report_html
+from stockbook.morning.summary import NAME, make
+from stockbook.settings import Settings
+
+REPORT = "report.html"
+DICTIONARY = "dictionary"
+
+
+def write(settings: Settings) -> list[Path]:
+    """Write the summary, the report and the data dictionary of the published file; returns their paths."""
+    summary = make(settings.published, settings.limits)
+    folder = settings.published.parent
+    write_atomically(folder / NAME, msgspec.json.encode(summary))
+    write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
+    tables = declarations.in_currency(declarations.load(settings.models_dir), summary.currency)
+    site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read())
+    return [folder / NAME, folder / REPORT, folder / DICTIONARY]
+
+
+def beside(settings: Settings) -> list[str]:
+    """
+    Write both; what could not be written is said and does not undo a publication that readers already see.
+
+    Pages of the night before are taken away then: they would show its figures as this night's.
+    """
+    try:
+        write(settings)
+    except Exception as error:  # whatever a library of drawing raises
+        for name in (NAME, REPORT):
+            (settings.published.parent / name).unlink(missing_ok=True)
+        told = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        return [f"The morning report could not be written: {told}"]
+    return []
+
+
+def pages(settings: Settings) -> dict[str, str]:
+    """Texts and addresses (below the page in Airflow) of what lies beside the published file: no link leads nowhere."""
+    folder = settings.published.parent
+    texts = {"Morning report": (folder / REPORT, "report")}
+    texts["Data dictionary"] = (folder / DICTIONARY / "index.html", f"{DICTIONARY}/index.html")
+    return {text: address for text, (file, address) in texts.items() if file.exists()}
+
+
+def locale_of(settings: Settings) -> Locale:
+    """How numbers and times are written. Raises ConfigError when nobody knows the locale."""
+    try:
+        return Locale.parse(settings.locale)
+    except (UnknownLocaleError, ValueError):
+        raise ConfigError(
+            f"STOCKBOOK_LOCALE must be a locale such as en_GB or cs_CZ; got {settings.locale!r}."
+        ) from None

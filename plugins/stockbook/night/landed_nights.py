@@ -1,0 +1,91 @@
+"""
+Books made again from landed pages, without asking an API.
+
+The nights that were loaded are loaded once more, in the order in which they were read and each as of its
+own moment, by the code that loads every night; observed history comes out as it was.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from stockbook.declarations import Table, of_listing
+from stockbook.errors import ConfigError, LandingDamaged
+from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
+from stockbook.night import landings
+from stockbook.staging.load import Landed
+
+
+class LandedNight(NamedTuple):
+    """
+    A night that was loaded: its folder's name, its as_of (local), when it was opened (UTC), its complete listings.
+
+    ``whole`` tells that it read everything of every account.
+    """
+
+    name: str
+    as_of: datetime
+    opened_at: datetime
+    landed: list[Landed]
+    whole: bool
+
+
+def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedNight], list[str]]:
+    """
+    The nights to load again, in order, and in words what is left out.
+
+    An account begins with its first reading of everything: what came before it is left out, and so is a
+    listing that no table is fed by any more. Raises ConfigError when there is no night, or no such
+    reading of an account, LandingDamaged for a listing whose manifest is gone.
+    """
+    found: list[LandedNight] = []
+    left_out: list[str] = []
+    begun: set[str] = set()
+    waiting: set[str] = set()
+    for name, as_of, opened_at in landings.loaded(landing):
+        listings: list[Landed] = []
+        for account, given in _by_account(landing / name).items():
+            known = [item for item in given if of_listing(tables, item.manifest.api, item.manifest.listing)]
+            left_out += [
+                f"{name}: {account} {item.manifest.listing} feeds no table" for item in given if item not in known
+            ]
+            if account not in begun and not _is_whole(known):
+                waiting.add(account)
+                left_out.append(f"{name}: {account} is not read from its beginning")
+                continue
+            begun.add(account)
+            listings += known
+        if listings:
+            found.append(LandedNight(name, as_of, opened_at, listings, _is_whole(listings)))
+    if waiting - begun or not found:
+        who = f"account {', '.join(sorted(waiting - begun))}" if waiting - begun else "any account"
+        raise ConfigError(
+            f"{landing} was expected to hold a loaded night that read everything of {who}, and holds none: "
+            "run a night with full_refresh instead."
+        )
+    return found, left_out
+
+
+def _by_account(night: Path) -> dict[str, list[Landed]]:
+    found: dict[str, list[Landed]] = {}
+    for folder in sorted(path for path in night.glob("*/*") if path.is_dir()):
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise LandingDamaged(
+                f"{'/'.join(folder.parts[-3:])} was loaded and its {MANIFEST} is gone: expected the landing as it was "
+                "written. Bring the folder back from a backup, or run a night with full_refresh."
+            )
+        found.setdefault(manifest.account, []).append(Landed(manifest, folder))
+    return found
+
+
+def _is_whole(landed: list[Landed]) -> bool:
+    return all(_reads_everything(item.manifest) for item in landed)
+
+
+def _reads_everything(manifest: Manifest) -> bool:
+    if manifest.listing == "movements":
+        return not manifest.floor
+    if manifest.listing in ("orders", "fulfillments"):
+        return not manifest.parameters.get("orders_from")
+    return True

@@ -1,0 +1,119 @@
+"""
+The night's steps as Airflow calls them.
+
+Everything Airflow's own is here: which errors are worth another try, that an error of ours is one sentence
+and no traceback, and that before set-up is complete a run is skipped instead of red.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from stockbook.clock import SystemClock
+from stockbook.errors import BadAnswer, InboxUnavailable, ListingIncomplete, RunLocked, StockbookError, Unreachable
+from stockbook.night import steps
+from stockbook.orchestration import readiness
+from stockbook.orchestration.connections import PLACES
+from stockbook.progress import Logged
+from stockbook.runs.context import parse_parameters
+from stockbook.runs.report import text
+from stockbook.settings import Settings
+
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable)
+
+
+class Red(Exception):
+    """A step failed in a way that another try may heal; the message is the whole story."""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except WORTH_ANOTHER_TRY as error:
+        raise Red(f"{type(error).__name__}: {error}") from None
+    except StockbookError as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None
+
+
+def _night() -> steps.Night:
+    clock = SystemClock()
+    return steps.Night(Settings.load(), clock, Logged(clock), PLACES.look_up)
+
+
+def open_run(context: Any) -> dict[str, Any]:
+    """Open the run of this DAG run; the same DAG run opens the same run again. Skipped before set-up is complete."""
+    with _plain_errors():
+        tonight, name = _night(), context["dag_run"].run_id
+        listing = PLACES.listing()
+        _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
+        with steps.opening(tonight, name):
+            parameters = parse_parameters(dict(context["params"]))
+        run = steps.open_run(tonight, name, parameters, listing.conn_ids, notes=listing.notes)
+        return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
+
+
+def _skip_if(tonight: steps.Night, missing: str | None) -> None:
+    if missing is not None:
+        tonight.progress.note(missing)
+        raise AirflowSkipException(missing)
+
+
+def extract(run_id: str, conn_id: str) -> None:
+    """Read one account."""
+    with _plain_errors():
+        steps.extract(_night(), run_id, conn_id)
+
+
+def load(run_id: str) -> None:
+    """Load what landed."""
+    with _plain_errors():
+        steps.load(_night(), run_id)
+
+
+def check(run_id: str, step: str) -> None:
+    """Ask the expectations of a stage."""
+    with _plain_errors():
+        steps.check(_night(), run_id, step)
+
+
+def build(run_id: str) -> None:
+    """Build the models."""
+    with _plain_errors():
+        steps.build(_night(), run_id)
+
+
+def publish(run_id: str) -> None:
+    """Publish."""
+    with _plain_errors():
+        steps.publish(_night(), run_id)
+
+
+def finish(run_id: str) -> None:
+    """Log the run report."""
+    with _plain_errors():
+        tonight = _night()
+        for line in text(steps.finish(tonight, run_id)).splitlines():
+            tonight.progress.note(line)
+
+
+def drain(context: Any) -> str:
+    """
+    Take the inbox into staging, or leave it to the next drain while a night is under way; what was done.
+
+    Skipped before set-up is complete.
+    """
+    with _plain_errors():
+        tonight = _night()
+        _skip_if(tonight, readiness.missing_for_a_drain(tonight.settings, PLACES.conn_ids))
+        try:
+            drained = steps.drain(tonight, f"drain-{context['dag_run'].run_id}")
+        except RunLocked as busy:
+            told = [f"Left to the next drain: {busy}"]
+        else:
+            told = drained.told() or ["The inbox is empty."]
+        for line in told:
+            tonight.progress.note(line)
+        return told[0]

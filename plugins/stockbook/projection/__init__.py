@@ -1,0 +1,1 @@
+"""A page's body reduced to declared lines."""

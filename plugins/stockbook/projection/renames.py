@@ -1,0 +1,102 @@
+"""
+Field names the documentation leaves open, brought to the names the declarations use.
+
+They stand in one file, ``include/sources/flickrocket_fields.yml``; tokens pass unread, so digits stay as they came.
+"""
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Raw
+
+from stockbook.errors import BadAnswer, ConfigError
+from stockbook.projection.undeclared_names import ENOUGH
+from stockbook.settings import PROJECT
+
+FILE = PROJECT / "include" / "sources" / "flickrocket_fields.yml"
+_object: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
+_list: "msgspec.json.Decoder[list[Raw]]" = msgspec.json.Decoder(list[Raw])
+
+
+class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    The names of one kind of row: ``names`` from ours to those on the wire, in order of preference.
+
+    ``required`` are those a row must have under one of its names; ``inside`` is the same for the elements of
+    its arrays.
+    """
+
+    names: dict[str, list[str]] = {}
+    required: list[str] = []
+    inside: dict[str, "Renames"] = {}
+
+    def row(self, raw: Raw) -> Raw:
+        """The row under our names; what is no object stays as it is."""
+        if bytes(raw)[:1] != b"{":
+            return raw
+        fields = _object.decode(raw)
+        ours = self.ours(list(fields))
+        fields = {ours.get(name, name): token for name, token in fields.items()}
+        for name, inner in self.inside.items():
+            if bytes(fields.get(name, b""))[:1] == b"[":
+                elements = [inner.row(element) for element in _list.decode(fields[name])]
+                fields[name] = Raw(msgspec.json.encode(elements))
+        return Raw(msgspec.json.encode(fields))
+
+    def ours(self, names: list[str]) -> dict[str, str]:
+        """Our names of those among ``names`` that have another one."""
+        taken: dict[str, str] = {}
+        for ours, theirs in self.names.items():
+            for wanted in (ours, *theirs):
+                exact = [wanted] if wanted in names else []
+                alike = [name for name in names if name.lower() == wanted.lower()]
+                found = next((name for name in [*exact, *alike] if name not in taken), None)
+                if found is not None:
+                    taken[found] = ours
+                    break
+        return taken
+
+    def check(self, rows: list[bytes], listing: str) -> None:
+        """
+        Raise BadAnswer when no row has a required field under any of its names: then the mapping is wrong.
+
+        Of the fields that came those are named that ten rows have: another name could be somebody's.
+        """
+        came = Counter(name for raw in rows for name in _names_of(raw))
+        ours = self.ours(list(came))
+        for name in self.required:
+            if came and name not in came and name not in ours.values():
+                often = sorted(field for field, count in came.items() if count >= ENOUGH)
+                fields = f"; ten rows or more have {', '.join(often)}" if often else ""
+                raise BadAnswer(
+                    f"Listing {listing} gave rows without a field for {name}: expected one of "
+                    f"{', '.join([name, *self.names.get(name, [])])}{fields}. "
+                    f"Put the right name into {FILE.name} and run again."
+                )
+
+
+def _names_of(raw: bytes) -> list[str]:
+    try:
+        return list(_object.decode(raw))
+    except (msgspec.MsgspecError, RecursionError):
+        return []
+
+
+@cache
+def _all() -> dict[str, Renames]:
+    try:
+        given: Any = yaml.safe_load(FILE.read_text())
+        return msgspec.convert(given, dict[str, Renames])
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{FILE.name} must map field names as its head says; it cannot be read: {error}") from None
+
+
+def of(section: str) -> Renames:
+    """The names of a section of the file. Raises ConfigError when the file has no such section or cannot be read."""
+    found = _all().get(section)
+    if found is None:
+        raise ConfigError(f"{FILE.name} must have a section {section}; it has {', '.join(sorted(_all()))}.")
+    return found

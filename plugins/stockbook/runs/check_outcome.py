@@ -1,0 +1,22 @@
+"""What came of a check, as the log of steps and the run report tell it."""
+
+from typing import Any
+
+import msgspec
+
+
+class Outcome(msgspec.Struct):
+    """
+    What came of one rule. ``sample_keys`` never hold personal data: they are columns of the grain.
+
+    ``success`` is None where the rule's table, or the one its query reads first, has no rows: nothing was proven.
+    """
+
+    suite: str
+    expectation: str
+    severity: str
+    success: bool | None
+    observed: str | None
+    failing_rows: int | None
+    sample_keys: list[dict[str, Any]]
+    query: str | None

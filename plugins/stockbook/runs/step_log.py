@@ -1,0 +1,143 @@
+"""
+What each step of a run did, kept as one small file per step.
+
+The run report is made of these files alone, so that it can be written whatever happened to the
+warehouse.
+"""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from stockbook.atomic_files import REFUSALS, RESERVE, is_whole, refused_by_disk, sealed, write_atomically
+from stockbook.clock import Clock
+from stockbook.errors import StockbookError
+from stockbook.landing.manifest import Manifest
+from stockbook.projection.undeclared_names import MORE
+from stockbook.runs.check_outcome import Outcome
+
+# names that are not told tell little
+_MOST_HIDDEN = 5
+ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish", "alert")
+
+
+class ListingDone(msgspec.Struct):
+    """One listing of the report: what came over the wire, and what it did to its table."""
+
+    account: str
+    api: str
+    listing: str
+    rows: int
+    promised_total: int | None
+    proof: str
+    pages: int
+    requests: int
+    bytes: int
+    seconds: float
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    quarantined: int = 0
+    undeclared: list[str] = []
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "ListingDone":
+        """What came over the wire."""
+        return cls(
+            account=manifest.account,
+            api=manifest.api,
+            listing=manifest.listing,
+            rows=manifest.rows,
+            promised_total=manifest.promised_total,
+            proof=manifest.proof,
+            pages=len(manifest.pages),
+            requests=manifest.requests,
+            bytes=manifest.bytes_received,
+            seconds=manifest.seconds,
+            undeclared=_told(manifest),
+        )
+
+
+def _told(manifest: Manifest) -> list[str]:
+    """The undeclared fields as a person reads them: those whose name is told, then how many others there are."""
+    told = [f"{field.path} ({field.json_type})" for field in manifest.undeclared if field.hidden]
+    others = [field for field in manifest.undeclared if not field.hidden]
+    shown = [f"{field.path} ({field.json_type})" for field in others if "#" in field.path][:_MOST_HIDDEN]
+    more = len(others) - len(shown) + sum(field.rows - 1 for field in others if field.path == MORE)
+    return told + shown + ([f"{more:,} more"] if more else [])
+
+
+class StepDone(msgspec.Struct):
+    """One step of a run. ``name`` is the step's, ``of`` the connection it was for; ``peak_memory`` in bytes."""
+
+    name: str
+    status: str
+    seconds: float
+    peak_memory: int
+    of: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    listings: list[ListingDone] = []
+    checks: list[Outcome] = []
+    notes: list[str] = []
+    models: dict[str, float] = {}
+
+
+@contextmanager
+def recorded(folder: Path, name: str, clock: Clock, of: str | None = None) -> Iterator[StepDone]:
+    """Time a step and keep what it did, also when it fails. The step fills the record it is given."""
+    done = StepDone(name, "running", 0.0, 0, of=of)
+    began = clock.monotonic()
+    try:
+        yield done
+        done.status = "done"
+    except BaseException as raised:
+        error: BaseException = raised
+        if isinstance(raised, OSError) and raised.errno in REFUSALS:
+            error = refused_by_disk(raised)
+        done.status = "failed"
+        done.error_kind = type(error).__name__
+        # messages of our own errors are written to be read; others may quote anything and stay in the task's log
+        done.error = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        if error is not raised:
+            raise error from raised
+        raise
+    finally:
+        done.seconds = clock.monotonic() - began
+        # ru_maxrss is in KiB on Linux
+        done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        _keep(folder, done)
+
+
+def _keep(folder: Path, done: StepDone) -> None:
+    steps = folder / "steps"
+    file = steps / (f"{done.name}.json" if done.of is None else f"{done.name}-{done.of}.json")
+    try:
+        steps.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, sealed(msgspec.json.format(msgspec.json.encode(done))), folder.parent.parent / RESERVE)
+    except OSError as error:
+        # a step that failed says its own reason, of which this is mostly the same
+        if done.status == "done":
+            raise refused_by_disk(error) from error
+
+
+def _read(file: Path) -> StepDone:
+    try:
+        content = file.read_bytes()
+        if is_whole(content):
+            return msgspec.json.decode(content, type=StepDone)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    # nobody can say any more that it held
+    told = f"{file} is not as the step wrote it: run the step again."
+    return StepDone(file.stem.partition("-")[0], "failed", 0.0, 0, error=told, error_kind="ConfigError")
+
+
+def read_all(folder: Path) -> list[StepDone]:
+    """The steps of a run in the order of the night."""
+    found = [_read(file) for file in sorted((folder / "steps").glob("*.json"))]
+    return sorted(found, key=lambda step: (ORDER.index(step.name) if step.name in ORDER else len(ORDER), step.of or ""))

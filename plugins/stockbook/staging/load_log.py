@@ -1,0 +1,162 @@
+"""What a load writes down of itself, in its transaction: how far it read, what came of each row, unknown fields."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.landing.manifest import Manifest
+from stockbook.projection.undeclared_names import MORE
+from stockbook.runs.context import RunContext
+from stockbook.staging.merge import Counts, Stamp
+
+
+class Loaded(NamedTuple):
+    """What a listing did to one staging table."""
+
+    manifest: Manifest
+    table: str
+    counts: Counts
+
+
+def write_cursor(
+    con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
+) -> None:
+    """How far a listing has been read; it never goes back."""
+    key = [manifest.account, api, listing]
+    before = con.execute(
+        "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
+    ).fetchall()
+    ceiling, window_to, first_as_of = before[0] if before else (None, None, run.as_of)
+    con.execute("delete from meta.cursor where account = ? and api = ? and listing = ?", key)
+    con.execute(
+        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *key,
+            max((value for value in (ceiling, read_to) if value is not None), default=None),
+            max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
+            first_as_of,
+            run.as_of,
+            run.run_id,
+        ],
+    )
+
+
+def write_listing(con: duckdb.DuckDBPyConnection, run: RunContext, loaded: list[Loaded], has_table: bool) -> None:
+    """
+    What became of a listing's rows, and of the rows of every table it feeds; ``has_table``: one is of its own rows.
+
+    Every count is made where its rows are met, none of what the others leave over: that they add up is a check.
+    """
+    manifest, _, counts = loaded[0]
+    landed = sum(page.rows for page in manifest.pages)
+    parts = loaded[1:] if has_table else loaded
+    own = counts if has_table else Counts(0, 0, landed, 0, 0)
+    key = {
+        "run_id": run.run_id,
+        "account": manifest.account,
+        "api": manifest.api,
+        "listing": manifest.listing,
+    }
+    # a landing of an earlier version lacks what it refused and counts nothing else
+    left_out = 0 if is_counted(manifest) else sum(item.rows for item in manifest.refused)
+    _put(
+        con,
+        "meta.listing",
+        key,
+        {
+            "endpoint": loaded[0].table,
+            "window_from": manifest.window_from if manifest.window_from is not None else _text(manifest.floor),
+            "window_to": manifest.window_to if manifest.window_to is not None else _text(manifest.ceiling),
+            "proof": manifest.proof,
+            "pages": len(manifest.pages),
+            "requests": manifest.requests,
+            "rows_received": manifest.rows,
+            "distinct_keys": manifest.distinct_keys,
+            "promised_total": manifest.promised_total,
+            "rows_new": counts.new,
+            "rows_changed": counts.changed,
+            "rows_unchanged": counts.unchanged,
+            "rows_gone": counts.gone,
+            "rows_quarantined": own.quarantined + left_out,
+            "seconds": manifest.seconds,
+            "bytes": manifest.bytes_received,
+            "rows_loaded": own.new + own.changed + own.unchanged,
+            "rows_repeated": None if manifest.repeated is None else manifest.repeated + own.repeated,
+            "rows_waiting": manifest.waiting,
+            "rows_passed": manifest.passed,
+            "parts_quarantined": sum(item.counts.quarantined for item in parts),
+            "characters_mended": manifest.mended,
+        },
+    )
+    for _, table, done in loaded:
+        write_rows(con, key | {"table_name": table}, done)
+
+
+def write_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:
+    """What became of the rows of one table."""
+    counted = counts._asdict()
+    del counted["gone"]
+    _put(con, "meta.loaded_rows", key, {f"rows_{name}": count for name, count in counted.items()})
+
+
+def add_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:
+    """What became of more rows of one table in the same run."""
+    names = [name for name in Counts._fields if name != "gone"]
+    before = con.execute(
+        f"select {', '.join(f'rows_{name}' for name in names)} from meta.loaded_rows "
+        f"where {' and '.join(f'{name} = ?' for name in key)}",
+        list(key.values()),
+    ).fetchall()
+    if before:
+        sums = {name: getattr(counts, name) + count for name, count in zip(names, before[0], strict=True)}
+        counts = counts._replace(**sums)
+    write_rows(con, key, counts)
+
+
+def drained(stamp: Stamp, account: str, table: str) -> dict[str, object]:
+    """The key of what a drain did to one table."""
+    return {
+        "run_id": stamp.run_id,
+        "account": account,
+        "api": "inbox",
+        "listing": "drained",
+        "table_name": table,
+    }
+
+
+def is_counted(manifest: Manifest) -> bool:
+    """Whether a landing counts every row and holds those that it set aside: those of version 0.1 do neither."""
+    return manifest.repeated is not None
+
+
+def _put(con: duckdb.DuckDBPyConnection, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    where = " and ".join(f"{name} = ?" for name in key)
+    con.execute(f"delete from {table} where {where}", list(key.values()))
+    row = {**key, **values}
+    into = f"{table} ({', '.join(row)})"
+    con.execute(f"insert into {into} values ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def write_undeclared(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> None:
+    """The fields nobody declared; a name that is told from now on takes the place of its hash."""
+    for field in manifest.undeclared:
+        # names in a landing of version 0.1 were told at once
+        path = field.path if is_counted(manifest) else MORE
+        key = [manifest.account, manifest.api, manifest.listing, field.json_type]
+        where = "account = ? and api = ? and listing = ? and json_type = ? and path in (?, ?)"
+        paths: Sequence[str] = (path, field.hidden or path)
+        before = con.execute(
+            f"select min(first_seen_at) from meta.undeclared_field where {where}", [*key, *paths]
+        ).fetchall()
+        con.execute(f"delete from meta.undeclared_field where {where}", [*key, *paths])
+        con.execute(
+            "insert into meta.undeclared_field "
+            "(account, api, listing, json_type, path, rows_seen, first_seen_at, last_seen_at, is_told) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [*key, path, field.rows, before[0][0] or run.as_of, run.as_of, bool(field.hidden)],
+        )

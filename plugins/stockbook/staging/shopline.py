@@ -1,0 +1,210 @@
+"""SHOPLINE's events of a drain into the tables of its fulfillment orders: each order that was named is folded anew."""
+
+from collections.abc import Iterable
+
+import duckdb
+import msgspec
+
+from stockbook.declarations import Table
+from stockbook.staging import shopline_fold
+from stockbook.staging.load_log import add_rows, drained
+from stockbook.staging.merge import Stamp
+from stockbook.staging.python_rows import given, merge_given
+from stockbook.staging.shopline_fold import Heard
+
+SOURCE = "shopline"
+FULFILLMENT = "fulfillments/"
+
+
+class Said(msgspec.Struct):
+    """What one event said of one order; the columns of ``staging.shopline_fulfillment_order_events``."""
+
+    fulfillment_order_id: str
+    received_no: int
+    role: str
+    event_id: str
+    event_type: str
+    received_at_utc: str
+    status: str | None
+    request_status: str | None
+    assigned_location_id: str | None
+
+
+class RefusedHold(msgspec.Struct):
+    """A hold that was refused, with the grain it would have had."""
+
+    row_key: str
+    reason: str
+    parent_key: str
+    fulfillment_order_id: str
+    hold_no: int
+
+
+class RefusedLine(msgspec.Struct):
+    """A line that was refused, with the grain it would have had."""
+
+    row_key: str
+    reason: str
+    parent_key: str
+    fulfillment_order_id: str
+    line_id: str
+
+
+def take(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], account: str, first_no: int, stamp: Stamp
+) -> list[str]:
+    """
+    Take the account's events numbered ``first_no`` and up, which are in ``staging.webhook_events``, on.
+
+    Returns findings in words: events that name nothing known, lines that were refused.
+    """
+    fresh = _heard(
+        con,
+        """
+        select received_no, event_id, event_type, received_at_utc, payload
+        from staging.webhook_events
+        where account = $account and source = $source and received_no >= $first_no
+        """,
+        {"account": account, "source": SOURCE, "first_no": first_no},
+    )
+    parcels = [event for event in fresh if event.event_type.startswith(FULFILLMENT)]
+    others = [event for event in fresh if not event.event_type.startswith(FULFILLMENT)]
+    said = [one for event in others for one in _said(event)]
+    merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, said, stamp)
+    refused = _orders(con, tables, account, sorted({one.fulfillment_order_id for one in said}), stamp)
+    named = {own for event in parcels if (own := _parcel_id(event)) is not None}
+    _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
+    mute = len(parcels) - sum(_parcel_id(event) is not None for event in parcels)
+    mute += sum(
+        not shopline_fold.mentions(event.body) for event in others if event.event_type.startswith("fulfillment_")
+    )
+    found = []
+    if mute:
+        found.append(f"warning: {mute:,} SHOPLINE events (account {account}) name no fulfillment order; they are kept.")
+    if refused:
+        found.append(
+            f"warning: {refused:,} lines or holds of SHOPLINE fulfillment orders (account {account}) are in quarantine."
+        )
+    return found
+
+
+def _heard(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[Heard]:
+    found = []
+    for received_no, event_id, event_type, received_at, payload in con.execute(query, parameters).fetchall():
+        body = msgspec.json.decode(payload) if payload else None
+        found.append(Heard(received_no, event_id, event_type, received_at, body if isinstance(body, dict) else {}))
+    return found
+
+
+def _said(event: Heard) -> Iterable[Said]:
+    for mention in shopline_fold.mentions(event.body):
+        status = mention.fields.get("status")
+        yield Said(
+            mention.fulfillment_order_id,
+            event.received_no,
+            mention.role,
+            event.event_id,
+            event.event_type,
+            event.received_at_utc.isoformat(),
+            status if isinstance(status, str) else None,
+            shopline_fold.request_status(mention.fields),
+            shopline_fold.location(mention.fields),
+        )
+
+
+def _orders(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], account: str, touched: list[str], stamp: Stamp
+) -> int:
+    if not touched:
+        return 0
+    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": one} for one in touched])
+    events: dict[str, dict[int, Heard]] = {one: {} for one in touched}
+    rows = con.execute(
+        """
+        select s.fulfillment_order_id, e.received_no, e.event_id, e.event_type, e.received_at_utc, e.payload
+        from staging.shopline_fulfillment_order_events as s
+        inner join touched as t on s.fulfillment_order_id = t.fulfillment_order_id
+        inner join staging.webhook_events as e on s.received_no = e.received_no
+        where s.account = $account and e.account = $account
+        """,
+        {"account": account},
+    ).fetchall()
+    for own, received_no, event_id, event_type, received_at, payload in rows:
+        events[own][received_no] = Heard(
+            received_no, event_id, event_type, received_at, msgspec.json.decode(payload, type=dict)
+        )
+    folded = [shopline_fold.fold(own, heard.values()) for own, heard in events.items()]
+    scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
+    merge_given(con, tables["staging.shopline_fulfillment_orders"], account, [one.order for one in folded], stamp)
+    refused = [
+        RefusedLine(line.row_key, line.reason, one.order.fulfillment_order_id, *line.row_key.split("/", 1))
+        for one in folded
+        for line in one.refused
+    ]
+    odd = [
+        RefusedHold(
+            hold.row_key, hold.reason, own := one.order.fulfillment_order_id, own, int(hold.row_key[len(own) + 1 :])
+        )
+        for one in folded
+        for hold in one.refused_holds
+    ]
+    looked_at = "parent_key in (select fulfillment_order_id from touched)"
+    lines = merge_given(
+        con,
+        tables["staging.shopline_fulfillment_order_lines"],
+        account,
+        [line for one in folded for line in one.lines],
+        stamp,
+        scope,
+        refused,
+        looked_at,
+    )
+    holds = merge_given(
+        con,
+        tables["staging.shopline_fulfillment_order_holds"],
+        account,
+        [hold for one in folded for hold in one.holds],
+        stamp,
+        scope,
+        odd,
+        looked_at,
+    )
+    con.execute("drop table touched")
+    counted = {
+        "shopline_fulfillment_order_lines": lines._replace(
+            received=sum(one.lines_received for one in folded), repeated=sum(one.lines_repeated for one in folded)
+        ),
+        "shopline_fulfillment_order_holds": holds._replace(received=sum(one.holds_received for one in folded)),
+    }
+    for table, counts in counted.items():
+        add_rows(con, drained(stamp, account, table), counts)
+    return len(refused) + len(odd)
+
+
+def _parcel_id(event: Heard) -> str | None:
+    return shopline_fold.split_id(shopline_fold.parcel_fields(event.body).get("id"))[1]
+
+
+def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: set[str], stamp: Stamp) -> None:
+    if not named:
+        return
+    heard: dict[str, list[Heard]] = {own: [] for own in sorted(named)}
+    events = _heard(
+        con,
+        """
+        select received_no, event_id, event_type, received_at_utc, payload
+        from staging.webhook_events
+        where
+            account = $account
+            and source = $source
+            and starts_with(event_type, $topics)
+            and list_contains($named, regexp_replace(subject_id, '^.*_', ''))
+        """,
+        {"account": account, "source": SOURCE, "topics": FULFILLMENT, "named": sorted(named)},
+    )
+    for event in events:
+        own = _parcel_id(event)
+        if own in heard:
+            heard[own].append(event)
+    rows = [shopline_fold.fold_parcel(own, events) for own, events in heard.items() if events]
+    merge_given(con, table, account, rows, stamp)

@@ -1,0 +1,256 @@
+"""
+Landed pages to typed rows: what holds its declaration, and what does not.
+
+Rows are read in bulk as text, cast column by column, and split: accepted rows go on to be merged, refused ones to
+``staging.quarantine`` with the reason, without personal data.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.declarations import Column, Table
+from stockbook.landing.landed_shape import parent_of
+from stockbook.projection.personal import HIDDEN
+from stockbook.sql_text import quoted
+from stockbook.staging.text_rows import texts_of
+from stockbook.warehouse.casts import cast_of, is_time, text_of, within
+
+
+class Arrived(NamedTuple):
+    """Rows the pages hold for a table, and how many of them came again later."""
+
+    received: int
+    repeated: int
+
+
+class _Made(NamedTuple):
+    """Rows of ``typed``: all, those that hold their declaration, distinct keys of these."""
+
+    rows: int
+    accepted: int
+    distinct: int
+
+
+class Incoming:
+    """
+    The landed pages of a listing, as rows of the tables it feeds.
+
+    Where a key of the listing's own table came more than once, only its last delivery stays, in all tables;
+    ``came_twice`` tells that one did.
+    """
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], with_reasons: bool = False
+    ) -> None:
+        """
+        ``fed`` are all tables the listing feeds, its own first; ``with_reasons`` tells that rows or parts landed with
+        the reason why they are set aside.
+        """
+        self._con = con
+        # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
+        self._base = fed[0] if fed[0].source is None or not fed[0].source.rows else None
+        self._texts = texts_of(con, files, fed, with_reasons)
+        # of the rows that landed, those that count
+        self._valid = "true"
+        self.came_twice = False
+        self.arrived = Arrived(0, 0)
+
+    def split(self, table: Table, account: str, zone: str, read_at: str) -> bool:
+        """
+        Make of one table's rows ``accepted`` (account, declared columns, ``_row_hash``), a temporary view of ``typed``,
+        and the temporary table ``refused`` (account, row_key, reason, fields, ``parent_key``, keys of the grain as far
+        as they could be read).
+
+        The listing's own table must be the first. ``read_at`` is the local wall clock of the observation (ISO). True
+        when every row was accepted. ``arrived`` then counts this table.
+        """
+        con = self._con
+        made = self._make_typed(table, account, zone, read_at)
+        # where all values are there and distinct, the texts they come from are distinct too
+        if table is self._base and made.distinct < made.rows and self._find_superseded(table):
+            made = self._make_typed(table, account, zone, read_at)
+        if made.distinct < made.accepted:
+            self._texts.make_deletable()
+            _keep_last(con, table)
+        self.arrived = Arrived(self.arrived.received, self.arrived.repeated + made.accepted - made.distinct)
+        _make_refused(con, table)
+        return made.rows == made.distinct
+
+    def delete(self, condition: str) -> int:
+        """Take rows of ``typed`` away; how many."""
+        self._texts.make_deletable()
+        return int(self._con.execute(f"delete from typed where {condition}").fetchall()[0][0])
+
+    def close(self) -> None:
+        """Drop ``accepted`` and ``typed``: as soon as they are not needed, for they are the memory of a load."""
+        self._con.execute("drop view accepted")
+        self._texts.close()
+
+    def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _Made:
+        con = self._con
+        with self._texts.select(table) as select:
+            superseded = 0
+            if self._valid != "true":
+                query = f"select count(*) from ({select}) where not ({self._valid})"
+                superseded = int(con.execute(query).fetchall()[0][0])
+            self.arrived = Arrived(self._texts.size(table), superseded)
+            con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
+            self._texts.make_typed(_typed(table, account, zone, read_at))
+            con.execute("drop view landed")
+        rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
+        # a view: what is accepted is the bulk, and every copy of it is memory
+        columns = ", ".join(["account", *table.columns, "_row_hash"])
+        # DuckDB has Arrow's own reader apply conditions, which takes longer than the rest
+        condition = "where _reason = ''" if accepted < rows else ""
+        con.execute(f"create or replace temp view accepted as select {columns} from typed {condition}")
+        if table is not self._base and self._texts.are_unique(table, self._valid):
+            return _Made(rows, accepted, accepted)
+        keys = ", ".join(_keys(table))
+        distinct = con.execute(f"select count(*) from (select distinct {keys} from accepted)").fetchall()[0][0]
+        return _Made(rows, accepted, distinct)
+
+    def _find_superseded(self, base: Table) -> bool:
+        """Leave out, from now on, rows whose key came again after them; False when there are none."""
+        columns = {name: base.columns[name] for name in _keys(base) if base.columns[name].paths}
+        keys = [f"staging.id_of({name})" if column.uuid else name for name, column in columns.items()]
+        with self._texts.select(base) as select:
+            self._con.execute(f"""
+                create or replace temp table superseded as
+                select _row
+                from ({select})
+                -- of rows whose key cannot be read none is another one's
+                where {" and ".join(_is_readable(name, column) for name, column in columns.items())}
+                qualify row_number() over (partition by {", ".join(keys)} order by _row desc) > 1
+            """)
+        self._valid = "_row not in (select s._row from superseded as s)"
+        self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
+        return self.came_twice
+
+
+def _is_readable(name: str, column: Column) -> str:
+    if column.type == "bigint":
+        return f"staging.whole_number_of({name}) is not null"
+    return f"coalesce({name}, '') not in ('', {quoted(HIDDEN)})"
+
+
+def _keys(table: Table) -> list[str]:
+    return [name for name in table.grain if name in table.columns]
+
+
+def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
+    wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
+    casts = {name: _cast(name, column, table, zone, read_at) for name, column in table.columns.items()}
+    texts = {
+        name: text_of(name, column) for name, column in wire.items() if column.required or column.type != "varchar"
+    }
+    reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
+    shown = [name for name, column in wire.items() if column.personal == "none"]
+    fields = ", ".join(f"{name} := {name}" for name in shown)
+    hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
+    return f"""
+        with
+
+        cast_rows as (
+            select
+                _row,
+                {quoted(account)} as account,
+                {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
+                {", ".join(f"{text} as _text_{name}" for name, text in texts.items())},
+                text_rows._refused
+            from landed as text_rows
+        ),
+
+        judged_rows as (
+            select
+                _row,
+                account,
+                {", ".join(casts)},
+                coalesce(_refused, concat_ws('; ', {", ".join(reasons) or "null"})) as _reason
+            from cast_rows
+        )
+
+        -- typed values only: a text that broke its declaration could be anybody's data
+        select
+            *,
+            if(_reason = '', null, cast(to_json(struct_pack({fields})) as varchar)) as _fields,
+            hash({hashed}) as _row_hash
+        from judged_rows
+    """
+
+
+def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    con.execute(f"""
+        delete from typed where rowid in (
+            select rowid from typed
+            where _reason = ''
+            qualify row_number() over (partition by {", ".join(_keys(table))} order by _row desc, _row_hash) > 1
+        )
+    """)
+
+
+def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    keys = _keys(table)
+    key_text = f"concat_ws('/', {', '.join(f'cast({name} as varchar)' for name in keys)})"
+    con.execute(f"""
+        create or replace temp table refused as
+        select
+            account,
+            {key_text} as row_key,
+            _reason as reason,
+            _fields as fields,
+            cast({parent_of(table) or "null"} as varchar) as parent_key,
+            {", ".join(keys)}
+        from typed
+        where _reason <> ''
+    """)
+
+
+def _cast(name: str, column: Column, table: Table, zone: str, read_at: str) -> str:
+    if column.observed == "snapshot_at":
+        return f"timestamp {quoted(read_at)}"
+    if column.observed == "snapshot_date":
+        return f"cast(timestamp {quoted(read_at)} as date)"
+    if column.utc_of:
+        local = table.columns[column.utc_of]
+        return f"staging.utc_of_text({text_of(column.utc_of, local)}, {quoted(local.zone or zone)})"
+    return cast_of(name, column, zone)
+
+
+def _reasons(name: str, column: Column, zone: str) -> list[str]:
+    """What may be wrong with a column, over its value, its text as ``_text_...``, and its instant's."""
+    if column.observed:
+        return []
+    if column.utc_of:
+        return [
+            _reason(column.utc_of, "a time in the hour that is skipped in spring", f"{name} is null", column.utc_of)
+        ]
+    text = f"_text_{name}"
+    reasons = []
+    if column.required:
+        empty = f"coalesce({text}, '') = ''" if column.type == "varchar" else f"{text} is null"
+        reasons.append(f"case when {empty} then {quoted(f'{name}: missing')} end")
+    if column.type != "varchar":
+        reasons.append(_reason(name, f"expected {column.type}", f"{name} is null", text))
+    if is_time(column):
+        first, last = column.days
+        reasons.append(_reason(name, f"not within {first} and {last}", f"not {within(column, name)}", name))
+    if (bound := column.bound) is not None:
+        reasons.append(_reason(name, f"beyond {bound:,}", f"{name} not between -{bound} and {bound}", name))
+    if column.least is not None:
+        # what is beyond all bounds was said to be so
+        below = f"{name} < {column.least}" + ("" if bound is None else f" and {name} >= -{bound}")
+        reasons.append(_reason(name, f"below {column.least}", below, name))
+    if column.values:
+        allowed = ", ".join(map(quoted, column.values))
+        reasons.append(_reason(name, f"none of {', '.join(column.values)}", f"{name} not in ({allowed})", name))
+    if column.local:
+        there = f"at time zone {quoted(zone)}"
+        skipped = f"({name} {there}) {there} <> {name}"
+        reasons.append(_reason(name, "a time in the hour that is skipped in spring", skipped, name))
+    return reasons
+
+
+def _reason(name: str, what: str, condition: str, there: str) -> str:
+    return f"case when {there} is not null and {condition} then {quoted(f'{name}: {what}')} end"

@@ -1,0 +1,1 @@
+"""The replay of what was known on a day."""

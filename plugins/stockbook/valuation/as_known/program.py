@@ -1,0 +1,61 @@
+"""
+The program ``known_stock``: forms of movements as they were known -> balances as they were known, and revisions.
+
+Most variants need none of it: their movements were known on the night after their day, and what was
+known on a day is their balance of the day before. Only variants whose known history is another are replayed.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from stockbook.declarations import Table
+from stockbook.valuation import policy, receiving_lines
+from stockbook.valuation.as_known.inputs import read_prices, read_versions
+from stockbook.valuation.as_known.output import REVISIONS, VERSIONS, write_steps
+from stockbook.valuation.as_known.selection import write_counts, write_variants
+
+VERSION = "marts.fct_stock_balance_version"
+REVISION = "marts.fct_stock_revision"
+SCRATCH = ("known_variant", "known_count", "known_row", "known_step", "known_event")
+
+
+class Context(Protocol):
+    """What the program needs of a build."""
+
+    @property
+    def as_of(self) -> datetime: ...
+    @property
+    def zone(self) -> ZoneInfo: ...
+    @property
+    def policy_dir(self) -> Path: ...
+    @property
+    def tables(self) -> dict[str, Table]: ...
+
+
+def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    """Write ``VERSION`` and ``REVISION``. Raises ConfigError for settings that are wrong."""
+    settings = policy.read_for(context.policy_dir, context.zone)
+    for name in (VERSION, REVISION):
+        columns = ", ".join(f"{column} {declared.type}" for column, declared in context.tables[name].columns.items())
+        con.execute(f"create or replace table {name} ({columns})")
+    _forget(con)
+    try:
+        write_counts(con, settings)
+        if write_variants(con):
+            receiving_lines.prepare(con)
+            rows = read_versions(con, settings, context.zone, context.as_of)
+            write_steps(con, rows, read_prices(con), receiving_lines.Lines.read(con))
+            con.execute(f"insert into {VERSION} by name {VERSIONS}")
+            con.execute(f"insert into {REVISION} by name {REVISIONS}")
+    finally:
+        _forget(con)
+
+
+def _forget(con: duckdb.DuckDBPyConnection) -> None:
+    for name in SCRATCH:
+        con.execute(f"drop table if exists temp.{name}")
+    receiving_lines.forget(con)

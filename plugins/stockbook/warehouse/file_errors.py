@@ -1,0 +1,109 @@
+"""
+What it means that DuckDB could not open, read or write a file: in use elsewhere, a disk that refuses, damage.
+
+DuckDB tells all of them by one kind of error and words that change with its version. So the file itself is asked: its
+lock by the kernel, its blocks by reading them. Only the disk's refusal is read from the text, in the words of the
+operating system.
+"""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import duckdb
+
+from stockbook.atomic_files import REFUSALS, refused_by_disk
+from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDamaged
+
+WAY_BACK = (
+    "Move the writer's file and its .wal away and make the books again from the landed pages: "
+    "`stockbook load --from-landing <home>/landing`."
+)
+# what DuckDB raises about its file
+OF_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+# and where a disk's refusal may stand, besides what is wrong with a query
+_PERHAPS_OF_FILE = (duckdb.TransactionException, duckdb.OutOfMemoryException)
+
+
+def told(
+    error: duckdb.Error, path: Path, con: duckdb.DuckDBPyConnection | None = None, is_opening: bool = False
+) -> StockbookError | None:
+    """
+    The sentence for what DuckDB raised about the file ``path``; None when it is about a query.
+
+    ``con`` has it open; without one the file must be closed.
+    """
+    if not is_opening and not isinstance(error, (*OF_FILE, *_PERHAPS_OF_FILE)):
+        return None
+    for code in REFUSALS:
+        if os.strerror(code) in str(error):
+            return explained(OSError(code, os.strerror(code)), path, is_opening)
+    if is_opening:
+        if opened_elsewhere(path):
+            return RunLocked(
+                f"Another process has {path} open for writing: only one run at a time may. Wait for it, or stop it."
+            )
+        return damaged(path, first_line(error))
+    found = damage(path) if con is None else damage_in(con)
+    return damaged(path, found) if found else None
+
+
+def explained(error: OSError, path: Path, is_opening: bool = False) -> StockbookError:
+    """The sentence for what the operating system raised about a file or its folder."""
+    if is_opening and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return ConfigError(
+            f"STOCKBOOK_HOME must be a folder that can be written; {path.parent} cannot: {error.strerror}."
+        )
+    return refused_by_disk(error, path)
+
+
+def opened_elsewhere(path: Path) -> bool:
+    """Whether another process holds the file for writing, as the kernel knows."""
+    try:
+        with path.open("rb") as file:
+            # a look: DuckDB's locks are of this kind, shared for readers and exclusive for a writer
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def damage(path: Path) -> str | None:
+    """Read every value of a DuckDB file; what DuckDB says of the first it cannot read, or None."""
+    try:
+        with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as con:
+            return damage_in(con)
+    except duckdb.Error as error:
+        return None if opened_elsewhere(path) else first_line(error)
+
+
+def damage_in(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The same of a connection's own file."""
+    names = con.execute(
+        'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables() '
+        "where not temporary and database_name = current_database() order by 1"
+    ).fetchall()
+    try:
+        for (name,) in names:
+            con.execute(f"select bit_xor(hash(t)) from {name} as t").fetchall()
+    except duckdb.Error as error:
+        return first_line(error)
+    return None
+
+
+def damaged(path: Path, what: str) -> WarehouseDamaged:
+    """The error for a file of which DuckDB said ``what``, with the way back."""
+    if path.parent.name == "published" or path.name.endswith(".tmp"):
+        back = "`stockbook publish`, or the next night, writes it anew from the writer's file."
+    else:
+        back = f"Nothing was published from it. {WAY_BACK}"
+    return WarehouseDamaged(f"{path} cannot be opened as a DuckDB database, it is damaged ({what}). {back}")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message."""
+    return str(error).splitlines()[0].rstrip(".")

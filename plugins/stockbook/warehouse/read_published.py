@@ -1,0 +1,106 @@
+"""The published tables in Python: exact types, one short look, never in the way of a night."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stockbook.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def read(
+    name: str,
+    *,
+    columns: Sequence[str] = (),
+    where: str = "",
+    given: Sequence[Any] = (),
+    order_by: str = "",
+    home: Path | str | None = None,
+    **parameters: Any,
+) -> "pandas.DataFrame":
+    """
+    A published table, view or table macro as a pandas frame, e.g. ``read("reports.sla_daily")``.
+
+    ``where`` and ``order_by`` are SQL; ``?`` in ``where`` stands for the values ``given``. A macro takes
+    its parameters by name: ``read("reports.stock_value_on", day=date(2026, 2, 28))``. ``home`` is the
+    folder of STOCKBOOK_HOME, the environment's when left out.
+
+    Columns are Arrow-typed: money stays DECIMAL to the last digit (``decimal128``), days are dates, NULL
+    is ``<NA>``, never NaN. The file is opened read-only for this one query and closed again: it may be
+    called during a night, and a night never waits for it. The next call sees what was published since.
+
+    Nothing but the file can be reached, and a query over STOCKBOOK_READER_SECONDS is interrupted.
+
+    Raises ConfigError when nothing is published, or naming the tables there are when ``name`` is none.
+    """
+    import os
+
+    import duckdb
+    import pandas as pd
+
+    from stockbook.settings import Settings
+    from stockbook.warehouse.allowed_statements import readable
+    from stockbook.warehouse.connect import query_error, reader
+    from stockbook.warehouse.file_errors import OF_FILE
+
+    environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
+    settings = Settings.load(environ)
+    file = settings.published
+    if not file.exists():
+        raise ConfigError(f"Nothing is published in {file.parent} yet: expected {file.name} of a night.")
+    with reader(file, settings.limits) as con:
+        source = _source(con, name, parameters)
+        wanted = ", ".join(_name(column) for column in columns) or "*"
+        query = f"select {wanted} from {source}"
+        query += f" where {where}" if where else ""
+        query += f" order by {order_by}" if order_by else ""
+        try:
+            (question,) = readable(con, query)
+            found = con.execute(question, [*parameters.values(), *given]).to_arrow_table()
+        except ValueError as error:
+            raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
+        except OF_FILE:
+            raise
+        except duckdb.Error as error:
+            raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
+    frame: pd.DataFrame = found.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
+    schema, _, table = name.partition(".")
+    macros = {
+        f"{schema_name}.{function}": list(named)
+        for schema_name, function, named in con.execute(
+            "select schema_name, function_name, parameters from duckdb_functions() "
+            "where function_type = 'table_macro' and schema_name = 'reports'"
+        ).fetchall()
+    }
+    if name in macros:
+        if set(parameters) != set(macros[name]):
+            raise ConfigError(
+                f"{name} takes the parameters {', '.join(macros[name])}; got {', '.join(parameters) or 'none'}."
+            )
+        return f"{_name(schema)}.{_name(table)}({', '.join(f'{parameter} := ?' for parameter in parameters)})"
+    known = {
+        f"{schema_name}.{table_name}"
+        for schema_name, table_name in con.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "union all select schema_name, view_name from duckdb_views()"
+        ).fetchall()
+        if schema_name in ("staging", "marts", "reports", "meta")
+    }
+    if name not in known:
+        near = sorted(other for other in known | macros.keys() if not schema or other.startswith(f"{schema}."))
+        raise ConfigError(
+            f"Nothing published is called {name!r}; there are {', '.join(near) or 'staging, marts, reports, meta'}."
+        )
+    if parameters:
+        raise ConfigError(f"{name} is a table and takes no parameters; got {', '.join(parameters)}.")
+    return f"{_name(schema)}.{_name(table)}"

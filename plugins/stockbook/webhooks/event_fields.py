@@ -1,0 +1,318 @@
+"""
+What is kept of an event: the fields declared in ``include/sources/<source>_events.yml``, and nothing else.
+
+A body is reduced before it is stored, by the same classes as the listings (contract, "Personal data"): an
+undeclared field is noticed by its path and type and left out, a text where a number or a time is declared is hidden.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import yaml
+
+from stockbook.errors import DeclarationError
+from stockbook.projection import personal
+from stockbook.projection.json_members import is_numbered
+from stockbook.projection.personal import HIDDEN
+
+NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
+"""What a topic, an id or a key may look like: anything else could be anybody's data."""
+
+# what a source writes where it names nothing
+_NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TIME_LENGTH = 40
+_TEXT_LENGTH = 500
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class Topic(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    One topic: which of the bodies it has, and where its subject is named.
+
+    ``id`` are paths in order of preference. ``hash_id`` says that the subject is a person. ``occurred`` is the path
+    of the event's time.
+    """
+
+    body: str
+    kind: str
+    id: list[str]
+    occurred: str | None = None
+    hash_id: bool = False
+
+
+class Unknown(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    Topics nobody declared: they are stored by topic and id.
+
+    The kind is the topic's first word, or ``kind``. An id is kept in clear only of the kinds in ``clear``.
+    """
+
+    id: list[str]
+    clear: list[str]
+    kind: str | None = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """``composite_ids``: of an id ``<order>_<own>`` what stands after the last underscore is the subject's."""
+
+    topics: dict[str, Topic]
+    bodies: dict[str, dict[str, Any]]
+    unknown: Unknown
+    composite_ids: bool = False
+
+
+class Item(msgspec.Struct):
+    """One of several subjects of an event: its id, and the body as if it were the only one, if the topic is known."""
+
+    subject_id: str | None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Reduced(NamedTuple):
+    """
+    An event less everything nobody declared.
+
+    ``payload`` is JSON: the body, empty for an unknown topic; of an event with a list of subjects a list of ``Item``,
+    and ``subject_id`` is the first one's. ``undeclared`` are (path of the object, name, JSON type); the name is empty
+    where it is the object itself that is none.
+    """
+
+    subject_kind: str | None
+    subject_id: str | None
+    occurred_text: str | None
+    payload: str
+    undeclared: frozenset[tuple[str, str, str]]
+
+
+def _id(value: Any, _: bytes) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    return value if isinstance(value, str | int) and NAME.fullmatch(str(value)) else HIDDEN
+
+
+def _is_beyond(value: Any) -> bool:
+    """Whether a number is one that no reader of the inbox could hold."""
+    return isinstance(value, Decimal) and not isfinite(float(value))
+
+
+def _text(value: Any, _: bytes) -> Any:
+    if isinstance(value, str):
+        return HIDDEN if "\0" in value else value[:_TEXT_LENGTH]
+    return HIDDEN if isinstance(value, dict | list) or _is_beyond(value) else value
+
+
+def _plain(value: Any, _: bytes) -> Any:
+    if isinstance(value, dict | list) or _is_beyond(value) or (isinstance(value, str) and not personal.is_plain(value)):
+        return HIDDEN
+    return value
+
+
+def _hash(value: Any, key: bytes) -> str | None:
+    if value == HIDDEN:
+        return None
+    return personal.hashed(str(value) if isinstance(value, Decimal) else value, key)
+
+
+def _prefix(value: Any, _: bytes) -> str | None:
+    return personal.prefix(str(value) if isinstance(value, Decimal) else value)
+
+
+LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
+    "id": _id,
+    "text": _text,
+    "plain": _plain,
+    "hash": _hash,
+    "prefix": _prefix,
+}
+"""``plain`` is a number, a time or a truth value; ``hash`` and ``prefix`` are the contract's personal classes."""
+DROP = "drop"
+
+
+class Declared:
+    """The declarations of one source."""
+
+    def __init__(self, file: Path) -> None:
+        """Read them. Raises DeclarationError naming what is wrong."""
+        try:
+            found = msgspec.convert(yaml.safe_load(file.read_text()), _File)
+        except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+            raise DeclarationError(f"{file.name} cannot be read: {error}") from error
+        self._topics, self._bodies, self._unknown = found.topics, found.bodies, found.unknown
+        self._composite = found.composite_ids
+        for name, body in self._bodies.items():
+            _check(file, name, body)
+        for name, topic in self._topics.items():
+            if topic.body not in self._bodies:
+                raise DeclarationError(f"{file.name}: topic {name} has the body {topic.body!r}, which is not declared.")
+
+    @property
+    def topics(self) -> Iterable[str]:
+        """The declared topics."""
+        return self._topics.keys()
+
+    def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> Reduced:
+        """What is kept of a body. Personal values leave this function hashed, cut or not at all."""
+        known = self._topics.get(topic)
+        if known is None:
+            kind = self._unknown.kind or topic.split("/", 1)[0]
+            hashes = kind not in self._unknown.clear
+            items = [
+                Item(self._subject(one, self._unknown.id, hashes, hash_key)) for one in _items(body, self._unknown.id)
+            ]
+            return Reduced(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
+        undeclared: set[tuple[str, str, str]] = set()
+        items = []
+        for one in _items(body, known.id):
+            kept = _kept(self._bodies[known.body], one, hash_key, "", undeclared)
+            subject = self._subject(one, known.id, known.hash_id, hash_key)
+            items.append(Item(subject, msgspec.Raw(_ENCODER.encode(kept))))
+        occurred = _at(body, known.occurred) if known.occurred else None
+        is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
+        return Reduced(
+            known.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
+        )
+
+    def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
+        for path in paths:
+            found = _at(body, path)
+            if isinstance(found, bool) or not isinstance(found, str | int):
+                continue
+            text = str(found).strip()
+            if _UUID.fullmatch(text):
+                text = text.lower()  # as in every column that has one
+            if not NAME.fullmatch(text) or text in _NO_ID:
+                continue
+            own = text.rpartition("_")[2] if self._composite else text
+            if own:
+                return personal.hashed(own, key) if hashes else own
+        return None
+
+
+def _check(file: Path, where: str, declared: Any) -> None:
+    if isinstance(declared, dict):
+        for name, inner in declared.items():
+            _check(file, f"{where}.{name}", inner)
+    elif isinstance(declared, list) and len(declared) == 1:
+        _check(file, f"{where}[]", declared[0])
+    elif declared != DROP and declared not in LEAVES:
+        raise DeclarationError(f"{file.name}: {where} must be one of {', '.join([*LEAVES, DROP])}; got {declared!r}.")
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
+    if isinstance(value, list):
+        return value
+    return list(value.values()) if isinstance(value, dict) and _is_numbered(value) else None
+
+
+def _is_numbered(value: dict[str, Any]) -> bool:
+    # most objects are told by their first name
+    return bool(value) and next(iter(value)).isdigit() and all(name.isascii() and name.isdigit() for name in value)
+
+
+def alone(value: Any) -> Any:
+    """The one member of a list of one, however often it is wrapped; of an empty list nothing; all else as it is."""
+    while isinstance(value, dict | list) and (members := as_list(value)) is not None and len(members) <= 1:
+        value = members[0] if members else None
+    return value
+
+
+def _items(body: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]:
+    """
+    A body for each subject it names, in the order they came; the body itself when that is one, or none.
+
+    A subject is looked for at ``paths``; where the object at the beginning of one is a list, each member is a subject.
+    """
+    holders = {path.split(".", 1)[0] for path in paths if "." in path}
+    several = {name: members for name in holders if (members := as_list(alone(body.get(name)))) is not None}
+    if not several:
+        return [body]
+    count = max(len(members) for members in several.values())
+    return [
+        body | {name: members[place] if place < len(members) else None for name, members in several.items()}
+        for place in range(count)
+    ]
+
+
+def text_of_item(item: Item) -> str | None:
+    """The payload of an item as JSON text; None of an unknown topic."""
+    text = bytes(item.payload).decode()
+    return None if text == "null" else text
+
+
+def _payload(items: list[Item]) -> str:
+    if len(items) == 1:
+        return text_of_item(items[0]) or ""
+    return _ENCODER.encode(items).decode()
+
+
+def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
+    if value is None:
+        return None
+    if isinstance(declared, list | dict):
+        value = _meant(declared, value)
+    if isinstance(declared, list):
+        if (members := as_list(value)) is not None:
+            return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in members]
+        return _kept(declared[0], value, key, path, undeclared)  # a list of one may come bare
+    if not isinstance(declared, dict):
+        return LEAVES[declared](alone(value), key)
+    if not isinstance(value, dict) or _is_numbered(value):
+        return _unlike(declared, value, key, path, undeclared)
+    found = {}
+    for name, inner in value.items():
+        where = f"{path}.{name}" if path else name
+        if name not in declared:
+            undeclared.add((path, name, _type_of(inner)))
+        elif declared[name] != DROP:
+            found[name] = _kept(declared[name], inner, key, where, undeclared)
+    return found
+
+
+def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
+    """What is kept where an object is declared and something else came."""
+    one = alone(value)
+    if one is None:
+        return None
+    if isinstance(one, dict) and not _is_numbered(one):
+        return _kept(declared, one, key, path, undeclared)
+    undeclared.add((path, "", _type_of(value)))
+    if (members := as_list(one)) is None:
+        return HIDDEN
+    return [_kept(declared, member, key, f"{path}[]", undeclared) for member in members]
+
+
+def _meant(declared: Any, value: Any) -> Any:
+    """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
+    if value is False or value in ("", []):
+        return [] if isinstance(declared, list) else {}
+    if isinstance(declared, list) and isinstance(value, dict) and is_numbered(list(value)):
+        return [value[name] for name in sorted(value, key=int)]
+    return value
+
+
+def _at(body: Any, path: str) -> Any:
+    for name in path.split("."):
+        body = alone(body)
+        if not isinstance(body, dict):
+            return None
+        body = body.get(name)
+    return alone(body)
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, bool):
+        return "boolean"
+    if value is None:
+        return "null"
+    return "string" if isinstance(value, str) else "number"

@@ -1,0 +1,81 @@
+"""A request's parameters as the API reads them, and what a listing answers."""
+
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import parse_qsl
+
+from stockbook_sandbox.localtime import day_number
+
+
+@dataclass
+class Page:
+    """Rendered rows of one answer; ``total`` is None where the API names none."""
+
+    rows: list[bytes]
+    total: int | None
+
+
+class BadQuery(Exception):
+    """A parameter the API could not have understood. The message is for the client."""
+
+
+class NotThere(Exception):
+    """An id in the path that does not exist."""
+
+
+class Query:
+    """Parameters of a request, read as PHP reads them."""
+
+    def __init__(self, text: str) -> None:
+        """Read a raw query string."""
+        self._single: dict[str, str] = {}
+        self._many: dict[str, list[str]] = {}
+        for name, value in parse_qsl(text, keep_blank_values=True):
+            stem, bracket, _ = name.partition("[")
+            if bracket:
+                self._many.setdefault(stem, []).append(value)
+            else:
+                self._single[name] = value
+
+    def text(self, name: str) -> str | None:
+        """A parameter, None when absent or empty."""
+        return self._single.get(name) or None
+
+    def texts(self, name: str) -> list[str] | None:
+        """The elements of ``name[]``, None when there are none (a bare ``name`` is no array)."""
+        return self._many.get(name)
+
+    def number(self, name: str, default: int | None = None) -> int | None:
+        """A whole number. Raises BadQuery for anything else."""
+        found = self.text(name)
+        if found is None:
+            return default
+        try:
+            return int(found)
+        except ValueError:
+            raise BadQuery(f"{name} must be an integer") from None
+
+    def day(self, name: str) -> int | None:
+        """A local day (counted from 1970-01-01). Raises BadQuery for anything but Y-m-d."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            return day_number(date.fromisoformat(found))
+        except ValueError:
+            raise BadQuery(f"{name} must be a date Y-m-d") from None
+
+    def window(self, default: int, most: int | None) -> tuple[int, int]:
+        """(offset, limit), the limit lowered to the maximum."""
+        offset, limit = self.number("offset", 0) or 0, self.number("limit", default) or default
+        limit = max(1, limit)
+        return max(0, offset), limit if most is None else min(limit, most)
+
+
+def wanted(query: Query, one: str, many: str) -> set[str] | None:
+    """Ids asked for by either parameter; None when by neither."""
+    single, several = query.text(one), query.texts(many)
+    if single is None and several is None:
+        return None
+    found = set(several or ())
+    return found if single is None else found & {single} if found else {single}

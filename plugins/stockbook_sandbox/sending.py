@@ -1,0 +1,320 @@
+"""
+Sending the shop's events as the three systems do: signed, retried, sometimes twice, out of order, or not at all.
+
+FlickRocket sends one after another and is blocked as a whole after a failure; SHOPLINE and fulfillment.cz send
+each message by itself. The waits between tries are the documented ones times a factor.
+"""
+
+import hashlib
+import heapq
+import hmac
+import json
+import random
+import threading
+from base64 import b64encode
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import msgspec
+import urllib3
+
+from stockbook.bounded_http import Limits, OverLimit, limited, open_answer, whole
+from stockbook.clock import Clock, SystemClock
+from stockbook.errors import ConfigError
+from stockbook_sandbox.events import SOURCES, Event
+from stockbook_sandbox.shopline_shop import SHOP_ID
+from stockbook_sandbox.subscriptions import FLICKROCKET_TOPICS, SHOPLINE_TOPICS, Subscriptions
+
+DEFAULT_SECRET = "sandbox-app-secret"  # noqa: S105 - of an invented shop
+
+RETRIES: dict[str, tuple[float, ...]] = {
+    # nothing is documented: an unverified stand-in
+    "fulfillment_cz": (60, 300, 900, 3600, 10800),
+    "flickrocket": (60, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 50400, 86400),
+    "shopline": (0, 5, 10, 30, 45, 60, 120, 300, 720, 2280, 3600, 7200, *(14400,) * 7),
+}
+"""Seconds to wait after each failed try, per source; after the last one a sender gives up (dossiers 5.4 and 1.2)."""
+
+ACCEPTED = 200
+_REFUSED = 0.05
+
+
+class Sending(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """
+    How events are sent.
+
+    ``speed`` divides every wait. Shares from 0 to 1: ``duplicates`` are sent once more though they were accepted,
+    ``lost_answers`` are answered and the answer does not arrive, ``forgeries`` are sent besides with a wrong
+    signature. ``disorder`` (seconds of the shop's time) is how far an event may fall behind. ``outage``: for so many
+    seconds (before ``speed``) from the beginning nothing gets through. ``encoding`` of SHOPLINE's signature: base64,
+    hex, or mixed.
+    """
+
+    sources: tuple[str, ...] = SOURCES
+    duplicates: float = 0.0
+    lost_answers: float = 0.0
+    forgeries: float = 0.0
+    disorder: float = 0.0
+    outage: float = 0.0
+    speed: float = 1.0
+    connections: int = 8
+    timeout: float = 5.0
+    encoding: str = "base64"
+    seed: int = 0
+
+
+@dataclass
+class Told:
+    """What became of what was sent, by keys of events; counts of answers by status (0: none arrived)."""
+
+    accepted: set[str] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
+    not_subscribed: set[str] = field(default_factory=set)
+    answers: Counter[int] = field(default_factory=Counter)
+    forged: Counter[int] = field(default_factory=Counter)
+
+    def numbers(self) -> dict[str, object]:
+        """The same as plain numbers."""
+        return {
+            "accepted": len(self.accepted),
+            "given_up": len(self.given_up),
+            "not_subscribed": len(self.not_subscribed),
+            "answers": {str(status): count for status, count in sorted(self.answers.items())},
+            "forged_answers": {str(status): count for status, count in sorted(self.forged.items())},
+        }
+
+
+@dataclass(order=True)
+class _Try:
+    due: float
+    order: int
+    event: Event = field(compare=False)
+    attempt: int = field(compare=False, default=0)
+    is_extra: bool = field(compare=False, default=False)
+    is_forged: bool = field(compare=False, default=False)
+
+
+class Sender:
+    """Sends events of one account of each system to where they are subscribed. Made once, used from one thread."""
+
+    def __init__(
+        self,
+        to: str,
+        token: str,
+        subscriptions: Subscriptions,
+        account: str = "main",
+        secret: str = DEFAULT_SECRET,
+        clock: Clock | None = None,
+    ) -> None:
+        """``to`` is the base address: ``<to>/<source>/<account>`` gets the events. Raises ConfigError off loopback."""
+        if urlsplit(to).hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ConfigError("Events of the sandbox go to loopback only: expected an address such as "
+                              "http://127.0.0.1:8080/stockbook/hooks.")  # fmt: skip
+        self.to, self.account = to.rstrip("/"), account
+        self.subscriptions = subscriptions
+        self.told = Told()
+        self._token, self._secret = token, secret
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._stop = threading.Event()
+        self._prepare(Sending())
+
+    def _prepare(self, how: Sending) -> None:
+        self._how = how
+        self._draw = random.Random(how.seed)  # noqa: S311 - faults on order
+        self._began = self._clock.monotonic()
+        self._timeout, self._limits = urllib3.Timeout(how.timeout), Limits(megabytes=1, seconds=how.timeout)
+        self._pool = limited(urllib3.PoolManager(maxsize=how.connections + 1), self._limits)
+        self._waiting: list[_Try] = []
+        self._in_work = 0
+
+    def address(self, source: str) -> str:
+        """Where a source's events go."""
+        return f"{self.to}/{source}/{self.account}"
+
+    def subscribe_all(self, now: datetime) -> None:
+        """Every topic of FlickRocket and SHOPLINE, to our addresses."""
+        for source, topics in (("flickrocket", FLICKROCKET_TOPICS), ("shopline", SHOPLINE_TOPICS)):
+            for topic in topics:
+                self.subscriptions.add(source, topic, self.address(source), now)
+
+    def stop(self) -> None:
+        """Give up what is being sent."""
+        self._stop.set()
+
+    def send(self, events: list[Event], how: Sending | None = None) -> Told:
+        """Send events and try again until each was accepted or given up; what became of everything sent so far."""
+        self._stop.clear()
+        self._prepare(how or Sending())
+        how, draw = self._how, self._draw
+        wanted = [event for event in events if event.source in how.sources]
+        wanted.sort(key=lambda event: event.at + draw.random() * how.disorder)
+        rocket = [event for event in wanted if event.source == "flickrocket"]
+        others = [event for event in wanted if event.source != "flickrocket"]
+        self._waiting = [_Try(0.0, number, event) for number, event in enumerate(others)]
+        self._waiting += [_Try(0.0, one.order, one.event, is_extra=True) for one in self._waiting
+                          if draw.random() < how.duplicates]  # fmt: skip
+        self._waiting += [_Try(0.0, one.order, one.event, is_extra=True, is_forged=True) for one in self._waiting
+                          if not one.is_extra and draw.random() < how.forgeries]  # fmt: skip
+        heapq.heapify(self._waiting)
+        with ThreadPoolExecutor(how.connections + 1, thread_name_prefix="sandbox-hooks") as pool:
+            done = [pool.submit(self._one_by_one, rocket), *(pool.submit(self._work) for _ in range(how.connections))]
+        self._pool.clear()
+        for future in done:
+            future.result()
+        return self.told
+
+    # fulfillment.cz and SHOPLINE: each message by itself
+
+    def _work(self) -> None:
+        while (one := self._next()) is not None:
+            try:
+                self._try(one)
+            finally:
+                with self._changed:
+                    self._in_work -= 1
+                    self._changed.notify_all()
+
+    def _next(self) -> _Try | None:
+        with self._changed:
+            while not self._stop.is_set():
+                if self._waiting:
+                    wait = self._waiting[0].due - (self._clock.monotonic() - self._began)
+                    if wait <= 0:
+                        self._in_work += 1
+                        return heapq.heappop(self._waiting)
+                    self._changed.wait(min(wait, 0.5))
+                elif self._in_work:
+                    self._changed.wait(0.5)
+                else:
+                    return None
+            return None
+
+    def _try(self, one: _Try) -> None:
+        event = one.event
+        address = self._subscribed(event)
+        if address is None:
+            with self._lock:
+                self.told.not_subscribed.add(event.key)
+            return
+        status = self._post(event, address, one.is_forged)
+        gaps = RETRIES[event.source]
+        if status == ACCEPTED and not one.is_extra:
+            with self._lock:
+                self.told.accepted.add(event.key)
+        if one.is_forged or status == ACCEPTED:
+            return
+        if one.attempt >= len(gaps):
+            if not one.is_extra:
+                self._give_up(event)
+            return
+        one.due = self._clock.monotonic() - self._began + gaps[one.attempt] / self._how.speed
+        one.attempt += 1
+        with self._changed:
+            heapq.heappush(self._waiting, one)
+            self._changed.notify()
+
+    def _give_up(self, event: Event) -> None:
+        with self._lock:
+            self.told.given_up.add(event.key)
+        if event.source == "shopline":
+            self.subscriptions.remove("shopline", event.topic)
+        elif event.source == "flickrocket":
+            self.subscriptions.deactivate("flickrocket")
+
+    # FlickRocket: one after another; a failure blocks the app
+
+    def _one_by_one(self, events: list[Event]) -> None:
+        queue = [(event, False) for event in events]
+        failures = 0
+        while queue and not self._stop.is_set():
+            event, is_extra = queue[0]
+            address = self._subscribed(event)
+            if address is None:
+                with self._lock:
+                    self.told.not_subscribed.add(event.key)
+                queue.pop(0)
+                continue
+            if not is_extra and self._draw.random() < self._how.forgeries:
+                self._post(event, address, forged=True)
+            if self._post(event, address) == ACCEPTED:
+                failures = 0
+                queue.pop(0)
+                with self._lock:
+                    self.told.accepted.add(event.key)
+                if not is_extra and self._draw.random() < self._how.duplicates:
+                    queue.insert(0, (event, True))
+                continue
+            gaps = RETRIES["flickrocket"]
+            if failures >= len(gaps):
+                self._give_up(event)
+                queue.pop(0)
+                failures = 0
+                continue
+            self._stop.wait(gaps[failures] / self._how.speed)
+            failures += 1
+
+    # one request
+
+    def _subscribed(self, event: Event) -> str | None:
+        if event.source == "fulfillment_cz":
+            return self.address(event.source)
+        found = self.subscriptions.of(event.source, event.topic)
+        return found[0].address if found else None
+
+    def _post(self, event: Event, address: str, forged: bool = False) -> int:
+        if (self._clock.monotonic() - self._began) * self._how.speed < self._how.outage:
+            status = 0
+        else:
+            body, headers = self.signed(event, forged)
+            try:
+                with open_answer(self._pool, "POST", address, headers, self._timeout, body) as answer:
+                    whole(answer, self._limits)
+                    status = answer.status
+            except (urllib3.exceptions.HTTPError, OverLimit):
+                status = 0
+                # on loopback a refusal comes at once; elsewhere it takes its time
+                self._stop.wait(_REFUSED)
+            if not forged and self._draw.random() < self._how.lost_answers:
+                status = 0
+        with self._lock:
+            (self.told.forged if forged else self.told.answers)[status] += 1
+        return status
+
+    def signed(self, event: Event, forged: bool = False) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of an event as its system sends them; ``forged`` with a secret nobody gave out."""
+        headers = {"Content-Type": "application/json"}
+        secret = "forged" if forged else self._secret
+        if event.source == "fulfillment_cz":
+            headers["Authorization"] = "forged" if forged else self._token
+            return json.dumps(event.body, ensure_ascii=False).encode(), headers
+        if event.source == "flickrocket":
+            text = "".join(f"{name}{value}" for name, value in _flat(event.body))
+            digest = hashlib.sha256((text + secret).encode()).hexdigest()
+            return json.dumps({**event.body, "hash": digest}).encode(), headers
+        body = json.dumps(event.body, ensure_ascii=False, separators=(",", ":")).encode()
+        mac = hmac.digest(secret.encode(), body, "sha256")
+        is_hex = self._how.encoding == "hex" or (self._how.encoding == "mixed" and int(event.key[0], 16) % 2)
+        headers |= {
+            "Content-Type": "application/json; charset=utf-8",
+            "X-Shopline-Topic": event.topic,
+            "X-Shopline-Hmac-Sha256": mac.hex() if is_hex else b64encode(mac).decode(),
+            "X-Shopline-Shop-Domain": "sandbox.myshopline.com",
+            "X-Shopline-Shop-Id": SHOP_ID,
+            "X-Shopline-Merchant-Id": "2000001234",
+            "X-Shopline-API-Version": "v20240601",
+            "X-Shopline-Webhook-Id": event.key,
+        }
+        return body, headers
+
+
+def _flat(body: dict[str, object]) -> list[tuple[str, object]]:
+    """Keys and values from first to last; of an object its own pairs instead of its key (dossier 5.3, string A)."""
+    found: list[tuple[str, object]] = []
+    for name, value in body.items():
+        found += _flat(value) if isinstance(value, dict) else [(name, value)]
+    return found

@@ -1,0 +1,372 @@
+"""The dashboards: their files, their SQL, and what a person sees of them in a browser."""
+
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+import requests
+import yaml
+from browser import browser_page, needs_browser
+from night_rig import Rig, nights_before
+from playwright.sync_api import Page, expect
+
+from stockbook.bi import bundle, spec
+from stockbook.bi.serve import FOLDER, Superset
+from stockbook.clock import SystemClock
+from stockbook.declarations import Table
+from stockbook.errors import ConfigError, DeclarationError
+from stockbook.settings import PROJECT
+from stockbook_sandbox import Shop, running
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+PROGRAMS = PROJECT / ".venv-bi" / "bin"
+
+
+@pytest.fixture(scope="module")
+def dashboards(tables: dict[str, Table]) -> spec.Spec:
+    """What the dashboards are to show."""
+    return spec.read(FOLDER / "dashboards.yml", tables)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A home with one published night."""
+    with running(Shop.small(seed=31), FIRST) as server:
+        made = Rig(server, tmp_path_factory.mktemp("home"))
+        made.night(FIRST)
+        yield made
+
+
+def test_the_files_in_the_project_are_those_the_dashboards_say(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """bi/superset/bundle/ is what `stockbook bi bundle` writes."""
+    folder = FOLDER / "bundle"
+    there = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")}
+    assert there == bundle.files(dashboards, tables, "CZK")
+
+
+def test_an_import_replaces_what_an_earlier_one_made(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Every id of a bundle is the same however often and wherever it is made, and no two things share one."""
+    ids = [
+        line.split(": ")[1]
+        for path, text in bundle.files(dashboards, tables, "CZK", "duckdb:////elsewhere").items()
+        for line in text.splitlines()
+        if line.startswith("uuid: ") and path
+    ]
+    again = [line for text in bundle.files(dashboards, tables, "EUR").values() for line in text.splitlines()]
+
+    assert len(ids) == len(set(ids)) > 10
+    assert all(f"uuid: {identity}" in again for identity in ids)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"report": "nothing"}, "reads reports.nothing, which nothing declares"),
+        ({"x": "wrong_day"}, "names the column wrong_day, which reports.sla_daily does not have"),
+        ({"measures": []}, "needs x and measures"),
+        ({"width": 13}, "wider than twelve columns"),
+        ({"kind": "pie"}, "Invalid enum value 'pie'"),
+        ({"kind": "bar", "time": "account"}, "takes account for a time"),
+        ({"fixed": ["wrong_column"]}, "names the column wrong_column"),
+    ],
+)
+def test_a_wrong_dashboard_is_named(
+    broken: dict[str, object], said: str, tables: dict[str, Table], tmp_path: Path
+) -> None:
+    """The message names the chart and the field."""
+    chart = {
+        "key": "k",
+        "title": "T",
+        "says": "S",
+        "kind": "line",
+        "report": "sla_daily",
+        "x": "due_date",
+        "measures": [{"label": "Orders", "sql": "sum(orders)"}],
+    }
+    page = {"key": "d", "title": "D", "intro": "I", "filters": [], "rows": [[chart | broken]]}
+    file = tmp_path / "dashboards.yml"
+    file.write_bytes(msgspec.yaml.encode({"dashboards": [page]}))
+
+    with pytest.raises(DeclarationError, match=r"dashboards\.yml") as raised:
+        spec.read(file, tables)
+    assert said in str(raised.value)
+
+
+def content(dashboards: spec.Spec, tables: dict[str, Table], currency: str = "CZK") -> dict[str, Any]:
+    """The files of a bundle, read."""
+    return {path: yaml.safe_load(text) for path, text in bundle.files(dashboards, tables, currency).items()}
+
+
+def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(
+    dashboards: spec.Spec, tables: dict[str, Table]
+) -> None:
+    """Each chart in a filter's scope has its column, or a time for the period; each other one is named on top."""
+    files = content(dashboards, tables)
+    outside = 0
+    for dashboard in dashboards.dashboards:
+        page = files[f"dashboards/{dashboard.key}.yaml"]
+        cards = [
+            card["meta"] for card in page["position"].values() if isinstance(card, dict) and card["type"] == "CHART"
+        ]
+        told = page["position"]["MARKDOWN-intro"]["meta"]["code"]
+        for wanted in page["metadata"]["native_filter_configuration"]:
+            sentence = told.partition(f"The filter *{wanted['name']}* does not reach: ")[2].split(".")[0]
+            named = set(sentence.split("; ")) - {""}
+            charts = {chart.key: chart for chart in dashboard.charts}
+            for card in cards:
+                chart = next(c for c in charts.values() if bundle.identity("chart", c.key) == card["uuid"])
+                if card["chartId"] in wanted["scope"]["excluded"]:
+                    assert chart.title in named
+                    outside += 1
+                    continue
+                assert chart.title not in named
+                if wanted["filterType"] == "filter_time":
+                    conditions = files[f"charts/{chart.key}.yaml"]["params"]["adhoc_filters"]
+                    assert [c["subject"] for c in conditions if c.get("operator") == "TEMPORAL_RANGE"] == [chart.period]
+                else:
+                    column = wanted["targets"][0]["column"]["name"]
+                    assert column in tables[f"reports.{chart.report}"].columns
+    assert outside > 2
+
+
+def test_money_is_written_with_the_code_of_its_currency(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Numbers, titles, columns and the text on top name the currency of the books, whichever it is."""
+    files = content(dashboards, tables, "EUR")
+    said = str(files)
+
+    assert "valuation currency" not in said
+    assert "CZK" not in said
+    assert files["charts/stock_value_now.yaml"]["params"]["currency_format"]["symbol"] == "EUR"
+    assert files["charts/stock_ageing.yaml"]["slice_name"] == "Age of sellable stock (EUR)"
+    assert "stock value [EUR]" in str(files["datasets/stockbook/slow_movers.yaml"])
+    assert "Values in EUR;" in files["dashboards/stock.yaml"]["description"]
+
+
+def test_no_axis_has_a_title_over_its_labels_or_rounds_them(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Titles of charts name the unit, so no axis does; labels of small counts are not rounded to 0 1 1 2 2."""
+    drawn = [chart["params"] for path, chart in content(dashboards, tables).items() if path.startswith("charts/")]
+    axes = [params for params in drawn if "show_legend" in params]
+
+    assert len(axes) > 6
+    assert not any(key for params in axes for key in params if key.endswith("_axis_title"))
+    assert {params["y_axis_format"] for params in axes} == {",.2~f", ".1~%"}
+
+
+@pytest.mark.slow
+def test_a_filtered_chart_is_a_part_of_the_whole(rig: Rig, dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Every row of a chart in scope belongs to a value the filter offers; the headline is the sum over categories."""
+    pairs = 0
+    for dashboard in dashboards.dashboards:
+        for wanted in (wanted for wanted in dashboard.filters if wanted.column is not None):
+            values = f"select {wanted.column} from reports.{wanted.report} where {wanted.column} is not null"
+            for chart in dashboard.charts:
+                if wanted.reaches(chart, tables):
+                    where = f"({chart.where}) and " if chart.where else ""
+                    missed = (
+                        f"select count(*) from reports.{chart.report} where {where} {wanted.column} not in ({values})"
+                    )
+                    assert rig.rows(missed) == [(0,)], (wanted.name, chart.key)
+                    pairs += 1
+    assert pairs > 20
+    of_categories, whole = rig.rows("""
+        select sum(stock_value), sum(damaged_value_nrv), sum(quantity) from reports.stock_value_daily_category
+        where date = (select max(date) from reports.stock_value_daily_category)
+        union all
+        select sum(stock_value), sum(damaged_value_nrv), sum(quantity) from reports.stock_value_daily
+        where date = (select max(date) from reports.stock_value_daily)
+    """)
+    assert of_categories == whole
+    assert len(rig.rows("select distinct category_path from reports.stock_value_daily_category")) > 1
+
+
+@pytest.mark.slow
+def test_charts_beside_the_headline_add_up_to_it(rig: Rig, dashboards: spec.Spec) -> None:
+    """The bars of the ages, and the headline's line on its last day, are the stock value that stands above them."""
+    charts = {chart.key: chart for dashboard in dashboards.dashboards for chart in dashboard.charts}
+
+    def values(key: str, label: str) -> list[tuple[Any, ...]]:
+        chart = charts[key]
+        measure = next(measure.sql for measure in chart.measures if measure.label == label)
+        where = f"where {chart.where}" if chart.where else ""
+        return rig.rows(f"select {chart.x}, {measure} from reports.{chart.report} {where} group by 1 order by 1")
+
+    headline = values("stock_value_now", "Stock value")[-1][1]
+    ages = values("stock_ageing", "Value")
+
+    assert headline > 0
+    # bars are rounded, each by half at most
+    assert sum(value for _, value in ages) == pytest.approx(headline, abs=len(ages) / 2)
+    assert values("stock_value_by_method", "Average landed")[-1][1] == pytest.approx(headline, abs=0.5)
+    assert rig.rows("select sum(damaged_value) > 0 from reports.stock_value_daily_category") == [(True,)]
+
+
+@pytest.mark.slow
+def test_every_chart_has_an_answer_in_the_published_file(rig: Rig, dashboards: spec.Spec) -> None:
+    """The SQL of each measure and each column of each table runs over what a night publishes."""
+    asked = 0
+    for chart in (chart for dashboard in dashboards.dashboards for chart in dashboard.charts):
+        where = f"where {chart.where}" if chart.where else ""
+        if chart.kind == "table":
+            rig.rows(f"select {', '.join(chart.columns)} from reports.{chart.report} {where}")
+        else:
+            measures = ", ".join(measure.sql for measure in chart.measures)
+            rig.rows(f"select {chart.x}, {measures} from reports.{chart.report} {where} group by {chart.x}")
+        asked += 1
+    assert asked > 6
+
+
+def test_superset_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    """The message says what installs it."""
+    with pytest.raises(ConfigError, match="make bi"):
+        Superset.at(tmp_path / "bi", tmp_path / "bin")
+
+
+@dataclass
+class Served:
+    """Superset over a published file, and a browser that is logged in."""
+
+    url: str
+    superset: Superset
+    process_id: int
+    page: Page
+    wrong: list[str]
+
+    def open(self, dashboard: spec.Dashboard) -> None:
+        """Open a dashboard and wait until every chart of it is drawn."""
+        self.page.goto(f"{self.url}/superset/dashboard/{dashboard.key}/")
+        for chart in dashboard.charts:
+            place = self.page.locator(f'[data-test-chart-name="{bundle.name_of(chart, "CZK")}"]')
+            drawn = place.locator("canvas, table, .header-line, :text('No results were returned')")
+            place.scroll_into_view_if_needed(timeout=90_000)
+            expect(drawn.first).to_be_visible(timeout=90_000)
+        expect(self.page.locator("[data-test='loading-indicator']")).to_have_count(0, timeout=90_000)
+
+    def number(self, title: str) -> str:
+        """The big number of a chart, as it stands there."""
+        return self.page.locator(f'[data-test-chart-name="{title}"] .header-line').inner_text()
+
+
+@pytest.fixture(scope="module")
+def served(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """As `make bi` serves it."""
+    if not (PROGRAMS / "superset").exists():
+        pytest.skip("needs Superset in .venv-bi: `make test` installs it")
+    superset = Superset.at(tmp_path_factory.mktemp("bi"), PROGRAMS)
+    superset.prepare(rig.settings.published, lambda text: None)
+    # a chart of an earlier version: preparing again has to replace it
+    with closing(sqlite3.connect(superset.home / "superset.db")) as state, state:
+        state.execute("update slices set slice_name = 'of an earlier version', params = '{}'")
+    superset.prepare(rig.settings.published, lambda text: None)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = superset.serve(port)
+    try:
+        superset.wait_until_up(process, port, SystemClock())
+        with browser_page() as (page, wrong):
+            url = f"http://127.0.0.1:{port}"
+            # the form is drawn twice: what is typed before its script runs is lost on a busy machine
+            page.goto(f"{url}/login/", wait_until="networkidle")
+            page.locator("input#username, input[name=username]").first.fill("admin")
+            page.locator("input#password, input[name=password]").first.fill(superset.password)
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/superset/welcome/**", timeout=90_000)
+            wrong.clear()
+            yield Served(url, superset, process.pid, page, wrong)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_both_dashboards_are_drawn_and_say_what_sql_says(
+    served: Served, rig: Rig, dashboards: spec.Spec, tmp_path: Path
+) -> None:
+    """Every chart is there without an error, and numbers read off the page are those of the published file."""
+    for dashboard in dashboards.dashboards:
+        served.open(dashboard)
+        served.page.screenshot(path=tmp_path / f"{dashboard.key}.png", full_page=True)
+        text = served.page.locator("body").inner_text()
+        assert "Unexpected error" not in text
+        assert "An error occurred" not in text
+        assert (tmp_path / f"{dashboard.key}.png").stat().st_size > 20_000
+    assert served.wrong == []
+
+    served.open(dashboards.dashboards[0])
+    value, pieces = rig.rows("""
+        select format('{:,}', round(sum(stock_value))::bigint), format('{:,}', sum(quantity)::bigint)
+        from reports.stock_value_daily group by date order by date desc limit 1
+    """)[0]
+    assert (served.number("Stock value"), served.number("Pieces on hand")) == (f"CZK {value}", pieces)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_viewer_sees_the_dashboards_and_changes_nothing(served: Served) -> None:
+    """The second login is given dashboards, charts and their data; SQL Lab, data sets and every change are refused."""
+    session, base = requests.Session(), f"{served.url}/api/v1"
+    form = session.get(f"{served.url}/login/", timeout=60).text
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form) or re.search(
+        r"csrf_token&#34;: &#34;([^&]+)&", form
+    )
+    login = {"username": "viewer", "password": served.superset.viewer_password}
+    session.post(f"{served.url}/login/", data=login | {"csrf_token": token[1] if token else ""}, timeout=60)
+    session.headers["X-CSRFToken"] = session.get(f"{base}/security/csrf_token/", timeout=60).json()["result"]
+    session.headers["Referer"] = served.url
+
+    charts = session.get(f"{base}/chart/?q=(page_size:100)", timeout=60).json()["result"]
+    chart = next(chart for chart in charts if chart["slice_name"] == "Stock value")
+    query = {"metrics": [{"expressionType": "SQL", "sqlExpression": "sum(stock_value)", "label": "v"}], "columns": []}
+    source = {"id": chart["datasource_id"], "type": "table"}
+    asked = {"datasource": source, "queries": [query], "form_data": {"slice_id": chart["id"]}}
+    seen = [
+        session.get(f"{base}/dashboard/stock", timeout=60).status_code,
+        session.post(f"{base}/chart/data", json=asked, timeout=60).status_code,
+    ]
+    refused = [
+        session.post(f"{base}/sqllab/execute/", json={"database_id": 1, "sql": "select 1"}, timeout=60).status_code,
+        session.get(f"{base}/database/", timeout=60).status_code,
+        session.get(f"{base}/dataset/", timeout=60).status_code,
+        session.put(f"{base}/dashboard/1", json={"dashboard_title": "x"}, timeout=60).status_code,
+        session.put(f"{base}/chart/{chart['id']}", json={"slice_name": "x"}, timeout=60).status_code,
+        session.delete(f"{base}/chart/{chart['id']}", timeout=60).status_code,
+        session.get(f"{base}/security/users/", timeout=60).status_code,
+    ]
+
+    assert seen == [200, 200]
+    assert set(refused) <= {403, 404}
+    assert (served.superset.home / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_new_night_shows_without_a_restart(served: Served, rig: Rig, dashboards: spec.Spec) -> None:
+    """A night runs while the dashboard is open; the next look shows its number, and the writer's file was its own."""
+    stock = dashboards.dashboards[0]
+    served.open(stock)
+    before = served.number("Stock value")
+
+    rig.night(SECOND)
+    served.open(stock)
+
+    after = rig.rows("""
+        select format('{:,}', round(sum(stock_value))::bigint)
+        from reports.stock_value_daily group by date order by date desc limit 1
+    """)[0][0]
+    assert served.number("Stock value") == f"CZK {after}" != before
+    process = psutil.Process(served.process_id)
+    opened = {file.path for one in [process, *process.children(recursive=True)] for file in one.open_files()}
+    assert str(rig.settings.warehouse) not in opened
+    told = "".join(file.read_text(errors="replace") for file in served.superset.home.rglob("*") if file.is_file())
+    assert str(rig.settings.published) in told
+    assert str(rig.settings.warehouse) not in told

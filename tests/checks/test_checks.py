@@ -1,0 +1,181 @@
+"""Expectations from declarations, asked by Great Expectations inside DuckDB."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stockbook.checks.run import ask, keep, raise_on_failed
+from stockbook.declarations import Check, Column, Table
+from stockbook.errors import CheckFailed, ModelFailed
+from stockbook.runs.check_outcome import Outcome
+
+pytestmark = pytest.mark.slow  # importing Great Expectations alone takes seconds
+
+
+def a_table(*checks: Check) -> Table:
+    """marts.t with a grain of (account, id), a required code and the given checks."""
+    return Table(
+        table="t",
+        layer="marts",
+        description="A table.",
+        grain=["account", "id"],
+        columns={
+            "id": Column("bigint", "Key.", required=True),
+            "code": Column("varchar", "Code.", required=True),
+            "email": Column("varchar", "Somebody's address."),
+            "amount": Column("decimal(18, 2)", "Money."),
+        },
+        checks=list(checks),
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A file with four good rows."""
+    path = tmp_path / "w.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute("create schema marts")
+        con.execute(
+            "create table marts.t (account varchar, id bigint, code varchar, email varchar, amount decimal(18, 2))"
+        )
+        con.execute("insert into marts.t values ('main', 1, 'DS1', 'a@b.cz', 1), ('main', 2, 'DS2', 'c@d.cz', 2), "
+                    "('main', 3, 'DS3', null, 3), ('other', 1, 'DS1', null, 4)")  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def change(database: Path) -> Callable[[str], None]:
+    """Runs a statement on the file."""
+
+    def changing(sql: str) -> None:
+        with duckdb.connect(str(database)) as con:
+            con.execute(sql)
+
+    return changing
+
+
+Change = Callable[[str], None]
+
+
+def broken(outcomes: list[Outcome]) -> list[str]:
+    """Names of the expectations that do not hold."""
+    return [outcome.expectation for outcome in outcomes if not outcome.success]
+
+
+def test_grain_and_required_columns_are_expected_of_every_table(database: Path, change: Change) -> None:
+    """Nobody writes them down; good rows hold them, a double key and a missing value break them."""
+    assert broken(ask(database, [a_table()])) == []
+
+    change("insert into marts.t values ('main', 1, null, null, 1)")
+
+    outcomes = ask(database, [a_table()])
+    assert broken(outcomes) == ["one row per account × id", "code is there"]
+    assert outcomes[0].sample_keys == [{"account": "main", "id": 1, "copies": 2}]
+
+
+def test_a_declared_expectation_says_how_many_rows_break_it_and_which(database: Path) -> None:
+    """The keys of the grain are kept; no other column's value is, it could be somebody's data."""
+    check = Check(
+        "no address ends in .cz",
+        "warn",
+        expect="ExpectColumnValuesToNotMatchRegex",
+        args={"column": "email", "regex": r"\.cz$"},
+    )
+
+    [outcome] = [outcome for outcome in ask(database, [a_table(check)]) if not outcome.success]
+
+    assert (outcome.failing_rows, outcome.observed) == (2, "2 of 4 rows")
+    assert outcome.sample_keys == [{"account": "main", "id": 1}, {"account": "main", "id": 2}]
+    assert "a@b.cz" not in str(outcome)
+
+
+def test_a_regular_expression_matches_a_part(database: Path) -> None:
+    """DuckDB's own operator wants the whole text; the dialect asks for a part, as Great Expectations means it."""
+    check = Check(
+        "codes have a 2 or so",
+        "fail",
+        expect="ExpectColumnValuesToMatchRegex",
+        args={"column": "code", "regex": "S[0-9]"},
+    )
+
+    assert broken(ask(database, [a_table(check)])) == []
+
+
+def test_a_query_for_bad_rows_is_a_check(database: Path) -> None:
+    """Any row it returns breaks it; the rows are the sample, the query finds them all; braces are no placeholders."""
+    query = "select account, id, '{}' as shape from marts.t where amount > 2"
+    check = Check("nothing costs more than two", "fail", rows=query)
+
+    [outcome] = [outcome for outcome in ask(database, [a_table(check)]) if not outcome.success]
+
+    assert outcome.failing_rows == 2
+    assert outcome.query == query
+    assert {(key["account"], key["id"]) for key in outcome.sample_keys} == {("main", 3), ("other", 1)}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        Check("a column nobody has", "warn", expect="ExpectColumnValuesToNotBeNull", args={"column": "nothing"}),
+        Check("a query of nothing", "warn", rows="select * from marts.nothing"),
+        Check("an expectation nobody knows", "warn", expect="ExpectMiracles"),
+    ],
+)
+def test_a_check_that_cannot_be_asked_is_an_error(database: Path, check: Check) -> None:
+    """A check that always passes because it never ran is the worst kind: the night is red, the check named."""
+    with pytest.raises(ModelFailed, match=r"marts\.t"):
+        ask(database, [a_table(check)])
+
+
+def test_great_expectations_says_nothing_but_errors(
+    database: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where everybody's INFO is logged, as in Airflow: no line of its own, no moving bar; an error is still heard."""
+    with caplog.at_level(logging.INFO):
+        ask(database, [a_table()])
+        told = [record for record in caplog.records if record.name.startswith("great_expectations")]
+        logging.getLogger("great_expectations.data_context").error("It failed.")
+
+    assert told == []
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages[-1] == "It failed."
+
+
+def test_a_path_may_hold_any_character(database: Path) -> None:
+    """What an address gives another meaning is part of the name of a folder like any other letter."""
+    folder = database.parent / "50% of $HOME? a#b 'c' %41"
+    folder.mkdir()
+    moved = database.rename(folder / database.name)
+
+    assert [outcome.success for outcome in ask(moved, [a_table()])] == [True] * 3
+
+
+def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change) -> None:
+    """No connection stays open behind the checks."""
+    ask(database, [a_table(Check("a", "warn", rows="select id from marts.t"))])
+
+    change("update marts.t set amount = 0")
+
+
+def test_a_broken_fail_check_stops_and_a_broken_warning_does_not(database: Path) -> None:
+    """The error names the table, the check and some keys."""
+    warning = Check("w", "warn", rows="select account, id from marts.t")
+    raise_on_failed(ask(database, [a_table(warning)]))
+
+    failing = Check("f", "fail", rows="select account, id from marts.t where id = 3")
+    with pytest.raises(CheckFailed, match=r"marts\.t: 'f' does not hold, 1 rows \(for example account=main, id=3\)"):
+        raise_on_failed(ask(database, [a_table(warning, failing)]))
+
+
+def test_results_are_kept_once_per_run_and_stage(con: duckdb.DuckDBPyConnection) -> None:
+    """Asking a stage again replaces its answers."""
+    outcome = Outcome("marts.t", "f", "fail", False, "1 rows", 1, [{"id": 3}], "select 3")
+    for _ in range(2):
+        keep(con, "r1", "check_marts", [outcome], datetime(2026, 3, 1, tzinfo=UTC))
+
+    kept = con.execute("select suite, expectation, success, sample_keys, query from meta.check_result").fetchall()
+    assert kept == [("marts.t", "f", False, '[{"id":3}]', "select 3")]

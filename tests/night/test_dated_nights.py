@@ -1,0 +1,130 @@
+"""Runs dated in the past or far from the wall clock: they compute, and observe nothing."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_rig import Rig, nights_before
+
+from stockbook import connections
+from stockbook.clock import ManualClock
+from stockbook.night import steps
+from stockbook.runs.context import RunContext, parse_parameters
+from stockbook.warehouse.connect import writer
+from stockbook.warehouse.schema import create_all
+from stockbook_sandbox import Running, Shop, running
+
+pytestmark = pytest.mark.slow  # nights
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+AT_SECOND = datetime(2025, 11, 20, 1, 15, tzinfo=UTC)  # the wall clock of the second night
+BACKFILL = {"backfill_from": "2025-09-01", "backfill_to": "2025-09-30"}
+
+
+@dataclass
+class Real(Rig):
+    """A home whose accounts are not marked as sandboxes."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        found = super().environ
+        for name in ("AIRFLOW_CONN_FULFILLMENT_CZ", "AIRFLOW_CONN_FLICKROCKET"):
+            connection = json.loads(found[name])
+            connection["extra"]["sandbox"] = False
+            found[name] = json.dumps(connection)
+        return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """A small shop."""
+    with running(Shop.small(seed=23), SECOND) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def published(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """A home whose second night is published."""
+    rig = Rig(server, tmp_path_factory.mktemp("published"), clock=ManualClock(AT_SECOND))
+    rig.night(SECOND, name="second")
+    return rig
+
+
+def read_once(rig: Rig) -> Rig:
+    """The same home, which has read a listing before: an empty one has nothing to compute from."""
+    tonight = rig.tonight()
+    with writer(rig.settings) as con:
+        create_all(con, tonight.tables)
+        con.execute("insert into meta.cursor by name select 'main' as account, 'orders' as listing")
+    return rig
+
+
+def opened(rig: Rig, as_of: datetime, **parameters: Any) -> RunContext:
+    """A run opened as of a time."""
+    given = parse_parameters({"as_of": as_of.isoformat(), **parameters})
+    tonight = rig.tonight()
+    run = steps.open_run(tonight, f"at-{as_of:%m%dT%H%M}", given, connections.conn_ids_in_environment(rig.environ))
+    tonight.lock.release(run.run_id)
+    return run
+
+
+@pytest.mark.parametrize("asked", [{}, BACKFILL, {"full_refresh": True}], ids=["plain", "backfill", "full refresh"])
+def test_a_run_before_the_published_one_reads_and_deletes_nothing(
+    published: Rig, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    """Whatever it is asked for: no request, no change in staging, figures of its own as_of."""
+    rig = Rig(published.server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    shutil.copytree(published.home, rig.home)
+    before = rig.staged()
+    rig.server.reset_requests()
+
+    run = rig.books(FIRST, name="past", **asked)
+    rig.server.set_clock(SECOND)
+
+    assert (run.observes, rig.server.requests()) == (False, {})
+    assert rig.staged() == before
+    assert rig.marts() != published.marts()
+    assert not any((rig.settings.landing / run.night).glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("hours", "observes"), [(-37, False), (-35, True), (0, True), (35, True), (37, False)]
+)  # fmt: skip
+def test_a_real_account_is_observed_within_36_hours_of_the_wall_clock(
+    server: Running, tmp_path: Path, hours: int, observes: bool
+) -> None:
+    """Further off, what the source shows now says nothing about then."""
+    rig = read_once(Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND)))
+
+    run = opened(rig, SECOND + timedelta(hours=hours), **BACKFILL)
+
+    assert run.observes is observes
+
+
+def test_one_real_account_among_sandboxes_decides(server: Running, tmp_path: Path) -> None:
+    """A run is of all its accounts: one that would be asked for a past it cannot show keeps it from observing."""
+    rig = read_once(Rig(server, tmp_path / "home", clock=ManualClock(AT_SECOND)))
+    real = Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    rig.variables = {"AIRFLOW_CONN_FLICKROCKET": real.environ["AIRFLOW_CONN_FLICKROCKET"]}
+
+    assert opened(rig, SECOND - timedelta(days=9)).observes is False
+    assert opened(Rig(server, tmp_path / "other", clock=rig.clock), SECOND - timedelta(days=9)).observes is True
+
+
+def test_a_real_account_far_off_is_not_read(published: Rig, tmp_path: Path) -> None:
+    """A backfill dated nine days after the wall clock leaves staging as it is."""
+    rig = Real(published.server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    shutil.copytree(published.home, rig.home)
+    before = rig.staged()
+    rig.server.reset_requests()
+
+    run = rig.books(SECOND + timedelta(days=9), build=False, **BACKFILL)
+    rig.server.set_clock(SECOND)
+
+    assert (run.observes, rig.server.requests()) == (False, {})
+    assert rig.staged() == before

@@ -1,0 +1,285 @@
+"""Whatever is wrong in a policy file or a setting is refused, with its place, in one look, and all of it at once."""
+
+import copy
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from night_rig import KEY
+from typer.testing import CliRunner
+
+from stockbook.cli.main import app
+from stockbook.errors import ConfigError
+from stockbook.night import configuration
+from stockbook.settings import NAMES, NUMBERS, PROJECT, Settings
+
+POLICY = PROJECT / "include" / "policy"
+FULL: dict[str, dict[str, Any]] = {
+    "sla.yml": {
+        "versions": [
+            {
+                "version": "a",
+                "valid_from": "2025-03-10",
+                "calendar": "cz",
+                "cutoff": "10:00",
+                "handling_days": "1",
+                "dispatch_end": "16:00",
+                "stop_event": "packed",
+                "unseen_waits": "widen",
+                "overrides": [
+                    {
+                        "account": "main",
+                        "delivery_id": "7",
+                        "calendar": "cz",
+                        "cutoff": "11:00",
+                        "handling_days": "2",
+                        "dispatch_end": "17:00",
+                        "stop_event": "sent",
+                        "unseen_waits": "assume_none",
+                    }
+                ],
+            }
+        ]
+    },
+    "calendar.yml": {
+        "calendars": [
+            {
+                "calendar": "cz",
+                "holidays": "CZ",
+                "week": {"mon": "08:00-18:00", "tue": "08:00-18:00"},
+                "exceptions": [{"date": "2025-03-11", "hours": "08:00-18:00", "reason": "sale"}],
+                "covers_from": "2020-01-01",
+                "covers_to": "2030-01-01",
+            }
+        ]
+    },
+    "statuses.yml": {
+        "statuses": [{"source_status": "created", "status": "created", "stage": "shop", "is_final": "false"}]
+    },
+    "valuation.yml": {
+        "headline": {"method": "fifo", "basis": "bare"},
+        "valuation_currency": "CZK",
+        "nrv_factor": "0.5",
+        "damaged_quantity_is_additive": "false",
+        "day_zone": "Europe/Prague",
+        "opening_balance": {"main": "2025-01-01"},
+    },
+    "alerts.yml": {
+        "rules": [
+            {
+                "rule": "late",
+                "measure": "on_time_rate",
+                "below": "0.9",
+                "severity": "critical",
+                "account": "main",
+                "subject": "x",
+                "at_least": "10",
+                "within_hours": "48",
+            }
+        ]
+    },
+}
+Step = str | int
+WRONG: dict[str, list[str]] = {
+    "STOCKBOOK_HOME": [__file__],
+    "STOCKBOOK_POLICY_DIR": ["/nowhere/at/all"],
+    "STOCKBOOK_MODELS_DIR": ["/nowhere/at/all"],
+    "STOCKBOOK_HASH_KEY": ["short"],
+    "STOCKBOOK_FERNET_KEY": ["no key", "c2hvcnQ="],
+    "STOCKBOOK_INBOX_URL": ["no address"],
+    "STOCKBOOK_ZONE": ["Europe/Praha", "/etc", "Europe"],
+    "STOCKBOOK_SCHEDULE": ["at night", "61 2 * * *"],
+    "STOCKBOOK_DRAIN_SCHEDULE": ["*/15"],
+    "STOCKBOOK_CONNECTIONS": ["fulfilment_cz", "flickrocket,shop line"],
+    "STOCKBOOK_ALERT_NOTIFIER": ["{", "[]", '{"notifier": "airflow.no.such.Notifier"}', '{"notifier": 5}'],
+    "STOCKBOOK_REPORT_NOTIFIER": ["mail me", '{"notifier": "pathlib.Path"}'],
+    "STOCKBOOK_LOCALE": ["xx_QQ", "not a locale"],
+    "STOCKBOOK_MEMORY_LIMIT": ["much", "2 gigs"],
+    "STOCKBOOK_READER_MEMORY": ["much", "1"],
+    "STOCKBOOK_READER_DISK": ["-4GB"],
+    "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
+    "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
+    **{name: ["many", "-1", "nan", "inf", *(["1.5"] if whole else [])] for name, (_, _, whole) in NUMBERS.items()},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A policy folder in which every field of every file is written."""
+    for name, content in FULL.items():
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+def places(content: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """The path of every field, those of mappings and lists included."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for step, item in items:
+        yield (*path, step)
+        yield from places(item, (*path, step))
+
+
+def changed(content: Any, path: tuple[Step, ...], to: Any = None, key: str = "") -> Any:
+    """A copy with another value at a path, or with the same value under another ``key``."""
+    made = copy.deepcopy(content)
+    inner = made
+    for step in path[:-1]:
+        inner = inner[step]
+    if key:
+        inner[key] = inner.pop(path[-1])
+    else:
+        inner[path[-1]] = to
+    return made
+
+
+def problems(folder: Path, **environ: str) -> list[str]:
+    """What the one look finds."""
+    given = {"STOCKBOOK_POLICY_DIR": str(folder), "STOCKBOOK_HASH_KEY": KEY, **environ}
+    return [problem for look in configuration.looks(given) for problem in look.problems]
+
+
+def test_what_ships_and_what_writes_every_field_is_right(folder: Path) -> None:
+    """Nothing is found, so that what is found below is what was broken."""
+    assert problems(POLICY) == []
+    assert problems(folder) == []
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_any_misspelt_key_and_any_value_of_another_kind_is_refused(folder: Path, name: str) -> None:
+    """Of every field of the file: the problem names the file, the line and the field."""
+    broken = 0
+    for path in places(FULL[name]):
+        field = path[-1]
+        wrong = [changed(FULL[name], path, to={"a": {"b": "c"}})]
+        # an account's name is anybody's
+        if isinstance(field, str) and path[:-1] != ("opening_balance",):
+            wrong.append(changed(FULL[name], path, key=f"{field}x"))
+        for content in wrong:
+            (folder / name).write_text(yaml.safe_dump(content))
+            found = problems(folder)
+            named = f"[{field}]" if isinstance(field, int) else field
+            assert any(re.match(rf"{name} line \d+, ", one) and named in one for one in found), (path, content, found)
+            broken += 1
+    assert broken > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("sla.yml", "versions: [{version: a, version: b, calendar: cz, cutoff: 10:00, dispatch_end: 16:00}]", "twice"),
+        ("alerts.yml", "a list, no mapping", "expected fields among rules"),
+        ("valuation.yml", "[average, landed]", "expected fields among headline"),
+        ("valuation.yml", "opening_balance: &a {main: *a}", "recursive"),
+        ("statuses.yml", "", "field statuses is missing"),
+        ("calendar.yml", "calendars: [", "cannot be read as YAML"),
+        ("sla.yml", "[" * 5000 + "]" * 5000, "too deep to be read"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(folder: Path, name: str, text: str, said: str) -> None:
+    """A key twice, no mapping at all, a file that holds itself: a sentence each."""
+    (folder / name).write_text(text)
+
+    assert any(one.startswith(name) and re.search(said, one) for one in problems(folder))
+
+
+def test_a_value_that_is_one_of_few_is_told_them_all(folder: Path) -> None:
+    """The allowed values stand in the message."""
+    (folder / "valuation.yml").write_text("headline: {method: lifo}")
+
+    assert problems(folder) == [
+        "valuation.yml line 1, headline.method: expected one of average, fifo, got 'lifo'.",
+    ]
+
+
+def test_a_missing_file_is_refused_and_so_is_the_optional_one_misspelt(folder: Path) -> None:
+    """Without alerts.yml there are no alerts; with alert.yml in its place somebody meant to have some."""
+    for name in FULL:
+        (folder / name).rename(folder / f"away-{name[0]}")
+        found = problems(folder)
+        assert bool(found) == (name != "alerts.yml")
+        assert all(f"Policy file {name} was expected" in one for one in found)
+        (folder / f"away-{name[0]}").rename(folder / name)
+    (folder / "alerts.yml").rename(folder / "alert.yml")
+
+    assert [one.partition(" in ")[0] for one in problems(folder)] == ["alert.yml"]
+
+
+def test_every_setting_is_judged(folder: Path) -> None:
+    """Each with wrong texts: the problem names the variable; no setting is left out of the look."""
+    assert WRONG.keys() == NAMES - {"STOCKBOOK_ORDERS"}  # that of the demo and of the tests
+    for name, texts in WRONG.items():
+        for text in texts:
+            found = problems(folder, **{name: text})
+            assert any(name in one for one in found), (name, text, found)
+            if "KEY" in name or "URL" in name:
+                assert not any(text in one for one in found), name
+
+
+def test_a_misspelt_setting_is_refused_and_told_what_is_meant(folder: Path) -> None:
+    """Left alone its default would apply without a word."""
+    for name in NAMES:
+        misspelt = name.replace("STOCKBOOK_", "STOCKBOOK_X")
+        assert any(f"{misspelt} is no setting" in one and name in one for one in problems(folder, **{misspelt: "1"}))
+
+
+def test_every_variable_the_code_reads_is_a_setting() -> None:
+    """One that is read and not in the list would make every night red that sets it."""
+    files = [*(PROJECT / "plugins").rglob("*.py"), *(PROJECT / "dags").glob("*.py")]
+    read = {name for file in files for name in re.findall(r"\bSTOCKBOOK_[A-Z_]*[A-Z]\b", file.read_text())}
+
+    assert read == NAMES
+
+
+def test_all_that_is_wrong_is_said_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thing in each file and in several settings: `policy check` and `doctor` list them all, and both exit 1."""
+    for name, path in {
+        "sla.yml": ("versions", 0, "stop_event"),
+        "calendar.yml": ("calendars", 0, "covers_to"),
+        "statuses.yml": ("statuses", 0, "stage"),
+        "valuation.yml": ("nrv_factor",),
+        "alerts.yml": ("rules", 0, "measure"),
+    }.items():
+        (folder / name).write_text(yaml.safe_dump(changed(FULL[name], path, to="wrong")))
+    wrong = {
+        "STOCKBOOK_POLICY_DIR": str(folder),
+        "STOCKBOOK_HOME": str(folder / "home"),
+        "STOCKBOOK_ZONE": "Europe/Praha",
+        "STOCKBOOK_THREADS": "none",
+        "STOCKBOOK_LOCALE": "xx_QQ",
+        "STOCKBOOK_QUARANTINE_SHAER": "0.2",
+    }
+    for name, text in wrong.items():
+        monkeypatch.setenv(name, text)
+    expected = [*FULL, "STOCKBOOK_ZONE", "STOCKBOOK_THREADS", "STOCKBOOK_LOCALE", "STOCKBOOK_QUARANTINE_SHAER"]
+
+    for words in (["policy", "check"], ["doctor"]):
+        told = CliRunner().invoke(app, words)
+        lines = [line for line in told.output.splitlines() if line.startswith("NO")]
+        assert told.exit_code == 1
+        assert [name for name in expected if not any(name in line for line in lines)] == []
+
+
+def test_policy_check_of_what_is_right_is_green(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each file and for the settings, exit code 0."""
+    monkeypatch.setenv("STOCKBOOK_POLICY_DIR", str(folder))
+
+    told = CliRunner().invoke(app, ["policy", "check"])
+
+    assert told.exit_code == 0
+    assert {line.removeprefix("ok  ") for line in told.output.splitlines()} == {*FULL, "declarations", "settings"}
+
+
+def test_a_night_asks_the_same_look(folder: Path) -> None:
+    """What `open` raises is everything the look finds."""
+    shutil.copy(POLICY / "sla.yml", folder / "sla.yml")  # names a calendar that this folder has not
+    (folder / "valuation.yml").write_text("nrv_factor: 2")
+    settings = Settings.load({"STOCKBOOK_POLICY_DIR": str(folder), "STOCKBOOK_LOCALE": "xx_QQ"})
+
+    with pytest.raises(ConfigError) as refused:
+        configuration.require(settings)
+
+    assert [one.split(" ")[0] for one in refused.value.problems] == ["sla.yml", "valuation.yml", "STOCKBOOK_LOCALE"]

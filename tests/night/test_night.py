@@ -1,0 +1,313 @@
+"""Whole nights over a small sandbox shop, in this process, without Airflow."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from night_rig import KEY, Rig, hashes, nights_before
+
+from stockbook.alerts import program, rules
+from stockbook.cli.demo import differences
+from stockbook.clock import SystemClock
+from stockbook.errors import CheckFailed
+from stockbook.runs import report
+from stockbook.runs.context import folder
+from stockbook.settings import PROJECT
+from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox.people import PERSONAL_PATTERN
+
+pytestmark = pytest.mark.slow  # each night imports and asks Great Expectations
+
+END = datetime(2025, 11, 20, 2, 15)
+FIRST, SECOND, THIRD = nights_before(END, 3)
+
+# Observed history: what a night saw and a later one cannot see again. contract.md leaves it out of comparisons.
+OBSERVED = {
+    "dim_variant": "versions of the catalogue as nights saw them",
+    "fct_price": "versions of prices as nights saw them",
+    "fct_currency_rate": "the source lists the day's rates only; the latest are compared below",
+    "fct_stock_movement_version": "versions of ledger rows as nights saw them",
+    "fct_stock_balance_version": "stock as nights knew it",
+    "fct_stock_revision": "what nights changed of it",
+    "fct_stock_reconciliation": "one snapshot a night; the latest is compared below",
+    "fct_order_event": "events from polls; those from movements are compared below",
+    "fct_fulfillment": "milestones from polls; those from movements are compared below",
+}
+OBSERVED_COLUMNS = {
+    "fct_stock_movement": ["variant_key", "known_from", "known_to"],
+    "dim_order_status": ["is_seen"],
+    "fct_flickrocket_fulfillment": ["first_seen_shipped_at", "last_seen_open_at"],
+}
+COMPARED = {
+    "current variants": """
+        select account, variant_id, product_id, code, ext_code, ean, product_name, variant_name, category_path,
+               price_purchase, price_wholesale, price_retail
+        from marts.dim_variant where is_current
+    """,
+    "current prices": """
+        select account, price_id, market_type, market_code, amount, currency, is_valid
+        from marts.fct_price where valid_to is null
+    """,
+    "latest rates": """
+        select * from marts.fct_currency_rate where rate_date = (select max(rate_date) from marts.fct_currency_rate)
+    """,
+    "latest snapshot": """
+        select * exclude (first_seen_date) from marts.fct_stock_reconciliation
+        where snapshot_date = (select max(snapshot_date) from marts.fct_stock_reconciliation)
+    """,
+    "events from movements": "select * from marts.fct_order_event where evidence = 'movement'",
+    "milestones from movements": """
+        select account, order_id, created_at_utc, stock_out_at_utc, stock_out_evidence, is_in_full
+        from marts.fct_fulfillment
+    """,
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """A small shop of three months."""
+    with running(Shop.small(seed=11), FIRST) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def three(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """Three nights in a row."""
+    rig = Rig(server, tmp_path_factory.mktemp("three"))
+    for as_of in (FIRST, SECOND, THIRD):
+        rig.night(as_of)
+    return rig
+
+
+def test_a_night_is_published_with_every_listing_proven(three: Rig) -> None:
+    """The published file says which listings were read, by which proof, and that every check held."""
+    assert three.rows("select count(*) from meta.run where status = 'published'") == [(3,)]
+    listings = three.rows(
+        "select listing, proof, rows_received >= distinct_keys from meta.listing where run_id = 'run3' order by 1"
+    )
+    assert [name for name, _, _ in listings] == [
+        "categories", "currency_rates", "deliveries", "delivery_places", "fulfillments", "movements", "orders",
+        "prices", "products", "products", "receivings", "replenishment_rules", "stock_levels", "stock_requests",
+    ]  # fmt: skip
+    assert all(proof and consistent for _, proof, consistent in listings)
+    assert three.rows("select count(*) > 100, bool_and(success) from meta.check_result where severity = 'fail'") == [
+        (True, True)
+    ]
+
+
+def test_the_published_file_equals_the_truth(three: Rig, server: Running) -> None:
+    """Quantities of both pools of every variant and the status of every order are the sandbox's; nothing is open."""
+    truth = json.loads(json.dumps(server.shop.truth(THIRD)))
+
+    assert len(truth["stock"]) > 50
+    assert len(truth["orders"]) > 100
+    assert differences(three.settings.published, truth) == []
+
+
+def test_a_day_that_was_over_changed_by_orders_that_are_named(three: Rig) -> None:
+    """
+    Each night is compared with the one published before it; the check that adds changes up was asked and held.
+
+    The first night has none before it: nothing to check.
+    """
+    nights = three.rows("select distinct compared_as_of, changed_as_of from reports.sla_order_change")
+    asked = three.rows(
+        "select run_id, bool_and(success) from meta.check_result "
+        "where expectation like '%a day that is over changes by the orders named%' group by 1 order by 1"
+    )
+
+    assert set(nights) <= {(FIRST, SECOND), (SECOND, THIRD)}
+    assert nights
+    assert asked == [("run1", None), ("run2", True), ("run3", True)]
+
+
+def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: Running) -> None:
+    """Also those from before the window, though later nights read the window and the open ones only."""
+    shop = server.shop.flickrocket
+    now = server.sandbox.now
+    expected = {row["id"]: row["status"] for row in (shop.fulfillment(n, now) for n in shop.fulfillment_rows(now))}
+
+    assert len(expected) > 20
+    assert dict(three.rows("select fulfillment_id, status from marts.fct_flickrocket_fulfillment")) == expected
+    windows = three.rows(
+        "select distinct_keys < ? from meta.listing where listing = 'fulfillments' order by run_id", [len(expected)]
+    )
+    assert windows[1:] == [(True,), (True,)]
+
+
+def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
+    """What stands in the published file is what the rules make of its figures; what is new is in the run report."""
+    with duckdb.connect(str(three.settings.published), read_only=True) as con:
+        expected = program.standing(rules.read(three.settings.policy_dir), program.figures(con), THIRD)
+    standing = three.rows(
+        "select account, rule, subject, severity, message, value, threshold from reports.alerts "
+        "where cleared_as_of is null"
+    )
+    raised = three.rows("select message, raised_as_of, is_new from reports.alerts")
+    notes = [note for step in report.read(folder(three.settings, "run3")).steps for note in step.notes]
+
+    assert sorted(standing) == sorted(tuple(alert) for alert in expected)
+    assert raised  # the day before the second night was too late too often; it cleared since
+    assert {at for _, at, _ in raised} <= {FIRST, SECOND, THIRD}
+    assert all(is_new == (at == THIRD) for _, at, is_new in raised)
+    assert sum(note.startswith("alert: ") for note in notes) == sum(is_new for *_, is_new in raised)
+
+
+def test_the_same_night_again_changes_no_row(three: Rig, tmp_path: Path) -> None:
+    """Every mart has the same content hash after a repetition, and so has staging's observed history."""
+    rig = Rig(three.server, tmp_path / "again")
+    shutil.copytree(three.home, rig.home)
+    before = rig.hashes(), rig.hashes("staging")
+
+    rig.night(THIRD, name="again")
+
+    assert rig.rows("select run_id from meta.current_run") == [("again",)]
+    assert (rig.hashes(), rig.hashes("staging")) == before
+
+
+def test_three_nights_equal_one_full_refresh(three: Rig, tmp_path: Path) -> None:
+    """Observed history aside, three nights one after another give the marts of one night at the last clock."""
+    rig = Rig(three.server, tmp_path / "once")
+    rig.night(THIRD, full_refresh=True)
+
+    many, once = three.hashes(), rig.hashes()
+    whole = sorted(many.keys() - OBSERVED.keys() - OBSERVED_COLUMNS.keys())
+    assert len(whole) >= 10
+    assert {name: once[name] for name in whole} == {name: many[name] for name in whole}
+    for name, columns in OBSERVED_COLUMNS.items():
+        query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
+        assert rig.rows(query) == three.rows(query), name
+    for what, query in COMPARED.items():
+        assert sorted(map(repr, rig.rows(query))) == sorted(map(repr, three.rows(query))), what
+
+
+def test_a_night_in_the_past_reads_nothing_and_deletes_nothing(three: Rig, tmp_path: Path) -> None:
+    """Dated before the last published one it computes figures of its as_of from what is known, and observes nothing."""
+    rig = Rig(three.server, tmp_path / "past")
+    shutil.copytree(three.home, rig.home)
+    before = rig.hashes("staging")
+    three.server.reset_requests()
+
+    report = rig.night(FIRST, name="past", move_clock=False)
+
+    assert three.server.requests() == {}
+    assert rig.hashes("staging") == before
+    assert rig.rows("select cast(as_of as varchar) from meta.current_run") == [(str(FIRST),)]
+    assert any("no source is read" in note for step in report.steps for note in step.notes)
+
+
+def test_a_broken_check_is_red_and_readers_keep_the_previous_file(three: Rig, tmp_path: Path) -> None:
+    """The error names the check and keys of rows that break it; the published file is the same, to the byte."""
+    models = tmp_path / "sql"
+    shutil.copytree(PROJECT / "include" / "sql", models)
+    file = models / "marts" / "fct_order.yml"
+    declared = yaml.safe_load(file.read_text())
+    declared["checks"] = [
+        {"name": "no order is from Brno", "severity": "fail", "rows": "select account, order_id from marts.fct_order"}
+    ]
+    file.write_text(yaml.safe_dump(declared))
+    rig = Rig(three.server, tmp_path / "red", {"STOCKBOOK_MODELS_DIR": str(models)})
+    shutil.copytree(three.home, rig.home)
+    before = rig.settings.published.read_bytes()
+
+    with pytest.raises(CheckFailed, match=r"marts\.fct_order: 'no order is from Brno' does not hold.*order_id="):
+        rig.night(THIRD, name="red")
+
+    assert rig.settings.published.read_bytes() == before
+    report = (rig.home / "runs" / "red" / "report.txt").read_text()
+    assert "RED (failed)" in report
+    assert "no order is from Brno" in report
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        assert con.execute("select status, failed_step from meta.run where run_id = 'red'").fetchall() == [
+            ("failed", "check_marts")
+        ]
+
+
+READER = """
+import duckdb, sys
+from pathlib import Path
+path, stop = Path(sys.argv[1]), Path(sys.argv[2])
+while not stop.exists():
+    with duckdb.connect(str(path), read_only=True) as con:
+        run = con.execute("select run_id from meta.current_run").fetchall()[0][0]
+        names = con.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()
+        query = "select count(*), coalesce(sum(hash(t)::hugeint), 0) from marts.{} as t"
+        told = [con.execute(query.format(name)).fetchall()[0] for (name,) in names]
+    print(run, hash(tuple(told)), flush=True)
+print("stopped", flush=True)
+"""
+
+
+def test_a_reader_never_fails_and_never_sees_two_nights(server: Running, three: Rig, tmp_path: Path) -> None:
+    """All it ever saw during a whole night is the night before, whole, and then the new one, whole."""
+    rig = Rig(server, tmp_path / "read")
+    rig.night(FIRST, name="before")
+    stop, out = tmp_path / "stop", tmp_path / "out"
+    before = hash(tuple(rig.hashes().values()))
+    clock = SystemClock()
+
+    def looks(reader: "subprocess.Popen[bytes]", more_than: int) -> int:
+        """Wait until the reader has looked more than so many times; how often it has."""
+        while (count := len(out.read_text().splitlines())) <= more_than:
+            assert reader.poll() is None, "the reader ended"
+            clock.sleep(0.05)
+        return count
+
+    with out.open("wb") as written:
+        program = [sys.executable, "-c", READER, str(rig.settings.published), str(stop)]
+        with subprocess.Popen(program, stdout=written, stderr=subprocess.PIPE) as reader:
+            looks(reader, more_than=1)
+            rig.night(SECOND, name="after")
+            # one look may have begun before the new file was there, the next has not
+            looks(reader, more_than=looks(reader, more_than=0) + 1)
+            stop.write_text("")
+            _, err = reader.communicate(timeout=60)
+
+    assert (reader.returncode, err) == (0, b"")
+    *seen, last = out.read_text().splitlines()
+    assert last == "stopped"
+    assert set(seen) == {f"before {before}", f"after {hash(tuple(rig.hashes().values()))}"}
+    assert len(seen) > 3
+
+
+def test_personal_data_reaches_no_file(three: Rig) -> None:
+    """Nothing under the home holds a name, an address, a phone, an e-mail or the key, in clear."""
+    secrets = [KEY.encode(), three.server.token.encode()]
+    values = [value.encode() for value in three.server.shop.personal_values()]
+    assert len(values) > 100
+    assert all(PERSONAL_PATTERN.search(value) for value in values)
+
+    files = {file: _content(file) for file in three.home.rglob("*") if file.is_file()}
+    assert len(files) > 50
+    assert [file.name for file, content in files.items() if PERSONAL_PATTERN.search(content)] == []
+    assert [file.name for file, content in files.items() for secret in secrets if secret in content] == []
+
+
+def _content(file: Path) -> bytes:
+    if file.suffix == ".zst":
+        import zstandard
+
+        return zstandard.ZstdDecompressor().decompress(file.read_bytes())
+    return file.read_bytes()
+
+
+def test_hashes_tell_content_apart(tmp_path: Path) -> None:
+    """The comparison these tests rest on sees one changed value and does not see order."""
+    files = [tmp_path / f"{name}.duckdb" for name in "abc"]
+    for file, select in zip(
+        files,
+        ("select 1 union all select 2", "select 2 union all select 1", "select 1 union all select 3"),
+        strict=True,
+    ):
+        with duckdb.connect(str(file)) as con:
+            con.execute(f"create schema marts; create table marts.t as {select}")
+
+    assert hashes(files[0]) == hashes(files[1])
+    assert hashes(files[0]) != hashes(files[2])

@@ -1,0 +1,113 @@
+"""A night killed with SIGKILL at any step, and run again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from night_rig import Rig, nights_before
+
+from stockbook.settings import PROJECT
+from stockbook_sandbox import Running, Shop, running
+
+pytestmark = pytest.mark.slow  # each point costs a killed night and a whole one
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+
+# step of the night -> where it is killed
+POINTS = {
+    "open, while its plans are written": "rename:plan-fulfillment_cz.json",
+    "extract, in the middle of a listing": "rename:fulfillment_cz.orders/page-00003",
+    "extract, before a listing says complete": "rename:fulfillment_cz.movements/manifest.json",
+    "load, in the middle of its transaction": "progress:load main orders",
+    "load, after its transaction": "rename:/loaded",
+    "check_staging, while it is asked": "progress:check_staging",
+    "build, in the middle of its transaction": "progress:marts.fct_order",
+    "check_marts, while it is asked": "progress:check_marts",
+    "publish, before the rename": "rename:published/warehouse.duckdb",
+    "finish, before the report": "rename:report.json",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """A small shop."""
+    with running(Shop.small(seed=5), FIRST) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """A home after the first night."""
+    rig = Rig(server, tmp_path_factory.mktemp("first"))
+    rig.night(FIRST, name="first")
+    return rig
+
+
+@pytest.fixture(scope="module")
+def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """The same home after an undisturbed second night."""
+    rig = Rig(first.server, tmp_path_factory.mktemp("undisturbed") / "home")
+    shutil.copytree(first.home, rig.home)
+    rig.night(SECOND, name="second")
+    return rig
+
+
+@pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
+def test_a_killed_night_run_again_gives_the_same_marts(
+    first: Rig, undisturbed: Rig, tmp_path: Path, point: str
+) -> None:
+    """Readers have the night before until the second try is published; then everything equals the undisturbed night."""
+    rig = Rig(first.server, tmp_path / "home")
+    shutil.copytree(first.home, rig.home)
+    rig.server.set_clock(SECOND)
+
+    killed = subprocess.run(
+        [sys.executable, str(PROJECT / "tests" / "support" / "killed_night.py"), point, SECOND.isoformat(), "second"],
+        env=os.environ | rig.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    published_before = rig.rows("select run_id from meta.current_run")
+
+    rig.night(SECOND, name="again")
+
+    assert published_before == [("second" if point == POINTS["finish, before the report"] else "first",)]
+    assert rig.hashes() == undisturbed.hashes()
+    assert rig.hashes("staging").keys() == undisturbed.hashes("staging").keys()
+    left = sorted(file.name for file in rig.settings.published.parent.iterdir())
+    assert left == ["dictionary", "report.html", "summary.json", "warehouse.duckdb"]
+
+
+def test_what_had_landed_is_not_read_again(first: Rig, undisturbed: Rig, tmp_path: Path) -> None:
+    """After a kill in the middle of extraction the second try asks only for what is missing."""
+    rig = Rig(first.server, tmp_path / "home")
+    shutil.copytree(first.home, rig.home)
+    rig.server.set_clock(SECOND)
+    rig.server.reset_requests()
+    subprocess.run(
+        [
+            sys.executable,
+            str(PROJECT / "tests" / "support" / "killed_night.py"),
+            "progress:load main orders",
+            SECOND.isoformat(),
+            "x",
+        ],
+        env=os.environ | rig.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    asked = sum(rig.server.requests().values())
+    rig.server.reset_requests()
+
+    rig.night(SECOND, name="again")
+
+    assert asked > 20
+    assert sum(rig.server.requests().values()) == 0
+    assert rig.hashes() == undisturbed.hashes()

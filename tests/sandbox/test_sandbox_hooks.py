@@ -1,0 +1,195 @@
+"""The sandbox as a sender of webhooks: what it sends is the shop's truth, signed and retried as documented."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+import requests
+from loopback import Answer, Asked, serving
+
+from stockbook.errors import ConfigError
+from stockbook_sandbox import Shop, running
+from stockbook_sandbox.events import TYPES, Event, Events
+from stockbook_sandbox.sending import RETRIES, Sender, Sending
+from stockbook_sandbox.subscriptions import SHOPLINE_TOPICS, Subscriptions
+
+AT_ONCE = 1e9  # divides every wait
+NOW = datetime(2025, 11, 20, 2, 15)
+
+
+class Receiver:
+    """Keeps what it gets and answers by rule."""
+
+    def __init__(self) -> None:
+        self.got: list[Asked] = []
+        self.refuse = lambda asked, before: False
+        self._lock = threading.Lock()
+
+    def __call__(self, asked: Asked) -> Answer:
+        with self._lock:
+            before = sum(one.body == asked.body for one in self.got)
+            self.got.append(asked)
+            return Answer(status=503 if self.refuse(asked, before) else 200)
+
+    def bodies(self, source: str) -> list[Any]:
+        """What came for a source, in order."""
+        return [json.loads(asked.body) for asked in self.got if asked.path == f"/hooks/{source}/main"]
+
+
+@contextmanager
+def sending(secret: str = "demo") -> Iterator[tuple[Receiver, Sender]]:
+    """A receiver and a sender with every topic subscribed."""
+    receiver = Receiver()
+    with serving(receiver) as url:
+        sender = Sender(f"{url}/hooks", "token", Subscriptions(), secret=secret)
+        sender.subscribe_all(NOW)
+        yield receiver, sender
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    """A small shop."""
+    return Shop.small(seed=3)
+
+
+@pytest.fixture(scope="module")
+def events(shop: Shop) -> list[Event]:
+    """Everything that happened in it."""
+    return Events(shop).between(shop.start - 1, shop.end)
+
+
+def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -> tuple[bytes, dict[str, str]]:
+    """An event of the dossiers as it is sent, with their secrets."""
+    with sending("demo-secret" if source == "flickrocket" else "demo-app-secret") as (receiver, sender):
+        topic = "order/create" if source == "flickrocket" else "fulfillment_order/update"
+        sender.send([Event(0, source, topic, key, "1", body)], Sending(**how))
+        (asked,) = receiver.got
+        return asked.body, asked.headers
+
+
+def test_signatures_are_the_dossiers() -> None:
+    """The literal reading of FlickRocket's rule; SHOPLINE's digest over the bytes in both encodings."""
+    told = {"company_id": 1202, "producer": "shop", "scope": "order/create", "data": {"type": "order", "id": "267227"}}
+    assert json.loads(signed("flickrocket", told)[0])["hash"] == (
+        "6a560269b8a6076811088b61d3f686fc58a62dbc71d4f30cf488bc402550409b"
+    )
+    small = {"fulfillment_order": {"id": "4005", "status": "open"}}
+    header = "X-Shopline-Hmac-Sha256"
+    assert signed("shopline", small)[1][header] == "Yt5Q7cQvdYFxRp9fvCgNk8zzinjVN+BTPecsWyEZTsU="
+    assert signed("shopline", small, encoding="hex")[1][header] == (
+        "62de50edc42f758171469f5fbc280d93ccf38a78d537e0533de72c5b21194ec5"
+    )
+    assert signed("fulfillment_cz", {"event_id": "1"})[1]["Authorization"] == "token"
+
+
+def test_events_are_the_milestones_of_the_truth(shop: Shop, events: list[Event]) -> None:
+    """Each milestone that has an event has exactly one of each type, at its second; the others have none."""
+    truth = shop.truth(shop.end)["orders"]
+    expected = Counter(
+        (order_id, topic, milestone["at"])
+        for order_id, order in truth.items()
+        for milestone in order["milestones"]
+        for topic in TYPES.get(milestone["kind"], ())
+    )
+    told = [event.body for event in events if event.source == "fulfillment_cz"]
+
+    assert Counter((body["data"]["id"], body["event_type"], body["created"]) for body in told) == expected
+    assert len({body["event_id"] for body in told}) == len(told)
+    assert not {"problem", "problem_solved", "stock_ready"} & TYPES.keys()
+
+
+def test_everything_arrives_once_and_in_order_when_nothing_is_wrong(events: list[Event]) -> None:
+    """One connection keeps the order of time; every event was accepted."""
+    wanted = events[:400]
+    with sending() as (receiver, sender):
+        told = sender.send(wanted, Sending(connections=1))
+
+        assert told.accepted == {event.key for event in wanted}
+        assert receiver.bodies("fulfillment_cz") == [e.body for e in wanted if e.source == "fulfillment_cz"]
+        assert len(receiver.bodies("shopline")) == sum(e.source == "shopline" for e in wanted) > 10
+
+
+def test_duplicates_disorder_lost_answers_and_forgeries(events: list[Event]) -> None:
+    """All of it happens, and still every event is accepted; forgeries carry other signatures."""
+    wanted = events[:400]
+    how = Sending(
+        duplicates=0.3, disorder=86_400, lost_answers=0.1, forgeries=0.2, speed=AT_ONCE, encoding="mixed", seed=5
+    )
+    with sending() as (receiver, sender):
+        told = sender.send(wanted, how)
+
+        assert told.accepted == {event.key for event in wanted}
+        assert told.answers[0] > 20
+        assert sum(told.forged.values()) > 40
+        bodies = receiver.bodies("fulfillment_cz")
+        copies = Counter(body["event_id"] for body in bodies)
+        assert len(copies) == sum(e.source == "fulfillment_cz" for e in wanted)
+        assert sum(copies.values()) > 1.3 * len(copies)
+        assert [body["created"] for body in bodies] != sorted(body["created"] for body in bodies)
+        tokens = Counter(a.headers.get("Authorization") for a in receiver.got if "/fulfillment_cz/" in a.path)
+        assert tokens.keys() == {"token", "forged"}
+
+
+def test_the_documented_retries(events: list[Event]) -> None:
+    """19 waits of 115,170 s, 11 of 173,040 s; after the last SHOPLINE's topic is gone, FlickRocket's app off."""
+    assert (len(RETRIES["shopline"]), sum(RETRIES["shopline"])) == (19, 115_170)
+    assert (len(RETRIES["flickrocket"]), sum(RETRIES["flickrocket"])) == (11, 173_040)
+    line = next(event for event in events if event.topic == "fulfillment_order/create")
+    rocket = [event for event in events if event.source == "flickrocket"][:2]
+    with sending() as (receiver, sender):
+        receiver.refuse = lambda asked, before: True
+        told = sender.send([line, *rocket], Sending(speed=AT_ONCE))
+
+        assert len(receiver.bodies("shopline")) == 20
+        assert [body["data"]["id"] for body in receiver.bodies("flickrocket")] == [rocket[0].subject] * 12
+        assert told.given_up == {line.key, rocket[0].key}
+        assert told.not_subscribed == {rocket[1].key}
+        left = [one for one in sender.subscriptions.all.values() if one.source == "shopline"]
+        assert {one.topic for one in left} == {*SHOPLINE_TOPICS} - {"fulfillment_order/create"}
+        assert not any(one.is_active for one in sender.subscriptions.all.values() if one.source == "flickrocket")
+
+
+def test_an_outage_shorter_than_the_retries_loses_nothing(events: list[Event]) -> None:
+    """For an hour (a fraction of a second here) nothing gets through; then everything does, FlickRocket in order."""
+    wanted = [event for event in events if event.source != "fulfillment_cz"][:60]
+    with sending() as (receiver, sender):
+        told = sender.send(wanted, Sending(outage=3600, speed=40_000))
+
+        assert told.accepted == {event.key for event in wanted}
+        assert told.answers[0] > 60
+        rockets = [event.subject for event in wanted if event.source == "flickrocket"]
+        assert [body["data"]["id"] for body in receiver.bodies("flickrocket")] == rockets
+
+
+def test_events_go_to_loopback_only() -> None:
+    """An address elsewhere is refused."""
+    with pytest.raises(ConfigError, match="loopback only"):
+        Sender("https://example.com/hooks", "token", Subscriptions())
+
+
+def test_a_served_sandbox_sends_as_its_clock_moves(shop: Shop) -> None:
+    """Moving the clock over a day sends that day's events; the control route tells what became of them."""
+    receiver = Receiver()
+    with (
+        serving(receiver) as url,
+        running(shop, datetime(2025, 10, 1, 0, 0), hooks_to=f"{url}/hooks") as server,
+    ):
+        server.set_clock(datetime(2025, 10, 2, 0, 0))
+        server.hooks.wait()
+        day = Events(shop).between(shop.instant(datetime(2025, 10, 1)), shop.instant(datetime(2025, 10, 2)))
+        told = requests.get(f"{server.url}/_sandbox/hooks", timeout=10).json()
+
+        assert 5 < len(day) == len(receiver.got) == told["accepted"]
+        assert told["is_sending"] is False
+        body = {"from": "2025-10-01T00:00:00", "until": "2025-10-02T00:00:00", "sources": ["shopline"]}
+        requests.post(f"{server.url}/_sandbox/hooks", json=body, timeout=10).raise_for_status()
+        server.hooks.wait()
+        again = sum(event.source == "shopline" for event in day)
+        assert len(receiver.got) == len(day) + again
+        wrong = requests.post(f"{server.url}/_sandbox/hooks", json={"duplicate": 1}, timeout=10)
+        assert (wrong.status_code, "duplicate" in wrong.text) == (400, True)

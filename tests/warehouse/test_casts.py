@@ -1,0 +1,284 @@
+"""What texts of the wire mean as values: read as they are, converted where that is certain, else set aside."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+from test_staging import movement, order
+
+from conftest import a_run
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
+from stockbook.progress import Silent
+from stockbook.staging import text_rows
+from stockbook.staging.load import Landed, load
+from stockbook.warehouse.schema import create_all
+
+Land = Callable[..., Landed]
+REFUSED = "refused"
+
+WHOLE = {
+    2: 2,
+    "3": 3,
+    " 5 ": 5,
+    "+7": 7,
+    "007": 7,
+    4.0: 4,
+    "6.00": 6,
+    0: 0,
+    2.5: REFUSED,
+    "2.50": REFUSED,
+    "1e3": REFUSED,
+    "25e-1": REFUSED,
+    "0x10": REFUSED,
+    "1_000": REFUSED,
+    "1,000": REFUSED,
+    "5 ks": REFUSED,
+    "\u0661\u0662": REFUSED,
+    "NaN": REFUSED,
+    "true": REFUSED,
+    "9007199254740993.0": REFUSED,
+}
+DECIMALS = {
+    "14.999999999": Decimal("14.999999999"),
+    14.9: Decimal("14.9"),
+    0.30000000000000004: Decimal("0.3"),
+    "8.264462809917356": Decimal("8.264462809917"),
+    "1e-7": Decimal("0.0000001"),
+    "0.00": Decimal(0),
+    "": None,
+    "0.0000000000004": REFUSED,
+    "NaN": REFUSED,
+    "inf": REFUSED,
+    "1_0.5": REFUSED,
+    "14,90": REFUSED,
+    "14.90 CZK": REFUSED,
+    "true": REFUSED,
+    1e30: REFUSED,
+}
+TRUTHS = {
+    "true": True,
+    "1": True,
+    "FALSE": False,
+    "0": False,
+    "": None,
+    "yes": REFUSED,
+    "t": REFUSED,
+    "2": REFUSED,
+    "on": REFUSED,
+}
+MORNING = datetime(2026, 3, 4, 10), datetime(2026, 3, 4, 9)
+# local wall clock and instant
+TIMES = {
+    "2026-03-04 10:00:00": MORNING,
+    "2026-03-04T10:00:00": MORNING,
+    "2026-03-04 10:00": MORNING,
+    "2026-03-04T09:00:00Z": MORNING,
+    "2026-03-04T09:00:00z": MORNING,
+    "2026-03-04T09:00Z": MORNING,
+    "2026-03-04T09:00:00.000Z": MORNING,
+    "2026-03-04T10:00:00+01:00": MORNING,
+    "2026-03-04 10:00:00 +0100": MORNING,
+    "2026-03-04 10:00:00+01": MORNING,
+    "2026-03-04 10:00+01": MORNING,
+    "2026-03-04T05:30:00-03:30": MORNING,
+    "2026-03-04 10:00:00.1234567": (datetime(2026, 3, 4, 10, 0, 0, 123456), datetime(2026, 3, 4, 9, 0, 0, 123456)),
+    "2026-03-04T23:30:00Z": (datetime(2026, 3, 5, 0, 30), datetime(2026, 3, 4, 23, 30)),
+    # the hour that occurs twice: an offset tells which one
+    "2025-10-26 02:30:00": (datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 0, 30)),
+    "2025-10-26T02:30:00+02:00": (datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 0, 30)),
+    "2025-10-26T02:30:00+01:00": (datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 1, 30)),
+    "2025-10-26T01:30:00Z": (datetime(2025, 10, 26, 2, 30), datetime(2025, 10, 26, 1, 30)),
+    # the hour that is skipped is no hour of an instant
+    "2026-03-29T01:30:00Z": (datetime(2026, 3, 29, 3, 30), datetime(2026, 3, 29, 1, 30)),
+    "2026-03-29 02:30:00": REFUSED,
+    "2026-03-04": REFUSED,
+    "2026-03-04T24:00:00": REFUSED,
+    "2026-03-04 10:00:60": REFUSED,
+    "2026-02-30 10:00:00": REFUSED,
+    "26-03-04 10:00:00": REFUSED,
+    "04.03.2026 10:00:00": REFUSED,
+    "03/04/2026 10:00:00": REFUSED,
+    "2026-03-04 10:00:00 UTC": REFUSED,
+    "2026-03-04 10:00:00+25:00": REFUSED,
+    "1772614800": REFUSED,
+    "0000-00-00 00:00:00": REFUSED,
+    "-0001-11-30 00:00:00": REFUSED,
+    "1970-01-01 01:00:00": REFUSED,
+    "9999-12-31 23:59:59": REFUSED,
+    "10000-01-01 00:00:00": REFUSED,
+    "2026-03-04 (BC) 10:00:00": REFUSED,
+    "infinity": REFUSED,
+    "": REFUSED,
+}
+DATES = {
+    "2026-03-04": date(2026, 3, 4),
+    "2026-03-04 00:00:00": date(2026, 3, 4),
+    "2026-03-03T23:00:00Z": date(2026, 3, 4),
+    "2026-03-04T00:00:00+01:00": date(2026, 3, 4),
+    "2099-12-31": date(2099, 12, 31),
+    "": None,
+    "0000-00-00": None,
+    "0000-00-00 00:00:00": None,
+    "0000-00-00T00:00:00Z": None,
+    "04.03.2026": REFUSED,
+    "4. 3. 2026": REFUSED,
+    "26-03-04": REFUSED,
+    "2026-02-30": REFUSED,
+    "20260304": REFUSED,
+    "-0001-11-30": REFUSED,
+    "9999-12-31": REFUSED,
+    "infinity": REFUSED,
+    "soon": REFUSED,
+}
+
+
+@pytest.fixture(autouse=True, params=["parsed", "unfolded"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test holds for listings that DuckDB parses and for those that compiled code unfolds."""
+    monkeypatch.setattr(text_rows.Loading, "done", False)
+    monkeypatch.setattr(text_rows, "PAYS_FROM", 0 if request.param == "unfolded" else 10**12)
+
+
+@pytest.fixture
+def read(
+    con: duckdb.DuckDBPyConnection, land: Land, tables: dict[str, Table], clock: ManualClock
+) -> Callable[..., dict[Any, Any]]:
+    """Loads a row of a listing for each value, and gives what a query (key, values) says of it, or ``refused``."""
+
+    def reading(
+        listing: str, rows: dict[Any, dict[str, Any]], query: str, api: str = "fulfillment_cz"
+    ) -> dict[Any, Any]:
+        landed = land(listing, list(rows.values()), api=api, floor=0, ceiling=99)
+        load(con, a_run(), [landed], tables, clock, Silent(), 1.0)
+        answers = {str(key): values for key, *values in con.execute(query).fetchall()}
+        return {value: answers.get(str(row["id"]), REFUSED) for value, row in rows.items()}
+
+    return reading
+
+
+def single(answers: dict[Any, Any]) -> dict[Any, Any]:
+    """Answers of a single column."""
+    return {value: answer[0] if isinstance(answer, list) else answer for value, answer in answers.items()}
+
+
+def test_a_whole_number_is_never_rounded(read: Callable[..., dict[Any, Any]]) -> None:
+    """Digits, and a fraction of zeros, are a whole number; whatever else is set aside."""
+    rows = {value: movement(number, quantity=value) for number, value in enumerate(WHOLE, 1)}
+    assert single(read("movements", rows, "select movement_id, quantity from staging.movements")) == WHOLE
+
+
+def test_a_decimal_keeps_its_digits(read: Callable[..., dict[Any, Any]]) -> None:
+    """Twelve places stay; what is no number, or would become another one, is set aside."""
+    rows = {value: movement(number, price_per_unit=value) for number, value in enumerate(DECIMALS, 1)}
+    assert single(read("movements", rows, "select movement_id, unit_price from staging.movements")) == DECIMALS
+
+
+def test_the_value_of_an_order_keeps_its_digits(read: Callable[..., dict[Any, Any]]) -> None:
+    """Amounts of an order have as many places as any price."""
+    rows = {value: order(f"o{n}", delivery={"value": value}) for n, value in enumerate(DECIMALS, 1)}
+    assert single(read("orders", rows, "select order_id, goods_value from staging.orders")) == DECIMALS
+
+
+def test_a_truth_is_a_truth_only(read: Callable[..., dict[Any, Any]]) -> None:
+    """True, false, 1 and 0 are truths; other words are set aside."""
+    rows = {value: order(f"o{number}", on_hold=value) for number, value in enumerate(TRUTHS, 1)}
+    assert single(read("orders", rows, "select order_id, is_on_hold from staging.orders")) == TRUTHS
+
+
+def test_a_time_is_read_as_what_it_says(read: Callable[..., dict[Any, Any]]) -> None:
+    """An offset is converted to the local wall clock and gives the instant; what is no certain time is set aside."""
+    rows = {value: order(f"o{number}", created=value) for number, value in enumerate(TIMES, 1)}
+    answers = read("orders", rows, "select order_id, created_at, created_at_utc from staging.orders")
+    assert {value: tuple(answer) if answer != REFUSED else REFUSED for value, answer in answers.items()} == TIMES
+
+
+def test_a_movement_s_time_is_read_as_an_order_s(read: Callable[..., dict[Any, Any]]) -> None:
+    """The ledger's times are the same texts: local wall clock, or set aside."""
+    rows = {value: movement(number, created=value) for number, value in enumerate(TIMES, 1)}
+    locals_ = {value: at if at == REFUSED else at[0] for value, at in TIMES.items()}
+    assert single(read("movements", rows, "select movement_id, created_at from staging.movements")) == locals_
+
+
+def test_a_day_is_read_as_what_it_says(read: Callable[..., dict[Any, Any]]) -> None:
+    """A time is of its local day, a database's zero is no day, and what is no certain day is set aside."""
+    rows = {value: order(f"o{number}", dispatch_date=value) for number, value in enumerate(DATES, 1)}
+    assert single(read("orders", rows, "select order_id, dispatch_date from staging.orders")) == DATES
+
+
+def test_a_price_of_flickrocket_is_in_hundredths(read: Callable[..., dict[Any, Any]]) -> None:
+    """A price with a fraction is no number of hundredths and is set aside."""
+    amounts = {1490: 1490, "1490": 1490, 14.9: REFUSED, "14.90": REFUSED, 15.0: 15}
+    rows = {
+        value: {"id": number, "title": "Basic", "valid": 1, "currencies": [{"currency": "eur", "price": value}]}
+        for number, value in enumerate(amounts, 1)
+    }
+    query = "select price_id, amount_minor from staging.flickrocket_prices"
+    assert single(read("prices", rows, query, api="flickrocket")) == amounts
+
+
+def test_a_time_of_flickrocket_is_utc_where_it_names_no_offset(read: Callable[..., dict[Any, Any]]) -> None:
+    """Without an offset a time is UTC; with one it is converted."""
+    times = {
+        "2026-03-04T10:00:00": datetime(2026, 3, 4, 10),
+        "2026-03-04T10:00:00+01:00": datetime(2026, 3, 4, 9),
+        "2026-03-04T10:00:00Z": datetime(2026, 3, 4, 10),
+        # no clock in UTC skips or repeats an hour
+        "2026-03-29T02:30:00": datetime(2026, 3, 29, 2, 30),
+        "2026-03-04": REFUSED,
+    }
+    rows = {value: {"id": number, "status": 0, "created_at": value} for number, value in enumerate(times, 1)}
+    query = "select fulfillment_id, created_at, created_at_utc from staging.flickrocket_fulfillments"
+    expected = {value: REFUSED if at == REFUSED else [at, at] for value, at in times.items()}
+    assert read("fulfillments", rows, query, api="flickrocket") == expected
+
+
+def test_a_reason_says_what_was_expected(con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]) -> None:
+    """The quarantine tells a text that cannot be read from a day beyond those a column may hold."""
+    rows = {
+        text: order(f"o{number}", created=text)
+        for number, text in enumerate(["04.03.2026", "9999-12-31 23:59:59", "2026-03-29 02:30:00"], 1)
+    }
+    read("orders", rows, "select order_id from staging.orders")
+    assert con.execute(
+        "select row_key, reason from staging.quarantine where table_name = 'orders' order by row_key"
+    ).fetchall() == [
+        ("o1", "created_at: expected timestamp"),
+        ("o2", "created_at: not within 2000-01-01 and 2199-12-31"),
+        ("o3", "created_at: a time in the hour that is skipped in spring"),
+    ]
+
+
+def test_a_movement_is_of_known_direction_and_of_no_negative_pieces(
+    con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]
+) -> None:
+    """What the ledger could not be valued with is set aside by its id: the night goes on without it."""
+    odd = [{"movement": "IN"}, {"movement": "transfer"}, {"quantity": -3}, {"damaged_quantity": -1}, {"quantity": 0}]
+    rows = {number: movement(number, **changes) for number, changes in enumerate(odd, 1)}
+    assert read("movements", rows, "select movement_id, quantity from staging.movements")[5] == [0]
+    assert con.execute("select row_key, reason from staging.quarantine order by row_key").fetchall() == [
+        ("1", "direction: none of in, out"),
+        ("2", "direction: none of in, out"),
+        ("3", "quantity: below 0"),
+        ("4", "damaged_quantity: below 0"),
+    ]
+
+
+def test_a_batch_may_never_expire(con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]) -> None:
+    """The last day of the calendar is an expiry date that means never."""
+    item = {"variant_id": 7, "quantity": 1, "expiration": "9999-12-31"}
+    read("orders", {1: order("o1", stock_items=[item])}, "select order_id from staging.orders")
+    assert con.execute("select expiration from staging.order_stock_items").fetchall() == [(date(9999, 12, 31),)]
+
+
+def test_a_number_declared_with_more_digits_gets_them(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
+    """A warehouse of an earlier version keeps its amounts, in the type that is declared now."""
+    con.execute("insert into staging.orders (account, order_id, goods_value) values ('main', 'o1', 12.3456)")
+    con.execute("alter table staging.orders alter column goods_value set data type decimal(18, 4)")
+    create_all(con, tables)
+    assert con.execute("select goods_value, typeof(goods_value) from staging.orders").fetchall() == [
+        (Decimal("12.3456"), "DECIMAL(24,12)")
+    ]

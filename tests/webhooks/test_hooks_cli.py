@@ -1,0 +1,232 @@
+"""`stockbook hooks`: what it says of subscriptions, and what it does to them, against the sandbox's APIs."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from night_rig import KEY
+from typer.testing import CliRunner, Result
+
+from stockbook.cli.hooks import app
+from stockbook.clock import SystemClock
+from stockbook.connections import RawConnection
+from stockbook.errors import ConfigError, Unauthorized
+from stockbook.inbox import Arrival, Inbox
+from stockbook.settings import Settings
+from stockbook.webhooks import outage
+from stockbook.webhooks.subscriptions import TOPICS, Subscriptions
+from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox.subscriptions import SHOPLINE_TOPICS
+
+ADDRESS = "https://books.example.com/stockbook/hooks"
+PRAGUE = ZoneInfo("Europe/Prague")
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    """The smallest of shops."""
+    return Shop.small(seed=2, orders=20)
+
+
+@pytest.fixture
+def server(shop: Shop) -> Iterator[Running]:
+    """A sandbox nobody subscribed to yet."""
+    with running(shop, datetime(2025, 11, 20, 2, 15)) as served:
+        yield served
+
+
+@pytest.fixture
+def environ(server: Running, tmp_path: Path) -> dict[str, str]:
+    """One account of each system at the sandbox."""
+    given = {
+        "FULFILLMENT_CZ": {"password": server.token, "extra": {"requests_per_second": 0}},
+        "FLICKROCKET": {"password": server.token, "extra": {"app_secret": "s", "requests_per_second": 0}},
+        "SHOPLINE": {"password": "s", "extra": {"access_token": server.token, "shop_handle": "shop"}},
+    }
+    return {
+        f"AIRFLOW_CONN_{name}": json.dumps({"conn_type": "http", "host": server.url, **parts})
+        for name, parts in given.items()
+    } | {"STOCKBOOK_HOME": str(tmp_path / "home"), "STOCKBOOK_HASH_KEY": KEY}
+
+
+@pytest.fixture
+def cli(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs `stockbook hooks` with these words."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, list(words))
+
+    return run
+
+
+def arrive(environ: dict[str, str], source: str, at: datetime) -> None:
+    """An event in the home's inbox."""
+    with Inbox.open(Settings.load(environ).inbox_url) as inbox:
+        inbox.append(Arrival(source, "main", f"k{at}", "x", None, None, None, at, "{}")).result(timeout=30)
+
+
+def test_register_subscribes_what_is_missing_and_only_that(cli: Cli, server: Running) -> None:
+    """Every topic once, at the account's own address; a second time there is nothing to do."""
+    assert cli("status").exit_code == 1
+    first = cli("register", "--address", ADDRESS)
+    again = cli("register", "--address", ADDRESS + "/")
+
+    assert first.output.splitlines() == [
+        "ok  flickrocket: 4 topics subscribed at https://books.example.com/stockbook/hooks/flickrocket/main",
+        "    fulfillment_cz: set the address https://books.example.com/stockbook/hooks/fulfillment_cz/main in the "
+        "vendor's administration",
+        "ok  shopline: 13 topics subscribed at https://books.example.com/stockbook/hooks/shopline/main",
+    ]
+    assert "flickrocket: 0 topics" in again.output
+    kept = server.sandbox.subscriptions.all.values()
+    assert sorted((one.source, one.topic) for one in kept) == sorted(
+        (source, topic) for source, topics in TOPICS.items() for topic in topics
+    )
+    assert set(SHOPLINE_TOPICS) == set(TOPICS["shopline"])
+    assert cli("status").exit_code == 0
+
+
+def test_a_topic_that_goes_elsewhere_is_told_and_counts_as_missing(cli: Cli, server: Running) -> None:
+    """An address of an earlier host, or of another account, brings nothing to this one."""
+    elsewhere = "https://old.example.com/webhook"
+    server.sandbox.subscriptions.add("flickrocket", "order/create", elsewhere, datetime(2025, 11, 20))
+
+    told = cli("status").output
+    assert f"order/create goes to {elsewhere}, which is no address of ours" in told
+    assert "not subscribed: order/create" in told
+
+
+def test_what_the_senders_switched_off_is_told_and_brought_back(
+    cli: Cli, server: Running, environ: dict[str, str]
+) -> None:
+    """After the last retry FlickRocket's are off and SHOPLINE's gone: status says so and what it cost, and heals."""
+    cli("register", "--address", ADDRESS)
+    kept = server.sandbox.subscriptions
+    kept.deactivate("flickrocket")
+    kept.remove("shopline", "fulfillment_order/on_hold")
+    for source in ("flickrocket", "shopline", "fulfillment_cz"):
+        arrive(environ, source, SystemClock().utc() - timedelta(days=3))
+
+    told = cli("status")
+    assert told.exit_code == 1
+    assert "switched off by the sender: order/create, product/create" in told.output
+    assert "not subscribed: fulfillment_order/on_hold" in told.output
+    assert "shopline (account main): events since" in told.output
+    assert "the gap stays" in told.output
+    assert "stockbook run --backfill-from" in told.output
+
+    healed = cli("reactivate")
+    assert "flickrocket: 4 switched on, 0 subscribed again" in healed.output
+    assert "shopline: 0 switched on, 1 subscribed again" in healed.output
+    assert all(one.is_active for one in kept.all.values())
+    assert len(kept.of("shopline", "fulfillment_order/on_hold")) == 1
+
+
+def test_without_credentials_it_says_what_to_set_where(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SHOPLINE connection with only its secret can receive and not manage; without any connection nothing can."""
+    monkeypatch.setenv("AIRFLOW_CONN_SHOPLINE", '{"conn_type": "http", "password": "secret-of-the-app"}')
+    told = cli("status")
+    assert (
+        "NO  To manage its webhooks connection shopline needs access_token and shop_handle in its extra" in told.output
+    )
+    assert "secret-of-the-app" not in told.output
+
+    monkeypatch.setenv("AIRFLOW_CONN_FLICKROCKET", '{"conn_type": "http"}')
+    assert "flickrocket needs an access token as its password" in cli("status").output
+    for name in ("FULFILLMENT_CZ", "FLICKROCKET", "SHOPLINE"):
+        monkeypatch.delenv(f"AIRFLOW_CONN_{name}")
+    assert isinstance(error := cli("status").exception, ConfigError)
+    assert "AIRFLOW_CONN_SHOPLINE" in str(error)
+
+
+def test_an_address_in_clear_is_refused(cli: Cli, server: Running) -> None:
+    """Tokens and bodies go over it."""
+    assert isinstance(cli("register", "--address", "http://books.example.com/hooks").exception, ConfigError)
+    assert not server.sandbox.subscriptions.all
+
+
+def connection(server: Running, **extra: Any) -> RawConnection:
+    """A FlickRocket connection to the sandbox."""
+    return RawConnection(server.url, None, None, extra.pop("password", server.token), extra)
+
+
+def test_flickrockets_other_variant(server: Running, environ: dict[str, str]) -> None:
+    """The vendor's plugin has other paths and names: a switch of the connection; a list of one may be an object."""
+    given = connection(server, webhooks_api="plugin")
+    known = Subscriptions("flickrocket", given, Settings.load(environ), SystemClock())
+    known.create("orders/create", f"{ADDRESS}/flickrocket/main")
+    server.sandbox.subscriptions.deactivate("flickrocket")
+
+    (one,) = known.listed()
+    assert (one.topic, one.is_active, known.missing([one])) == ("orders/create", False, list(TOPICS["flickrocket"][1:]))
+    known.activate(one)
+    assert [one.is_active for one in known.listed()] == [True]
+    assert server.requests()["POST /api/webhooks.json"] == 1
+
+
+def test_a_refused_token_and_a_wrong_switch_are_said_plainly(server: Running, environ: dict[str, str]) -> None:
+    """The sentence names the connection and no token."""
+    settings = Settings.load(environ)
+    refused = Subscriptions("flickrocket", connection(server, password="wrong-token"), settings, SystemClock())
+    with pytest.raises(Unauthorized, match="flickrocket") as error:
+        refused.listed()
+    assert "wrong-token" not in str(error.value)
+    with pytest.raises(ConfigError, match="documented or plugin"):
+        Subscriptions("flickrocket", connection(server, webhooks_api="other"), settings, SystemClock())
+
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("source", "hours", "is_off", "is_gap", "words"),
+    [
+        ("flickrocket", 48, False, False, ""),
+        ("flickrocket", 48.1, False, True, "may be lost: the next night reads"),
+        ("flickrocket", 1, True, True, "are lost: the next night reads"),
+        ("shopline", 31.9, False, False, ""),
+        ("shopline", 32, False, True, "may be lost: SHOPLINE sends them never again"),
+        ("fulfillment_cz", 24, False, False, ""),
+        ("fulfillment_cz", 49, False, True, "--backfill-from 2026-03-08 --backfill-to 2026-03-10"),
+        ("fulfillment_cz", None, False, False, ""),
+        ("flickrocket", None, True, True, "none ever came"),
+    ],
+)
+def test_gaps(source: str, hours: float | None, is_off: bool, is_gap: bool, words: str) -> None:
+    """Silence longer than the sender tries again may be a gap, a sender that stopped surely is one."""
+    last = None if hours is None else NOW - timedelta(hours=hours)
+    found = outage.gap(source, "main", last, NOW, is_off)
+
+    assert (found is not None) == is_gap
+    if found is not None:
+        assert words in outage.advice(found, PRAGUE)
+
+
+def test_reread_is_a_night_with_a_backfill_since_the_last_event(
+    cli: Cli, environ: dict[str, str], server: Running
+) -> None:
+    """Without an event it asks from when; with one the run reads from that day to today (here it is refused)."""
+    assert "--since" in str(cli("reread").exception)
+    arrive(environ, "fulfillment_cz", SystemClock().utc() - timedelta(days=3))
+    server.faults([{"kind": "status", "status": 401}])
+
+    assert isinstance(cli("reread").exception, Unauthorized)
+
+    (made,) = (Path(environ["STOCKBOOK_HOME"]) / "runs").glob("reread-*/run.json")
+    asked = json.loads(made.read_text())
+    today = SystemClock().utc().astimezone(PRAGUE).date()
+    assert (asked["backfill_from"], asked["backfill_to"]) == (str(today - timedelta(days=3)), str(today))
+
+
+def test_drain_by_hand(cli: Cli, environ: dict[str, str]) -> None:
+    """It says what it took."""
+    assert cli("drain").output == "The inbox is empty.\n"
+    arrive(environ, "shopline", SystemClock().utc())
+    assert cli("drain").output == "1 events taken from the inbox, 0 were in staging before.\n"
