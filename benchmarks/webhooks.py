@@ -32,6 +32,7 @@ sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "tests")]
 
 import hooks_rig as hooks  # noqa: E402  # the tests know how the three systems sign
 from postgres import postgres  # noqa: E402
+
 from stockbook.inbox import Inbox  # noqa: E402
 from stockbook.settings import Settings  # noqa: E402
 

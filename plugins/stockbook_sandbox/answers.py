@@ -77,18 +77,18 @@ def with_answer_faults(answer: Answer, rules: list[Rule]) -> tuple[Answer, Rule 
     return answer, dropping
 
 
-def spoilt(found: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
+def with_row_faults(body: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
     """A FlickRocket list or count under the faults that mean rows."""
     for rule in rules:
-        rows = next(iter(found.values()), None)
-        if rule.kind == "wrong_total" and "count" in found:
-            found["count"] += rule.delta
+        rows = next(iter(body.values()), None)
+        if rule.kind == "wrong_total" and "count" in body:
+            body["count"] += rule.delta
         elif isinstance(rows, list):
-            name = next(iter(found))
+            name = next(iter(body))
             if rule.kind == "repeat_row":
-                found = {name: rows + rows[-1:]}
+                body = {name: rows + rows[-1:]}
             elif rule.kind == "lost_row":
-                found = {name: rows[:-1]}
+                body = {name: rows[:-1]}
             elif rule.kind == "short_page":
-                found = {name: rows[: rule.rows]}
-    return found
+                body = {name: rows[: rule.rows]}
+    return body

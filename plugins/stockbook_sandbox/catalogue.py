@@ -62,29 +62,29 @@ class Catalogue:
 
     def prices_at(self, clock: int) -> Ints:
         """The price matrix at an instant."""
-        found = self.prices.copy()
+        prices = self.prices.copy()
         seen = int(np.searchsorted(self.change_at, clock, side="right"))
         # repeated indices: the last assignment wins, which is the latest change
-        found[self.change_kind[:seen], self.change_variant[:seen]] = self.change_amount[:seen]
-        return found
+        prices[self.change_kind[:seen], self.change_variant[:seen]] = self.change_amount[:seen]
+        return prices
 
     def purchase_at(self, variant: Ints, at: Ints) -> Ints:
         """Purchase price of each variant at each instant."""
-        found: Ints = self.prices[PURCHASE][variant]
+        price: Ints = self.prices[PURCHASE][variant]
         for when, which, kind, amount in zip(
             self.change_at, self.change_variant, self.change_kind, self.change_amount, strict=True
         ):
             if kind == PURCHASE:
-                found = np.where((variant == which) & (at >= when), amount, found)
-        return found
+                price = np.where((variant == which) & (at >= when), amount, price)
+        return price
 
     def names_at(self, clock: int) -> list[str]:
         """Product names at an instant."""
-        found = list(self.product_name)
+        names = list(self.product_name)
         for at, product, name in self.renames:
             if at <= clock:
-                found[product] = name
-        return found
+                names[product] = name
+        return names
 
     def is_listed(self, clock: int) -> Flags:
         """Which variants the catalogue shows at an instant."""
@@ -110,7 +110,7 @@ def ext_codes(rng: np.random.Generator, count: int) -> tuple[list[str], Ints]:
     return codes, np.choose(shape, (TEXT_CODE, NUMBER_CODE, TEXT_CODE, NULL_CODE)).astype(np.int64)
 
 
-def invented(rng: np.random.Generator, variants: int, suppliers: int) -> Catalogue:
+def invent(rng: np.random.Generator, variants: int, suppliers: int) -> Catalogue:
     """A catalogue of ``variants`` variants, about one in thirty of them a carton of another."""
     cartons = max(1, variants // 30)
     pieces = variants - cartons

@@ -37,10 +37,10 @@ class Control:
         """GET: the clock. POST ``{"now": "2025-06-01T02:15:00", "fold": 0, "seconds_per_request": 0}``: move it."""
         sandbox = self.sandbox
         if request.method == "POST":
-            given = await _object(request)
-            if "now" in given:
-                sandbox.set_clock(_local(str(given["now"]), int(given.get("fold", 0))))
-            sandbox.seconds_per_request = float(given.get("seconds_per_request", sandbox.seconds_per_request))
+            fields = await _read_object(request)
+            if "now" in fields:
+                sandbox.set_clock(_local(str(fields["now"]), int(fields.get("fold", 0))))
+            sandbox.seconds_per_request = float(fields.get("seconds_per_request", sandbox.seconds_per_request))
         now = local_of(sandbox.now)
         return _json({"now": now.isoformat(), "fold": now.fold, "seconds_per_request": sandbox.seconds_per_request})
 
@@ -55,10 +55,10 @@ class Control:
         """GET: the rules and their hits. POST a list of rules: these and no others. DELETE: none."""
         if request.method == "POST":
             try:
-                given = msgspec.json.decode(await request.body(), type=list[dict[str, Any]])
+                rules = msgspec.json.decode(await request.body(), type=list[dict[str, Any]])
             except msgspec.MsgspecError as error:
                 raise ConfigError(f"A list of fault rules was expected; {error}.") from None
-            self.sandbox.faults.replace(given)
+            self.sandbox.faults.replace(rules)
         elif request.method == "DELETE":
             self.sandbox.faults.replace([])
         return _json(self.sandbox.faults.hits())
@@ -76,10 +76,10 @@ class Control:
         if request.method == "DELETE":
             hooks.stop()
         elif request.method == "POST":
-            given = await _object(request)
-            first, last = given.pop("from", None), given.pop("until", None)
+            fields = await _read_object(request)
+            first, last = fields.pop("from", None), fields.pop("until", None)
             try:
-                hooks.how = msgspec.convert(given, Sending)
+                hooks.how = msgspec.convert(fields, Sending)
             except msgspec.ValidationError as error:
                 raise ConfigError(f"How events are sent cannot be read: {error}.") from None
             if first is not None:
@@ -97,9 +97,9 @@ class Control:
         """GET: FlickRocket's leaky bucket. POST ``{"size": 40, "leak": 2}``: another one, empty; size 0 is no limit."""
         sandbox = self.sandbox
         if request.method == "POST":
-            given = await _object(request)
+            fields = await _read_object(request)
             try:
-                size, leak = int(given.get("size", 0)), float(given.get("leak", 2.0))
+                size, leak = int(fields.get("size", 0)), float(fields.get("leak", 2.0))
             except (TypeError, ValueError):
                 size = -1
             if size < 0 or not leak >= 0:
@@ -115,17 +115,17 @@ class Control:
         served at all.
         """
         if request.method == "POST":
-            self.sandbox.listings.rewrite(await _object(request))
+            self.sandbox.listings.rewrite(await _read_object(request))
         elif request.method == "DELETE":
             self.sandbox.listings.rewrite({})
         return _json(self.sandbox.listings.rewritten)
 
 
-def _json(found: Any) -> Response:
-    return Response(msgspec.json.encode(found), media_type="application/json")
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def _read_object(request: Request) -> dict[str, Any]:
     try:
         return msgspec.json.decode(await request.body(), type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -134,7 +134,7 @@ async def _object(request: Request) -> dict[str, Any]:
 
 def _local(text: str, fold: int = 0) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"A local time like 2025-06-01T02:15:00 was expected; got {text!r}.") from None
-    return found if found.tzinfo else found.replace(fold=fold)
+    return moment if moment.tzinfo else moment.replace(fold=fold)

@@ -38,7 +38,7 @@ class Demand:
     return_at: Ints
 
 
-def invented(
+def invent(
     rng: np.random.Generator, catalogue: cat.Catalogue, orders: int, first: date, last: date, never_sold: float = 0.05
 ) -> Demand:
     """``orders`` orders between two local days, with seasons, evenings, few favourites, the hour that comes twice."""
@@ -67,9 +67,9 @@ def invented(
     line_variant = sold[rng.choice(len(sold), len(line_order), p=popularity / popularity.sum())]
     quantity = np.minimum(rng.geometric(0.7, len(line_order)), 12)
     # one line per variant and order
-    _, kept = np.unique(line_order * len(catalogue.variant_id) + line_variant, return_index=True)
-    kept.sort()
-    line_order, line_variant, quantity = line_order[kept], line_variant[kept], quantity[kept]
+    _, first_lines = np.unique(line_order * len(catalogue.variant_id) + line_variant, return_index=True)
+    first_lines.sort()
+    line_order, line_variant, quantity = line_order[first_lines], line_variant[first_lines], quantity[first_lines]
     none = np.zeros(0, dtype=np.int64)
     person = rng.integers(0, max(1, orders * 2 // 3), orders)
     is_euro = rng.random(orders) < 0.08
@@ -98,9 +98,7 @@ def fold_hour_between(first: date, last: date) -> int | None:
     return int(hours[back[0] + 1]) if len(back) else None
 
 
-def replayed(
-    rng: np.random.Generator, path: Path, suppliers: int, date_format: str = ""
-) -> tuple[cat.Catalogue, Demand]:
+def replay(rng: np.random.Generator, path: Path, suppliers: int, date_format: str = "") -> tuple[cat.Catalogue, Demand]:
     """
     A real order history in the layout of the Online Retail data set (CSV or Parquet).
 
@@ -178,7 +176,7 @@ def replayed(
     _, person = np.unique(np.where(customers == "", invoices, customers), return_inverse=True)
     created = to_utc(np.asarray(lines["at"], dtype=np.int64)[first_line])
     quantity = np.asarray(lines["quantity"], dtype=np.int64)
-    returns = _matched(credits, codes, customers, created, line_order, line_variant, quantity)
+    returns = _match_credits(credits, codes, customers, created, line_order, line_variant, quantity)
     demand = Demand(
         created=created,
         person=person.astype(np.int64),
@@ -195,7 +193,7 @@ def replayed(
     return _catalogue_of(rng, codes.tolist(), names, line_variant, line_amount, suppliers), demand
 
 
-def _matched(
+def _match_credits(
     credits: list[tuple[int, str, str, int]],
     codes: np.ndarray,
     customers: np.ndarray,
@@ -207,8 +205,8 @@ def _matched(
     """Rows (line, quantity, instant): each credit taken from the customer's latest earlier orders of that code."""
     number = {code: n for n, code in enumerate(codes.tolist())}
     bought: dict[tuple[str, int], list[int]] = {}
-    known, customer_of = np.unique(customers, return_inverse=True)
-    rank = {customer: n for n, customer in enumerate(known.tolist())}
+    distinct, customer_of = np.unique(customers, return_inverse=True)
+    rank = {customer: n for n, customer in enumerate(distinct.tolist())}
     pairs = {rank.get(customer, -1) * len(codes) + number.get(code, -1) for _, customer, code, _ in credits}
     key = customer_of[line_order] * len(codes) + line_variant
     for line in np.flatnonzero(np.isin(key, np.array(sorted(pairs), dtype=np.int64))).tolist():

@@ -61,19 +61,23 @@ class Events:
 
     def between(self, after: int, until: int, sources: tuple[str, ...] = SOURCES) -> list[Event]:
         """What happened after one instant and until another (UTC seconds), in order of time."""
-        found: list[Event] = []
+        events: list[Event] = []
         if "fulfillment_cz" in sources:
-            found += self._fulfillment_cz(after, until)
+            events += self._fulfillment_cz(after, until)
         if "flickrocket" in sources:
-            found += self._flickrocket(after, until)
+            events += self._flickrocket(after, until)
         if "shopline" in sources:
-            found += self._shopline(after, until)
-        return sorted(found, key=lambda event: event.at)
+            events += self._shopline(after, until)
+        return sorted(events, key=lambda event: event.at)
 
     def _fulfillment_cz(self, after: int, until: int) -> Iterator[Event]:
-        told = self.shop.lives
-        for row in np.flatnonzero((told.at > after) & (told.at <= until)).tolist():
-            kind, order, at = lives.KINDS[int(told.kind[row])], int(told.order[row]), int(told.at[row])
+        milestones = self.shop.lives
+        for row in np.flatnonzero((milestones.at > after) & (milestones.at <= until)).tolist():
+            kind, order, at = (
+                lives.KINDS[int(milestones.kind[row])],
+                int(milestones.order[row]),
+                int(milestones.at[row]),
+            )
             for topic in TYPES.get(kind, ()):
                 key = self._uuid(f"fulfillment_cz/{row}/{topic}")
                 body = {
@@ -93,11 +97,11 @@ class Events:
             return {"id": own, "note": shown["status_note"]}
         if topic in ("OrderPacked", "OrderDeliveryChanged"):
             return {"id": own, "delivery": shown["delivery"]}
-        kept = {name: value for name, value in shown.items() if name not in _NOT_IN_EVENTS}
-        kept["tickets"] = [{"barcode": ticket["barcode"]} for ticket in shown["tickets"]]
+        data = {name: value for name, value in shown.items() if name not in _NOT_IN_EVENTS}
+        data["tickets"] = [{"barcode": ticket["barcode"]} for ticket in shown["tickets"]]
         if topic == "OrderCreated":
-            kept["warehouse_id"] = self._uuid(f"warehouse/{self.shop.seed}")
-        return kept
+            data["warehouse_id"] = self._uuid(f"warehouse/{self.shop.seed}")
+        return data
 
     def _flickrocket(self, after: int, until: int) -> Iterator[Event]:
         shop = self.shop.flickrocket
@@ -116,10 +120,10 @@ class Events:
         return Event(at, "flickrocket", topic, f"{topic}/{own}/{at}", own, body)
 
     def _shopline(self, after: int, until: int) -> Iterator[Event]:
-        for told in self.shop.shopline.told:
-            if after < told.at <= until:
-                digest = hashlib.sha256(f"{self.shop.seed}/shopline/{told.number}".encode()).hexdigest()
-                yield Event(told.at, "shopline", told.topic, digest[:24], str(told.number), told.body)
+        for message in self.shop.shopline.messages:
+            if after < message.at <= until:
+                digest = hashlib.sha256(f"{self.shop.seed}/shopline/{message.number}".encode()).hexdigest()
+                yield Event(message.at, "shopline", message.topic, digest[:24], str(message.number), message.body)
 
     def _uuid(self, name: str) -> str:
         d = hashlib.sha256(f"{self.shop.seed}/{name}".encode()).hexdigest()

@@ -42,13 +42,15 @@ class ExampleShop(Shop):
     def __init__(self, page: Path = PAGE) -> None:
         """Read the page and write its ledger. Raises ConfigError for a page that is not understood."""
         self.examples = valuation_examples.read(page)
-        orders = {(n, m.order) for n, one in enumerate(self.examples) for m in one.movements if m.order is not None}
+        orders = {
+            (n, m.order) for n, example in enumerate(self.examples) for m in example.movements if m.order is not None
+        }
         self._orders = {key: place for place, key in enumerate(sorted(orders, key=str))}
-        pieces = sum(len(one.variants) for one in self.examples)
+        pieces = sum(len(example.variants) for example in self.examples)
         super().__init__(
             variants=pieces + 12, orders=max(3, len(orders)), first=date(2025, 2, 10), last=date(2025, 2, 20), places=5
         )
-        self._columns = [(n, letter) for n, one in enumerate(self.examples) for letter in one.variants]
+        self._columns = [(n, letter) for n, example in enumerate(self.examples) for letter in example.variants]
         self._column = {key: place for place, key in enumerate(self._columns)}
         self._write_catalogue()
         self._write_ledger()
@@ -61,19 +63,23 @@ class ExampleShop(Shop):
         """Ids of the letters, example by example."""
         ids = self.catalogue.variant_id.tolist()
         return [
-            {letter: ids[self._column[n, letter]] for letter in one.variants} for n, one in enumerate(self.examples)
+            {letter: ids[self._column[n, letter]] for letter in example.variants}
+            for n, example in enumerate(self.examples)
         ]
 
     @property
     def movement_ids(self) -> list[dict[int, int]]:
         """Ids of the page's movements, example by example."""
-        return [{moved.id: _movement_id(n, moved.id) for moved in one.movements} for n, one in enumerate(self.examples)]
+        return [
+            {movement.id: _movement_id(n, movement.id) for movement in example.movements}
+            for n, example in enumerate(self.examples)
+        ]
 
     def _write_catalogue(self) -> None:
         c, shown = self.catalogue, len(self._columns)
         hidden = len(c.variant_id) - shown
         c.product_id = 20_000 + np.arange(len(self.examples) + 1)
-        c.product_name = [one.title for one in self.examples] + ["not an example"]
+        c.product_name = [example.title for example in self.examples] + ["not an example"]
         c.product_category = np.zeros(len(c.product_name), np.int64)
         c.variant_product = np.array([n for n, _ in self._columns] + [len(self.examples)] * hidden)
         c.variant_name[:shown] = [letter for _, letter in self._columns]
@@ -82,12 +88,14 @@ class ExampleShop(Shop):
         c.renames = []
         c.prices[PURCHASE] = money.NULL
         changes = []
-        for n, one in enumerate(self.examples):
-            for priced in one.prices:
-                if priced.day == 1:
-                    c.prices[PURCHASE, self._column[n, priced.variant]] = _amount(priced.price)
+        for n, example in enumerate(self.examples):
+            for price_row in example.prices:
+                if price_row.day == 1:
+                    c.prices[PURCHASE, self._column[n, price_row.variant]] = _amount(price_row.price)
                 else:
-                    changes.append((_at(priced.day, 0), self._column[n, priced.variant], _amount(priced.price)))
+                    changes.append(
+                        (_at(price_row.day, 0), self._column[n, price_row.variant], _amount(price_row.price))
+                    )
         changes.sort()
         c.change_at, c.change_variant, c.change_amount = (
             np.array([change[part] for change in changes], np.int64) for part in range(3)
@@ -96,30 +104,36 @@ class ExampleShop(Shop):
 
     def _write_ledger(self) -> None:
         rows = sorted(
-            ((n, one, moved) for n, one in enumerate(self.examples) for moved in one.movements),
+            ((n, example, movement) for n, example in enumerate(self.examples) for movement in example.movements),
             key=lambda row: _movement_id(row[0], row[2].id),
         )
-        items = [(n, lined) for n, one in enumerate(self.examples) for lined in one.lines]
+        items = [(n, line) for n, example in enumerate(self.examples) for line in example.lines]
         items.sort(key=lambda item: (item[0], item[1].receiving))
-        place = {key: number for number, key in enumerate(dict.fromkeys((n, lined.receiving) for n, lined in items))}
-        came = {(n, moved.receiving): _at(moved.day) for n, _, moved in rows if moved.receiving is not None}
+        place = {key: number for number, key in enumerate(dict.fromkeys((n, line.receiving) for n, line in items))}
+        came = {(n, movement.receiving): _at(movement.day) for n, _, movement in rows if movement.receiving is not None}
 
         def column(values: list[int]) -> Ints:
             return np.array(values, np.int64)
 
         self.movements = Movements(
-            id=column([_movement_id(n, moved.id) for n, _, moved in rows]),
-            variant=column([self._column[n, moved.variant] for n, _, moved in rows]),
-            direction=column([IN if moved.direction == "in" else OUT for _, _, moved in rows]),
-            order=column([-1 if moved.order is None else self._orders[n, moved.order] for n, _, moved in rows]),
-            receiving=column([-1 if moved.receiving is None else place[n, moved.receiving] for n, _, moved in rows]),
-            reload_id=column([_group(n, moved.transformation) for n, _, moved in rows]),
-            price=column([_amount(moved.price) for _, _, moved in rows]),
-            extra_cost=column([_amount(moved.extra) for _, _, moved in rows]),
-            quantity=column([moved.quantity for _, _, moved in rows]),
-            damaged=column([moved.damaged for _, _, moved in rows]),
-            created=column([_at(moved.day) for _, _, moved in rows]),
-            visible=column([_at(moved.day) if moved.known is None else _at(moved.known, 0) for _, _, moved in rows]),
+            id=column([_movement_id(n, movement.id) for n, _, movement in rows]),
+            variant=column([self._column[n, movement.variant] for n, _, movement in rows]),
+            direction=column([IN if movement.direction == "in" else OUT for _, _, movement in rows]),
+            order=column(
+                [-1 if movement.order is None else self._orders[n, movement.order] for n, _, movement in rows]
+            ),
+            receiving=column(
+                [-1 if movement.receiving is None else place[n, movement.receiving] for n, _, movement in rows]
+            ),
+            reload_id=column([_group(n, movement.transformation) for n, _, movement in rows]),
+            price=column([_amount(movement.price) for _, _, movement in rows]),
+            extra_cost=column([_amount(movement.extra) for _, _, movement in rows]),
+            quantity=column([movement.quantity for _, _, movement in rows]),
+            damaged=column([movement.damaged for _, _, movement in rows]),
+            created=column([_at(movement.day) for _, _, movement in rows]),
+            visible=column(
+                [_at(movement.day) if movement.known is None else _at(movement.known, 0) for _, _, movement in rows]
+            ),
         )
         count = len(place)
         self.receivings = Receivings(
@@ -128,13 +142,13 @@ class ExampleShop(Shop):
             planned_day=np.full(count, day_number(FIRST)),
             extra_cost=np.zeros(count, np.int64),
             closed_at=column([came[key] for key in place]),
-            item_receiving=column([place[n, lined.receiving] for n, lined in items]),
-            item_variant=column([self._column[n, lined.variant] for n, lined in items]),
-            item_price=column([_amount(lined.price) for _, lined in items]),
-            item_announced=column([lined.pieces for _, lined in items]),
-            item_quantity=column([lined.pieces for _, lined in items]),
+            item_receiving=column([place[n, line.receiving] for n, line in items]),
+            item_variant=column([self._column[n, line.variant] for n, line in items]),
+            item_price=column([_amount(line.price) for _, line in items]),
+            item_announced=column([line.pieces for _, line in items]),
+            item_quantity=column([line.pieces for _, line in items]),
             item_damaged=np.zeros(len(items), np.int64),
-            item_at=column([came[n, lined.receiving] for n, lined in items]),
+            item_at=column([came[n, line.receiving] for n, line in items]),
         )
         self.receiving_uuid = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
         self.receiving_start = np.searchsorted(self.receivings.item_receiving, np.arange(count + 1))

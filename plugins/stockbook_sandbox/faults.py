@@ -73,9 +73,9 @@ class Faults:
     def replace(self, rules: list[dict[str, Any]]) -> None:
         """Put these rules in force instead of all earlier ones. Raises ConfigError for one that is not understood."""
         armed = []
-        for given in rules:
+        for fields in rules:
             try:
-                rule = msgspec.convert(given, Rule)
+                rule = msgspec.convert(fields, Rule)
             except msgspec.ValidationError as error:
                 raise ConfigError(f"A fault rule was expected; {error}.") from None
             if rule.kind not in KINDS:
@@ -91,7 +91,7 @@ class Faults:
 
     def strike(self, path: str, query: str) -> list[Rule]:
         """The rules that hit this request."""
-        found = []
+        rules = []
         for armed in self._armed:
             rule = armed.rule
             if not fnmatchcase(path, rule.path) or rule.query not in query:
@@ -102,5 +102,5 @@ class Faults:
             is_hit = armed.seen == rule.nth if rule.nth is not None else armed.draw.random() < rule.probability
             if is_hit:
                 armed.hits += 1
-                found.append(rule)
-        return found
+                rules.append(rule)
+        return rules

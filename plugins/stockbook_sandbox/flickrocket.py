@@ -132,8 +132,8 @@ class Flickrocket:
 
     def _list(self, name: str, rows: list[dict[str, Any]], fields: str | None) -> dict[str, Any]:
         if fields:
-            kept = set(fields.split(","))
-            rows = [{key: value for key, value in row.items() if key in kept} for row in rows]
+            names = set(fields.split(","))
+            rows = [{key: value for key, value in row.items() if key in names} for row in rows]
         return {name: rows[0]} if self.singular_key and len(rows) == 1 else {f"{name}s": rows}
 
     def _one(self, rows: list[dict[str, Any]], number: str) -> dict[str, Any]:

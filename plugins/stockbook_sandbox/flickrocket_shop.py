@@ -187,18 +187,18 @@ class FlickrocketShop:
 
     def _line(self, line: int) -> dict[str, Any]:
         product = int(self.line_product[line])
-        found: dict[str, Any] = {
+        item: dict[str, Any] = {
             "id": int(self.product_number[product]),
             "product_id": self.product_long[product],
             "title": f"Article {int(self.product_number[product])}",
         }
         if product % 3 == 0:
-            found["version"] = "1.0"
-        found["Quantity"] = int(self.line_quantity[line])
+            item["version"] = "1.0"
+        item["Quantity"] = int(self.line_quantity[line])
         if product % 4:
-            found["gtin"] = f"859{product:010d}"
-        found["weight"] = 100 + product * 7
-        return found
+            item["gtin"] = f"859{product:010d}"
+        item["weight"] = 100 + product * 7
+        return item
 
     def personal_values(self) -> Iterator[str]:
         """Distinctive strings of customers, parcels and addresses."""

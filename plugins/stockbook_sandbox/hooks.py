@@ -55,9 +55,9 @@ class Hooks:
         return {
             "to": self.sender.to,
             "is_sending": self._orders.unfinished_tasks > 0,
-            **self.sender.told.numbers(),
+            **self.sender.outcome.numbers(),
             "subscriptions": [
-                {"source": one.source, "topic": one.topic, "is_active": one.is_active}
-                for one in self.sender.subscriptions.all.values()
+                {"source": subscription.source, "topic": subscription.topic, "is_active": subscription.is_active}
+                for subscription in self.sender.subscriptions.all.values()
             ],
         }

@@ -106,14 +106,14 @@ class Renderer:
         passed = shop.milestones_passed(n, clock)
         released = int(shop.begun.released[n])
         state = passed, int(shop.demand.created[n]) < released > clock
-        kept = self._orders.get(n)
-        if kept and kept[0] == state:
-            return kept[1]
-        found = self._render_order(n, passed, state[1]).encode()
-        self._orders[n] = state, found
-        return found
+        cached = self._orders.get(n)
+        if cached and cached[0] == state:
+            return cached[1]
+        row = self._render_order(n, passed, state[1]).encode()
+        self._orders[n] = state, row
+        return row
 
-    def _render_order(self, n: int, passed: int, held: bool) -> str:
+    def _render_order(self, n: int, passed: int, on_hold: bool) -> str:
         shop = self.shop
         d = shop.demand
         first = int(shop.lives.starts[n])
@@ -142,7 +142,7 @@ class Renderer:
             packages = self._packages(n, lines)
         return (
             f'{{"id":"{shop.order_uuid[n]}","number":"{shop.order_number[n]}","remote_number":{quoted(d.remote_number[n])},'
-            f'"currency_id":"{d.currency[n]}","on_hold":{_bool(held)},"status":"{status}","status_note":{quoted(status_note)},'
+            f'"currency_id":"{d.currency[n]}","on_hold":{_bool(on_hold)},"status":"{status}","status_note":{quoted(status_note)},'
             f'"expedition":{{"status":"{_EXPEDITION_STATUS.get(status, "done")}",'
             f'"problem":{self._problem(n, status)}}},'
             f'"recipient":{{"email":{quoted(who.email)},"phone":"{who.phone}","firstname":{quoted(who.firstname)},'
@@ -188,11 +188,11 @@ class Renderer:
         half = len(lines) // 2
         groups = [lines[:half], lines[half:]] if len(lines) > 1 and n % 11 == 0 else [lines]
         tail = self.shop.order_uuid[n][9:]
-        found = []
+        packages = []
         for place, group in enumerate(groups):
             items = ",".join([self._item_head[v] + f'"quantity":{q}}}' for v, q in group])
-            found.append(f'{{"id":"{place:08x}-{tail}","items":[{items}]}}')
-        return ",".join(found)
+            packages.append(f'{{"id":"{place:08x}-{tail}","items":[{items}]}}')
+        return ",".join(packages)
 
     # the rest: small listings, as objects
 
@@ -216,7 +216,7 @@ class Renderer:
     def variant(self, v: int, prices: Ints) -> dict[str, Any]:
         """A variant of the catalogue with the prices of a moment."""
         c = self.shop.catalogue
-        found: dict[str, Any] = {
+        row: dict[str, Any] = {
             "id": int(c.variant_id[v]),
             "size_id": ("A4", None, "A5", "XL")[v % 4],
             "name": c.variant_name[v],
@@ -230,13 +230,13 @@ class Renderer:
         }
         # a newer copy of the page has it, an older one has not: some rows do
         if v % 5:
-            found["tracking"] = {
+            row["tracking"] = {
                 "expiration": bool(c.tracks_expiration[v]),
                 "batch_number": bool(c.tracks_expiration[v]),
                 "lot_id": False,
                 "serial_number": v % 50 == 1,
             }
-        return found
+        return row
 
     def receiving_ext_id(self, n: int) -> str | None:
         """The shop's identifier of a receiving; not all have one."""
@@ -245,12 +245,12 @@ class Renderer:
     def receiving(self, n: int, clock: int) -> bytes:
         """A receiving as it is at an instant: announced, partly counted or closed (then it never changes again)."""
         is_closed = bool(self.shop.receivings.closed_at[n] <= clock)
-        kept = self._receivings.get(n) if is_closed else None
-        if kept is None:
-            kept = self._render_receiving(n, clock)
+        row = self._receivings.get(n) if is_closed else None
+        if row is None:
+            row = self._render_receiving(n, clock)
             if is_closed:
-                self._receivings[n] = kept
-        return kept
+                self._receivings[n] = row
+        return row
 
     def _render_receiving(self, n: int, clock: int) -> bytes:
         shop, r, c = self.shop, self.shop.receivings, self.shop.catalogue

@@ -130,7 +130,7 @@ def receive(
     closed = np.zeros(len(keys), dtype=np.int64)
     np.maximum.at(closed, receiving, item_at)
     planned = hours.nearest_day(to_local(due_of) // DAY - rng.choice(3, len(keys), p=(0.8, 0.15, 0.05)))
-    found = Receivings(
+    receivings = Receivings(
         id=ids_with_gaps(rng, 3_000, len(keys)),
         announced_at=announced_at,
         planned_day=np.minimum(planned, to_local(due_of) // DAY),
@@ -144,7 +144,7 @@ def receive(
         item_damaged=damage[order],
         item_at=item_at,
     )
-    return found, np.where(in_cartons, needed, 0)[order]
+    return receivings, np.where(in_cartons, needed, 0)[order]
 
 
 @dataclass
@@ -205,17 +205,17 @@ def write(
     )  # fmt: skip
 
     cartons = np.flatnonzero(opened)
-    held = r.item_variant[cartons]
+    carton = r.item_variant[cartons]
     opening = r.item_at[cartons] + rng.integers(HOUR, 2 * HOUR, len(cartons))
     reload_id = ids_with_gaps(rng, 700, len(cartons))[np.argsort(np.argsort(opening))]
-    piece_price = r.item_price[cartons] // catalogue.carton_pieces[held]
+    piece_price = r.item_price[cartons] // catalogue.carton_pieces[carton]
     parts.add(
-        len(cartons), variant=held, direction=OUT, reload_id=reload_id, quantity=opened[cartons], created=opening,
+        len(cartons), variant=carton, direction=OUT, reload_id=reload_id, quantity=opened[cartons], created=opening,
         price=np.where(rng.random(len(cartons)) < 0.5, r.item_price[cartons], money.NULL),
     )  # fmt: skip
     parts.add(
-        len(cartons), variant=catalogue.carton_of[held], direction=IN, reload_id=reload_id, created=opening,
-        quantity=opened[cartons] * catalogue.carton_pieces[held],
+        len(cartons), variant=catalogue.carton_of[carton], direction=IN, reload_id=reload_id, created=opening,
+        quantity=opened[cartons] * catalogue.carton_pieces[carton],
         price=np.where(rng.random(len(cartons)) < 0.9, piece_price, money.NULL),
     )  # fmt: skip
 
@@ -254,11 +254,11 @@ def write(
     parts.add(
         len(spoiled), variant=r.item_variant[spoiled], direction=OUT, damaged=r.item_damaged[spoiled], created=gone
     )
-    found_count = max(1, len(lost.at) // 3)
-    found_at = to_utc(hours.add(to_local(rng.choice(r.item_at, found_count)), rng.integers(5, 200, found_count) * HOUR))
+    find_count = max(1, len(lost.at) // 3)
+    find_at = to_utc(hours.add(to_local(rng.choice(r.item_at, find_count)), rng.integers(5, 200, find_count) * HOUR))
     parts.add(
-        found_count, variant=rng.choice(r.item_variant, found_count), direction=IN, quantity=1, created=found_at,
-        price=np.where(rng.random(found_count) < 0.3, money.SCALE * 5, money.NULL),
+        find_count, variant=rng.choice(r.item_variant, find_count), direction=IN, quantity=1, created=find_at,
+        price=np.where(rng.random(find_count) < 0.3, money.SCALE * 5, money.NULL),
     )  # fmt: skip
     if repeated_hour is not None:
         # a stock-take at night writes rows in both passes of the hour that comes twice
@@ -326,6 +326,6 @@ def average_prices(movements: Movements, seen: Ints, variants: int, prices: Ints
         current = np.where(np.isnan(average[who]), fallback[who], average[who])
         price = movements.price[rows[at]]
         cost = np.where(price == money.NULL, current, price / money.SCALE)
-        held = np.maximum(before[at], 0)
-        average[who] = (held * current + quantity[at] * cost) / (held + quantity[at])
+        on_hand = np.maximum(before[at], 0)
+        average[who] = (on_hand * current + quantity[at] * cost) / (on_hand + quantity[at])
     return np.where(np.isnan(average), money.NULL, np.round(np.nan_to_num(average) * 10_000).astype(np.int64) * 100)

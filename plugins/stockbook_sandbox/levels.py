@@ -22,8 +22,8 @@ def levels(shop: Shop, clock: int) -> Ints:
     last = int(shop.line_start[len(status)])
     order, variant = shop.demand.line_order[:last], shop.demand.line_variant[:last]
     pieces = shop.demand.line_quantity[:last]
-    asked = shop.waiting_line[:last] & waits[order] if last else np.zeros(0, dtype=bool)
-    kept = pending[order] & ~asked if last else np.zeros(0, dtype=bool)
+    is_requested = shop.waiting_line[:last] & waits[order] if last else np.zeros(0, dtype=bool)
+    is_reserved = pending[order] & ~is_requested if last else np.zeros(0, dtype=bool)
     boxed = np.zeros(size, dtype=np.int64)
     cartons = np.flatnonzero(c.carton_of >= 0)
     boxed[c.carton_of[cartons]] = good[cartons] * c.carton_pieces[cartons]
@@ -32,8 +32,8 @@ def levels(shop: Shop, clock: int) -> Ints:
         [
             good,
             damaged,
-            np.bincount(variant[kept], weights=pieces[kept], minlength=size).astype(np.int64),
-            np.bincount(variant[asked], weights=pieces[asked], minlength=size).astype(np.int64),
+            np.bincount(variant[is_reserved], weights=pieces[is_reserved], minlength=size).astype(np.int64),
+            np.bincount(variant[is_requested], weights=pieces[is_requested], minlength=size).astype(np.int64),
             boxed,
             average,
         ]

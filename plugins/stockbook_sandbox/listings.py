@@ -63,18 +63,18 @@ class Fulfillment:
         self._product_variants: list[list[int]] = [[] for _ in c.product_id]
         for v, p in enumerate(c.variant_product.tolist()):
             self._product_variants[p].append(v)
-        self._products_kept: tuple[object, list[bytes]] = None, []
+        self._products_cache: tuple[object, list[bytes]] = None, []
         self._cache: OrderedDict[tuple[object, ...], Ints] = OrderedDict()
         self.rewritten: dict[str, dict[str, Any] | None] = {}
 
-    def _kept(self, key: tuple[object, ...], make: Callable[[], Ints]) -> Ints:
+    def _cached_rows(self, key: tuple[object, ...], make: Callable[[], Ints]) -> Ints:
         """The rows of a query, computed once for all its pages."""
-        found = self._cache.get(key)
-        if found is None:
-            found = self._cache[key] = make()
+        rows = self._cache.get(key)
+        if rows is None:
+            rows = self._cache[key] = make()
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
-        return found
+        return rows
 
     # listings
 
@@ -82,9 +82,9 @@ class Fulfillment:
         """Products with their variants; filters mean variants."""
         offset, limit = query.window(100, 100)
         filters = tuple(query.text(name) for name in ("id", "active", "code", "ext_code"))
-        if self._products_kept[0] != (clock, filters):
-            self._products_kept = (clock, filters), self._product_rows(query, clock)
-        rows = self._products_kept[1]
+        if self._products_cache[0] != (clock, filters):
+            self._products_cache = (clock, filters), self._product_rows(query, clock)
+        rows = self._products_cache[1]
         return Page(rows[offset : offset + limit], len(rows))
 
     def _product_rows(self, query: Query, clock: int) -> list[bytes]:
@@ -104,8 +104,8 @@ class Fulfillment:
         if at >= len(c.product_id) or c.product_id[at] != product_id:
             raise NotThere("product not found")
         wanted_id = query.number("id")
-        mine = set(self._product_variants[at])
-        chosen = [v for v in self._shown_variants(query, clock) if v in mine]
+        variants = set(self._product_variants[at])
+        chosen = [v for v in self._shown_variants(query, clock) if v in variants]
         chosen = [v for v in chosen if wanted_id is None or c.variant_id[v] == wanted_id]
         prices = c.prices_at(clock)
         rows = [msgspec.json.encode(self.render.variant(v, prices)) for v in chosen[offset : offset + limit]]
@@ -116,10 +116,10 @@ class Fulfillment:
         shown = c.is_listed(clock)
         if query.number("active") == 0:
             return []
-        found: list[int] = np.flatnonzero(shown).tolist()
+        variants: list[int] = np.flatnonzero(shown).tolist()
         code, ext_code = query.text("code"), query.text("ext_code")
-        found = found if code is None else [v for v in found if c.code[v] == code]
-        return found if ext_code is None else [v for v in found if c.ext_code[v] == ext_code]
+        variants = variants if code is None else [v for v in variants if c.code[v] == code]
+        return variants if ext_code is None else [v for v in variants if c.ext_code[v] == ext_code]
 
     def categories(self, query: Query, clock: int) -> Page:
         """The category tree, flat."""
@@ -169,7 +169,7 @@ class Fulfillment:
         ids, remote, status = wanted(query, "id", "ids"), query.text("remote_number"), query.text("status")
         sort = query.text("sort") or self.readings.orders_by
         key = ("orders", clock, first, last, status, sort, remote, None if ids is None else tuple(sorted(ids)))
-        rows = self._kept(key, lambda: self._order_rows(clock, first, last, ids, remote, status, sort))
+        rows = self._cached_rows(key, lambda: self._order_rows(clock, first, last, ids, remote, status, sort))
         page = rows[offset : offset + limit].tolist()
         return Page([self.render.order(n, clock) for n in page], len(rows))
 
@@ -234,9 +234,9 @@ class Fulfillment:
     def stock_levels(self, query: Query, clock: int) -> Page:
         """Stock of every variant of the catalogue; quantities are the sums of the visible movements."""
         offset, limit = query.window(100, 1000)
-        found = self._kept(("levels", clock), lambda: levels(self.shop, clock))
+        stock = self._cached_rows(("levels", clock), lambda: levels(self.shop, clock))
         c = self.shop.catalogue
-        good, damaged = found[0], found[1]
+        good, damaged = stock[0], stock[1]
         shown = c.is_listed(clock) | (good != 0) | (damaged != 0)
         ids = wanted(query, "variant_id", "variant_ids")
         if ids is not None:
@@ -252,7 +252,7 @@ class Fulfillment:
         chosen = np.flatnonzero(shown)
         rows = []
         for v in chosen[offset : offset + limit].tolist():
-            quantity, broken, reserved, requested, boxed, average = found[:, v].tolist()
+            quantity, broken, reserved, requested, boxed, average = stock[:, v].tolist()
             rows.append(
                 msgspec.json.encode(
                     {
@@ -279,14 +279,16 @@ class Fulfillment:
         offset, limit = query.window(100, 1000)
         shop, c = self.shop, self.shop.catalogue
         order = shop.demand.line_order[shop.request_lines]
-        asked = shop.begun.push[order]
-        open_ = np.flatnonzero((asked <= clock) & (shop.stock_ready[order] > clock))
+        requested_at = shop.begun.push[order]
+        open_ = np.flatnonzero((requested_at <= clock) & (shop.stock_ready[order] > clock))
         wanted_id = query.number("id")
         if wanted_id is not None:
             open_ = open_[shop.request_id[open_] == wanted_id]
         rows = []
         for n, created in zip(
-            open_[offset : offset + limit].tolist(), wall_text(asked[open_[offset : offset + limit]]), strict=True
+            open_[offset : offset + limit].tolist(),
+            wall_text(requested_at[open_[offset : offset + limit]]),
+            strict=True,
         ):
             v = int(shop.demand.line_variant[shop.request_lines[n]])
             rows.append(
@@ -309,13 +311,16 @@ class Fulfillment:
         wanted_id, floor = query.number("id"), query.number("idFrom")
         first, last = query.day("dateFrom"), query.day("dateTo")
         key = ("movements", clock, wanted_id, floor, first, last)
-        rows = self._kept(key, lambda: self._movement_rows(clock, wanted_id, floor, first, last))
+        rows = self._cached_rows(key, lambda: self._movement_rows(clock, wanted_id, floor, first, last))
         page = rows[offset : offset + limit]
-        found = self.render.movements(page)
+        rendered = self.render.movements(page)
         if self.rewritten:
             numbers = self.shop.movements.id[page].tolist()
-            found = [_with(row, self.rewritten.get(str(number))) for number, row in zip(numbers, found, strict=True)]
-        return Page(found, len(rows))
+            rendered = [
+                _with_changes(row, self.rewritten.get(str(number)))
+                for number, row in zip(numbers, rendered, strict=True)
+            ]
+        return Page(rendered, len(rows))
 
     def rewrite(self, changes: dict[str, Any]) -> None:
         """
@@ -324,9 +329,9 @@ class Fulfillment:
         A ledger that only grows does not do that; a real one has. Raises ConfigError for an id or field that is none.
         """
         fields = MOVEMENT_FIELDS - {"id"}
-        known = set(map(str, self.shop.movements.id.tolist()))
+        ids = set(map(str, self.shop.movements.id.tolist()))
         for number, change in changes.items():
-            if number not in known:
+            if number not in ids:
                 raise ConfigError(f"Changes by id of a movement were expected; there is no movement {number!r}.")
             if change is not None and (not isinstance(change, dict) or not change or not fields.issuperset(change)):
                 raise ConfigError(
@@ -356,7 +361,7 @@ class Fulfillment:
         return rows[::-1]
 
 
-def _with(row: bytes, changes: dict[str, Any] | None) -> bytes:
+def _with_changes(row: bytes, changes: dict[str, Any] | None) -> bytes:
     """A rendered row with some of its fields changed, the others to the byte as they were."""
     if not changes:
         return row

@@ -100,9 +100,9 @@ def begin(rng: np.random.Generator, created: Ints, shares: Shares, hours: Workin
     def chosen(share: float) -> Flags:
         return rng.random(n) < share
 
-    held = chosen(shares.on_hold)
-    released = np.where(held, created + rng.integers(HOUR // 2, 60 * HOUR, n), created)
-    future = chosen(shares.future_dispatch) & ~held
+    on_hold = chosen(shares.on_hold)
+    released = np.where(on_hold, created + rng.integers(HOUR // 2, 60 * HOUR, n), created)
+    future = chosen(shares.future_dispatch) & ~on_hold
     dispatch_day = np.where(future, to_local(created) // DAY + rng.integers(2, 15, n), -1)
     start = np.where(future, np.maximum(released, to_utc(dispatch_day * DAY)), released)
     first_push = start + rng.integers(60, 600, n)
@@ -123,7 +123,7 @@ def begin(rng: np.random.Generator, created: Ints, shares: Shares, hours: Workin
     is_restored = is_cancelled & chosen(shares.restored)
     cancelled = created + 60 + (rng.random(n) * np.maximum(packed - created - 120, 1)).astype(np.int64)
     restored = cancelled + rng.integers(HOUR, 48 * HOUR, n)
-    released = np.where(is_restored & held & (cancelled <= released), np.maximum(released, restored + 1), released)
+    released = np.where(is_restored & on_hold & (cancelled <= released), np.maximum(released, restored + 1), released)
     start = np.maximum(start, released)
     push = np.where(is_restored, np.maximum(restored, start) + rng.integers(60, 600, n), push)
     packed = np.where(is_restored, _packed(push, work, hours), packed)
@@ -213,9 +213,9 @@ def finish(
         back = to_utc(hours.add(to_local(np.where(arrives, delivered, calm)), rng.integers(30, 200, n) * HOUR))
         returned = np.where(wanted, back, refused)
     else:
-        known = returned_at < NEVER
+        is_returned = returned_at < NEVER
         earliest = np.where(arrives, delivered, np.where(goes, refused, NEVER))
-        returned = np.where(known & goes, np.maximum(returned_at, earliest + HOUR), refused)
+        returned = np.where(is_returned & goes, np.maximum(returned_at, earliest + HOUR), refused)
     came_back = np.where(given_up, cancelled_late, refused)
 
     waited = stock_ready < NEVER

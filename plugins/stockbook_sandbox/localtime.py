@@ -79,8 +79,8 @@ def utc_of(local: datetime) -> int:
 def local_of(utc: int) -> datetime:
     """The wall clock at an instant, naive, with ``fold`` set in the second pass of a repeated hour."""
     local = int(to_local(np.array([utc]))[0])
-    found = _EPOCH + timedelta(seconds=local)
-    return found.replace(fold=int(to_utc(np.array([local]))[0] != utc))
+    wall_clock = _EPOCH + timedelta(seconds=local)
+    return wall_clock.replace(fold=int(to_utc(np.array([local]))[0] != utc))
 
 
 def wall_text(utc: Ints) -> list[str]:
@@ -91,8 +91,8 @@ def wall_text(utc: Ints) -> list[str]:
 
 def utc_text(utc: Ints) -> list[str]:
     """Instants as ``Y-m-dTH:i:s`` in UTC, the way FlickRocket prints them."""
-    found: list[str] = np.datetime_as_string(np.asarray(utc).astype("datetime64[s]")).tolist()
-    return found
+    texts: list[str] = np.datetime_as_string(np.asarray(utc).astype("datetime64[s]")).tolist()
+    return texts
 
 
 def day_text(day: int) -> str:
@@ -125,8 +125,8 @@ class WorkingHours:
         day = local // DAY - self._first
         today = np.clip(local % DAY - self.OPENS, 0, self.CLOSES - self.OPENS) * self._works[day]
         target = self._before[day] + today + seconds_
-        found = np.searchsorted(self._before, target, side="right") - 1
-        reached: Ints = (found + self._first) * DAY + self.OPENS + target - self._before[found]
+        index = np.searchsorted(self._before, target, side="right") - 1
+        reached: Ints = (index + self._first) * DAY + self.OPENS + target - self._before[index]
         return reached
 
     def nearest_day(self, day: Ints) -> Ints:

@@ -30,5 +30,5 @@ def number(amount: int) -> int | float | None:
 def rounded(amount: Ints, decimals: int = 2) -> Ints:
     """Amounts rounded half up to some decimals."""
     step = 10 ** (6 - decimals)
-    found: Ints = (np.asarray(amount, dtype=np.int64) + step // 2) // step * step
-    return found
+    amounts: Ints = (np.asarray(amount, dtype=np.int64) + step // 2) // step * step
+    return amounts

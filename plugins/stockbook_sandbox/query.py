@@ -47,21 +47,21 @@ class Query:
 
     def number(self, name: str, default: int | None = None) -> int | None:
         """A whole number. Raises BadQuery for anything else."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return default
         try:
-            return int(found)
+            return int(text)
         except ValueError:
             raise BadQuery(f"{name} must be an integer") from None
 
     def day(self, name: str) -> int | None:
         """A local day (counted from 1970-01-01). Raises BadQuery for anything but Y-m-d."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            return day_number(date.fromisoformat(found))
+            return day_number(date.fromisoformat(text))
         except ValueError:
             raise BadQuery(f"{name} must be a date Y-m-d") from None
 
@@ -72,10 +72,10 @@ class Query:
         return max(0, offset), limit if most is None else min(limit, most)
 
 
-def wanted(query: Query, one: str, many: str) -> set[str] | None:
+def wanted(query: Query, name: str, plural: str) -> set[str] | None:
     """Ids asked for by either parameter; None when by neither."""
-    single, several = query.text(one), query.texts(many)
+    single, several = query.text(name), query.texts(plural)
     if single is None and several is None:
         return None
-    found = set(several or ())
-    return found if single is None else found & {single} if found else {single}
+    ids = set(several or ())
+    return ids if single is None else ids & {single} if ids else {single}

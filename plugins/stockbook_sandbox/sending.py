@@ -14,7 +14,7 @@ import threading
 from base64 import b64encode
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -67,7 +67,7 @@ class Sending(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass
-class Told:
+class Outcome:
     """What became of what was sent, by keys of events; counts of answers by status (0: none arrived)."""
 
     accepted: set[str] = field(default_factory=set)
@@ -88,7 +88,7 @@ class Told:
 
 
 @dataclass(order=True)
-class _Try:
+class _Delivery:
     due: float
     order: int
     event: Event = field(compare=False)
@@ -115,7 +115,7 @@ class Sender:
                               "http://127.0.0.1:8080/stockbook/hooks.")  # fmt: skip
         self.to, self.account = to.rstrip("/"), account
         self.subscriptions = subscriptions
-        self.told = Told()
+        self.outcome = Outcome()
         self._token, self._secret = token, secret
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
@@ -129,7 +129,7 @@ class Sender:
         self._began = self._clock.monotonic()
         self._timeout, self._limits = urllib3.Timeout(how.timeout), Limits(megabytes=1, seconds=how.timeout)
         self._pool = limited(urllib3.PoolManager(maxsize=how.connections + 1), self._limits)
-        self._waiting: list[_Try] = []
+        self._waiting: list[_Delivery] = []
         self._in_work = 0
 
     def address(self, source: str) -> str:
@@ -146,7 +146,7 @@ class Sender:
         """Give up what is being sent."""
         self._stop.set()
 
-    def send(self, events: list[Event], how: Sending | None = None) -> Told:
+    def send(self, events: list[Event], how: Sending | None = None) -> Outcome:
         """Send events and try again until each was accepted or given up; what became of everything sent so far."""
         self._stop.clear()
         self._prepare(how or Sending())
@@ -154,32 +154,37 @@ class Sender:
         wanted = [event for event in events if event.source in how.sources]
         wanted.sort(key=lambda event: event.at + draw.random() * how.disorder)
         rocket = [event for event in wanted if event.source == "flickrocket"]
-        others = [event for event in wanted if event.source != "flickrocket"]
-        self._waiting = [_Try(0.0, number, event) for number, event in enumerate(others)]
-        self._waiting += [_Try(0.0, one.order, one.event, is_extra=True) for one in self._waiting
-                          if draw.random() < how.duplicates]  # fmt: skip
-        self._waiting += [_Try(0.0, one.order, one.event, is_extra=True, is_forged=True) for one in self._waiting
-                          if not one.is_extra and draw.random() < how.forgeries]  # fmt: skip
+        independent = [event for event in wanted if event.source != "flickrocket"]
+        self._waiting = [_Delivery(0.0, number, event) for number, event in enumerate(independent)]
+        first_copies = list(self._waiting)
+        self._waiting += [
+            replace(delivery, is_extra=True) for delivery in first_copies if draw.random() < how.duplicates
+        ]
+        self._waiting += [
+            replace(delivery, is_extra=True, is_forged=True)
+            for delivery in first_copies
+            if draw.random() < how.forgeries
+        ]
         heapq.heapify(self._waiting)
         with ThreadPoolExecutor(how.connections + 1, thread_name_prefix="sandbox-hooks") as pool:
             done = [pool.submit(self._one_by_one, rocket), *(pool.submit(self._work) for _ in range(how.connections))]
         self._pool.clear()
         for future in done:
             future.result()
-        return self.told
+        return self.outcome
 
     # fulfillment.cz and SHOPLINE: each message by itself
 
     def _work(self) -> None:
-        while (one := self._next()) is not None:
+        while (delivery := self._next()) is not None:
             try:
-                self._try(one)
+                self._try(delivery)
             finally:
                 with self._changed:
                     self._in_work -= 1
                     self._changed.notify_all()
 
-    def _next(self) -> _Try | None:
+    def _next(self) -> _Delivery | None:
         with self._changed:
             while not self._stop.is_set():
                 if self._waiting:
@@ -194,33 +199,33 @@ class Sender:
                     return None
             return None
 
-    def _try(self, one: _Try) -> None:
-        event = one.event
+    def _try(self, delivery: _Delivery) -> None:
+        event = delivery.event
         address = self._subscribed(event)
         if address is None:
             with self._lock:
-                self.told.not_subscribed.add(event.key)
+                self.outcome.not_subscribed.add(event.key)
             return
-        status = self._post(event, address, one.is_forged)
+        status = self._post(event, address, delivery.is_forged)
         gaps = RETRIES[event.source]
-        if status == ACCEPTED and not one.is_extra:
+        if status == ACCEPTED and not delivery.is_extra:
             with self._lock:
-                self.told.accepted.add(event.key)
-        if one.is_forged or status == ACCEPTED:
+                self.outcome.accepted.add(event.key)
+        if delivery.is_forged or status == ACCEPTED:
             return
-        if one.attempt >= len(gaps):
-            if not one.is_extra:
+        if delivery.attempt >= len(gaps):
+            if not delivery.is_extra:
                 self._give_up(event)
             return
-        one.due = self._clock.monotonic() - self._began + gaps[one.attempt] / self._how.speed
-        one.attempt += 1
+        delivery.due = self._clock.monotonic() - self._began + gaps[delivery.attempt] / self._how.speed
+        delivery.attempt += 1
         with self._changed:
-            heapq.heappush(self._waiting, one)
+            heapq.heappush(self._waiting, delivery)
             self._changed.notify()
 
     def _give_up(self, event: Event) -> None:
         with self._lock:
-            self.told.given_up.add(event.key)
+            self.outcome.given_up.add(event.key)
         if event.source == "shopline":
             self.subscriptions.remove("shopline", event.topic)
         elif event.source == "flickrocket":
@@ -236,7 +241,7 @@ class Sender:
             address = self._subscribed(event)
             if address is None:
                 with self._lock:
-                    self.told.not_subscribed.add(event.key)
+                    self.outcome.not_subscribed.add(event.key)
                 queue.pop(0)
                 continue
             if not is_extra and self._draw.random() < self._how.forgeries:
@@ -245,7 +250,7 @@ class Sender:
                 failures = 0
                 queue.pop(0)
                 with self._lock:
-                    self.told.accepted.add(event.key)
+                    self.outcome.accepted.add(event.key)
                 if not is_extra and self._draw.random() < self._how.duplicates:
                     queue.insert(0, (event, True))
                 continue
@@ -263,8 +268,8 @@ class Sender:
     def _subscribed(self, event: Event) -> str | None:
         if event.source == "fulfillment_cz":
             return self.address(event.source)
-        found = self.subscriptions.of(event.source, event.topic)
-        return found[0].address if found else None
+        subscriptions = self.subscriptions.of(event.source, event.topic)
+        return subscriptions[0].address if subscriptions else None
 
     def _post(self, event: Event, address: str, forged: bool = False) -> int:
         if (self._clock.monotonic() - self._began) * self._how.speed < self._how.outage:
@@ -282,7 +287,7 @@ class Sender:
             if not forged and self._draw.random() < self._how.lost_answers:
                 status = 0
         with self._lock:
-            (self.told.forged if forged else self.told.answers)[status] += 1
+            (self.outcome.forged if forged else self.outcome.answers)[status] += 1
         return status
 
     def signed(self, event: Event, forged: bool = False) -> tuple[bytes, dict[str, str]]:
@@ -314,7 +319,7 @@ class Sender:
 
 def _flat(body: dict[str, object]) -> list[tuple[str, object]]:
     """Keys and values from first to last; of an object its own pairs instead of its key (dossier 5.3, string A)."""
-    found: list[tuple[str, object]] = []
+    pairs: list[tuple[str, object]] = []
     for name, value in body.items():
-        found += _flat(value) if isinstance(value, dict) else [(name, value)]
-    return found
+        pairs += _flat(value) if isinstance(value, dict) else [(name, value)]
+    return pairs

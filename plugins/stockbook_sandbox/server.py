@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stockbook.errors import ConfigError
-from stockbook_sandbox.answers import Answer, Dropped, spoilt, with_answer_faults, with_page_faults
+from stockbook_sandbox.answers import Answer, Dropped, with_answer_faults, with_page_faults, with_row_faults
 from stockbook_sandbox.control import Control
 from stockbook_sandbox.faults import Rule
 from stockbook_sandbox.listings import Listing
@@ -81,10 +81,10 @@ class _Api:
         if (nested := re.fullmatch(r"products/(\d+)/variants", path)) is not None:
             product = int(nested[1])
             return lambda query, now: self.sandbox.listings.product_variants(query, now, product)
-        found = self.sandbox.routes.get(path)
-        if found is None:
+        listing = self.sandbox.routes.get(path)
+        if listing is None:
             raise NotThere("no such endpoint")
-        return found
+        return listing
 
     async def flickrocket(self, request: Request) -> Response:
         """FlickRocket: Bearer token, its own envelopes, the bucket."""
@@ -95,10 +95,10 @@ class _Api:
                 return Answer(msgspec.json.encode({"error": "unauthorized"}), 401)
             if not self.sandbox.bucket.takes():
                 return Answer(msgspec.json.encode({"error": "call limit exceeded"}), 429, headers={"Retry-After": "1"})
-            found = self.sandbox.flickrocket.answer(
+            body = self.sandbox.flickrocket.answer(
                 request.path_params["path"], Query(request.url.query), self.sandbox.tick()
             )
-            return Answer(msgspec.json.encode(spoilt(found, rules)))
+            return Answer(msgspec.json.encode(with_row_faults(body, rules)))
 
         return await self._serve(request, make)
 
@@ -110,12 +110,12 @@ class _Api:
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not self.sandbox.tokens.accepts(token):
                 return Answer(msgspec.json.encode({"error": "unauthorized"}), 401)
-            kept, now = self.sandbox.subscriptions, local_of(self.sandbox.tick())
+            subscriptions, now = self.sandbox.subscriptions, local_of(self.sandbox.tick())
             if path.startswith("/admin/openapi/"):
-                found = kept.shopline(request.method, number, body, now)
+                content = subscriptions.shopline(request.method, number, body, now)
             else:
-                found = kept.flickrocket(request.method, number, body, path.startswith("/admin/"), now)
-            return Answer(msgspec.json.encode(found), 201 if request.method == "POST" else 200)
+                content = subscriptions.flickrocket(request.method, number, body, path.startswith("/admin/"), now)
+            return Answer(msgspec.json.encode(content), 201 if request.method == "POST" else 200)
 
         return await self._serve(request, make)
 

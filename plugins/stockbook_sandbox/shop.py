@@ -39,11 +39,11 @@ _CACHED_CLOCKS = 4
 
 def _uuids(rng: np.random.Generator, count: int) -> list[str]:
     digits = rng.bytes(16 * count).hex()
-    found = []
+    uuids = []
     for at in range(0, 32 * count, 32):
         d = digits[at : at + 32]
-        found.append(f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{'89ab'[int(d[16], 16) % 4]}{d[17:20]}-{d[20:]}")
-    return found
+        uuids.append(f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{'89ab'[int(d[16], 16) % 4]}{d[17:20]}-{d[20:]}")
+    return uuids
 
 
 class Shop:
@@ -74,11 +74,11 @@ class Shop:
         self.shares = shares or (lives.INVENTED if history is None else lives.REPLAYED)
         if history is None:
             suppliers = max(3, variants // 60)
-            self.catalogue = cat.invented(self._rng("catalogue"), variants, suppliers)
-            self.demand = dem.invented(self._rng("demand"), self.catalogue, orders, first, last)
+            self.catalogue = cat.invent(self._rng("catalogue"), variants, suppliers)
+            self.demand = dem.invent(self._rng("demand"), self.catalogue, orders, first, last)
         else:
             suppliers = 60
-            self.catalogue, self.demand = dem.replayed(self._rng("demand"), Path(history), suppliers, date_format)
+            self.catalogue, self.demand = dem.replay(self._rng("demand"), Path(history), suppliers, date_format)
             first, last = local_of(int(self.demand.created[0])).date(), local_of(int(self.demand.created[-1])).date()
         self.first, self.last = first, last
         self._build(suppliers)
@@ -154,8 +154,8 @@ class Shop:
         self.receiving_uuid = _uuids(rng, len(self.receivings.id))
         self.receiving_start = np.searchsorted(self.receivings.item_receiving, np.arange(len(self.receivings.id) + 1))
         self.request_lines = np.flatnonzero(self.waiting_line)
-        asked = begun.push[d.line_order[self.request_lines]]
-        self.request_lines = self.request_lines[np.argsort(asked, kind="stable")]
+        requested_at = begun.push[d.line_order[self.request_lines]]
+        self.request_lines = self.request_lines[np.argsort(requested_at, kind="stable")]
         self.request_id = cat.ids_with_gaps(rng, 9_000, len(self.request_lines))
 
     def _apply_credits(self, begun: lives.Beginnings) -> Ints | None:
@@ -175,18 +175,22 @@ class Shop:
         return np.where(cancelled, NEVER, at)
 
     def _returned_lines(self, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
-        d, found = self.demand, self.lives
-        is_return = (found.returned < NEVER) & (found.came_back == NEVER)
+        d, milestones = self.demand, self.lives
+        is_return = (milestones.returned < NEVER) & (milestones.came_back == NEVER)
         if len(d.return_line):
             order = d.line_order[d.return_line]
-            kept = is_return[order]
-            line, order = d.return_line[kept], order[kept]
-            return line, d.return_quantity[kept], np.maximum(d.return_at[kept], found.delivered[order] + 3600)
+            is_chosen = is_return[order]
+            line, order = d.return_line[is_chosen], order[is_chosen]
+            return (
+                line,
+                d.return_quantity[is_chosen],
+                np.maximum(d.return_at[is_chosen], milestones.delivered[order] + 3600),
+            )
         line = np.flatnonzero(is_return[d.line_order])
         is_first = np.diff(d.line_order[line], prepend=-1) > 0
         line = line[is_first | (rng.random(len(line)) < 0.4)]
         pieces = np.where(rng.random(len(line)) < 0.7, d.line_quantity[line], np.maximum(1, d.line_quantity[line] // 2))
-        return line, pieces, found.returned[d.line_order[line]]
+        return line, pieces, milestones.returned[d.line_order[line]]
 
     def _late_catalogue(self, rng: np.random.Generator) -> None:
         """Let some variants enter the catalogue just before they are first announced, and some unsold ones leave it."""
@@ -215,8 +219,8 @@ class Shop:
 
     def visible_movements(self, clock: int) -> Ints:
         """Row numbers (ascending by id) of the movements that the API shows at an instant."""
-        found: Ints = self._visible(clock)
-        return found
+        rows: Ints = self._visible(clock)
+        return rows
 
     def visible_orders(self, clock: int) -> int:
         """How many orders exist at an instant: they are the first ones."""
@@ -277,7 +281,7 @@ class Shop:
         high = int(self.lives.starts[n])
         local, instants = wall_text(self.lives.at[:high]), utc_text(self.lives.at[:high])
         kinds, times = self.lives.kind[:high].tolist(), self.lives.at[:high].tolist()
-        starts, held = self.lives.starts.tolist(), self.on_hold(now).tolist()
+        starts, on_hold = self.lives.starts.tolist(), self.on_hold(now).tolist()
         orders: dict[str, Any] = {}
         for number in range(n):
             milestones = [
@@ -295,7 +299,7 @@ class Shop:
                 "number": self.order_number[number],
                 "remote_number": self.demand.remote_number[number],
                 "status": milestones[-1]["status"],
-                "on_hold": held[number],
+                "on_hold": on_hold[number],
                 "created": milestones[0]["at"],
                 "dispatch_date": day_text(day) if day >= 0 else None,
                 "milestones": milestones,

@@ -20,7 +20,7 @@ _METHODS = ("shipping", "local", "pick_up", "none", "retail")
 _HOUR = 3600
 
 
-class Told(NamedTuple):
+class Message(NamedTuple):
     """One thing that happened: when (UTC seconds), the topic and body that tell it, its number in the shop."""
 
     at: int
@@ -38,11 +38,11 @@ class ShoplineShop:
         self._seeds = rng.integers(0, 2**31, orders)
 
     @cached_property
-    def told(self) -> list[Told]:
+    def messages(self) -> list[Message]:
         """Everything that is told, in order of time."""
-        found = [(at, topic, body) for number in range(len(self.created)) for at, topic, body, _ in self._life(number)]
-        found.sort(key=lambda one: one[0])
-        return [Told(*one, number) for number, one in enumerate(found)]
+        steps = [(at, topic, body) for number in range(len(self.created)) for at, topic, body, _ in self._life(number)]
+        steps.sort(key=lambda step: step[0])
+        return [Message(*step, number) for number, step in enumerate(steps)]
 
     def truth(self, clock: int) -> dict[str, dict[str, Any]]:
         """State of every fulfillment order at an instant: status, request status, location, pieces to fulfill."""
@@ -140,8 +140,8 @@ class _Life:
     def _cancel(self) -> bool:
         self.at += next(self.gaps)
         body = self._named(request_status="cancellation_requested", status="in_progress")
-        asked = {"message": people.text("cancel", self.n)}
-        body["fulfillment_order"]["fulfillment_order_merchant_request"] = asked
+        request = {"message": people.text("cancel", self.n)}
+        body["fulfillment_order"]["fulfillment_order_merchant_request"] = request
         self._tell("cancellation_request_submitted", body, request_status="cancellation_requested")
         self.at += next(self.gaps)
         message = {"message": people.text("answer", self.n)}
@@ -178,7 +178,7 @@ class _Whole:
     def body(self, state: dict[str, Any], created: int | None = None) -> dict[str, Any]:
         """The body of ``create`` (with its time) or ``update``."""
         n, who = self.n, people.person(self.n % 100_000)
-        location, country, code = next(one for one in _LOCATIONS if one[0] == state["location"])
+        location, country, code = next(row for row in _LOCATIONS if row[0] == state["location"])
         fields: dict[str, Any] = {
             "id": self.own,
             "order_id": self.order_id,

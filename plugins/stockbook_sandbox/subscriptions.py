@@ -50,83 +50,87 @@ class Subscriptions:
         """Subscribe."""
         self._issued += 1
         text = now.replace(tzinfo=None).isoformat(timespec="seconds")
-        made = Subscription(self._issued, source, topic, address, text)
+        subscription = Subscription(self._issued, source, topic, address, text)
         if api_version:
-            made.api_version = api_version
-        self.all[made.id] = made
-        return made
+            subscription.api_version = api_version
+        self.all[subscription.id] = subscription
+        return subscription
 
     def of(self, source: str, topic: str) -> list[Subscription]:
         """Those that are sent a topic. ``orders/create`` is the page's other spelling of ``order/create``."""
         return [
-            one
-            for one in self.all.values()
-            if one.source == source and one.topic.replace("orders/", "order/") == topic and one.is_active
+            subscription
+            for subscription in self.of_source(source)
+            if subscription.topic.replace("orders/", "order/") == topic and subscription.is_active
         ]
+
+    def of_source(self, source: str) -> list[Subscription]:
+        """All of a source."""
+        return [subscription for subscription in self.all.values() if subscription.source == source]
 
     def remove(self, source: str, topic: str) -> None:
         """Delete a topic's subscriptions, as SHOPLINE does after its last retry."""
-        for one in [one for one in self.all.values() if one.source == source and one.topic == topic]:
-            del self.all[one.id]
+        for subscription in self.of_source(source):
+            if subscription.topic == topic:
+                del self.all[subscription.id]
 
     def deactivate(self, source: str) -> None:
         """Switch everything off, as FlickRocket does after its last retry: the block is of the whole app."""
-        for one in self.all.values():
-            if one.source == source:
-                one.is_active = False
+        for subscription in self.of_source(source):
+            subscription.is_active = False
 
     # the APIs
 
     def flickrocket(self, method: str, number: int | None, body: bytes, documented: bool, now: datetime) -> Any:
         """``/admin/webhooks`` (documented) or ``/api/webhooks`` (as the vendor's plugin calls it)."""
         names = ("topic", "address", "is_active") if documented else ("scope", "destination", "is_valid")
-        mine = {one.id: one for one in self.all.values() if one.source == "flickrocket"}
+        webhooks = {subscription.id: subscription for subscription in self.of_source("flickrocket")}
         if number is None and method == "GET":
-            rows = [_flickrocket(one, names) for one in mine.values()]
+            rows = [_flickrocket(subscription, names) for subscription in webhooks.values()]
             # the plugin accepts the singular key: a list of one may come under it
             return {"webhook": rows[0]} if len(rows) == 1 else {"webhooks": rows}
         if number is None:
-            given = _given(body)
-            topic, address = given.get(names[0]), given.get(names[1])
+            fields = _webhook_of(body)
+            topic, address = fields.get(names[0]), fields.get(names[1])
             if not isinstance(topic, str) or not isinstance(address, str):
                 raise BadQuery(f"{names[0]} and {names[1]} are needed")
             return {"webhook": _flickrocket(self.add("flickrocket", topic, address, now), names)}
-        found = mine.get(number)
-        if found is None:
+        subscription = webhooks.get(number)
+        if subscription is None:
             raise NotThere("no such webhook")
         if method == "DELETE":
-            del self.all[found.id]
+            del self.all[subscription.id]
         elif method == "PUT":
-            given = _given(body)
-            found.topic = str(given.get(names[0], found.topic))
-            found.address = str(given.get(names[1], found.address))
-            found.is_active = bool(given.get(names[2], found.is_active))
-        return {"webhook": _flickrocket(found, names)}
+            fields = _webhook_of(body)
+            subscription.topic = str(fields.get(names[0], subscription.topic))
+            subscription.address = str(fields.get(names[1], subscription.address))
+            subscription.is_active = bool(fields.get(names[2], subscription.is_active))
+        return {"webhook": _flickrocket(subscription, names)}
 
     def shopline(self, method: str, number: int | None, body: bytes, now: datetime) -> Any:
         """``/admin/openapi/<version>/webhooks``."""
-        mine = {one.id: one for one in self.all.values() if one.source == "shopline"}
+        webhooks = {subscription.id: subscription for subscription in self.of_source("shopline")}
         if number is None and method == "GET":
-            return {"webhooks": [_shopline(one) for one in mine.values()]}
+            return {"webhooks": [_shopline(subscription) for subscription in webhooks.values()]}
         if number is None:
-            given = _given(body)
-            topic, address, version = (given.get(name) for name in ("topic", "address", "api_version"))
+            fields = _webhook_of(body)
+            topic, address, version = (fields.get(name) for name in ("topic", "address", "api_version"))
             if not isinstance(topic, str) or not isinstance(address, str) or not isinstance(version, str):
                 raise BadQuery("topic, address and api_version are needed")
             if len(address) > LONGEST_ADDRESS or version < OLDEST_API_VERSION:
                 raise BadQuery("address is too long or api_version too old")
             return {"webhook": _shopline(self.add("shopline", topic, address, now, version))}
-        found = mine.get(number)
-        if found is None:
+        subscription = webhooks.get(number)
+        if subscription is None:
             raise NotThere("no such webhook")
         if method == "DELETE":
-            del self.all[found.id]
+            del self.all[subscription.id]
         elif method == "PUT":
-            found.address = str(_given(body).get("address", found.address))
-        return {"webhook": _shopline(found)}
+            subscription.address = str(_webhook_of(body).get("address", subscription.address))
+        return {"webhook": _shopline(subscription)}
 
 
-def _given(body: bytes) -> dict[str, Any]:
+def _webhook_of(body: bytes) -> dict[str, Any]:
     try:
         inner = msgspec.json.decode(body, type=dict[str, Any]).get("webhook")
     except msgspec.MsgspecError:
@@ -136,24 +140,24 @@ def _given(body: bytes) -> dict[str, Any]:
     return inner
 
 
-def _flickrocket(one: Subscription, names: tuple[str, str, str]) -> dict[str, Any]:
+def _flickrocket(subscription: Subscription, names: tuple[str, str, str]) -> dict[str, Any]:
     topic, address, active = names
     return {
-        "id": one.id,
-        topic: one.topic,
-        address: one.address,
+        "id": subscription.id,
+        topic: subscription.topic,
+        address: subscription.address,
         "format": "json",
-        active: one.is_active,
-        "updated_at": one.updated_at,
+        active: subscription.is_active,
+        "updated_at": subscription.updated_at,
     }
 
 
-def _shopline(one: Subscription) -> dict[str, Any]:
+def _shopline(subscription: Subscription) -> dict[str, Any]:
     return {
-        "id": str(one.id),
-        "topic": one.topic,
-        "address": one.address,
-        "api_version": one.api_version,
-        "created_at": one.updated_at,
-        "updated_at": one.updated_at,
+        "id": str(subscription.id),
+        "topic": subscription.topic,
+        "address": subscription.address,
+        "api_version": subscription.api_version,
+        "created_at": subscription.updated_at,
+        "updated_at": subscription.updated_at,
     }

@@ -35,7 +35,7 @@ class Supply:
 
 def rounds_of(rng: np.random.Generator, suppliers: int, start: int, end: int, hours: WorkingHours) -> Ints:
     """Every supplier's rounds at noon of working days; the first ones lie before ``start``."""
-    found: list[Ints] = []
+    rounds: list[Ints] = []
     for _ in range(suppliers):
         cycle = int(rng.integers(12, 31))
         first = int(to_local(np.array([start]))[0]) // DAY - 8 - int(rng.integers(0, 12))
@@ -43,24 +43,24 @@ def rounds_of(rng: np.random.Generator, suppliers: int, start: int, end: int, ho
         days = np.arange(first, last, cycle)
         days[1:] += rng.integers(-2, 3, len(days) - 1)
         days[0] = min(days[0], first)
-        found.append(to_utc(hours.nearest_day(days) * DAY + 12 * HOUR))
-    widest = max(len(days) for days in found)
+        rounds.append(to_utc(hours.nearest_day(days) * DAY + 12 * HOUR))
+    widest = max(len(days) for days in rounds)
     matrix = np.full((suppliers, widest), NEVER)
-    for n, days in enumerate(found):
+    for n, days in enumerate(rounds):
         matrix[n, : len(days)] = days
     return matrix
 
 
 def round_of(rounds: Ints, supplier: Ints, at: Ints) -> Ints:
     """The latest round at or before each instant (NEVER falls into the last one); -1 before the first."""
-    found = np.empty(len(at), dtype=np.int64)
+    latest = np.empty(len(at), dtype=np.int64)
     order = np.argsort(supplier, kind="stable")
     edges = np.searchsorted(supplier[order], np.arange(len(rounds) + 1))
     for n, row in enumerate(rounds):
-        mine = order[edges[n] : edges[n + 1]]
-        known = row[row < NEVER]
-        found[mine] = np.searchsorted(known, at[mine], side="right") - 1
-    return found
+        lines = order[edges[n] : edges[n + 1]]
+        times = row[row < NEVER]
+        latest[lines] = np.searchsorted(times, at[lines], side="right") - 1
+    return latest
 
 
 def plan(
@@ -117,11 +117,11 @@ def _late(rng: np.random.Generator, arrives: Ints, possible: Flags, chance: floa
     late = possible & (arrives < NEVER) & (rng.random(arrives.shape) < chance)
     late[:, 0] = False
     days = rng.integers(1, 5, arrives.shape)
-    found = np.zeros(arrives.shape, dtype=np.int64)
-    found[late] = to_utc(hours.nearest_day(to_local(arrives[late]) // DAY + days[late]) * DAY + 12 * HOUR)
+    late_until = np.zeros(arrives.shape, dtype=np.int64)
+    late_until[late] = to_utc(hours.nearest_day(to_local(arrives[late]) // DAY + days[late]) * DAY + 12 * HOUR)
     following = np.concatenate([arrives[:, 1:], np.full((len(arrives), 1), NEVER)], axis=1)
-    found[found >= following] = 0
-    return found
+    late_until[late_until >= following] = 0
+    return late_until
 
 
 def _quantities(
@@ -140,8 +140,8 @@ def _quantities(
     wanted[is_carton] = 0
     # a round brings nothing where the reserve already covers it
     steady = np.maximum.accumulate(np.where(exists, wanted, 0), axis=1)
-    found: Ints = np.diff(steady, axis=1, prepend=0)
-    return found
+    pieces: Ints = np.diff(steady, axis=1, prepend=0)
+    return pieces
 
 
 def _make_wait(

@@ -20,7 +20,7 @@ _HEADING = re.compile(r"^### Example: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovementRow:
     """A movement as the document gives it; ``known`` is the day it was first seen when that was late."""
 
     id: int
@@ -38,7 +38,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Priced:
+class PriceRow:
     """A purchase price of the catalogue from a day on."""
 
     variant: str
@@ -47,7 +47,7 @@ class Priced:
 
 
 @dataclass(frozen=True)
-class Lined:
+class ReceivingLineRow:
     """A line of a receiving, in the order of its list: pieces counted, and their price or none."""
 
     receiving: int
@@ -81,9 +81,9 @@ class Example:
     """One worked example."""
 
     title: str
-    movements: list[Moved] = field(default_factory=list)
-    prices: list[Priced] = field(default_factory=list)
-    lines: list[Lined] = field(default_factory=list)
+    movements: list[MovementRow] = field(default_factory=list)
+    prices: list[PriceRow] = field(default_factory=list)
+    lines: list[ReceivingLineRow] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
 
     @property
@@ -103,15 +103,15 @@ def read(document: Path) -> list[Example]:
     except OSError as error:
         raise ConfigError(f"The worked examples were expected in {document}: {error.strerror}.") from error
     parts = _HEADING.split(text)[1:]
-    found = []
+    examples = []
     for title, body in zip(parts[::2], parts[1::2], strict=True):
         example = Example(title)
         for head, rows in _tables(re.split(r"^#{1,3} ", body, maxsplit=1, flags=re.MULTILINE)[0]):
             _take(example, head, rows)
         if not (example.movements and example.expected):
             raise ConfigError(f"Example {title!r} of {document.name}: expected movements and figures; one is missing.")
-        found.append(example)
-    return found
+        examples.append(example)
+    return examples
 
 
 def _tables(body: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
@@ -123,12 +123,12 @@ def _tables(body: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 def _take(example: Example, head: str, rows: list[dict[str, str]]) -> None:
     readers: dict[str, Callable[[dict[str, str]], None]] = {
-        "movement": lambda row: example.movements.append(_moved(row)),
+        "movement": lambda row: example.movements.append(_movement_row(row)),
         "purchase price of": lambda row: example.prices.append(
-            Priced(row["purchase price of"], int(row["from day"]), Decimal(row["price"]))
+            PriceRow(row["purchase price of"], int(row["from day"]), Decimal(row["price"]))
         ),
         "line of": lambda row: example.lines.append(
-            Lined(
+            ReceivingLineRow(
                 int(row["line of"]),
                 row["variant"],
                 int(row["pieces"]),
@@ -149,14 +149,14 @@ def _take(example: Example, head: str, rows: list[dict[str, str]]) -> None:
             ) from error
 
 
-def _moved(row: dict[str, str]) -> Moved:
+def _movement_row(row: dict[str, str]) -> MovementRow:
     def number(name: str) -> int | None:
         return int(row[name]) if row.get(name) else None
 
     def money(name: str) -> Decimal | None:
         return Decimal(row[name]) if row.get(name) else None
 
-    return Moved(
+    return MovementRow(
         id=int(row["movement"]),
         day=int(row["day"]),
         variant=row["variant"],

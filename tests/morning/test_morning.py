@@ -22,7 +22,7 @@ from stockbook.morning.figures import CHARTS, FIGURES
 from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, shown
-from stockbook.morning.publish_files import beside, locale_of, pages
+from stockbook.morning.publish_files import locale_of, pages, write_report_files
 from stockbook.morning.summary import Value, read
 from stockbook.night.steps import Night, open_run, opening
 from stockbook.progress import Silent
@@ -211,7 +211,7 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: 
     settings.published.parent.mkdir(parents=True)
     (settings.published.parent / "report.html").write_text("of the night before")
 
-    notes = beside(settings)
+    notes = write_report_files(settings)
 
     assert len(notes) == 1
     assert notes[0].startswith("The morning report could not be written")

@@ -48,7 +48,7 @@ def test_a_night_in_a_home_with_an_odd_name_is_published(odd: Rig) -> None:
     assert odd.rows("select status from meta.run where run_id = 'first'") == [("published",)]
     assert odd.rows("select count(*) > 100 from meta.check_result") == [(True,)]
     assert (odd.settings.published.parent / "report.html").exists()
-    assert night.drain(odd.tonight(), "by-hand").told() == []
+    assert night.drain(odd.tonight(), "by-hand").sentences() == []
 
 
 def test_nothing_in_a_home_is_open_to_others(odd: Rig) -> None:

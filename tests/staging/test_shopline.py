@@ -17,7 +17,7 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
 from stockbook.staging import shopline_fold
-from stockbook.staging.shopline_fold import Folded, Heard
+from stockbook.staging.shopline_fold import Folded, StagedEvent
 from stockbook.webhooks.drain import drain
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Events
@@ -44,11 +44,11 @@ WHOLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def heard(*given: tuple[str, dict[str, Any]]) -> list[Heard]:
+def heard(*given: tuple[str, dict[str, Any]]) -> list[StagedEvent]:
     """Events in order of arrival, a minute apart."""
     start = datetime(2026, 3, 1, 8, 0)
     return [
-        Heard(number, f"e{number}", f"fulfillment_order/{topic}", start + timedelta(minutes=number), body)
+        StagedEvent(number, f"e{number}", f"fulfillment_order/{topic}", start + timedelta(minutes=number), body)
         for number, (topic, body) in enumerate(given, start=1)
     ]
 

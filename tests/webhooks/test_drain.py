@@ -66,7 +66,7 @@ def test_events_come_into_staging_in_order_of_arrival(
     """Times are local text, local time and instant; numbers count on from drain to drain."""
     arrive(inbox, "a")
     arrive(inbox, "b", "OrderPacked", account="shop2")
-    assert drain().told() == ["2 events taken from the inbox, 0 were in staging before."]
+    assert drain().sentences() == ["2 events taken from the inbox, 0 were in staging before."]
     arrive(inbox, "c")
     drain("d2")
 
@@ -129,7 +129,7 @@ def test_a_drain_killed_before_it_marked_the_inbox_takes_nothing_twice(
             drain()
     arrive(inbox, "b")
 
-    assert drain("d2").told() == ["1 events taken from the inbox, 1 were in staging before."]
+    assert drain("d2").sentences() == ["1 events taken from the inbox, 1 were in staging before."]
     counted = "select rows_received, rows_new, rows_repeated from meta.loaded_rows where run_id = 'd2'"
     assert con.execute(counted).fetchall() == [(2, 1, 1)]
     assert events(con, "received_no, event_id, _run_id") == [(1, "a", "d1"), (2, "b", "d2")]

@@ -77,7 +77,7 @@ def an_old_order(rig: Rig) -> str:
 def test_without_an_inbox_nothing_is_different(rig: Rig) -> None:
     """No inbox was made by the night, no event is there, and the drain of such a home has nothing to do."""
     assert not (rig.settings.state / "inbox.db").exists()
-    assert steps.drain(rig.tonight(), "d0").told() == []
+    assert steps.drain(rig.tonight(), "d0").sentences() == []
     assert staged(rig, "select count(*) from staging.webhook_events") == [(0,)]
 
 

@@ -202,7 +202,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def test_gaps(source: str, hours: float | None, is_off: bool, is_gap: bool, words: str) -> None:
     """Silence longer than the sender tries again may be a gap, a sender that stopped surely is one."""
     last = None if hours is None else NOW - timedelta(hours=hours)
-    found = outage.gap(source, "main", last, NOW, is_off)
+    found = outage.find_gap(source, "main", last, NOW, is_off)
 
     assert (found is not None) == is_gap
     if found is not None:

@@ -24,7 +24,7 @@ from stockbook.progress import Silent
 from stockbook.settings import PROJECT, Settings
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Event, Events
-from stockbook_sandbox.sending import DEFAULT_SECRET, Sender, Sending, Told
+from stockbook_sandbox.sending import DEFAULT_SECRET, Outcome, Sender, Sending
 from stockbook_sandbox.subscriptions import Subscriptions
 
 pytestmark = pytest.mark.slow  # 13,000 requests, three receivers, three drains
@@ -95,14 +95,14 @@ class Sent:
 
     def __init__(self, sender: Sender, events: list[Event], how: Sending) -> None:
         """Begin."""
-        self.told: Told = sender.told
+        self.outcome: Outcome = sender.outcome
         self.total = len(events)
         self._thread = threading.Thread(target=sender.send, args=(events, how), daemon=True)
         self._thread.start()
 
     def wait_for(self, share: float) -> None:
         """Until this share of the events was accepted."""
-        until(lambda: len(self.told.accepted) >= share * self.total, 240, self._thread.is_alive)
+        until(lambda: len(self.outcome.accepted) >= share * self.total, 240, self._thread.is_alive)
 
     def end(self) -> None:
         """Until all of it was sent."""
@@ -131,17 +131,17 @@ def test_every_event_is_in_staging_exactly_once(tmp_path: Path) -> None:
     with receiver.life():
         doomed_drain(environ, "mark")
         sent.end()
-    told = sent.told
+    outcome = sent.outcome
     drained = steps.drain(steps.Night(Settings.load(environ), CLOCK, Silent()), "last")
 
     assert len(events) >= 10_000
-    assert (told.given_up, told.not_subscribed) == (set(), set())
-    assert told.accepted == {event.key for event in events}
+    assert (outcome.given_up, outcome.not_subscribed) == (set(), set())
+    assert outcome.accepted == {event.key for event in events}
     assert drained.repeated == 500
-    assert told.answers[0] > 100
-    assert told.answers[200] > 1.25 * len(events)
-    assert told.forged.keys() <= {0, 401}
-    assert told.forged[401] > 50
+    assert outcome.answers[0] > 100
+    assert outcome.answers[200] > 1.25 * len(events)
+    assert outcome.forged.keys() <= {0, 401}
+    assert outcome.forged[401] > 50
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         rows = con.execute("select source, event_id, event_type, subject_id from staging.webhook_events").fetchall()
     copies = Counter((source, event_id) for source, event_id, *_ in rows)

@@ -21,12 +21,12 @@ from stockbook.projection import personal
 from stockbook.settings import Settings
 from stockbook.webhooks import drain as draining
 from stockbook.webhooks.drain import Drained
-from stockbook.webhooks.event_fields import Declared, Reduced
+from stockbook.webhooks.event_fields import Declarations, Reduced
 from stockbook.webhooks.receiver import EVENTS
 
 PRAGUE = ZoneInfo("Europe/Prague")
 SOURCES = ("fulfillment_cz", "flickrocket", "shopline")
-DECLARED = {source: Declared(EVENTS / f"{source}_events.yml") for source in SOURCES}
+DECLARED = {source: Declarations(EVENTS / f"{source}_events.yml") for source in SOURCES}
 TOPICS = [
     (source, name, topic)
     for source in SOURCES
@@ -214,7 +214,7 @@ def test_the_event_of_the_field_case_keeps_its_subject(taken: Taken) -> None:
     statuses, drained, rows = taken(event("e-1", '[{"id":"o-1"}]'))
 
     assert (statuses, rows) == ([200], [("e-1", 1, "o-1", "o-1")])
-    assert drained.told() == ["1 events taken from the inbox, 0 were in staging before."]
+    assert drained.sentences() == ["1 events taken from the inbox, 0 were in staging before."]
 
 
 def test_an_event_about_several_orders_is_a_row_for_each(
@@ -243,7 +243,7 @@ def test_an_event_that_names_nothing_is_kept_and_told(
     statuses, drained, rows = taken(event(key, data))
 
     assert (statuses, [row[:3] for row in rows]) == ([200], [(key, 1, None)])
-    assert "1 events of fulfillment_cz (account main) name nothing they are about" in drained.told()[1]
+    assert "1 events of fulfillment_cz (account main) name nothing they are about" in drained.sentences()[1]
     [check] = [one for one in tables["staging.webhook_events"].checks if one.name == "an event names what it is about"]
     assert con.execute(check.rows or "").fetchall() == [("main", "fulfillment_cz", key, 1, "OrderPacked")]
 

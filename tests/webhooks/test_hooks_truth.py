@@ -49,7 +49,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             server.set_clock(as_of)
             server.hooks.wait()
             made.books(as_of, build=as_of > FIRST)
-        assert not server.hooks.sender.told.given_up
+        assert not server.hooks.sender.outcome.given_up
         yield made
 
 

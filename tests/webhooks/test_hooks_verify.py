@@ -214,11 +214,11 @@ def test_everything_secret_is_compared_in_constant_time() -> None:
         if isinstance(node, ast.Compare) and any(isinstance(op, equal) for op in node.ops)
     }
     assert equalities == {
-        "len(found) == 32",
+        "len(signature) == 32",
         "len({name for name, _ in pairs}) != len(pairs)",
         "name != 'hash'",
         "'_salt_' in rule",
         "salt in ('after', 'before')",
-        "given.lower() == EMPTY_TEXT_HASH",
+        "signature.lower() == EMPTY_TEXT_HASH",
     }
     assert source.count("compare_digest(") == 1

@@ -36,29 +36,30 @@ def files(spec: Spec, declared: dict[str, Table], currency: str, uri: str = PLAC
         {chart.report for dashboard in spec.dashboards for chart in dashboard.charts}
         | {wanted.report for dashboard in spec.dashboards for wanted in dashboard.filters if wanted.report}
     )
-    found: dict[str, dict[str, Any]] = {
+    documents: dict[str, dict[str, Any]] = {
         # a fixed time: the files change only when the dashboards do
         "metadata.yaml": {"version": "1.0.0", "type": "Dashboard", "timestamp": "2026-01-01T00:00:00+00:00"},
         "databases/stockbook.yaml": _database(uri),
     }
     for report in reports:
-        found[f"datasets/stockbook/{report}.yaml"] = _dataset(tables[f"reports.{report}"])
+        documents[f"datasets/stockbook/{report}.yaml"] = _dataset(tables[f"reports.{report}"])
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            found[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currency)
-        found[f"dashboards/{dashboard.key}.yaml"] = _dashboard(dashboard, numbers, tables, currency)
+            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currency)
+        documents[f"dashboards/{dashboard.key}.yaml"] = _dashboard(dashboard, numbers, tables, currency)
     return {
-        path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120) for path, content in found.items()
+        path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+        for path, content in documents.items()
     }
 
 
 def archive(bundle: dict[str, str]) -> bytes:
     """The files as the one archive Superset's import reads."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as zipped:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
         for path, text in sorted(bundle.items()):
             zipped.writestr(zipfile.ZipInfo(f"stockbook/{path}"), text)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def write(folder: Path, bundle: dict[str, str]) -> None:
@@ -190,14 +191,14 @@ def intro(dashboard: Dashboard, tables: dict[str, Table], currency: str) -> str:
 def _dashboard(
     dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currency: str
 ) -> dict[str, Any]:
-    told = intro(dashboard, tables, currency)
+    text = intro(dashboard, tables, currency)
     return {
         "dashboard_title": dashboard.title,
-        "description": told,
+        "description": text,
         "css": "",
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
-        "position": _layout(dashboard, numbers, told, currency),
+        "position": _layout(dashboard, numbers, text, currency),
         "metadata": {
             "color_scheme": "stockbook",
             "refresh_frequency": 0,
@@ -211,7 +212,7 @@ def _dashboard(
     }
 
 
-def _layout(dashboard: Dashboard, numbers: dict[str, int], told: str, currency: str) -> dict[str, Any]:
+def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currency: str) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"children": ["GRID_ID"], "id": "ROOT_ID", "type": "ROOT"},
@@ -227,7 +228,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int], told: str, currency: 
         "MARKDOWN-intro": {
             "children": [],
             "id": "MARKDOWN-intro",
-            "meta": {"code": told, "height": 16, "width": 12},
+            "meta": {"code": text, "height": 16, "width": 12},
             "parents": ["ROOT_ID", "GRID_ID", "ROW-intro"],
             "type": "MARKDOWN",
         },
@@ -262,7 +263,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int], told: str, currency: 
 def _filter(dashboard: Dashboard, wanted: Filter, numbers: dict[str, int], tables: dict[str, Table]) -> dict[str, Any]:
     # a chart out of scope shows no mark of the filter, and the text on top of the page names it
     beyond = [numbers[chart.key] for chart in dashboard.beyond(wanted, tables)]
-    made: dict[str, Any] = {
+    document: dict[str, Any] = {
         "id": f"NATIVE_FILTER-{identity('filter', dashboard.key, wanted.name)}",
         "name": wanted.name,
         "type": "NATIVE_FILTER",
@@ -273,8 +274,8 @@ def _filter(dashboard: Dashboard, wanted: Filter, numbers: dict[str, int], table
         "description": "",
     }
     if wanted.column is None:
-        return made | {"filterType": "filter_time", "targets": [{}]}
-    return made | {
+        return document | {"filterType": "filter_time", "targets": [{}]}
+    return document | {
         "filterType": "filter_select",
         "targets": [
             {"datasetUuid": identity("dataset", wanted.report or ""), "column": {"name": wanted.column}},

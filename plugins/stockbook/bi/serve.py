@@ -62,13 +62,13 @@ class Superset:
     def environment(self) -> dict[str, str]:
         """What its programs need; ours (paths of another Python) must not reach them."""
         ours = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-        kept = {
+        inherited = {
             name: value
             for name, value in os.environ.items()
             if name not in ours and ("STOCKBOOK" not in name or name in THEIRS)
         }
-        return kept | {
-            "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", "")]),
+        return inherited | {
+            "PATH": os.pathsep.join([str(self.programs), inherited.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
             "BI_HOME": str(self.home),
             "BI_FOLDER": str(FOLDER),

@@ -56,7 +56,7 @@ def drain() -> None:
 
     clock = SystemClock()
     drained = run(Night(Settings.load(), clock, Silent()), f"drain-{clock.utc():%Y%m%dT%H%M%S}")
-    for line in drained.told() or ["The inbox is empty."]:
+    for line in drained.sentences() or ["The inbox is empty."]:
         typer.echo(line)
 
 
@@ -81,7 +81,7 @@ def status() -> None:
                 typer.echo(line)
         heard = last.get((source, account))
         typer.echo(f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}" if heard else "    no event yet")
-        if (found := outage.gap(source, account, heard, clock.utc(), is_off)) is not None:
+        if (found := outage.find_gap(source, account, heard, clock.utc(), is_off)) is not None:
             typer.echo(f"    {outage.advice(found, settings.zone)}")
     if problems:
         raise typer.Exit(1)
@@ -141,7 +141,7 @@ def reactivate(
             known.create(topic, next(iter(places)))
         typer.echo(f"ok  {conn_id}: {len(inactive)} switched on, {len(gone)} subscribed again")
         is_off = bool(inactive or gone)
-        found = outage.gap(source, account, last.get((source, account)), clock.utc(), is_off)
+        found = outage.find_gap(source, account, last.get((source, account)), clock.utc(), is_off)
         if found is not None:
             typer.echo(f"    {outage.advice(found, settings.zone)}")
 

@@ -40,13 +40,13 @@ def connect(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(str(url.database)), url)
     try:
-        made = create_engine(url, pool_size=2, max_overflow=3, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=2, max_overflow=3, pool_pre_ping=True)
     except (ImportError, NoSuchModuleError):
         raise ConfigError(
             "STOCKBOOK_INBOX_URL names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'."
         ) from None
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(engine, "connect")
     def durable(connection: DBAPIConnection, _: object) -> None:
         cursor = connection.cursor()
         # whatever the database's or the role's default is: an event that was answered 200 is on the disk
@@ -54,16 +54,16 @@ def connect(url: URL) -> Engine:
         cursor.close()
         connection.commit()
 
-    return made
+    return engine
 
 
 def _sqlite(file: Path, url: URL) -> Engine:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
         file.touch(mode=0o600)
-    made = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": 30})
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(engine, "connect")
     def durable(connection: DBAPIConnection, _: object) -> None:
         # transactions begin where we say (below), DDL included; the driver's own rules leave DDL outside
         connection.isolation_level = None
@@ -73,13 +73,13 @@ def _sqlite(file: Path, url: URL) -> Engine:
         cursor.execute("pragma synchronous = full")
         cursor.close()
 
-    @event.listens_for(made, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # a writer that began as a reader could not wait for another writer, only fail
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("begin immediate" if writes else "begin")
 
-    return made
+    return engine
 
 
 @contextmanager

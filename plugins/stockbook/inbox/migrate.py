@@ -27,11 +27,11 @@ def current(engine: Engine) -> str | None:
     """The revision a database has, None for none."""
     with engine.connect() as con:
         try:
-            found: str | None = con.scalar(text(f"select version_num from {VERSION_TABLE}"))
+            revision: str | None = con.scalar(text(f"select version_num from {VERSION_TABLE}"))
         except DatabaseError:
             # there is no such table yet; a database that cannot be reached was noticed by connect()
             return None
-        return found
+        return revision
 
 
 def migrate(engine: Engine) -> None:

@@ -77,15 +77,15 @@ class Inbox:
 
         Events that wait at the same time share one commit. Raises InboxUnavailable when too many wait already.
         """
-        told: Future[None] = Future()
-        self._writing().append(arrival, told)
-        return told
+        stored: Future[None] = Future()
+        self._writing().append(arrival, stored)
+        return stored
 
     async def arrive(self, arrival: Arrival) -> None:
         """The same for an event loop: returns once the event is on the disk. Raises InboxUnavailable."""
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writing().append(arrival, told)
-        await told
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writing().append(arrival, stored)
+        await stored
 
     def _writing(self) -> GroupWriter:
         if self._writer is None:

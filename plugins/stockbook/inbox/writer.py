@@ -34,8 +34,8 @@ _GATHER_SECONDS = 0.002
 _ALONE = 2
 _MERGE_LOCK = 0x4D65726765  # any number that is ours
 
-_Told = Future[None] | asyncio.Future[None]
-_Waiting = tuple[Arrival, _Told]
+_Stored = Future[None] | asyncio.Future[None]
+_Waiting = tuple[Arrival, _Stored]
 
 
 class GroupWriter:
@@ -53,9 +53,9 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="stockbook-inbox", daemon=True)
         self._thread.start()
 
-    def append(self, arrival: Arrival, told: _Told) -> None:
+    def append(self, arrival: Arrival, stored: _Stored) -> None:
         """
-        Take an event; ``told`` is done when it is on the disk, or holds the error that kept it from there.
+        Take an event; ``stored`` is done when it is on the disk, or holds the error that kept it from there.
 
         Raises InboxUnavailable when the inbox is closed or too many events wait already.
         """
@@ -63,7 +63,7 @@ class GroupWriter:
             if self._closed:
                 raise InboxUnavailable("The inbox is closed: open it again.")
             try:
-                self._queue.put_nowait((arrival, told))
+                self._queue.put_nowait((arrival, stored))
             except queue.Full:
                 raise InboxUnavailable(
                     f"{WAITING_MOST} events wait for their commit already: the sender must try again."
@@ -110,12 +110,12 @@ class GroupWriter:
             # the thread must outlive whatever goes wrong, and every future must hear of it
             if len(batch) > 1 and not isinstance(error, OperationalError | InterfaceError):
                 # one of them cannot be stored: it must not take the others with it
-                for one in batch:
-                    self._write([one])
+                for entry in batch:
+                    self._write([entry])
                 return
-            _tell(batch, InboxUnavailable(f"The inbox could not be written: {type(error).__name__}."))
+            _resolve(batch, InboxUnavailable(f"The inbox could not be written: {type(error).__name__}."))
         else:
-            _tell(batch, None)
+            _resolve(batch, None)
 
     def _store(self, con: Connection, arrivals: Sequence[Arrival]) -> None:
         keyed = [_values(arrival, arrival.event_key) for arrival in arrivals if not arrival.merge_seconds]
@@ -129,43 +129,43 @@ class GroupWriter:
             con.execute(self._merge, {"rows": _json([_merging_values(arrival) for arrival in merging])})
 
 
-def _tell(batch: Sequence[_Waiting], error: InboxUnavailable | None) -> None:
-    """Tell everybody who waits; an event loop is woken once for all of its own."""
+def _resolve(batch: Sequence[_Waiting], error: InboxUnavailable | None) -> None:
+    """Resolve every future of a commit; an event loop is woken once for all of its own."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for _, told in batch:
-        if isinstance(told, asyncio.Future):
-            loops.setdefault(told.get_loop(), []).append(told)
+    for _, stored in batch:
+        if isinstance(stored, asyncio.Future):
+            loops.setdefault(stored.get_loop(), []).append(stored)
         elif error is None:
-            told.set_result(None)
+            stored.set_result(None)
         else:
-            told.set_exception(error)
+            stored.set_exception(error)
     for loop, waiting in loops.items():
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, waiting, error)
 
 
 def _settle(waiting: Sequence[asyncio.Future[None]], error: InboxUnavailable | None) -> None:
-    for told in waiting:
-        if told.done():
+    for stored in waiting:
+        if stored.done():
             continue  # cancelled: its sender hung up
         if error is None:
-            told.set_result(None)
+            stored.set_result(None)
         else:
-            told.set_exception(error)
+            stored.set_exception(error)
 
 
 _COLUMNS = [name for name in Arrival.__slots__ if name != "merge_seconds"]
 
 
 def _insert(dialect: str, merging: bool) -> TextClause:
-    """Store events given as JSON, an array each; known keys are passed over, as is what merges with a waiting one."""
+    """Store events from JSON, an array each; skip stored keys and what merges with a waiting event."""
     is_sqlite = dialect == "sqlite"
     rows = "json_each(:rows) as events" if is_sqlite else "json_array_elements(cast(:rows as json)) as events(value)"
 
     def value(place: int, name: str) -> str:
-        found = f"events.value ->> {place}"
+        member = f"events.value ->> {place}"
         # SQLite keeps times as text, in SQLAlchemy's form
-        return f"cast({found} as timestamp)" if name in ("received_at_utc", "since") and not is_sqlite else found
+        return f"cast({member} as timestamp)" if name in ("received_at_utc", "since") and not is_sqlite else member
 
     chosen = ", ".join(value(place, name) for place, name in enumerate(_COLUMNS))
     # an aggregate and not "not exists", whose planner may read the whole table for each event: there is one index
@@ -196,16 +196,16 @@ def _insert(dialect: str, merging: bool) -> TextClause:
 
 def _distinct(arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Without those that merge with an earlier one of the same commit: the statement sees only earlier commits."""
-    kept: dict[tuple[str, str, str], Arrival] = {}
-    found = []
+    latest: dict[tuple[str, str, str], Arrival] = {}
+    distinct = []
     for arrival in arrivals:
         key = (arrival.source, arrival.account, arrival.event_key)
-        before = kept.get(key)
+        before = latest.get(key)
         since = arrival.received_at_utc - timedelta(seconds=arrival.merge_seconds)
         if before is None or before.received_at_utc < since:
-            kept[key] = arrival
-            found.append(arrival)
-    return found
+            latest[key] = arrival
+            distinct.append(arrival)
+    return distinct
 
 
 def _values(arrival: Arrival, event_key: str) -> list[str | None]:

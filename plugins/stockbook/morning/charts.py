@@ -19,7 +19,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     """Draw ``points`` (x, series, value); an empty chart says that there is nothing to draw."""
     if not points:
         words = {"type": "text", "text": "Nothing to show yet", "fontSize": 12}
-        return _drawn({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
+        return _svg({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
     several = len({series for _, series, _ in points}) > 1
     measure = {
         "field": "value",
@@ -43,7 +43,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     if chart.kind == "line":
         count = max(1, min(5, len({x for x, _, _ in points}) - 1))
         days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": count, "labelFlush": False}
-        return _drawn(
+        return _svg(
             {
                 "data": data,
                 "mark": "line",
@@ -59,7 +59,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
             }
         )
     names = {"field": "x", "type": "nominal", "title": None, "sort": [x for x, _, _ in points]}
-    return _drawn(
+    return _svg(
         {
             "data": data,
             "mark": "bar",
@@ -77,8 +77,8 @@ def _ticks(chart: Chart, points: list[tuple[str, str, float | None]]) -> int:
     return max(1, min(4, int((max(values, default=0.0) - least) / chart.least_step)))
 
 
-def _drawn(spec: dict[str, Any]) -> str:
-    made: str = vl_convert.vegalite_to_svg(
+def _svg(spec: dict[str, Any]) -> str:
+    svg: str = vl_convert.vegalite_to_svg(
         spec | {"padding": {"left": 24, "right": 32, "top": 4, "bottom": 8}, "config": CONFIG}
     )
-    return made
+    return svg

@@ -23,7 +23,7 @@ _LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 def report_html(summary: Summary, locale: Locale) -> str:
     """The morning report: one file, nothing fetched from anywhere."""
-    return _templates().get_template("report.html").render(_given(summary, locale))
+    return _templates().get_template("report.html").render(_context(summary, locale))
 
 
 def airflow_html(
@@ -39,9 +39,9 @@ def airflow_html(
     ``last`` is the newest run that ended, green or red; ``links`` are texts and addresses shown on top; ``under_way``
     is the run that holds the lock.
     """
-    given = _given(summary, locale) if summary else {"summary": None, "locale": locale}
+    context = _context(summary, locale) if summary else {"summary": None, "locale": locale}
     page = _templates().get_template("airflow.html")
-    return page.render(given, last=last, links=links, seconds=_seconds, under_way=under_way)
+    return page.render(context, last=last, links=links, seconds=_seconds, under_way=under_way)
 
 
 def problem_html(problem: str) -> str:
@@ -54,7 +54,7 @@ def _templates() -> Environment:
     return templates_in(Path(__file__).parent / "templates")
 
 
-def _given(summary: Summary, locale: Locale) -> dict[str, object]:
+def _context(summary: Summary, locale: Locale) -> dict[str, object]:
     zone = ZoneInfo(summary.zone)
 
     def at(moment: datetime, local: bool = True) -> str:

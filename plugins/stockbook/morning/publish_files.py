@@ -28,7 +28,7 @@ def write(settings: Settings) -> list[Path]:
     return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 
 
-def beside(settings: Settings) -> list[str]:
+def write_report_files(settings: Settings) -> list[str]:
     """
     Write both; what could not be written is said and does not undo a publication that readers already see.
 
@@ -39,8 +39,8 @@ def beside(settings: Settings) -> list[str]:
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)
-        told = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
-        return [f"The morning report could not be written: {told}"]
+        reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        return [f"The morning report could not be written: {reason}"]
     return []
 
 

@@ -35,7 +35,7 @@ class Value(msgspec.Struct):
         return self.bad_above is not None and self.value is not None and self.value > Decimal(str(self.bad_above))
 
 
-class Drawn(msgspec.Struct):
+class DrawnChart(msgspec.Struct):
     """A chart, drawn."""
 
     key: str
@@ -58,7 +58,7 @@ class Listing(msgspec.Struct):
     proof: str | None
 
 
-class Broken(msgspec.Struct):
+class BrokenCheck(msgspec.Struct):
     """A check that did not hold."""
 
     suite: str
@@ -67,7 +67,7 @@ class Broken(msgspec.Struct):
     observed: str | None
 
 
-class Stale(msgspec.Struct):
+class StaleTable(msgspec.Struct):
     """How old a source's rows are, in hours at ``as_of``."""
 
     account: str
@@ -99,12 +99,12 @@ class Summary(msgspec.Struct):
     method: str
     basis: str
     figures: list[Value]
-    charts: list[Drawn]
+    charts: list[DrawnChart]
     listings: list[Listing]
     checks_asked: int
     checks_empty: int
-    checks_broken: list[Broken]
-    oldest: list[Stale]
+    checks_broken: list[BrokenCheck]
+    oldest: list[StaleTable]
     alerts: list[Alert]
 
 
@@ -129,7 +129,7 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             Value(f.key, f.label, f.form, f.unit.format(**words), _decimal(_one(con, f.sql)[0]), f.bad_above)
             for f in FIGURES
         ]
-        charts = [Drawn(c.key, c.title, c.unit.format(**words), svg(c, _points(con, c.sql))) for c in CHARTS]
+        charts = [DrawnChart(c.key, c.title, c.unit.format(**words), svg(c, _points(con, c.sql))) for c in CHARTS]
         listings = con.execute(
             """
             select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),
@@ -138,7 +138,7 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             """,
             [run[0]],
         ).fetchall()
-        asked = _one(
+        check_counts = _one(
             con,
             "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
             [run[0]],
@@ -174,10 +174,10 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
         figures=figures,
         charts=charts,
         listings=[Listing(*row) for row in listings],
-        checks_asked=asked[0],
-        checks_empty=asked[1],
-        checks_broken=[Broken(*row) for row in broken],
-        oldest=[Stale(*row) for row in oldest],
+        checks_asked=check_counts[0],
+        checks_empty=check_counts[1],
+        checks_broken=[BrokenCheck(*row) for row in broken],
+        oldest=[StaleTable(*row) for row in oldest],
         alerts=[Alert(*row) for row in alerts],
     )
 
@@ -190,11 +190,11 @@ def read(settings: Settings) -> Summary | None:
         return None  # drawn anew by the next publication
 
 
-def _one(con: duckdb.DuckDBPyConnection, query: str, given: list[Any] | None = None) -> tuple[Any, ...]:
-    found = con.execute(query, given).fetchone()
-    if found is None:
+def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None) -> tuple[Any, ...]:
+    row = con.execute(query, parameters).fetchone()
+    if row is None:
         raise LookupError(f"expected a row from: {query.strip()}")
-    return tuple(found)
+    return tuple(row)
 
 
 def _decimal(value: Any) -> Decimal | None:

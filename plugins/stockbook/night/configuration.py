@@ -92,8 +92,8 @@ def _look(what: str, *reads: Callable[[], object]) -> Look:
 def _refuse_almost(folder: Path, name: str) -> None:
     """The one file that may be missing: misspelt, its rules would be nobody's."""
     if not (folder / name).exists():
-        others = [file.name for file in folder.glob("*.y*ml") if file.name not in FILES]
-        almost = difflib.get_close_matches(name, others, 1, cutoff=0.8)
+        names = [file.name for file in folder.glob("*.y*ml") if file.name not in FILES]
+        almost = difflib.get_close_matches(name, names, 1, cutoff=0.8)
         if almost:
             raise ConfigError(f"{almost[0]} in {folder} is read by nobody: expected {name}.")
 

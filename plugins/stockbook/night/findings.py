@@ -18,16 +18,16 @@ def of_load(
     con: duckdb.DuckDBPyConnection, run: RunContext, tables: dict[str, Table], statuses: list[MappedStatus]
 ) -> list[str]:
     """The findings of the load of a run, each a sentence that begins with ``warning:``."""
-    found = []
+    sentences = []
     for table in of_layer(tables, "staging"):
         if table.kind == "ledger":
-            found += _changed(con, run, table)
-            found += _gone(con, run, table)
-            found += _back(con, run, table)
-    found += _unmapped(con, [mapped.source_status for mapped in statuses])
-    found += _quarantined(con, run)
-    found += _mended(con, run)
-    return [f"warning: {text}" for text in found]
+            sentences += _changed(con, run, table)
+            sentences += _gone(con, run, table)
+            sentences += _reappeared(con, run, table)
+    sentences += _unmapped(con, [mapped.source_status for mapped in statuses])
+    sentences += _quarantined(con, run)
+    sentences += _mended(con, run)
+    return [f"warning: {text}" for text in sentences]
 
 
 def _changed(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
@@ -38,7 +38,7 @@ def _changed(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> l
     ]
 
 
-def _back(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
+def _reappeared(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list[str]:
     return [
         f"{len(keys):,} rows of the ledger {table.table} (account {account}) that were gone are there again, "
         f"{_listed(table, keys)}; their earlier versions are in {table.name}_history."
@@ -111,10 +111,10 @@ def _key(table: Table) -> str:
 
 
 def _by_account(rows: list[tuple[str, int]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    keys: dict[str, list[int]] = {}
     for account, key in rows:
-        found.setdefault(account, []).append(key)
-    return found
+        keys.setdefault(account, []).append(key)
+    return keys
 
 
 def _listed(table: Table, keys: list[int]) -> str:

@@ -38,36 +38,36 @@ def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedN
     listing that no table is fed by any more. Raises ConfigError when there is no night, or no such
     reading of an account, LandingDamaged for a listing whose manifest is gone.
     """
-    found: list[LandedNight] = []
+    nights: list[LandedNight] = []
     left_out: list[str] = []
     begun: set[str] = set()
     waiting: set[str] = set()
     for name, as_of, opened_at in landings.loaded(landing):
         listings: list[Landed] = []
-        for account, given in _by_account(landing / name).items():
-            known = [item for item in given if of_listing(tables, item.manifest.api, item.manifest.listing)]
+        for account, landed in _by_account(landing / name).items():
+            declared = [item for item in landed if of_listing(tables, item.manifest.api, item.manifest.listing)]
             left_out += [
-                f"{name}: {account} {item.manifest.listing} feeds no table" for item in given if item not in known
+                f"{name}: {account} {item.manifest.listing} feeds no table" for item in landed if item not in declared
             ]
-            if account not in begun and not _is_whole(known):
+            if account not in begun and not _is_whole(declared):
                 waiting.add(account)
                 left_out.append(f"{name}: {account} is not read from its beginning")
                 continue
             begun.add(account)
-            listings += known
+            listings += declared
         if listings:
-            found.append(LandedNight(name, as_of, opened_at, listings, _is_whole(listings)))
-    if waiting - begun or not found:
+            nights.append(LandedNight(name, as_of, opened_at, listings, _is_whole(listings)))
+    if waiting - begun or not nights:
         who = f"account {', '.join(sorted(waiting - begun))}" if waiting - begun else "any account"
         raise ConfigError(
             f"{landing} was expected to hold a loaded night that read everything of {who}, and holds none: "
             "run a night with full_refresh instead."
         )
-    return found, left_out
+    return nights, left_out
 
 
 def _by_account(night: Path) -> dict[str, list[Landed]]:
-    found: dict[str, list[Landed]] = {}
+    landed: dict[str, list[Landed]] = {}
     for folder in sorted(path for path in night.glob("*/*") if path.is_dir()):
         manifest = read_manifest(folder)
         if manifest is None:
@@ -75,8 +75,8 @@ def _by_account(night: Path) -> dict[str, list[Landed]]:
                 f"{'/'.join(folder.parts[-3:])} was loaded and its {MANIFEST} is gone: expected the landing as it was "
                 "written. Bring the folder back from a backup, or run a night with full_refresh."
             )
-        found.setdefault(manifest.account, []).append(Landed(manifest, folder))
-    return found
+        landed.setdefault(manifest.account, []).append(Landed(manifest, folder))
+    return landed
 
 
 def _is_whole(landed: list[Landed]) -> bool:

@@ -38,8 +38,8 @@ class Opened(msgspec.Struct):
 def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clock: Clock) -> str:
     """Name of the folder to land in: the unfinished one of the same night and parameters, else a new one."""
     # the moment stands before it already: a night begun without naming its as_of goes on when told it
-    given = msgspec.structs.replace(parameters, as_of=None)
-    digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()[:8]
+    undated = msgspec.structs.replace(parameters, as_of=None)
+    digest = hashlib.sha256(msgspec.json.encode(undated)).hexdigest()[:8]
     stem = f"{as_of:{_MOMENT}}-{digest}"
     attempt = 1
     while (folder := settings.landing / f"{stem}-{attempt}").exists():
@@ -84,19 +84,19 @@ def _is_closed(folder: Path) -> bool:
 
 def loaded(landing: Path) -> list[tuple[str, datetime, datetime]]:
     """The folders whose pages were loaded, in the order in which they were opened: as_of (local), opening (UTC)."""
-    found = []
+    folders = []
     for folder in landing.glob("*-*-*"):
         if (folder / _LOADED).exists():
             moment, _, attempt = folder.name.split("-")
             as_of = datetime.strptime(moment, _MOMENT)  # noqa: DTZ007  # a local wall clock
-            found.append((_opened_at(folder), as_of, int(attempt), folder.name))
-    return [(name, as_of, opened_at) for opened_at, as_of, _, name in sorted(found)]
+            folders.append((_opened_at(folder), as_of, int(attempt), folder.name))
+    return [(name, as_of, opened_at) for opened_at, as_of, _, name in sorted(folders)]
 
 
 def last_loaded(landing: Path) -> Path | None:
     """The folder that was opened last of those whose pages were loaded."""
-    found = loaded(landing)
-    return landing / found[-1][0] if found else None
+    nights = loaded(landing)
+    return landing / nights[-1][0] if nights else None
 
 
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:

@@ -28,9 +28,9 @@ def write_plans(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunCont
     """Write ``plan-<conn_id>.json`` of every account into the run's folder."""
     final = [mapped.source_status for mapped in read_statuses(settings.policy_dir / "statuses.yml") if mapped.is_final]
     for account in accounts:
-        made = plan(con, settings, run, account, final)
+        account_plan = plan(con, settings, run, account, final)
         file = folder(settings, run.run_id) / f"plan-{account.conn_id}.json"
-        write_atomically(file, sealed(msgspec.json.format(msgspec.json.encode(made))))
+        write_atomically(file, sealed(msgspec.json.format(msgspec.json.encode(account_plan))))
 
 
 def plan(
@@ -42,7 +42,7 @@ def plan(
     open_orders = [] if first is None else _open_orders(con, account.account, first, final)
     if first is not None and account.source == "fulfillment_cz":
         open_orders = sorted({*open_orders, *named})
-    made = AccountPlan(
+    account_plan = AccountPlan(
         api=account.source,
         account=account.account,
         as_of=run.as_of,
@@ -57,10 +57,10 @@ def plan(
         read_before=_read_before(con, account),
         events_to=events_to,
     )
-    if account.source != "flickrocket" or made.fulfillments_from is None:
-        return made
-    asked, known = _fulfillments(con, account.account, made.fulfillments_from, set(named))
-    return msgspec.structs.replace(made, open_fulfillment_ids=asked, fulfillments_before=known)
+    if account.source != "flickrocket" or account_plan.fulfillments_from is None:
+        return account_plan
+    open_ids, count = _fulfillments(con, account.account, account_plan.fulfillments_from, set(named))
+    return msgspec.structs.replace(account_plan, open_fulfillment_ids=open_ids, fulfillments_before=count)
 
 
 def _named_by_events(con: duckdb.DuckDBPyConnection, account: Account) -> tuple[list[str], int]:
@@ -69,7 +69,7 @@ def _named_by_events(con: duckdb.DuckDBPyConnection, account: Account) -> tuple[
         "select ceiling from meta.cursor where account = ? and api = 'inbox' and listing = ?",
         [account.account, account.source],
     ).fetchall()
-    found = con.execute(
+    events = con.execute(
         """
         select
             received_no,
@@ -80,8 +80,8 @@ def _named_by_events(con: duckdb.DuckDBPyConnection, account: Account) -> tuple[
         """,
         {"account": account.account, "source": account.source, "read_to": (cursor[0][0] or 0) if cursor else 0},
     ).fetchall()
-    named = {subject_id for _, subject_id in found if subject_id is not None}
-    return sorted(named), max((number for number, _ in found), default=0)
+    named = {subject_id for _, subject_id in events if subject_id is not None}
+    return sorted(named), max((number for number, _ in events), default=0)
 
 
 def _fulfillments(
@@ -93,7 +93,7 @@ def _fulfillments(
     Asked for are those not shipped yet and those that events named. A named order that is not known has no
     fulfillment from before: it is in the window, or there is nothing to ship.
     """
-    found = con.execute(
+    rows = con.execute(
         """
         select fulfillment_id, status
         from staging.flickrocket_fulfillments
@@ -102,32 +102,32 @@ def _fulfillments(
         """,
         {"account": account, "before": before},
     ).fetchall()
-    return [own for own, status in found if status != SHIPPED or own in named], len(found)
+    return [own for own, status in rows if status != SHIPPED or own in named], len(rows)
 
 
 def _read_before(con: duckdb.DuckDBPyConnection, account: Account) -> list[str]:
-    found = con.execute(
+    rows = con.execute(
         "select listing from meta.cursor where account = ? and api = ? order by listing",
         [account.account, account.source],
     ).fetchall()
-    return [listing for (listing,) in found]
+    return [listing for (listing,) in rows]
 
 
 def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: Account) -> date | None:
     """First day of the window; None (everything) for a first load and a full refresh."""
-    found = con.execute(
+    cursor = con.execute(
         "select window_to from meta.cursor where account = ? and api = ? and listing = ?",
         [account.account, account.source, WINDOWED[account.source]],
     ).fetchall()
-    if run.full_refresh or not found or found[0][0] is None:
+    if run.full_refresh or not cursor or cursor[0][0] is None:
         return None
     # nights that were missed widen the window: it reaches back to the last day read, and one day of overlap
-    read_to: date = found[0][0]
+    read_to: date = cursor[0][0]
     return min(run.as_of.date() - timedelta(days=settings.orders_window_days), read_to - timedelta(days=1))
 
 
 def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, final: list[str]) -> list[str]:
-    found = con.execute(
+    rows = con.execute(
         """
         select order_id
         from staging.orders
@@ -140,17 +140,17 @@ def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, fin
         """,
         {"account": account, "before": before, "final": final},
     ).fetchall()
-    return [order_id for (order_id,) in found]
+    return [order_id for (order_id,) in rows]
 
 
 def _movements_floor(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunContext, account: str) -> int:
-    found = con.execute(
+    cursor = con.execute(
         "select ceiling, as_of from meta.cursor where account = ? and api = 'fulfillment_cz' and listing = 'movements'",
         [account],
     ).fetchall()
-    if run.full_refresh or not found or found[0][0] is None:
+    if run.full_refresh or not cursor or cursor[0][0] is None:
         return 0
-    ceiling, last = found[0]
+    ceiling, last = cursor[0]
     floors = [int(ceiling) - settings.movements_overlap]
     # hours count back from the latest load: nights that were missed must not shorten the overlap; and a row dated far
     # ahead by a slip must not lengthen it to the ledger's beginning

@@ -255,7 +255,7 @@ def _drain_first(night: Night, con: "duckdb.DuckDBPyConnection", run: RunContext
         drained = take_inbox(con, night.settings, night.tables, run.run_id, run.as_of, night.clock)
     except (ConfigError, InboxUnavailable) as error:
         return [f"warning: no events were taken: {error}"]
-    return drained.told()
+    return drained.sentences()
 
 
 def drain(night: Night, name: str) -> "Drained":
@@ -422,7 +422,7 @@ def build(night: Night, run_id: str) -> None:
 
 def publish(night: Night, run_id: str) -> Path:
     """What was built and checked becomes what readers open."""
-    from stockbook.morning.publish_files import beside
+    from stockbook.morning.publish_files import write_report_files
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.publish import publish as publish_file
 
@@ -434,7 +434,7 @@ def publish(night: Night, run_id: str) -> Path:
                 [night.clock.utc().replace(tzinfo=None, microsecond=0), run_id],
             )
         published = publish_file(night.settings, run_id)
-        done.notes += published.notes + beside(night.settings)
+        done.notes += published.notes + write_report_files(night.settings)
         return published.path
 
 

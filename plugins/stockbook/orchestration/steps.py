@@ -113,7 +113,7 @@ def drain(context: Any) -> str:
         except RunLocked as busy:
             told = [f"Left to the next drain: {busy}"]
         else:
-            told = drained.told() or ["The inbox is empty."]
+            told = drained.sentences() or ["The inbox is empty."]
         for line in told:
             tonight.progress.note(line)
         return told[0]

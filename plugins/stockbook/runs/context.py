@@ -102,9 +102,9 @@ def instant_of(as_of: datetime, zone: ZoneInfo) -> datetime:
     return as_of.replace(tzinfo=zone).astimezone(UTC)
 
 
-def parse_parameters(given: dict[str, object]) -> Parameters:
+def parse_parameters(raw: dict[str, object]) -> Parameters:
     """Parameters from a DAG's params or a command line; empty text counts as not given. Raises ConfigError."""
-    cleaned = {name: value for name, value in given.items() if value not in (None, "", [], ())}
+    cleaned = {name: value for name, value in raw.items() if value not in (None, "", [], ())}
     accounts = cleaned.get("accounts")
     if isinstance(accounts, str):
         cleaned["accounts"] = [part.strip() for part in accounts.split(",") if part.strip()]
@@ -144,19 +144,19 @@ def read(settings: Settings, run_id: str) -> RunContext:
     return read_sealed(file, RunContext)
 
 
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 
 
-def read_sealed(file: Path, kind: type[Kept]) -> Kept:
+def read_sealed(file: Path, kind: type[Value]) -> Value:
     """What one step of a run left for the next. Raises ConfigError when it is not what was written."""
     try:
         content = file.read_bytes()
-        found = msgspec.json.decode(content, type=kind)
+        value = msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(_altered(file, f"it cannot be read ({type(error).__name__})")) from error
     if not is_whole(content):
         raise ConfigError(_altered(file, "it does not have its own checksum"))
-    return found
+    return value
 
 
 def _altered(file: Path, how: str) -> str:

@@ -19,7 +19,7 @@ from stockbook.landing.manifest import Manifest
 from stockbook.projection.undeclared_names import MORE
 from stockbook.runs.check_outcome import Outcome
 
-# names that are not told tell little
+# a hashed name tells a person little
 _MOST_HIDDEN = 5
 ORDER = ("open", "extract", "load", "check_staging", "build", "check_marts", "publish", "alert")
 
@@ -58,17 +58,17 @@ class ListingDone(msgspec.Struct):
             requests=manifest.requests,
             bytes=manifest.bytes_received,
             seconds=manifest.seconds,
-            undeclared=_told(manifest),
+            undeclared=_undeclared_of(manifest),
         )
 
 
-def _told(manifest: Manifest) -> list[str]:
-    """The undeclared fields as a person reads them: those whose name is told, then how many others there are."""
-    told = [f"{field.path} ({field.json_type})" for field in manifest.undeclared if field.hidden]
-    others = [field for field in manifest.undeclared if not field.hidden]
-    shown = [f"{field.path} ({field.json_type})" for field in others if "#" in field.path][:_MOST_HIDDEN]
-    more = len(others) - len(shown) + sum(field.rows - 1 for field in others if field.path == MORE)
-    return told + shown + ([f"{more:,} more"] if more else [])
+def _undeclared_of(manifest: Manifest) -> list[str]:
+    """The undeclared fields for a person: those whose name may be shown, then how many others there are."""
+    named = [f"{field.path} ({field.json_type})" for field in manifest.undeclared if field.hidden]
+    unnamed = [field for field in manifest.undeclared if not field.hidden]
+    shown = [f"{field.path} ({field.json_type})" for field in unnamed if "#" in field.path][:_MOST_HIDDEN]
+    more = len(unnamed) - len(shown) + sum(field.rows - 1 for field in unnamed if field.path == MORE)
+    return named + shown + ([f"{more:,} more"] if more else [])
 
 
 class StepDone(msgspec.Struct):
@@ -132,12 +132,12 @@ def _read(file: Path) -> StepDone:
             return msgspec.json.decode(content, type=StepDone)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
-    # nobody can say any more that it held
-    told = f"{file} is not as the step wrote it: run the step again."
-    return StepDone(file.stem.partition("-")[0], "failed", 0.0, 0, error=told, error_kind="ConfigError")
+    # whether it succeeded can no longer be said
+    error_text = f"{file} is not as the step wrote it: run the step again."
+    return StepDone(file.stem.partition("-")[0], "failed", 0.0, 0, error=error_text, error_kind="ConfigError")
 
 
 def read_all(folder: Path) -> list[StepDone]:
     """The steps of a run in the order of the night."""
-    found = [_read(file) for file in sorted((folder / "steps").glob("*.json"))]
-    return sorted(found, key=lambda step: (ORDER.index(step.name) if step.name in ORDER else len(ORDER), step.of or ""))
+    steps = [_read(file) for file in sorted((folder / "steps").glob("*.json"))]
+    return sorted(steps, key=lambda step: (ORDER.index(step.name) if step.name in ORDER else len(ORDER), step.of or ""))

@@ -10,13 +10,13 @@ from stockbook.staging import shopline_fold
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Stamp
 from stockbook.staging.python_rows import given, merge_given
-from stockbook.staging.shopline_fold import Heard
+from stockbook.staging.shopline_fold import StagedEvent
 
 SOURCE = "shopline"
 FULFILLMENT = "fulfillments/"
 
 
-class Said(msgspec.Struct):
+class OrderEvent(msgspec.Struct):
     """What one event said of one order; the columns of ``staging.shopline_fulfillment_order_events``."""
 
     fulfillment_order_id: str
@@ -58,7 +58,7 @@ def take(
 
     Returns findings in words: events that name nothing known, lines that were refused.
     """
-    fresh = _heard(
+    fresh = _staged_events(
         con,
         """
         select received_no, event_id, event_type, received_at_utc, payload
@@ -68,38 +68,42 @@ def take(
         {"account": account, "source": SOURCE, "first_no": first_no},
     )
     parcels = [event for event in fresh if event.event_type.startswith(FULFILLMENT)]
-    others = [event for event in fresh if not event.event_type.startswith(FULFILLMENT)]
-    said = [one for event in others for one in _said(event)]
-    merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, said, stamp)
-    refused = _orders(con, tables, account, sorted({one.fulfillment_order_id for one in said}), stamp)
+    not_parcels = [event for event in fresh if not event.event_type.startswith(FULFILLMENT)]
+    order_events = [row for event in not_parcels for row in _order_events(event)]
+    merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
+    refused = _orders(con, tables, account, sorted({row.fulfillment_order_id for row in order_events}), stamp)
     named = {own for event in parcels if (own := _parcel_id(event)) is not None}
     _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
     mute = len(parcels) - sum(_parcel_id(event) is not None for event in parcels)
     mute += sum(
-        not shopline_fold.mentions(event.body) for event in others if event.event_type.startswith("fulfillment_")
+        not shopline_fold.mentions(event.body) for event in not_parcels if event.event_type.startswith("fulfillment_")
     )
-    found = []
+    findings = []
     if mute:
-        found.append(f"warning: {mute:,} SHOPLINE events (account {account}) name no fulfillment order; they are kept.")
+        findings.append(
+            f"warning: {mute:,} SHOPLINE events (account {account}) name no fulfillment order; they are kept."
+        )
     if refused:
-        found.append(
+        findings.append(
             f"warning: {refused:,} lines or holds of SHOPLINE fulfillment orders (account {account}) are in quarantine."
         )
-    return found
+    return findings
 
 
-def _heard(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[Heard]:
-    found = []
+def _staged_events(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[StagedEvent]:
+    events = []
     for received_no, event_id, event_type, received_at, payload in con.execute(query, parameters).fetchall():
         body = msgspec.json.decode(payload) if payload else None
-        found.append(Heard(received_no, event_id, event_type, received_at, body if isinstance(body, dict) else {}))
-    return found
+        events.append(
+            StagedEvent(received_no, event_id, event_type, received_at, body if isinstance(body, dict) else {})
+        )
+    return events
 
 
-def _said(event: Heard) -> Iterable[Said]:
+def _order_events(event: StagedEvent) -> Iterable[OrderEvent]:
     for mention in shopline_fold.mentions(event.body):
         status = mention.fields.get("status")
-        yield Said(
+        yield OrderEvent(
             mention.fulfillment_order_id,
             event.received_no,
             mention.role,
@@ -117,8 +121,8 @@ def _orders(
 ) -> int:
     if not touched:
         return 0
-    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": one} for one in touched])
-    events: dict[str, dict[int, Heard]] = {one: {} for one in touched}
+    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
+    events: dict[str, dict[int, StagedEvent]] = {own: {} for own in touched}
     rows = con.execute(
         """
         select s.fulfillment_order_id, e.received_no, e.event_id, e.event_type, e.received_at_utc, e.payload
@@ -130,30 +134,40 @@ def _orders(
         {"account": account},
     ).fetchall()
     for own, received_no, event_id, event_type, received_at, payload in rows:
-        events[own][received_no] = Heard(
+        events[own][received_no] = StagedEvent(
             received_no, event_id, event_type, received_at, msgspec.json.decode(payload, type=dict)
         )
     folded = [shopline_fold.fold(own, heard.values()) for own, heard in events.items()]
     scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
-    merge_given(con, tables["staging.shopline_fulfillment_orders"], account, [one.order for one in folded], stamp)
+    merge_given(
+        con,
+        tables["staging.shopline_fulfillment_orders"],
+        account,
+        [result.order for result in folded],
+        stamp,
+    )
     refused = [
-        RefusedLine(line.row_key, line.reason, one.order.fulfillment_order_id, *line.row_key.split("/", 1))
-        for one in folded
-        for line in one.refused
+        RefusedLine(line.row_key, line.reason, result.order.fulfillment_order_id, *line.row_key.split("/", 1))
+        for result in folded
+        for line in result.refused
     ]
     odd = [
         RefusedHold(
-            hold.row_key, hold.reason, own := one.order.fulfillment_order_id, own, int(hold.row_key[len(own) + 1 :])
+            hold.row_key,
+            hold.reason,
+            own := result.order.fulfillment_order_id,
+            own,
+            int(hold.row_key[len(own) + 1 :]),
         )
-        for one in folded
-        for hold in one.refused_holds
+        for result in folded
+        for hold in result.refused_holds
     ]
     looked_at = "parent_key in (select fulfillment_order_id from touched)"
     lines = merge_given(
         con,
         tables["staging.shopline_fulfillment_order_lines"],
         account,
-        [line for one in folded for line in one.lines],
+        [line for result in folded for line in result.lines],
         stamp,
         scope,
         refused,
@@ -163,7 +177,7 @@ def _orders(
         con,
         tables["staging.shopline_fulfillment_order_holds"],
         account,
-        [hold for one in folded for hold in one.holds],
+        [hold for result in folded for hold in result.holds],
         stamp,
         scope,
         odd,
@@ -172,24 +186,25 @@ def _orders(
     con.execute("drop table touched")
     counted = {
         "shopline_fulfillment_order_lines": lines._replace(
-            received=sum(one.lines_received for one in folded), repeated=sum(one.lines_repeated for one in folded)
+            received=sum(result.lines_received for result in folded),
+            repeated=sum(result.lines_repeated for result in folded),
         ),
-        "shopline_fulfillment_order_holds": holds._replace(received=sum(one.holds_received for one in folded)),
+        "shopline_fulfillment_order_holds": holds._replace(received=sum(result.holds_received for result in folded)),
     }
     for table, counts in counted.items():
         add_rows(con, drained(stamp, account, table), counts)
     return len(refused) + len(odd)
 
 
-def _parcel_id(event: Heard) -> str | None:
+def _parcel_id(event: StagedEvent) -> str | None:
     return shopline_fold.split_id(shopline_fold.parcel_fields(event.body).get("id"))[1]
 
 
 def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: set[str], stamp: Stamp) -> None:
     if not named:
         return
-    heard: dict[str, list[Heard]] = {own: [] for own in sorted(named)}
-    events = _heard(
+    heard: dict[str, list[StagedEvent]] = {own: [] for own in sorted(named)}
+    events = _staged_events(
         con,
         """
         select received_no, event_id, event_type, received_at_utc, payload

@@ -29,7 +29,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _MOST_PIECES = 10**9
 
 
-class Heard(NamedTuple):
+class StagedEvent(NamedTuple):
     """An event as staging holds it; ``received_at_utc`` is naive UTC, ``body`` the JSON object that was kept of it."""
 
     received_no: int
@@ -161,21 +161,21 @@ def mentions(body: dict[str, Any]) -> list[Mention]:
     A body may name two: the original and the one that was submitted or moved. They are told apart even when
     they are the same.
     """
-    found = []
+    rows = []
     for key, role in ROLES.items():
         fields = body.get(key)
         if not isinstance(fields, dict):
             continue
         order_id, own = split_id(fields.get("id"))
         if own is not None:
-            given = dict(fields)
-            if order_id is not None and given.get("order_id") is None:
-                given["order_id"] = order_id
-            found.append(Mention(own, role, given))
-    return found
+            own_fields = dict(fields)
+            if order_id is not None and own_fields.get("order_id") is None:
+                own_fields["order_id"] = order_id
+            rows.append(Mention(own, role, own_fields))
+    return rows
 
 
-def fold(fulfillment_order_id: str, heard: Iterable[Heard]) -> Folded:
+def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
     """
     One fulfillment order from every event that names it.
 
@@ -185,27 +185,27 @@ def fold(fulfillment_order_id: str, heard: Iterable[Heard]) -> Folded:
     order = Order(fulfillment_order_id)
     lines: list[Any] = []
     holds: list[Any] = []
-    events = sorted(heard, key=lambda event: (event.event_type != CREATE, event.received_no))
-    for event in events:
+    ordered = sorted(events, key=lambda event: (event.event_type != CREATE, event.received_no))
+    for event in ordered:
         for mention in mentions(event.body):
             if mention.fulfillment_order_id != fulfillment_order_id:
                 continue
             _merge(order, mention.fields)
-            if isinstance(given := mention.fields.get("line_items"), list) and given:
-                lines = given
-            named = _text(mention.fields.get("status"))
-            given = mention.fields.get("fulfillment_holds")
-            if isinstance(given, list):
-                holds = given
-            elif named is not None and named != ON_HOLD:
+            line_items, status = mention.fields.get("line_items"), _text(mention.fields.get("status"))
+            order_holds = mention.fields.get("fulfillment_holds")
+            if isinstance(line_items, list) and line_items:
+                lines = line_items
+            if isinstance(order_holds, list):
+                holds = order_holds
+            elif status is not None and status != ON_HOLD:
                 holds = []
-    order.event_count = len(events)
-    order.first_received_at_utc = min(event.received_at_utc for event in events)
-    latest = max(events, key=lambda event: event.received_no)
+    order.event_count = len(ordered)
+    order.first_received_at_utc = min(event.received_at_utc for event in ordered)
+    latest = max(ordered, key=lambda event: event.received_no)
     order.last_received_at_utc, order.last_received_no = latest.received_at_utc, latest.received_no
-    kept, refused, repeated = _lines(fulfillment_order_id, lines)
+    valid_lines, refused, repeated = _lines(fulfillment_order_id, lines)
     numbered = list(enumerate(holds, start=1))
-    held = [
+    valid_holds = [
         Hold(fulfillment_order_id, number, _text(hold.get("reason")))
         for number, hold in numbered
         if isinstance(hold, dict)
@@ -215,16 +215,16 @@ def fold(fulfillment_order_id: str, heard: Iterable[Heard]) -> Folded:
         for number, hold in numbered
         if not isinstance(hold, dict)
     ]
-    return Folded(order, kept, held, refused, odd, len(lines), repeated, len(holds))
+    return Folded(order, valid_lines, valid_holds, refused, odd, len(lines), repeated, len(holds))
 
 
 def _merge(order: Order, fields: dict[str, Any]) -> None:
     location, method, destination = (
-        given if isinstance(given := fields.get(name), dict) else {}
+        value if isinstance(value := fields.get(name), dict) else {}
         for name in ("assigned_location", "delivery_method", "destination")
     )
     order.is_whole = order.is_whole or "line_items" in fields or "destination" in fields
-    said: dict[str, Any] = {
+    fields_of_order: dict[str, Any] = {
         "order_id": _id(fields.get("order_id")),
         "shop_id": _id(fields.get("shop_id")),
         "status": _text(fields.get("status")),
@@ -237,18 +237,18 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
         "destination_country_code": _text(destination.get("country_code")),
         "destination_postcode": _text(destination.get("zip")),
     }
-    for name, given in (
+    for name, value in (
         ("min_delivery", method.get("min_delivery_date_time")),
         ("max_delivery", method.get("max_delivery_date_time")),
         ("created", fields.get("created_at")),
     ):
-        said[f"{name}_text"] = _text(given)
-        said[f"{name}_at_utc"] = instant(given)
+        fields_of_order[f"{name}_text"] = _text(value)
+        fields_of_order[f"{name}_at_utc"] = instant(value)
     requests = fields.get("merchant_requests")
     if isinstance(requests, list) and requests and isinstance(requests[-1], dict):
-        said["request_kind"] = _text(requests[-1].get("kind"))
-        said["request_sent_at_utc"] = instant(requests[-1].get("send_at"))
-    for name, value in said.items():
+        fields_of_order["request_kind"] = _text(requests[-1].get("kind"))
+        fields_of_order["request_sent_at_utc"] = instant(requests[-1].get("send_at"))
+    for name, value in fields_of_order.items():
         if value is not None:
             setattr(order, name, value)
 
@@ -263,11 +263,11 @@ def location(fields: dict[str, Any]) -> str | None:
     return _id(fields.get("assigned_location_id"))
 
 
-def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], list[Refused], int]:
+def _lines(fulfillment_order_id: str, received: list[Any]) -> tuple[list[Line], list[Refused], int]:
     repeated = 0
-    kept: dict[str, Line] = {}
+    lines: dict[str, Line] = {}
     refused: list[Refused] = []
-    for number, item in enumerate(given, start=1):
+    for number, item in enumerate(received, start=1):
         fields = item if isinstance(item, dict) else {}
         _, line_id = split_id(fields.get("id"))
         broken = []
@@ -281,8 +281,8 @@ def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], lis
         if line_id is None or broken:
             refused.append(Refused(f"{fulfillment_order_id}/{line_id or number}", "; ".join(broken)))
             continue
-        repeated += line_id in kept
-        kept[line_id] = Line(
+        repeated += line_id in lines
+        lines[line_id] = Line(
             fulfillment_order_id,
             line_id,
             _id(fields.get("line_item_id")),
@@ -292,21 +292,21 @@ def _lines(fulfillment_order_id: str, given: list[Any]) -> tuple[list[Line], lis
             _text(fields.get("country_code_of_origin")),
             _text(fields.get("harmonized_system_code")),
         )
-    return list(kept.values()), refused, repeated
+    return list(lines.values()), refused, repeated
 
 
-def fold_parcel(fulfillment_id: str, heard: Iterable[Heard]) -> Parcel:
+def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
     """
     One fulfillment from every event that names it.
 
     Merged by the source's own ``updated_at``, and in order of arrival where there is none.
     """
     parcel = Parcel(fulfillment_id)
-    events = list(heard)
-    for event in sorted(events, key=lambda event: (updated(event.body) or datetime.min, event.received_no)):  # noqa: DTZ901  # naive UTC
+    ordered = list(events)
+    for event in sorted(ordered, key=lambda event: (updated(event.body) or datetime.min, event.received_no)):  # noqa: DTZ901  # naive UTC
         fields = parcel_fields(event.body)
-        first = next((one for one in fields.get("tracking_info_list") or [] if isinstance(one, dict)), {})
-        said: dict[str, Any] = {
+        first = next((item for item in fields.get("tracking_info_list") or [] if isinstance(item, dict)), {})
+        values: dict[str, Any] = {
             "order_id": _id(fields.get("order_id")),
             "name": _text(fields.get("name")),
             "status": _text(fields.get("status")),
@@ -318,11 +318,11 @@ def fold_parcel(fulfillment_id: str, heard: Iterable[Heard]) -> Parcel:
             "updated_text": _text(fields.get("updated_at")),
             "updated_at_utc": instant(fields.get("updated_at")),
         }
-        for name, value in said.items():
+        for name, value in values.items():
             if value is not None:
                 setattr(parcel, name, value)
-    parcel.event_count = len(events)
-    latest = max(events, key=lambda event: event.received_no)
+    parcel.event_count = len(ordered)
+    latest = max(ordered, key=lambda event: event.received_no)
     parcel.last_received_at_utc, parcel.last_received_no = latest.received_at_utc, latest.received_no
     return parcel
 
@@ -352,29 +352,29 @@ def instant(text: object) -> datetime | None:
     return at if at is not None and first <= at.date() <= last else None
 
 
-def whole(given: object) -> int | None:
+def whole(value: object) -> int | None:
     """A whole number that came as a number or as text, None for anything else."""
-    if isinstance(given, bool) or not isinstance(given, int | str):
+    if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    text = str(given).strip()
+    text = str(value).strip()
     number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
     return number if number is not None and abs(number) <= _MOST_PIECES else None
 
 
-def _text(given: object) -> str | None:
-    if isinstance(given, bool) or not isinstance(given, str | int):
+def _text(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    return str(given).strip() or None
+    return str(value).strip() or None
 
 
-def _id(given: object) -> str | None:
-    return split_id(given)[1]
+def _id(value: object) -> str | None:
+    return split_id(value)[1]
 
 
-def _texts(given: object) -> list[str] | None:
+def _texts(value: object) -> list[str] | None:
     """A list of texts; a bare text is a list of one (the vendor's sample prints it so)."""
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, list):
-        return [text for one in given if (text := _text(one)) is not None]
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for item in value if (text := _text(item)) is not None]
     return None

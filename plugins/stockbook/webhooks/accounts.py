@@ -51,20 +51,20 @@ class HookAccount:
     admin_origin: str = "https://admin.flickrocket.com"
 
 
-def nobody(source: str) -> HookAccount:
+def unknown_account(source: str) -> HookAccount:
     """An account nobody has: what a request for an unknown one is verified against, so that it takes the same way."""
-    return HookAccount(source, "", (_NOBODYS,))
+    return HookAccount(source, "", (_RANDOM_SECRET,))
 
 
-_NOBODYS = secrets.token_bytes(32)
+_RANDOM_SECRET = secrets.token_bytes(32)
 
 
 def hook_account(conn_id: str, raw: RawConnection) -> HookAccount:
     """The account of a connection. Raises ConfigError when its extra names what is not known."""
-    known = split_conn_id(conn_id)
-    if known is None:
+    parts = split_conn_id(conn_id)
+    if parts is None:
         raise ConfigError(f"Connection id {conn_id!r} is not one of ours.")
-    source, account = known
+    source, account = parts
     extra = extra_of(conn_id, raw)
     first, previous = _SECRETS[source]
     password = plain_secret(f"connection {conn_id}", "password", raw.password)
@@ -81,7 +81,7 @@ def hook_account(conn_id: str, raw: RawConnection) -> HookAccount:
     return HookAccount(
         source=source,
         account=account,
-        secrets=tuple(str(one).encode() for one in (newest, extra.get(previous)) if one),
+        secrets=tuple(str(secret).encode() for secret in (newest, extra.get(previous)) if secret),
         hash_rule=rule,
         sender_id=str(sender) if sender not in (None, "") else None,
         admin_origin=origin,
@@ -99,7 +99,7 @@ class HookAccounts:
     ) -> None:
         """``look_up`` may wait for a database; it is called in a thread."""
         self._conn_ids, self._look_up, self._clock = conn_ids, look_up, clock
-        self._found: Accounts | None = None
+        self._accounts: Accounts | None = None
         self._looked_up_at = 0.0
         self._looking: asyncio.Future[Accounts] | None = None
 
@@ -110,11 +110,11 @@ class HookAccounts:
         Raises what the look-up raises, when there was none before.
         """
         is_old = self._clock.monotonic() - self._looked_up_at > LOOKED_UP_EVERY
-        if (self._found is None or is_old) and self._looking is None:
+        if (self._accounts is None or is_old) and self._looking is None:
             self._looking = asyncio.ensure_future(asyncio.to_thread(self.look_up))
             self._looking.add_done_callback(self._looked_up)
-        if self._found is not None:
-            return self._found
+        if self._accounts is not None:
+            return self._accounts
         if self._looking is None:
             raise ConfigError("The connections were looked up and not found.")
         return await asyncio.shield(self._looking)
@@ -128,11 +128,11 @@ class HookAccounts:
             # its text may quote a connection
             _log.error("The connections of webhooks could not be looked up: %s", type(error).__name__)
         else:
-            self._found = future.result()
+            self._accounts = future.result()
 
     def look_up(self) -> Accounts:
         """Look every configured connection up now. One that is wrong is logged and left out."""
-        found: dict[tuple[str, str], HookAccount] = {}
+        accounts: dict[tuple[str, str], HookAccount] = {}
         for conn_id in self._conn_ids():
             try:
                 raw = self._look_up(conn_id)
@@ -143,5 +143,5 @@ class HookAccounts:
             except ConfigError as error:
                 _log.error("%s", error)
                 continue
-            found[account.source, account.account] = account
-        return MappingProxyType(found)
+            accounts[account.source, account.account] = account
+        return MappingProxyType(accounts)

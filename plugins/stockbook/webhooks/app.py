@@ -141,13 +141,13 @@ _OK, _NO = b'{"status":"ok"}', b'{"status":"refused"}'
 class App:
     """The application: events by the shortest way, everything else through a router."""
 
-    def __init__(self, hooks: Hooks, others: Starlette) -> None:
+    def __init__(self, hooks: Hooks, site: Starlette) -> None:
         """Put them together."""
-        self._hooks, self._others = hooks, others
+        self._hooks, self._site = hooks, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_event = scope["type"] == "http" and _EVENT.match(_path(scope))
-        await (self._hooks if is_event else self._others)(scope, receive, send)
+        await (self._hooks if is_event else self._site)(scope, receive, send)
 
 
 _EVENT = re.compile(r"/hooks/[^/]+/[^/]")
@@ -186,7 +186,7 @@ def create_app(desk: Desk) -> App:
         account = accounts.get(("flickrocket", request.path_params["account"]))
         return await status_page(account, query, inbox, desk.clock)
 
-    others = Starlette(
+    site = Starlette(
         routes=[
             Route("/health", health, methods=["GET"]),
             Route("/health/{part}", health_of, methods=["GET"]),
@@ -194,5 +194,5 @@ def create_app(desk: Desk) -> App:
         ]
     )
     # a redirect counts as a failure with every sender
-    others.router.redirect_slashes = False
-    return App(Hooks(desk), others)
+    site.router.redirect_slashes = False
+    return App(Hooks(desk), site)

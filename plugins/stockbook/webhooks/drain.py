@@ -51,12 +51,12 @@ class Drained(msgspec.Struct):
     dropped: int = 0
     notes: list[str] = []
 
-    def told(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """The same in sentences; none when the inbox was empty."""
-        told = []
+        sentences = []
         if self.events or self.repeated:
-            told.append(f"{self.events:,} events taken from the inbox, {self.repeated:,} were in staging before.")
-        return told + self.notes
+            sentences.append(f"{self.events:,} events taken from the inbox, {self.repeated:,} were in staging before.")
+        return sentences + self.notes
 
 
 class _Row(msgspec.Struct):
@@ -142,25 +142,25 @@ def drain(
     without one). Drained rows older than ``keep_days`` are dropped from the inbox.
     """
     done = Drained()
-    found: dict[str, None] = {}
+    notes: dict[str, None] = {}
     # of books made before events had items
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     after = 0
     while batch := inbox.pending(after, BATCH):
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
-            new = _stage(con, batch, tables, stamp, zone, done, found)
+            new = _stage(con, batch, tables, stamp, zone, done, notes)
             _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
         inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
         done.events += new
         done.repeated += len(batch) - new
         after = max(event.id for event in batch)
     done.dropped = inbox.drop_drained_before(clock.utc() - timedelta(days=keep_days))
-    done.notes = [*found, *(_of_nameless(*one) for one in sorted(done.nameless.items()))]
+    done.notes = [*notes, *(_nameless_note(*item) for item in sorted(done.nameless.items()))]
     return done
 
 
-def _of_nameless(whose: tuple[str, str], count: int) -> str:
+def _nameless_note(whose: tuple[str, str], count: int) -> str:
     source, account = whose
     return (
         f"warning: {count:,} events of {source} (account {account}) name nothing they are about: they are kept, and "
@@ -175,7 +175,7 @@ def _stage(
     stamp: Stamp,
     zone: ZoneInfo,
     done: Drained,
-    found: dict[str, None],
+    notes: dict[str, None],
 ) -> int:
     arrived = [row for event in batch for row in _rows(event)]
     given(con, "arrived", _TYPES, arrived)
@@ -253,7 +253,7 @@ def _stage(
     con.execute("drop table fresh")
     con.execute("drop table arrived")
     for (account,) in shops:
-        found.update(dict.fromkeys(shopline.take(con, tables, account, first_no, stamp)))
+        notes.update(dict.fromkeys(shopline.take(con, tables, account, first_no, stamp)))
     return int(new)
 
 
@@ -292,7 +292,7 @@ def _rows(event: "InboxEvent") -> Iterator[_Row]:
     items = [(event.subject_id, event.payload or None)]
     if event.payload.startswith("["):
         listed = msgspec.json.decode(event.payload, type=list[Item])
-        items = [(one.subject_id, text_of_item(one)) for one in listed]
+        items = [(item.subject_id, text_of_item(item)) for item in listed]
     for number, (subject_id, payload) in enumerate(items, start=1):
         yield _Row(
             event.id,

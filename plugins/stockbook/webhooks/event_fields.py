@@ -134,17 +134,17 @@ LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
 DROP = "drop"
 
 
-class Declared:
+class Declarations:
     """The declarations of one source."""
 
     def __init__(self, file: Path) -> None:
         """Read them. Raises DeclarationError naming what is wrong."""
         try:
-            found = msgspec.convert(yaml.safe_load(file.read_text()), _File)
+            content = msgspec.convert(yaml.safe_load(file.read_text()), _File)
         except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
             raise DeclarationError(f"{file.name} cannot be read: {error}") from error
-        self._topics, self._bodies, self._unknown = found.topics, found.bodies, found.unknown
-        self._composite = found.composite_ids
+        self._topics, self._bodies, self._unknown = content.topics, content.bodies, content.unknown
+        self._composite = content.composite_ids
         for name, body in self._bodies.items():
             _check(file, name, body)
         for name, topic in self._topics.items():
@@ -158,32 +158,32 @@ class Declared:
 
     def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> Reduced:
         """What is kept of a body. Personal values leave this function hashed, cut or not at all."""
-        known = self._topics.get(topic)
-        if known is None:
+        declaration = self._topics.get(topic)
+        if declaration is None:
             kind = self._unknown.kind or topic.split("/", 1)[0]
             hashes = kind not in self._unknown.clear
             items = [
-                Item(self._subject(one, self._unknown.id, hashes, hash_key)) for one in _items(body, self._unknown.id)
+                Item(self._subject(part, self._unknown.id, hashes, hash_key)) for part in _items(body, self._unknown.id)
             ]
             return Reduced(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
         undeclared: set[tuple[str, str, str]] = set()
         items = []
-        for one in _items(body, known.id):
-            kept = _kept(self._bodies[known.body], one, hash_key, "", undeclared)
-            subject = self._subject(one, known.id, known.hash_id, hash_key)
-            items.append(Item(subject, msgspec.Raw(_ENCODER.encode(kept))))
-        occurred = _at(body, known.occurred) if known.occurred else None
+        for part in _items(body, declaration.id):
+            fields = _declared_part(self._bodies[declaration.body], part, hash_key, "", undeclared)
+            subject = self._subject(part, declaration.id, declaration.hash_id, hash_key)
+            items.append(Item(subject, msgspec.Raw(_ENCODER.encode(fields))))
+        occurred = _at(body, declaration.occurred) if declaration.occurred else None
         is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
         return Reduced(
-            known.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
+            declaration.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
         )
 
     def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
         for path in paths:
-            found = _at(body, path)
-            if isinstance(found, bool) or not isinstance(found, str | int):
+            value = _at(body, path)
+            if isinstance(value, bool) or not isinstance(value, str | int):
                 continue
-            text = str(found).strip()
+            text = str(value).strip()
             if _UUID.fullmatch(text):
                 text = text.lower()  # as in every column that has one
             if not NAME.fullmatch(text) or text in _NO_ID:
@@ -252,43 +252,45 @@ def _payload(items: list[Item]) -> str:
     return _ENCODER.encode(items).decode()
 
 
-def _kept(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
+def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
     if value is None:
         return None
     if isinstance(declared, list | dict):
-        value = _meant(declared, value)
+        value = _as_container(declared, value)
     if isinstance(declared, list):
         if (members := as_list(value)) is not None:
-            return [_kept(declared[0], one, key, f"{path}[]", undeclared) for one in members]
-        return _kept(declared[0], value, key, path, undeclared)  # a list of one may come bare
+            return [_declared_part(declared[0], member, key, f"{path}[]", undeclared) for member in members]
+        return _declared_part(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
         return LEAVES[declared](alone(value), key)
     if not isinstance(value, dict) or _is_numbered(value):
-        return _unlike(declared, value, key, path, undeclared)
-    found = {}
+        return _part_of_no_object(declared, value, key, path, undeclared)
+    fields = {}
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name
         if name not in declared:
             undeclared.add((path, name, _type_of(inner)))
         elif declared[name] != DROP:
-            found[name] = _kept(declared[name], inner, key, where, undeclared)
-    return found
+            fields[name] = _declared_part(declared[name], inner, key, where, undeclared)
+    return fields
 
 
-def _unlike(declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
+def _part_of_no_object(
+    declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]
+) -> Any:
     """What is kept where an object is declared and something else came."""
-    one = alone(value)
-    if one is None:
+    content = alone(value)
+    if content is None:
         return None
-    if isinstance(one, dict) and not _is_numbered(one):
-        return _kept(declared, one, key, path, undeclared)
+    if isinstance(content, dict) and not _is_numbered(content):
+        return _declared_part(declared, content, key, path, undeclared)
     undeclared.add((path, "", _type_of(value)))
-    if (members := as_list(one)) is None:
+    if (members := as_list(content)) is None:
         return HIDDEN
-    return [_kept(declared, member, key, f"{path}[]", undeclared) for member in members]
+    return [_declared_part(declared, member, key, f"{path}[]", undeclared) for member in members]
 
 
-def _meant(declared: Any, value: Any) -> Any:
+def _as_container(declared: Any, value: Any) -> Any:
     """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
     if value is False or value in ("", []):
         return [] if isinstance(declared, list) else {}

@@ -35,7 +35,7 @@ class Guard:
     def __init__(self, limits: HookLimits) -> None:
         """Nobody is there yet."""
         self.limits = limits
-        self._trusted = [ip_network(one) for one in limits.trusted_proxies]
+        self._trusted = [ip_network(proxy) for proxy in limits.trusted_proxies]
         # in order of arrival
         self._waiting: dict[str, dict[Guarded, None]] = {}
         self._size = 0

@@ -1,8 +1,9 @@
 """
-How the receiver and what stands behind it are doing: four parts, each told by itself.
+The health of the receiver and of what stands behind it: four parts, each with its own status.
 
-Only what keeps events out makes the whole unavailable: that is what a balancer must know. A red night or a low disk is
-told, and asked for by its own name it is an error too. Nothing here is a secret, a path or a person's.
+Only what keeps events out makes the whole unavailable: that is what a balancer must know. A red night or a full disk
+is reported beside it, and is an error only at the address of its own part. Nothing here is a secret, a path or a
+person's.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ Part = dict[str, Any]
 
 
 class _Ended(msgspec.Struct):
-    """What is told of a run's report."""
+    """What health shows of a run's report."""
 
     status: str
     as_of: datetime
@@ -77,14 +78,14 @@ class Health:
             if now - self._looked_at >= ASKED_EVERY:
                 self._looked_at = now
                 self._parts = {
-                    "receiver": await self._told(self._receiver),
-                    "inbox": await self._told(self._inbox),
-                    "disk": await self._told(self._disk),
-                    "last_night": await self._told(self._last_night),
+                    "receiver": await self._state_of(self._receiver),
+                    "inbox": await self._state_of(self._inbox),
+                    "disk": await self._state_of(self._disk),
+                    "last_night": await self._state_of(self._last_night),
                 }
             return self._parts
 
-    async def _told(self, part: Callable[[], Awaitable[Part]]) -> Part:
+    async def _state_of(self, part: Callable[[], Awaitable[Part]]) -> Part:
         try:
             return await part()
         except Exception as error:
@@ -117,19 +118,19 @@ class Health:
             return {"status": "none"}
         is_late = self._desk.clock.utc() - ended.finished_at > LATE
         status = "red" if ended.status != "published" else "late" if is_late else OK
-        told: Part = {"status": status, "as_of": ended.as_of.isoformat(), "ended_at": ended.finished_at.isoformat()}
-        return told | ({"failed_step": ended.failed_step} if status == "red" else {})
+        part: Part = {"status": status, "as_of": ended.as_of.isoformat(), "ended_at": ended.finished_at.isoformat()}
+        return part | ({"failed_step": ended.failed_step} if status == "red" else {})
 
 
 def last_ended(settings: Settings) -> _Ended | None:
     """The run of a home that ended last; None where none ever did."""
-    found: list[_Ended] = []
+    reports: list[_Ended] = []
     for file in sorted(settings.runs.glob("*/report.json"), key=_written)[-5:]:
         try:
-            found.append(msgspec.json.decode(file.read_bytes(), type=_Ended))
+            reports.append(msgspec.json.decode(file.read_bytes(), type=_Ended))
         except (OSError, msgspec.DecodeError):
             raise StockbookError("The report of a run could not be read.") from None
-    return max(found, key=lambda one: one.finished_at, default=None)
+    return max(reports, key=lambda report: report.finished_at, default=None)
 
 
 def _written(file: Path) -> float:

@@ -30,7 +30,7 @@ class Gap(NamedTuple):
         return self.since.astimezone(zone).date().isoformat(), self.now.astimezone(zone).date().isoformat()
 
 
-def gap(source: str, account: str, last: datetime | None, now: datetime, is_off: bool) -> Gap | None:
+def find_gap(source: str, account: str, last: datetime | None, now: datetime, is_off: bool) -> Gap | None:
     """
     The gap of an account whose last event came at ``last``; None where nothing points to one.
 
@@ -44,20 +44,20 @@ def gap(source: str, account: str, last: datetime | None, now: datetime, is_off:
     return Gap(source, account, last, now, False)
 
 
-def advice(found: Gap, zone: ZoneInfo) -> str:
+def advice(gap: Gap, zone: ZoneInfo) -> str:
     """What to do about a gap, in one sentence."""
-    days = found.days(zone)
-    who = f"{found.source} (account {found.account})"
-    since = f"since {found.since.astimezone(zone):%Y-%m-%d %H:%M}" if found.since else "until now"
-    lost = f"{who}: events {since} {'are' if found.is_sure else 'may be'} lost"
-    if found.source == "shopline":
+    days = gap.days(zone)
+    who = f"{gap.source} (account {gap.account})"
+    since = f"since {gap.since.astimezone(zone):%Y-%m-%d %H:%M}" if gap.since else "until now"
+    lost = f"{who}: events {since} {'are' if gap.is_sure else 'may be'} lost"
+    if gap.source == "shopline":
         return (
             f"{lost}: SHOPLINE sends them never again and nothing else is read of it. Its fulfillment orders are as "
             "last heard; the gap stays."
         )
     if days is None:
         return f"{lost}: none ever came. The next night reads everything there is in any case."
-    if found.source == "flickrocket":
+    if gap.source == "flickrocket":
         return f"{lost}: the next night reads its orders and products whole; nothing else is needed."
     return (
         f"{lost}: read the days again with `stockbook run --backfill-from {days[0]} --backfill-to {days[1]}` (or "

@@ -1,8 +1,8 @@
 """
-From a request to an event of the inbox: who sent it, what of it is kept, under which key.
+From a request to an event of the inbox: who sent it, which fields are kept, under which key.
 
-One class per source says how its sender proves itself. What a source leaves unsigned (docs/webhooks.md) is used for
-nothing but the name and the key of an event.
+One class per source says how its sender proves itself. What a source leaves unsigned (docs/webhooks.md) gives only
+the name and the key of an event.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from stockbook.inbox.event import Arrival
 from stockbook.projection.undeclared_names import Names
 from stockbook.settings import PROJECT, HookLimits
 from stockbook.webhooks import verify
-from stockbook.webhooks.accounts import Accounts, HookAccount, nobody
-from stockbook.webhooks.event_fields import NAME, Declared, Reduced, alone, as_list
+from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
+from stockbook.webhooks.event_fields import NAME, Declarations, Reduced, alone, as_list
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,
@@ -40,7 +40,7 @@ MERGE_SECONDS = 120
 _log = logging.getLogger(__name__)
 
 
-class Heard:
+class VerifiedBody:
     """
     A verified body: its topic, its content, the key of the event; ``merges`` when that is only a digest.
 
@@ -60,11 +60,11 @@ class Sender(Protocol):
     kind_required: ClassVar[bool]
     body_limit: ClassVar[int]
 
-    def knock(self, account: HookAccount, headers: Headers) -> None:
-        """What can be said before the body is read. Raises Refused."""
+    def check_headers(self, account: HookAccount, headers: Headers) -> None:
+        """Check what the headers prove, before the body is read. Raises Refused."""
         ...
 
-    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+    def read(self, account: HookAccount, headers: Headers, body: bytes) -> VerifiedBody:
         """Verify and read a body. Raises Refused."""
         ...
 
@@ -76,13 +76,13 @@ class FulfillmentCz(Sender):
     kind_required = True
     body_limit = BODY_LIMIT
 
-    def knock(self, account: HookAccount, headers: Headers) -> None:
+    def check_headers(self, account: HookAccount, headers: Headers) -> None:
         if not verify.token_fits(header(headers, b"authorization"), account.secrets):
             raise Refused(401)
 
-    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
-        found, count = json_object(body)
-        return Heard(_name(found.get("event_type")), found, _name(found.get("event_id")), count)
+    def read(self, account: HookAccount, headers: Headers, body: bytes) -> VerifiedBody:
+        content, count = json_object(body)
+        return VerifiedBody(_name(content.get("event_type")), content, _name(content.get("event_id")), count)
 
 
 class FlickRocket(Sender):
@@ -93,18 +93,18 @@ class FlickRocket(Sender):
     kind_required = False
     body_limit = 16 << 10
 
-    def knock(self, account: HookAccount, headers: Headers) -> None: ...
+    def check_headers(self, account: HookAccount, headers: Headers) -> None: ...
 
-    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
-        found, count = json_object(body)
+    def read(self, account: HookAccount, headers: Headers, body: bytes) -> VerifiedBody:
+        content, count = json_object(body)
         try:
             pairs = verify.ordered_pairs(body)
         except verify.NotPairs:
             raise Refused(422) from None
         if not verify.flickrocket_fits(pairs, account.secrets, account.hash_rule):
             raise Refused(401)
-        _check_sender(account, found.get("company_id"))
-        return Heard(_name(found.get("scope")), found, hashlib.sha256(body).hexdigest(), count, merges=True)
+        _check_sender(account, content.get("company_id"))
+        return VerifiedBody(_name(content.get("scope")), content, hashlib.sha256(body).hexdigest(), count, merges=True)
 
 
 class Shopline(Sender):
@@ -115,18 +115,18 @@ class Shopline(Sender):
     kind_required = False
     body_limit = BODY_LIMIT
 
-    def knock(self, account: HookAccount, headers: Headers) -> None:
+    def check_headers(self, account: HookAccount, headers: Headers) -> None:
         if verify.signature_bytes(header(headers, b"x-shopline-hmac-sha256")) is None:
             raise Refused(401)
 
-    def hear(self, account: HookAccount, headers: Headers, body: bytes) -> Heard:
+    def read(self, account: HookAccount, headers: Headers, body: bytes) -> VerifiedBody:
         if not verify.shopline_fits(header(headers, b"x-shopline-hmac-sha256"), body, account.secrets):
             raise Refused(401)
-        found, count = json_object(body)
+        content, count = json_object(body)
         if account.sender_id is not None:
-            named = [one for value in found.values() for one in (as_list(alone(value)) or [alone(value)])]
-            claims = [one.get("shop_id") for one in map(alone, named) if isinstance(one, dict)]
-            for claim in [found.get("shop_id"), *claims]:
+            named = [value for member in content.values() for value in (as_list(alone(member)) or [alone(member)])]
+            claims = [value.get("shop_id") for value in map(alone, named) if isinstance(value, dict)]
+            for claim in [content.get("shop_id"), *claims]:
                 if claim is not None:
                     _check_sender(account, claim)
             _check_sender(account, (header(headers, b"x-shopline-shop-id") or b"").decode("latin-1"))
@@ -134,9 +134,9 @@ class Shopline(Sender):
         digest = hashlib.sha256(topic.encode() + b"\0" + body).hexdigest()
         message = header(headers, b"x-shopline-webhook-id")
         if message is None:
-            return Heard(topic, found, digest, count, merges=True)
+            return VerifiedBody(topic, content, digest, count, merges=True)
         # the id is not signed: together with topic and body it is at least about this event
-        return Heard(topic, found, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}", count)
+        return VerifiedBody(topic, content, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}", count)
 
 
 SENDERS: Mapping[str, Sender] = {
@@ -153,7 +153,7 @@ class Receiver:
         """``hash_key`` is the key of the personal-data hash. Raises DeclarationError."""
         self._hash_key = hash_key
         self._limits = limits or HookLimits()
-        self._declared = {source: Declared(events / f"{source}_events.yml") for source in SOURCES}
+        self._declared = {source: Declarations(events / f"{source}_events.yml") for source in SOURCES}
         self._names = {source: Names(hash_key) for source in SOURCES}
         self._noticed: set[tuple[str, str, str]] = set()
 
@@ -169,42 +169,42 @@ class Receiver:
         if sender is None:
             raise Refused(404)
         check_head(scope, sender.kinds, sender.kind_required, sender.body_limit, self._limits.header_bytes)
-        known = accounts.get((source, account)) or nobody(source)
-        sender.knock(known, scope["headers"])
+        sender_account = accounts.get((source, account)) or unknown_account(source)
+        sender.check_headers(sender_account, scope["headers"])
         body = await read_body(receive, sender.body_limit, self._limits.body_seconds)
-        heard = sender.hear(known, scope["headers"], body)
-        scope.get("state", {}).get(PROVEN, _nobody_asks)()
-        reduced = self._declared[source].reduce(heard.topic, heard.body, self._hash_key)
-        self._notice(source, heard, reduced)
+        event = sender.read(sender_account, scope["headers"], body)
+        scope.get("state", {}).get(PROVEN, _do_nothing)()
+        reduced = self._declared[source].reduce(event.topic, event.body, self._hash_key)
+        self._notice(source, event, reduced)
         return Arrival(
             source=source,
-            account=known.account,
-            event_key=heard.key,
-            event_type=heard.topic,
+            account=sender_account.account,
+            event_key=event.key,
+            event_type=event.topic,
             subject_kind=reduced.subject_kind,
             subject_id=reduced.subject_id,
             occurred_text=reduced.occurred_text,
             received_at_utc=now,
             payload=reduced.payload,
-            merge_seconds=MERGE_SECONDS if heard.merges else 0,
+            merge_seconds=MERGE_SECONDS if event.merges else 0,
         )
 
-    def _notice(self, source: str, heard: Heard, reduced: Reduced) -> None:
-        """Say once of each what an event has that nobody declared, and that it held characters that are no text."""
-        found = sorted(reduced.undeclared)
-        named = [one for one in found if one[1]]
-        paths = self._names[source].report(heard.key, [(above, name) for above, name, _ in named])
-        noticed = {(source, path, kind) for path, (_, _, kind) in zip(paths, named, strict=True)}
-        noticed |= {(source, path, kind) for path, name, kind in found if not name}
-        for known in sorted(noticed - self._noticed):
-            _log.warning("Webhooks of %s have a field nobody declared: %s (%s); it is not kept.", *known)
+    def _notice(self, source: str, event: VerifiedBody, reduced: Reduced) -> None:
+        """Log each undeclared field once, and once that an event held characters that are no text."""
+        undeclared = sorted(reduced.undeclared)
+        named_fields = [field for field in undeclared if field[1]]
+        paths = self._names[source].report(event.key, [(above, name) for above, name, _ in named_fields])
+        noticed = {(source, path, kind) for path, (_, _, kind) in zip(paths, named_fields, strict=True)}
+        noticed |= {(source, path, kind) for path, name, kind in undeclared if not name}
+        for field in sorted(noticed - self._noticed):
+            _log.warning("Webhooks of %s have a field nobody declared: %s (%s); it is not kept.", *field)
         self._noticed |= noticed
-        if heard.mended and (source, "", "text") not in self._noticed:
+        if event.mended and (source, "", "text") not in self._noticed:
             self._noticed.add((source, "", "text"))
             _log.warning("Webhooks of %s hold characters that are no text: U+FFFD stands in their place.", source)
 
 
-def _nobody_asks() -> None: ...
+def _do_nothing() -> None: ...
 
 
 def _name(value: Any) -> str:

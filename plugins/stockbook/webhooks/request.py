@@ -44,8 +44,8 @@ class Gone(StockbookError):
 
 def header(headers: Headers, name: bytes) -> bytes | None:
     """The value of a header (lower-case name) that was sent exactly once; None when it was not."""
-    found = [value for key, value in headers if key == name]
-    return found[0].strip() if len(found) == 1 else None
+    values = [value for key, value in headers if key == name]
+    return values[0].strip() if len(values) == 1 else None
 
 
 def check_head(
@@ -115,17 +115,21 @@ def json_object(body: bytes) -> tuple[dict[str, Any], int]:
     """
     body, count = mended(body)
     try:
-        found = json.loads(
-            text_of(body), strict=False, object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant
+        content = json.loads(
+            text_of(body),
+            strict=False,
+            object_pairs_hook=_merged_members,
+            parse_float=Decimal,
+            parse_constant=_no_constant,
         )
     except (RecursionError, DecimalException, ValueError):
         raise Refused(422) from None
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, dict):
+    if isinstance(content, list) and len(content) == 1:
+        content = content[0]
+    if not isinstance(content, dict):
         raise Refused(422)
-    check_depth(found)
-    return found, count
+    check_depth(content)
+    return content, count
 
 
 def text_of(body: bytes) -> str:
@@ -138,19 +142,19 @@ def whole_characters(value: Any) -> Any:
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
-        return [whole_characters(one) for one in value]
+        return [whole_characters(member) for member in value]
     if isinstance(value, dict):
-        return {whole_characters(name): whole_characters(one) for name, one in value.items()}
+        return {whole_characters(name): whole_characters(member) for name, member in value.items()}
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _merged_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         for name, value in pairs:
-            if found[name] != value:
-                found[name] = HIDDEN
-    return found
+            if members[name] != value:
+                members[name] = HIDDEN
+    return members
 
 
 def _no_constant(_: str) -> None:
@@ -161,8 +165,8 @@ def check_depth(value: Any) -> None:
     """Raise Refused with 422 when containers are nested deeper than DEEPEST."""
     level = [value]
     for _ in range(DEEPEST):
-        inside = [one for container in level for one in _inside(container)]
-        level = [one for one in inside if isinstance(one, dict | list)]
+        inside = [member for container in level for member in _inside(container)]
+        level = [member for member in inside if isinstance(member, dict | list)]
         if not level:
             return
     raise Refused(422)

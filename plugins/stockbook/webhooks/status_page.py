@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from stockbook.clock import Clock
 from stockbook.inbox import Inbox, InboxCount
 from stockbook.webhooks import verify
-from stockbook.webhooks.accounts import HookAccount, nobody
+from stockbook.webhooks.accounts import HookAccount, unknown_account
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -40,20 +40,21 @@ th {{ font-weight: normal; color: #595959; }}
 
 
 async def status_page(account: HookAccount | None, query: Mapping[str, str], inbox: Inbox, clock: Clock) -> Response:
-    """The page for a start URL's query, or 401 without a word when it was not signed for this account."""
-    known = account or nobody("flickrocket")
+    """The page for a start URL's query, or a bare 401 when the query is not signed for this account."""
+    account = account or unknown_account("flickrocket")
     user, company = query.get("UserID", ""), query.get("CompanyID", "")
-    fits = verify.embedded_app_fits(user, company, query.get("hmac", ""), known.secrets)
-    if not fits or (known.sender_id is not None and company != known.sender_id):
+    fits = verify.embedded_app_fits(user, company, query.get("hmac", ""), account.secrets)
+    if not fits or (account.sender_id is not None and company != account.sender_id):
         return Response(status_code=401)
     counts = await asyncio.to_thread(inbox.counts)
-    mine = [count for count in counts if (count.source, count.account) == (known.source, known.account)]
+    key = account.source, account.account
+    count = next((row for row in counts if (row.source, row.account) == key), InboxCount(*key, 0, 0, None, None))
     return HTMLResponse(
-        _page(known, mine[0] if mine else InboxCount(known.source, known.account, 0, 0, None, None), clock.utc()),
+        _page(account, count, clock.utc()),
         headers={
             # only FlickRocket's administration may put it in a frame, and it loads nothing from anywhere
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-            f"form-action 'none'; frame-ancestors {known.admin_origin}",
+            f"form-action 'none'; frame-ancestors {account.admin_origin}",
             "Cache-Control": "no-store",
             # the address is a credential
             "Referrer-Policy": "no-referrer",

@@ -62,8 +62,8 @@ class Subscriptions:
 
     def __init__(self, conn_id: str, raw: RawConnection, settings: Settings, clock: Clock) -> None:
         """Raises Missing when the connection lacks what managing needs."""
-        known = split_conn_id(conn_id)
-        self.source, self.account = known or ("", "")
+        parts = split_conn_id(conn_id)
+        self.source, self.account = parts or ("", "")
         self._conn_id = conn_id
         if self.source == "shopline":
             self._credentials, self._base = _of_shopline(conn_id, raw)
@@ -81,8 +81,8 @@ class Subscriptions:
 
     def listed(self) -> list[Subscription]:
         """All subscriptions of the app. Raises Unauthorized, Unreachable, BadAnswer."""
-        found = self._ask("GET", f"{self._path}.json")
-        rows = found.get("webhooks", found.get("webhook", [])) if isinstance(found, dict) else None
+        content = self._ask("GET", f"{self._path}.json")
+        rows = content.get("webhooks", content.get("webhook", [])) if isinstance(content, dict) else None
         # a list of one may come under the singular name, and as a bare object (dossier of FlickRocket, 1.3)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list):
@@ -91,7 +91,9 @@ class Subscriptions:
 
     def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
         """The topics nobody subscribed, at ``address`` where one is given."""
-        topics = {_plain(one.topic) for one in there if address is None or one.address == address}
+        topics = {
+            _plain(subscription.topic) for subscription in there if address is None or subscription.address == address
+        }
         return [topic for topic in TOPICS[self.source] if topic not in topics]
 
     def create(self, topic: str, address: str) -> None:
@@ -101,9 +103,9 @@ class Subscriptions:
         name, place, _ = self._names
         self._ask("POST", f"{self._path}.json", {name: topic, place: address, **self._more})
 
-    def activate(self, one: Subscription) -> None:
+    def activate(self, subscription: Subscription) -> None:
         """Switch a subscription on again."""
-        self._ask("PUT", f"{self._path}/{one.id}.json", {self._names[2]: True})
+        self._ask("PUT", f"{self._path}/{subscription.id}.json", {self._names[2]: True})
 
     def _subscription(self, row: dict[str, Any]) -> Subscription:
         topic, address, active = self._names

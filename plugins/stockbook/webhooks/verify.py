@@ -23,11 +23,11 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=")
 EMPTY_TEXT_HASH = hashlib.sha256(b"").hexdigest()
 
 
-def _is_any(given: bytes, expected: Iterable[bytes]) -> bool:
-    found = False
-    for one in expected:
-        found |= hmac.compare_digest(given, one)
-    return found
+def _equals_any(received: bytes, expected: Iterable[bytes]) -> bool:
+    is_equal = False
+    for digest in expected:
+        is_equal |= hmac.compare_digest(received, digest)
+    return is_equal
 
 
 # fulfillment.cz
@@ -36,8 +36,8 @@ def _is_any(given: bytes, expected: Iterable[bytes]) -> bool:
 def token_fits(header: bytes | None, tokens: Iterable[bytes]) -> bool:
     """Whether the ``Authorization`` header is, byte for byte, one of the account's hook tokens (it has no scheme)."""
     # digests have one length: comparing the tokens themselves would tell theirs
-    given = hashlib.sha256(header or b"").digest()
-    return _is_any(given, (hashlib.sha256(token).digest() for token in tokens if token))
+    digest = hashlib.sha256(header or b"").digest()
+    return _equals_any(digest, (hashlib.sha256(token).digest() for token in tokens if token))
 
 
 # SHOPLINE
@@ -56,16 +56,18 @@ def signature_bytes(header: bytes | None) -> bytes | None:
     if not _BASE64.fullmatch(text):
         return None
     try:
-        found = base64.b64decode(text, validate=True)
+        signature = base64.b64decode(text, validate=True)
     except binascii.Error:
         return None
-    return found if len(found) == 32 else None
+    return signature if len(signature) == 32 else None
 
 
 def shopline_fits(header: bytes | None, body: bytes, secrets: Iterable[bytes]) -> bool:
     """Whether the header is the HMAC-SHA256 of the raw body under one of the app secrets."""
-    given = signature_bytes(header)
-    return _is_any(given or bytes(32), (hmac.digest(key, body, "sha256") for key in secrets if key)) and bool(given)
+    signature = signature_bytes(header)
+    return _equals_any(signature or bytes(32), (hmac.digest(key, body, "sha256") for key in secrets if key)) and bool(
+        signature
+    )
 
 
 # FlickRocket
@@ -83,7 +85,7 @@ def ordered_pairs(body: bytes) -> Pairs:
     that takes the last one would see another event than the hash was made of.
     """
     try:
-        found = json.loads(
+        pairs = json.loads(
             text_of(body),
             object_pairs_hook=_distinct,
             parse_int=str,
@@ -92,9 +94,9 @@ def ordered_pairs(body: bytes) -> Pairs:
         )
     except (ValueError, RecursionError):
         raise NotPairs from None
-    if not isinstance(found, _Object):
+    if not isinstance(pairs, _Object):
         raise NotPairs
-    return found
+    return pairs
 
 
 class _Object(Pairs):
@@ -127,8 +129,8 @@ def _value(value: Any, inside: Callable[[Pairs], Iterable[str]]) -> Iterable[str
     if isinstance(value, _Object):
         yield from inside(value)
     elif isinstance(value, list):
-        for one in value:
-            yield from _value(one, inside)
+        for member in value:
+            yield from _value(member, inside)
     elif isinstance(value, bool):
         yield "true" if value else "false"
     elif value is not None:
@@ -169,10 +171,12 @@ def flickrocket_fits(pairs: Pairs, secrets: Iterable[bytes], rule: str = LITERAL
     The SHA-256 of the empty text is refused outright: the vendor's own sample has it, so a sender that hashes
     nothing would pass.
     """
-    given = dict(pairs).get("hash")
-    if not isinstance(given, str) or not _HEX.fullmatch(given) or given.lower() == EMPTY_TEXT_HASH:
+    signature = dict(pairs).get("hash")
+    if not isinstance(signature, str) or not _HEX.fullmatch(signature) or signature.lower() == EMPTY_TEXT_HASH:
         return False
-    return _is_any(bytes.fromhex(given), (flickrocket_hash(pairs, secret, rule) for secret in secrets if secret))
+    return _equals_any(
+        bytes.fromhex(signature), (flickrocket_hash(pairs, secret, rule) for secret in secrets if secret)
+    )
 
 
 def embedded_app_hmac(user_id: str, company_id: str, secret: bytes) -> str:
@@ -181,7 +185,7 @@ def embedded_app_hmac(user_id: str, company_id: str, secret: bytes) -> str:
     return hmac.new(secret, text, "sha256").hexdigest()
 
 
-def embedded_app_fits(user_id: str, company_id: str, given: str, secrets: Iterable[bytes]) -> bool:
+def embedded_app_fits(user_id: str, company_id: str, signature: str, secrets: Iterable[bytes]) -> bool:
     """Whether a start URL was signed with one of the app secrets."""
     expected = (embedded_app_hmac(user_id, company_id, secret).encode() for secret in secrets if secret)
-    return _is_any(given.encode(errors="replace"), expected)
+    return _equals_any(signature.encode(errors="replace"), expected)
