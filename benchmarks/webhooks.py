@@ -41,7 +41,7 @@ WANTED_RATE, WANTED_P99 = 1_000, 0.050
 
 def requests_of(events: int, host: str, prefix: str) -> list[bytes]:
     """That many different events as bytes of HTTP, the three systems in turn: one in seven a whole order."""
-    found = []
+    requests = []
     for n in range(events):
         if n % 3 == 0:
             sent = hooks.fulfillment_cz(n, "OrderCreated", hooks.an_order(n)) if n % 7 == 0 else hooks.fulfillment_cz(n)
@@ -51,24 +51,24 @@ def requests_of(events: int, host: str, prefix: str) -> list[bytes]:
             sent = hooks.flickrocket("product/update", "product", str(n))
         head = f"POST {prefix}{sent.path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(sent.body)}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in sent.headers.items())
-        found.append(head.encode() + b"\r\n" + sent.body)
-    return found
+        requests.append(head.encode() + b"\r\n" + sent.body)
+    return requests
 
 
 @dataclass
-class Told:
+class Results:
     """What was answered: latencies in seconds, and how many answers were not 200."""
 
     latencies: list[float] = field(default_factory=list)
-    others: int = 0
+    refused: int = 0
     seconds: float = 0.0
 
 
 class Sender(asyncio.Protocol):
     """A kept connection: one request at a time, the next one waiting in the shared queue."""
 
-    def __init__(self, told: Told, idle: "list[Sender]", waiting: "list[tuple[float, bytes]]") -> None:
-        self.told, self.idle, self.waiting = told, idle, waiting
+    def __init__(self, results: Results, idle: "list[Sender]", waiting: "list[tuple[float, bytes]]") -> None:
+        self.results, self.idle, self.waiting = results, idle, waiting
         self.due = 0.0
         self.answer = b""
 
@@ -84,8 +84,8 @@ class Sender(asyncio.Protocol):
         self.answer += data
         if not self.answer.endswith(b"}"):
             return
-        self.told.latencies.append(time.perf_counter() - self.due)
-        self.told.others += not self.answer.startswith(b"HTTP/1.1 200")
+        self.results.latencies.append(time.perf_counter() - self.due)
+        self.results.refused += not self.answer.startswith(b"HTTP/1.1 200")
         self.answer = b""
         if self.waiting:
             self.send(*self.waiting.pop())
@@ -93,17 +93,17 @@ class Sender(asyncio.Protocol):
             self.idle.append(self)
 
 
-async def send_all(url: str, requests: list[bytes], rate: float, connections: int) -> Told:
+async def send_all(url: str, requests: list[bytes], rate: float, connections: int) -> Results:
     """Send on the timetable of a rate (0: as fast as answers come)."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    told, idle = Told(), []
+    results, idle = Results(), []
     waiting: list[tuple[float, bytes]] = []
     for _ in range(connections):
-        await loop.create_connection(lambda: Sender(told, idle, waiting), parts.hostname, parts.port)
+        await loop.create_connection(lambda: Sender(results, idle, waiting), parts.hostname, parts.port)
     start = time.perf_counter()
     sent = 0
-    while len(told.latencies) < len(requests):
+    while len(results.latencies) < len(requests):
         now = time.perf_counter()
         due = len(requests) if not rate else min(len(requests), int((now - start) * rate) + 1)
         while sent < due and (idle or rate):
@@ -114,8 +114,8 @@ async def send_all(url: str, requests: list[bytes], rate: float, connections: in
                 waiting.insert(0, (moment, requests[sent]))
             sent += 1
         await asyncio.sleep(0 if not rate else 0.001)
-    told.seconds = time.perf_counter() - start
-    return told
+    results.seconds = time.perf_counter() - start
+    return results
 
 
 def syncs_a_second(folder: Path, seconds: float = 1.0) -> float:
@@ -127,9 +127,9 @@ def syncs_a_second(folder: Path, seconds: float = 1.0) -> float:
             out.write(b"x" * 4096)
             os.fdatasync(out.fileno())
             done += 1
-        found = done / (time.perf_counter() - start)
+        rate = done / (time.perf_counter() - start)
     file.unlink()
-    return found
+    return rate
 
 
 @contextmanager
@@ -139,13 +139,13 @@ def database(kind: str) -> Iterator[dict[str, str]]:
         yield {"STOCKBOOK_INBOX_URL": url} if url else {}
 
 
-async def watched(told: "asyncio.Task[Told]", process: psutil.Process) -> tuple[list[int], float]:
+async def watched(sending: "asyncio.Task[Results]", process: psutil.Process) -> tuple[list[int], float]:
     """Bytes of memory the receiver holds, every second, and the seconds of processor it used."""
     before = sum(process.cpu_times()[:2])
     sizes = []
-    while not told.done():
+    while not sending.done():
         sizes.append(process.memory_info().rss)
-        await asyncio.wait([told], timeout=1)
+        await asyncio.wait([sending], timeout=1)
     return sizes, sum(process.cpu_times()[:2]) - before
 
 
@@ -159,40 +159,40 @@ def measure(kind: str, folder: Path, options: argparse.Namespace) -> bool:
             events = int(options.seconds * (options.rate or 4_000))
             requests = requests_of(events, at.netloc, at.path)
 
-            async def run() -> tuple[Told, list[int], float]:
+            async def run() -> tuple[Results, list[int], float]:
                 sending = asyncio.ensure_future(send_all(receiver.url, requests, options.rate, options.connections))
                 sizes, used = await watched(sending, psutil.Process(receiver.process.pid))
                 return sending.result(), sizes, used
 
-            told, sizes, used = asyncio.run(run())
+            results, sizes, used = asyncio.run(run())
         syncs.append(syncs_a_second(folder))
         with Inbox.open(Settings.load(environ).inbox_url) as inbox:
             stored = sum(count.pending for count in inbox.counts())
-    accepted = len(told.latencies) - told.others
-    rate, disk = accepted / told.seconds, statistics.mean(syncs)
-    points = statistics.quantiles(told.latencies, n=1000)
+    accepted = len(results.latencies) - results.refused
+    rate, disk = accepted / results.seconds, statistics.mean(syncs)
+    points = statistics.quantiles(results.latencies, n=1000)
     settled = sizes[len(sizes) // 3 :]
-    found = {
+    figures = {
         "database": kind,
         "events accepted": accepted,
         "events stored": stored,
-        "answers other than 200": told.others,
-        "seconds": round(told.seconds, 1),
+        "answers other than 200": results.refused,
+        "seconds": round(results.seconds, 1),
         "events a second": round(rate),
         "latency ms p50 / p99 / p99.9 / most": " / ".join(
-            f"{value * 1000:.1f}" for value in (points[499], points[989], points[998], max(told.latencies))
+            f"{value * 1000:.1f}" for value in (points[499], points[989], points[998], max(results.latencies))
         ),
         "disk syncs a second, before / after": " / ".join(f"{value:.0f}" for value in syncs),
         "events for each sync the disk could do": round(rate / disk, 1),
         "receiver's memory MB, after a third / at the end": f"{settled[0] >> 20} / {settled[-1] >> 20}",
-        "receiver's share of one core": f"{used / told.seconds:.0%}",
+        "receiver's share of one core": f"{used / results.seconds:.0%}",
         "load of the machine (1 min)": round(os.getloadavg()[0], 1),
     }
-    for name, value in found.items():
+    for name, value in figures.items():
         print(f"{name:52} {value}", flush=True)
     if options.json:
         with options.json.open("a") as out:
-            out.write(json.dumps(found) + "\n")
+            out.write(json.dumps(figures) + "\n")
     return stored == accepted == events and rate >= WANTED_RATE * 0.99 and points[989] < WANTED_P99
 
 

@@ -28,35 +28,35 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
 airflow_config.MADE_BY_SETUP = Path(os.environ["AIRFLOW_HOME"])
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-TOLD = pytest.StashKey[dict[str, list[str]]]()
+SECTIONS = pytest.StashKey[dict[str, list[str]]]()
 
 
 @pytest.fixture(scope="session")
 def tell(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
     """Print a line in a section of its own below the results: ``tell(section, line)``."""
-    told = pytestconfig.stash.setdefault(TOLD, {})
+    sections = pytestconfig.stash.setdefault(SECTIONS, {})
 
     def add(section: str, line: str) -> None:
-        told.setdefault(section, []).append(line)
+        sections.setdefault(section, []).append(line)
 
     return add
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of xdist hands what it was told to the process that prints."""
+    """A worker of xdist hands its lines to the process that prints."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["told"] = session.config.stash.get(TOLD, {})
+        session.config.workeroutput["sections"] = session.config.stash.get(SECTIONS, {})
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    told = node.config.stash.setdefault(TOLD, {})
-    for section, lines in getattr(node, "workeroutput", {}).get("told", {}).items():
-        told.setdefault(section, []).extend(lines)
+    sections = node.config.stash.setdefault(SECTIONS, {})
+    for section, lines in getattr(node, "workeroutput", {}).get("sections", {}).items():
+        sections.setdefault(section, []).extend(lines)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for section, lines in config.stash.get(TOLD, {}).items():
+    for section, lines in config.stash.get(SECTIONS, {}).items():
         terminalreporter.section(section)
         for line in lines:
             terminalreporter.write_line(line)
@@ -91,7 +91,7 @@ def clock() -> ManualClock:
 
 def a_run(as_of: str = "2026-03-01T02:15:00", run_id: str = "r1", **fields: Any) -> RunContext:
     """A run as of a local time."""
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "run_id": run_id,
         "as_of": datetime.fromisoformat(as_of),
         "zone": "Europe/Prague",
@@ -103,26 +103,26 @@ def a_run(as_of: str = "2026-03-01T02:15:00", run_id: str = "r1", **fields: Any)
         "backfill_to": None,
         "conn_ids": ("fulfillment_cz",),
     }
-    return RunContext(**(given | fields))
+    return RunContext(**(defaults | fields))
 
 
 @pytest.fixture
 def land(tmp_path: Path) -> Callable[..., Landed]:
     """Lands rows as a complete listing: ``land("movements", [rows], **manifest fields)``."""
-    made = 0
+    count = 0
 
     def landing(listing: str, rows: list[dict[str, Any]], api: str = "fulfillment_cz", **fields: Any) -> Landed:
-        nonlocal made
-        made += 1
-        folder = tmp_path / f"night{made}" / "main" / f"{api}.{listing}"
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"night{count}" / "main" / f"{api}.{listing}"
         folder.mkdir(parents=True)
         lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
         pages = [write_page(folder, 1, lines, len(rows))] if rows else []
-        given: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "api": api,
             "listing": listing,
             "account": "main",
-            "night": f"night{made}",
+            "night": f"night{count}",
             "complete": True,
             "pages": pages,
             "rows": len(rows),
@@ -131,7 +131,7 @@ def land(tmp_path: Path) -> Callable[..., Landed]:
             "proof": "totalCount",
             "read_at": "2026-03-01T02:15:00",
         }
-        manifest = Manifest(**(given | fields))
+        manifest = Manifest(**(defaults | fields))
         write_manifest(folder, manifest)
         return Landed(manifest, folder)
 

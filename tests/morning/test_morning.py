@@ -41,9 +41,9 @@ FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night, numbers written as in Czechia."""
     with running(Shop.small(seed=41), FIRST) as server:
-        made = Rig(server, tmp_path_factory.mktemp("home"), {"STOCKBOOK_LOCALE": "cs_CZ"})
-        made.night(FIRST)
-        yield made
+        night_rig = Rig(server, tmp_path_factory.mktemp("home"), {"STOCKBOOK_LOCALE": "cs_CZ"})
+        night_rig.night(FIRST)
+        yield night_rig
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,9 @@ def page(rig: Rig) -> Iterator[Page]:
 def test_every_figure_of_the_report_is_that_of_sql(rig: Rig, page: Page) -> None:
     """Each figure the report names stands in it, digit by digit as the published file has it."""
     locale = Locale.parse("cs_CZ")
-    found = {str(card.get_attribute("data-figure")): card.inner_text() for card in page.locator("[data-figure]").all()}
+    shown_figures = {
+        str(card.get_attribute("data-figure")): card.inner_text() for card in page.locator("[data-figure]").all()
+    }
     expected = {}
     for figure in FIGURES:
         ((value,),) = rig.rows(figure.sql)
@@ -69,9 +71,9 @@ def test_every_figure_of_the_report_is_that_of_sql(rig: Rig, page: Page) -> None
         expected[figure.key] = shown(Value(figure.key, "", figure.form, "", number), "CZK", locale)
 
     # a browser gives the no-break spaces between digits back as they are
-    assert found == expected
-    assert len(found) > 10
-    assert found["stock_value"].endswith("Kč")
+    assert shown_figures == expected
+    assert len(shown_figures) > 10
+    assert shown_figures["stock_value"].endswith("Kč")
 
 
 @pytest.mark.slow
@@ -330,8 +332,8 @@ def test_what_a_red_run_says_cannot_become_markup() -> None:
 )
 def test_figures_are_written_as_people_write_them(form: str, value: str | None, locale: str, text: str) -> None:
     """Digits, marks and currency by the locale; half a cent goes up; a dash where nobody can know."""
-    given = Value("k", "", form, "", None if value is None else Decimal(value))
-    assert shown(given, "CZK", Locale.parse(locale)).replace(" ", "\xa0") == text
+    figure = Value("k", "", form, "", None if value is None else Decimal(value))
+    assert shown(figure, "CZK", Locale.parse(locale)).replace(" ", "\xa0") == text
 
 
 def test_the_mail_says_figures_as_people_write_them() -> None:

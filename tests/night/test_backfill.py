@@ -45,7 +45,7 @@ def test_windows_that_touch_are_one() -> None:
     assert day_windows.joined([(first, third), (second, second)]) == [(first, third)]
 
 
-def backfilled(folder: Path, **asked: Any) -> tuple[dict[str, Manifest], Rows]:
+def backfilled(folder: Path, **changes: Any) -> tuple[dict[str, Manifest], Rows]:
     """A reading of orders of a year and 400 movements with a backfill of two days in February."""
     served = Rows(
         rows={
@@ -57,16 +57,16 @@ def backfilled(folder: Path, **asked: Any) -> tuple[dict[str, Manifest], Rows]:
         },
         cap=20,
     )
-    given = {"orders_from": date(2025, 3, 1), "movements_floor": 390, "backfill": (date(2025, 2, 3), date(2025, 2, 4))}
+    fields = {"orders_from": date(2025, 3, 1), "movements_floor": 390, "backfill": (date(2025, 2, 3), date(2025, 2, 4))}
     with serving(served) as url:
-        return read(url, folder, plan(**(given | asked))), served
+        return read(url, folder, plan(**(fields | changes))), served
 
 
 def test_a_backfill_reads_its_days_and_the_normal_window(tmp_path: Path) -> None:
     """Nothing between the two is asked for, and no row lands twice."""
-    found, served = backfilled(tmp_path)
+    manifests, served = backfilled(tmp_path)
 
-    orders, movements = found["orders"], found["movements"]
+    orders, movements = manifests["orders"], manifests["movements"]
     assert {row["created"][:10] for row in rows(tmp_path, orders)} == {
         "2025-02-03", "2025-02-04", "2025-03-01", "2025-03-02", "2025-03-03",
     }  # fmt: skip
@@ -74,25 +74,25 @@ def test_a_backfill_reads_its_days_and_the_normal_window(tmp_path: Path) -> None
     assert (orders.backfill_from, orders.backfill_to) == ("2025-02-03", "2025-02-04")
     assert sorted(row["id"] for row in rows(tmp_path, movements)) == [*range(231, 245), *range(391, 401)]
     assert (movements.floor, movements.ceiling, movements.distinct_keys) == (390, 400, 24)
-    asked_days = {asked.text("created_from") for asked in served.log if asked.text("limit") == "100"} - {None}
+    asked_days = {request.text("created_from") for request in served.log if request.text("limit") == "100"} - {None}
     assert asked_days == {"2025-02-03", "2025-02-04", "2025-03-01", "2025-03-02", "2025-03-03"}
 
 
 def test_a_backfill_of_the_ledger_leaves_out_what_the_normal_reading_has(tmp_path: Path) -> None:
     """Where both hold a row it lands once."""
-    found, _ = backfilled(tmp_path, movements_floor=235)
+    manifests, _ = backfilled(tmp_path, movements_floor=235)
 
-    ids = [row["id"] for row in rows(tmp_path, found["movements"])]
+    ids = [row["id"] for row in rows(tmp_path, manifests["movements"])]
     assert sorted(ids) == list(range(231, 401))
-    assert found["movements"].distinct_keys == len(ids) == len(set(ids))
+    assert manifests["movements"].distinct_keys == len(ids) == len(set(ids))
 
 
 def test_a_first_reading_needs_no_backfill(tmp_path: Path) -> None:
     """It reads everything anyway."""
-    found, _ = backfilled(tmp_path, orders_from=None, movements_floor=0)
+    manifests, _ = backfilled(tmp_path, orders_from=None, movements_floor=0)
 
-    assert (found["orders"].window_from, found["orders"].backfill_from) == ("2025-01-01", None)
-    assert (found["movements"].distinct_keys, found["movements"].backfill_from) == (400, None)
+    assert (manifests["orders"].window_from, manifests["orders"].backfill_from) == ("2025-01-01", None)
+    assert (manifests["movements"].distinct_keys, manifests["movements"].backfill_from) == (400, None)
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +116,16 @@ def ask(rig: Rig, query: str) -> list[tuple[Any, ...]]:
         return con.execute(query).fetchall()
 
 
-def same_marts(one: Rig, other: Rig) -> None:
+def same_marts(first: Rig, second: Rig) -> None:
     """Assert that the marts are equal, observed history aside."""
-    mine, theirs = one.marts(), other.marts()
-    whole = sorted(mine.keys() - OBSERVED.keys() - OBSERVED_COLUMNS.keys())
-    assert {name: mine[name] for name in whole} == {name: theirs[name] for name in whole}
+    marts, other_marts = first.marts(), second.marts()
+    whole = sorted(marts.keys() - OBSERVED.keys() - OBSERVED_COLUMNS.keys())
+    assert {name: marts[name] for name in whole} == {name: other_marts[name] for name in whole}
     for name, columns in OBSERVED_COLUMNS.items():
         query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
-        assert ask(one, query) == ask(other, query), name
+        assert ask(first, query) == ask(second, query), name
     for what, query in COMPARED.items():
-        assert sorted(map(repr, ask(one, query))) == sorted(map(repr, ask(other, query))), what
+        assert sorted(map(repr, ask(first, query))) == sorted(map(repr, ask(second, query))), what
 
 
 def lose(rig: Rig, first: date, last: date) -> int:
@@ -255,5 +255,5 @@ def test_a_movement_that_shows_up_under_a_higher_id_is_found_by_the_overlap(serv
             con.execute(f"delete from staging.{table} where movement_id in {tuple(key for (key,) in late)}")
     rig.books(LAST, build=False)
 
-    found = ask(rig, f"select count(*) from staging.movements where movement_id in {tuple(key for (key,) in late)}")
-    assert found == [(3,)]
+    count = ask(rig, f"select count(*) from staging.movements where movement_id in {tuple(key for (key,) in late)}")
+    assert count == [(3,)]

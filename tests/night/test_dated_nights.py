@@ -32,12 +32,12 @@ class Real(Rig):
 
     @property
     def environ(self) -> dict[str, str]:
-        found = super().environ
+        variables = super().environ
         for name in ("AIRFLOW_CONN_FULFILLMENT_CZ", "AIRFLOW_CONN_FLICKROCKET"):
-            connection = json.loads(found[name])
+            connection = json.loads(variables[name])
             connection["extra"]["sandbox"] = False
-            found[name] = json.dumps(connection)
-        return found
+            variables[name] = json.dumps(connection)
+        return variables
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +64,22 @@ def read_once(rig: Rig) -> Rig:
     return rig
 
 
-def opened(rig: Rig, as_of: datetime, **parameters: Any) -> RunContext:
+def open_a_run(rig: Rig, as_of: datetime, **parameters: Any) -> RunContext:
     """A run opened as of a time."""
-    given = parse_parameters({"as_of": as_of.isoformat(), **parameters})
+    run_parameters = parse_parameters({"as_of": as_of.isoformat(), **parameters})
     tonight = rig.tonight()
-    run = steps.open_run(tonight, f"at-{as_of:%m%dT%H%M}", given, connections.conn_ids_in_environment(rig.environ))
+    run = steps.open_run(
+        tonight, f"at-{as_of:%m%dT%H%M}", run_parameters, connections.conn_ids_in_environment(rig.environ)
+    )
     tonight.lock.release(run.run_id)
     return run
 
 
-@pytest.mark.parametrize("asked", [{}, BACKFILL, {"full_refresh": True}], ids=["plain", "backfill", "full refresh"])
+@pytest.mark.parametrize(
+    "parameters", [{}, BACKFILL, {"full_refresh": True}], ids=["plain", "backfill", "full refresh"]
+)
 def test_a_run_before_the_published_one_reads_and_deletes_nothing(
-    published: Rig, tmp_path: Path, asked: dict[str, Any]
+    published: Rig, tmp_path: Path, parameters: dict[str, Any]
 ) -> None:
     """Whatever it is asked for: no request, no change in staging, figures of its own as_of."""
     rig = Rig(published.server, tmp_path / "home", clock=ManualClock(AT_SECOND))
@@ -83,7 +87,7 @@ def test_a_run_before_the_published_one_reads_and_deletes_nothing(
     before = rig.staged()
     rig.server.reset_requests()
 
-    run = rig.books(FIRST, name="past", **asked)
+    run = rig.books(FIRST, name="past", **parameters)
     rig.server.set_clock(SECOND)
 
     assert (run.observes, rig.server.requests()) == (False, {})
@@ -101,7 +105,7 @@ def test_a_real_account_is_observed_within_36_hours_of_the_wall_clock(
     """Further off, what the source shows now says nothing about then."""
     rig = read_once(Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND)))
 
-    run = opened(rig, SECOND + timedelta(hours=hours), **BACKFILL)
+    run = open_a_run(rig, SECOND + timedelta(hours=hours), **BACKFILL)
 
     assert run.observes is observes
 
@@ -112,8 +116,8 @@ def test_one_real_account_among_sandboxes_decides(server: Running, tmp_path: Pat
     real = Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND))
     rig.variables = {"AIRFLOW_CONN_FLICKROCKET": real.environ["AIRFLOW_CONN_FLICKROCKET"]}
 
-    assert opened(rig, SECOND - timedelta(days=9)).observes is False
-    assert opened(Rig(server, tmp_path / "other", clock=rig.clock), SECOND - timedelta(days=9)).observes is True
+    assert open_a_run(rig, SECOND - timedelta(days=9)).observes is False
+    assert open_a_run(Rig(server, tmp_path / "other", clock=rig.clock), SECOND - timedelta(days=9)).observes is True
 
 
 def test_a_real_account_far_off_is_not_read(published: Rig, tmp_path: Path) -> None:

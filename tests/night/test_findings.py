@@ -47,11 +47,11 @@ def first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 @pytest.fixture
 def rig(first: Rig, tmp_path: Path) -> Iterator[Rig]:
     """A copy of that home; no fault outlives its test."""
-    found = Rig(first.server, tmp_path / "home")
-    shutil.copytree(first.home, found.home)
-    yield found
-    found.server.faults([])
-    found.server.rewrite_movements({})
+    second = Rig(first.server, tmp_path / "home")
+    shutil.copytree(first.home, second.home)
+    yield second
+    second.server.faults([])
+    second.server.rewrite_movements({})
 
 
 def movements(rig: Rig) -> list[str]:
@@ -63,9 +63,9 @@ def movements(rig: Rig) -> list[str]:
         timeout=30,
     )
     body = answer.text[answer.text.index("[") + 1 :]
-    found = ["{" + text.split("}")[0] + "}" for text in body.split("{")[1:]]
-    assert len(found) == len(answer.json()["data"])
-    return [text for text in found if json.loads(text)["movement"] == "in" and json.loads(text)["preload_id"]]
+    objects = ["{" + text.split("}")[0] + "}" for text in body.split("{")[1:]]
+    assert len(objects) == len(answer.json()["data"])
+    return [text for text in objects if json.loads(text)["movement"] == "in" and json.loads(text)["preload_id"]]
 
 
 def rewrite(rig: Rig, changes: dict[str, Any]) -> None:
@@ -122,14 +122,14 @@ def test_a_price_filled_in_later_is_versioned_and_reported(rig: Rig) -> None:
 def test_a_ledger_row_that_disappears_is_reported(rig: Rig) -> None:
     """It is marked deleted and named: a ledger only grows."""
     rig.server.set_clock(FIRST)
-    one, other, *_ = movements(rig)
-    rewrite(rig, {str(json.loads(one)["id"]): None})
+    first, second, *_ = movements(rig)
+    rewrite(rig, {str(json.loads(first)["id"]): None})
 
     rig.books(SECOND, name="second", build=False)
 
     (note,) = notes(rig, "second")
-    assert f"are gone from the source, movement_id {json.loads(one)['id']}; a ledger only grows" in note
-    assert str(json.loads(other)["id"]) not in note
+    assert f"are gone from the source, movement_id {json.loads(first)['id']}; a ledger only grows" in note
+    assert str(json.loads(second)["id"]) not in note
 
 
 def test_a_row_that_returns_to_the_ledger_has_its_history(rig: Rig) -> None:
@@ -176,8 +176,8 @@ def test_an_undeclared_field_is_reported_by_path_and_type(rig: Rig) -> None:
     rig.books(SECOND, name="second", build=False)
     steps.finish(rig.tonight(), "second")
 
-    told = (rig.home / "runs" / "second" / "report.txt").read_text()
-    assert "undeclared fields (not stored): fulfillment_cz.orders brand_new (string)" in told
+    report_text = (rig.home / "runs" / "second" / "report.txt").read_text()
+    assert "undeclared fields (not stored): fulfillment_cz.orders brand_new (string)" in report_text
     assert ask(rig, "select path, json_type from meta.undeclared_field") == [("brand_new", "string")]
 
 

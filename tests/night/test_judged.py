@@ -125,21 +125,21 @@ def places(content: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ..
 
 def changed(content: Any, path: tuple[Step, ...], to: Any = None, key: str = "") -> Any:
     """A copy with another value at a path, or with the same value under another ``key``."""
-    made = copy.deepcopy(content)
-    inner = made
+    changed_content = copy.deepcopy(content)
+    inner = changed_content
     for step in path[:-1]:
         inner = inner[step]
     if key:
         inner[key] = inner.pop(path[-1])
     else:
         inner[path[-1]] = to
-    return made
+    return changed_content
 
 
 def problems(folder: Path, **environ: str) -> list[str]:
     """What the one look finds."""
-    given = {"STOCKBOOK_POLICY_DIR": str(folder), "STOCKBOOK_HASH_KEY": KEY, **environ}
-    return [problem for look in configuration.looks(given) for problem in look.problems]
+    variables = {"STOCKBOOK_POLICY_DIR": str(folder), "STOCKBOOK_HASH_KEY": KEY, **environ}
+    return [problem for look in configuration.looks(variables) for problem in look.problems]
 
 
 def test_what_ships_and_what_writes_every_field_is_right(folder: Path) -> None:
@@ -160,9 +160,13 @@ def test_any_misspelt_key_and_any_value_of_another_kind_is_refused(folder: Path,
             wrong.append(changed(FULL[name], path, key=f"{field}x"))
         for content in wrong:
             (folder / name).write_text(yaml.safe_dump(content))
-            found = problems(folder)
+            sentences = problems(folder)
             named = f"[{field}]" if isinstance(field, int) else field
-            assert any(re.match(rf"{name} line \d+, ", one) and named in one for one in found), (path, content, found)
+            assert any(re.match(rf"{name} line \d+, ", sentence) and named in sentence for sentence in sentences), (
+                path,
+                content,
+                sentences,
+            )
             broken += 1
     assert broken > 5
 
@@ -183,7 +187,7 @@ def test_a_file_of_another_shape_is_refused(folder: Path, name: str, text: str, 
     """A key twice, no mapping at all, a file that holds itself: a sentence each."""
     (folder / name).write_text(text)
 
-    assert any(one.startswith(name) and re.search(said, one) for one in problems(folder))
+    assert any(sentence.startswith(name) and re.search(said, sentence) for sentence in problems(folder))
 
 
 def test_a_value_that_is_one_of_few_is_told_them_all(folder: Path) -> None:
@@ -199,13 +203,13 @@ def test_a_missing_file_is_refused_and_so_is_the_optional_one_misspelt(folder: P
     """Without alerts.yml there are no alerts; with alert.yml in its place somebody meant to have some."""
     for name in FULL:
         (folder / name).rename(folder / f"away-{name[0]}")
-        found = problems(folder)
-        assert bool(found) == (name != "alerts.yml")
-        assert all(f"Policy file {name} was expected" in one for one in found)
+        sentences = problems(folder)
+        assert bool(sentences) == (name != "alerts.yml")
+        assert all(f"Policy file {name} was expected" in sentence for sentence in sentences)
         (folder / f"away-{name[0]}").rename(folder / name)
     (folder / "alerts.yml").rename(folder / "alert.yml")
 
-    assert [one.partition(" in ")[0] for one in problems(folder)] == ["alert.yml"]
+    assert [sentence.partition(" in ")[0] for sentence in problems(folder)] == ["alert.yml"]
 
 
 def test_every_setting_is_judged(folder: Path) -> None:
@@ -213,17 +217,20 @@ def test_every_setting_is_judged(folder: Path) -> None:
     assert WRONG.keys() == NAMES - {"STOCKBOOK_ORDERS"}  # that of the demo and of the tests
     for name, texts in WRONG.items():
         for text in texts:
-            found = problems(folder, **{name: text})
-            assert any(name in one for one in found), (name, text, found)
+            sentences = problems(folder, **{name: text})
+            assert any(name in sentence for sentence in sentences), (name, text, sentences)
             if "KEY" in name or "URL" in name:
-                assert not any(text in one for one in found), name
+                assert not any(text in sentence for sentence in sentences), name
 
 
 def test_a_misspelt_setting_is_refused_and_told_what_is_meant(folder: Path) -> None:
     """Left alone its default would apply without a word."""
     for name in NAMES:
         misspelt = name.replace("STOCKBOOK_", "STOCKBOOK_X")
-        assert any(f"{misspelt} is no setting" in one and name in one for one in problems(folder, **{misspelt: "1"}))
+        assert any(
+            f"{misspelt} is no setting" in sentence and name in sentence
+            for sentence in problems(folder, **{misspelt: "1"})
+        )
 
 
 def test_every_variable_the_code_reads_is_a_setting() -> None:
@@ -257,9 +264,9 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path, monkeypatch: pytest.Mon
     expected = [*FULL, "STOCKBOOK_ZONE", "STOCKBOOK_THREADS", "STOCKBOOK_LOCALE", "STOCKBOOK_QUARANTINE_SHAER"]
 
     for words in (["policy", "check"], ["doctor"]):
-        told = CliRunner().invoke(app, words)
-        lines = [line for line in told.output.splitlines() if line.startswith("NO")]
-        assert told.exit_code == 1
+        result = CliRunner().invoke(app, words)
+        lines = [line for line in result.output.splitlines() if line.startswith("NO")]
+        assert result.exit_code == 1
         assert [name for name in expected if not any(name in line for line in lines)] == []
 
 
@@ -267,10 +274,10 @@ def test_policy_check_of_what_is_right_is_green(folder: Path, monkeypatch: pytes
     """A line for each file and for the settings, exit code 0."""
     monkeypatch.setenv("STOCKBOOK_POLICY_DIR", str(folder))
 
-    told = CliRunner().invoke(app, ["policy", "check"])
+    result = CliRunner().invoke(app, ["policy", "check"])
 
-    assert told.exit_code == 0
-    assert {line.removeprefix("ok  ") for line in told.output.splitlines()} == {*FULL, "declarations", "settings"}
+    assert result.exit_code == 0
+    assert {line.removeprefix("ok  ") for line in result.output.splitlines()} == {*FULL, "declarations", "settings"}
 
 
 def test_a_night_asks_the_same_look(folder: Path) -> None:
@@ -282,4 +289,8 @@ def test_a_night_asks_the_same_look(folder: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         configuration.require(settings)
 
-    assert [one.split(" ")[0] for one in refused.value.problems] == ["sla.yml", "valuation.yml", "STOCKBOOK_LOCALE"]
+    assert [sentence.split(" ")[0] for sentence in refused.value.problems] == [
+        "sla.yml",
+        "valuation.yml",
+        "STOCKBOOK_LOCALE",
+    ]

@@ -118,14 +118,14 @@ def test_a_day_that_was_over_changed_by_orders_that_are_named(three: Rig) -> Non
     The first night has none before it: nothing to check.
     """
     nights = three.rows("select distinct compared_as_of, changed_as_of from reports.sla_order_change")
-    asked = three.rows(
+    requests = three.rows(
         "select run_id, bool_and(success) from meta.check_result "
         "where expectation like '%a day that is over changes by the orders named%' group by 1 order by 1"
     )
 
     assert set(nights) <= {(FIRST, SECOND), (SECOND, THIRD)}
     assert nights
-    assert asked == [("run1", None), ("run2", True), ("run3", True)]
+    assert requests == [("run1", None), ("run2", True), ("run3", True)]
 
 
 def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: Running) -> None:

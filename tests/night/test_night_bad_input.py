@@ -42,9 +42,9 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def rig(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """A home after one published night."""
-    made = Rig(server, tmp_path_factory.mktemp("home"))
-    made.night(FIRST, name="first")
-    return made
+    night_rig = Rig(server, tmp_path_factory.mktemp("home"))
+    night_rig.night(FIRST, name="first")
+    return night_rig
 
 
 @pytest.fixture(autouse=True)
@@ -130,10 +130,12 @@ def test_another_hash_key(rig: Rig) -> None:
     """The books stay with the key they were begun with; its place and what to do are said, neither key is."""
     rig.variables["STOCKBOOK_HASH_KEY"] = other = "another key for tests, as long"
 
-    with pytest.raises(ConfigError, match=r"not the key the books in .* were begun with.*Put the old key back") as told:
+    with pytest.raises(
+        ConfigError, match=r"not the key the books in .* were begun with.*Put the old key back"
+    ) as refused:
         rig.night(SECOND, name="other-key")
-    assert other not in str(told.value)
-    assert KEY not in str(told.value)
+    assert other not in str(refused.value)
+    assert KEY not in str(refused.value)
     assert rig.tonight().lock.holder() is None
 
 
@@ -146,7 +148,7 @@ def test_an_unwritable_home(rig: Rig, tmp_path: Path) -> None:
         steps.open_run(rig.tonight(), "x", parse_parameters({}), ["fulfillment_cz", "flickrocket"])
 
 
-def opened(rig: Rig, name: str, as_of: datetime) -> str:
+def open_a_run(rig: Rig, name: str, as_of: datetime) -> str:
     """A run opened and extracted; the folder it landed in."""
     rig.server.set_clock(as_of)
     tonight = rig.tonight()
@@ -170,7 +172,7 @@ def opened(rig: Rig, name: str, as_of: datetime) -> str:
 def test_a_damaged_landing_file(rig: Rig, damage: Callable[[Path], None]) -> None:
     """The page is named before anything is loaded; the next night reads it again and is green."""
     as_of = SECOND + timedelta(hours=1, minutes=len(list((rig.home / "runs").iterdir())))
-    landed = opened(rig, f"damaged-{as_of:%H%M}", as_of)
+    landed = open_a_run(rig, f"damaged-{as_of:%H%M}", as_of)
     tonight = rig.tonight()
     page = next((rig.home / "landing" / landed / "main" / "fulfillment_cz.movements").glob("page-*"))
     damage(page)
@@ -179,7 +181,7 @@ def test_a_damaged_landing_file(rig: Rig, damage: Callable[[Path], None]) -> Non
         steps.load(tonight, f"damaged-{as_of:%H%M}")
     assert steps.finish(tonight, f"damaged-{as_of:%H%M}").status == "failed"
 
-    landed_again = opened(rig, f"healed-{as_of:%H%M}", as_of)
+    landed_again = open_a_run(rig, f"healed-{as_of:%H%M}", as_of)
     steps.load(tonight, f"healed-{as_of:%H%M}")
     tonight.lock.release(f"healed-{as_of:%H%M}")
     assert landed_again == landed

@@ -106,16 +106,16 @@ def no_file_over(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def told(raised: StockbookError) -> bool:
+def is_plain_sentence(raised: StockbookError) -> bool:
     """It names the disk's reason in one line and says what to do."""
     text = str(raised)
     return "\n" not in text and "could not be written" in text and "run it again" in text
 
 
-def opened(rig: Rig, name: str) -> None:
-    given = parse_parameters({"as_of": AS_OF.isoformat()})
+def open_a_run(rig: Rig, name: str) -> None:
+    parameters = parse_parameters({"as_of": AS_OF.isoformat()})
     ids = connections.conn_ids_in_environment(rig.environ)
-    night.open_run(rig.tonight(), name, given, ids, whole_run_here=True)
+    night.open_run(rig.tonight(), name, parameters, ids, whole_run_here=True)
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own in memory, for root."""
     home = tmp_path / "home"
     home.mkdir()
-    made = subprocess.run(
+    mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(home)], capture_output=True, check=False
     )
-    if made.returncode:
+    if mounted.returncode:
         pytest.skip("needs the right to mount a disk in memory")
     try:
         yield home
@@ -138,18 +138,20 @@ def test_a_full_disk_is_one_sentence_at_every_step_and_the_report_is_written(odd
     """Each step is red on a full disk, with the reason, and goes on once there is room; the night is published."""
     rig = Rig(odd.server, small_disk)
     with filled(rig.home), pytest.raises(StockbookError) as raised:
-        opened(rig, "full")
-    assert told(raised.value)
+        open_a_run(rig, "full")
+    assert is_plain_sentence(raised.value)
     with read_only(rig.home), pytest.raises(StockbookError):
-        opened(rig, "full")
-    opened(rig, "full")
+        open_a_run(rig, "full")
+    open_a_run(rig, "full")
     for step, run_step in steps_of(rig, "full").items():
         with filled(rig.home), pytest.raises(DiskRefused) as refused:
             run_step()
-        assert told(refused.value), (step, refused.value)
+        assert is_plain_sentence(refused.value), (step, refused.value)
         with filled(rig.home):
-            made = report.make(folder(rig.settings, "full"), night.runs.read(rig.settings, "full"), rig.clock.utc())
-            report.write(folder(rig.settings, "full"), made)
+            run_report = report.make(
+                folder(rig.settings, "full"), night.runs.read(rig.settings, "full"), rig.clock.utc()
+            )
+            report.write(folder(rig.settings, "full"), run_report)
         written = (folder(rig.settings, "full") / "report.txt").read_text()
         assert "RED (failed)" in written
         assert "No space left on device" in written, (step, written)
@@ -159,8 +161,8 @@ def test_a_full_disk_is_one_sentence_at_every_step_and_the_report_is_written(odd
         run_step()
 
     with filled(rig.home):
-        made = night.finish(rig.tonight(), "full")
-    assert made.status == "published"
+        run_report = night.finish(rig.tonight(), "full")
+    assert run_report.status == "published"
     assert (folder(rig.settings, "full") / "report.txt").exists()
     assert rig.rows("select run_id from meta.current_run") == [("full",)]
     assert wider(rig.home) == []
@@ -169,14 +171,14 @@ def test_a_full_disk_is_one_sentence_at_every_step_and_the_report_is_written(odd
 def test_a_disk_that_refuses_one_file_is_one_sentence_too(odd: Rig) -> None:
     """A file that may not grow: build and publish are red with the reason, and readers keep their file."""
     before = odd.settings.published.read_bytes()
-    opened(odd, "quota")
+    open_a_run(odd, "quota")
     steps = steps_of(odd, "quota")
     steps["extract"]()
     steps["extract of the other"]()
     steps["load"]()
     with no_file_over(64 * 1024), pytest.raises(DiskRefused) as refused:
         steps["build"]()
-    assert told(refused.value)
+    assert is_plain_sentence(refused.value)
     assert "File too large" in str(refused.value)
     steps["build"]()
     with no_file_over(64 * 1024), pytest.raises(StockbookError) as raised:
@@ -184,9 +186,9 @@ def test_a_disk_that_refuses_one_file_is_one_sentence_too(odd: Rig) -> None:
     assert "File too large" in str(raised.value)
     assert odd.settings.published.read_bytes() == before
 
-    made = night.finish(odd.tonight(), "quota")
+    run_report = night.finish(odd.tonight(), "quota")
 
-    assert made.status == "failed"
+    assert run_report.status == "failed"
     assert "File too large" in (folder(odd.settings, "quota") / "report.txt").read_text()
     assert not log_of(odd.settings.warehouse).exists()
     with duckdb.connect(str(odd.settings.warehouse), read_only=True) as con:

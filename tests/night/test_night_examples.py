@@ -45,7 +45,7 @@ class Nights:
 
     def find(self, title: str) -> tuple[dict[str, int], dict[int, int]]:
         """Ids of the variants and movements of the example whose title begins so."""
-        number = next(n for n, one in enumerate(self.shop.examples) if one.title.startswith(title))
+        number = next(n for n, example in enumerate(self.shop.examples) if example.title.startswith(title))
         return self.shop.variant_ids[number], self.shop.movement_ids[number]
 
 
@@ -89,14 +89,14 @@ def test_a_late_row_changes_the_days_from_its_own_on(nights: Nights) -> None:
     """Ten came on the first, five left on the eighth; the receipt of the fifth is there from the fifth."""
     variant, _ = nights.find("a late row")
     days = [1, 4, 5, 7, 8, 31]
-    found = [
+    changed_days = [
         nights.rig.rows(
             f"select quantity, average_landed_value from reports.stock_value_on(date '2025-03-{day:02}') "
             f"where variant_id = {variant['A']}"
         )[0]
         for day in days
     ]
-    assert found == [(10, 40), (10, 40), (20, 100), (20, 100), (15, 75), (15, 75)]
+    assert changed_days == [(10, 40), (10, 40), (20, 100), (20, 100), (15, 75), (15, 75)]
 
 
 def test_a_late_row_is_told_in_restatements(nights: Nights) -> None:
@@ -116,10 +116,12 @@ def test_a_late_row_is_told_in_restatements(nights: Nights) -> None:
 
 def test_the_question_of_the_closed_month_is_answered(nights: Nights) -> None:
     """In June the late row of March changed May: the rows of the page's query are May now less May as it was closed."""
-    (asked,) = [one.sql for one in questions.read() if one.text.startswith("What changed in my closed month")]
+    (query,) = [
+        question.sql for question in questions.read() if question.text.startswith("What changed in my closed month")
+    ]
     month_end, value_change = date(2025, 5, 31), 9
 
-    rows = nights.rig.rows(asked)
+    rows = nights.rig.rows(query)
     now = nights.rig.rows(f"select sum(stock_value) from reports.stock_value_on(date '{month_end}')")[0][0]
     closed = f"reports.stock_value_on_as_known(date '{month_end}', date '2025-06-01')"
 

@@ -103,11 +103,11 @@ def test_what_had_landed_is_not_read_again(first: Rig, undisturbed: Rig, tmp_pat
         env=os.environ | rig.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
-    asked = sum(rig.server.requests().values())
+    requests = sum(rig.server.requests().values())
     rig.server.reset_requests()
 
     rig.night(SECOND, name="again")
 
-    assert asked > 20
+    assert requests > 20
     assert sum(rig.server.requests().values()) == 0
     assert rig.hashes() == undisturbed.hashes()

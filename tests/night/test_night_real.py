@@ -37,9 +37,9 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def rig(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """One night over all of it."""
-    made = Rig(server, tmp_path_factory.mktemp("real"))
-    made.night(END)
-    return made
+    night_rig = Rig(server, tmp_path_factory.mktemp("real"))
+    night_rig.night(END)
+    return night_rig
 
 
 def test_a_year_of_real_orders_equals_the_truth(rig: Rig, server: Running) -> None:
@@ -58,9 +58,9 @@ def test_the_value_of_every_day_is_the_sum_over_variants(rig: Rig) -> None:
     assert all(value is not None for row in daily for value in row)
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in measures)
     with duckdb.connect(str(rig.settings.published), read_only=True) as con:
-        for day, *told in daily:
+        for day, *figures in daily:
             assert con.execute(f"select {sums} from reports.stock_value_on(date '{day}')").fetchall() == [
-                tuple(told)
+                tuple(figures)
             ], day
 
 
@@ -96,5 +96,5 @@ def test_months_and_what_was_known_agree_with_the_days(rig: Rig) -> None:
     assert len(closings) > 12
     for day, value in closings[:-1]:
         now = rig.rows(f"select sum(stock_value) from reports.stock_value_on(date '{day}')")
-        known = f"select sum(stock_value) from reports.stock_value_on_as_known(date '{day}', date '{END.date()}')"
-        assert [(value,)] == now == rig.rows(known), day
+        as_known = f"select sum(stock_value) from reports.stock_value_on_as_known(date '{day}', date '{END.date()}')"
+        assert [(value,)] == now == rig.rows(as_known), day

@@ -141,13 +141,13 @@ def test_a_full_refresh_is_a_beginning(original: Rig, tmp_path: Path) -> None:
             ("flickrocket.fulfillments", {"parameters": {"orders_from": orders_from}}),
         ):
             file = folder / "main" / listing / "manifest.json"
-            told = json.loads(file.read_text()) | reading
-            del told["seal"]
-            file.write_text(json.dumps(told))
+            manifest = json.loads(file.read_text()) | reading
+            del manifest["seal"]
+            file.write_text(json.dumps(manifest))
 
-    found, left_out = loaded_nights(landing, original.tonight().tables)
+    nights, left_out = loaded_nights(landing, original.tonight().tables)
 
-    assert [item.name for item in found] == [second.name, third.name]
+    assert [item.name for item in nights] == [second.name, third.name]
     assert left_out == [f"{first.name}: main is not read from its beginning"]
 
 
@@ -157,14 +157,14 @@ def test_a_replay_over_an_altered_page_is_red_and_begins_anew(original: Rig, tmp
     shutil.copytree(original.settings.landing, landing)
     last = max(path for path in landing.iterdir() if (path / "loaded").exists())
     page = next(last.rglob("fulfillment_cz.movements/page-*"))
-    kept = page.read_bytes()
-    page.write_bytes(kept[:-1])
+    original_bytes = page.read_bytes()
+    page.write_bytes(original_bytes[:-1])
     rig = Rig(original.server, tmp_path / "home")
 
     with pytest.raises(LandingDamaged, match=page.name):
         replay(rig.tonight(), "again", landing)
     assert rig.settings.warehouse.exists()
-    page.write_bytes(kept)
+    page.write_bytes(original_bytes)
     replay(rig.tonight(), "once more", landing)
 
     assert rig.staged() == original.staged()

@@ -193,5 +193,5 @@ os._exit(1)
         [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False
     )
     lock.take("drain", wait=False, take_over=False)
-    assert (found := lock.holder()) is not None
-    assert found.run_id == "drain"
+    assert (holder := lock.holder()) is not None
+    assert holder.run_id == "drain"

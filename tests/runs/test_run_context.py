@@ -75,7 +75,7 @@ def test_parameters_come_from_text_as_well_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("raw", "message"),
     [
         ({"backfill_from": "2026-01-01"}, "go together"),
         ({"backfill_from": "2026-02-01", "backfill_to": "2026-01-01"}, "must not be after"),
@@ -84,10 +84,10 @@ def test_parameters_come_from_text_as_well_as_json() -> None:
         ({"fullrefresh": True}, "cannot be read"),
     ],
 )
-def test_a_wrong_parameter_is_refused(given: dict[str, object], message: str) -> None:
+def test_a_wrong_parameter_is_refused(raw: dict[str, object], message: str) -> None:
     """The message says what was expected."""
     with pytest.raises(ConfigError, match=message):
-        parse_parameters(given)
+        parse_parameters(raw)
 
 
 def test_a_run_id_is_a_folder_name() -> None:
@@ -120,12 +120,12 @@ def test_a_killed_night_goes_on_in_its_folder(settings: Settings, clock: ManualC
 
 def test_old_landings_are_dropped(settings: Settings, clock: ManualClock) -> None:
     """Folders opened before the instant go, the one in use stays."""
-    kept = landings.open_folder(settings, NOW, Parameters(), clock)
+    newest = landings.open_folder(settings, NOW, Parameters(), clock)
     old = landings.open_folder(settings, NOW + timedelta(days=1), Parameters(), clock)
     clock.sleep(86400 * 100)
     new = landings.open_folder(settings, NOW + timedelta(days=2), Parameters(), clock)
 
-    landings.drop_old(settings, datetime(2026, 5, 1, tzinfo=UTC), keep=kept)
+    landings.drop_old(settings, datetime(2026, 5, 1, tzinfo=UTC), keep=newest)
 
-    assert sorted(folder.name for folder in settings.landing.iterdir()) == sorted([kept, new])
+    assert sorted(folder.name for folder in settings.landing.iterdir()) == sorted([newest, new])
     assert old not in {folder.name for folder in settings.landing.iterdir()}

@@ -42,17 +42,17 @@ def process(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def test_serve_says_where_and_truth_asks_there(process: tuple[str, Path], tmp_path: Path) -> None:
     """The printed line and the ready file name a server that answers; its truth equals one built from the same seed."""
     line, ready = process
-    told = json.loads(ready.read_text())
-    asked, built = tmp_path / "asked.json", tmp_path / "built.json"
+    ready_content = json.loads(ready.read_text())
+    served_truth, built = tmp_path / "asked.json", tmp_path / "built.json"
     at = ["--at", "2025-06-01T02:15:00"]
 
-    assert line == f"sandbox listening on {told['url']} token t0 clock 2025-06-01T02:15:00\n"
-    assert told["token"] == "t0"
-    answer = requests.get(f"{told['url']}/v2/fulfillment/orders", headers={"Authorization": "t0"}, timeout=10)
+    assert line == f"sandbox listening on {ready_content['url']} token t0 clock 2025-06-01T02:15:00\n"
+    assert ready_content["token"] == "t0"
+    answer = requests.get(f"{ready_content['url']}/v2/fulfillment/orders", headers={"Authorization": "t0"}, timeout=10)
     runner = CliRunner()
-    assert runner.invoke(app, ["truth", *at, "--url", told["url"], "--out", str(asked)]).exit_code == 0
+    assert runner.invoke(app, ["truth", *at, "--url", ready_content["url"], "--out", str(served_truth)]).exit_code == 0
     assert runner.invoke(app, ["truth", *at, *SIZE, "--out", str(built)]).exit_code == 0
-    truth = json.loads(asked.read_text())
+    truth = json.loads(served_truth.read_text())
     assert truth == json.loads(built.read_text())
     assert answer.json()["totalCount"] == truth["counts"]["orders"] > 0
 
@@ -77,12 +77,12 @@ def test_a_wrong_option_is_one_sentence(words: list[str], sentence: str) -> None
 
 def test_the_worked_examples_are_a_shop(tmp_path: Path) -> None:
     """``--shop examples`` is the page's ledger: the late receipt of ten comes between the two nights."""
-    told = {}
+    truth = {}
     for at in ("2025-03-10T02:15:00", "2025-06-10T02:15:00"):
         out = tmp_path / "truth.json"
         result = CliRunner().invoke(app, ["truth", "--shop", "examples", "--at", at, "--out", str(out)])
         assert result.exit_code == 0, result.output
-        told[at[:10]] = json.loads(out.read_text())["counts"]
-    first, second = told["2025-03-10"], told["2025-06-10"]
+        truth[at[:10]] = json.loads(out.read_text())["counts"]
+    first, second = truth["2025-03-10"], truth["2025-06-10"]
     assert (second["movements"] - first["movements"], second["quantity"] - first["quantity"]) == (1, 10)
     assert first["variants"] == second["variants"] > 20

@@ -18,8 +18,8 @@ DOCUMENT = PROJECT / "docs" / "sandbox.md"
 @pytest.fixture(scope="module")
 def served() -> Iterator[Running]:
     """A small shop, served."""
-    with running(Shop.small(), datetime(2025, 11, 20, 2, 15)) as found:
-        yield found
+    with running(Shop.small(), datetime(2025, 11, 20, 2, 15)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -40,11 +40,11 @@ def shop_of(tmp_path: Path, text: str = f"{HEADER}{LINES}") -> Shop:
 
 def lines_of(shop: Shop) -> dict[str, dict[str, int]]:
     """Invoice -> code -> pieces."""
-    found: dict[str, dict[str, int]] = {number: {} for number in shop.demand.remote_number}
+    lines: dict[str, dict[str, int]] = {number: {} for number in shop.demand.remote_number}
     columns = zip(shop.demand.line_order, shop.demand.line_variant, shop.demand.line_quantity, strict=True)
     for order, variant, pieces in columns:
-        found[shop.demand.remote_number[order]][shop.catalogue.ext_code[variant]] = int(pieces)
-    return found
+        lines[shop.demand.remote_number[order]][shop.catalogue.ext_code[variant]] = int(pieces)
+    return lines
 
 
 def test_invoices_become_orders_and_codes_are_folded(tmp_path: Path) -> None:

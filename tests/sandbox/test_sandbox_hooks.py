@@ -27,18 +27,18 @@ class Receiver:
 
     def __init__(self) -> None:
         self.got: list[Asked] = []
-        self.refuse = lambda asked, before: False
+        self.refuse = lambda request, before: False
         self._lock = threading.Lock()
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, request: Asked) -> Answer:
         with self._lock:
-            before = sum(one.body == asked.body for one in self.got)
-            self.got.append(asked)
-            return Answer(status=503 if self.refuse(asked, before) else 200)
+            before = sum(earlier.body == request.body for earlier in self.got)
+            self.got.append(request)
+            return Answer(status=503 if self.refuse(request, before) else 200)
 
     def bodies(self, source: str) -> list[Any]:
         """What came for a source, in order."""
-        return [json.loads(asked.body) for asked in self.got if asked.path == f"/hooks/{source}/main"]
+        return [json.loads(request.body) for request in self.got if request.path == f"/hooks/{source}/main"]
 
 
 @contextmanager
@@ -68,14 +68,14 @@ def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -
     with sending("demo-secret" if source == "flickrocket" else "demo-app-secret") as (receiver, sender):
         topic = "order/create" if source == "flickrocket" else "fulfillment_order/update"
         sender.send([Event(0, source, topic, key, "1", body)], Sending(**how))
-        (asked,) = receiver.got
-        return asked.body, asked.headers
+        (request,) = receiver.got
+        return request.body, request.headers
 
 
 def test_signatures_are_the_dossiers() -> None:
     """The literal reading of FlickRocket's rule; SHOPLINE's digest over the bytes in both encodings."""
-    told = {"company_id": 1202, "producer": "shop", "scope": "order/create", "data": {"type": "order", "id": "267227"}}
-    assert json.loads(signed("flickrocket", told)[0])["hash"] == (
+    body = {"company_id": 1202, "producer": "shop", "scope": "order/create", "data": {"type": "order", "id": "267227"}}
+    assert json.loads(signed("flickrocket", body)[0])["hash"] == (
         "6a560269b8a6076811088b61d3f686fc58a62dbc71d4f30cf488bc402550409b"
     )
     small = {"fulfillment_order": {"id": "4005", "status": "open"}}
@@ -96,10 +96,10 @@ def test_events_are_the_milestones_of_the_truth(shop: Shop, events: list[Event])
         for milestone in order["milestones"]
         for topic in TYPES.get(milestone["kind"], ())
     )
-    told = [event.body for event in events if event.source == "fulfillment_cz"]
+    bodies = [event.body for event in events if event.source == "fulfillment_cz"]
 
-    assert Counter((body["data"]["id"], body["event_type"], body["created"]) for body in told) == expected
-    assert len({body["event_id"] for body in told}) == len(told)
+    assert Counter((body["data"]["id"], body["event_type"], body["created"]) for body in bodies) == expected
+    assert len({body["event_id"] for body in bodies}) == len(bodies)
     assert not {"problem", "problem_solved", "stock_ready"} & TYPES.keys()
 
 
@@ -107,9 +107,9 @@ def test_everything_arrives_once_and_in_order_when_nothing_is_wrong(events: list
     """One connection keeps the order of time; every event was accepted."""
     wanted = events[:400]
     with sending() as (receiver, sender):
-        told = sender.send(wanted, Sending(connections=1))
+        outcome = sender.send(wanted, Sending(connections=1))
 
-        assert told.accepted == {event.key for event in wanted}
+        assert outcome.accepted == {event.key for event in wanted}
         assert receiver.bodies("fulfillment_cz") == [e.body for e in wanted if e.source == "fulfillment_cz"]
         assert len(receiver.bodies("shopline")) == sum(e.source == "shopline" for e in wanted) > 10
 
@@ -121,11 +121,11 @@ def test_duplicates_disorder_lost_answers_and_forgeries(events: list[Event]) -> 
         duplicates=0.3, disorder=86_400, lost_answers=0.1, forgeries=0.2, speed=AT_ONCE, encoding="mixed", seed=5
     )
     with sending() as (receiver, sender):
-        told = sender.send(wanted, how)
+        outcome = sender.send(wanted, how)
 
-        assert told.accepted == {event.key for event in wanted}
-        assert told.answers[0] > 20
-        assert sum(told.forged.values()) > 40
+        assert outcome.accepted == {event.key for event in wanted}
+        assert outcome.answers[0] > 20
+        assert sum(outcome.forged.values()) > 40
         bodies = receiver.bodies("fulfillment_cz")
         copies = Counter(body["event_id"] for body in bodies)
         assert len(copies) == sum(e.source == "fulfillment_cz" for e in wanted)
@@ -142,26 +142,30 @@ def test_the_documented_retries(events: list[Event]) -> None:
     line = next(event for event in events if event.topic == "fulfillment_order/create")
     rocket = [event for event in events if event.source == "flickrocket"][:2]
     with sending() as (receiver, sender):
-        receiver.refuse = lambda asked, before: True
-        told = sender.send([line, *rocket], Sending(speed=AT_ONCE))
+        receiver.refuse = lambda request, before: True
+        outcome = sender.send([line, *rocket], Sending(speed=AT_ONCE))
 
         assert len(receiver.bodies("shopline")) == 20
         assert [body["data"]["id"] for body in receiver.bodies("flickrocket")] == [rocket[0].subject] * 12
-        assert told.given_up == {line.key, rocket[0].key}
-        assert told.not_subscribed == {rocket[1].key}
-        left = [one for one in sender.subscriptions.all.values() if one.source == "shopline"]
-        assert {one.topic for one in left} == {*SHOPLINE_TOPICS} - {"fulfillment_order/create"}
-        assert not any(one.is_active for one in sender.subscriptions.all.values() if one.source == "flickrocket")
+        assert outcome.given_up == {line.key, rocket[0].key}
+        assert outcome.not_subscribed == {rocket[1].key}
+        left = [subscription for subscription in sender.subscriptions.all.values() if subscription.source == "shopline"]
+        assert {subscription.topic for subscription in left} == {*SHOPLINE_TOPICS} - {"fulfillment_order/create"}
+        assert not any(
+            subscription.is_active
+            for subscription in sender.subscriptions.all.values()
+            if subscription.source == "flickrocket"
+        )
 
 
 def test_an_outage_shorter_than_the_retries_loses_nothing(events: list[Event]) -> None:
     """For an hour (a fraction of a second here) nothing gets through; then everything does, FlickRocket in order."""
     wanted = [event for event in events if event.source != "fulfillment_cz"][:60]
     with sending() as (receiver, sender):
-        told = sender.send(wanted, Sending(outage=3600, speed=40_000))
+        outcome = sender.send(wanted, Sending(outage=3600, speed=40_000))
 
-        assert told.accepted == {event.key for event in wanted}
-        assert told.answers[0] > 60
+        assert outcome.accepted == {event.key for event in wanted}
+        assert outcome.answers[0] > 60
         rockets = [event.subject for event in wanted if event.source == "flickrocket"]
         assert [body["data"]["id"] for body in receiver.bodies("flickrocket")] == rockets
 
@@ -182,10 +186,10 @@ def test_a_served_sandbox_sends_as_its_clock_moves(shop: Shop) -> None:
         server.set_clock(datetime(2025, 10, 2, 0, 0))
         server.hooks.wait()
         day = Events(shop).between(shop.instant(datetime(2025, 10, 1)), shop.instant(datetime(2025, 10, 2)))
-        told = requests.get(f"{server.url}/_sandbox/hooks", timeout=10).json()
+        numbers = requests.get(f"{server.url}/_sandbox/hooks", timeout=10).json()
 
-        assert 5 < len(day) == len(receiver.got) == told["accepted"]
-        assert told["is_sending"] is False
+        assert 5 < len(day) == len(receiver.got) == numbers["accepted"]
+        assert numbers["is_sending"] is False
         body = {"from": "2025-10-01T00:00:00", "until": "2025-10-02T00:00:00", "sources": ["shopline"]}
         requests.post(f"{server.url}/_sandbox/hooks", json=body, timeout=10).raise_for_status()
         server.hooks.wait()

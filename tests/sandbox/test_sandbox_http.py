@@ -37,8 +37,8 @@ def shop() -> Shop:
 @pytest.fixture(scope="module")
 def served(shop: Shop) -> Iterator[Running]:
     """That shop, served."""
-    with running(shop, CLOCK) as found:
-        yield found
+    with running(shop, CLOCK) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +71,16 @@ def everything(served: Running, path: str, limit: int, **parameters: Any) -> lis
 @pytest.mark.parametrize("path", LISTINGS)
 def test_lists_come_in_the_envelope(served: Running, path: str) -> None:
     """Code 200, an empty message, a total and an array."""
-    found = get(served, path)
+    answer = get(served, path)
 
-    assert (found["code"], found["message"]) == (200, "")
-    assert found["totalCount"] >= len(found["data"])
+    assert (answer["code"], answer["message"]) == (200, "")
+    assert answer["totalCount"] >= len(answer["data"])
 
 
-@pytest.mark.parametrize(("path", "given"), [("deliveries", {}), ("delivery-places", {"deliveryId": 2})])
-def test_two_lists_name_no_total(served: Running, path: str, given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("path", "query"), [("deliveries", {}), ("delivery-places", {"deliveryId": 2})])
+def test_two_lists_name_no_total(served: Running, path: str, query: dict[str, Any]) -> None:
     """Deliveries and delivery-places lack totalCount, as in the samples."""
-    assert get(served, path, **given).keys() == {"code", "message", "data"}
+    assert get(served, path, **query).keys() == {"code", "message", "data"}
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_reserved_and_requested_pieces_follow_open_orders(served: Running, shop:
     waiting = int(shop.stock_ready.min()) - 60
     served.sandbox.set_clock(datetime.fromtimestamp(waiting).astimezone())
     rows = everything(served, "warehouse-variants", 1000)
-    asked = everything(served, "warehouse-requests", 1000)
+    requested = everything(served, "warehouse-requests", 1000)
 
-    assert sum(row["requested_quantity"] for row in rows) == sum(row["quantity"] for row in asked) > 0
+    assert sum(row["requested_quantity"] for row in rows) == sum(row["quantity"] for row in requested) > 0
     for row in rows:
         assert row["available_quantity"] == row["quantity"] - row["reserved_quantity"] - row["requested_quantity"]
 
@@ -314,9 +314,9 @@ def test_a_list_of_one_comes_under_the_singular_key(served: Running) -> None:
     """Exactly one fulfillment is an object under ``fulfillment``."""
     row = rocket(served, "fulfillments.json")["fulfillments"][3]
 
-    found = rocket(served, "fulfillments.json", created_at_min=row["created_at"], created_at_max=row["created_at"])
+    answer = rocket(served, "fulfillments.json", created_at_min=row["created_at"], created_at_max=row["created_at"])
 
-    assert found == {"fulfillment": row}
+    assert answer == {"fulfillment": row}
 
 
 def test_a_refresh_token_can_be_spent_once(served: Running) -> None:

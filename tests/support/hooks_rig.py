@@ -30,12 +30,12 @@ CLOCK = SystemClock()
 
 def connections(**more: str) -> dict[str, str]:
     """One account of each system, as Airflow reads connections from the environment."""
-    given = {
+    extras = {
         "FULFILLMENT_CZ": {"password": "the-api-token", "extra": {"hook_token": TOKEN}},
         "FLICKROCKET": {"password": "an-access-token", "extra": {"app_secret": APP_SECRET, "company_id": 1202}},
         "SHOPLINE": {"password": SHOP_SECRET, "extra": {"shop_id": "1610418123456"}},
     }
-    return {f"AIRFLOW_CONN_{name}": json.dumps({"conn_type": "http", **parts}) for name, parts in given.items()} | more
+    return {f"AIRFLOW_CONN_{name}": json.dumps({"conn_type": "http", **parts}) for name, parts in extras.items()} | more
 
 
 def variables(home: Path, **more: str) -> dict[str, str]:
@@ -196,15 +196,15 @@ class Line:
         """Status, body and seconds of the answer."""
         start = CLOCK.monotonic()
         try:
-            answer = self._asked(sent)
+            answer = self._response(sent)
         except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
             self._connection.close()  # an idle connection was dropped: once more on a new one
             start = CLOCK.monotonic()
-            answer = self._asked(sent)
+            answer = self._response(sent)
         body = answer.read()
         return answer.status, body, CLOCK.monotonic() - start
 
-    def _asked(self, sent: Sent) -> http.client.HTTPResponse:
+    def _response(self, sent: Sent) -> http.client.HTTPResponse:
         body: Any = sent.body
         if sent.chunks:
             body = iter([sent.body[at : at + 60_000] for at in range(0, len(sent.body), 60_000)])

@@ -21,7 +21,7 @@ HALF_WAY = 2
 calls = 0
 
 
-def doomed(function: Any) -> Any:
+def killed_at_second_call(function: Any) -> Any:
     """The same function; the second call is a power cut instead."""
 
     def call(*arguments: Any) -> Any:
@@ -36,7 +36,7 @@ def doomed(function: Any) -> Any:
 
 drain.BATCH = 500
 if sys.argv[1] == "mark":
-    Inbox.mark_drained = doomed(Inbox.mark_drained)  # type: ignore[method-assign]  # a power cut cannot be asked for
+    Inbox.mark_drained = killed_at_second_call(Inbox.mark_drained)  # type: ignore[method-assign]  # a power cut cannot be asked for
 else:
-    drain._write_cursor = doomed(drain._write_cursor)
-steps.drain(steps.Night(Settings.load(), SystemClock(), Silent()), f"doomed-{sys.argv[1]}")
+    drain._write_cursor = killed_at_second_call(drain._write_cursor)
+steps.drain(steps.Night(Settings.load(), SystemClock(), Silent()), f"killed-{sys.argv[1]}")

@@ -20,29 +20,29 @@ POINT, AS_OF, NAME = sys.argv[1:4]
 KIND, _, MARK = POINT.partition(":")
 
 
-def die() -> None:
+def kill_this_process() -> None:
     """No clean-up, no last words: what a power cut or the kernel's memory killer does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DoomedProgress(Silent):
+class KilledProgress(Silent):
     """Ends the process when the marked work begins."""
 
     def start(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         if KIND == "progress" and name.startswith(MARK):
-            die()
+            kill_this_process()
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:
     """Python tells of every rename and link before it happens."""
     if KIND == "rename" and event in ("os.rename", "os.link") and MARK in str(arguments[1]):
-        die()
+        kill_this_process()
 
 
 sys.addaudithook(watch)
 clock = SystemClock()
 steps.run_all(
-    steps.Night(Settings.load(), clock, DoomedProgress()),
+    steps.Night(Settings.load(), clock, KilledProgress()),
     NAME,
     parse_parameters({"as_of": AS_OF}),
     connections.conn_ids_in_environment(),

@@ -68,8 +68,8 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.now = self.shop.instant(self.as_of)
-        found, starts = self.shop.lives, self.shop.lives.starts.tolist()
-        at, kind = found.at.tolist(), found.kind.tolist()
+        milestones, starts = self.shop.lives, self.shop.lives.starts.tolist()
+        at, kind = milestones.at.tolist(), milestones.kind.tolist()
         self.lives = [
             Life(
                 self.shop.order_uuid[n],
@@ -127,15 +127,15 @@ class Sandbox:
                     continue
                 kind = [kind for kind, at in life.steps if at <= instants[night]][-1]
                 status = lives.STATUS_AFTER[kind]
-                held = life.held_at_first and life.released > instants[night]
-                if (status, held) == before:
+                on_hold = life.held_at_first and life.released > instants[night]
+                if (status, on_hold) == before:
                     continue
                 if before is not None:
                     rows[-1] = (*rows[-1][:-1], nights[night - 1])
-                before = (status, held)
+                before = (status, on_hold)
                 version += 1
                 problem = "packing" if status == "problem_in_expedition" else None
-                rows.append((life.order_id, status, held, problem, version, nights[night], nights[-1]))
+                rows.append((life.order_id, status, on_hold, problem, version, nights[night], nights[-1]))
         names = [
             "order_id",
             "source_status",
@@ -149,21 +149,21 @@ class Sandbox:
 
     def tell(self, con: duckdb.DuckDBPyConnection) -> None:
         """Every event webhooks would have told by now."""
-        told = [(life, kind, at) for life in self.lives for kind, at in life.steps if kind in EVENTS]
-        told.sort(key=lambda one: one[2])
-        instants = np.array([at for _, _, at in told])
+        events = [(life, kind, at) for life in self.lives for kind, at in life.steps if kind in EVENTS]
+        events.sort(key=lambda event: event[2])
+        instants = np.array([at for _, _, at in events])
         frame = {
             "account": "main", "source": "fulfillment_cz", "subject_kind": "order",
-            "event_id": [f"e{number}" for number in range(len(told))],
-            "event_type": [EVENTS[kind] for _, kind, _ in told],
-            "subject_id": [life.order_id for life, _, _ in told],
+            "event_id": [f"e{number}" for number in range(len(events))],
+            "event_type": [EVENTS[kind] for _, kind, _ in events],
+            "subject_id": [life.order_id for life, _, _ in events],
             "payload": [
-                json.dumps({"on_hold": life.held_at_first}) if kind == "created" else None for life, kind, _ in told
+                json.dumps({"on_hold": life.held_at_first}) if kind == "created" else None for life, kind, _ in events
             ],
             "occurred_text": "as sent", "occurred_at": times(to_local(instants)),
             # the drain reads a time of the repeated hour as its first pass
             "occurred_at_utc": times(to_utc(to_local(instants))), "received_at_utc": times(instants + 2),
-            "received_no": np.arange(1, len(told) + 1),
+            "received_no": np.arange(1, len(events) + 1),
         }  # fmt: skip
         write(con, "webhook_events", pd.DataFrame(frame))
 

@@ -35,14 +35,14 @@ class Accounts(Rig):
 
     @property
     def environ(self) -> dict[str, str]:
-        found = {name: value for name, value in super().environ.items() if not name.startswith("AIRFLOW_CONN_")}
+        variables = {name: value for name, value in super().environ.items() if not name.startswith("AIRFLOW_CONN_")}
         for account, server in self.servers.items():
             behind = "" if account == "main" else f"__{account.upper()}"
             extra = {"sandbox": True, "requests_per_second": 0, "max_connections": 4}
             connection = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
             for source in ("FULFILLMENT_CZ", "FLICKROCKET"):
-                found[f"AIRFLOW_CONN_{source}{behind}"] = json.dumps(connection)
-        return found
+                variables[f"AIRFLOW_CONN_{source}{behind}"] = json.dumps(connection)
+        return variables
 
 
 @pytest.fixture(scope="module")
@@ -59,34 +59,40 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Accoun
             "second": stack.enter_context(running(Shop.small(seed=3), AS_OF - timedelta(days=21))),
             "third": stack.enter_context(running(Shop.small(seed=4), AS_OF)),
         }
-        made = {}
-        for name, given in {**{name: {name: server} for name, server in servers.items()}, "together": servers}.items():
-            made[name] = Accounts(servers["main"], tmp_path_factory.mktemp(name), servers=given)
-            made[name].books(AS_OF, name="night")
-        yield made
+        folders = {}
+        for name, accounts in {
+            **{name: {name: server} for name, server in servers.items()},
+            "together": servers,
+        }.items():
+            folders[name] = Accounts(servers["main"], tmp_path_factory.mktemp(name), servers=accounts)
+            folders[name].books(AS_OF, name="night")
+        yield folders
 
 
 def content(rig: Rig, relation: str, account: str | None, without: tuple[str, ...] = ()) -> list[str]:
     """The rows of a table or report, of one account, without the columns that tell the time of loading."""
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
         columns = [name for name, *_ in con.execute(f"describe select * from {relation}").fetchall()]
-        kept = ", ".join(name for name in columns if name not in without)
+        columns_sql = ", ".join(name for name in columns if name not in without)
         where = "" if account is None else "where account = ?"
         return sorted(
-            map(repr, con.execute(f"select {kept} from {relation} {where}", [account] if account else []).fetchall())
+            map(
+                repr,
+                con.execute(f"select {columns_sql} from {relation} {where}", [account] if account else []).fetchall(),
+            )
         )
 
 
 def relations(tables: dict[str, Table], *layers: str) -> list[str]:
     """Every table and view of some layers, and every macro, called with the day of the night."""
-    found = []
+    names = []
     for layer in layers:
         for table in of_layer(tables, layer):
             arguments: list[Any] = [f"date '{date(2025, 11, 5)}'" for _ in table.parameters]
-            found.append(f"{table.name}({', '.join(arguments)})" if table.kind == "macro" else table.name)
+            names.append(f"{table.name}({', '.join(arguments)})" if table.kind == "macro" else table.name)
             if table.history:
-                found.append(f"{table.name}_history")
-    return found
+                names.append(f"{table.name}_history")
+    return names
 
 
 def test_the_accounts_share_ids(homes: dict[str, Accounts]) -> None:
@@ -142,8 +148,8 @@ def test_an_account_that_was_read_before_is_not_left_out_without_a_word(homes: d
 
     def opened(look_up: Callable[[str], RawConnection | None], **parameters: Any) -> tuple[list[str], list[str]]:
         tonight = steps.Night(rig.settings, rig.clock, rig.progress, look_up)
-        given = parse_parameters({"as_of": (AS_OF + timedelta(hours=1)).isoformat(), **parameters})
-        run = steps.open_run(tonight, "opened", given, without, whole_run_here=True)
+        run_parameters = parse_parameters({"as_of": (AS_OF + timedelta(hours=1)).isoformat(), **parameters})
+        run = steps.open_run(tonight, "opened", run_parameters, without, whole_run_here=True)
         tonight.lock.release(run.run_id)
         (step,) = read_all(context.folder(rig.settings, run.run_id))
         return sorted(run.conn_ids), [note for note in step.notes if note.startswith("warning: account")]

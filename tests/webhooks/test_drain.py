@@ -41,7 +41,7 @@ def drain(con: duckdb.DuckDBPyConnection, inbox: Inbox, tables: dict[str, Table]
 
 def arrive(inbox: Inbox, key: str, event_type: str = "OrderSent", **fields: Any) -> None:
     """Store an event as the receiver would."""
-    given: dict[str, Any] = {
+    arrival: dict[str, Any] = {
         "source": "fulfillment_cz",
         "account": "main",
         "event_key": key,
@@ -52,7 +52,7 @@ def arrive(inbox: Inbox, key: str, event_type: str = "OrderSent", **fields: Any)
         "received_at_utc": datetime(2026, 2, 28, 13, 5, 7, tzinfo=UTC),
         "payload": json.dumps({"id": f"order-{key}"}),
     }
-    inbox.append(Arrival(**(given | fields))).result(timeout=10)
+    inbox.append(Arrival(**(arrival | fields))).result(timeout=10)
 
 
 def events(con: duckdb.DuckDBPyConnection, columns: str) -> list[tuple[Any, ...]]:

@@ -34,14 +34,14 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def rig(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """A home after its first night, without an inbox."""
-    made = Rig(server, tmp_path_factory.mktemp("home") / "home")
-    made.books(FIRST, build=False)
-    return made
+    night_rig = Rig(server, tmp_path_factory.mktemp("home") / "home")
+    night_rig.books(FIRST, build=False)
+    return night_rig
 
 
 def arrive(rig: Rig, key: str, order_id: str, source: str = "fulfillment_cz", **fields: Any) -> None:
     """Store an event in the home's inbox as a receiver would."""
-    given: dict[str, Any] = {
+    arrival: dict[str, Any] = {
         "source": source,
         "account": "main",
         "event_key": key,
@@ -53,7 +53,7 @@ def arrive(rig: Rig, key: str, order_id: str, source: str = "fulfillment_cz", **
         "payload": json.dumps({"id": order_id}),
     }
     with Inbox.open(rig.settings.inbox_url) as inbox:
-        inbox.append(Arrival(**(given | fields))).result(timeout=30)
+        inbox.append(Arrival(**(arrival | fields))).result(timeout=30)
 
 
 def plan(rig: Rig, run: runs.RunContext, conn_id: str) -> AccountPlan:
@@ -95,18 +95,18 @@ def test_what_events_name_is_read_again_until_it_was_loaded(rig: Rig, server: Ru
 
     server.set_clock(SECOND)
     tonight = rig.tonight()
-    given = runs.parse_parameters({"as_of": SECOND.isoformat()})
-    failed = steps.open_run(tonight, "failed", given, ["fulfillment_cz", "flickrocket"], whole_run_here=True)
+    parameters = runs.parse_parameters({"as_of": SECOND.isoformat()})
+    failed = steps.open_run(tonight, "failed", parameters, ["fulfillment_cz", "flickrocket"], whole_run_here=True)
     tonight.lock.release(failed.run_id)
     assert order_id in plan(rig, failed, "fulfillment_cz").open_order_ids
     assert shipped in plan(rig, failed, "flickrocket").open_fulfillment_ids
     assert staged(rig, seen) == before
 
     read = rig.books(SECOND, build=False)
-    asked = plan(rig, read, "fulfillment_cz")
-    assert order_id in asked.open_order_ids
-    assert "no id of theirs!" not in asked.open_order_ids
-    assert asked.events_to == 2
+    account_plan = plan(rig, read, "fulfillment_cz")
+    assert order_id in account_plan.open_order_ids
+    assert "no id of theirs!" not in account_plan.open_order_ids
+    assert account_plan.events_to == 2
     assert staged(rig, seen) == [(SECOND,)]
 
     assert staged(rig, "select event_id, _run_id from staging.webhook_events order by received_no") == [

@@ -43,14 +43,14 @@ def server(shop: Shop) -> Iterator[Running]:
 @pytest.fixture
 def environ(server: Running, tmp_path: Path) -> dict[str, str]:
     """One account of each system at the sandbox."""
-    given = {
+    variables = {
         "FULFILLMENT_CZ": {"password": server.token, "extra": {"requests_per_second": 0}},
         "FLICKROCKET": {"password": server.token, "extra": {"app_secret": "s", "requests_per_second": 0}},
         "SHOPLINE": {"password": "s", "extra": {"access_token": server.token, "shop_handle": "shop"}},
     }
     return {
         f"AIRFLOW_CONN_{name}": json.dumps({"conn_type": "http", "host": server.url, **parts})
-        for name, parts in given.items()
+        for name, parts in variables.items()
     } | {"STOCKBOOK_HOME": str(tmp_path / "home"), "STOCKBOOK_HASH_KEY": KEY}
 
 
@@ -85,8 +85,8 @@ def test_register_subscribes_what_is_missing_and_only_that(cli: Cli, server: Run
         "ok  shopline: 13 topics subscribed at https://books.example.com/stockbook/hooks/shopline/main",
     ]
     assert "flickrocket: 0 topics" in again.output
-    kept = server.sandbox.subscriptions.all.values()
-    assert sorted((one.source, one.topic) for one in kept) == sorted(
+    subscriptions = server.sandbox.subscriptions.all.values()
+    assert sorted((subscription.source, subscription.topic) for subscription in subscriptions) == sorted(
         (source, topic) for source, topics in TOPICS.items() for topic in topics
     )
     assert set(SHOPLINE_TOPICS) == set(TOPICS["shopline"])
@@ -98,9 +98,9 @@ def test_a_topic_that_goes_elsewhere_is_told_and_counts_as_missing(cli: Cli, ser
     elsewhere = "https://old.example.com/webhook"
     server.sandbox.subscriptions.add("flickrocket", "order/create", elsewhere, datetime(2025, 11, 20))
 
-    told = cli("status").output
-    assert f"order/create goes to {elsewhere}, which is no address of ours" in told
-    assert "not subscribed: order/create" in told
+    output = cli("status").output
+    assert f"order/create goes to {elsewhere}, which is no address of ours" in output
+    assert "not subscribed: order/create" in output
 
 
 def test_what_the_senders_switched_off_is_told_and_brought_back(
@@ -108,35 +108,36 @@ def test_what_the_senders_switched_off_is_told_and_brought_back(
 ) -> None:
     """After the last retry FlickRocket's are off and SHOPLINE's gone: status says so and what it cost, and heals."""
     cli("register", "--address", ADDRESS)
-    kept = server.sandbox.subscriptions
-    kept.deactivate("flickrocket")
-    kept.remove("shopline", "fulfillment_order/on_hold")
+    subscriptions = server.sandbox.subscriptions
+    subscriptions.deactivate("flickrocket")
+    subscriptions.remove("shopline", "fulfillment_order/on_hold")
     for source in ("flickrocket", "shopline", "fulfillment_cz"):
         arrive(environ, source, SystemClock().utc() - timedelta(days=3))
 
-    told = cli("status")
-    assert told.exit_code == 1
-    assert "switched off by the sender: order/create, product/create" in told.output
-    assert "not subscribed: fulfillment_order/on_hold" in told.output
-    assert "shopline (account main): events since" in told.output
-    assert "the gap stays" in told.output
-    assert "stockbook run --backfill-from" in told.output
+    result = cli("status")
+    assert result.exit_code == 1
+    assert "switched off by the sender: order/create, product/create" in result.output
+    assert "not subscribed: fulfillment_order/on_hold" in result.output
+    assert "shopline (account main): events since" in result.output
+    assert "the gap stays" in result.output
+    assert "stockbook run --backfill-from" in result.output
 
     healed = cli("reactivate")
     assert "flickrocket: 4 switched on, 0 subscribed again" in healed.output
     assert "shopline: 0 switched on, 1 subscribed again" in healed.output
-    assert all(one.is_active for one in kept.all.values())
-    assert len(kept.of("shopline", "fulfillment_order/on_hold")) == 1
+    assert all(subscription.is_active for subscription in subscriptions.all.values())
+    assert len(subscriptions.of("shopline", "fulfillment_order/on_hold")) == 1
 
 
 def test_without_credentials_it_says_what_to_set_where(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SHOPLINE connection with only its secret can receive and not manage; without any connection nothing can."""
     monkeypatch.setenv("AIRFLOW_CONN_SHOPLINE", '{"conn_type": "http", "password": "secret-of-the-app"}')
-    told = cli("status")
+    result = cli("status")
     assert (
-        "NO  To manage its webhooks connection shopline needs access_token and shop_handle in its extra" in told.output
+        "NO  To manage its webhooks connection shopline needs access_token and shop_handle in its extra"
+        in result.output
     )
-    assert "secret-of-the-app" not in told.output
+    assert "secret-of-the-app" not in result.output
 
     monkeypatch.setenv("AIRFLOW_CONN_FLICKROCKET", '{"conn_type": "http"}')
     assert "flickrocket needs an access token as its password" in cli("status").output
@@ -159,15 +160,19 @@ def connection(server: Running, **extra: Any) -> RawConnection:
 
 def test_flickrockets_other_variant(server: Running, environ: dict[str, str]) -> None:
     """The vendor's plugin has other paths and names: a switch of the connection; a list of one may be an object."""
-    given = connection(server, webhooks_api="plugin")
-    known = Subscriptions("flickrocket", given, Settings.load(environ), SystemClock())
-    known.create("orders/create", f"{ADDRESS}/flickrocket/main")
+    raw = connection(server, webhooks_api="plugin")
+    subscriptions = Subscriptions("flickrocket", raw, Settings.load(environ), SystemClock())
+    subscriptions.create("orders/create", f"{ADDRESS}/flickrocket/main")
     server.sandbox.subscriptions.deactivate("flickrocket")
 
-    (one,) = known.listed()
-    assert (one.topic, one.is_active, known.missing([one])) == ("orders/create", False, list(TOPICS["flickrocket"][1:]))
-    known.activate(one)
-    assert [one.is_active for one in known.listed()] == [True]
+    (subscription,) = subscriptions.listed()
+    assert (subscription.topic, subscription.is_active, subscriptions.missing([subscription])) == (
+        "orders/create",
+        False,
+        list(TOPICS["flickrocket"][1:]),
+    )
+    subscriptions.activate(subscription)
+    assert [subscription.is_active for subscription in subscriptions.listed()] == [True]
     assert server.requests()["POST /api/webhooks.json"] == 1
 
 
@@ -202,11 +207,11 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def test_gaps(source: str, hours: float | None, is_off: bool, is_gap: bool, words: str) -> None:
     """Silence longer than the sender tries again may be a gap, a sender that stopped surely is one."""
     last = None if hours is None else NOW - timedelta(hours=hours)
-    found = outage.find_gap(source, "main", last, NOW, is_off)
+    gap = outage.find_gap(source, "main", last, NOW, is_off)
 
-    assert (found is not None) == is_gap
-    if found is not None:
-        assert words in outage.advice(found, PRAGUE)
+    assert (gap is not None) == is_gap
+    if gap is not None:
+        assert words in outage.advice(gap, PRAGUE)
 
 
 def test_reread_is_a_night_with_a_backfill_since_the_last_event(
@@ -219,10 +224,10 @@ def test_reread_is_a_night_with_a_backfill_since_the_last_event(
 
     assert isinstance(cli("reread").exception, Unauthorized)
 
-    (made,) = (Path(environ["STOCKBOOK_HOME"]) / "runs").glob("reread-*/run.json")
-    asked = json.loads(made.read_text())
+    (file,) = (Path(environ["STOCKBOOK_HOME"]) / "runs").glob("reread-*/run.json")
+    run = json.loads(file.read_text())
     today = SystemClock().utc().astimezone(PRAGUE).date()
-    assert (asked["backfill_from"], asked["backfill_to"]) == (str(today - timedelta(days=3)), str(today))
+    assert (run["backfill_from"], run["backfill_to"]) == (str(today - timedelta(days=3)), str(today))
 
 
 def test_drain_by_hand(cli: Cli, environ: dict[str, str]) -> None:

@@ -80,7 +80,7 @@ def until(condition: Callable[[], bool], seconds: float, going_on: Callable[[], 
         CLOCK.sleep(0.05)
 
 
-def doomed_drain(environ: dict[str, str], point: str) -> None:
+def killed_drain(environ: dict[str, str], point: str) -> None:
     """A drain in a process of its own, killed half way."""
     program = PROJECT / "tests" / "support" / "killed_drain.py"
     path = os.pathsep.join(sys.path)
@@ -126,10 +126,10 @@ def test_every_event_is_in_staging_exactly_once(tmp_path: Path) -> None:
         sent = Sent(sender, events, how)
         sent.wait_for(0.3)
     with receiver.life():
-        doomed_drain(environ, "commit")
+        killed_drain(environ, "commit")
         sent.wait_for(0.6)
     with receiver.life():
-        doomed_drain(environ, "mark")
+        killed_drain(environ, "mark")
         sent.end()
     outcome = sent.outcome
     drained = steps.drain(steps.Night(Settings.load(environ), CLOCK, Silent()), "last")
@@ -146,8 +146,8 @@ def test_every_event_is_in_staging_exactly_once(tmp_path: Path) -> None:
         rows = con.execute("select source, event_id, event_type, subject_id from staging.webhook_events").fetchall()
     copies = Counter((source, event_id) for source, event_id, *_ in rows)
     assert set(copies.values()) == {1}
-    found = {source: [row for row in rows if row[0] == source] for source in ("fulfillment_cz", "shopline")}
-    for source, staged in found.items():
+    staged_by_source = {source: [row for row in rows if row[0] == source] for source in ("fulfillment_cz", "shopline")}
+    for source, staged in staged_by_source.items():
         # SHOPLINE's key is its message id, then a digest of topic and body
         keys = Counter(event_id.split("-")[0] if source == "shopline" else event_id for _, event_id, *_ in staged)
         assert keys == Counter(event.key for event in events if event.source == source)

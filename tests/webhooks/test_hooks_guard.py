@@ -40,8 +40,8 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
         "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS": str(OLD),
         "STOCKBOOK_HOOKS_CONNECTIONS": str(MOST),
     }
-    with receiving(hooks.variables(folder / "home", **limits), folder) as found:
-        yield found
+    with receiving(hooks.variables(folder / "home", **limits), folder) as running:
+        yield running
 
 
 def bytes_of(sent: Sent, prefix: str = "/stockbook") -> bytes:
@@ -103,10 +103,10 @@ def test_half_open_connections_keep_nobody_out(
 ) -> None:
     """Hundreds from one address hold their connections: events of the same and of another address are taken."""
     slowest = {"127.0.0.1": 0.0, ELSEWHERE: 0.0}
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         strangers = []
         for n in range(4 * OLD):
-            strangers.append(held.enter_context(to(receiver)))
+            strangers.append(stack.enter_context(to(receiver)))
             strangers[-1].sendall(half(n))
             if n % 8 == 0:
                 for source, before in slowest.items():
@@ -115,7 +115,7 @@ def test_half_open_connections_keep_nobody_out(
                     slowest[source] = max(before, seconds)
         # an answer says that every connection before it was looked at
         assert sent(receiver, hooks.fulfillment_cz(random.getrandbits(31)))[0] == [200]
-        assert sum(is_closed(one) for one in strangers) >= 3 * OLD
+        assert sum(is_closed(stranger) for stranger in strangers) >= 3 * OLD
         assert psutil.Process(receiver.process.pid).num_fds() < OLD + 80
 
     tell("webhooks", f"{4 * OLD} half-open connections: slowest event {slowest['127.0.0.1'] * 1000:.0f} ms of the same "
@@ -125,34 +125,34 @@ def test_half_open_connections_keep_nobody_out(
 
 def test_many_addresses_keep_nobody_out(receiver: Receiving) -> None:
     """Each within its own limit, together beyond the whole one: who has most goes first, who has one is served."""
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         strangers = [
-            held.enter_context(to(receiver, f"127.0.1.{address}")) for _ in range(OLD - 1) for address in range(5)
+            stack.enter_context(to(receiver, f"127.0.1.{address}")) for _ in range(OLD - 1) for address in range(5)
         ]
-        lone = held.enter_context(to(receiver, ELSEWHERE))
-        more = [held.enter_context(to(receiver, f"127.0.2.{address}")) for address in range(20)]
+        lone = stack.enter_context(to(receiver, ELSEWHERE))
+        more = [stack.enter_context(to(receiver, f"127.0.2.{address}")) for address in range(20)]
         event = bytes_of(hooks.fulfillment_cz(random.getrandbits(31)))
         lone.sendall(event)
         assert statuses(lone) == [200]
         # an answer says that every connection before it was looked at
         assert sent(receiver, hooks.fulfillment_cz(random.getrandbits(31)), ELSEWHERE)[0] == [200]
-        assert sum(not is_closed(one) for one in [*strangers, *more]) <= MOST
+        assert sum(not is_closed(stranger) for stranger in [*strangers, *more]) <= MOST
 
 
 def test_a_proven_connection_is_not_turned_out(receiver: Receiving) -> None:
     """A sender whose secret was right keeps its connection, however many strangers come behind it."""
-    with to(receiver) as kept, contextlib.ExitStack() as held:
-        kept.sendall(bytes_of(hooks.fulfillment_cz(random.getrandbits(31))))
-        assert statuses(kept) == [200]
+    with to(receiver) as proven, contextlib.ExitStack() as stack:
+        proven.sendall(bytes_of(hooks.fulfillment_cz(random.getrandbits(31))))
+        assert statuses(proven) == [200]
         wrong = hooks.fulfillment_cz(1)
         wrong.headers["Authorization"] = "wrong"
         for n in range(2 * OLD):
-            stranger = held.enter_context(to(receiver))
+            stranger = stack.enter_context(to(receiver))
             if n % 2:
                 stranger.sendall(bytes_of(wrong))
                 assert statuses(stranger) == [401]
-        kept.sendall(bytes_of(hooks.fulfillment_cz(random.getrandbits(31))))
-        assert statuses(kept) == [200]
+        proven.sendall(bytes_of(hooks.fulfillment_cz(random.getrandbits(31))))
+        assert statuses(proven) == [200]
 
 
 def test_a_huge_head_is_refused_at_its_limit_and_delays_nobody(
@@ -307,16 +307,16 @@ def test_a_trusted_proxy_may_have_more_connections(tmp_path: Path) -> None:
         "STOCKBOOK_HOOKS_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.3",
     }
     with (
-        receiving(hooks.variables(tmp_path / "home", **limits), tmp_path) as found,
-        contextlib.ExitStack() as held,
+        receiving(hooks.variables(tmp_path / "home", **limits), tmp_path) as receiver,
+        contextlib.ExitStack() as stack,
     ):
-        proxy = [held.enter_context(to(found, "127.0.0.3")) for _ in range(20)]
-        stranger = [held.enter_context(to(found, "127.0.0.4")) for _ in range(20)]
-        assert sent(found, hooks.fulfillment_cz(1), "127.0.0.4")[0] == [200]
-        assert [sum(is_closed(one) for one in some) for some in (proxy, stranger)] == [0, 16]
-        more = [held.enter_context(to(found, "127.0.0.3")) for _ in range(40)]
-        assert sent(found, hooks.fulfillment_cz(2), "127.0.0.3")[0] == [200]
-        assert sum(is_closed(one) for one in [*proxy, *more]) >= 20
+        proxy = [stack.enter_context(to(receiver, "127.0.0.3")) for _ in range(20)]
+        stranger = [stack.enter_context(to(receiver, "127.0.0.4")) for _ in range(20)]
+        assert sent(receiver, hooks.fulfillment_cz(1), "127.0.0.4")[0] == [200]
+        assert [sum(is_closed(connection) for connection in some) for some in (proxy, stranger)] == [0, 16]
+        more = [stack.enter_context(to(receiver, "127.0.0.3")) for _ in range(40)]
+        assert sent(receiver, hooks.fulfillment_cz(2), "127.0.0.3")[0] == [200]
+        assert sum(is_closed(connection) for connection in [*proxy, *more]) >= 20
 
 
 @pytest.mark.parametrize(

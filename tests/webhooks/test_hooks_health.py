@@ -23,7 +23,7 @@ from stockbook.webhooks.app import Desk, create_app
 NOW = datetime(2026, 3, 5, 6, 0, tzinfo=UTC)
 
 
-def asked(app: Any, path: str) -> tuple[int, Any]:
+def answer_of(app: Any, path: str) -> tuple[int, Any]:
     """Status and JSON of a GET, asked of the application as a server would."""
     sent: list[Any] = []
 
@@ -69,20 +69,22 @@ def test_a_receiver_that_is_well_says_so_in_four_parts(environ: dict[str, str], 
     """Nothing of it is a path, a secret or an account's name; each part can be asked for by itself."""
     app = create_app(desk_of(environ, clock))
     night(Path(environ["STOCKBOOK_HOME"]), "a", "published", NOW - timedelta(hours=3))
-    status, told = asked(app, "/health")
+    status, parts = answer_of(app, "/health")
 
-    assert (status, told["status"]) == (200, "ok")
-    assert told["receiver"] == {"status": "ok", "accounts": 3}
-    assert told["inbox"] == {"status": "ok"}
-    assert told["disk"]["free_megabytes"] > 0
-    assert told["last_night"] == {
+    assert (status, parts["status"]) == (200, "ok")
+    assert parts["receiver"] == {"status": "ok", "accounts": 3}
+    assert parts["inbox"] == {"status": "ok"}
+    assert parts["disk"]["free_megabytes"] > 0
+    assert parts["last_night"] == {
         "status": "ok", "as_of": "2026-03-05T02:15:00", "ended_at": "2026-03-05T03:00:00+00:00",
     }  # fmt: skip
-    assert {part: asked(app, f"/health/{part}") for part in health.PARTS} == {
-        part: (200 if told[part]["status"] == "ok" else 503, told[part]) for part in health.PARTS
+    assert {part: answer_of(app, f"/health/{part}") for part in health.PARTS} == {
+        part: (200 if parts[part]["status"] == "ok" else 503, parts[part]) for part in health.PARTS
     }
-    assert asked(app, "/health/other")[0] == 404
-    assert [one for one in (*hooks.SECRETS, environ["STOCKBOOK_HOME"], "main") if one in json.dumps(told)] == []
+    assert answer_of(app, "/health/other")[0] == 404
+    assert [
+        secret for secret in (*hooks.SECRETS, environ["STOCKBOOK_HOME"], "main") if secret in json.dumps(parts)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -105,12 +107,12 @@ def test_the_night_is_told_and_keeps_no_event_out(
             failed_step="build" if status == "failed" else None, reason="Zqxvor",
         )  # fmt: skip
     app = create_app(desk_of(environ, clock))
-    status, told = asked(app, "/health")
+    status, parts = answer_of(app, "/health")
 
-    assert (status, told["last_night"]["status"]) == (200, wanted)
-    assert told["last_night"].get("failed_step") == ("build" if wanted == "red" else None)
-    assert asked(app, "/health/last_night")[0] == (200 if wanted == "ok" else 503)
-    assert "Zqxvor" not in json.dumps(told)
+    assert (status, parts["last_night"]["status"]) == (200, wanted)
+    assert parts["last_night"].get("failed_step") == ("build" if wanted == "red" else None)
+    assert answer_of(app, "/health/last_night")[0] == (200 if wanted == "ok" else 503)
+    assert "Zqxvor" not in json.dumps(parts)
 
 
 def test_a_disk_that_fills_up_is_told_before_events_are_refused(
@@ -120,8 +122,8 @@ def test_a_disk_that_fills_up_is_told_before_events_are_refused(
     monkeypatch.setattr(health, "LOW", 1 << 62)
     app = create_app(desk_of(environ, clock))
 
-    assert asked(app, "/health/disk")[0] == 503
-    assert (asked(app, "/health")[0], asked(app, "/health")[1]["disk"]["status"]) == (200, "low")
+    assert answer_of(app, "/health/disk")[0] == 503
+    assert (answer_of(app, "/health")[0], answer_of(app, "/health")[1]["disk"]["status"]) == (200, "low")
 
 
 SPOILED = {
@@ -135,19 +137,19 @@ def test_an_inbox_that_takes_no_event_is_told(how: str, environ: dict[str, str],
     """It can still be read, which is not enough: whole and part are 503, and 200 again as soon as it is mended."""
     desk = desk_of(environ, clock)
     app = create_app(desk)
-    assert asked(app, "/health")[0] == 200
+    assert answer_of(app, "/health")[0] == 200
     file = Path(environ["STOCKBOOK_HOME"]) / "state" / "inbox.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as inbox:
         inbox.execute(SPOILED[how])
-        assert asked(app, "/health")[0] == 200, "an answer holds for a second"
+        assert answer_of(app, "/health")[0] == 200, "an answer holds for a second"
         clock.sleep(1.5)
-        status, told = asked(app, "/health")
-        assert (status, told["status"], told["inbox"]) == (503, "unavailable", {"status": "unavailable"})
-        assert told["receiver"]["status"] == "ok"
-        assert asked(app, "/health/inbox")[0] == 503
+        status, parts = answer_of(app, "/health")
+        assert (status, parts["status"], parts["inbox"]) == (503, "unavailable", {"status": "unavailable"})
+        assert parts["receiver"]["status"] == "ok"
+        assert answer_of(app, "/health/inbox")[0] == 503
         inbox.execute("alter table elsewhere rename to inbox_event" if "gone" in how else "drop trigger no")
         clock.sleep(1.5)
-        assert asked(app, "/health")[0] == 200
+        assert answer_of(app, "/health")[0] == 200
         assert inbox.execute("select count(*) from inbox_event").fetchall() == [(0,)]
 
 
@@ -163,12 +165,12 @@ def test_a_receiver_that_could_take_nothing_is_503(
     changes: dict[str, str], receiver: str, inbox: str, environ: dict[str, str], clock: ManualClock
 ) -> None:
     """No key, no database, no account with a secret: told by part, and disk and night are told all the same."""
-    status, told = asked(create_app(desk_of(environ | changes, clock)), "/health")
+    status, parts = answer_of(create_app(desk_of(environ | changes, clock)), "/health")
 
-    assert (status, told["receiver"]["status"], told["inbox"]["status"]) == (503, receiver, inbox)
-    assert told["last_night"] == {"status": "none"}
-    assert "free_megabytes" in told["disk"]
-    assert "secret-word" not in json.dumps(told)
+    assert (status, parts["receiver"]["status"], parts["inbox"]["status"]) == (503, receiver, inbox)
+    assert parts["last_night"] == {"status": "none"}
+    assert "free_megabytes" in parts["disk"]
+    assert "secret-word" not in json.dumps(parts)
 
 
 def test_connections_that_cannot_be_looked_up_are_told(environ: dict[str, str], clock: ManualClock) -> None:
@@ -178,16 +180,16 @@ def test_connections_that_cannot_be_looked_up_are_told(environ: dict[str, str], 
         raise RuntimeError("secret-word")
 
     desk = Desk(lambda: Settings.load(environ), clock, lambda: SOURCES, look_up)
-    status, told = asked(create_app(desk), "/health")
+    status, parts = answer_of(create_app(desk), "/health")
 
-    assert (status, told["receiver"], told["inbox"]["status"]) == (503, {"status": "unavailable"}, "ok")
+    assert (status, parts["receiver"], parts["inbox"]["status"]) == (503, {"status": "unavailable"}, "ok")
 
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
     folder = tmp_path_factory.mktemp("health")
-    with receiving(hooks.variables(folder / "home"), folder) as found:
-        yield found
+    with receiving(hooks.variables(folder / "home"), folder) as running:
+        yield running
 
 
 def test_an_event_that_is_refused_for_whatever_reason_is_seen_in_health(receiver: Receiving) -> None:
@@ -200,8 +202,8 @@ def test_an_event_that_is_refused_for_whatever_reason_is_seen_in_health(receiver
             "create trigger no before insert on inbox_event when new.source <> '' begin select raise(abort, 'no'); end"
         )
         assert line.status(hooks.fulfillment_cz(1)) == 503
-        told = requests.get(f"{receiver.url}/health", timeout=10)
-        assert (told.status_code, told.json()["receiver"]["status"]) == (503, "refusing")
+        answer = requests.get(f"{receiver.url}/health", timeout=10)
+        assert (answer.status_code, answer.json()["receiver"]["status"]) == (503, "refusing")
         inbox.execute("drop trigger no")
         assert line.status(hooks.fulfillment_cz(1)) == 200
         assert requests.get(f"{receiver.url}/health", timeout=10).json()["status"] == "ok"
@@ -212,6 +214,6 @@ def test_a_report_that_cannot_be_read_is_told_as_such(environ: dict[str, str], c
     folder = Path(environ["STOCKBOOK_HOME"]) / "runs" / "a"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text('{"status": "publ')
-    status, told = asked(create_app(desk_of(environ, clock)), "/health")
+    status, parts = answer_of(create_app(desk_of(environ, clock)), "/health")
 
-    assert (status, told["last_night"]) == (200, {"status": "unavailable"})
+    assert (status, parts["last_night"]) == (200, {"status": "unavailable"})

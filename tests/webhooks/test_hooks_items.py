@@ -34,11 +34,11 @@ TOPICS = [
 ]
 
 WRAPPED: dict[str, Callable[[Any], Any]] = {
-    "an object": lambda one: one,
-    "a list of one": lambda one: [one],
-    "a list in a list": lambda one: [[one]],
-    "a list with a gap": lambda one: {"3": one},
-    "a list of a list with a gap": lambda one: [{"0": one}],
+    "an object": lambda item: item,
+    "a list of one": lambda item: [item],
+    "a list in a list": lambda item: [[item]],
+    "a list with a gap": lambda item: {"3": item},
+    "a list of a list with a gap": lambda item: [{"0": item}],
 }
 UNREADABLE: dict[str, Any] = {
     "an empty list": [],
@@ -67,11 +67,11 @@ def reduced(source: str, topic: str, body: dict[str, Any]) -> Reduced:
     return DECLARED[source].reduce(topic, body, KEY.encode())
 
 
-def items(found: Reduced) -> list[tuple[str | None, Any]]:
+def items(event: Reduced) -> list[tuple[str | None, Any]]:
     """Subject and payload of each item."""
-    if not found.payload.startswith("["):
-        return [(found.subject_id, json.loads(found.payload or "null"))]
-    return [(one["subject_id"], one["payload"]) for one in json.loads(found.payload)]
+    if not event.payload.startswith("["):
+        return [(event.subject_id, json.loads(event.payload or "null"))]
+    return [(item["subject_id"], item["payload"]) for item in json.loads(event.payload)]
 
 
 @pytest.mark.parametrize("holder", WRAPPED.values(), ids=WRAPPED)
@@ -79,11 +79,13 @@ def test_every_event_finds_its_subject_in_a_list_of_one(holder: Callable[[Any], 
     """Of every topic, at every path that may name it: the subject is that of the object, and so is the payload."""
     for source, name, topic in TOPICS:
         for path in topic["id"]:
-            plain, found = (reduced(source, name, body_of(path, one)) for one in (WRAPPED["an object"], holder))
+            plain, wrapped = (
+                reduced(source, name, body_of(path, wrapper)) for wrapper in (WRAPPED["an object"], holder)
+            )
             hashed = personal.hashed("o-1", KEY.encode()) if topic.get("hash_id") else "o-1"
 
-            assert found.subject_id == hashed, (source, name, path)
-            assert found == plain, (source, name, path)
+            assert wrapped.subject_id == hashed, (source, name, path)
+            assert wrapped == plain, (source, name, path)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -97,14 +99,14 @@ def test_every_event_about_several_objects_is_as_many_items(source: str) -> None
             continue
         holder, field = path.split(".")
         members = [{field: "o-1"}, None, {field: "o-2"}, "x", [{field: "o-3"}], {}]
-        for listed in (members, {str(3 * place): one for place, one in enumerate(members)}):
-            found = items(reduced(source, name, {holder: listed, "created": "2026-03-04 10:00:00"}))
+        for listed in (members, {str(3 * place): member for place, member in enumerate(members)}):
+            event_items = items(reduced(source, name, {holder: listed, "created": "2026-03-04 10:00:00"}))
             subjects = ["o-1", None, "o-2", None, "o-3", None]
             if declared.get("hash_id"):
-                subjects = [one and personal.hashed(one, key) for one in subjects]
+                subjects = [member and personal.hashed(member, key) for member in subjects]
 
-            assert [subject for subject, _ in found] == subjects, (name, path)
-            empty = [place for place, (_, payload) in enumerate(found) if payload[holder] in (None, "?", {})]
+            assert [subject for subject, _ in event_items] == subjects, (name, path)
+            empty = [place for place, (_, payload) in enumerate(event_items) if payload[holder] in (None, "?", {})]
             assert empty == [1, 3, 5], (name, path)
 
 
@@ -113,27 +115,29 @@ def test_what_names_nothing_has_no_subject_and_no_clear_text(data: Any) -> None:
     """The event stays one, its kind is known, and a text where an object belongs is not kept."""
     for source, name, topic in TOPICS:
         holders = {path.split(".")[0] for path in topic["id"] if "." in path}
-        found = reduced(source, name, dict.fromkeys(holders, data))
+        event = reduced(source, name, dict.fromkeys(holders, data))
 
-        assert (found.subject_id, found.subject_kind) == (None, topic["kind"]), (source, name)
-        assert len(items(found)) == 1
-        assert "o-1" not in found.payload
+        assert (event.subject_id, event.subject_kind) == (None, topic["kind"]), (source, name)
+        assert len(items(event)) == 1
+        assert "o-1" not in event.payload
 
 
-@pytest.mark.parametrize("given", ["9B2F0C1D-00AA-4000-8000-0000000000EF", " 9b2f0c1d-00aa-4000-8000-0000000000ef\n"])
-def test_an_order_is_the_same_however_its_id_is_written(given: str) -> None:
+@pytest.mark.parametrize(
+    "order_id", ["9B2F0C1D-00AA-4000-8000-0000000000EF", " 9b2f0c1d-00aa-4000-8000-0000000000ef\n"]
+)
+def test_an_order_is_the_same_however_its_id_is_written(order_id: str) -> None:
     """A UUID in capitals, or with white space around it, meets the order; an id that is none keeps its letters."""
-    found = reduced("fulfillment_cz", "OrderPacked", {"data": {"id": given}})
+    event = reduced("fulfillment_cz", "OrderPacked", {"data": {"id": order_id}})
 
-    assert found.subject_id == "9b2f0c1d-00aa-4000-8000-0000000000ef"
+    assert event.subject_id == "9b2f0c1d-00aa-4000-8000-0000000000ef"
     assert reduced("fulfillment_cz", "OrderPacked", {"data": {"id": "FF12-Ab"}}).subject_id == "FF12-Ab"
 
 
 def test_an_unknown_topic_keeps_its_ids_too() -> None:
     """Nobody declared it: of each item its id is kept and nothing else."""
-    found = reduced("fulfillment_cz", "OrderTeleported", {"data": [{"id": "o-1", "note": "x"}, {"id": "o-2"}]})
+    event = reduced("fulfillment_cz", "OrderTeleported", {"data": [{"id": "o-1", "note": "x"}, {"id": "o-2"}]})
 
-    assert items(found) == [("o-1", None), ("o-2", None)]
+    assert items(event) == [("o-1", None), ("o-2", None)]
 
 
 def test_objects_and_lists_inside_are_read_as_what_they_mean() -> None:
@@ -146,15 +150,15 @@ def test_objects_and_lists_inside_are_read_as_what_they_mean() -> None:
         "number": ["F1"],
         "recipient": [],
     }
-    found = reduced("fulfillment_cz", "OrderCreated", {"data": data})
-    assert items(found)[0][1]["data"] == {
+    event = reduced("fulfillment_cz", "OrderCreated", {"data": data})
+    assert items(event)[0][1]["data"] == {
         "id": "o-1",
         "delivery": {"id": 1, "name": "PPL"},
         "payment": {},
         "products": [{"code": "A"}, {"code": "B"}],
         "number": "F1",
     }
-    assert found.undeclared == frozenset()
+    assert event.undeclared == frozenset()
 
     two = reduced("fulfillment_cz", "OrderCreated", {"data": {"id": "o-1", "delivery": [{"id": 1}, {"id": 2}]}})
     assert items(two)[0][1]["data"]["delivery"] == [{"id": 1}, {"id": 2}]
@@ -168,8 +172,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def receiver(home: Path) -> Iterator[Receiving]:
-    with receiving(hooks.variables(home), home.parent) as found:
-        yield found
+    with receiving(hooks.variables(home), home.parent) as running:
+        yield running
 
 
 def fulfillment_cz(body: bytes | str) -> Sent:
@@ -196,7 +200,7 @@ def taken(
 
     def run(*sent: Sent) -> tuple[list[int], Drained, list[tuple[Any, ...]]]:
         with receiver.line() as line:
-            statuses = [line.status(one) for one in sent]
+            statuses = [line.status(request) for request in sent]
         url = Settings.load({"STOCKBOOK_HOME": str(home)}).inbox_url
         with Inbox.open(url) as inbox:
             drained = draining.drain(con, inbox, tables, "d1", datetime(2026, 3, 5, 2, 15), PRAGUE, clock, 30)
@@ -244,7 +248,9 @@ def test_an_event_that_names_nothing_is_kept_and_told(
 
     assert (statuses, [row[:3] for row in rows]) == ([200], [(key, 1, None)])
     assert "1 events of fulfillment_cz (account main) name nothing they are about" in drained.sentences()[1]
-    [check] = [one for one in tables["staging.webhook_events"].checks if one.name == "an event names what it is about"]
+    [check] = [
+        rule for rule in tables["staging.webhook_events"].checks if rule.name == "an event names what it is about"
+    ]
     assert con.execute(check.rows or "").fetchall() == [("main", "fulfillment_cz", key, 1, "OrderPacked")]
 
 

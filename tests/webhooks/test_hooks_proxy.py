@@ -158,9 +158,9 @@ def test_slow_senders_end_with_their_time_and_delay_nobody(part: str, proxy: Pro
     whole = bytes_of(hooks.fulfillment_cz(5))
     half = whole[: whole.index(b"\r\n\r\n")] if part == "head" else whole[:-10]
     began = CLOCK.monotonic()
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         # of bodies an address has fifty, and one of them is kept for the honest event
-        slow = [held.enter_context(proxy.connect()) for _ in range(60 if part == "head" else 49)]
+        slow = [stack.enter_context(proxy.connect()) for _ in range(60 if part == "head" else 49)]
         for connection in slow:
             connection.sendall(half)
         assert proxy.status(hooks.fulfillment_cz(6)) == 200
@@ -173,8 +173,8 @@ def test_slow_senders_end_with_their_time_and_delay_nobody(part: str, proxy: Pro
 def test_an_address_has_so_many_requests_at_a_time(proxy: Proxy) -> None:
     """The one beyond is told to come again later, which a sender does."""
     half = bytes_of(hooks.fulfillment_cz(7))[:-10]
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         for _ in range(50):
-            held.enter_context(proxy.connect()).sendall(half)
+            stack.enter_context(proxy.connect()).sendall(half)
         answered = proxy.status(hooks.fulfillment_cz(8))
     assert answered == 503

@@ -57,15 +57,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def receiver(home: Path) -> Iterator[Receiving]:
     """A stand-alone receiver for the whole file."""
-    with receiving(hooks.variables(home), home.parent) as found:
-        yield found
+    with receiving(hooks.variables(home), home.parent) as running:
+        yield running
 
 
 @pytest.fixture
 def line(receiver: Receiving) -> Iterator[Line]:
     """A connection to it."""
-    with receiver.line() as found:
-        yield found
+    with receiver.line() as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -85,14 +85,14 @@ def written(home: Path) -> bytes:
 def test_the_thirteen_events_of_fulfillment_cz_arrive(line: Line, arrived: Callable[[], list[InboxEvent]]) -> None:
     """Each is answered 200 with JSON and lies in the inbox with its order and its time."""
     sent = [hooks.fulfillment_cz(n, kind) for n, kind in enumerate(FULFILLMENT_CZ_TYPES)]
-    assert [line.send(one)[:2] for one in sent] == [(200, b'{"status":"ok"}')] * 13
+    assert [line.send(request)[:2] for request in sent] == [(200, b'{"status":"ok"}')] * 13
 
-    found = arrived()
-    assert [(event.event_type, event.subject_kind, event.subject_id) for event in found] == [
+    events = arrived()
+    assert [(event.event_type, event.subject_kind, event.subject_id) for event in events] == [
         (kind, "order", f"{n:08x}-aaaa-4000-8000-000000000000") for n, kind in enumerate(FULFILLMENT_CZ_TYPES)
     ]
-    assert {event.occurred_text for event in found} == {"2026-03-01 12:59:59"}
-    assert [event.event_key for event in found] == [f"{n:08x}-0000-4000-8000-000000000000" for n in range(13)]
+    assert {event.occurred_text for event in events} == {"2026-03-01 12:59:59"}
+    assert [event.event_key for event in events] == [f"{n:08x}-0000-4000-8000-000000000000" for n in range(13)]
 
 
 def test_of_an_order_only_declared_fields_are_kept(
@@ -103,8 +103,8 @@ def test_of_an_order_only_declared_fields_are_kept(
     assert line.status(hooks.fulfillment_cz(100, "OrderCreated", data)) == 200
 
     [event] = arrived()
-    kept = json.loads(event.payload)["data"]
-    assert kept == {
+    payload = json.loads(event.payload)["data"]
+    assert payload == {
         "id": event.subject_id,
         "warehouse_id": "11111111-0000-4000-8000-000000000000",
         "number": "FF0000000007",
@@ -141,9 +141,9 @@ def test_text_in_the_place_of_a_number_is_hidden_and_undeclared_fields_are_only_
     data = {"payment": {"price": "Zqxvor Novak"}, "delivery": {"id": {"a": "Zqxvor"}}, "surprise": {"who": "Zqxvor"}}
     assert line.status(hooks.fulfillment_cz(102, "OrderCreated", data)) == 200
 
-    kept = json.loads(arrived()[0].payload)["data"]
-    assert (kept["payment"], kept["delivery"]) == ({"price": "?"}, {"id": "?"})
-    assert "surprise" not in kept
+    payload = json.loads(arrived()[0].payload)["data"]
+    assert (payload["payment"], payload["delivery"]) == ({"price": "?"}, {"id": "?"})
+    assert "surprise" not in payload
     log = home.parent / "receiver.log"
     assert b"surprise" not in log.read_bytes()
     assert b"data.#" in log.read_bytes()
@@ -186,9 +186,9 @@ def test_a_character_that_is_no_text_is_replaced(
     assert line.status(sent) == 200
     assert line.status(hooks.shopline("fulfillment_order/update", shop, f"m{number}")) == 200
 
-    one, other = arrived()
-    assert json.loads(one.payload)["data"]["products"][0]["code"] == expected
-    assert other.subject_id == "4005740193290131085309"
+    first, second = arrived()
+    assert json.loads(first.payload)["data"]["products"][0]["code"] == expected
+    assert second.subject_id == "4005740193290131085309"
 
 
 def test_containers_as_php_writes_them_and_names_given_twice(
@@ -203,9 +203,9 @@ def test_containers_as_php_writes_them_and_names_given_twice(
     assert line.status(sent) == 200
 
     [event] = arrived()
-    kept = json.loads(event.payload)["data"]
-    assert kept["products"] == [{"code": "?"}, {"code": "B"}]
-    assert (kept["delivery"], kept["payment"]) == ({}, {})
+    data = json.loads(event.payload)["data"]
+    assert data["products"] == [{"code": "?"}, {"code": "B"}]
+    assert (data["delivery"], data["payment"]) == ({}, {})
 
 
 def test_shopline_arrives_in_both_encodings_and_without_the_recipient(
@@ -220,12 +220,12 @@ def test_shopline_arrives_in_both_encodings_and_without_the_recipient(
     assert (created.event_type, created.subject_kind) == ("fulfillment_order/create", "fulfillment_order")
     assert created.subject_id == updated.subject_id == "4005740193290131085308"
     assert (created.occurred_text, updated.occurred_text) == ("2026-03-01T10:00:00-04:00", None)
-    kept = json.loads(created.payload)["fulfillment_order"]
-    assert kept["id"] == "21057401932826316666967110_4005740193290131085308"
-    assert kept["destination"] == {"zip": body["fulfillment_order"]["destination"]["zip"][:3], "country_code": "US"}
-    assert kept["fulfillment_holds"] == [{"reason": "other"}]
-    assert kept["line_items"] == body["fulfillment_order"]["line_items"]
-    assert kept["merchant_requests"] == [{"kind": "fulfillment_request", "send_at": "2026-03-01T10:00:00-04:00"}]
+    order = json.loads(created.payload)["fulfillment_order"]
+    assert order["id"] == "21057401932826316666967110_4005740193290131085308"
+    assert order["destination"] == {"zip": body["fulfillment_order"]["destination"]["zip"][:3], "country_code": "US"}
+    assert order["fulfillment_holds"] == [{"reason": "other"}]
+    assert order["line_items"] == body["fulfillment_order"]["line_items"]
+    assert order["merchant_requests"] == [{"kind": "fulfillment_request", "send_at": "2026-03-01T10:00:00-04:00"}]
     assert PERSONAL_PATTERN.search(written(home)) is None
 
 
@@ -255,7 +255,7 @@ def test_flickrocket_arrives_and_equal_hints_merge(line: Line, arrived: Callable
     """The body is all there is to know it by: the same twice is one event, another object another."""
     sent = [hooks.flickrocket("order/create", "order", "267227")] * 3
     sent += [hooks.flickrocket("product/update", "product", "5", long_id="0001-26ED-EA4F-AA32")]
-    assert [line.status(one) for one in sent] == [200] * 4
+    assert [line.status(request) for request in sent] == [200] * 4
 
     assert [(event.event_type, event.subject_kind, event.subject_id) for event in arrived()] == [
         ("order/create", "order", "267227"),
@@ -298,7 +298,7 @@ def test_a_repetition_is_answered_200_and_stored_once(line: Line, arrived: Calla
     sent += [hooks.shopline("fulfillment_order/update", body, "same", as_hex=as_hex) for as_hex in (False, True)]
     sent += [hooks.shopline("fulfillment_order/accepted", body, "same")]
     sent += [hooks.shopline("fulfillment_order/update", other, "same")]
-    assert {line.status(one) for one in sent} == {200}
+    assert {line.status(request) for request in sent} == {200}
 
     assert len(arrived()) == 4
 
@@ -335,9 +335,9 @@ def _rocket(random: random.Random, n: int) -> Sent:
 
 
 def _with(sent: Sent, body: bytes | None = None, drop: str = "", **headers: str) -> Sent:
-    kept = {name: value for name, value in sent.headers.items() if name != drop}
+    remaining = {name: value for name, value in sent.headers.items() if name != drop}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Sent(sent.path, sent.body if body is None else body, kept | named, sent.method, sent.chunks)
+    return Sent(sent.path, sent.body if body is None else body, remaining | named, sent.method, sent.chunks)
 
 
 def _signed(body: bytes, n: int) -> Sent:
@@ -391,7 +391,7 @@ def _wrong_signature(random: random.Random, n: int) -> Sent:
     sent = _shop(random, n)
     header = sent.headers["X-Shopline-Hmac-Sha256"]
     wrong = [header[:-1], header[1:], header + "=", "", "0" * 64, f"{random.getrandbits(256):064x}", header.swapcase()]
-    wrong = [one for one in wrong if one.lower() != header.lower()] or ["0" * 64]
+    wrong = [signature for signature in wrong if signature.lower() != header.lower()] or ["0" * 64]
     return _with(sent, X_Shopline_Hmac_Sha256=random.choice(wrong))
 
 
@@ -426,9 +426,9 @@ def _truncated(random: random.Random, n: int) -> Sent:
 def _oversized(random: random.Random, n: int) -> Sent:
     sent = random.choice([_cz(random, n), _signed(b"{}", n), _rocket(random, n)])
     most = FlickRocket.body_limit if "flickrocket" in sent.path else BODY_LIMIT
-    found = _with(sent, sent.body + b" " * (most + 1 - len(sent.body) + random.randrange(100_000)))
-    found.chunks = bool(random.getrandbits(1))
-    return found
+    request = _with(sent, sent.body + b" " * (most + 1 - len(sent.body) + random.randrange(100_000)))
+    request.chunks = bool(random.getrandbits(1))
+    return request
 
 
 def _no_event(random: random.Random, n: int) -> Sent:
@@ -589,34 +589,34 @@ def test_what_cannot_be_stored_is_answered_503_until_it_can(tmp_path: Path) -> N
     """No 200 without the disk: the sender is told to come again, the receiver stays up and says that it is unwell."""
     environ = hooks.variables(tmp_path / "home")
     file = tmp_path / "home" / "state" / "inbox.db"
-    with receiving(environ, tmp_path) as found, found.line() as line, closing(sqlite3.connect(file)) as inbox:
+    with receiving(environ, tmp_path) as receiver, receiver.line() as line, closing(sqlite3.connect(file)) as inbox:
         inbox.isolation_level = None
         assert line.status(hooks.fulfillment_cz(1)) == 200
         inbox.execute("alter table inbox_event rename to elsewhere")
         assert line.send(hooks.fulfillment_cz(2))[:2] == (503, b'{"status":"refused"}')
-        assert requests.get(f"{found.url}/health", timeout=10).status_code == 503
+        assert requests.get(f"{receiver.url}/health", timeout=10).status_code == 503
         inbox.execute("alter table elsewhere rename to inbox_event")
         assert line.status(hooks.fulfillment_cz(2)) == 200
-        assert requests.get(f"{found.url}/health", timeout=10).status_code == 200
+        assert requests.get(f"{receiver.url}/health", timeout=10).status_code == 200
         assert inbox.execute("select count(*) from inbox_event").fetchall() == [(2,)]
-    assert "Traceback" not in found.log.read_text()
+    assert "Traceback" not in receiver.log.read_text()
 
 
 def test_requests_at_the_same_time_all_arrive(receiver: Receiving, arrived: Callable[[], list[InboxEvent]]) -> None:
     """Eight senders at once: every event answered 200 is there, once."""
 
-    def send(first: int, told: list[int]) -> None:
+    def send(first: int, statuses: list[int]) -> None:
         with receiver.line() as line:
-            told.extend(line.status(hooks.fulfillment_cz(first + n)) for n in range(50))
+            statuses.extend(line.status(hooks.fulfillment_cz(first + n)) for n in range(50))
 
-    told: list[int] = []
-    threads = [threading.Thread(target=send, args=(20_000 + 50 * place, told)) for place in range(8)]
+    statuses: list[int] = []
+    threads = [threading.Thread(target=send, args=(20_000 + 50 * place, statuses)) for place in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert told == [200] * 400
+    assert statuses == [200] * 400
     assert len({event.event_key for event in arrived()}) == 400
 
 
@@ -670,10 +670,10 @@ def test_a_killed_receiver_lost_nothing_it_answered(tmp_path: Path) -> None:
     with receiving(environ, tmp_path) as second, second.line() as line:
         assert line.status(hooks.fulfillment_cz(promised[-1])) == 200
     with Inbox.open(Settings.load(environ).inbox_url) as inbox:
-        found = [int(event.event_key[:8], 16) for event in inbox.pending(limit=1_000_000)]
+        numbers = [int(event.event_key[:8], 16) for event in inbox.pending(limit=1_000_000)]
     assert len(promised) > 150
-    assert set(promised) <= set(found)
-    assert len(found) == len(set(found))
+    assert set(promised) <= set(numbers)
+    assert len(numbers) == len(set(numbers))
 
 
 @pytest.mark.slow
@@ -682,15 +682,15 @@ def test_two_receivers_on_postgresql_share_one_inbox(tmp_path: Path) -> None:
     with postgres() as url:
         environ = hooks.variables(tmp_path / "home", STOCKBOOK_INBOX_URL=url)
         first, second = receiving(environ, tmp_path / "a"), receiving(environ, tmp_path / "b")
-        with first as a, second as b, a.line() as one, b.line() as two:
+        with first as a, second as b, a.line() as first_line, b.line() as second_line:
             for n in range(60):
-                assert one.status(hooks.fulfillment_cz(n)) == 200
-                assert two.status(hooks.fulfillment_cz(n + 30)) == 200
+                assert first_line.status(hooks.fulfillment_cz(n)) == 200
+                assert second_line.status(hooks.fulfillment_cz(n + 30)) == 200
             hint = hooks.flickrocket("order/create", "order", "1")
-            assert [one.status(hint), two.status(hint)] == [200, 200]
+            assert [first_line.status(hint), second_line.status(hint)] == [200, 200]
         with Inbox.open(url) as inbox:
-            found = Counter(event.source for event in inbox.pending())
-    assert found == {"fulfillment_cz": 90, "flickrocket": 1}
+            counts = Counter(event.source for event in inbox.pending())
+    assert counts == {"fulfillment_cz": 90, "flickrocket": 1}
 
 
 @pytest.mark.parametrize(

@@ -42,15 +42,15 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         receiving(variables(home) | secrets, folder) as receiver,
         running(shop, datetime(2025, 11, 1), hooks_to=f"{receiver.url}/hooks") as server,
     ):
-        made = Rig(server, home)
+        night_rig = Rig(server, home)
         # one after the other: nothing in SHOPLINE's bodies tells which of two is newer but their arrival
         server.hooks.how = Sending(connections=1)
         for as_of in (FIRST, FIRST + timedelta(days=1)):
             server.set_clock(as_of)
             server.hooks.wait()
-            made.books(as_of, build=as_of > FIRST)
+            night_rig.books(as_of, build=as_of > FIRST)
         assert not server.hooks.sender.outcome.given_up
-        yield made
+        yield night_rig
 
 
 def rows(rig: Rig, query: str) -> list[tuple[Any, ...]]:
@@ -65,15 +65,15 @@ def true_milestones(order: dict[str, Any]) -> dict[str, str]:
 
     An attempt that did not leave is over: its packing counts no more, and goods that come back are a return.
     """
-    found: dict[str, str] = {}
+    milestones: dict[str, str] = {}
     for milestone in order["milestones"]:
         if milestone["kind"] == "restored":
-            found.clear()
+            milestones.clear()
         if milestone["kind"] == "not_sent":
-            found.pop("packed", None)
-        if milestone["kind"] != "pushed_to_expedition" or milestone["kind"] not in found:
-            found[milestone["kind"]] = milestone["at_utc"].rstrip("Z")
-    return found
+            milestones.pop("packed", None)
+        if milestone["kind"] != "pushed_to_expedition" or milestone["kind"] not in milestones:
+            milestones[milestone["kind"]] = milestone["at_utc"].rstrip("Z")
+    return milestones
 
 
 @pytest.mark.parametrize("name", MILESTONES)
@@ -85,7 +85,7 @@ def test_milestones_are_the_truth_to_the_second_by_webhook(rig: Rig, name: str) 
         # goods of a failed attempt are booked back, or leave later without another event of their packing
         failed = {order_id for order_id, order in truth.items() if "not_sent" in str(order["milestones"])}
         expected = {order_id: at for order_id, at in expected.items() if order_id not in failed}
-    found = rows(
+    staged = rows(
         rig,
         f"""
         select order_id, {name}_after_utc, {name}_at_utc, {name}_evidence
@@ -93,13 +93,13 @@ def test_milestones_are_the_truth_to_the_second_by_webhook(rig: Rig, name: str) 
         where is_latest_cycle
         """,
     )
-    found = [row for row in found if row[0] in expected]
-    claimed = {order_id: at and at.isoformat() for order_id, _, at, _ in found}
+    staged = [row for row in staged if row[0] in expected]
+    claimed = {order_id: at and at.isoformat() for order_id, _, at, _ in staged}
 
     assert claimed == expected
     assert len(expected) > 100
-    assert {after for _, after, at, _ in found if at and after not in (at, None)} == set()
-    proof = {evidence for _, _, at, evidence in found if at}
+    assert {after for _, after, at, _ in staged if at and after not in (at, None)} == set()
+    proof = {evidence for _, _, at, evidence in staged if at}
     assert proof
     assert proof <= ({"webhook", "movement"} if name == "returned" else {"webhook"})
 
@@ -113,14 +113,14 @@ def test_the_end_of_a_hold_is_exact(rig: Rig) -> None:
         for milestone in order["milestones"]
         if milestone["kind"] == "released"
     }
-    found = rows(
+    holds = rows(
         rig,
         "select order_id, occurred_at_utc from marts.fct_order_event "
         "where event_type = 'released' and evidence = 'webhook'",
     )
 
     assert len(expected) >= 2
-    assert {own: at.isoformat() for own, at in found} == expected
+    assert {own: at.isoformat() for own, at in holds} == expected
 
 
 def test_every_event_of_the_shop_is_there(rig: Rig) -> None:
@@ -147,8 +147,8 @@ def test_every_event_of_the_shop_is_there(rig: Rig) -> None:
 def test_nothing_personal_was_written(rig: Rig) -> None:
     """No person's value or secret is in the inbox, in the receiver's log, or in what the drain wrote."""
     files = [*(rig.home / "state").iterdir(), *(rig.home / "runs").rglob("*.json"), rig.home.parent / "receiver.log"]
-    told = {str(file): file.read_bytes() for file in files if file.is_file()}
-    assert any(name.endswith("inbox.db") for name in told)
+    contents = {str(file): file.read_bytes() for file in files if file.is_file()}
+    assert any(name.endswith("inbox.db") for name in contents)
     tables = rows(
         rig,
         """
@@ -161,6 +161,6 @@ def test_nothing_personal_was_written(rig: Rig) -> None:
     )
     assert len(tables) == 7
     for (name,) in tables:
-        told[name] = str(rows(rig, f"select cast(t as varchar) from staging.{name} as t")).encode()
-    assert [name for name, content in told.items() if PERSONAL_PATTERN.search(content)] == []
-    assert [name for name, content in told.items() if DEFAULT_SECRET.encode() in content] == []
+        contents[name] = str(rows(rig, f"select cast(t as varchar) from staging.{name} as t")).encode()
+    assert [name for name, content in contents.items() if PERSONAL_PATTERN.search(content)] == []
+    assert [name for name, content in contents.items() if DEFAULT_SECRET.encode() in content] == []

@@ -104,8 +104,8 @@ HASHES = {
 }
 
 
-def flickrocket(found: str, **changes: object) -> verify.Pairs:
-    return verify.ordered_pairs(json.dumps(PAYLOAD | changes | {"hash": found}).encode())
+def flickrocket(digest: str, **changes: object) -> verify.Pairs:
+    return verify.ordered_pairs(json.dumps(PAYLOAD | changes | {"hash": digest}).encode())
 
 
 def test_every_reading_of_flickrockets_rule_has_a_vector() -> None:
@@ -124,9 +124,9 @@ def test_flickrockets_vectors_pass_under_their_rule_only(rule: str) -> None:
 
 def test_flickrockets_key_order_counts() -> None:
     """The hash is of the pairs from first to last: the same members in another order do not pass."""
-    found = HASHES["pairs_salt_after"]
-    turned = json.dumps({"hash": found, **dict(reversed(PAYLOAD.items()))}).encode()
-    moved = json.dumps({"hash": found, **PAYLOAD}).encode()
+    digest = HASHES["pairs_salt_after"]
+    turned = json.dumps({"hash": digest, **dict(reversed(PAYLOAD.items()))}).encode()
+    moved = json.dumps({"hash": digest, **PAYLOAD}).encode()
 
     assert not verify.flickrocket_fits(verify.ordered_pairs(turned), [b"demo-secret"])
     assert verify.flickrocket_fits(verify.ordered_pairs(moved), [b"demo-secret"])
