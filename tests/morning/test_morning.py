@@ -24,7 +24,7 @@ from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, shown
 from stockbook.morning.publish_files import locale_of, pages, write_report_files
 from stockbook.morning.summary import Value, read
-from stockbook.night.steps import Night, open_run, opening
+from stockbook.night.steps import Night, open_run
 from stockbook.progress import Silent
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext, parse_parameters
@@ -250,13 +250,8 @@ def test_a_night_that_failed_in_its_first_step_is_shown(
     settings = Settings.load(environ)
     tonight = Night(settings, SystemClock(), Silent(), lambda name: connections.from_environment(name, environ))
 
-    def first_step() -> None:
-        with opening(tonight, "scheduled__1"):
-            parameters = parse_parameters(params)
-        open_run(tonight, "scheduled__1", parameters, connections.conn_ids_in_environment(environ))
-
     with pytest.raises(ConfigError):
-        first_step()
+        open_run(tonight, "scheduled__1", params, connections.conn_ids_in_environment(environ))
 
     last = last_ended(settings)
     html = unescape(airflow_html(read(settings), last, Locale.parse("en_GB"), pages(settings), under_way(settings)))

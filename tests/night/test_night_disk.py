@@ -17,7 +17,7 @@ from stockbook.errors import DiskRefused, StockbookError
 from stockbook.inbox import Inbox
 from stockbook.night import steps as night
 from stockbook.runs import report
-from stockbook.runs.context import folder, parse_parameters
+from stockbook.runs.context import folder, parse_parameters, read
 from stockbook.warehouse.connect import log_of
 from stockbook_sandbox import Shop, running
 
@@ -148,9 +148,7 @@ def test_a_full_disk_is_one_sentence_at_every_step_and_the_report_is_written(odd
             run_step()
         assert is_plain_sentence(refused.value), (step, refused.value)
         with filled(rig.home):
-            run_report = report.make(
-                folder(rig.settings, "full"), night.runs.read(rig.settings, "full"), rig.clock.utc()
-            )
+            run_report = report.make(folder(rig.settings, "full"), read(rig.settings, "full"), rig.clock.utc())
             report.write(folder(rig.settings, "full"), run_report)
         written = (folder(rig.settings, "full") / "report.txt").read_text()
         assert "RED (failed)" in written

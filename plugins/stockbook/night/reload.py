@@ -1,15 +1,13 @@
 """Books made again from landed pages, night by night, with the steps of a night from there on."""
 
-from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from stockbook import hash_key
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
-from stockbook.night import configuration
+from stockbook.night import configuration, run_rows
 from stockbook.night.landed_nights import LandedNight, loaded_nights
 from stockbook.night.steps import Night, finish, settle
 from stockbook.runs import context as runs
@@ -17,7 +15,6 @@ from stockbook.runs.context import RunContext
 from stockbook.runs.report import Report
 from stockbook.settings import Settings
 from stockbook.staging.load import load as load_landed
-from stockbook.version import VERSION
 from stockbook.warehouse.connect import writer
 from stockbook.warehouse.schema import create_all
 
@@ -34,15 +31,15 @@ def replay(night: Night, name: str, landing: Path) -> Report:
     night.lock.take(run_id, whole_run_here=True)
     try:
         with night.lock.step(run_id, "open"):
-            run, found, left_out = _opened(night, run_id, landing)
-        _load(night, run, found, left_out)
+            run, landed_nights, left_out = _open(night, run_id, landing)
+        _load(night, run, landed_nights, left_out)
         settle(night, run_id)
         return finish(night, run_id)
     finally:
         night.lock.release(run_id)
 
 
-def _opened(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[LandedNight], list[str]]:
+def _open(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[LandedNight], list[str]]:
     settings = night.settings
     configuration.require(settings)
     if settings.warehouse.exists() and not _unfinished(settings).exists():
@@ -50,16 +47,17 @@ def _opened(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[
             f"A replay makes the books of an empty home; {settings.warehouse} exists: "
             "set STOCKBOOK_HOME to a new folder, or move the file away."
         )
-    found, left_out = loaded_nights(landing, night.tables)
+    landed_nights, left_out = loaded_nights(landing, night.tables)
+    last = landed_nights[-1]
     # what the last night's pages were hashed with; a replay hashes nothing
-    keys = {one.manifest.parameters.get("hash_key") for one in found[-1].landed}
+    keys = {listing.manifest.parameters.get("hash_key") for listing in last.landed}
     hash_key.remember(settings, next(iter(keys)) if len(keys) == 1 else None)
     run = RunContext(
         run_id=run_id,
-        as_of=found[-1].as_of,
+        as_of=last.as_of,
         zone=settings.zone.key,
         started_at=night.clock.utc(),
-        night=found[-1].name,
+        night=last.name,
         observes=True,
         full_refresh=False,
         backfill_from=None,
@@ -71,48 +69,31 @@ def _opened(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[
     write_atomically(_unfinished(settings), b"")
     for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
         file.unlink(missing_ok=True)
-    return run, found, left_out
+    return run, landed_nights, left_out
 
 
-def _load(night: Night, run: RunContext, found: list[LandedNight], left_out: list[str]) -> None:
+def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_out: list[str]) -> None:
     tables = night.tables
     with night.at(run, "load") as done:
         done.notes += [f"left out: {text}" for text in left_out]
         with writer(night.settings) as con:
             create_all(con, tables)
-            _note(con, run, run.started_at, "running")
-            for position, one in enumerate(found):
+            run_rows.insert(con, run, "running", run.started_at.replace(microsecond=0))
+            for position, landed in enumerate(landed_nights):
                 of_night = msgspec.structs.replace(
-                    run, run_id=one.name, as_of=one.as_of, night=one.name, full_refresh=one.whole and position > 0
+                    run,
+                    run_id=landed.name,
+                    as_of=landed.as_of,
+                    night=landed.name,
+                    full_refresh=landed.whole and position > 0,
                 )
                 # every row that was refused then is refused again: the night was green with it
-                loaded = load_landed(con, of_night, one.landed, tables, night.clock, night.progress, 1.0)
-                _note(con, of_night, one.opened_at, "replayed", night.clock.utc())
+                loaded = load_landed(con, of_night, landed.landed, tables, night.clock, night.progress, 1.0)
+                opened_at = landed.opened_at.replace(microsecond=0)
+                run_rows.insert(con, of_night, "replayed", opened_at, night.clock.utc())
                 rows = sum(item.counts.new + item.counts.changed for item in loaded)
-                done.notes.append(f"{one.name}: {len(one.landed)} listings, {rows:,} rows new or changed")
+                done.notes.append(f"{landed.name}: {len(landed.landed)} listings, {rows:,} rows new or changed")
         _unfinished(night.settings).unlink()
-
-
-def _note(
-    con: duckdb.DuckDBPyConnection, run: RunContext, began: datetime, status: str, ended: datetime | None = None
-) -> None:
-    con.execute(
-        """
-        insert into meta.run
-            (run_id, as_of, as_of_utc, started_at, finished_at, status, full_refresh, observes, version)
-        values (?, ?, ?, ?, ?, ?, ?, true, ?)
-        """,
-        [
-            run.run_id,
-            run.as_of,
-            run.as_of_utc,
-            began.replace(tzinfo=None, microsecond=0),
-            None if ended is None else ended.replace(tzinfo=None, microsecond=0),
-            status,
-            run.full_refresh,
-            VERSION,
-        ],
-    )
 
 
 def _unfinished(settings: Settings) -> Path:

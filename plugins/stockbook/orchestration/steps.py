@@ -17,7 +17,6 @@ from stockbook.night import steps
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.progress import Logged
-from stockbook.runs.context import parse_parameters
 from stockbook.runs.report import text
 from stockbook.settings import Settings
 
@@ -49,9 +48,7 @@ def open_run(context: Any) -> dict[str, Any]:
         tonight, name = _night(), context["dag_run"].run_id
         listing = PLACES.listing()
         _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
-        with steps.opening(tonight, name):
-            parameters = parse_parameters(dict(context["params"]))
-        run = steps.open_run(tonight, name, parameters, listing.conn_ids, notes=listing.notes)
+        run = steps.open_run(tonight, name, dict(context["params"]), listing.conn_ids, notes=listing.notes)
         return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
 
 
@@ -111,9 +108,9 @@ def drain(context: Any) -> str:
         try:
             drained = steps.drain(tonight, f"drain-{context['dag_run'].run_id}")
         except RunLocked as busy:
-            told = [f"Left to the next drain: {busy}"]
+            sentences = [f"Left to the next drain: {busy}"]
         else:
-            told = drained.sentences() or ["The inbox is empty."]
-        for line in told:
-            tonight.progress.note(line)
-        return told[0]
+            sentences = drained.sentences() or ["The inbox is empty."]
+        for sentence in sentences:
+            tonight.progress.note(sentence)
+        return sentences[0]

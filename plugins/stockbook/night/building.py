@@ -1,0 +1,28 @@
+"""The building step: all models, in the writer's file."""
+
+from stockbook.night.tonight import Night
+from stockbook.runs import context as runs
+
+
+def build(night: Night, run_id: str) -> None:
+    """Build all models in their order, with the programs among them."""
+    from stockbook.models.build import build as build_models
+    from stockbook.models.programs import BuildContext
+    from stockbook.sla.program import notes as policy_notes
+    from stockbook.sla.program import read as read_policies
+    from stockbook.warehouse.connect import writer
+
+    run, settings = runs.read(night.settings, run_id), night.settings
+    with night.at(run, "build") as done, writer(settings) as con:
+        context = BuildContext(
+            run.as_of,
+            run.run_id,
+            run.tz,
+            settings.policy_dir,
+            night.tables,
+            run.full_refresh,
+            settings.published,
+            run.as_of_utc,
+        )
+        done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
+        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]

@@ -1,0 +1,79 @@
+"""The last step, of green and red nights alike: alerts, the run report, old landings, the lock."""
+
+from datetime import timedelta
+
+from stockbook.errors import StockbookError
+from stockbook.night import landings, run_rows
+from stockbook.night.tonight import Night
+from stockbook.runs import context as runs
+from stockbook.runs import report
+from stockbook.runs.report import Report
+
+
+def finish(night: Night, run_id: str) -> Report:
+    """
+    Send alerts, write the run report, remember a red run, drop old landings, let the lock go.
+
+    The report is written whatever fails; where the disk takes nothing it is printed. Safe to call again.
+    """
+    run = runs.read(night.settings, run_id)
+    folder = runs.folder(night.settings, run_id)
+    holder = night.lock.holder()
+    is_ours = holder is not None and holder.run_id == run_id
+    unsent: StockbookError | None = None
+    try:
+        if is_ours:
+            send_messages(night, run_id)
+    except StockbookError as error:
+        unsent = error
+    run_report = report.make(folder, run, night.clock.utc())
+    try:
+        report.write(folder, run_report)
+    except OSError as error:
+        night.progress.note(f"The report could not be written ({error.strerror}). It says:\n{report.text(run_report)}")
+    try:
+        if run_report.status == "failed" and is_ours:
+            _remember_red(night, run_report)
+        oldest = night.clock.utc() - timedelta(days=night.settings.landing_days)
+        landings.drop_old(night.settings, oldest, keep=run.night)
+    except (StockbookError, OSError) as error:
+        night.progress.note(f"warning: the end of the run could not be noted everywhere: {error}")
+    night.lock.release(run_id)
+    if unsent is not None:
+        raise unsent
+    return run_report
+
+
+def send_messages(night: Night, run_id: str) -> None:
+    """
+    Send the alerts and the morning report of a published night that were not sent yet, or the reason of a red one.
+
+    A notifier that fails leaves the night published and the alerts unsent: the next night sends them. A run dated in
+    the past sends nothing.
+    """
+    from stockbook.alerts import failed_night, outbox
+    from stockbook.morning import mail
+    from stockbook.warehouse.connect import writer
+
+    run = runs.read(night.settings, run_id)
+    if not run.observes:
+        return
+    folder = runs.folder(night.settings, run_id)
+    run_report = report.make(folder, run, night.clock.utc())
+    if run_report.status != "published":
+        if night.settings.alert_notifier:
+            with night.at(run, "alert") as done:
+                done.notes += failed_night.send(night.settings, folder, run_report)
+        return
+    with night.at(run, "alert") as done:
+        with writer(night.settings) as con:
+            done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
+            done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
+        done.notes += mail.send(night.settings)
+
+
+def _remember_red(night: Night, run_report: Report) -> None:
+    from stockbook.warehouse.connect import writer
+
+    with night.lock.step(run_report.run_id, "finish"), writer(night.settings) as con:
+        run_rows.mark_failed(con, run_report.run_id, run_report.finished_at, run_report.failed_step, run_report.reason)

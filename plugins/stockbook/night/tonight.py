@@ -1,0 +1,54 @@
+"""What every step of a night is given: the settings, the clock, the progress, the connections and the lock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stockbook import connections, declarations
+from stockbook.atomic_files import keep_private
+from stockbook.clock import Clock
+from stockbook.connections import RawConnection
+from stockbook.declarations import Table
+from stockbook.progress import Progress
+from stockbook.runs import context as runs
+from stockbook.runs.context import RunContext
+from stockbook.runs.lock import RunLock
+from stockbook.runs.step_log import StepDone, recorded
+from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from stockbook.sources.http import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Night:
+    """
+    One night's surroundings. ``look_up`` finds a connection by its id.
+
+    ``retries`` replaces the retry policy of the sources; tests shorten it.
+    """
+
+    settings: Settings
+    clock: Clock
+    progress: Progress
+    look_up: Callable[[str], RawConnection | None] = connections.from_environment
+    retries: "RetryPolicy | None" = None
+    lock: RunLock = field(init=False)
+
+    def __post_init__(self) -> None:
+        keep_private(self.settings.group_readable)
+        lock = RunLock(self.settings.lock, self.clock, self.settings.lock_lease_seconds)
+        object.__setattr__(self, "lock", lock)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The declarations."""
+        return declarations.load(self.settings.models_dir)
+
+    @contextmanager
+    def at(self, run: RunContext, step: str, of: str | None = None) -> Iterator[StepDone]:
+        """Hold the run's lock and record the step."""
+        folder = runs.folder(self.settings, run.run_id)
+        with self.lock.step(run.run_id, step), recorded(folder, step, self.clock, of) as done:
+            yield done
