@@ -374,7 +374,7 @@ def load(night: Night, run_id: str) -> None:
 
 def check(night: Night, run_id: str, step: str) -> None:
     """Ask all of a stage (``check_staging`` or ``check_marts``) and keep the answers. Raises CheckFailed."""
-    from stockbook.checks.run import ask, keep, raise_on_failed
+    from stockbook.checks.run import raise_on_failed, run_checks, write_results
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
@@ -386,9 +386,9 @@ def check(night: Night, run_id: str, step: str) -> None:
             if table.kind not in ("view", "macro") or table.checks
         ]
         night.progress.start(step)
-        done.checks = ask(night.settings.warehouse, tables)
+        done.checks = run_checks(night.settings.warehouse, tables)
         with writer(night.settings) as con:
-            keep(con, run.run_id, step, done.checks, night.clock.utc())
+            write_results(con, run.run_id, step, done.checks, night.clock.utc())
         broken = sum(outcome.success is False for outcome in done.checks)
         empty = sum(outcome.success is None for outcome in done.checks)
         night.progress.finish(step, f"{len(done.checks)} checks, {broken} do not hold, {empty} had nothing to check")
@@ -461,7 +461,9 @@ def tell(night: Night, run_id: str) -> None:
         return
     with night.at(run, "alert") as done:
         with writer(night.settings) as con:
-            done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
+            done.notes += [
+                f"warning: {text}" for text in outbox.rules_of_unknown_accounts(con, night.settings.policy_dir)
+            ]
             done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
         done.notes += mail.send(night.settings)
 
