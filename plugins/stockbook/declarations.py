@@ -4,21 +4,29 @@ What is true of every table, read from the ``.yml`` beside its model.
 A declaration is the one place for a table's description, grain, columns (type, origin on the
 wire, personal-data class), its history and its checks. Staging is generated from it, comments
 and the data dictionary are printed from it, and the rules that are checked are built from it.
+What a column means in several tables is written once, in ``columns.yml`` beside the layers.
+
+Names and types become part of SQL as they stand here, so they are checked while a file is read.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import yaml
 
 from stockbook.errors import DeclarationError
+from stockbook.sql_text import Identifier, Number, SqlType, WirePath
 
 # how units of declarations say it; which one it is the policy says
 VALUATION_CURRENCY = "valuation currency"
 LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
+
+SHARED_TEXTS = "columns.yml"
+"""The file with the texts of columns that several tables have."""
 
 LARGEST_NUMBER = 10**15
 """A whole number of a source beyond it, an id too, is none that can be worked with."""
@@ -40,6 +48,7 @@ Kind = Literal[
 # days beyond are slips of a keyboard or a program's way to write "never"; not everything that reads could hold them
 DAYS = (date(2000, 1, 1), date(2199, 12, 31))
 
+T = TypeVar("T")
 Personal = Literal["none", "hash", "prefix"]
 Severity = Literal["fail", "warn"]
 
@@ -58,14 +67,16 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     its case: UUIDs are kept in small letters. ``max_abs`` bounds a whole number: a greater one breaks the declaration,
     for sums of such would leave 64 bits, as does a number below ``least``. ``values`` are all texts that may come.
     ``unit`` is what a number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
-    the trimmed, lower-cased text) or ``prefix`` (the first three characters).
+    the trimmed, lower-cased text) or ``prefix`` (the first three characters). A column without a ``description`` has
+    the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
     """
 
-    type: str
-    description: str
-    from_: str | list[str] | None = None
-    by_array: dict[str, str] | None = None
-    utc_of: str | None = None
+    type: SqlType
+    description: str = ""
+    text: Identifier | None = None
+    from_: WirePath | list[WirePath] | None = None
+    by_array: dict[WirePath, str] | None = None
+    utc_of: Identifier | None = None
     local: bool = False
     reference: bool = False
     zone: Literal["UTC"] | None = None
@@ -74,7 +85,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     observed: Literal["snapshot_at", "snapshot_date"] | None = None
     required: bool = False
     max_abs: int | None = None
-    least: int | str | None = None
+    least: int | Number | None = None
     values: list[str] = []
     unit: str | None = None
     personal: Personal = "none"
@@ -96,8 +107,20 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     """Which listing feeds a staging table; ``rows`` names the arrays inside a listing row that hold its rows."""
 
     api: Literal["fulfillment_cz", "flickrocket"]
-    listing: str
-    rows: list[str] = []
+    listing: Identifier
+    rows: list[WirePath] = []
+
+
+class Dated(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    The time a row of a staging table states itself: the column ``by``.
+
+    ``later`` says, in reports, what is the matter with a row of a later time than the run's now; without it no row
+    can have one.
+    """
+
+    by: Identifier
+    later: str | None = None
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,7 +134,7 @@ class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     name: str
     severity: Severity
     expect: str | None = None
-    args: dict[str, Any] = {}
+    args: dict[Identifier, Any] = {}
     rows: str | None = None
 
 
@@ -124,20 +147,21 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     all tables is not right for this one.
     """
 
-    table: str
+    table: Identifier
     description: str
-    columns: dict[str, Column]
-    grain: list[str] = []
+    columns: dict[Identifier, Column]
+    grain: list[Identifier] = []
     kind: Kind = "table"
     owner: str = "data"
     layer: str = ""
     folder: str = ""
     source: Source | None = None
-    history: list[str] = []
+    dated: Dated | None = None
+    history: list[Identifier] = []
     drops: dict[str, str] = {}
     quarantine_share: float | None = None
-    parameters: dict[str, str] = {}
-    program: str | None = None
+    parameters: dict[Identifier, SqlType] = {}
+    program: Identifier | None = None
     checks: list[Check] = []
     notes: str | None = None
 
@@ -158,10 +182,11 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def _load(models_dir: Path) -> dict[str, Table]:
+    texts = shared_texts(models_dir)
     tables: dict[str, Table] = {}
     for layer in LAYERS:
         for file in sorted((models_dir / layer).rglob("*.yml"), key=lambda file: file.name):
-            table = _read(file, layer)
+            table = _read(file, layer, texts)
             table.folder = file.parent.relative_to(models_dir).as_posix()
             if table.name in tables:
                 raise DeclarationError(
@@ -178,31 +203,72 @@ def load(models_dir: Path) -> dict[str, Table]:
     return _load(models_dir.absolute())
 
 
+def shared_texts(models_dir: Path) -> dict[str, str]:
+    """The texts of ``columns.yml`` by name; none where the folder has no such file."""
+    file = models_dir / SHARED_TEXTS
+    return _parsed(file, SHARED_TEXTS, dict[Identifier, str]) if file.exists() else {}
+
+
 def in_currency(tables: dict[str, Table], currency: str) -> dict[str, Table]:
     """The declarations with the code of the valuation currency where their units name it: ``CZK``."""
 
-    def said(column: Column) -> Column:
+    def priced(column: Column) -> Column:
         unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency)
         return msgspec.structs.replace(column, unit=unit)
 
     return {
-        name: msgspec.structs.replace(table, columns={key: said(column) for key, column in table.columns.items()})
+        name: msgspec.structs.replace(table, columns={key: priced(column) for key, column in table.columns.items()})
         for name, table in tables.items()
     }
 
 
-def _read(file: Path, layer: str) -> Table:
+def _parsed(file: Path, title: str, type_: type[T]) -> T:
+    content: Any = None
     try:
-        table = msgspec.convert(yaml.load(file.read_text(), _LOADER), Table)  # noqa: S506  # one of the two safe loaders
+        content = yaml.load(file.read_text(), _LOADER)  # noqa: S506  # one of the two safe loaders
+        return msgspec.convert(content, type_)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise DeclarationError(f"{file.name} in {layer} cannot be read: {error}") from error
+        raise DeclarationError(f"{title} cannot be read: {_with_column(str(error), content)}") from error
+
+
+def _with_column(message: str, content: Any) -> str:
+    """The message with the name of the column, for which msgspec writes ``[...]``."""
+    if "`$.columns[...]" in message:
+        for name, column in content["columns"].items():
+            try:
+                msgspec.convert(column, Column)
+            except msgspec.ValidationError as error:
+                return str(error).replace("`$", f"`$.columns.{name}")
+    return message
+
+
+def _read(file: Path, layer: str, texts: dict[str, str]) -> Table:
+    title = f"{file.name} in {layer}"
+    table = _parsed(file, title, Table)
     table.layer = layer
     if table.table != file.stem:
-        raise DeclarationError(f"{file.name} in {layer} declares table {table.table!r}: name and file must agree.")
-    missing = [name for name in table.grain if name not in table.columns and name != "account"]
-    if missing:
-        raise DeclarationError(f"{file.name} in {layer}: grain column {missing[0]!r} is not declared.")
+        raise DeclarationError(f"{title} declares table {table.table!r}: name and file must agree.")
+    for field, name in _named_columns(table):
+        if name not in table.columns and name != "account":
+            raise DeclarationError(f"{title}: {field} column {name!r} is not declared.")
+    for name, column in table.columns.items():
+        key = column.text or name
+        column.description = column.description or texts.get(key, "")
+        if not column.description:
+            raise DeclarationError(
+                f"{title}: column {name!r} has no description, and {SHARED_TEXTS} has no text {key!r}."
+            )
     return table
+
+
+def _named_columns(table: Table) -> Iterator[tuple[str, str]]:
+    """The field and the name of each column that a declaration refers to."""
+    yield from (("grain", name) for name in table.grain)
+    yield from (("history", name) for name in table.history)
+    yield from (("utc_of", column.utc_of) for column in table.columns.values() if column.utc_of)
+    yield from ((f"check {check.name!r}:", check.args["column"]) for check in table.checks if "column" in check.args)
+    if table.dated:
+        yield "dated", table.dated.by
 
 
 def of_layer(tables: dict[str, Table], layer: str) -> list[Table]:

@@ -30,10 +30,10 @@ def folder(tmp_path: Path, text: str) -> Path:
 
 def test_the_projects_own_rules_are_valid() -> None:
     """The file that is shipped is read; a folder without one has no rules."""
-    found = rules.read(POLICY)
+    shipped = rules.read(POLICY)
 
-    assert len(found) >= 5
-    assert {rule.measure for rule in found} >= {"on_time_rate", "unmapped_status", "price_change", "quarantine_rows"}
+    assert len(shipped) >= 5
+    assert {rule.measure for rule in shipped} >= {"on_time_rate", "unmapped_status", "price_change", "quarantine_rows"}
     assert rules.read(MODELS) == []
 
 
@@ -155,12 +155,12 @@ def test_an_alert_is_raised_once_until_it_clears(con: duckdb.DuckDBPyConnection,
 def test_an_alert_that_stands_says_which_night_its_figure_is_of(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     """Raised on Monday, with Tuesday's figure on Tuesday; cleared on Wednesday it keeps what it said last."""
     policy = folder(tmp_path, RULES)
-    told = []
+    messages = []
     for as_of, orders in ((MONDAY, 12.0), (TUESDAY, 15.0), (WEDNESDAY, 3.0)):
         night(con, policy, as_of, ("overdue_orders", "", orders))
-        told += con.execute("select raised_as_of, message from reports.alerts").fetchall()
+        messages += con.execute("select raised_as_of, message from reports.alerts").fetchall()
 
-    assert told == [
+    assert messages == [
         (MONDAY, "12 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-03 02:15)."),
         (MONDAY, "15 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-04 02:15)."),
         (MONDAY, "15 orders are overdue, the oldest created 1 h ago (above 10; as of 2025-03-04 02:15)."),
@@ -244,10 +244,10 @@ def test_a_rule_for_an_account_nobody_has_is_told(con: duckdb.DuckDBPyConnection
     measured(con, ("overdue_orders", "", 12.0))
     text = "rules:\n  - {rule: a, measure: overdue_orders, above: 1, account: mian}\n"
 
-    assert outbox.rules_of_nobody(con, folder(tmp_path, text)) == [
+    assert outbox.rules_of_unknown_accounts(con, folder(tmp_path, text)) == [
         "rule 'a' of alerts.yml is for account 'mian', which has no figures; accounts are main."
     ]
-    assert outbox.rules_of_nobody(con, folder(tmp_path, text.replace("mian", "main"))) == []
+    assert outbox.rules_of_unknown_accounts(con, folder(tmp_path, text.replace("mian", "main"))) == []
 
 
 def test_figures_come_from_the_reports_of_the_night() -> None:
@@ -281,29 +281,29 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
             con.execute(declared_ddl(table))
 
     orders.build(as_of.isoformat(), "reports.alert_measures")
-    found = {
+    figures = {
         (row["measure"], row["subject"]): (row["value"], row["basis"], row["detail"])
         for row in orders.rows("reports.alert_measures")
     }
 
-    assert found["on_time_rate", ""] == (0.5, 2, "2025-03-07")
-    assert found["overdue_orders", ""][:2] == (1, 1)
-    assert found["long_overdue_orders", ""][:2] == (1, 1)
-    assert found["unmapped_status", "teleported"][:2] == (1, 1)
-    assert found["quarantine_rows", "orders"][:2] == (2, 2)
-    assert found["reconciliation_pieces", ""][:2] == (5, 2)
+    assert figures["on_time_rate", ""] == (0.5, 2, "2025-03-07")
+    assert figures["overdue_orders", ""][:2] == (1, 1)
+    assert figures["long_overdue_orders", ""][:2] == (1, 1)
+    assert figures["unmapped_status", "teleported"][:2] == (1, 1)
+    assert figures["quarantine_rows", "orders"][:2] == (2, 2)
+    assert figures["reconciliation_pieces", ""][:2] == (5, 2)
     # of the two pieces of variant 3 nobody knows a cost: they are told, not counted as worth nothing
-    assert found["reconciliation_value", ""] == (37.5, 2, "2")
-    assert found["price_change", "FlickRocket price 1 EUR, version 2"] == (0.25, 1, "10.00 to 12.50")
+    assert figures["reconciliation_value", ""] == (37.5, 2, "2")
+    assert figures["price_change", "FlickRocket price 1 EUR, version 2"] == (0.25, 1, "10.00 to 12.50")
     free = "FlickRocket price 2 EUR, version 2"
-    assert found["price_change", free] == (math.inf, 1, "0.00 to 9.00")
+    assert figures["price_change", free] == (math.inf, 1, "0.00 to 9.00")
     jumped = Rule(rule="jumped", measure="price_change", above=0.3)
     assert rules.message(jumped, Figure("main", "price_change", free, "0.00 to 9.00", math.inf, 1, 26), TUESDAY) == (
         "FlickRocket price 2 EUR, version 2 changed without bound, from 0.00 to 9.00 "
         "(above 30.0%; as of 2025-03-04 02:15)."
     )
-    assert found["problem_hours", "order overdue"][0] == 72
-    assert found["listing_age_hours", "orders"][0] == 0
+    assert figures["problem_hours", "order overdue"][0] == 72
+    assert figures["listing_age_hours", "orders"][0] == 0
 
 
 def test_the_command_lists_what_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

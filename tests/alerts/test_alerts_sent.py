@@ -187,7 +187,7 @@ def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -
         for mail in inbox.mails
     )
     night = "critical: red_night (account all): check_staging:"
-    assert f"{night} 2 expectations do not hold. There are no books to be read." in first
+    assert f"{night} 2 expectations do not hold. There are no books." in first
     assert f"{night} 1 expectation does not hold. Readers keep the books as of 2026-02-28 02:15." in second
 
 
@@ -204,14 +204,14 @@ def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) ->
     (settings.published.parent / "report.html").write_text("<h1>The morning {{ 7 * 7 }}</h1>")
     reports = {"STOCKBOOK_REPORT_NOTIFIER": json.dumps({"to": ["cfo@example.com"], "from_email": "s@example.com"})}
 
-    told, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
-    assert "warning: the morning report could not be sent" in told
-    assert "GREEN (published)" in told
+    report, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+    assert "warning: the morning report could not be sent" in report
+    assert "GREEN (published)" in report
 
     with mail_server(port) as inbox:
         for _ in range(2):
-            told, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
-            assert "could not be sent" not in told
+            report, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+            assert "could not be sent" not in report
 
     (mail,) = inbox.mails
     assert mail["To"] == "cfo@example.com"
@@ -252,6 +252,6 @@ def test_a_message_names_what_it_is_of() -> None:
     """One line per alert, the count and the worst in the subject; no setting, no notifier."""
     assert notify.parse("") is None
     alert = notify.Alert("main", "overdue", "", "warning", "12 orders are overdue.", datetime(2026, 3, 1, 2, 15))
-    told = notify.content([alert], datetime(2026, 3, 1, 2, 15, tzinfo=UTC))
-    assert told["subject"] == "Stockbook: 1 new alert, as of 2026-03-01 02:15"
-    assert told["text"].splitlines()[1:] == ["warning: overdue (account main): 12 orders are overdue."]
+    message = notify.content([alert], datetime(2026, 3, 1, 2, 15, tzinfo=UTC))
+    assert message["subject"] == "Stockbook: 1 new alert, as of 2026-03-01 02:15"
+    assert message["text"].splitlines()[1:] == ["warning: overdue (account main): 12 orders are overdue."]

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from stockbook.checks.run import ask, keep, raise_on_failed
+from stockbook.checks.run import raise_on_failed, run_checks, write_results
 from stockbook.declarations import Check, Column, Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
@@ -68,11 +68,11 @@ def broken(outcomes: list[Outcome]) -> list[str]:
 
 def test_grain_and_required_columns_are_expected_of_every_table(database: Path, change: Change) -> None:
     """Nobody writes them down; good rows hold them, a double key and a missing value break them."""
-    assert broken(ask(database, [a_table()])) == []
+    assert broken(run_checks(database, [a_table()])) == []
 
     change("insert into marts.t values ('main', 1, null, null, 1)")
 
-    outcomes = ask(database, [a_table()])
+    outcomes = run_checks(database, [a_table()])
     assert broken(outcomes) == ["one row per account × id", "code is there"]
     assert outcomes[0].sample_keys == [{"account": "main", "id": 1, "copies": 2}]
 
@@ -86,7 +86,7 @@ def test_a_declared_expectation_says_how_many_rows_break_it_and_which(database: 
         args={"column": "email", "regex": r"\.cz$"},
     )
 
-    [outcome] = [outcome for outcome in ask(database, [a_table(check)]) if not outcome.success]
+    [outcome] = [outcome for outcome in run_checks(database, [a_table(check)]) if not outcome.success]
 
     assert (outcome.failing_rows, outcome.observed) == (2, "2 of 4 rows")
     assert outcome.sample_keys == [{"account": "main", "id": 1}, {"account": "main", "id": 2}]
@@ -102,7 +102,7 @@ def test_a_regular_expression_matches_a_part(database: Path) -> None:
         args={"column": "code", "regex": "S[0-9]"},
     )
 
-    assert broken(ask(database, [a_table(check)])) == []
+    assert broken(run_checks(database, [a_table(check)])) == []
 
 
 def test_a_query_for_bad_rows_is_a_check(database: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_query_for_bad_rows_is_a_check(database: Path) -> None:
     query = "select account, id, '{}' as shape from marts.t where amount > 2"
     check = Check("nothing costs more than two", "fail", rows=query)
 
-    [outcome] = [outcome for outcome in ask(database, [a_table(check)]) if not outcome.success]
+    [outcome] = [outcome for outcome in run_checks(database, [a_table(check)]) if not outcome.success]
 
     assert outcome.failing_rows == 2
     assert outcome.query == query
@@ -128,7 +128,7 @@ def test_a_query_for_bad_rows_is_a_check(database: Path) -> None:
 def test_a_check_that_cannot_be_asked_is_an_error(database: Path, check: Check) -> None:
     """A check that always passes because it never ran is the worst kind: the night is red, the check named."""
     with pytest.raises(ModelFailed, match=r"marts\.t"):
-        ask(database, [a_table(check)])
+        run_checks(database, [a_table(check)])
 
 
 def test_great_expectations_says_nothing_but_errors(
@@ -136,11 +136,11 @@ def test_great_expectations_says_nothing_but_errors(
 ) -> None:
     """Where everybody's INFO is logged, as in Airflow: no line of its own, no moving bar; an error is still heard."""
     with caplog.at_level(logging.INFO):
-        ask(database, [a_table()])
-        told = [record for record in caplog.records if record.name.startswith("great_expectations")]
+        run_checks(database, [a_table()])
+        logged = [record for record in caplog.records if record.name.startswith("great_expectations")]
         logging.getLogger("great_expectations.data_context").error("It failed.")
 
-    assert told == []
+    assert logged == []
     assert capfd.readouterr() == ("", "")
     assert caplog.messages[-1] == "It failed."
 
@@ -151,12 +151,12 @@ def test_a_path_may_hold_any_character(database: Path) -> None:
     folder.mkdir()
     moved = database.rename(folder / database.name)
 
-    assert [outcome.success for outcome in ask(moved, [a_table()])] == [True] * 3
+    assert [outcome.success for outcome in run_checks(moved, [a_table()])] == [True] * 3
 
 
 def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change) -> None:
     """No connection stays open behind the checks."""
-    ask(database, [a_table(Check("a", "warn", rows="select id from marts.t"))])
+    run_checks(database, [a_table(Check("a", "warn", rows="select id from marts.t"))])
 
     change("update marts.t set amount = 0")
 
@@ -164,18 +164,18 @@ def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change)
 def test_a_broken_fail_check_stops_and_a_broken_warning_does_not(database: Path) -> None:
     """The error names the table, the check and some keys."""
     warning = Check("w", "warn", rows="select account, id from marts.t")
-    raise_on_failed(ask(database, [a_table(warning)]))
+    raise_on_failed(run_checks(database, [a_table(warning)]))
 
     failing = Check("f", "fail", rows="select account, id from marts.t where id = 3")
     with pytest.raises(CheckFailed, match=r"marts\.t: 'f' does not hold, 1 rows \(for example account=main, id=3\)"):
-        raise_on_failed(ask(database, [a_table(warning, failing)]))
+        raise_on_failed(run_checks(database, [a_table(warning, failing)]))
 
 
 def test_results_are_kept_once_per_run_and_stage(con: duckdb.DuckDBPyConnection) -> None:
     """Asking a stage again replaces its answers."""
     outcome = Outcome("marts.t", "f", "fail", False, "1 rows", 1, [{"id": 3}], "select 3")
     for _ in range(2):
-        keep(con, "r1", "check_marts", [outcome], datetime(2026, 3, 1, tzinfo=UTC))
+        write_results(con, "r1", "check_marts", [outcome], datetime(2026, 3, 1, tzinfo=UTC))
 
-    kept = con.execute("select suite, expectation, success, sample_keys, query from meta.check_result").fetchall()
-    assert kept == [("marts.t", "f", False, '[{"id":3}]', "select 3")]
+    results = con.execute("select suite, expectation, success, sample_keys, query from meta.check_result").fetchall()
+    assert results == [("marts.t", "f", False, '[{"id":3}]', "select 3")]

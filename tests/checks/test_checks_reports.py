@@ -20,13 +20,13 @@ def report() -> Table:
 
 def test_no_duration_of_any_table_is_negative(tables: dict[str, Table]) -> None:
     """Every column of hours is asked about, in whichever mart or report; a row below zero is named with its column."""
-    asked = {
+    durations = {
         name: [rule for rule in of_table(table) if rule.name == "no duration is negative"]
         for name, table in tables.items()
         if any(column.unit == "hours" for column in table.columns.values())
     }
-    assert {len(rules) for rules in asked.values()} == {1}
-    assert {"marts.fct_fulfillment", "reports.lead_time_percentiles", "reports.sla_late_orders"} <= set(asked)
+    assert {len(rules) for rules in durations.values()} == {1}
+    assert {"marts.fct_fulfillment", "reports.lead_time_percentiles", "reports.sla_late_orders"} <= set(durations)
     columns = {"account": Column("varchar", "Account."), "took": Column("double", "Time.", unit="hours")}
     (rule,) = of_table(Table("some_mart", "A mart.", columns, kind="view", grain=["account"], layer="marts"))
     assert (rule.severity, rule.query is not None) == ("fail", True)

@@ -23,18 +23,18 @@ MODELS = PROJECT / "include" / "sql"
 @pytest.fixture(scope="module")
 def folder(tables: dict[str, Table], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A written dictionary."""
-    made = tmp_path_factory.mktemp("docs") / "dictionary"
-    assert site.write(made, MODELS, tables, questions.read()) == len(tables) + 1
-    return made
+    pages = tmp_path_factory.mktemp("docs") / "dictionary"
+    assert site.write(pages, MODELS, tables, questions.read()) == len(tables) + 1
+    return pages
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night."""
     with running(Shop.small(seed=51), NIGHT) as server:
-        made = Rig(server, tmp_path_factory.mktemp("home"))
-        made.night(NIGHT)
-        yield made
+        home = Rig(server, tmp_path_factory.mktemp("home"))
+        home.night(NIGHT)
+        yield home
 
 
 def test_every_table_has_a_page_with_every_column(folder: Path, tables: dict[str, Table]) -> None:

@@ -78,13 +78,13 @@ def test_a_new_shop_with_nothing_in_it_publishes(empty_shop: tuple[str, Shop], t
     )
     with duckdb.connect(str(tmp_path / "published" / "warehouse.duckdb"), read_only=True) as con:
         listings = con.execute("select count(*), sum(rows_received), count(proof) from meta.listing").fetchone()
-        held = con.execute(
+        holding = con.execute(
             "select count(*) from meta.check_result where success and suite in ('staging.orders', 'staging.movements')"
         ).fetchone()
     assert listings is not None
     assert listings[0] > 10
     assert listings[1:] == (0, listings[0])
-    assert held == (0,)
+    assert holding == (0,)
 
 
 def test_rows_that_were_received_and_are_nowhere_are_red(

@@ -204,8 +204,10 @@ def test_now_in_the_repeated_hour_is_an_instant(now_utc: datetime, valued: list[
         shop.con.execute("update staging.movements set created_text = ? where movement_id = ?", [text, movement])
     shop.night(datetime(2026, 10, 25, 2, 50), now_utc)
 
-    assert shop.ask("select movement_id from marts.fct_stock_movement order by 1") == [(one,) for one in valued]
-    assert sorted(key for _, key in shop.later()) == [str(one) for one in range(1, 6) if one not in valued]
+    assert shop.ask("select movement_id from marts.fct_stock_movement order by 1") == [
+        (movement_id,) for movement_id in valued
+    ]
+    assert sorted(key for _, key in shop.later()) == [str(number) for number in range(1, 6) if number not in valued]
     assert shop.broken() == {}
 
 

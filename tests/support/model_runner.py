@@ -17,6 +17,7 @@ from stockbook.models.build import replace_table
 from stockbook.models.macros import create_macros
 from stockbook.models.order import reads_of
 from stockbook.models.programs import BuildContext
+from stockbook.models.select import select_of
 from stockbook.sla import program
 from stockbook.warehouse.schema import create_all
 
@@ -37,8 +38,8 @@ def warehouse() -> duckdb.DuckDBPyConnection:
 
 @cache
 def _text(name: str) -> str:
-    table = load(MODELS)[name]
-    return (MODELS / table.folder / f"{table.table}.sql").read_text()
+    tables = load(MODELS)
+    return select_of(MODELS, tables[name], tables)
 
 
 @cache

@@ -28,7 +28,7 @@ _ARGUMENTS = re.compile(
 
 
 class Alert(NamedTuple):
-    """An alert to be told of. ``raised_as_of`` is local."""
+    """An alert to be sent. ``raised_as_of`` is local."""
 
     account: str
     rule: str
@@ -39,7 +39,7 @@ class Alert(NamedTuple):
 
 
 class Notifier(msgspec.Struct, frozen=True):
-    """The setting: the notifier's class and what it is made with."""
+    """The setting: the notifier's class and its arguments."""
 
     target: str
     arguments: dict[str, Any]
@@ -71,7 +71,7 @@ def parse(text: str, variable: str = VARIABLE) -> Notifier | None:
 
 
 def make(notifier: Notifier) -> Any:
-    """The notifier, made. Raises ConfigError: there is no such class, it is no notifier, or an argument is wrong."""
+    """An instance of the notifier. Raises ConfigError: no such class, no notifier of Airflow, or a wrong argument."""
     from airflow.sdk.bases.notifier import BaseNotifier
 
     module, _, name = notifier.target.rpartition(".")
@@ -105,13 +105,13 @@ def deliver(notifier: Notifier, context: Any) -> None:
     """
     Send one message; the notifier's arguments are templates over ``context``.
 
-    Raises ConfigError for a wrong setting and NotifyFailed when the notifier did not take it. A notifier is
-    not called but asked to render and notify: called, it logs its failure and says nothing.
+    Raises ConfigError for a wrong setting and NotifyFailed when the notifier fails. The notifier itself is not called,
+    only its methods to render and to notify: a call would log a failure and raise nothing.
     """
-    made = make(notifier)
+    instance = make(notifier)
     try:
-        made.render_template_fields(context)
-        made.notify(context)
+        instance.render_template_fields(context)
+        instance.notify(context)
     except Exception as error:
         # other people's messages may quote anything and are not chained; the system's own reason is safe
         is_plain = isinstance(error, OSError) and error.errno in errno.errorcode
@@ -122,7 +122,7 @@ def deliver(notifier: Notifier, context: Any) -> None:
 
 
 def content(alerts: list[Alert], as_of: datetime, subject: str = "") -> dict[str, Any]:
-    """What the templates of a notifier can name. Without a ``subject`` it counts the alerts."""
+    """The variables of a notifier's templates. Without a ``subject`` it counts the alerts."""
     if not subject:
         worst = sum(alert.severity == "critical" for alert in alerts)
         subject = f"Stockbook: {len(alerts)} new alert{'s' if len(alerts) != 1 else ''}"

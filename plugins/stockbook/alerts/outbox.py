@@ -1,5 +1,5 @@
 """
-Alerts of a published night that nobody was told of, and the mark that somebody was.
+Alerts of a published night that were not sent yet, and the mark of those that were.
 
 The mark is written after the notifier took the message: a crash in between sends it a second time,
 never not at all.
@@ -64,10 +64,10 @@ def mark_sent(con: duckdb.DuckDBPyConnection, alerts: list[Alert], at_utc: datet
     )
 
 
-def rules_of_nobody(con: duckdb.DuckDBPyConnection, policy_dir: Path) -> list[str]:
-    """A sentence for each rule that names an account this home has no figures of: it can never raise anything."""
-    found = con.execute("select distinct account from reports.alert_measures order by account").fetchall()
-    accounts = [row[0] for row in found]
+def rules_of_unknown_accounts(con: duckdb.DuckDBPyConnection, policy_dir: Path) -> list[str]:
+    """A sentence for each rule that names an account without figures in this home: it can never raise an alert."""
+    rows = con.execute("select distinct account from reports.alert_measures order by account").fetchall()
+    accounts = [row[0] for row in rows]
     return [
         f"rule {rule.rule!r} of {rules.FILE} is for account {rule.account!r}, which has no figures; "
         f"accounts are {', '.join(accounts)}."

@@ -1,9 +1,9 @@
 """
 The program ``alerts``: figures and rules -> the alerts that stand, remembered from night to night.
 
-The memory (``meta.alert``) is written in the transaction of the build. A night built again at the same
-``as_of`` first takes back what its earlier attempt cleared, and what that raised keeps the mark of having
-been sent: the same night raises nothing twice.
+The memory (``meta.alert``) is written in the transaction of the build. A night that is built again at the same
+``as_of`` first undoes what its earlier attempt cleared; what that attempt raised stays marked as sent. So the same
+night raises nothing twice.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from stockbook.models.programs import BuildContext
 
 
 class Standing(NamedTuple):
-    """An alert a rule holds for now."""
+    """An alert that stands now."""
 
     account: str
     rule: str
@@ -30,9 +30,9 @@ class Standing(NamedTuple):
 
 def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     """Create or replace ``reports.alerts``. Raises ConfigError for a wrong rule file."""
-    found = rules.read(context.policy_dir)
+    alert_rules = rules.read(context.policy_dir)
     if _observes(con, context.run_id):
-        _remember(con, standing(found, figures(con), context.as_of), context.as_of)
+        _remember(con, standing(alert_rules, figures(con), context.as_of), context.as_of)
     con.execute(
         """
         create or replace table reports.alerts as
@@ -63,7 +63,7 @@ def figures(con: duckdb.DuckDBPyConnection) -> list[Figure]:
     return [Figure(*row) for row in rows]
 
 
-def standing(found: list[Rule], measured: list[Figure], as_of: datetime) -> list[Standing]:
+def standing(alert_rules: list[Rule], measured: list[Figure], as_of: datetime) -> list[Standing]:
     """The alerts that stand by these rules and figures of a night, in the order of the rules."""
     return [
         Standing(
@@ -75,28 +75,30 @@ def standing(found: list[Rule], measured: list[Figure], as_of: datetime) -> list
             figure.value,
             rule.threshold,
         )
-        for rule in found
+        for rule in alert_rules
         for figure in measured
         if rules.crosses(rule, figure)
     ]
 
 
 def _observes(con: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """A run dated in the past computes figures again and must not rewrite what was told since."""
+    """A run dated in the past computes figures again and must not rewrite what was sent since."""
     row = con.execute("select observes from meta.run where run_id = ?", [run_id]).fetchone()
     return row is None or bool(row[0])
 
 
 def _remember(con: duckdb.DuckDBPyConnection, now: list[Standing], as_of: datetime) -> None:
     at = {"as_of": as_of}
-    # what an earlier attempt at this night, or a later night that was never published, did
+    # undo an earlier attempt at this night, and later nights that were never published
     con.execute("update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of", at)
     con.execute("delete from meta.alert where raised_as_of > $as_of", at)
     con.execute("create or replace temp table alert_now as select * exclude (sent_at_utc) from meta.alert limit 0")
     if now:
-        con.executemany("insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [(*one, as_of) for one in now])
+        con.executemany(
+            "insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [(*alert, as_of) for alert in now]
+        )
     same = "a.account = n.account and a.rule = n.rule and a.subject = n.subject"
-    # an alert of this very night that was told already is kept as one that cleared at once
+    # an alert of this very night that was sent already stays, as one that cleared at once
     con.execute(
         f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null "
         f"and not exists (select 1 from alert_now as n where {same})",

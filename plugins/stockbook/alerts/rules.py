@@ -1,7 +1,7 @@
 """
 The rules of ``alerts.yml``: which measure is compared with which threshold.
 
-A rule is asked of every account and subject of its measure by itself (``reports.alert_measures``).
+A rule is compared with every account and subject of its measure by itself (``reports.alert_measures``).
 """
 
 import math
@@ -37,7 +37,7 @@ SHARES: dict[Measure, float] = {"on_time_rate": 1.0, "price_change": 10.0}
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
-    One rule: exactly one of ``above`` and ``below`` is given, and neither is crossed by a value equal to it.
+    One rule: it has exactly one of ``above`` and ``below``, and a value equal to it does not cross it.
 
     ``at_least`` is the basis (orders, rows) under which a figure says too little; ``within_hours`` leaves
     out what happened longer ago; ``account`` and ``subject`` None mean any.
@@ -143,13 +143,13 @@ def message(rule: Rule, figure: Figure, as_of: datetime) -> str:
 
     An alert that stands is read days after the night it was raised: no text may mean another day tomorrow.
     """
-    told = _told(rule.measure, figure)
+    sentence = _sentence(rule.measure, figure)
     side = "above" if rule.above is not None else "below"
     limit = f"{rule.threshold:.1%}" if rule.measure in SHARES else f"{rule.threshold:,g}"
-    return f"{told[0].upper()}{told[1:]} ({side} {limit}; as of {as_of:%Y-%m-%d %H:%M})."
+    return f"{sentence[0].upper()}{sentence[1:]} ({side} {limit}; as of {as_of:%Y-%m-%d %H:%M})."
 
 
-def _told(measure: Measure, figure: Figure) -> str:
+def _sentence(measure: Measure, figure: Figure) -> str:
     value, basis, age = figure.value, figure.basis or 0, figure.age_hours or 0
     match measure:
         case "on_time_rate":

@@ -1,1 +1,1 @@
-"""Rules of declarations, asked through Great Expectations, results to ``meta.check_result``."""
+"""Rules of declarations, checked through Great Expectations; the results go to ``meta.check_result``."""

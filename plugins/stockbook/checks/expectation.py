@@ -1,5 +1,5 @@
 """
-The one expectation all rules are asked by: a query that counts the bad rows of each.
+The expectation that checks all rules: a query that counts the bad rows of each.
 
 Great Expectations costs some 20 ms for each expectation, more than DuckDB takes for most rules; so the rules of a
 table and severity are one expectation. Importing this module imports Great Expectations, which takes seconds.

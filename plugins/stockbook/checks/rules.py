@@ -1,8 +1,8 @@
 """
 The rules of a table, from its declaration.
 
-Every table gets its grain (unique), its required columns (not null) and its durations (not negative) without anybody
-writing them down; what else is expected stands under ``checks`` in the ``.yml``.
+Every table has its grain (unique), its required columns (not null) and its durations (not negative) checked without a
+line in its declaration; all other rules stand under ``checks`` in the ``.yml``.
 """
 
 import re
@@ -11,20 +11,21 @@ from typing import Any, NamedTuple
 
 from stockbook.declarations import Check, Severity, Table
 from stockbook.errors import ModelFailed
+from stockbook.sql_text import quoted
 
-# the relation a query takes its rows from first: without rows in it the query cannot return any
+# the relation a query reads first: when it is empty the query cannot return a row
 _FIRST_RELATION = re.compile(r"\bfrom\s+((?:staging|intermediate|marts|reports|meta)\.\w+)\b(?!\s*\()", re.IGNORECASE)
 
 
 # the unit of columns that say how long something took: an end is never before its beginning
 DURATION = "hours"
 COUNTED = ("webhook_events", "shopline_fulfillment_order_lines", "shopline_fulfillment_order_holds")
-"""The drained tables whose rows are what events carried; the others are made of many events."""
+"""The drained tables with a row for each object in an event; a row of the others is made of many events."""
 
 
 class Rule(NamedTuple):
     """
-    One thing that holds of a table: in words, how bad it is when it does not, and how bad rows are found.
+    One rule of a table: its sentence, its severity, and how bad rows are selected.
 
     Either ``condition``, which is true of a bad row of the table, or ``query``, which returns bad rows.
     """
@@ -51,7 +52,7 @@ class Rule(NamedTuple):
 
 
 def of_table(table: Table) -> list[Rule]:
-    """All rules of a table, generated and declared; none for macros. Raises ModelFailed for one nobody can ask."""
+    """All rules of a table, generated and declared; none for macros. Raises ModelFailed for a wrong check."""
     if table.kind == "macro":
         return []
     rules = []
@@ -59,8 +60,8 @@ def of_table(table: Table) -> list[Rule]:
         rules.append(_grain(table))
     required = [name for name, column in table.columns.items() if column.required and table.kind != "view"]
     if table.layer == "reports":
-        # many measures of one making: one rule that names the column
-        rules += [_there(table, required)] if required else []
+        # a report has many measures: one rule that names the column
+        rules += [_complete(table, required)] if required else []
     else:
         rules += [Rule(table, f"{name} is there", "fail", condition=f"{name} is null") for name in required]
     if durations := [name for name, column in table.columns.items() if column.unit == DURATION]:
@@ -72,7 +73,7 @@ def of_table(table: Table) -> list[Rule]:
     return rules + [_declared(table, check) for check in table.checks]
 
 
-def _there(table: Table, required: list[str]) -> Rule:
+def _complete(table: Table, required: list[str]) -> Rule:
     keys = ", ".join(table.grain)
     missing = " ".join(f"when {name} is null then '{name}'" for name in required)
     query = f"select {keys}, case {missing} end as missing_column from {table.name} where missing_column is not null"
@@ -93,8 +94,8 @@ def _grain(table: Table) -> Rule:
 
 
 def _promised(table: Table) -> Rule:
-    """A listing that brought rows in this run has some in its table: an empty table is no proof that all is well."""
-    assert table.source is not None  # noqa: S101  # of_table asks only tables with a source
+    """A listing that brought rows in this run has some in its table: no bad row in an empty table proves nothing."""
+    assert table.source is not None  # noqa: S101  # of_table passes only tables with a source
     query = f"""
         select l.account, l.rows_received
         from meta.listing as l
@@ -109,7 +110,7 @@ def _promised(table: Table) -> Rule:
 
 
 def _nothing_is_lost(table: Table) -> Rule:
-    """Of the latest load of a listing, of an array's rows, or of the events: each row that came is somewhere."""
+    """Each row that the latest load of a listing, an array or the events received is loaded, repeated or set aside."""
     name = table.table
     query = f"""
         with
@@ -175,7 +176,7 @@ def _declared(table: Table, check: Check) -> Rule:
 
 
 def _literal(value: Any) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    return quoted(value) if isinstance(value, str) else str(float(value) if isinstance(value, float) else int(value))
 
 
 def _not_null(column: str) -> str:
@@ -199,7 +200,7 @@ def _not_match(column: str, regex: str) -> str:
     return f"regexp_matches({column}, {_literal(regex)})"
 
 
-# what a bad row is, by the name Great Expectations gives the expectation; NULL breaks none but the first
+# the condition of a bad row, by the name of the expectation in Great Expectations; NULL breaks only the first
 CONDITIONS: dict[str, Callable[..., str]] = {
     "ExpectColumnValuesToNotBeNull": _not_null,
     "ExpectColumnValuesToBeInSet": _in_set,

@@ -1,8 +1,8 @@
 """
-Ask every rule, in the database, and say what came of it.
+Check every rule in the database, through Great Expectations.
 
-Importing Great Expectations costs some seconds, so it stands inside the function, and all tables
-of a stage are asked in one go: one statement for the rules of a table and severity.
+Importing Great Expectations takes seconds, so it stands inside the function, and all tables of a stage are checked
+in one go: one statement for the rules of a table and severity.
 """
 
 import logging
@@ -26,12 +26,11 @@ SAMPLE = 10
 NOTHING = "nothing to check"
 
 
-def ask(database: Path, tables: list[Table]) -> list[Outcome]:
+def run_checks(database: Path, tables: list[Table]) -> list[Outcome]:
     """
-    Ask all rules of the tables in a database file, which must not be open for writing.
+    Check all rules of the tables in a database file, which must not be open for writing.
 
-    Raises ModelFailed when a rule could not be asked at all (a column that is not there, a
-    query that is wrong).
+    Raises ModelFailed when a rule cannot be checked at all: a column is missing, or a query is wrong.
     """
     rules = [rule for table in tables for rule in of_table(table)]
     if not rules:
@@ -41,7 +40,7 @@ def ask(database: Path, tables: list[Table]) -> list[Outcome]:
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations and its imports
-        results = _ask(database, groups)
+        results = _validate(database, groups)
     counts = [_counts(database, group, result) for group, result in zip(groups, results, strict=True)]
     bad_rows = {
         _key(rule): count for group, numbers in zip(groups, counts, strict=True)
@@ -60,14 +59,14 @@ def _key(rule: Rule) -> tuple[str, str]:
     return rule.table.name, rule.name
 
 
-def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
-    """What Great Expectations says of each group; no connection to the database is left."""
+def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
+    """The result Great Expectations has for each group; no connection to the database stays open."""
     import great_expectations as gx
 
     from stockbook.checks.dialect import address
     from stockbook.checks.expectation import RulesHold
 
-    # on import this one module of it makes itself louder than the package
+    # on import this one module sets its own level below the package's
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
@@ -78,7 +77,7 @@ def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
     )
     try:
         # every query names its tables itself, but Great Expectations insists on a batch: one row
-        batch = source.add_query_asset("warehouse", query="select 1 as asked").add_batch_definition_whole_table("all")
+        batch = source.add_query_asset("warehouse", query="select 1 as batch").add_batch_definition_whole_table("all")
         suite = gx.ExpectationSuite(name="warehouse")
         for number, group in enumerate(groups):
             severity = "critical" if group[0].severity == "fail" else "warning"
@@ -91,7 +90,7 @@ def _ask(database: Path, groups: list[list[Rule]]) -> list[Any]:
         by_number = {result.expectation_config.meta["number"]: result for result in results}
         return [by_number[number] for number in range(len(groups))]
     finally:
-        # it keeps two engines, one for testing the connection: both must let go of the file before the writer opens it
+        # it has two engines, one to test the connection: both must close the file before the writer opens it
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
@@ -100,7 +99,7 @@ def statement(rules: list[Rule]) -> str:
     """
     One query for the rules of one table: a row whose ``bad_rows`` is the list of their counts.
 
-    All conditions are counted in one scan; each query is one of its own.
+    All conditions are counted in one scan; each query is a subquery of its own.
     """
     counts = [
         f"(select count(*) from ({rule.query}\n) as bad)"
@@ -114,7 +113,7 @@ def statement(rules: list[Rule]) -> str:
 
 def _counts(database: Path, rules: list[Rule], result: Any) -> list[int]:
     for message in _exceptions(result.exception_info or {}):
-        raise ModelFailed(_not_asked(database, rules, message))
+        raise ModelFailed(_unanswerable(database, rules, message))
     return [int(count) for count in result.result["observed_value"]]
 
 
@@ -124,8 +123,8 @@ def _exceptions(info: dict[str, Any]) -> Iterator[str]:
             yield str(item.get("exception_message", ""))
 
 
-def _not_asked(database: Path, rules: list[Rule], message: str) -> str:
-    """Which of the rules cannot be asked, and why: each by itself."""
+def _unanswerable(database: Path, rules: list[Rule], message: str) -> str:
+    """Which of the rules cannot be checked, and why: each is tried by itself."""
     with duckdb.connect(str(database), read_only=True) as con:
         for rule in rules:
             try:
@@ -175,7 +174,7 @@ def _escaped(query: str) -> str:
     return query.replace("{", "{{").replace("}", "}}")
 
 
-def keep(
+def write_results(
     con: duckdb.DuckDBPyConnection, run_id: str, stage: str, outcomes: list[Outcome], checked_at: datetime
 ) -> None:
     """Write outcomes to ``meta.check_result``, in place of an earlier attempt's. ``checked_at`` is UTC."""
@@ -204,12 +203,12 @@ def raise_on_failed(outcomes: list[Outcome]) -> None:
     broken = [outcome for outcome in outcomes if outcome.severity == "fail" and outcome.success is False]
     if not broken:
         return
-    told = []
+    sentences = []
     for outcome in broken[:5]:
         rows = f", {outcome.failing_rows:,} rows" if outcome.failing_rows is not None else ""
         keys = "; ".join(", ".join(f"{name}={value}" for name, value in key.items()) for key in outcome.sample_keys[:3])
-        told.append(
+        sentences.append(
             f"{outcome.suite}: '{outcome.expectation}' does not hold{rows}" + (f" (for example {keys})" if keys else "")
         )
     more = f"; and {len(broken) - 5} more" if len(broken) > 5 else ""
-    raise CheckFailed("; ".join(told) + more + ". Nothing was published; meta.check_result has the queries.")
+    raise CheckFailed("; ".join(sentences) + more + ". Nothing was published; meta.check_result has the queries.")

@@ -31,13 +31,13 @@ def lineage(steps: Iterable[Step]) -> dict[str, Lineage]:
     }
 
 
-def page_of(name: str, known: Container[str]) -> str | None:
-    """The table on whose page ``name`` is told: its own, or that of the table a history belongs to."""
-    return next((table for table in (name, name.removesuffix("_history")) if table in known), None)
+def page_of(name: str, pages: Container[str]) -> str | None:
+    """The table whose page describes ``name``: the table itself, or the table a history belongs to."""
+    return next((table for table in (name, name.removesuffix("_history")) if table in pages), None)
 
 
-def picture(name: str, around: Lineage, known: Container[str]) -> str:
-    """Three columns: what it reads, itself, what it feeds; a box leads to the page that tells of it."""
+def picture(name: str, around: Lineage, pages: Container[str]) -> str:
+    """Three columns: what it reads, itself, what it feeds; a box links to the page that describes it."""
     height = max(len(around.reads), len(around.feeds), 1) * ROW + 2 * PAD
     middle = height / 2
     columns = (around.reads, (name,), around.feeds)
@@ -55,7 +55,7 @@ def picture(name: str, around: Lineage, known: Container[str]) -> str:
             kind = "self" if number == 1 else "other"
             box = f'<rect x="{x}" y="{y + 2:g}" width="{WIDTH}" height="{ROW - 4}" rx="4" class="{kind}"/>'
             text = f'<text x="{x + 8}" y="{centre + 4:g}">{escape(other)}</text>'
-            page = page_of(other, known)
+            page = page_of(other, pages)
             parts.append(f'<a href="{escape(page)}.html">{box}{text}</a>' if page else box + text)
     width = 3 * WIDTH + 2 * GAP + 2 * PAD
     label = f"lineage of {escape(name)}"

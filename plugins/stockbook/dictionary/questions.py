@@ -21,12 +21,12 @@ class Question(NamedTuple):
 
 def read(file: Path = FILE) -> list[Question]:
     """Every heading of level two that is followed by a query. Raises DeclarationError for a heading without one."""
-    found = []
+    questions = []
     for section in re.split(r"^## ", file.read_text(), flags=re.MULTILINE)[1:]:
         title = section.splitlines()[0].strip()
         query = re.search(r"```sql\n(.*?)```", section, re.DOTALL)
         if query is None:
             raise DeclarationError(f"{file.name}: the question {title!r} has no query below it.")
         sql = query.group(1).strip()
-        found.append(Question(title, sql, reads_of(sql, title)))
-    return found
+        questions.append(Question(title, sql, reads_of(sql, title)))
+    return questions

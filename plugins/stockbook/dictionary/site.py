@@ -42,23 +42,23 @@ class Page(NamedTuple):
     questions: list[Question]
 
 
-def pages(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> dict[str, Page]:
+def pages_of(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> dict[str, Page]:
     """Every declared table by its qualified name, layer by layer."""
     graph = lineage(steps(models_dir, dict(tables)))
-    asked = list(questions)
-    found = {}
+    questions = list(questions)
+    pages = {}
     for layer in LAYERS:
         for name in sorted(name for name, table in tables.items() if table.layer == layer):
             table, around = tables[name], graph.get(name, Lineage((), ()))
-            found[name] = Page(
+            pages[name] = Page(
                 table,
                 _columns(table),
                 around,
                 picture(name, around, tables),
                 example(table),
-                [question for question in asked if name in question.tables],
+                [question for question in questions if name in question.tables],
             )
-    return found
+    return pages
 
 
 def _columns(table: Table) -> dict[str, Column]:
@@ -82,52 +82,50 @@ def _columns(table: Table) -> dict[str, Column]:
 def example(table: Table) -> str:
     """A query that runs on the published file."""
     if table.kind == "macro":
-        given = ", ".join("(select cast(as_of as date) from meta.current_run)" for _ in table.parameters)
-        return f"from {table.name}({given}) limit 10"
+        arguments = ", ".join("(select cast(as_of as date) from meta.current_run)" for _ in table.parameters)
+        return f"from {table.name}({arguments}) limit 10"
     order = f" order by {', '.join(table.grain)}" if table.grain else ""
     return f"from {table.name}{order} limit 10"
 
 
 def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> int:
     """
-    Write the site; returns its number of pages, 0 when the one that is there says the same already.
+    Write the site; returns its number of pages, 0 when the folder holds the same site already.
 
-    A folder that is there is replaced as a whole.
-    Raises ConfigError for a folder with something else in it.
+    An older site is replaced as a whole. Raises ConfigError for a folder with something else in it.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
         raise ConfigError(f"{folder} holds something else than a dictionary: name an empty or a new folder.")
-    asked = list(questions)
-    said = _said(models_dir, tables, asked)
-    if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == said:
+    questions = list(questions)
+    digest = _digest(models_dir, tables, questions)
+    if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == digest:
         return 0
     templates = templates_in(Path(__file__).parent / "templates")
-    made = pages(models_dir, tables, asked)
-    known = set(made)
+    pages = pages_of(models_dir, tables, questions)
     new = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    (new / f".{MARK}").write_text(said)
-    for name, page in made.items():
-        html = templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, known))
+    (new / f".{MARK}").write_text(digest)
+    for name, page in pages.items():
+        html = templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, pages))
         (new / f"{name}.html").write_text(html)
     index = [
         {"name": name, "text": " ".join([name, page.table.description, *page.columns]).lower()}
-        for name, page in made.items()
+        for name, page in pages.items()
     ]
     (new / "index.html").write_text(
-        templates.get_template("index.html").render(pages=made, layers=LAYERS, index=json.dumps(index))
+        templates.get_template("index.html").render(pages=pages, layers=LAYERS, index=json.dumps(index))
     )
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
-    return len(made) + 1
+    return len(pages) + 1
 
 
-def _said(models_dir: Path, tables: Mapping[str, Table], asked: Iterable[Question]) -> str:
+def _digest(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> str:
     """A hash of everything the site is made of."""
-    files = [*models_dir.rglob("*.yml"), *models_dir.rglob("*.sql"), *Path(__file__).parent.rglob("*.html")]
+    files = [file for file in models_dir.rglob("*") if file.is_file()] + [*Path(__file__).parent.rglob("*.html")]
     files += [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.rglob("*.css")]
     content = b"".join(file.read_bytes() for file in sorted(files))
-    # what is said of a table may be more than its file: its currency is the policy's
+    # a page shows more than files: the currency is the policy's
     units = sorted({column.unit or "" for table in tables.values() for column in table.columns.values()})
-    return hashlib.sha256(content + repr([units, [question.sql for question in asked]]).encode()).hexdigest()
+    return hashlib.sha256(content + repr([units, [question.sql for question in questions]]).encode()).hexdigest()

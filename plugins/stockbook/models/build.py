@@ -1,10 +1,10 @@
 """
 Build every model in the writer's file, in one transaction as long as tables are small.
 
-DuckDB reads what a transaction wrote with one thread, and its planner takes it for empty; so once a table of more
-than a row group was built, every model is committed before the next reads it. A build that fails leaves the marts as
-they were, or, of a large shop, new ones beside old ones: the next build makes all of them anew. Readers never see any
-of this, they read the published copy.
+DuckDB reads what a transaction wrote with one thread, and plans as if it were empty. So once a table of more than a
+row group was built, every model is committed before the next one reads it. A build that fails leaves the marts as they
+were or, in a large shop, new ones beside old ones; the next build makes all of them again. Readers see none of this,
+they read the published copy.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ def build(
     Raises ModelFailed naming the model; nothing is changed then, unless a table of more than ``large`` rows was built
     before it.
     """
-    taken: dict[str, float] = {}
+    seconds: dict[str, float] = {}
     is_large = False
     con.execute(BUILDS_FAST)
     with transaction(con):
@@ -49,7 +49,7 @@ def build(
         create_macros(con, models_dir)
         for step in steps(models_dir, context.tables):
             progress.start(step.name)
-            began = clock.monotonic()
+            started = clock.monotonic()
             try:
                 run_step(con, step, context)
                 is_large = is_large or has_large(con, step, large)
@@ -57,14 +57,14 @@ def build(
                     con.execute("commit")
                     con.execute("begin transaction")
             except (StockbookError, duckdb.IOException, duckdb.FatalException):
-                # of the file and its disk, not of the model: the writer says what it is
+                # the file or its disk is at fault, not the model: the writer says which
                 raise
             except Exception as error:
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
-            taken[step.name] = clock.monotonic() - began
-            progress.finish(step.name, f"{taken[step.name]:.2f} s")
+            seconds[step.name] = clock.monotonic() - started
+            progress.finish(step.name, f"{seconds[step.name]:.2f} s")
         write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
-    return taken
+    return seconds
 
 
 def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
@@ -84,19 +84,19 @@ def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) 
 
 def has_large(con: duckdb.DuckDBPyConnection, step: Step, large: int = ROW_GROUP) -> bool:
     """Whether a step wrote a table of more than ``large`` rows."""
-    made = [table.name for table in step.tables if table.kind not in ("view", "macro")]
-    return any(con.execute(f"select count(*) from {name}").fetchall()[0][0] > large for name in made)
+    written = [table.name for table in step.tables if table.kind not in ("view", "macro")]
+    return any(con.execute(f"select count(*) from {name}").fetchall()[0][0] > large for name in written)
 
 
 def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """A model that was a table in an earlier version and is a view now, or the other way round, makes way."""
     other = "table" if table.kind == "view" else "view"
-    found = con.execute(
+    former = con.execute(
         f"select 1 from duckdb_{other}s() where database_name = current_database() and schema_name = ? "
         f"and {other}_name = ?",
         [table.layer, table.table],
     )
-    if found.fetchall():
+    if former.fetchall():
         con.execute(f"drop {other} {table.name}")
 
 
@@ -117,23 +117,25 @@ def _currency(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:
 
 def write_comments(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
     """Comment every table, view, macro and column from its declaration."""
-    listed = "select table_name, column_name from duckdb_columns() where schema_name = 'staging' order by all"
-    columns = con.execute(listed).fetchall()
+    columns_of_staging = (
+        "select table_name, column_name from duckdb_columns() where schema_name = 'staging' order by all"
+    )
+    columns = con.execute(columns_of_staging).fetchall()
     statements = []
     for table in tables.values():
         if table.kind == "macro":
-            statements.append(f"comment on macro table {table.name} is {quoted(_told(table))}")
+            statements.append(f"comment on macro table {table.name} is {quoted(_with_grain(table))}")
             continue
         what = "view" if table.kind == "view" else "table"
-        statements.append(f"comment on {what} {table.name} is {quoted(_told(table))}")
+        statements.append(f"comment on {what} {table.name} is {quoted(_with_grain(table))}")
         statements += _column_comments(table.name, column_texts(table))
         if table.history:
-            told = f"Versions of {table.name}: {table.description}"
-            statements.append(f"comment on table {table.name}_history is {quoted(told)}")
+            text = f"Versions of {table.name}: {table.description}"
+            statements.append(f"comment on table {table.name}_history is {quoted(text)}")
             texts = column_texts(table) | {name: text for name, (_, text) in HISTORY_COLUMNS.items()}
             own = [column for name, column in columns if name == f"{table.table}_history"]
             statements += _column_comments(f"{table.name}_history", {name: texts[name] for name in own})
-    # as one text: more than two thousand statements one by one take twice the time
+    # in one call: more than two thousand statements one by one take twice the time
     con.execute(";".join(statements))
 
 
@@ -141,7 +143,7 @@ def _column_comments(table: str, texts: dict[str, str]) -> list[str]:
     return [f"comment on column {table}.{name} is {quoted(text)}" for name, text in texts.items()]
 
 
-def _told(table: Table) -> str:
+def _with_grain(table: Table) -> str:
     grain = f" One row per {' × '.join(table.grain)}." if table.grain else ""
     return table.description.strip() + grain
 

@@ -45,8 +45,8 @@ class Program(NamedTuple):
     def load(self) -> Callable[[duckdb.DuckDBPyConnection, BuildContext], None]:
         """The function: ``(con, context) -> None``; it creates or replaces its tables."""
         module, _, function = self.target.partition(":")
-        found: Callable[[duckdb.DuckDBPyConnection, BuildContext], None] = getattr(import_module(module), function)
-        return found
+        build: Callable[[duckdb.DuckDBPyConnection, BuildContext], None] = getattr(import_module(module), function)
+        return build
 
 
 PROGRAMS = {

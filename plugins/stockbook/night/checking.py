@@ -9,7 +9,7 @@ LAYERS = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
 def check(night: Night, run_id: str, step: str) -> None:
     """Run every check of a stage (``check_staging`` or ``check_marts``) and keep the outcomes. Raises CheckFailed."""
-    from stockbook.checks.run import ask, keep, raise_on_failed
+    from stockbook.checks.run import raise_on_failed, run_checks, write_results
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
@@ -21,9 +21,9 @@ def check(night: Night, run_id: str, step: str) -> None:
             if table.kind not in ("view", "macro") or table.checks
         ]
         night.progress.start(step)
-        done.checks = ask(night.settings.warehouse, tables)
+        done.checks = run_checks(night.settings.warehouse, tables)
         with writer(night.settings) as con:
-            keep(con, run.run_id, step, done.checks, night.clock.utc())
+            write_results(con, run.run_id, step, done.checks, night.clock.utc())
         broken = sum(outcome.success is False for outcome in done.checks)
         empty = sum(outcome.success is None for outcome in done.checks)
         night.progress.finish(step, f"{len(done.checks)} checks, {broken} do not hold, {empty} had nothing to check")

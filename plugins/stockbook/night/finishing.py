@@ -67,7 +67,9 @@ def send_messages(night: Night, run_id: str) -> None:
         return
     with night.at(run, "alert") as done:
         with writer(night.settings) as con:
-            done.notes += [f"warning: {text}" for text in outbox.rules_of_nobody(con, night.settings.policy_dir)]
+            done.notes += [
+                f"warning: {text}" for text in outbox.rules_of_unknown_accounts(con, night.settings.policy_dir)
+            ]
             done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
         done.notes += mail.send(night.settings)
 
