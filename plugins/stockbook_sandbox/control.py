@@ -115,10 +115,10 @@ class Control:
         served at all.
         """
         if request.method == "POST":
-            self.sandbox.listings.rewrite(await _read_object(request))
+            self.sandbox.listings.movements.rewrite(await _read_object(request))
         elif request.method == "DELETE":
-            self.sandbox.listings.rewrite({})
-        return _json(self.sandbox.listings.rewritten)
+            self.sandbox.listings.movements.rewrite({})
+        return _json(self.sandbox.listings.movements.rewritten)
 
 
 def _json(content: Any) -> Response:

@@ -14,8 +14,9 @@ import numpy as np
 from stockbook.settings import PROJECT
 from stockbook_sandbox import money, valuation_examples
 from stockbook_sandbox.catalogue import PURCHASE
-from stockbook_sandbox.ledger import IN, OUT, Movements, Receivings
+from stockbook_sandbox.ledger import IN, OUT, Movements
 from stockbook_sandbox.localtime import NEVER, Ints, day_number, utc_of
+from stockbook_sandbox.receivings import Receivings
 from stockbook_sandbox.shop import Shop
 
 FIRST = date(2025, 3, 1)

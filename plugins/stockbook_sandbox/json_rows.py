@@ -10,27 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from stockbook_sandbox import lives, money, people
-from stockbook_sandbox.catalogue import NULL_CODE, NUMBER_CODE, PURCHASE, RETAIL, WHOLESALE
+from stockbook_sandbox import money, people
+from stockbook_sandbox.catalogue import PURCHASE, RETAIL, WHOLESALE
+from stockbook_sandbox.json_text import boolean, quoted, string_or_null
 from stockbook_sandbox.ledger import OUT
 from stockbook_sandbox.localtime import NEVER, Ints, day_text, local_of, wall_text
+from stockbook_sandbox.order_rows import OrderRows
 from stockbook_sandbox.shop import Shop
-
-DELIVERIES = (
-    (1, "Kurýr na adresu", 0), (2, "Výdejní místo", 1), (3, "Pošta do ruky", 0), (5, "Box", 1), (8, "Kurýr večer", 0),
-    (9, "Osobní odběr", 0),
-)  # fmt: skip
-_PROBLEM_SOURCES = ("packing", "picking", "address")
-_DELIVERY_STATUS = {"sent": '"inTransit"', "delivered": '"delivered"', "returned": '"returned"'}
-_EXPEDITION_STATUS = {
-    "created": "waiting", "waiting_for_storage": "waiting", "in_expedition": "inProgress",
-    "problem_in_expedition": "problem", "cancelled": "waiting", "not_sent": "problem",
-}  # fmt: skip
-
-
-def quoted(text: str) -> str:
-    """A JSON string, not escaped beyond need."""
-    return json.dumps(text, ensure_ascii=False)
+from stockbook_sandbox.variant_text import VariantText
 
 
 class Renderer:
@@ -39,23 +26,10 @@ class Renderer:
     def __init__(self, shop: Shop) -> None:
         """Prepare what every row of a variant shares; nothing else is rendered yet."""
         self.shop = shop
-        c = shop.catalogue
         self._movements: list[bytes | None] = [None] * len(shop.movements.id)
         self._receivings: dict[int, bytes] = {}
-        self._orders: dict[int, tuple[tuple[int, bool], bytes]] = {}
-        base = [c.product_name[p] for p in c.variant_product.tolist()]
-        names = [f"{name} {size}".strip() for name, size in zip(base, c.variant_name, strict=True)]
-        self._line_head: list[str] = []
-        self._item_head: list[str] = []
-        for n, (code, ext_code) in enumerate(zip(c.code, c.ext_code, strict=True)):
-            kind = int(c.ext_kind[n])
-            ext = "null" if kind == NULL_CODE else ext_code if kind == NUMBER_CODE else quoted(ext_code)
-            item_ext = "null" if kind == NULL_CODE else quoted(ext_code)
-            self._line_head.append(
-                f'{{"name":{quoted(names[n])},"image":{quoted(people.picture("variant", n))},'
-                f'"code":{quoted(code)},"ext_code":{ext},"quantity":'
-            )
-            self._item_head.append(f'{{"variant_id":{c.variant_id[n]},"code":{quoted(code)},"ext_code":{item_ext},')
+        self._variants = VariantText(shop)
+        self._orders = OrderRows(shop, self._variants)
 
     # movements
 
@@ -92,107 +66,15 @@ class Renderer:
         ) in columns:
             self._movements[row] = (
                 f'{{"id":{number},"variant_id":{variant},"movement":"{"out" if direction == OUT else "in"}",'
-                f'"fulfillment_order_id":{_string_or_null(shop.order_uuid[order] if order >= 0 else None)},'
+                f'"fulfillment_order_id":{string_or_null(shop.order_uuid[order] if order >= 0 else None)},'
                 f'"preload_id":{came_with or "null"},"reload_id":{reload_id if reload_id >= 0 else "null"},'
                 f'"price_per_unit":{money.text(price)},"extra_cost_per_unit":{money.text(extra)},'
                 f'"quantity":{quantity},"damaged_quantity":{damaged},"created":"{created}"}}'
             ).encode()
 
-    # orders
-
     def order(self, n: int, clock: int) -> bytes:
         """An order as it is at an instant."""
-        shop = self.shop
-        passed = shop.milestones_passed(n, clock)
-        released = int(shop.begun.released[n])
-        state = passed, int(shop.demand.created[n]) < released > clock
-        cached = self._orders.get(n)
-        if cached and cached[0] == state:
-            return cached[1]
-        row = self._render_order(n, passed, state[1]).encode()
-        self._orders[n] = state, row
-        return row
-
-    def _render_order(self, n: int, passed: int, on_hold: bool) -> str:
-        shop = self.shop
-        d = shop.demand
-        first = int(shop.lives.starts[n])
-        kinds = [lives.KINDS[kind] for kind in shop.lives.kind[first : first + passed].tolist()]
-        status = lives.STATUS_AFTER[kinds[-1]]
-        is_packed = "packed" in kinds
-        who = people.person(int(d.person[n]))
-        delivery, method, _ = DELIVERIES[int(shop.order_delivery[n])]
-        value = int(shop.order_value[n])
-        cod = bool(shop.order_is_cod[n])
-        due = value + 89 * money.SCALE if cod else 0
-        invoice = (
-            quoted(people.invoice(n, shop.invoice_bytes)) if shop.order_chance[0, n] < shop.shares.invoice else "null"
-        )
-        day = int(shop.begun.dispatch_day[n])
-        shipment = _DELIVERY_STATUS.get(status, "null") if "sent" in kinds else "null"
-        label = quoted(people.tracking_number(n)) if is_packed else "null" if n % 2 else '""'
-        note = people.text("note", n) if shop.order_chance[2, n] < shop.shares.note else ""
-        status_note = people.text("status", n) if status in ("problem_in_expedition", "not_sent") else ""
-        low, high = int(shop.line_start[n]), int(shop.line_start[n + 1])
-        lines = list(zip(d.line_variant[low:high].tolist(), d.line_quantity[low:high].tolist(), strict=True))
-        products = ",".join([f"{self._line_head[v]}{q}}}" for v, q in lines])
-        items = packages = ""
-        if is_packed:
-            items = ",".join([self._stock_item(v, n, f'"quantity":{q}') for v, q in lines])
-            packages = self._packages(n, lines)
-        return (
-            f'{{"id":"{shop.order_uuid[n]}","number":"{shop.order_number[n]}","remote_number":{quoted(d.remote_number[n])},'
-            f'"currency_id":"{d.currency[n]}","on_hold":{_bool(on_hold)},"status":"{status}","status_note":{quoted(status_note)},'
-            f'"expedition":{{"status":"{_EXPEDITION_STATUS.get(status, "done")}",'
-            f'"problem":{self._problem(n, status)}}},'
-            f'"recipient":{{"email":{quoted(who.email)},"phone":"{who.phone}","firstname":{quoted(who.firstname)},'
-            f'"surname":{quoted(who.surname)},"street":{quoted(who.street)},"city":{quoted(who.city)},'
-            f'"zipcode":{quoted(who.zipcode)},"company":{quoted(who.company)}}},'
-            f'"delivery":{{"id":{delivery},"value":{money.text(value)},"name":{quoted(method)},'
-            f'"tracking_number":{label},"status":{shipment}}},'
-            f'"payment":{{"cod":{_bool(cod)},"variable_symbol":"{people.variable_symbol(n)}","price":{money.text(due)}}},'
-            f'"products":[{products}],"stock_items":[{items}],"packages":[{packages}],'
-            f'"invoice":{invoice},"damaged":false,"note":{quoted(note)},"tickets":[{self._ticket(n)}],'
-            f'"dispatch_date":{_string_or_null(day_text(day) if day >= 0 else None)},'
-            f'"created":"{local_of(int(d.created[n])).isoformat(sep=" ")}"}}'
-        )
-
-    def _problem(self, n: int, status: str) -> str:
-        if status != "problem_in_expedition":  # a solved problem leaves no trace: only polling sees it
-            return "null"
-        solution = quoted(people.text("solution", n)) if n % 2 else "null"
-        return (
-            f'{{"source":"{_PROBLEM_SOURCES[n % 3]}","description":{quoted(people.text("problem", n))},'
-            f'"solution":{solution},"postponed":{_bool(n % 4 == 0)},"photos":[{quoted(people.picture("problem", n))}]}}'
-        )
-
-    def _ticket(self, n: int) -> str:
-        if self.shop.order_chance[1, n] >= self.shop.shares.ticket:
-            return ""
-        return f'{{"barcode":"{people.tracking_number(n)}","data":{quoted(people.label(n))}}}'
-
-    def _stock_item(self, variant: int, source: int, quantity: str, quality: int = 1) -> str:
-        # the documentation's table says int, its sample a UUID: both occur
-        number = int(self.shop.catalogue.variant_id[variant])
-        inventory = str(number * 10 + 1) if variant % 2 else f'"{number:08x}-0000-4000-8000-{source:012x}"'
-        tracked = bool(self.shop.catalogue.tracks_expiration[variant])
-        expiration, batch = (
-            (f'"{day_text(21_000 + source % 900)}"', f'"B{source % 97:04d}"') if tracked else ("null", "null")
-        )
-        return (
-            f'{self._item_head[variant]}"inventory_id":{inventory},"quality":{quality},"expiration":{expiration},'
-            f'"batch_number":{batch},"lot_id":null,{quantity}}}'
-        )
-
-    def _packages(self, n: int, lines: list[tuple[int, int]]) -> str:
-        half = len(lines) // 2
-        groups = [lines[:half], lines[half:]] if len(lines) > 1 and n % 11 == 0 else [lines]
-        tail = self.shop.order_uuid[n][9:]
-        packages = []
-        for place, group in enumerate(groups):
-            items = ",".join([self._item_head[v] + f'"quantity":{q}}}' for v, q in group])
-            packages.append(f'{{"id":"{place:08x}-{tail}","items":[{items}]}}')
-        return ",".join(packages)
+        return self._orders.order(n, clock)
 
     # the rest: small listings, as objects
 
@@ -269,9 +151,9 @@ class Renderer:
             if counted:
                 last = max(last, r.item_at[row])
                 if good:
-                    stocked.append(self._stock_item(v, n, f'"received_quantity":{good}'))
+                    stocked.append(self._variants.stock_item(v, n, f'"received_quantity":{good}'))
                 if damaged:
-                    stocked.append(self._stock_item(v, n, f'"received_quantity":{damaged}', quality=0))
+                    stocked.append(self._variants.stock_item(v, n, f'"received_quantity":{damaged}', quality=0))
         closed = bool(r.closed_at[n] <= clock)
         note = people.text("receiving", n)
         planned = day_text(int(r.planned_day[n]))
@@ -279,20 +161,12 @@ class Renderer:
         received = f'"{local_of(int(last)).date().isoformat()}"' if stocked else "null"
         return (
             f'{{"id":{r.id[n]},"uuid":"{shop.receiving_uuid[n]}",'
-            f'"ext_id":{_string_or_null(self.receiving_ext_id(n))},'
-            f'"ext_code":{_string_or_null(f"00{n:04d}" if n % 5 else None)},"closed":{_bool(closed)},'
+            f'"ext_id":{string_or_null(self.receiving_ext_id(n))},'
+            f'"ext_code":{string_or_null(f"00{n:04d}" if n % 5 else None)},"closed":{boolean(closed)},'
             f'"extra_cost":{money.text(int(r.extra_cost[n]))},"note":{quoted(note if n % 2 else "")},'
             f'"receiving_note":{quoted(note if n % 3 == 0 else "")},"date_of_delivery":"{planned}",'
             f'"items":[{",".join(items)}],"stock_items":[{",".join(stocked)}],'
             f'"packages":[{{"barcode":"{people.tracking_number(n)}"}}],'
-            f'"delivery_units":[{{"id":"{n:08x}-0000-4000-9000-000000000000","size_id":null,"closed":{_bool(closed)}}}],'
+            f'"delivery_units":[{{"id":"{n:08x}-0000-4000-9000-000000000000","size_id":null,"closed":{boolean(closed)}}}],'
             f'"notes":{notes},"received_at":{received}}}'
         ).encode()
-
-
-def _bool(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _string_or_null(text: str | None) -> str:
-    return "null" if text is None else f'"{text}"'

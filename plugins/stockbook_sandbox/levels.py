@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from stockbook_sandbox import ledger, lives
+from stockbook_sandbox import lives
+from stockbook_sandbox.average_price import average_prices
 from stockbook_sandbox.localtime import Ints
 from stockbook_sandbox.shop import Shop
 
@@ -27,7 +28,7 @@ def levels(shop: Shop, clock: int) -> Ints:
     boxed = np.zeros(size, dtype=np.int64)
     cartons = np.flatnonzero(c.carton_of >= 0)
     boxed[c.carton_of[cartons]] = good[cartons] * c.carton_pieces[cartons]
-    average = ledger.average_prices(shop.movements, shop.visible_movements(clock), size, c.prices_at(clock))
+    average = average_prices(shop.movements, shop.visible_movements(clock), size, c.prices_at(clock))
     return np.stack(
         [
             good,

@@ -6,11 +6,13 @@ piece were there, the supply plan may make it wait, and ``finish`` tells the res
 instants.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stockbook_sandbox.localtime import DAY, NEVER, Flags, Ints, WorkingHours, to_local, to_utc
+from stockbook_sandbox.shares import Shares
 
 HOUR = 3600
 
@@ -36,43 +38,6 @@ STATUS_AFTER = {
     "cancelled": "cancelled",
     "restored": "created",
 }
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How often what happens, as shares of orders (of movements for the last ones)."""
-
-    on_hold: float = 0.03
-    cancelled: float = 0.025
-    restored: float = 0.15
-    """Of the cancelled ones."""
-    future_dispatch: float = 0.015
-    problem: float = 0.015
-    sent_back: float = 0.005
-    not_sent: float = 0.005
-    undelivered: float = 0.006
-    returned: float = 0.05
-    waiting: float = 0.025
-    """Roughly: goods arrive late so often that about this share of orders waits."""
-    damaged_on_return: float = 0.08
-    correction: float = 0.004
-    """Stock corrections per issued line."""
-    backdated: float = 0.002
-    """Movements written minutes to days after their ``created``."""
-    late_commit: float = 0.001
-    """Movements that become visible a few minutes after a higher id."""
-    null_price: float = 0.01
-    zero_price: float = 0.004
-    invoice: float = 0.03
-    ticket: float = 0.02
-    note: float = 0.1
-
-
-INVENTED = Shares()
-REPLAYED = Shares(
-    on_hold=0, cancelled=0, future_dispatch=0, sent_back=0, undelivered=0, returned=0, correction=0.001, waiting=0.02
-)
-"""What a real order history lacks and therefore has to be invented: goods, dispatch, delivery, damage."""
 
 
 @dataclass
@@ -252,12 +217,7 @@ def finish(
         ("delivered", delivered),
         ("returned", returned),
     )
-    order = np.concatenate([np.flatnonzero(at < NEVER) for _, at in columns])
-    at = np.concatenate([at[at < NEVER] for _, at in columns])
-    kind = np.concatenate([np.full(int((at < NEVER).sum()), KIND[name]) for name, at in columns])
-    sequence = np.concatenate([np.full(int((at < NEVER).sum()), place) for place, (_, at) in enumerate(columns)])
-    sort = np.lexsort((sequence, at, order))
-    order, at, kind = order[sort], at[sort], kind[sort]
+    order, at, kind = _milestones(columns)
     return Lives(
         order=order,
         at=at,
@@ -270,3 +230,13 @@ def finish(
         returned=returned,
         cancelled=np.minimum(final_cancel, cancelled_late),
     )
+
+
+def _milestones(columns: Sequence[tuple[str, Ints]]) -> tuple[Ints, Ints, Ints]:
+    """Order, instant and kind of every milestone that happens, by order and time; at one instant as listed."""
+    order = np.concatenate([np.flatnonzero(at < NEVER) for _, at in columns])
+    at = np.concatenate([at[at < NEVER] for _, at in columns])
+    kind = np.concatenate([np.full(int((at < NEVER).sum()), KIND[name]) for name, at in columns])
+    sequence = np.concatenate([np.full(int((at < NEVER).sum()), place) for place, (_, at) in enumerate(columns)])
+    sort = np.lexsort((sequence, at, order))
+    return order[sort], at[sort], kind[sort]

@@ -1,10 +1,12 @@
 """A request's parameters as the API reads them, and what a listing answers."""
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import parse_qsl
 
-from stockbook_sandbox.localtime import day_number
+from stockbook_sandbox.localtime import Ints, day_number
 
 
 @dataclass
@@ -13,6 +15,29 @@ class Page:
 
     rows: list[bytes]
     total: int | None
+
+
+class RowCache:
+    """The row numbers of the latest queries, so that all pages of a query compute them once."""
+
+    SIZE = 8
+
+    def __init__(self) -> None:
+        """Nothing is computed yet."""
+        self._rows: OrderedDict[tuple[object, ...], Ints] = OrderedDict()
+
+    def rows(self, key: tuple[object, ...], make: Callable[[], Ints]) -> Ints:
+        """The rows of a query, made when its first page is asked for."""
+        rows = self._rows.get(key)
+        if rows is None:
+            rows = self._rows[key] = make()
+            if len(self._rows) > self.SIZE:
+                self._rows.popitem(last=False)
+        return rows
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._rows.clear()
 
 
 class BadQuery(Exception):

@@ -5,13 +5,9 @@ FlickRocket sends one after another and is blocked as a whole after a failure; S
 each message by itself. The waits between tries are the documented ones times a factor.
 """
 
-import hashlib
 import heapq
-import hmac
-import json
 import random
 import threading
-from base64 import b64encode
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -25,10 +21,8 @@ from stockbook.bounded_http import Limits, OverLimit, limited, open_answer, whol
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError
 from stockbook_sandbox.events import SOURCES, Event
-from stockbook_sandbox.shopline_shop import SHOP_ID
+from stockbook_sandbox.signing import DEFAULT_SECRET, Signer
 from stockbook_sandbox.subscriptions import FLICKROCKET_TOPICS, SHOPLINE_TOPICS, Subscriptions
-
-DEFAULT_SECRET = "sandbox-app-secret"  # noqa: S105 - of an invented shop
 
 RETRIES: dict[str, tuple[float, ...]] = {
     # nothing is documented: an unverified stand-in
@@ -116,7 +110,7 @@ class Sender:
         self.to, self.account = to.rstrip("/"), account
         self.subscriptions = subscriptions
         self.outcome = Outcome()
-        self._token, self._secret = token, secret
+        self._signer = Signer(token, secret)
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -275,7 +269,7 @@ class Sender:
         if (self._clock.monotonic() - self._began) * self._how.speed < self._how.outage:
             status = 0
         else:
-            body, headers = self.signed(event, forged)
+            body, headers = self._signer.signed(event, self._how.encoding, forged)
             try:
                 with open_answer(self._pool, "POST", address, headers, self._timeout, body) as answer:
                     whole(answer, self._limits)
@@ -289,37 +283,3 @@ class Sender:
         with self._lock:
             (self.outcome.forged if forged else self.outcome.answers)[status] += 1
         return status
-
-    def signed(self, event: Event, forged: bool = False) -> tuple[bytes, dict[str, str]]:
-        """Body and headers of an event as its system sends them; ``forged`` with a secret nobody gave out."""
-        headers = {"Content-Type": "application/json"}
-        secret = "forged" if forged else self._secret
-        if event.source == "fulfillment_cz":
-            headers["Authorization"] = "forged" if forged else self._token
-            return json.dumps(event.body, ensure_ascii=False).encode(), headers
-        if event.source == "flickrocket":
-            text = "".join(f"{name}{value}" for name, value in _flat(event.body))
-            digest = hashlib.sha256((text + secret).encode()).hexdigest()
-            return json.dumps({**event.body, "hash": digest}).encode(), headers
-        body = json.dumps(event.body, ensure_ascii=False, separators=(",", ":")).encode()
-        mac = hmac.digest(secret.encode(), body, "sha256")
-        is_hex = self._how.encoding == "hex" or (self._how.encoding == "mixed" and int(event.key[0], 16) % 2)
-        headers |= {
-            "Content-Type": "application/json; charset=utf-8",
-            "X-Shopline-Topic": event.topic,
-            "X-Shopline-Hmac-Sha256": mac.hex() if is_hex else b64encode(mac).decode(),
-            "X-Shopline-Shop-Domain": "sandbox.myshopline.com",
-            "X-Shopline-Shop-Id": SHOP_ID,
-            "X-Shopline-Merchant-Id": "2000001234",
-            "X-Shopline-API-Version": "v20240601",
-            "X-Shopline-Webhook-Id": event.key,
-        }
-        return body, headers
-
-
-def _flat(body: dict[str, object]) -> list[tuple[str, object]]:
-    """Keys and values from first to last; of an object its own pairs instead of its key (dossier 5.3, string A)."""
-    pairs: list[tuple[str, object]] = []
-    for name, value in body.items():
-        pairs += _flat(value) if isinstance(value, dict) else [(name, value)]
-    return pairs

@@ -80,7 +80,7 @@ class _Api:
     def _listing(self, path: str) -> Listing:
         if (nested := re.fullmatch(r"products/(\d+)/variants", path)) is not None:
             product = int(nested[1])
-            return lambda query, now: self.sandbox.listings.product_variants(query, now, product)
+            return lambda query, now: self.sandbox.listings.catalogue.product_variants(query, now, product)
         listing = self.sandbox.routes.get(path)
         if listing is None:
             raise NotThere("no such endpoint")

@@ -95,7 +95,7 @@ class Running:
 
     def rewrite_movements(self, changes: dict[str, Any]) -> None:
         """Serve movements, by id, with other fields than were booked, or (None) not at all: these and no others."""
-        self.sandbox.listings.rewrite(changes)
+        self.sandbox.listings.movements.rewrite(changes)
 
     @property
     def hooks(self) -> Hooks:

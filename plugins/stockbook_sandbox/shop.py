@@ -15,7 +15,7 @@ import numpy as np
 
 from stockbook_sandbox import catalogue as cat
 from stockbook_sandbox import demand as dem
-from stockbook_sandbox import ledger, lives, people, supply
+from stockbook_sandbox import ledger, lives, supply
 from stockbook_sandbox.flickrocket_shop import FlickrocketShop
 from stockbook_sandbox.localtime import (
     DAY,
@@ -24,15 +24,16 @@ from stockbook_sandbox.localtime import (
     Ints,
     WorkingHours,
     day_number,
-    day_text,
     local_of,
     to_local,
     to_utc,
     utc_of,
-    utc_text,
-    wall_text,
 )
+from stockbook_sandbox.receivings import receive
+from stockbook_sandbox.replayed_demand import replay
+from stockbook_sandbox.shares import INVENTED, REPLAYED, Shares
 from stockbook_sandbox.shopline_shop import ShoplineShop
+from stockbook_sandbox.truth import personal_values, truth
 
 _CACHED_CLOCKS = 4
 
@@ -58,7 +59,7 @@ class Shop:
         last: date = date(2026, 2, 28),
         history: Path | str | None = None,
         date_format: str = "",
-        shares: lives.Shares | None = None,
+        shares: Shares | None = None,
         invoice_bytes: int = 200,
         places: int = 150,
     ) -> None:
@@ -71,14 +72,14 @@ class Shop:
         many pick-up places a delivery method has. Raises ConfigError when the history cannot be read.
         """
         self.seed, self.invoice_bytes, self.places = seed, invoice_bytes, places
-        self.shares = shares or (lives.INVENTED if history is None else lives.REPLAYED)
+        self.shares = shares or (INVENTED if history is None else REPLAYED)
         if history is None:
             suppliers = max(3, variants // 60)
             self.catalogue = cat.invent(self._rng("catalogue"), variants, suppliers)
             self.demand = dem.invent(self._rng("demand"), self.catalogue, orders, first, last)
         else:
             suppliers = 60
-            self.catalogue, self.demand = dem.replay(self._rng("demand"), Path(history), suppliers, date_format)
+            self.catalogue, self.demand = replay(self._rng("demand"), Path(history), suppliers, date_format)
             first, last = local_of(int(self.demand.created[0])).date(), local_of(int(self.demand.created[-1])).date()
         self.first, self.last = first, last
         self._build(suppliers)
@@ -131,12 +132,17 @@ class Shop:
         self.lives = lives.finish(rng, d.created, begun, plan.stock_ready, shares, hours, returned_at)
 
         rng = self._rng("ledger")
-        self.receivings, opened = ledger.receive(rng, c, plan, shares, hours)
+        self.receivings, opened = receive(rng, c, plan, hours)
         self.movements = ledger.write(
-            rng, c, self.receivings, opened, lost, self.lives, d.line_order, d.line_variant, d.line_quantity,
-            self._returned_lines(rng), dem.fold_hour_between(self.first, self.last), shares, hours,
+            rng, c, self.receivings, opened, lost, self.lives, d, self._returned_lines(rng),
+            dem.fold_hour_between(self.first, self.last), shares, hours,
         )  # fmt: skip
         self._late_catalogue(self._rng("late"))
+        self._number_orders()
+
+    def _number_orders(self) -> None:
+        """Draw the orders' ids, deliveries and payments, and number the requests for missing pieces."""
+        d = self.demand
         rng = self._rng("orders")
         self.order_uuid = _uuids(rng, len(d.created))
         self.order_number = [f"FF{n}" for n in cat.ids_with_gaps(rng, 2_990_000_000, len(d.created), 900).tolist()]
@@ -154,7 +160,7 @@ class Shop:
         self.receiving_uuid = _uuids(rng, len(self.receivings.id))
         self.receiving_start = np.searchsorted(self.receivings.item_receiving, np.arange(len(self.receivings.id) + 1))
         self.request_lines = np.flatnonzero(self.waiting_line)
-        requested_at = begun.push[d.line_order[self.request_lines]]
+        requested_at = self.begun.push[d.line_order[self.request_lines]]
         self.request_lines = self.request_lines[np.argsort(requested_at, kind="stable")]
         self.request_id = cat.ids_with_gaps(rng, 9_000, len(self.request_lines))
 
@@ -253,93 +259,17 @@ class Shop:
         n = self.visible_orders(clock)
         return (self.begun.released[:n] > clock) & (self.begun.released[:n] > self.demand.created[:n])
 
-    # the truth
-
     def instant(self, clock: datetime | int) -> int:
         """A clock (naive local wall time, or an instant already) as UTC seconds."""
         return clock if isinstance(clock, int) else utc_of(clock)
 
     def truth(self, clock: datetime | int) -> dict[str, Any]:
-        """
-        What is true at a clock, in plain JSON types, from the shop's own ledger.
-
-        ``stock``: variant id -> quantity, damaged_quantity (every variant of the catalogue).
-        ``orders``: order id -> number, remote_number, status, on_hold, created, milestones (each with
-        kind, status after it, ``at`` local and ``at_utc``). ``counts``: visible rows per listing.
-        """
-        now = self.instant(clock)
-        good, damaged = self.stock(now)
-        listed = self.catalogue.is_listed(now) | (good != 0) | (damaged != 0)
-        stock = {
-            str(number): {"quantity": pieces, "damaged_quantity": broken}
-            for number, pieces, broken, shown in zip(
-                self.catalogue.variant_id.tolist(), good.tolist(), damaged.tolist(), listed.tolist(), strict=True
-            )
-            if shown
-        }
-        n = self.visible_orders(now)
-        high = int(self.lives.starts[n])
-        local, instants = wall_text(self.lives.at[:high]), utc_text(self.lives.at[:high])
-        kinds, times = self.lives.kind[:high].tolist(), self.lives.at[:high].tolist()
-        starts, on_hold = self.lives.starts.tolist(), self.on_hold(now).tolist()
-        orders: dict[str, Any] = {}
-        for number in range(n):
-            milestones = [
-                {
-                    "kind": lives.KINDS[kinds[row]],
-                    "status": lives.STATUS_AFTER[lives.KINDS[kinds[row]]],
-                    "at": local[row],
-                    "at_utc": f"{instants[row]}Z",
-                }
-                for row in range(starts[number], starts[number + 1])
-                if times[row] <= now
-            ]
-            day = int(self.begun.dispatch_day[number])
-            orders[self.order_uuid[number]] = {
-                "number": self.order_number[number],
-                "remote_number": self.demand.remote_number[number],
-                "status": milestones[-1]["status"],
-                "on_hold": on_hold[number],
-                "created": milestones[0]["at"],
-                "dispatch_date": day_text(day) if day >= 0 else None,
-                "milestones": milestones,
-            }
-        return {
-            "at": local_of(now).isoformat(sep=" "),
-            "at_utc": f"{utc_text(np.array([now]))[0]}Z",
-            "counts": {
-                "orders": n,
-                "movements": len(self.visible_movements(now)),
-                "variants": int(self.catalogue.is_listed(now).sum()),
-                "receivings": int(np.searchsorted(self.receivings.announced_at, now, side="right")),
-                "quantity": int(good.sum()),
-                "damaged_quantity": int(damaged.sum()),
-            },
-            "stock": stock,
-            "orders": orders,
-        }
+        """What is true at a clock, in plain JSON types, from the shop's own ledger."""
+        return truth(self, self.instant(clock))
 
     def personal_values(self) -> Iterator[str]:
-        """Every distinctive string that must never be found on a disk (see also ``people.PERSONAL_PATTERN``)."""
-        for number in np.unique(self.demand.person).tolist():
-            who = people.person(number)
-            yield from (who.phone, who.firstname, who.surname, who.street, who.zipcode)
-            yield from (text for text in (who.email, who.email.lower(), who.company) if text)
-        for number in range(len(self.demand.created)):
-            yield people.variable_symbol(number)
-            yield people.tracking_number(number)
-            for kind in ("note", "problem", "solution", "status"):
-                yield people.text(kind, number)
-            if self.order_chance[0, number] < self.shares.invoice:
-                yield people.invoice(number, self.invoice_bytes)
-            if self.order_chance[1, number] < self.shares.ticket:
-                yield people.label(number)
-        for number in range(len(self.receivings.id)):
-            yield people.text("receiving", number)
-        for number in range(len(self.catalogue.variant_id)):
-            yield people.picture("variant", number)
-        yield from self.flickrocket.personal_values()
-        yield from self.shopline.personal_values()
+        """Every distinctive string that must never be found on a disk."""
+        return personal_values(self)
 
 
 def local_days(utc: Ints) -> Ints:

@@ -10,8 +10,9 @@ from stockbook_sandbox.flickrocket import Bucket, Flickrocket, Tokens
 from stockbook_sandbox.hooks import Hooks
 from stockbook_sandbox.listings import Fulfillment, Readings, routes
 from stockbook_sandbox.localtime import utc_of
-from stockbook_sandbox.sending import DEFAULT_SECRET, Sender
+from stockbook_sandbox.sending import Sender
 from stockbook_sandbox.shop import Shop
+from stockbook_sandbox.signing import DEFAULT_SECRET
 from stockbook_sandbox.subscriptions import Subscriptions
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens an invented shop on loopback only

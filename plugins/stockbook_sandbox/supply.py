@@ -14,6 +14,7 @@ import numpy as np
 from stockbook_sandbox import lives
 from stockbook_sandbox.catalogue import Catalogue
 from stockbook_sandbox.localtime import DAY, NEVER, Flags, Ints, WorkingHours, to_local, to_utc
+from stockbook_sandbox.shares import Shares
 
 HOUR = 3600
 
@@ -74,7 +75,7 @@ def plan(
     loss_at: Ints,
     loss_quantity: Ints,
     rounds: Ints,
-    shares: lives.Shares,
+    shares: Shares,
     hours: WorkingHours,
 ) -> Supply:
     """

@@ -20,6 +20,8 @@ from night_rig import Rig, nights_before
 from playwright.sync_api import Page, expect
 
 from stockbook.bi import bundle, spec
+from stockbook.bi.dashboard_file import name_of
+from stockbook.bi.identity import identity
 from stockbook.bi.serve import FOLDER, Superset
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table
@@ -123,7 +125,7 @@ def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(
             named = set(sentence.split("; ")) - {""}
             charts = {chart.key: chart for chart in dashboard.charts}
             for card in cards:
-                chart = next(c for c in charts.values() if bundle.identity("chart", c.key) == card["uuid"])
+                chart = next(c for c in charts.values() if identity("chart", c.key) == card["uuid"])
                 if card["chartId"] in wanted["scope"]["excluded"]:
                     assert chart.title in named
                     outside += 1
@@ -244,7 +246,7 @@ class Served:
         """Open a dashboard and wait until every chart of it is drawn."""
         self.page.goto(f"{self.url}/superset/dashboard/{dashboard.key}/")
         for chart in dashboard.charts:
-            place = self.page.locator(f'[data-test-chart-name="{bundle.name_of(chart, "CZK")}"]')
+            place = self.page.locator(f'[data-test-chart-name="{name_of(chart, "CZK")}"]')
             drawn = place.locator("canvas, table, .header-line, :text('No results were returned')")
             place.scroll_into_view_if_needed(timeout=90_000)
             expect(drawn.first).to_be_visible(timeout=90_000)

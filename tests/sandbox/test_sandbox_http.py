@@ -10,8 +10,8 @@ import requests
 from stockbook_sandbox import Running, Shop, running
 from stockbook_sandbox.flickrocket import Bucket
 from stockbook_sandbox.listings import Readings
-from stockbook_sandbox.lives import Shares
 from stockbook_sandbox.query import Query
+from stockbook_sandbox.shares import Shares
 
 CLOCK = datetime(2025, 11, 20, 2, 15)
 LISTINGS = [

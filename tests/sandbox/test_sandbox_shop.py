@@ -14,6 +14,7 @@ from stockbook_sandbox.demand import KORUNY_PER_EURO
 from stockbook_sandbox.json_rows import Renderer
 from stockbook_sandbox.localtime import DAY, NEVER, ZONE, local_of, to_local, to_utc, utc_of
 from stockbook_sandbox.people import PERSONAL_PATTERN
+from stockbook_sandbox.shares import Shares
 
 NIGHTS = [
     datetime(2025, 9, 10, 2, 15),
@@ -26,9 +27,7 @@ NIGHTS = [
 @pytest.fixture(scope="module")
 def shop() -> Shop:
     """A small shop with more back-dated and straggling rows than usual."""
-    return Shop.small(
-        seed=3, orders=600, shares=lives.Shares(backdated=0.05, late_commit=0.03, waiting=0.2, restored=0.5)
-    )
+    return Shop.small(seed=3, orders=600, shares=Shares(backdated=0.05, late_commit=0.03, waiting=0.2, restored=0.5))
 
 
 def every_byte(shop: Shop, clock: datetime) -> bytes:

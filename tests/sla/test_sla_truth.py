@@ -14,7 +14,7 @@ from sandbox_lives import Sandbox, Truth, nights
 
 from stockbook.settings import PROJECT
 from stockbook_sandbox import Shop
-from stockbook_sandbox.lives import Shares
+from stockbook_sandbox.shares import Shares
 
 FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
 pytestmark = pytest.mark.slow

@@ -17,7 +17,9 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
 from stockbook.staging import shopline_fold
-from stockbook.staging.shopline_fold import Folded, StagedEvent
+from stockbook.staging.shopline_parcels import fold_parcel
+from stockbook.staging.shopline_records import Folded, StagedEvent
+from stockbook.staging.shopline_values import split_id
 from stockbook.webhooks.drain import drain
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Events
@@ -147,7 +149,7 @@ def test_bodies_with_two_orders_name_both() -> None:
 )
 def test_ids_are_normalised(text: Any, parts: tuple[str | None, str | None]) -> None:
     """Behind the last underscore stands the own id, before it the order's; nothing becomes a number."""
-    assert shopline_fold.split_id(text) == parts
+    assert split_id(text) == parts
 
 
 def test_lines_that_break_their_declaration_are_refused_by_reason() -> None:
@@ -167,7 +169,7 @@ def test_a_parcel_follows_its_own_clock() -> None:
     """An update that arrived before an older one wins by updated_at, whatever the offset."""
     late = {"id": "7", "status": "success", "shipment_status": "delivered", "updated_at": "2026-03-02T01:00:00+02:00"}
     early = {"id": "7", "order_id": "5", "shipment_status": "in_transit", "updated_at": "2026-03-01T22:59:00+00:00"}
-    parcel = shopline_fold.fold_parcel("7", heard(("x", late), ("y", {"fulfillment": early})))
+    parcel = fold_parcel("7", heard(("x", late), ("y", {"fulfillment": early})))
 
     assert (parcel.shipment_status, parcel.order_id, parcel.updated_at_utc, parcel.event_count) == (
         "delivered", "5", datetime(2026, 3, 1, 23), 2,

@@ -20,7 +20,7 @@ NAME = "summary.json"
 
 
 class Value(msgspec.Struct):
-    """A figure as it was read: ``value`` has the digits of the file, NULL when nobody can know it."""
+    """A figure: ``value`` has the digits of the file, and is None where the file has NULL."""
 
     key: str
     label: str
@@ -130,56 +130,73 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             for f in FIGURES
         ]
         charts = [DrawnChart(c.key, c.title, c.unit.format(**words), svg(c, _points(con, c.sql))) for c in CHARTS]
-        listings = con.execute(
-            """
-            select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),
-                   coalesce(rows_gone, 0), coalesce(rows_quarantined, 0) + coalesce(parts_quarantined, 0), proof
-            from meta.listing where run_id = ? order by account, api, listing
-            """,
-            [run[0]],
-        ).fetchall()
         check_counts = _one(
             con,
             "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
             [run[0]],
         )
-        broken = con.execute(
-            """
-            select suite, expectation, severity, observed
-            from meta.check_result where run_id = ? and not success order by severity, suite, expectation
-            """,
-            [run[0]],
-        ).fetchall()
-        oldest = con.execute(
-            """
-            select account, table_name, last_seen_age_hours from reports.data_freshness
-            where last_seen_age_hours > 36 order by last_seen_age_hours desc, account, table_name limit 10
-            """
-        ).fetchall()
-        alerts = con.execute(
-            """
-            select account, rule, subject, severity, message, raised_as_of, is_new
-            from reports.alerts where cleared_as_of is null order by raised_as_of desc, rule, account, subject
-            """
-        ).fetchall()
-    return Summary(
-        run_id=run[0],
-        as_of=run[1],
-        published_at=run[2],
-        zone=run[3],
-        version=run[4],
-        currency=setting[0],
-        method=setting[1],
-        basis=setting[2],
-        figures=figures,
-        charts=charts,
-        listings=[Listing(*row) for row in listings],
-        checks_asked=check_counts[0],
-        checks_empty=check_counts[1],
-        checks_broken=[BrokenCheck(*row) for row in broken],
-        oldest=[StaleTable(*row) for row in oldest],
-        alerts=[Alert(*row) for row in alerts],
-    )
+        return Summary(
+            run_id=run[0],
+            as_of=run[1],
+            published_at=run[2],
+            zone=run[3],
+            version=run[4],
+            currency=setting[0],
+            method=setting[1],
+            basis=setting[2],
+            figures=figures,
+            charts=charts,
+            listings=_listings(con, run[0]),
+            checks_asked=check_counts[0],
+            checks_empty=check_counts[1],
+            checks_broken=_broken_checks(con, run[0]),
+            oldest=_oldest(con),
+            alerts=_alerts(con),
+        )
+
+
+def _listings(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Listing]:
+    rows = con.execute(
+        """
+        select account, api, listing, coalesce(rows_received, 0), coalesce(rows_new, 0), coalesce(rows_changed, 0),
+               coalesce(rows_gone, 0), coalesce(rows_quarantined, 0) + coalesce(parts_quarantined, 0), proof
+        from meta.listing where run_id = ? order by account, api, listing
+        """,
+        [run_id],
+    ).fetchall()
+    return [Listing(*row) for row in rows]
+
+
+def _broken_checks(con: duckdb.DuckDBPyConnection, run_id: str) -> list[BrokenCheck]:
+    rows = con.execute(
+        """
+        select suite, expectation, severity, observed
+        from meta.check_result where run_id = ? and not success order by severity, suite, expectation
+        """,
+        [run_id],
+    ).fetchall()
+    return [BrokenCheck(*row) for row in rows]
+
+
+def _oldest(con: duckdb.DuckDBPyConnection) -> list[StaleTable]:
+    """The tables whose rows were seen longest ago, of those not seen for more than a day and a half."""
+    rows = con.execute(
+        """
+        select account, table_name, last_seen_age_hours from reports.data_freshness
+        where last_seen_age_hours > 36 order by last_seen_age_hours desc, account, table_name limit 10
+        """
+    ).fetchall()
+    return [StaleTable(*row) for row in rows]
+
+
+def _alerts(con: duckdb.DuckDBPyConnection) -> list[Alert]:
+    rows = con.execute(
+        """
+        select account, rule, subject, severity, message, raised_as_of, is_new
+        from reports.alerts where cleared_as_of is null order by raised_as_of desc, rule, account, subject
+        """
+    ).fetchall()
+    return [Alert(*row) for row in rows]
 
 
 def read(settings: Settings) -> Summary | None:

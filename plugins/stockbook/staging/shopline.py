@@ -1,6 +1,6 @@
 """SHOPLINE's events of a drain into the tables of its fulfillment orders: each order that was named is folded anew."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import duckdb
 import msgspec
@@ -10,7 +10,8 @@ from stockbook.staging import shopline_fold
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Stamp
 from stockbook.staging.python_rows import given, merge_given
-from stockbook.staging.shopline_fold import StagedEvent
+from stockbook.staging.shopline_parcels import fold_parcel, parcel_id
+from stockbook.staging.shopline_records import Folded, StagedEvent
 
 SOURCE = "shopline"
 FULFILLMENT = "fulfillments/"
@@ -72,9 +73,9 @@ def take(
     order_events = [row for event in not_parcels for row in _order_events(event)]
     merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
     refused = _orders(con, tables, account, sorted({row.fulfillment_order_id for row in order_events}), stamp)
-    named = {own for event in parcels if (own := _parcel_id(event)) is not None}
+    named = {own for event in parcels if (own := parcel_id(event)) is not None}
     _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
-    mute = len(parcels) - sum(_parcel_id(event) is not None for event in parcels)
+    mute = len(parcels) - sum(parcel_id(event) is not None for event in parcels)
     mute += sum(
         not shopline_fold.mentions(event.body) for event in not_parcels if event.event_type.startswith("fulfillment_")
     )
@@ -121,23 +122,7 @@ def _orders(
 ) -> int:
     if not touched:
         return 0
-    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
-    events: dict[str, dict[int, StagedEvent]] = {own: {} for own in touched}
-    rows = con.execute(
-        """
-        select s.fulfillment_order_id, e.received_no, e.event_id, e.event_type, e.received_at_utc, e.payload
-        from staging.shopline_fulfillment_order_events as s
-        inner join touched as t on s.fulfillment_order_id = t.fulfillment_order_id
-        inner join staging.webhook_events as e on s.received_no = e.received_no
-        where s.account = $account and e.account = $account
-        """,
-        {"account": account},
-    ).fetchall()
-    for own, received_no, event_id, event_type, received_at, payload in rows:
-        events[own][received_no] = StagedEvent(
-            received_no, event_id, event_type, received_at, msgspec.json.decode(payload, type=dict)
-        )
-    folded = [shopline_fold.fold(own, heard.values()) for own, heard in events.items()]
+    folded = [shopline_fold.fold(own, events) for own, events in _events_by_order(con, account, touched).items()]
     scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
     merge_given(
         con,
@@ -146,22 +131,8 @@ def _orders(
         [result.order for result in folded],
         stamp,
     )
-    refused = [
-        RefusedLine(line.row_key, line.reason, result.order.fulfillment_order_id, *line.row_key.split("/", 1))
-        for result in folded
-        for line in result.refused
-    ]
-    odd = [
-        RefusedHold(
-            hold.row_key,
-            hold.reason,
-            own := result.order.fulfillment_order_id,
-            own,
-            int(hold.row_key[len(own) + 1 :]),
-        )
-        for result in folded
-        for hold in result.refused_holds
-    ]
+    refused_lines = _refused_lines(folded)
+    refused_holds = _refused_holds(folded)
     looked_at = "parent_key in (select fulfillment_order_id from touched)"
     lines = merge_given(
         con,
@@ -170,7 +141,7 @@ def _orders(
         [line for result in folded for line in result.lines],
         stamp,
         scope,
-        refused,
+        refused_lines,
         looked_at,
     )
     holds = merge_given(
@@ -180,7 +151,7 @@ def _orders(
         [hold for result in folded for hold in result.holds],
         stamp,
         scope,
-        odd,
+        refused_holds,
         looked_at,
     )
     con.execute("drop table touched")
@@ -193,11 +164,51 @@ def _orders(
     }
     for table, counts in counted.items():
         add_rows(con, drained(stamp, account, table), counts)
-    return len(refused) + len(odd)
+    return len(refused_lines) + len(refused_holds)
 
 
-def _parcel_id(event: StagedEvent) -> str | None:
-    return shopline_fold.split_id(shopline_fold.parcel_fields(event.body).get("id"))[1]
+def _events_by_order(
+    con: duckdb.DuckDBPyConnection, account: str, touched: list[str]
+) -> dict[str, Collection[StagedEvent]]:
+    """All events of the orders that were named, each once. Leaves the orders in the table ``touched``."""
+    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
+    rows = con.execute(
+        """
+        select s.fulfillment_order_id, e.received_no, e.event_id, e.event_type, e.received_at_utc, e.payload
+        from staging.shopline_fulfillment_order_events as s
+        inner join touched as t on s.fulfillment_order_id = t.fulfillment_order_id
+        inner join staging.webhook_events as e on s.received_no = e.received_no
+        where s.account = $account and e.account = $account
+        """,
+        {"account": account},
+    ).fetchall()
+    events: dict[str, dict[int, StagedEvent]] = {own: {} for own in touched}
+    for own, received_no, event_id, event_type, received_at, payload in rows:
+        body = msgspec.json.decode(payload, type=dict)
+        events[own][received_no] = StagedEvent(received_no, event_id, event_type, received_at, body)
+    return {own: events_of_order.values() for own, events_of_order in events.items()}
+
+
+def _refused_lines(folded: list[Folded]) -> list[RefusedLine]:
+    return [
+        RefusedLine(line.row_key, line.reason, result.order.fulfillment_order_id, *line.row_key.split("/", 1))
+        for result in folded
+        for line in result.refused
+    ]
+
+
+def _refused_holds(folded: list[Folded]) -> list[RefusedHold]:
+    return [
+        RefusedHold(
+            hold.row_key,
+            hold.reason,
+            own := result.order.fulfillment_order_id,
+            own,
+            int(hold.row_key[len(own) + 1 :]),
+        )
+        for result in folded
+        for hold in result.refused_holds
+    ]
 
 
 def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: set[str], stamp: Stamp) -> None:
@@ -218,8 +229,8 @@ def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: 
         {"account": account, "source": SOURCE, "topics": FULFILLMENT, "named": sorted(named)},
     )
     for event in events:
-        own = _parcel_id(event)
+        own = parcel_id(event)
         if own in heard:
             heard[own].append(event)
-    rows = [shopline_fold.fold_parcel(own, events) for own, events in heard.items() if events]
+    rows = [fold_parcel(own, events) for own, events in heard.items() if events]
     merge_given(con, table, account, rows, stamp)

@@ -6,14 +6,11 @@ source sends neither a version nor a time of change, and it does not sign topics
 decides; the topic is shown and, for a late ``create``, moves an event to the front, where it can only lose.
 """
 
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-
-from stockbook.declarations import DAYS
+from stockbook.staging.shopline_records import Folded, Hold, Line, Mention, Order, Refused, StagedEvent
+from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of, whole
 
 ROLES = {
     "fulfillment_order": "subject",
@@ -23,135 +20,6 @@ ROLES = {
 }
 CREATE = "fulfillment_order/create"
 ON_HOLD = "on_hold"
-
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-# as declared of pieces in staging (``max_abs``)
-_MOST_PIECES = 10**9
-
-
-class StagedEvent(NamedTuple):
-    """An event as staging holds it; ``received_at_utc`` is naive UTC, ``body`` the JSON object that was kept of it."""
-
-    received_no: int
-    event_id: str
-    event_type: str
-    received_at_utc: datetime
-    body: dict[str, Any]
-
-
-class Mention(NamedTuple):
-    """What an event says of one fulfillment order: the part it has in the event, and the fields the body names."""
-
-    fulfillment_order_id: str
-    role: str
-    fields: dict[str, Any]
-
-
-class Order(msgspec.Struct):
-    """A fulfillment order as its events tell it; the columns of ``staging.shopline_fulfillment_orders``."""
-
-    fulfillment_order_id: str
-    order_id: str | None = None
-    shop_id: str | None = None
-    status: str | None = None
-    request_status: str | None = None
-    supported_actions: list[str] | None = None
-    assigned_location_id: str | None = None
-    location_country_code: str | None = None
-    delivery_method: str | None = None
-    min_delivery_text: str | None = None
-    min_delivery_at_utc: datetime | None = None
-    max_delivery_text: str | None = None
-    max_delivery_at_utc: datetime | None = None
-    service_code: str | None = None
-    destination_country_code: str | None = None
-    destination_postcode: str | None = None
-    request_kind: str | None = None
-    request_sent_at_utc: datetime | None = None
-    created_text: str | None = None
-    created_at_utc: datetime | None = None
-    is_whole: bool = False
-    event_count: int = 0
-    first_received_at_utc: datetime | None = None
-    last_received_at_utc: datetime | None = None
-    last_received_no: int = 0
-
-
-class Line(msgspec.Struct):
-    """A line of a fulfillment order; the columns of ``staging.shopline_fulfillment_order_lines``."""
-
-    fulfillment_order_id: str
-    line_id: str
-    order_line_id: str | None
-    variant_id: str | None
-    quantity: int | None
-    fulfillable_quantity: int | None
-    origin_country_code: str | None
-    harmonized_system_code: str | None
-
-
-class Hold(msgspec.Struct):
-    """A hold; the columns of ``staging.shopline_fulfillment_order_holds``."""
-
-    fulfillment_order_id: str
-    hold_no: int
-    reason: str | None
-
-
-class Refused(msgspec.Struct):
-    """A line or hold that breaks its declaration: its key as text, and why."""
-
-    row_key: str
-    reason: str
-
-
-class Folded(NamedTuple):
-    """
-    A fulfillment order with its lines and holds, and those that were refused.
-
-    ``lines_received`` came, of which ``lines_repeated`` had the id of a later one; ``holds_received`` likewise.
-    """
-
-    order: Order
-    lines: list[Line]
-    holds: list[Hold]
-    refused: list[Refused]
-    refused_holds: list[Refused]
-    lines_received: int
-    lines_repeated: int
-    holds_received: int
-
-
-class Parcel(msgspec.Struct):
-    """A fulfillment; the columns of ``staging.shopline_fulfillments``."""
-
-    fulfillment_id: str
-    order_id: str | None = None
-    name: str | None = None
-    status: str | None = None
-    shipment_status: str | None = None
-    tracking_company: str | None = None
-    tracking_number: str | None = None
-    created_text: str | None = None
-    created_at_utc: datetime | None = None
-    updated_text: str | None = None
-    updated_at_utc: datetime | None = None
-    event_count: int = 0
-    last_received_at_utc: datetime | None = None
-    last_received_no: int = 0
-
-
-def split_id(text: object) -> tuple[str | None, str | None]:
-    """
-    (order id or None, own id or None) of an id as sent.
-
-    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id (dossier 5.5). Ids have
-    up to 26 digits and stay text.
-    """
-    if text is None or isinstance(text, bool) or not isinstance(text, str | int):
-        return None, None
-    order_id, _, own = str(text).strip().rpartition("_")
-    return order_id or None, own or None
 
 
 def mentions(body: dict[str, Any]) -> list[Mention]:
@@ -191,7 +59,7 @@ def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
             if mention.fulfillment_order_id != fulfillment_order_id:
                 continue
             _merge(order, mention.fields)
-            line_items, status = mention.fields.get("line_items"), _text(mention.fields.get("status"))
+            line_items, status = mention.fields.get("line_items"), text_of(mention.fields.get("status"))
             order_holds = mention.fields.get("fulfillment_holds")
             if isinstance(line_items, list) and line_items:
                 lines = line_items
@@ -206,7 +74,7 @@ def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
     valid_lines, refused, repeated = _lines(fulfillment_order_id, lines)
     numbered = list(enumerate(holds, start=1))
     valid_holds = [
-        Hold(fulfillment_order_id, number, _text(hold.get("reason")))
+        Hold(fulfillment_order_id, number, text_of(hold.get("reason")))
         for number, hold in numbered
         if isinstance(hold, dict)
     ]
@@ -225,28 +93,28 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
     )
     order.is_whole = order.is_whole or "line_items" in fields or "destination" in fields
     fields_of_order: dict[str, Any] = {
-        "order_id": _id(fields.get("order_id")),
-        "shop_id": _id(fields.get("shop_id")),
-        "status": _text(fields.get("status")),
+        "order_id": id_of(fields.get("order_id")),
+        "shop_id": id_of(fields.get("shop_id")),
+        "status": text_of(fields.get("status")),
         "request_status": request_status(fields),
-        "supported_actions": _texts(fields.get("supported_actions")),
-        "assigned_location_id": _id(fields.get("assigned_location_id")) or _id(location.get("location_id")),
-        "location_country_code": _text(location.get("country_code")),
-        "delivery_method": _text(method.get("method_type")),
-        "service_code": _text(method.get("service_code")),
-        "destination_country_code": _text(destination.get("country_code")),
-        "destination_postcode": _text(destination.get("zip")),
+        "supported_actions": texts_of(fields.get("supported_actions")),
+        "assigned_location_id": id_of(fields.get("assigned_location_id")) or id_of(location.get("location_id")),
+        "location_country_code": text_of(location.get("country_code")),
+        "delivery_method": text_of(method.get("method_type")),
+        "service_code": text_of(method.get("service_code")),
+        "destination_country_code": text_of(destination.get("country_code")),
+        "destination_postcode": text_of(destination.get("zip")),
     }
     for name, value in (
         ("min_delivery", method.get("min_delivery_date_time")),
         ("max_delivery", method.get("max_delivery_date_time")),
         ("created", fields.get("created_at")),
     ):
-        fields_of_order[f"{name}_text"] = _text(value)
+        fields_of_order[f"{name}_text"] = text_of(value)
         fields_of_order[f"{name}_at_utc"] = instant(value)
     requests = fields.get("merchant_requests")
     if isinstance(requests, list) and requests and isinstance(requests[-1], dict):
-        fields_of_order["request_kind"] = _text(requests[-1].get("kind"))
+        fields_of_order["request_kind"] = text_of(requests[-1].get("kind"))
         fields_of_order["request_sent_at_utc"] = instant(requests[-1].get("send_at"))
     for name, value in fields_of_order.items():
         if value is not None:
@@ -255,12 +123,12 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
 
 def request_status(fields: dict[str, Any]) -> str | None:
     """The request status under either spelling: the original of a submission has it in camel case (dossier 5.4)."""
-    return _text(fields.get("request_status")) or _text(fields.get("requestStatus"))
+    return text_of(fields.get("request_status")) or text_of(fields.get("requestStatus"))
 
 
 def location(fields: dict[str, Any]) -> str | None:
     """The location a mention names."""
-    return _id(fields.get("assigned_location_id"))
+    return id_of(fields.get("assigned_location_id"))
 
 
 def _lines(fulfillment_order_id: str, received: list[Any]) -> tuple[list[Line], list[Refused], int]:
@@ -285,96 +153,11 @@ def _lines(fulfillment_order_id: str, received: list[Any]) -> tuple[list[Line], 
         lines[line_id] = Line(
             fulfillment_order_id,
             line_id,
-            _id(fields.get("line_item_id")),
-            _id(fields.get("variant_id")),
+            id_of(fields.get("line_item_id")),
+            id_of(fields.get("variant_id")),
             numbers["quantity"],
             numbers["fulfillable_quantity"],
-            _text(fields.get("country_code_of_origin")),
-            _text(fields.get("harmonized_system_code")),
+            text_of(fields.get("country_code_of_origin")),
+            text_of(fields.get("harmonized_system_code")),
         )
     return list(lines.values()), refused, repeated
-
-
-def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
-    """
-    One fulfillment from every event that names it.
-
-    Merged by the source's own ``updated_at``, and in order of arrival where there is none.
-    """
-    parcel = Parcel(fulfillment_id)
-    ordered = list(events)
-    for event in sorted(ordered, key=lambda event: (updated(event.body) or datetime.min, event.received_no)):  # noqa: DTZ901  # naive UTC
-        fields = parcel_fields(event.body)
-        first = next((item for item in fields.get("tracking_info_list") or [] if isinstance(item, dict)), {})
-        values: dict[str, Any] = {
-            "order_id": _id(fields.get("order_id")),
-            "name": _text(fields.get("name")),
-            "status": _text(fields.get("status")),
-            "shipment_status": _text(fields.get("shipment_status")),
-            "tracking_company": _text(first.get("tracking_company")),
-            "tracking_number": _text(first.get("tracking_number")),
-            "created_text": _text(fields.get("created_at")),
-            "created_at_utc": instant(fields.get("created_at")),
-            "updated_text": _text(fields.get("updated_at")),
-            "updated_at_utc": instant(fields.get("updated_at")),
-        }
-        for name, value in values.items():
-            if value is not None:
-                setattr(parcel, name, value)
-    parcel.event_count = len(ordered)
-    latest = max(ordered, key=lambda event: event.received_no)
-    parcel.last_received_at_utc, parcel.last_received_no = latest.received_at_utc, latest.received_no
-    return parcel
-
-
-def parcel_fields(body: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a fulfillment, bare or under its own key: the pages show no key around them."""
-    inner = body.get("fulfillment")
-    return inner if isinstance(inner, dict) else body
-
-
-def updated(body: dict[str, Any]) -> datetime | None:
-    """When a fulfillment changed, by the source's own time (naive UTC)."""
-    fields = parcel_fields(body)
-    return instant(fields.get("updated_at")) or instant(fields.get("created_at"))
-
-
-def instant(text: object) -> datetime | None:
-    """The instant (naive UTC) of an ISO 8601 text with offset, within the days of any time; None for anything else."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        at = None if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return None
-    first, last = DAYS
-    return at if at is not None and first <= at.date() <= last else None
-
-
-def whole(value: object) -> int | None:
-    """A whole number that came as a number or as text, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
-    return number if number is not None and abs(number) <= _MOST_PIECES else None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value).strip() or None
-
-
-def _id(value: object) -> str | None:
-    return split_id(value)[1]
-
-
-def _texts(value: object) -> list[str] | None:
-    """A list of texts; a bare text is a list of one (the vendor's sample prints it so)."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list):
-        return [text for item in value if (text := _text(item)) is not None]
-    return None

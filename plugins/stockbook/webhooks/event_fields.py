@@ -17,8 +17,8 @@ import yaml
 
 from stockbook.errors import DeclarationError
 from stockbook.projection import personal
-from stockbook.projection.json_members import is_numbered
 from stockbook.projection.personal import HIDDEN
+from stockbook.webhooks.loose_json import alone, as_container, as_list, is_list_with_gaps, type_of, value_at
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
 """What a topic, an id or a key may look like: anything else could be anybody's data."""
@@ -172,7 +172,7 @@ class Declarations:
             fields = _declared_part(self._bodies[declaration.body], part, hash_key, "", undeclared)
             subject = self._subject(part, declaration.id, declaration.hash_id, hash_key)
             items.append(Item(subject, msgspec.Raw(_ENCODER.encode(fields))))
-        occurred = _at(body, declaration.occurred) if declaration.occurred else None
+        occurred = value_at(body, declaration.occurred) if declaration.occurred else None
         is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
         return Reduced(
             declaration.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
@@ -180,7 +180,7 @@ class Declarations:
 
     def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
         for path in paths:
-            value = _at(body, path)
+            value = value_at(body, path)
             if isinstance(value, bool) or not isinstance(value, str | int):
                 continue
             text = str(value).strip()
@@ -202,25 +202,6 @@ def _check(file: Path, where: str, declared: Any) -> None:
         _check(file, f"{where}[]", declared[0])
     elif declared != DROP and declared not in LEAVES:
         raise DeclarationError(f"{file.name}: {where} must be one of {', '.join([*LEAVES, DROP])}; got {declared!r}.")
-
-
-def as_list(value: Any) -> list[Any] | None:
-    """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
-    if isinstance(value, list):
-        return value
-    return list(value.values()) if isinstance(value, dict) and _is_numbered(value) else None
-
-
-def _is_numbered(value: dict[str, Any]) -> bool:
-    # most objects are told by their first name
-    return bool(value) and next(iter(value)).isdigit() and all(name.isascii() and name.isdigit() for name in value)
-
-
-def alone(value: Any) -> Any:
-    """The one member of a list of one, however often it is wrapped; of an empty list nothing; all else as it is."""
-    while isinstance(value, dict | list) and (members := as_list(value)) is not None and len(members) <= 1:
-        value = members[0] if members else None
-    return value
 
 
 def _items(body: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]:
@@ -256,20 +237,20 @@ def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared:
     if value is None:
         return None
     if isinstance(declared, list | dict):
-        value = _as_container(declared, value)
+        value = as_container(declared, value)
     if isinstance(declared, list):
         if (members := as_list(value)) is not None:
             return [_declared_part(declared[0], member, key, f"{path}[]", undeclared) for member in members]
         return _declared_part(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
         return LEAVES[declared](alone(value), key)
-    if not isinstance(value, dict) or _is_numbered(value):
+    if not isinstance(value, dict) or is_list_with_gaps(value):
         return _part_of_no_object(declared, value, key, path, undeclared)
     fields = {}
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name
         if name not in declared:
-            undeclared.add((path, name, _type_of(inner)))
+            undeclared.add((path, name, type_of(inner)))
         elif declared[name] != DROP:
             fields[name] = _declared_part(declared[name], inner, key, where, undeclared)
     return fields
@@ -282,39 +263,9 @@ def _part_of_no_object(
     content = alone(value)
     if content is None:
         return None
-    if isinstance(content, dict) and not _is_numbered(content):
+    if isinstance(content, dict) and not is_list_with_gaps(content):
         return _declared_part(declared, content, key, path, undeclared)
-    undeclared.add((path, "", _type_of(value)))
+    undeclared.add((path, "", type_of(value)))
     if (members := as_list(content)) is None:
         return HIDDEN
     return [_declared_part(declared, member, key, f"{path}[]", undeclared) for member in members]
-
-
-def _as_container(declared: Any, value: Any) -> Any:
-    """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
-    if value is False or value in ("", []):
-        return [] if isinstance(declared, list) else {}
-    if isinstance(declared, list) and isinstance(value, dict) and is_numbered(list(value)):
-        return [value[name] for name in sorted(value, key=int)]
-    return value
-
-
-def _at(body: Any, path: str) -> Any:
-    for name in path.split("."):
-        body = alone(body)
-        if not isinstance(body, dict):
-            return None
-        body = body.get(name)
-    return alone(body)
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        return "array"
-    if isinstance(value, bool):
-        return "boolean"
-    if value is None:
-        return "null"
-    return "string" if isinstance(value, str) else "number"

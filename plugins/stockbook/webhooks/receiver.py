@@ -19,7 +19,8 @@ from stockbook.projection.undeclared_names import Names
 from stockbook.settings import PROJECT, HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
-from stockbook.webhooks.event_fields import NAME, Declarations, Reduced, alone, as_list
+from stockbook.webhooks.event_fields import NAME, Declarations, Reduced
+from stockbook.webhooks.loose_json import alone, as_list
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,

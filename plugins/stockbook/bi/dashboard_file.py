@@ -1,0 +1,127 @@
+"""The file of one dashboard: its text, its rows of charts, its filters."""
+
+from typing import Any
+
+from stockbook.bi.identity import identity
+from stockbook.bi.spec import Chart, Dashboard, Filter
+from stockbook.declarations import VALUATION_CURRENCY, Table
+
+
+def name_of(chart: Chart, currency: str) -> str:
+    """The title as it stands over a chart, with the unit: a title of an axis would lie over its labels."""
+    if chart.kind in ("number", "table") or not chart.unit:
+        return chart.title
+    return f"{chart.title} ({chart.unit.replace(VALUATION_CURRENCY, currency)})"
+
+
+def intro(dashboard: Dashboard, tables: dict[str, Table], currency: str) -> str:
+    """What stands on top of a dashboard: its own words, and which charts a filter leaves as they are."""
+    text = dashboard.intro.replace(VALUATION_CURRENCY, currency)
+    for wanted in dashboard.filters:
+        titles = [chart.title for chart in dashboard.beyond(wanted, tables)]
+        if titles:
+            text += f" The filter *{wanted.name}* does not reach: {'; '.join(titles)}."
+    return text
+
+
+def dashboard_file(
+    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currency: str
+) -> dict[str, Any]:
+    """The content of the file; ``numbers`` are the charts' ids by key."""
+    text = intro(dashboard, tables, currency)
+    return {
+        "dashboard_title": dashboard.title,
+        "description": text,
+        "css": "",
+        "slug": dashboard.key,
+        "uuid": identity("dashboard", dashboard.key),
+        "position": _layout(dashboard, numbers, text, currency),
+        "metadata": {
+            "color_scheme": "stockbook",
+            "refresh_frequency": 0,
+            "cross_filters_enabled": False,
+            "native_filter_configuration": [
+                _filter(dashboard, wanted, numbers, tables) for wanted in dashboard.filters
+            ],
+        },
+        "published": True,
+        "version": "1.0.0",
+    }
+
+
+def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currency: str) -> dict[str, Any]:
+    layout: dict[str, Any] = {
+        "DASHBOARD_VERSION_KEY": "v2",
+        "ROOT_ID": {"children": ["GRID_ID"], "id": "ROOT_ID", "type": "ROOT"},
+        "HEADER_ID": {"id": "HEADER_ID", "meta": {"text": dashboard.title}, "type": "HEADER"},
+        "GRID_ID": {"children": ["ROW-intro"], "id": "GRID_ID", "parents": ["ROOT_ID"], "type": "GRID"},
+        "ROW-intro": {
+            "children": ["MARKDOWN-intro"],
+            "id": "ROW-intro",
+            "meta": {"background": "BACKGROUND_TRANSPARENT"},
+            "parents": ["ROOT_ID", "GRID_ID"],
+            "type": "ROW",
+        },
+        "MARKDOWN-intro": {
+            "children": [],
+            "id": "MARKDOWN-intro",
+            "meta": {"code": text, "height": 16, "width": 12},
+            "parents": ["ROOT_ID", "GRID_ID", "ROW-intro"],
+            "type": "MARKDOWN",
+        },
+    }
+    for number, row in enumerate(dashboard.rows, 1):
+        row_id = f"ROW-{number}"
+        layout["GRID_ID"]["children"].append(row_id)
+        layout[row_id] = {
+            "children": [f"CHART-{chart.key}" for chart in row],
+            "id": row_id,
+            "meta": {"background": "BACKGROUND_TRANSPARENT"},
+            "parents": ["ROOT_ID", "GRID_ID"],
+            "type": "ROW",
+        }
+        for chart in row:
+            layout[f"CHART-{chart.key}"] = {
+                "children": [],
+                "id": f"CHART-{chart.key}",
+                "meta": {
+                    "chartId": numbers[chart.key],
+                    "height": chart.height,
+                    "width": chart.width,
+                    "sliceName": name_of(chart, currency),
+                    "uuid": identity("chart", chart.key),
+                },
+                "parents": ["ROOT_ID", "GRID_ID", row_id],
+                "type": "CHART",
+            }
+    return layout
+
+
+def _filter(dashboard: Dashboard, wanted: Filter, numbers: dict[str, int], tables: dict[str, Table]) -> dict[str, Any]:
+    # a chart out of scope shows no mark of the filter, and the text on top of the page names it
+    beyond = [numbers[chart.key] for chart in dashboard.beyond(wanted, tables)]
+    document: dict[str, Any] = {
+        "id": f"NATIVE_FILTER-{identity('filter', dashboard.key, wanted.name)}",
+        "name": wanted.name,
+        "type": "NATIVE_FILTER",
+        "cascadeParentIds": [],
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}},
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": beyond},
+        "controlValues": {"enableEmptyFilter": False},
+        "description": "",
+    }
+    if wanted.column is None:
+        return document | {"filterType": "filter_time", "targets": [{}]}
+    return document | {
+        "filterType": "filter_select",
+        "targets": [
+            {"datasetUuid": identity("dataset", wanted.report or ""), "column": {"name": wanted.column}},
+        ],
+        "controlValues": {
+            "enableEmptyFilter": False,
+            "multiSelect": True,
+            "searchAllOptions": False,
+            "inverseSelection": False,
+            "defaultToFirstItem": False,
+        },
+    }

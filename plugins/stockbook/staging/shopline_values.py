@@ -1,0 +1,66 @@
+"""The values in SHOPLINE's bodies: ids of two parts, times with offsets, numbers that may come as text."""
+
+import re
+from datetime import UTC, datetime
+
+from stockbook.declarations import DAYS
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+# as declared of pieces in staging (``max_abs``)
+_MOST_PIECES = 10**9
+
+
+def split_id(text: object) -> tuple[str | None, str | None]:
+    """
+    (order id or None, own id or None) of an id as sent.
+
+    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id (dossier 5.5). Ids have
+    up to 26 digits and stay text.
+    """
+    if text is None or isinstance(text, bool) or not isinstance(text, str | int):
+        return None, None
+    order_id, _, own = str(text).strip().rpartition("_")
+    return order_id or None, own or None
+
+
+def instant(text: object) -> datetime | None:
+    """The instant (naive UTC) of an ISO 8601 text with offset, within the days of any time; None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        at = None if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+    first, last = DAYS
+    return at if at is not None and first <= at.date() <= last else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number that came as a number or as text, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value).strip()
+    number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) <= _MOST_PIECES else None
+
+
+def text_of(value: object) -> str | None:
+    """A text that is not empty; a number as text, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value).strip() or None
+
+
+def id_of(value: object) -> str | None:
+    """The own id in an id as sent."""
+    return split_id(value)[1]
+
+
+def texts_of(value: object) -> list[str] | None:
+    """A list of texts; a bare text is a list of one (the vendor's sample prints it so)."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for item in value if (text := text_of(item)) is not None]
+    return None
