@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from loopback import movement, order
+from reading_ways import FAST, PLAIN
 
 from stockbook import declarations
 from stockbook.declarations import Column, Source, Table
 from stockbook.errors import DeclarationError
-from stockbook.projection import page as module
+from stockbook.jsonscan import fast_path
 from stockbook.projection.envelope import Denied, Garbled
-from stockbook.projection.page import PaysOff, Projected, Projection
+from stockbook.projection.page import Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
 from stockbook.settings import PROJECT
 from stockbook.sources import flickrocket, fulfillment_cz
@@ -23,10 +24,10 @@ LOYALTY = Names(KEY).hidden("", "loyalty")
 LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
 
 
-@pytest.fixture(autouse=True, params=["decoded", "sliced"])
+@pytest.fixture(autouse=True, params=["decoded", "scanned"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Everything here holds for both ways of reading a page; the compiled one is taken from the first page on."""
-    monkeypatch.setattr(module, "PAYS", PaysOff(10**12 if request.param == "decoded" else 0))
+    monkeypatch.setattr(fast_path, "process", PLAIN if request.param == "decoded" else FAST)
     return str(request.param)
 
 
@@ -35,7 +36,7 @@ NIL = "00000000-0000-0000-0000-000000000000"
 
 def projection(name: str) -> Projection:
     listing = LISTINGS[name]
-    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY)
+    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY, scanner_of=fast_path.Scanner)
 
 
 def page(rows: list[Any], **more: Any) -> bytes:

@@ -10,19 +10,20 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading_ways import FAST, PLAIN
 
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table, of_listing
+from stockbook.jsonscan import fast_path
+from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.folder import ListingFolder
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Silent
-from stockbook.projection import page as projection
 from stockbook.projection.listing import Listing
-from stockbook.projection.page import PaysOff, Projection
+from stockbook.projection.page import Projection
 from stockbook.sources import flickrocket, fulfillment_cz
-from stockbook.staging import text_rows
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all
 
@@ -98,10 +99,11 @@ class Source:
         for name in written_to:
             self.con.execute(f"delete from {name}")
 
-    def landed_by(self, way: PaysOff, body: bytes) -> tuple[Any, ...]:
+    def landed_by(self, way: Warmth, body: bytes) -> tuple[Any, ...]:
         """What a way of reading makes of a body."""
-        projection.PAYS = way
-        page = Projection(self.listing, self.fed, KEY).read(body, GIVEN.get(self.listing.name))
+        fast_path.process = way
+        subject = Projection(self.listing, self.fed, KEY, scanner_of=fast_path.Scanner)
+        page = subject.read(body, GIVEN.get(self.listing.name))
         lines = [no_nulls(json.loads(line)) for line in page.lines.splitlines()]
         return page.keys, page.aside, page.mended, page.undeclared, lines
 
@@ -248,17 +250,18 @@ def test_no_row_is_lost_whatever_is_broken(
 ) -> None:
     """Rows and parts broken at random: both ways of reading land the same; each row is in staging or quarantine."""
     listing = LISTINGS[name]
-    monkeypatch.setattr(projection, "PAYS", PaysOff(10**12))
+    monkeypatch.setattr(fast_path, "process", PLAIN)
     source = Source(listing, tables, con)
 
     @settings(max_examples=10 if name == "orders" else 4, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         rows = data.draw(damaged(name))
-        monkeypatch.setattr(text_rows.Loading, "done", data.draw(st.booleans()))
         source.forget()
         body = written(source.body(rows))
-        assert source.landed_by(PaysOff(10**12), body) == source.landed_by(PaysOff(0), body)
+        assert source.landed_by(PLAIN, body) == source.landed_by(FAST, body)
+        columns_from = data.draw(st.sampled_from([0, 10**12]))
+        monkeypatch.setattr(fast_path, "process", Warmth(Thresholds(pages_from=10**12, columns_from=columns_from)))
         source.load(source.read(tmp_path_factory.mktemp("night"), body))
         assert source.lost() == []
         assert source.received() == len(rows)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from loopback import movement, order
+from reading_ways import FAST, PLAIN
 
 from stockbook import declarations
+from stockbook.jsonscan import fast_path
 from stockbook.projection import envelope
-from stockbook.projection import page as module
 from stockbook.projection.envelope import Garbled
-from stockbook.projection.page import PaysOff, Projected, Projection
+from stockbook.projection.page import Projected, Projection
 from stockbook.settings import PROJECT
 from stockbook.sources import flickrocket, fulfillment_cz
 
@@ -19,16 +20,17 @@ TABLES = declarations.load(PROJECT / "include" / "sql")
 LISTINGS = {listing.name: listing for listing in (*flickrocket.LISTINGS, *fulfillment_cz.LISTINGS)}
 
 
-@pytest.fixture(autouse=True, params=["decoded", "sliced"])
+@pytest.fixture(autouse=True, params=["decoded", "scanned"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything here holds for both ways of reading a page."""
-    monkeypatch.setattr(module, "PAYS", PaysOff(10**12 if request.param == "decoded" else 0))
+    monkeypatch.setattr(fast_path, "process", PLAIN if request.param == "decoded" else FAST)
 
 
 def read(name: str, body: bytes) -> Projected:
     """A page of a listing."""
     listing = LISTINGS[name]
-    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY).read(body)
+    fed = declarations.of_listing(TABLES, listing.api, name)
+    return Projection(listing, fed, KEY, scanner_of=fast_path.Scanner).read(body)
 
 
 def page(rows: Any) -> bytes:

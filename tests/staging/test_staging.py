@@ -9,16 +9,17 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+from reading_ways import FAST, PLAIN
 
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
+from stockbook.jsonscan import fast_path
 from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Refused, Undeclared
 from stockbook.progress import Silent
-from stockbook.staging import text_rows
 from stockbook.staging.load import Landed, Loaded, load
 from stockbook.warehouse.schema import create_all
 
@@ -59,11 +60,10 @@ def order(order_id: str, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-@pytest.fixture(autouse=True, params=["parsed", "unfolded"])
+@pytest.fixture(autouse=True, params=["parsed", "columns"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test holds both for listings that DuckDB parses and for those that compiled code unfolds."""
-    monkeypatch.setattr(text_rows.Loading, "done", False)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 0 if request.param == "unfolded" else 10**12)
+    """Every test holds both for listings that DuckDB parses and for those that compiled code reads as columns."""
+    monkeypatch.setattr(fast_path, "process", FAST if request.param == "columns" else PLAIN)
 
 
 @pytest.fixture

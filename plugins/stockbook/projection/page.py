@@ -3,11 +3,10 @@ A listing's page reduced to what is declared, at the speed of a C parser.
 
 Declarations are compiled to structs whose leaves are raw JSON tokens: digits, escapes and
 types land as they came, and a field nobody declared raises instead of passing. Such a page is looked at
-row by row (fitting.py): the field is left out and counted, what breaks the declared nesting lands as its key and a
+row by row (``odd_rows``): the field is left out and counted, what breaks the declared nesting lands as its key and a
 reason. No value of either leaves this module.
 
-Once a process has read enough to pay for loading it, pages are first tried by a compiled projection that slices their
-bytes (sliced.py); what that is not sure of is decoded as before.
+A scanner may be handed in. It is tried first; what it is not sure of is decoded here.
 """
 
 import threading
@@ -15,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -24,46 +23,15 @@ from stockbook.declarations import LARGEST_NUMBER, Table
 from stockbook.landing.pages import REASON
 from stockbook.projection import envelope, renames
 from stockbook.projection.diagnosis import Break, report_path
-from stockbook.projection.fields import Path, Shape, build
+from stockbook.projection.fields import Path, build
 from stockbook.projection.listing import Listing
 from stockbook.projection.odd_rows import Fitted, Mark, aside, fit
+from stockbook.projection.scanned_page import PageScanner, ScannerOf
 from stockbook.projection.structs import Compiled, Misfit
 from stockbook.projection.undeclared_names import Names
 
-if TYPE_CHECKING:
-    from stockbook.jsonscan.scan import Slicer
-
-
-class PaysOff:
-    """Whether a process has read enough for the compiled projection to be loaded; one thread loads, others go on."""
-
-    def __init__(self, threshold: int) -> None:
-        """Load after so many bytes."""
-        self._threshold = threshold
-        self._read = 0
-        self._loaded = False
-        self._lock = threading.Lock()
-
-    def off(self, size: int) -> bool:
-        """Count a page; True once the compiled projection is loaded."""
-        if not self._loaded:
-            self._read += size
-            if self._read > self._threshold and self._lock.acquire(blocking=False):
-                try:
-                    from stockbook.jsonscan.scan import warm_up
-
-                    warm_up()
-                    self._loaded = True
-                finally:
-                    self._lock.release()
-        return self._loaded
-
-
 VERSION = "2"
 """Changed when the same body gives other rows than before: an earlier night's are then not taken."""
-
-# as many bytes as are read the slow way while the compiled code is loaded
-PAYS = PaysOff(8_000_000)
 
 
 class Projected(NamedTuple):
@@ -84,14 +52,13 @@ class Projected(NamedTuple):
     mended: int = 0
 
 
-class _Kept(NamedTuple):
+class _Compiled(NamedTuple):
     """What is compiled of a shape at one time; replaced whole when a field is learned, so that threads may share it."""
 
     compiled: Compiled
     page: "msgspec.json.Decoder[Any]"
     row: "msgspec.json.Decoder[Any]"
-    shape: Shape
-    slicer: "list[Slicer | None]"
+    scanner: PageScanner | None
 
 
 class Projection:
@@ -103,13 +70,16 @@ class Projection:
         tables: Iterable[Table],
         hash_key: bytes,
         told_before: Mapping[str, str] | None = None,
+        scanner_of: ScannerOf | None = None,
     ) -> None:
         """
         Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict.
 
-        ``told_before`` are undeclared names that were told the night before (``Names``).
+        ``told_before`` are undeclared names that were told the night before (``Names``). ``scanner_of`` makes a
+        scanner that reads pages faster.
         """
         self.listing = listing
+        self._scanner_of = scanner_of
         self.names = Names(hash_key, told_before)
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
@@ -119,14 +89,17 @@ class Projection:
         self._kept = self._compile()
         self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
 
-    def _compile(self) -> _Kept:
+    def _compile(self) -> _Compiled:
         compiled = Compiled(self._shape, self._shape)
         page = msgspec.defstruct(
             "Page",
             [("code", Raw, UNSET), ("totalCount", Raw, UNSET), ("data", list[compiled.type], UNSET)],  # type: ignore[name-defined]  # made at run time
         )
         row = msgspec.json.Decoder(compiled.type)
-        return _Kept(compiled, msgspec.json.Decoder(page), row, deepcopy(self._shape), [])
+        scanner = self._scanner_of and self._scanner_of(
+            deepcopy(self._shape), (*self.listing.key, *self.listing.key_with)
+        )
+        return _Compiled(compiled, msgspec.json.Decoder(page), row, scanner)
 
     def read(self, body: bytes, given: Mapping[str, int] | None = None) -> Projected:
         """
@@ -134,8 +107,8 @@ class Projection:
 
         Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
         """
-        if self.listing.envelope is None and given is None and (sliced := self._sliced(body)) is not None:
-            return sliced
+        if self.listing.envelope is None and given is None and (scanned := self._scanned(body)) is not None:
+            return scanned
         page, count = envelope.mended_and(lambda text: self._parsed(text, given), body)
         return page._replace(mended=count)
 
@@ -170,15 +143,10 @@ class Projection:
         _give(kept.compiled, page.data, given)
         return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, {})
 
-    def _sliced(self, body: bytes) -> Projected | None:
-        """The page as the compiled projection sees it, None where it is not sure or not worth its while."""
-        if not PAYS.off(len(body)):
-            return None
-        kept = self._kept
-        if not kept.slicer:
-            kept.slicer.append(self._slicer(kept.shape))
-        slicer = kept.slicer[0]
-        page = slicer.read(body, self._key) if slicer is not None else None
+    def _scanned(self, body: bytes) -> Projected | None:
+        """The page as the scanner reads it, None where it is not sure of it or there is none."""
+        scanner = self._kept.scanner
+        page = scanner.read(body, self._key) if scanner is not None else None
         if page is None:
             return None
         envelope.check_code(page.code)
@@ -191,14 +159,6 @@ class Projection:
         if keys is None or None in keys or (self.listing.key_is_number and not all(map(_is_key, keys))):
             return None
         return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, {})
-
-    def _slicer(self, shape: Shape) -> "Slicer | None":
-        from stockbook.jsonscan.scan import Slicer, Unsliceable
-
-        try:
-            return Slicer(shape, (*self.listing.key, *self.listing.key_with))
-        except Unsliceable:
-            return None
 
     def _keys_of(self, found: list[tuple[Any, ...]]) -> list[int | str | None]:
         """Keys of rows from the values of their key fields; None for a row that has none."""
@@ -263,7 +223,7 @@ class Projection:
         return Projected(keys, rows, total, self._encoder.encode_lines(rows), undeclared, aside)
 
     def _row(
-        self, kept: _Kept, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]
+        self, kept: _Compiled, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]
     ) -> tuple[Any, list[Mark], list[tuple[Path, str]]]:
         """A row with the marks of what of it is set aside, and the fields nobody declared."""
         if unique:
@@ -282,11 +242,11 @@ class Projection:
         except (msgspec.DecodeError, Misfit):
             return *self._aside(kept, raw, Break("the row could not be read", "$")), []
 
-    def _aside(self, kept: _Kept, raw: bytes, found: Break) -> tuple[Any, list[Mark]]:
+    def _aside(self, kept: _Compiled, raw: bytes, found: Break) -> tuple[Any, list[Mark]]:
         fitted = aside(self._shape, raw, found)
         return self._marked(kept, fitted), fitted.marks
 
-    def _marked(self, kept: _Kept, fitted: Fitted) -> Any:
+    def _marked(self, kept: _Compiled, fitted: Fitted) -> Any:
         row = kept.row.decode(fitted.token)
         kept.compiled.clean([row], self._key, Counter())
         for mark in fitted.marks:

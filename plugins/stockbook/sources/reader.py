@@ -17,6 +17,7 @@ from stockbook.connections import Account
 from stockbook.declarations import Table, of_listing
 from stockbook.errors import LandingDamaged, ListingIncomplete
 from stockbook.hash_key import fingerprint
+from stockbook.jsonscan import fast_path
 from stockbook.landing.answer_journal import Answer
 from stockbook.landing.earlier_pages import known_answers, told_in
 from stockbook.landing.folder import ListingFolder, Part, landed, refused_in, undeclared_in
@@ -73,7 +74,9 @@ class Reader:
         fed = of_listing(run.tables, listing.api, listing.name)
         self.path = run.folder / listing.folder
         before = run.before / listing.folder if run.before is not None else None
-        self.projection = Projection(listing, fed, run.hash_key, told_in(before) if before is not None else None)
+        self.projection = Projection(
+            listing, fed, run.hash_key, told_in(before) if before is not None else None, fast_path.Scanner
+        )
         self.parameters = self._parameters(fed)
         known = known_answers(before, self.parameters) if before is not None else {}
         self.answers = Answers(self.projection, run.hash_key, known)

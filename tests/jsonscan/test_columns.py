@@ -1,4 +1,4 @@
-"""Landed lines unfolded by compiled code against the same lines parsed by DuckDB: equal, or left to DuckDB."""
+"""Landed lines read as columns against the same lines parsed by DuckDB: equal, or left to DuckDB."""
 
 import gc
 import json
@@ -12,16 +12,17 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading_ways import FAST
 
 from stockbook import declarations
 from stockbook.declarations import Table, of_listing
-from stockbook.jsonscan import columns
+from stockbook.jsonscan import columns, fast_path
 from stockbook.jsonscan.column_layout import Unsure
+from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
 from stockbook.settings import PROJECT
-from stockbook.staging import text_rows
-from stockbook.staging.text_rows import Loading, ParsedTexts, UnfoldedTexts, texts_of
+from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
 from stockbook.warehouse.arrow_view import Held
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
@@ -56,12 +57,12 @@ def parsed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) 
     return ParsedTexts(con, files, fed, longest=1_000_000)
 
 
-def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> UnfoldedTexts:
-    """The texts as they are unfolded. Raises Unsure."""
-    return UnfoldedTexts(con, columns.unfolded(tree(fed), files, 2), fed)
+def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> ColumnTexts:
+    """The texts as columns. Raises Unsure."""
+    return ColumnTexts(con, columns.read_columns(tree(fed), files, 2), fed)
 
 
-def read(con: duckdb.DuckDBPyConnection, found: ParsedTexts | UnfoldedTexts, table: Table) -> list[tuple[Any, ...]]:
+def read(con: duckdb.DuckDBPyConnection, found: ParsedTexts | ColumnTexts, table: Table) -> list[tuple[Any, ...]]:
     """The rows of a table, in their order, columns by name."""
     with found.select(table) as query:
         names = sorted(name for name, column in table.columns.items() if column.paths or column.by_array)
@@ -199,9 +200,9 @@ def test_bytes_that_are_no_text_are_given_up(text: bytes, con: duckdb.DuckDBPyCo
 def test_rows_keep_their_order_over_pages_and_row_groups(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many pages, read by two threads into pieces of three rows, give the rows that DuckDB does, pieces full."""
+    """Many pages, read by two threads into arrays of three rows, give the rows that DuckDB does, arrays full."""
     monkeypatch.setattr(columns, "ROW_GROUP", 3)
-    monkeypatch.setattr(columns, "_PIECE", 1)
+    monkeypatch.setattr(columns, "_CHUNK", 1)
     rows = [
         {
             "id": f"o{number}" if number % 4 else None,
@@ -220,7 +221,7 @@ def test_rows_keep_their_order_over_pages_and_row_groups(
 
     for table in fed:
         assert read(con, one, table) == read(con, other, table)
-    batches = other._unfolded.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
+    batches = other._columns.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
     assert [batch.num_rows for batch in batches] == [*[3] * 17, 1]
 
 
@@ -245,14 +246,13 @@ def test_small_listings_are_parsed_until_the_code_is_loaded(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small listing does not load the compiled code; once a large one has, small ones use it too."""
-    monkeypatch.setattr(Loading, "done", False)
-    small = landed(tmp_path, b'{"id":"a"}\n')
+    small = b'{"id":"a"}\n'
+    monkeypatch.setattr(fast_path, "process", Warmth(Thresholds(columns_from=2 * len(small))))
+    ways = [
+        type(texts_of(con, landed(tmp_path, *pages), fed_by("orders"))) for pages in ([small], [small, small], [small])
+    ]
 
-    assert isinstance(texts_of(con, small, fed_by("orders")), ParsedTexts)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 5)
-    assert isinstance(texts_of(con, small, fed_by("orders")), UnfoldedTexts)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 10**12)
-    assert isinstance(texts_of(con, small, fed_by("orders")), UnfoldedTexts)
+    assert ways == [ParsedTexts, ColumnTexts, ColumnTexts]
 
 
 @pytest.mark.parametrize("name", ["*", "?", "[a]", "a*", "**", "it's"])
@@ -271,7 +271,7 @@ def test_a_listing_that_is_not_sure_is_parsed(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One odd value has all pages of its listing parsed by DuckDB."""
-    monkeypatch.setattr(Loading, "done", True)
+    monkeypatch.setattr(fast_path, "process", FAST)
     files = landed(tmp_path, b'{"id":"a"}\n', b'{"id":1.50}\n')
     found = texts_of(con, files, fed_by("orders"))
 
