@@ -18,11 +18,11 @@ from stockbook.jsonscan.scan import PageTables, UnusualShape, _groups
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import Projected, Projection
 from stockbook.settings import PROJECT
-from stockbook.sources import fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
-LISTINGS = {listing.name: listing for listing in fulfillment_cz.LISTINGS}
+LISTINGS = {listing.name: listing for listing in listings.of_api("fulfillment_cz")}
 ROWS: dict[str, Callable[[int], dict[str, Any]]] = {
     "orders": lambda n: order(n, "2025-03-01 09:00:00"),
     "movements": movement,
@@ -48,7 +48,7 @@ def outcome(way: Warmth, subject: Projection, body: bytes) -> tuple[Any, ...]:
     except (Garbled, Denied, StockbookError) as error:
         return type(error), str(error)
     rows = [json.loads(line, parse_float=str) for line in page.lines.splitlines()]
-    return page.keys, page.total, _no_nulls(rows), page.undeclared, page.aside, page.mended
+    return page.keys, page.total, _no_nulls(rows), page.undeclared, page.set_aside, page.mended
 
 
 def _no_nulls(value: Any) -> Any:

@@ -16,12 +16,12 @@ from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
 from stockbook.settings import PROJECT
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
 LOYALTY = Names(KEY).hidden("", "loyalty")
-LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("fulfillment_cz"), *listings.of_api("flickrocket"))}
 
 
 @pytest.fixture(autouse=True, params=["decoded", "scanned"])
@@ -60,7 +60,7 @@ def test_nothing_personal_lands() -> None:
     assert row["recipient"] == {"email": hashed("secret.person@example.com"), "city": "Brno", "zipcode": "602"}
     assert row["delivery"]["tracking_number"] == hashed("secrettrack1")
     assert not projected.undeclared
-    assert not projected.aside
+    assert not projected.set_aside
 
 
 def test_the_nil_uuid_lands_where_a_number_is_declared() -> None:
@@ -131,7 +131,7 @@ def test_a_field_nobody_declared_is_reported_and_stored_nowhere() -> None:
     assert len(landed(second)) == ENOUGH + 1
     assert first.undeclared[LOYALTY, "string"] == ENOUGH - 1
     assert second.undeclared == {("loyalty", "string"): ENOUGH, ("products[].gift", "object"): ENOUGH}
-    assert orders.names.told()["loyalty"] == LOYALTY
+    assert orders.names.reported()["loyalty"] == LOYALTY
 
 
 def test_a_name_is_told_when_ten_rows_of_different_keys_had_it() -> None:
@@ -186,7 +186,7 @@ def test_a_row_that_breaks_its_declaration_stops_no_page() -> None:
     projected = projection("orders").read(page(rows))
 
     assert projected.keys == [good["id"], None, "b", "c", "d", "e", "f", None, "h"]
-    assert projected.aside == {
+    assert projected.set_aside == {
         1: [("expected an object, got string", "$")],
         2: [("expected an object, got string", "recipient")],
         3: [("expected an array, got object", "products")],

@@ -23,12 +23,12 @@ from stockbook.landing.manifest import Manifest
 from stockbook.progress import Silent
 from stockbook.projection.listing import Listing
 from stockbook.projection.page import Projection
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all
 
 KEY = b"a key of at least sixteen"
-LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("fulfillment_cz"), *listings.of_api("flickrocket"))}
 GIVEN = {"delivery_places": {"deliveryId": 3}}
 
 
@@ -70,7 +70,7 @@ class Source:
                     seen.add(mark)
                     fresh.append(at)
             received, distinct = received + len(page.keys), distinct + len(fresh)
-            aside = {at: page.aside.get(at, []) for at in fresh}
+            aside = {at: page.set_aside.get(at, []) for at in fresh}
             part.write(subject.lines([page.rows[at] for at in fresh]), len(fresh))
             part.refused.update((found.reason, found.path) for breaks in aside.values() for found in breaks)
         part.commit(
@@ -105,7 +105,7 @@ class Source:
         subject = Projection(self.listing, self.fed, KEY, scanner_of=fast_path.Scanner)
         page = subject.read(body, GIVEN.get(self.listing.name))
         lines = [no_nulls(json.loads(line)) for line in page.lines.splitlines()]
-        return page.keys, page.aside, page.mended, page.undeclared, lines
+        return page.keys, page.set_aside, page.mended, page.undeclared, lines
 
     def lost(self) -> list[tuple[Any, ...]]:
         """What the check that every table inherits finds."""
@@ -175,8 +175,10 @@ RIGHT: dict[str, Callable[[int], dict[str, Any]]] = {
     "currency_rates": lambda n: {"currency": f"c{n}", "date": "2026-02-01 00:00:00", "rate_to_eur": 25.1},
     "products of flickrocket": lambda n: {"id": n, "title": "a", "price_license_binding": [{"price_id": 1}]},
 }  # fmt: skip
-LISTINGS["products"] = next(one for one in fulfillment_cz.LISTINGS if one.name == "products")
-LISTINGS["products of flickrocket"] = next(one for one in flickrocket.LISTINGS if one.name == "products")
+LISTINGS["products"] = next(listing for listing in listings.of_api("fulfillment_cz") if listing.name == "products")
+LISTINGS["products of flickrocket"] = next(
+    listing for listing in listings.of_api("flickrocket") if listing.name == "products"
+)
 
 # what stands where something else was expected
 DAMAGE = [

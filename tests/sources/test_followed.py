@@ -18,7 +18,7 @@ from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
 from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
-from stockbook.sources.fulfillment_window import Followed
+from stockbook.sources.fulfillment_window import FulfillmentWindow
 from stockbook.sources.plan import AccountPlan
 
 TABLES = {
@@ -156,7 +156,7 @@ def test_one_shipped_long_after_its_window_is_seen() -> None:
 
 def test_without_following_it_would_stay_open_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same shop read by its window alone."""
-    monkeypatch.setattr(Followed, "_open_ones", lambda self: None)
+    monkeypatch.setattr(FulfillmentWindow, "_read_open", lambda self, pool: None)
 
     assert statuses(SHIPPED_LATE) == {"0": 0}
 

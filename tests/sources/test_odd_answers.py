@@ -13,11 +13,11 @@ from stockbook.projection import envelope
 from stockbook.projection.envelope import Garbled
 from stockbook.projection.page import Projected, Projection
 from stockbook.settings import PROJECT
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
-LISTINGS = {listing.name: listing for listing in (*flickrocket.LISTINGS, *fulfillment_cz.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("flickrocket"), *listings.of_api("fulfillment_cz"))}
 
 
 @pytest.fixture(autouse=True, params=["decoded", "scanned"])
@@ -83,7 +83,7 @@ def test_what_php_writes_is_read_as_what_it_means(changes: dict[str, Any], expec
 
     (row,) = landed(found)
     assert no_nulls({name: row.get(name) for name in expected}) == no_nulls(expected)
-    assert not found.aside
+    assert not found.set_aside
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_what_is_left_out_decides_nothing() -> None:
     body = page([an_order(note="@", unknown="@"), an_order(id="b", note="@deep@", unknown="@digits@")])
     found = read("orders", odd(body.replace(b'"@"', b'{"a":1,"a":[2,{"b":1,"b":2}]}')))
 
-    assert not found.aside
+    assert not found.set_aside
     assert [row["status"] for row in landed(found)] == ["sent", "sent"]
 
 
@@ -268,4 +268,4 @@ def test_a_source_cannot_send_a_reason() -> None:
     (row,) = landed(found)
     assert "_refused" not in row
     assert row["products"] == [LINE]
-    assert not found.aside
+    assert not found.set_aside

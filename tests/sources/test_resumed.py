@@ -17,7 +17,7 @@ from stockbook.errors import ListingIncomplete, Unreachable
 from stockbook.landing.answer_journal import Answer
 from stockbook.landing.manifest import PageFile
 from stockbook.sources import walks
-from stockbook.sources.resumed_fetch import Trail
+from stockbook.sources.resumed_fetch import ResumedFetch
 
 MOVEMENTS = "/v2/fulfillment/warehouse-movements"
 
@@ -42,7 +42,7 @@ def walked_twice(
             raise CutOff
         return fetch(offset)
 
-    def go(trail: Trail[Any]) -> list[int]:
+    def go(trail: ResumedFetch[Any]) -> list[int]:
         keys: list[int] = []
         for step in outcome_aside(make(trail)):
             if isinstance(step, walks.Again):
@@ -54,16 +54,16 @@ def walked_twice(
             keys += [content[at] for at in step.fresh]
             recorded.extend(
                 Answer(part="p", offset=offset, keys=list(page.keys), total=page.total)
-                for offset, page in trail.taken()
+                for offset, page in trail.new_pages()
             )
         return keys
 
     try:
-        return go(Trail(limited)), []
+        return go(ResumedFetch(limited)), []
     except CutOff:
         asked.clear()
         landed = list(recorded)
-        return go(Trail(limited_no_more(fetch, asked), landed)), asked
+        return go(ResumedFetch(limited_no_more(fetch, asked), landed)), asked
 
 
 def limited_no_more(fetch: walks.Fetch[Any], asked: list[int]) -> walks.Fetch[Any]:
@@ -238,7 +238,7 @@ def test_an_answer_to_another_question_ends_the_recalling() -> None:
         asked.append(offset)
         return walks.Page([offset], 3, "fetched")
 
-    trail = Trail(fetch, earlier)
+    trail = ResumedFetch(fetch, earlier)
 
     assert [trail(offset).keys for offset in (0, 1, 2)] == [[0], [1], [2]]
     assert asked == [1, 2]

@@ -46,26 +46,26 @@ def two_hundred_rows_in_pages_of_thirty(folder: Path) -> None:
 
 def advanced_by_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutate: the next page begins where a full one would have ended."""
-    take = offset_pager.Chain._take
+    take = offset_pager.AnchoredPager._take
 
-    def mutated(self: offset_pager.Chain[object], page: Page[object], offset: int) -> list[int]:
+    def mutated(self: offset_pager.AnchoredPager[object], page: Page[object], offset: int) -> list[int]:
         fresh = take(self, page, offset)
         self._offset = offset + (self._full or 0) - 1
         return fresh
 
-    monkeypatch.setattr(offset_pager.Chain, "_take", mutated)
+    monkeypatch.setattr(offset_pager.AnchoredPager, "_take", mutated)
 
 
 def taken_without_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutate: pages need not hold on to each other, an empty one is the end, and no count is compared."""
+    """Mutate: pages need not join each other, an empty page is the end, and no count is compared."""
 
     def believe(fetch: walks.Fetch[object], floor: int, full: int | None) -> walks.Pass[object]:
-        found = offset_pager.Chain(fetch, full)
+        pager = offset_pager.AnchoredPager(fetch, full)
         offset = 0
         while (page := fetch(offset)).keys:
-            yield walks.Batch(page.content, found._take(page, offset))
-            offset = found._offset + 1
-        return walks.Outcome(found.received, len(found.seen), None, "floor passed", 200)
+            yield walks.Batch(page.content, pager._take(page, offset))
+            offset = pager._offset + 1
+        return walks.Outcome(pager.received, len(pager.seen), None, "floor passed", 200)
 
     monkeypatch.setattr(walks, "_ledger_pass", believe)
 

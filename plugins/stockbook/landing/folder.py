@@ -19,7 +19,7 @@ import msgspec
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import LandingDamaged
 from stockbook.landing.answer_journal import Answer, Recorded, Void, still_good
-from stockbook.landing.earlier_pages import ANSWERED, Known
+from stockbook.landing.earlier_pages import ANSWERED, EarlierAnswer
 from stockbook.landing.manifest import (
     MANIFEST,
     Manifest,
@@ -150,16 +150,17 @@ class ListingFolder:
             self._append(msgspec.json.encode(unit))
             self.units[unit.unit] = unit
 
-    def finish(self, told: Mapping[str, str] | None = None, **facts: Any) -> Manifest:
+    def finish(self, reported: Mapping[str, str] | None = None, **facts: Any) -> Manifest:
         """
         Write the manifest over all complete parts; ``facts`` are the fields the parts do not know.
 
-        ``told`` are the hidden forms of undeclared names that are told in clear: a part may have met one before it was.
+        ``reported`` are the hidden forms of undeclared names that are reported in clear: a part may have met one before
+        it was.
         """
         units = [self.units[name] for name in sorted(self.units)]
         night, account = self.path.parts[-3], self.path.parts[-2]
         manifest = Manifest(
-            **merged(units, told or {}),
+            **merged(units, reported or {}),
             night=night,
             account=account,
             complete=True,
@@ -203,17 +204,17 @@ class Part:
         self.pages.append(write_page(self.folder.path, self.folder.take_number(), lines, rows))
         return self.pages[-1]
 
-    def take(self, known: Known) -> PageFile | None:
+    def take(self, earlier: EarlierAnswer) -> PageFile | None:
         """
         Land the page of an earlier night once more; None for an answer of which nothing landed.
 
         Raises LandingDamaged when that page is not any more what was written.
         """
-        page = known.answer.page
+        page = earlier.answer.page
         if page is not None:
-            page = link_page(known.folder, page, self.folder.path, self.folder.take_number())
+            page = link_page(earlier.folder, page, self.folder.path, self.folder.take_number())
             self.pages.append(page)
-        self._note(known.answer)
+        self._note(earlier.answer)
         return page
 
     def keep(self, answer: Answer) -> None:

@@ -38,7 +38,7 @@ class Projected(NamedTuple):
     """
     A page: a key for every row received (None where it has none), and the row as it lands.
 
-    ``lines`` is the NDJSON of the rows, in their order; a row is what ``Projection.lines`` takes. ``aside`` are the
+    ``lines`` is the NDJSON of the rows, in their order; a row is what ``Projection.lines`` takes. ``set_aside`` are the
     breaks of those rows, by position, of which all or a part lands with no more than its key and the reason.
     ``mended`` are characters that were no text.
     """
@@ -48,7 +48,7 @@ class Projected(NamedTuple):
     total: int | None
     lines: bytes
     undeclared: Counter[tuple[str, str]]
-    aside: dict[int, list[Break]]
+    set_aside: dict[int, list[Break]]
     mended: int = 0
 
 
@@ -69,18 +69,18 @@ class Projection:
         listing: Listing,
         tables: Iterable[Table],
         hash_key: bytes,
-        told_before: Mapping[str, str] | None = None,
+        reported_before: Mapping[str, str] | None = None,
         scanner_of: ScannerOf | None = None,
     ) -> None:
         """
         Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict.
 
-        ``told_before`` are undeclared names that were told the night before (``Names``). ``scanner_of`` makes a
+        ``reported_before`` are undeclared names that were reported the night before (``Names``). ``scanner_of`` makes a
         scanner that reads pages faster.
         """
         self.listing = listing
         self._scanner_of = scanner_of
-        self.names = Names(hash_key, told_before)
+        self.names = Names(hash_key, reported_before)
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
         self._shape = build(tables, (*listing.key, *listing.key_with))
@@ -257,7 +257,7 @@ class Projection:
         """What is reported of the names of one row; one that is told from now on is dropped and counted from now on."""
         named = [(report_path(self._shape, path[:-1]), path[-1]) for path, _ in unknown]
         texts = self.names.report(key, named)
-        told = {path for (path, _), text in zip(unknown, texts, strict=True) if self.names.is_told(text)}
+        told = {path for (path, _), text in zip(unknown, texts, strict=True) if self.names.is_reported(text)}
         if told:
             self._learn(told)
         return Counter((text, kind) for text, (_, kind) in zip(texts, unknown, strict=True))

@@ -31,7 +31,7 @@ class Names:
         self._told = dict(islice((told_before or {}).items(), _MOST_TOLD))
         self._hidden: set[str] = set()
 
-    def is_told(self, path: str) -> bool:
+    def is_reported(self, path: str) -> bool:
         """Whether a path is told in clear."""
         return path in self._told
 
@@ -58,7 +58,7 @@ class Names:
         digest = hmac.digest(self._hash_key, b"name\0" + name.encode(errors="replace"), "sha256")
         return _joined(above, f"#{digest.hex()[:12]}")
 
-    def told(self) -> dict[str, str]:
+    def reported(self) -> dict[str, str]:
         """The hidden forms of the paths that are told in clear."""
         with self._lock:
             return dict(self._told)
