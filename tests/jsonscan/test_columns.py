@@ -23,7 +23,7 @@ from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
 from stockbook.settings import PROJECT
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
-from stockbook.warehouse.arrow_view import Held
+from stockbook.warehouse.arrow_view import ArrowView
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
 # lists in rows, lists in lists, two lists for one table, values below values
@@ -62,9 +62,9 @@ def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]
     return ColumnTexts(con, columns.read_columns(tree(fed), files, 2), fed)
 
 
-def read(con: duckdb.DuckDBPyConnection, found: ParsedTexts | ColumnTexts, table: Table) -> list[tuple[Any, ...]]:
+def read(con: duckdb.DuckDBPyConnection, texts: ParsedTexts | ColumnTexts, table: Table) -> list[tuple[Any, ...]]:
     """The rows of a table, in their order, columns by name."""
-    with found.select(table) as query:
+    with texts.select(table) as query:
         names = sorted(name for name, column in table.columns.items() if column.paths or column.by_array)
         return con.execute(f"select _row, {', '.join(names)} from ({query})").fetchall()
 
@@ -111,9 +111,9 @@ def test_both_ways_give_the_same_texts(
     @given(st.lists(lines(tree(fed), LEAVES), min_size=1, max_size=2))
     def holds(pages: list[bytes]) -> None:
         files = landed(tmp_path_factory.mktemp("pages"), *pages)
-        one, other = parsed(con, files, fed), compiled(con, files, fed)
+        plain, fast = parsed(con, files, fed), compiled(con, files, fed)
         for table in fed:
-            assert read(con, one, table) == read(con, other, table)
+            assert read(con, plain, table) == read(con, fast, table)
 
     holds()
 
@@ -134,12 +134,12 @@ def test_odd_values_are_the_same_or_left_to_duckdb(
             page = page[:at] + put + page[at + gone :]
         files = landed(tmp_path_factory.mktemp("pages"), page)
         try:
-            other = compiled(con, files, fed)
+            fast = compiled(con, files, fed)
         except Unsure:
             return
-        one = parsed(con, files, fed)
+        plain = parsed(con, files, fed)
         for table in fed:
-            assert read(con, one, table) == read(con, other, table)
+            assert read(con, plain, table) == read(con, fast, table)
 
     holds()
 
@@ -217,11 +217,11 @@ def test_rows_keep_their_order_over_pages_and_row_groups(
     pages = [b"".join(json.dumps(row).encode() + b"\n" for row in rows[at : at + 7]) for at in range(0, 40, 7)]
     fed = fed_by("orders")
     files = landed(tmp_path, *pages)
-    one, other = parsed(con, files, fed), compiled(con, files, fed)
+    plain, fast = parsed(con, files, fed), compiled(con, files, fed)
 
     for table in fed:
-        assert read(con, one, table) == read(con, other, table)
-    batches = other._columns.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
+        assert read(con, plain, table) == read(con, fast, table)
+    batches = fast._columns.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
     assert [batch.num_rows for batch in batches] == [*[3] * 17, 1]
 
 
@@ -229,10 +229,10 @@ def test_one_page_may_fill_many_cells(con: duckdb.DuckDBPyConnection, tmp_path: 
     """Rows much shorter than expected need more room than was made; it is made then."""
     fed = fed_by("orders")
     files = landed(tmp_path, b'{"products":[' + b",".join([b"{}"] * 50_000) + b"]}\n" + b"{}\n" * 20_000)
-    found = compiled(con, files, fed)
+    texts = compiled(con, files, fed)
 
     lines_table = next(table for table in fed if table.table == "order_lines")
-    with found.select(lines_table) as query:
+    with texts.select(lines_table) as query:
         assert con.execute(f"select count(*), max(line_no::int) from ({query})").fetchall() == [(50_000, 50_000)]
 
 
@@ -273,10 +273,10 @@ def test_a_listing_that_is_not_sure_is_parsed(
     """One odd value has all pages of its listing parsed by DuckDB."""
     monkeypatch.setattr(fast_path, "process", FAST)
     files = landed(tmp_path, b'{"id":"a"}\n', b'{"id":1.50}\n')
-    found = texts_of(con, files, fed_by("orders"))
+    texts = texts_of(con, files, fed_by("orders"))
 
-    assert isinstance(found, ParsedTexts)
-    assert [row[0] for row in read(con, found, fed_by("orders")[0])] == [0, 1]
+    assert isinstance(texts, ParsedTexts)
+    assert [row[0] for row in read(con, texts, fed_by("orders")[0])] == [0, 1]
 
 
 @pytest.mark.parametrize(("second", "expected"), [("p2", True), ("p1", False), (None, True)])
@@ -286,10 +286,10 @@ def test_keys_are_unique_where_those_above_are(
     """Positions tell the items of a parcel apart; of two parcels of one order with the same id nothing is known."""
     row = {"id": "o1", "packages": [{"id": parcel, "items": [{}, {}]} for parcel in ("p1", second)]}
     fed = fed_by("orders")
-    found = compiled(con, landed(tmp_path, json.dumps(row).encode() + b"\n"), fed)
+    texts = compiled(con, landed(tmp_path, json.dumps(row).encode() + b"\n"), fed)
 
     packages = next(table for table in fed if table.table == "order_packages")
-    assert found.are_unique(packages, "true") is expected
+    assert texts.are_unique(packages, "true") is expected
 
 
 def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnection) -> None:
@@ -297,10 +297,10 @@ def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnect
     table = pa.table({"a": [1, 2, 3]})
     gone = weakref.ref(table)
     con.execute("begin")
-    held = Held(con, "numbers", table)
+    view = ArrowView(con, "numbers", table)
     del table
     assert con.execute("select sum(a) from numbers").fetchall() == [(6,)]
-    held.release()
+    view.release()
     gc.collect()
 
     assert gone() is None

@@ -217,18 +217,18 @@ def test_a_refused_row_hashes_its_neighbours_once() -> None:
     """Rows that were looked at one by one carry the same hash as those of the fast path."""
     rows = [order(1, "2025-03-01 09:00:00"), "not a row", order(2, "2025-03-01 09:00:00", surprise=1)]
 
-    found = landed(projection("orders").read(page(rows)))
-    keys = {row["recipient"]["email"] for row in found if "recipient" in row}
+    rows_landed = landed(projection("orders").read(page(rows)))
+    keys = {row["recipient"]["email"] for row in rows_landed if "recipient" in row}
 
     assert keys == {hashed("secret.person@example.com")}
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [({"variant_id": 5}, 5), ({"variantId": "6"}, 6), ({"variant_id": None, "variantId": 7}, 7)]
+    ("key", "expected"), [({"variant_id": 5}, 5), ({"variantId": "6"}, 6), ({"variant_id": None, "variantId": 7}, 7)]
 )
-def test_a_key_is_found_under_either_of_its_names(given: dict[str, Any], expected: int) -> None:
+def test_a_key_is_found_under_either_of_its_names(key: dict[str, Any], expected: int) -> None:
     """The page writes variantId where the wire has variant_id."""
-    projected = projection("stock_levels").read(page([{"quantity": 1, "damaged_quantity": 0, **given}]))
+    projected = projection("stock_levels").read(page([{"quantity": 1, "damaged_quantity": 0, **key}]))
 
     assert projected.keys == [expected]
 

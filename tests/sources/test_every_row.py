@@ -72,7 +72,7 @@ class Source:
             received, distinct = received + len(page.keys), distinct + len(fresh)
             aside = {at: page.set_aside.get(at, []) for at in fresh}
             part.write(subject.lines([page.rows[at] for at in fresh]), len(fresh))
-            part.refused.update((found.reason, found.path) for breaks in aside.values() for found in breaks)
+            part.refused.update((broken.reason, broken.path) for breaks in aside.values() for broken in breaks)
         part.commit(
             rows=received,
             distinct_keys=distinct,
@@ -125,17 +125,17 @@ class Source:
     def keys(self) -> set[str]:
         """The keys of the listing's rows that are in staging or in quarantine, also as the row of a part."""
         base = self.fed[0]
-        found: set[str] = set()
+        keys_staged: set[str] = set()
         if not (base.source and base.source.rows):
             columns = [name for name in base.grain if name not in ("account", "snapshot_date")]
             texts_of_key = ", ".join(f"cast({name} as varchar)" for name in columns)
-            found |= {
+            keys_staged |= {
                 key for (key,) in self.con.execute(f"select concat_ws('/', {texts_of_key}) from {base.name}").fetchall()
             }
         else:
-            found |= {str(key) for (key,) in self.con.execute(f"select price_id from {base.name}").fetchall()}
+            keys_staged |= {str(key) for (key,) in self.con.execute(f"select price_id from {base.name}").fetchall()}
         aside = self.con.execute("select row_key, parent_key from staging.quarantine").fetchall()
-        return found | {key.removesuffix("/2026-03-01") for row in aside for key in row if key}
+        return keys_staged | {key.removesuffix("/2026-03-01") for row in aside for key in row if key}
 
 
 # a right row of every listing, as the source sends it
@@ -201,9 +201,9 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @st.composite
 def damaged(draw: st.DrawFn, name: str, rows: int = 4) -> list[Any]:
     """Rows of a listing, some of which are broken at some places, sent twice, or have a name that nobody declared."""
-    found = [RIGHT[name](number) for number in range(1, rows + 1)]
+    rows_sent = [RIGHT[name](number) for number in range(1, rows + 1)]
     for _ in range(draw(st.integers(0, 4))):
-        row = draw(st.sampled_from(found))
+        row = draw(st.sampled_from(rows_sent))
         path = draw(st.sampled_from(list(places(row))))
         holder: Any = row
         try:
@@ -215,10 +215,10 @@ def damaged(draw: st.DrawFn, name: str, rows: int = 4) -> list[Any]:
         if isinstance(holder, dict) and draw(st.booleans()):
             holder[draw(st.sampled_from(["@twice@", "surprise", "_refused"]))] = 1
     if draw(st.booleans()):
-        found.append(deepcopy(draw(st.sampled_from(found))))
+        rows_sent.append(deepcopy(draw(st.sampled_from(rows_sent))))
     if draw(st.integers(0, 9)) == 0:
-        found.append(deepcopy(draw(st.sampled_from(DAMAGE))))
-    return found
+        rows_sent.append(deepcopy(draw(st.sampled_from(DAMAGE))))
+    return rows_sent
 
 
 def written(body: bytes) -> bytes:

@@ -81,18 +81,18 @@ class Books:
         """Read, and take over what was read: absence means deletion where everything was read."""
         clock = ManualClock(datetime(today.year, today.month, today.day, 1, 15, tzinfo=UTC))
         with tempfile.TemporaryDirectory() as folder:
-            asked = self.plan(today)
-            (found,) = extract(
-                account_at(url, "flickrocket"), asked, Path(folder) / "n", TABLES, b"k" * 16, clock, Silent()
+            wanted = self.plan(today)
+            (manifest,) = extract(
+                account_at(url, "flickrocket"), wanted, Path(folder) / "n", TABLES, b"k" * 16, clock, Silent()
             )
             place = Path(folder) / "n" / "main" / "flickrocket.fulfillments"
-            rows = {row["id"]: row for row in map(json.loads, lines_of(place, found.pages))}
-        assert sum(1 for _ in rows) == found.distinct_keys
-        if found.window_from is None:
+            rows = {row["id"]: row for row in map(json.loads, lines_of(place, manifest.pages))}
+        assert sum(1 for _ in rows) == manifest.distinct_keys
+        if manifest.window_from is None:
             self.rows = rows
         else:
-            assert asked.fulfillments_from is not None
-            inside = asked.fulfillments_from.isoformat()
+            assert wanted.fulfillments_from is not None
+            inside = wanted.fulfillments_from.isoformat()
             self.rows = {key: row for key, row in self.rows.items() if row["created_at"] < inside} | rows
         self.read_to = today
 

@@ -58,14 +58,14 @@ def land_days(land: Land) -> Callable[..., Landed]:
         window = {"window_from": "2026-01-01", "window_to": "2026-03-09"} | fields
         landed = [land("orders", rows, **window) for rows in pages]
         whole = landed[0]
-        found: list[PageFile] = []
-        for number, one in enumerate(landed, start=1):
-            page = one.manifest.pages[0]
+        files: list[PageFile] = []
+        for number, listing in enumerate(landed, start=1):
+            page = listing.manifest.pages[0]
             name = f"page-{number:05d}.ndjson.zst"
-            (one.folder / page.file).rename(whole.folder / name)
-            found.append(PageFile(name, page.rows, page.bytes, page.sha256))
-        given = {name: getattr(whole.manifest, name) for name in Manifest.__struct_fields__}
-        return Landed(Manifest(**(given | {"pages": found})), whole.folder)
+            (listing.folder / page.file).rename(whole.folder / name)
+            files.append(PageFile(name, page.rows, page.bytes, page.sha256))
+        fields = {name: getattr(whole.manifest, name) for name in Manifest.__struct_fields__}
+        return Landed(Manifest(**(fields | {"pages": files})), whole.folder)
 
     return landing
 

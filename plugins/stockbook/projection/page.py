@@ -25,7 +25,7 @@ from stockbook.projection import envelope, renames
 from stockbook.projection.diagnosis import Break, report_path
 from stockbook.projection.fields import Path, build
 from stockbook.projection.listing import Listing
-from stockbook.projection.odd_rows import Fitted, Mark, aside, fit
+from stockbook.projection.odd_rows import Fitted, Mark, fit, set_aside
 from stockbook.projection.scanned_page import PageScanner, ScannerOf
 from stockbook.projection.structs import Compiled, Misfit
 from stockbook.projection.undeclared_names import Names
@@ -86,7 +86,7 @@ class Projection:
         self._shape = build(tables, (*listing.key, *listing.key_with))
         self._lock = threading.Lock()
         self._encoder = msgspec.json.Encoder()
-        self._kept = self._compile()
+        self._current = self._compile()
         self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
 
     def _compile(self) -> _Compiled:
@@ -101,51 +101,51 @@ class Projection:
         )
         return _Compiled(compiled, msgspec.json.Decoder(page), row, scanner)
 
-    def read(self, body: bytes, given: Mapping[str, int] | None = None) -> Projected:
+    def read(self, body: bytes, constants: Mapping[str, int] | None = None) -> Projected:
         """
-        A page from a body; ``given`` is written into every row, under first-level fields it does not have itself.
+        A page from a body; ``constants`` are written into every row, under first-level fields it does not have itself.
 
         Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
         """
-        if self.listing.envelope is None and given is None and (scanned := self._scanned(body)) is not None:
+        if self.listing.envelope is None and constants is None and (scanned := self._scanned(body)) is not None:
             return scanned
-        page, count = envelope.mended_and(lambda text: self._parsed(text, given), body)
+        page, count = envelope.mended_and(lambda text: self._parsed(text, constants), body)
         return page._replace(mended=count)
 
-    def _parsed(self, body: bytes, given: Mapping[str, int] | None) -> Projected:
+    def _parsed(self, body: bytes, constants: Mapping[str, int] | None) -> Projected:
         unique = envelope.names_are_unique(body)
         if self.listing.envelope is not None:
             raws = envelope.named_rows(body, *self.listing.envelope, unique)
             if self._renames is not None:
                 self._renames.check(raws, f"{self.listing.api}.{self.listing.name}")
-            return self._row_by_row(raws, None, given, unique)
-        kept = self._kept
+            return self._row_by_row(raws, None, constants, unique)
+        current = self._current
         try:
-            page = kept.page.decode(body) if unique else None
+            page = current.page.decode(body) if unique else None
         except msgspec.ValidationError:
             page = None
         except msgspec.DecodeError:
             raise envelope.Garbled("it is not complete JSON") from None
         if page is None:
-            return self._row_by_row(*envelope.data_rows(body, unique), given, unique)
+            return self._row_by_row(*envelope.data_rows(body, unique), constants, unique)
         envelope.check_code(page.code)
         if page.data is UNSET:
             raise envelope.Garbled("it has no data")
         total = envelope.total_of(page.totalCount)
-        keys = self._keys(kept.compiled, page.data)
+        keys = self._keys(current.compiled, page.data)
         undeclared: Counter[tuple[str, str]] = Counter()
         try:
-            kept.compiled.clean(page.data, self._key, undeclared)
+            current.compiled.clean(page.data, self._key, undeclared)
         except Misfit:
             keys = [None]
         if None in keys:
-            return self._row_by_row(*envelope.data_rows(body, unique), given, unique)
-        _give(kept.compiled, page.data, given)
+            return self._row_by_row(*envelope.data_rows(body, unique), constants, unique)
+        _give(current.compiled, page.data, constants)
         return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, {})
 
     def _scanned(self, body: bytes) -> Projected | None:
         """The page as the scanner reads it, None where it is not sure of it or there is none."""
-        scanner = self._kept.scanner
+        scanner = self._current.scanner
         page = scanner.read(body, self._key) if scanner is not None else None
         if page is None:
             return None
@@ -160,11 +160,11 @@ class Projection:
             return None
         return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, {})
 
-    def _keys_of(self, found: list[tuple[Any, ...]]) -> list[int | str | None]:
+    def _keys_of(self, rows: list[tuple[Any, ...]]) -> list[int | str | None]:
         """Keys of rows from the values of their key fields; None for a row that has none."""
         ways = len(self.listing.key)
         keys: list[int | str | None] = []
-        for values in found:
+        for values in rows:
             key = next((key for value in values[:ways] if (key := self._as_key(value)) is not None), None)
             for more in values[ways:]:
                 key = _joined(key, more)
@@ -186,12 +186,12 @@ class Projection:
         return {value for row in rows if isinstance(value := getattr(row, attribute), str) and value}
 
     def _keys(self, compiled: Compiled, rows: list[Any]) -> list[int | str | None]:
-        first, *others = [compiled.attributes[name] for name in self.listing.key]
+        first, *fallbacks = [compiled.attributes[name] for name in self.listing.key]
         as_key = self._as_key
         keys = [as_key(getattr(row, first)) for row in rows]
-        if others and None in keys:
+        if fallbacks and None in keys:
             for position, row in enumerate(rows):
-                for attribute in others:
+                for attribute in fallbacks:
                     if keys[position] is None:
                         keys[position] = as_key(getattr(row, attribute))
         for name in self.listing.key_with:
@@ -200,66 +200,66 @@ class Projection:
         return keys
 
     def _row_by_row(
-        self, raws: list[bytes], total: int | None, given: Mapping[str, int] | None, unique: bool
+        self, raws: list[bytes], total: int | None, constants: Mapping[str, int] | None, unique: bool
     ) -> Projected:
-        kept = self._kept
+        current = self._current
         rows: list[Any] = []
         keys: list[int | str | None] = []
         undeclared: Counter[tuple[str, str]] = Counter()
         aside: dict[int, list[Break]] = {}
         for position, raw in enumerate(raws):
-            row, marks, unknown = self._row(kept, raw, unique, undeclared)
-            key = self._keys(kept.compiled, [row])[0]
+            row, marks, unknown = self._row(current, raw, unique, undeclared)
+            key = self._keys(current.compiled, [row])[0]
             if key is None and not any(mark.steps == () for mark in marks):
                 wanted = "a whole number" if self.listing.key_is_number else "a text"
-                row, marks = self._aside(kept, raw, Break(f"the key must be {wanted}", self.listing.key[0]))
+                row, marks = self._aside(current, raw, Break(f"the key must be {wanted}", self.listing.key[0]))
             rows.append(row)
             keys.append(key)
             if marks:
-                aside[position] = [mark.found for mark in marks]
+                aside[position] = [mark.broken for mark in marks]
             if unknown:
                 undeclared.update(self._reported(key, unknown))
-        _give(kept.compiled, rows, given)
+        _give(current.compiled, rows, constants)
         return Projected(keys, rows, total, self._encoder.encode_lines(rows), undeclared, aside)
 
     def _row(
-        self, kept: _Compiled, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]
+        self, current: _Compiled, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]
     ) -> tuple[Any, list[Mark], list[tuple[Path, str]]]:
         """A row with the marks of what of it is set aside, and the fields nobody declared."""
         if unique:
             try:
-                row = kept.row.decode(self._renames.row(Raw(raw)) if self._renames is not None else raw)
-                known: Counter[tuple[str, str]] = Counter()
-                kept.compiled.clean([row], self._key, known)
+                row = current.row.decode(self._renames.row(Raw(raw)) if self._renames is not None else raw)
+                learned: Counter[tuple[str, str]] = Counter()
+                current.compiled.clean([row], self._key, learned)
             except (msgspec.DecodeError, Misfit):
                 pass
             else:
-                undeclared.update(known)
+                undeclared.update(learned)
                 return row, [], []
         fitted = fit(self._shape, raw, self._renames)
         try:
-            return self._marked(kept, fitted), fitted.marks, fitted.undeclared
+            return self._marked(current, fitted), fitted.marks, fitted.undeclared
         except (msgspec.DecodeError, Misfit):
-            return *self._aside(kept, raw, Break("the row could not be read", "$")), []
+            return *self._aside(current, raw, Break("the row could not be read", "$")), []
 
-    def _aside(self, kept: _Compiled, raw: bytes, found: Break) -> tuple[Any, list[Mark]]:
-        fitted = aside(self._shape, raw, found)
-        return self._marked(kept, fitted), fitted.marks
+    def _aside(self, current: _Compiled, raw: bytes, broken: Break) -> tuple[Any, list[Mark]]:
+        fitted = set_aside(self._shape, raw, broken)
+        return self._marked(current, fitted), fitted.marks
 
-    def _marked(self, kept: _Compiled, fitted: Fitted) -> Any:
-        row = kept.row.decode(fitted.token)
-        kept.compiled.clean([row], self._key, Counter())
+    def _marked(self, current: _Compiled, fitted: Fitted) -> Any:
+        row = current.row.decode(fitted.token)
+        current.compiled.clean([row], self._key, Counter())
         for mark in fitted.marks:
-            kept.compiled.set_aside(row, mark.steps, f"{mark.found.path}: {mark.found.reason}")
+            current.compiled.set_aside(row, mark.steps, f"{mark.broken.path}: {mark.broken.reason}")
         return row
 
     def _reported(self, key: int | str | None, unknown: list[tuple[Path, str]]) -> Counter[tuple[str, str]]:
-        """What is reported of the names of one row; one that is told from now on is dropped and counted from now on."""
+        """What is reported of the names of one row; those reported in clear are dropped and counted from now on."""
         named = [(report_path(self._shape, path[:-1]), path[-1]) for path, _ in unknown]
         texts = self.names.report(key, named)
-        told = {path for (path, _), text in zip(unknown, texts, strict=True) if self.names.is_reported(text)}
-        if told:
-            self._learn(told)
+        reported = {path for (path, _), text in zip(unknown, texts, strict=True) if self.names.is_reported(text)}
+        if reported:
+            self._learn(reported)
         return Counter((text, kind) for text, (_, kind) in zip(texts, unknown, strict=True))
 
     def _learn(self, paths: set[Path]) -> None:
@@ -267,7 +267,7 @@ class Projection:
         with self._lock:
             new = [path for path in sorted(paths) if path[-1] != REASON and self._shape.learn(path)]
             if new:
-                self._kept = self._compile()
+                self._current = self._compile()
 
 
 def texts_in(lines: bytes, field: str) -> Iterable[str]:
@@ -281,8 +281,8 @@ def _only(field: str) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(kind)
 
 
-def _give(compiled: Compiled, rows: list[Any], given: Mapping[str, int] | None) -> None:
-    for name, value in (given or {}).items():
+def _give(compiled: Compiled, rows: list[Any], constants: Mapping[str, int] | None) -> None:
+    for name, value in (constants or {}).items():
         for row in rows:
             setattr(row, compiled.attributes[name], value)
 

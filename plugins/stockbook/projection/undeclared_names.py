@@ -35,15 +35,15 @@ class Names:
         """Whether a path is told in clear."""
         return path in self._told
 
-    def report(self, row: object, found: Iterable[tuple[str, str]]) -> list[str]:
+    def report(self, row: object, names: Iterable[tuple[str, str]]) -> list[str]:
         """
-        What stands in a report for the names found in one row: the path, its hidden form, or ``MORE``.
+        What stands in a report for the names names in one row: the path, its hidden form, or ``MORE``.
 
-        ``row`` is the row's key, ``found`` are (path of the object, name).
+        ``row`` is the row's key, ``names`` are (path of the object, name).
         """
         reported, new = [], 0
         with self._lock:
-            for above, name in found:
+            for above, name in names:
                 path = _joined(above, name)
                 if path not in self._told:
                     fresh = path not in self._watched
@@ -68,7 +68,7 @@ class Names:
         if path not in self._watched:
             if len(self._watched) >= _MOST_WATCHED:
                 # a field of the source comes again before a name that is data does
-                rarest = min(self._watched, key=lambda known: len(self._watched[known]))
+                rarest = min(self._watched, key=lambda watched: len(self._watched[watched]))
                 del self._watched[rarest]
             self._watched[path] = set()
         rows = self._watched[path]

@@ -231,7 +231,7 @@ class Reader:
 
     def _recall(self, part: Part, answer: Answer, fresh: list[int], spent: Tally) -> None:
         """Take over a page that an earlier attempt landed."""
-        part.keep(answer)
+        part.recall(answer)
         spent.requests, spent.bytes_received = answer.requests, answer.bytes_received
         self.session.progress.advance(self.title, len(answer.keys), answer.total if part.name == WHOLE else None)
         if self._remembers_keys:

@@ -9,7 +9,7 @@ from stockbook.declarations import Table
 from stockbook.staging import shopline_fold
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Stamp
-from stockbook.staging.python_rows import given, merge_given
+from stockbook.staging.python_rows import make_table, merge_rows
 from stockbook.staging.shopline_fold import StagedEvent
 
 SOURCE = "shopline"
@@ -70,7 +70,7 @@ def take(
     parcels = [event for event in fresh if event.event_type.startswith(FULFILLMENT)]
     not_parcels = [event for event in fresh if not event.event_type.startswith(FULFILLMENT)]
     order_events = [row for event in not_parcels for row in _order_events(event)]
-    merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
+    merge_rows(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
     refused = _orders(con, tables, account, sorted({row.fulfillment_order_id for row in order_events}), stamp)
     named = {own for event in parcels if (own := _parcel_id(event)) is not None}
     _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
@@ -121,7 +121,7 @@ def _orders(
 ) -> int:
     if not touched:
         return 0
-    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
+    make_table(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
     events: dict[str, dict[int, StagedEvent]] = {own: {} for own in touched}
     rows = con.execute(
         """
@@ -139,7 +139,7 @@ def _orders(
         )
     folded = [shopline_fold.fold(own, heard.values()) for own, heard in events.items()]
     scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
-    merge_given(
+    merge_rows(
         con,
         tables["staging.shopline_fulfillment_orders"],
         account,
@@ -163,7 +163,7 @@ def _orders(
         for hold in result.refused_holds
     ]
     looked_at = "parent_key in (select fulfillment_order_id from touched)"
-    lines = merge_given(
+    lines = merge_rows(
         con,
         tables["staging.shopline_fulfillment_order_lines"],
         account,
@@ -173,7 +173,7 @@ def _orders(
         refused,
         looked_at,
     )
-    holds = merge_given(
+    holds = merge_rows(
         con,
         tables["staging.shopline_fulfillment_order_holds"],
         account,
@@ -222,4 +222,4 @@ def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: 
         if own in heard:
             heard[own].append(event)
     rows = [shopline_fold.fold_parcel(own, events) for own, events in heard.items() if events]
-    merge_given(con, table, account, rows, stamp)
+    merge_rows(con, table, account, rows, stamp)

@@ -24,7 +24,7 @@ from stockbook.staging import shopline
 from stockbook.staging.load import transaction
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Counts, Stamp
-from stockbook.staging.python_rows import given
+from stockbook.staging.python_rows import make_table
 from stockbook.warehouse.casts import within
 from stockbook.webhooks.event_fields import Item, text_of_item
 
@@ -178,7 +178,7 @@ def _stage(
     notes: dict[str, None],
 ) -> int:
     arrived = [row for event in batch for row in _rows(event)]
-    given(con, "arrived", _TYPES, arrived)
+    make_table(con, "arrived", _TYPES, arrived)
     declared = tables["staging.webhook_events"].columns
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     con.execute(

@@ -17,7 +17,7 @@ import yaml
 
 from stockbook.errors import DeclarationError
 from stockbook.projection import personal
-from stockbook.projection.json_members import is_numbered
+from stockbook.projection.json_members import list_of
 from stockbook.projection.personal import HIDDEN
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
@@ -208,12 +208,8 @@ def as_list(value: Any) -> list[Any] | None:
     """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
     if isinstance(value, list):
         return value
-    return list(value.values()) if isinstance(value, dict) and _is_numbered(value) else None
-
-
-def _is_numbered(value: dict[str, Any]) -> bool:
-    # most objects are told by their first name
-    return bool(value) and next(iter(value)).isdigit() and all(name.isascii() and name.isdigit() for name in value)
+    # an empty object may as well be one without members
+    return list_of(list(value.items())) if isinstance(value, dict) and value else None
 
 
 def alone(value: Any) -> Any:
@@ -263,7 +259,7 @@ def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared:
         return _declared_part(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
         return LEAVES[declared](alone(value), key)
-    if not isinstance(value, dict) or _is_numbered(value):
+    if not isinstance(value, dict) or as_list(value) is not None:
         return _part_of_no_object(declared, value, key, path, undeclared)
     fields = {}
     for name, inner in value.items():
@@ -282,7 +278,7 @@ def _part_of_no_object(
     content = alone(value)
     if content is None:
         return None
-    if isinstance(content, dict) and not _is_numbered(content):
+    if isinstance(content, dict) and as_list(content) is None:
         return _declared_part(declared, content, key, path, undeclared)
     undeclared.add((path, "", _type_of(value)))
     if (members := as_list(content)) is None:
@@ -291,11 +287,9 @@ def _part_of_no_object(
 
 
 def _as_container(declared: Any, value: Any) -> Any:
-    """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
-    if value is False or value in ("", []):
+    """An empty container as PHP writes it: false, "", [] or {}."""
+    if value is False or value in ("", [], {}):
         return [] if isinstance(declared, list) else {}
-    if isinstance(declared, list) and isinstance(value, dict) and is_numbered(list(value)):
-        return [value[name] for name in sorted(value, key=int)]
     return value
 
 
