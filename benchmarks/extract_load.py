@@ -3,7 +3,8 @@ How fast a night reads and loads, against the raw fetch of the same pages and ag
 
 One process serves a sandbox shop from pages rendered once. In one run this times, each in processes of their own:
 the raw fetch of the pages our first load asks (same concurrency, no parsing: the limit), our first load
-(extract + load into staging), our night with nothing new, and dlt's first load and its night with nothing new.
+(extract + load into staging) with the fast path of ``jsonscan`` and without, our night with nothing new, and dlt's
+first load and its night with nothing new.
 dlt gets a virtual environment of its own. Everything is written below a scratch folder and removed afterwards.
 
 The first round of every side is not timed: it renders the pages and fills caches of compiled code. Seconds are of
@@ -48,7 +49,7 @@ class Side:
     bytes: int = 0
     requests: int = 0
     reading: float = 0.0
-    said: str = ""
+    output: str = ""
 
     @property
     def rate(self) -> float:
@@ -65,24 +66,24 @@ def watched(command: list[str], environ: dict[str, str]) -> Side:
     def watch() -> None:
         nonlocal peak
         while not ended.wait(0.1):
-            found = 0
+            memory = 0
             try:
-                for one in (root, *root.children(recursive=True)):
-                    found += one.memory_info().rss
+                for member in (root, *root.children(recursive=True)):
+                    memory += member.memory_info().rss
             except psutil.Error:
                 continue
-            peak = max(peak, found)
+            peak = max(peak, memory)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    said, wrong = process.communicate()
+    output, errors = process.communicate()
     ended.set()
     watcher.join()
     if process.returncode:
-        sys.exit(f"{' '.join(command[:3])} failed:\n{wrong[-3000:]}")
+        sys.exit(f"{' '.join(command[:3])} failed:\n{errors[-3000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Side(0.0, peak / 1e6, cpu, said=said)
+    return Side(0.0, peak / 1e6, cpu, output=output)
 
 
 @contextmanager
@@ -102,8 +103,8 @@ def pages(orders: Path | None, size: int) -> Iterator[tuple[str, datetime]]:
         server.wait()
 
 
-def asked(url: str, method: str = "GET") -> list[str]:
-    """What the server was asked since the last DELETE."""
+def paths_fetched(url: str, method: str = "GET") -> list[str]:
+    """The paths that were fetched from the server since the last DELETE."""
     request = urllib.request.Request(f"{url}/_pages/asked", method=method)
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
@@ -115,23 +116,24 @@ class Bench:
     def __init__(self, url: str, clock: datetime, scratch: Path, connections: int) -> None:
         self.url, self.clock, self.scratch, self.connections = url, clock, scratch, connections
 
-    def ours(self, home: str, minutes: int) -> Side:
-        """A night up to its load, some minutes after the shop's clock."""
+    def ours(self, home: str, minutes: int, fast_path: str = "yes") -> Side:
+        """A night up to its load, some minutes after the shop's clock; ``fast_path`` is the switch of jsonscan."""
         extra = {"sandbox": True, "requests_per_second": 0, "max_connections": self.connections}
         connection = {"conn_type": "http", "host": self.url, "password": TOKEN, "extra": extra}
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("STOCKBOOK_", "AIRFLOW_"))}
-        environ = kept | {
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("STOCKBOOK_", "AIRFLOW_"))}
+        environ = inherited | {
             "PYTHONPATH": str(PROJECT / "plugins"),
             "STOCKBOOK_HOME": str(self.scratch / home),
             "STOCKBOOK_HASH_KEY": "a key for the benchmark",
+            "STOCKBOOK_JSON_FAST_PATH": fast_path,
             "AIRFLOW_CONN_FULFILLMENT_CZ": json.dumps(connection),
         }
         as_of = self.clock + timedelta(minutes=minutes)
         command = [sys.executable, str(HERE / "our_side.py"), f"night{minutes}", as_of.isoformat()]
         side = watched(command, environ)
-        said = json.loads(side.said)
-        side.seconds, side.bytes, side.requests = said["seconds"], said["bytes"], said["requests"]
-        side.reading = said["extract"]
+        result = json.loads(side.output)
+        side.seconds, side.bytes, side.requests = result["seconds"], result["bytes"], result["requests"]
+        side.reading = result["extract"]
         return side
 
     def raw(self, targets: list[str]) -> Side:
@@ -140,26 +142,26 @@ class Bench:
         file.write_text(json.dumps(targets))
         command = [sys.executable, str(HERE / "raw_side.py"), self.url, TOKEN, str(file), str(self.connections)]
         side = watched(command, dict(os.environ))
-        said = json.loads(side.said)
-        side.seconds, side.bytes, side.requests = said["seconds"], said["bytes"], said["requests"]
+        result = json.loads(side.output)
+        side.seconds, side.bytes, side.requests = result["seconds"], result["bytes"], result["requests"]
         side.reading = side.seconds
         return side
 
     def dlt(self, python: Path, folder: str) -> Side:
         """One run of dlt's pipeline."""
-        asked(self.url, "DELETE")
+        paths_fetched(self.url, "DELETE")
         environ = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
         environ["DLT_DATA_DIR"] = str(self.scratch / "dlt_data")
         command = [str(python), str(HERE / "dlt_side.py"), self.url, TOKEN, str(self.scratch / folder)]
         side = watched(command, environ)
-        side.seconds = float(side.said.strip().splitlines()[-1])
-        side.requests = len(asked(self.url)) - 1
+        side.seconds = float(side.output.strip().splitlines()[-1])
+        side.requests = len(paths_fetched(self.url)) - 1
         return side
 
 
-def dlt_python(given: Path | None, scratch: Path) -> Path:
-    """The Python of a virtual environment with dlt; made below the scratch folder unless one is given."""
-    folder = given or scratch / "dlt_venv"
+def dlt_python(venv: Path | None, scratch: Path) -> Path:
+    """The Python of a virtual environment with dlt; made below the scratch folder unless one is named."""
+    folder = venv or scratch / "dlt_venv"
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -209,16 +211,16 @@ def paced(url: str, rate: float) -> None:
 def run(bench: Bench, python: Path | None, rounds: int, rate: float) -> list[tuple[str, ...]]:
     """All rounds; gives the table."""
 
-    def first_load() -> Side:
+    def first_load(fast_path: str = "yes") -> Side:
         shutil.rmtree(bench.scratch / "again", ignore_errors=True)
-        return bench.ours("again", 0)
+        return bench.ours("again", 0, fast_path)
 
-    asked(bench.url, "DELETE")
+    paths_fetched(bench.url, "DELETE")
     bench.ours("nights", 0)
-    targets = asked(bench.url)
+    targets = paths_fetched(bench.url)
     bench.ours("nights", 1)
-    pairs = [(bench.raw(targets), first_load()) for _ in range(rounds)]
-    raw, first = (middle(list(sides)) for sides in zip(*pairs, strict=True))
+    turns = [(bench.raw(targets), first_load(), first_load("no")) for _ in range(rounds)]
+    raw, first, plain = (middle(list(sides)) for sides in zip(*turns, strict=True))
     idle = middle([bench.ours("nights", 2 + number) for number in range(rounds)])
     dlt_first = dlt_idle = None
     if python is not None:
@@ -228,6 +230,7 @@ def run(bench: Bench, python: Path | None, rounds: int, rate: float) -> list[tup
         bench.dlt(python, "dlt")
         dlt_idle = bench.dlt(python, "dlt")
     rows = [HEAD, line("raw fetch", raw), line("our first load", first, raw, dlt_first)]
+    rows.append(line("the same without fast path", plain, raw, dlt_first))
     rows.append(line("our idle night", idle, None, dlt_idle))
     if dlt_first is not None and dlt_idle is not None:
         rows += [line("dlt's first load", dlt_first), line("dlt's idle night", dlt_idle)]
@@ -241,8 +244,10 @@ def run(bench: Bench, python: Path | None, rounds: int, rate: float) -> list[tup
 def main() -> None:
     """Time the sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found = HISTORY if HISTORY.exists() else None
-    parser.add_argument("--orders", type=Path, default=found, help=f"history to replay (default: {found})")
+    history_file = HISTORY if HISTORY.exists() else None
+    parser.add_argument(
+        "--orders", type=Path, default=history_file, help=f"history to replay (default: {history_file})"
+    )
     parser.add_argument("--size", type=int, default=0, help="invent a shop of so many orders instead")
     parser.add_argument("--connections", type=int, default=4, help="requests at the same time (default: 4)")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of our side and the raw fetch (default: 3)")
@@ -250,16 +255,16 @@ def main() -> None:
     parser.add_argument("--without-dlt", action="store_true", help="leave the other side out")
     parser.add_argument("--dlt-venv", type=Path, help="make (or take) dlt's virtual environment here and keep it")
     parser.add_argument("--scratch", type=Path, help="folder to write below (default: the system's)")
-    given = parser.parse_args()
-    history = None if given.size else given.orders
-    size = given.size or 12_000
-    with tempfile.TemporaryDirectory(prefix="extract_load.", dir=given.scratch) as made:
-        scratch = Path(made)
-        python = None if given.without_dlt else dlt_python(given.dlt_venv, scratch)
+    options = parser.parse_args()
+    history = None if options.size else options.orders
+    size = options.size or 12_000
+    with tempfile.TemporaryDirectory(prefix="extract_load.", dir=options.scratch) as folder:
+        scratch = Path(folder)
+        python = None if options.without_dlt else dlt_python(options.dlt_venv, scratch)
         with pages(history, size) as (url, clock):
-            rows = run(Bench(url, clock, scratch, given.connections), python, given.rounds, given.line)
+            rows = run(Bench(url, clock, scratch, options.connections), python, options.rounds, options.line)
     shop = f"the order history {history.name}" if history else f"{size:,} invented orders"
-    print(f"{shop}, {given.connections} connections, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}")
+    print(f"{shop}, {options.connections} connections, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}")
     print(table(rows))
 
 

@@ -21,11 +21,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("as_of")
-    given = parser.parse_args()
+    options = parser.parse_args()
     settings = Settings.load(os.environ)
     tonight = steps.Night(settings, SystemClock(), Silent())
     ids = connections.conn_ids_in_environment(os.environ)
-    run = steps.open_run(tonight, given.name, parse_parameters({"as_of": given.as_of}), ids, whole_run_here=True)
+    run = steps.open_run(tonight, options.name, parse_parameters({"as_of": options.as_of}), ids, whole_run_here=True)
     try:
         opened = time.perf_counter()
         for conn_id in run.conn_ids:
@@ -44,10 +44,10 @@ def main() -> None:
                 "open": opened - BEGAN,
                 "extract": extracted - opened,
                 "load": loaded - extracted,
-                "bytes": sum(one.bytes for one in listings),
-                "requests": sum(one.requests for one in listings),
-                "rows": sum(one.rows for one in listings),
-                "new": sum(one.new for one in listings),
+                "bytes": sum(listing.bytes for listing in listings),
+                "requests": sum(listing.requests for listing in listings),
+                "rows": sum(listing.rows for listing in listings),
+                "new": sum(listing.new for listing in listings),
             }
         )
     )

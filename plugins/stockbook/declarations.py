@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 import yaml
@@ -49,6 +49,10 @@ Kind = Literal[
 DAYS = (date(2000, 1, 1), date(2199, 12, 31))
 
 T = TypeVar("T")
+Api = Literal["fulfillment_cz", "flickrocket"]
+APIS: tuple[str, ...] = get_args(Api)
+"""The APIs that are read by listings."""
+
 Personal = Literal["none", "hash", "prefix"]
 Severity = Literal["fail", "warn"]
 
@@ -106,7 +110,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
 class Source(msgspec.Struct, forbid_unknown_fields=True):
     """Which listing feeds a staging table; ``rows`` names the arrays inside a listing row that hold its rows."""
 
-    api: Literal["fulfillment_cz", "flickrocket"]
+    api: Api
     listing: Identifier
     rows: list[WirePath] = []
 
@@ -169,6 +173,11 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     def name(self) -> str:
         """The qualified name, ``layer.table``."""
         return f"{self.layer}.{self.table}"
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is the whole of what a source has: a row absent from a complete reading is gone."""
+        return self.kind in ("snapshot", "daily")
 
     @property
     def is_staged(self) -> bool:

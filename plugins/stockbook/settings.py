@@ -183,6 +183,8 @@ class Settings:
             limits = Limits.load(environ, home / "tmp" / "readers")
         with problems.gathered():
             group_readable = is_group_readable(environ)
+        with problems.gathered():
+            has_json_fast_path(environ)
         problems.settle()
         return cls(
             home=home,
@@ -255,6 +257,7 @@ NAMES = frozenset(NUMBERS) | {
     "STOCKBOOK_READER_DISK",
     "STOCKBOOK_HOOKS_TRUSTED_PROXIES",
     "STOCKBOOK_GROUP_READABLE",
+    "STOCKBOOK_JSON_FAST_PATH",
     "STOCKBOOK_ORDERS",
 }
 
@@ -288,6 +291,14 @@ def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
     text = environ.get("STOCKBOOK_GROUP_READABLE") or "no"
     if text not in ("yes", "no"):
         raise ConfigError(f"STOCKBOOK_GROUP_READABLE must be yes or no; got {text!r}.")
+    return text == "yes"
+
+
+def has_json_fast_path(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether large listings may be read by compiled code. Raises ConfigError for anything but yes or no."""
+    text = environ.get("STOCKBOOK_JSON_FAST_PATH") or "yes"
+    if text not in ("yes", "no"):
+        raise ConfigError(f"STOCKBOOK_JSON_FAST_PATH must be yes or no; got {text!r}.")
     return text == "yes"
 
 

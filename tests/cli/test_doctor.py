@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import BASE, TOKEN, Answer, Asked, Shop, as_json, serving, stock_level
+from loopback import BASE, TOKEN, Answer, Request, Shop, as_json, serving, stock_level
 from night_rig import KEY
 from typer.testing import CliRunner
 
@@ -68,7 +68,7 @@ def test_a_refused_token_and_a_host_that_is_not_there_name_their_connection(
 ) -> None:
     """One line each, what to do, exit code 1; the connection behind them is asked all the same, and nobody twice."""
 
-    def refused(asked: Asked) -> Answer | None:
+    def refused(asked: Request) -> Answer | None:
         return REFUSED if asked.path.startswith("/api/") else None
 
     served = Shop(rows={"warehouse-variants": [stock_level(1)]}, before=refused)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
-from loopback import Answer, Asked, account_at, as_json, serving
+from loopback import Answer, Request, account_at, as_json, serving
 from night_rig import KEY
 from typer.testing import CliRunner
 
@@ -115,7 +115,7 @@ def check(heard: Heard, seed: str) -> None:
     assert [line for line in lines if any(piece in line for piece in pieces(parts(seed)))] == []
 
 
-def refusing(asked: Asked) -> Answer:
+def refusing(asked: Request) -> Answer:
     """A source that repeats in its answer what it was sent: refused, garbled, redirected or in a broken header."""
     token = asked.headers.get("Authorization", "") + asked.body.decode(errors="replace")
     shown = quote(token)[:2_000]
@@ -301,7 +301,7 @@ def test_a_token_that_a_source_sends_is_not_told(odd: str, heard: Heard, tmp_pat
     """A renewed token with odd letters is used where a header can carry it, and is no token otherwise."""
     secret = ODD[odd](*parts(odd))
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: Request) -> Answer:
         if asked.path == "/token":
             return Answer(json.dumps({"access_token": secret, "refresh_token": secret}).encode())
         return Answer(status=401)

@@ -103,6 +103,7 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_READER_DISK": ["-4GB"],
     "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
     "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
+    "STOCKBOOK_JSON_FAST_PATH": ["perhaps", "1"],
     **{name: ["many", "-1", "nan", "inf", *(["1.5"] if whole else [])] for name, (_, _, whole) in NUMBERS.items()},
 }
 

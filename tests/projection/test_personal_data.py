@@ -95,11 +95,11 @@ def server() -> Iterator[Running]:
 
 def findings(home: Path, secrets: list[bytes]) -> set[tuple[str, bytes]]:
     """Where a piece of personal data or a secret is under a folder: in any byte, page or table."""
-    found = set()
+    hits = set()
 
     def look(place: str, content: bytes) -> None:
-        found.update((place, hit.group()) for hit in PERSONAL_PATTERN.finditer(content))
-        found.update((place, secret) for secret in secrets if secret in content)
+        hits.update((place, hit.group()) for hit in PERSONAL_PATTERN.finditer(content))
+        hits.update((place, secret) for secret in secrets if secret in content)
 
     for file in home.rglob("*"):
         name = str(file.relative_to(home))
@@ -112,7 +112,7 @@ def findings(home: Path, secrets: list[bytes]) -> set[tuple[str, bytes]]:
             # strings in the file may be compressed: what readers see is searched too
             for table, rows in contents(file):
                 look(f"{name}: {table}", rows)
-    return found
+    return hits
 
 
 def contents(file: Path) -> Iterator[tuple[str, bytes]]:
@@ -189,10 +189,10 @@ def test_no_personal_data_is_written_anywhere(
     assert ("contact",) in undeclared
     assert sum("#" in path for (path,) in undeclared) == 2
     assert findings(home, secrets) == set()
-    told = "\n".join([caplog.text, *errors]).encode()
+    messages = "\n".join([caplog.text, *errors]).encode()
     assert len(caplog.records) > 50
-    assert {hit.group() for hit in PERSONAL_PATTERN.finditer(told)} == set()
-    assert not any(secret in told for secret in secrets)
+    assert {hit.group() for hit in PERSONAL_PATTERN.finditer(messages)} == set()
+    assert not any(secret in messages for secret in secrets)
 
 
 @pytest.mark.parametrize(

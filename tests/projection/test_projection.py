@@ -6,27 +6,28 @@ from typing import Any
 
 import pytest
 from loopback import movement, order
+from reading_ways import FAST, PLAIN
 
 from stockbook import declarations
 from stockbook.declarations import Column, Source, Table
 from stockbook.errors import DeclarationError
-from stockbook.projection import page as module
+from stockbook.jsonscan import fast_path
 from stockbook.projection.envelope import Denied, Garbled
-from stockbook.projection.page import PaysOff, Projected, Projection
+from stockbook.projection.page import Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
 from stockbook.settings import PROJECT
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
 LOYALTY = Names(KEY).hidden("", "loyalty")
-LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("fulfillment_cz"), *listings.of_api("flickrocket"))}
 
 
-@pytest.fixture(autouse=True, params=["decoded", "sliced"])
+@pytest.fixture(autouse=True, params=["decoded", "scanned"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Everything here holds for both ways of reading a page; the compiled one is taken from the first page on."""
-    monkeypatch.setattr(module, "PAYS", PaysOff(10**12 if request.param == "decoded" else 0))
+    monkeypatch.setattr(fast_path, "process", PLAIN if request.param == "decoded" else FAST)
     return str(request.param)
 
 
@@ -35,7 +36,7 @@ NIL = "00000000-0000-0000-0000-000000000000"
 
 def projection(name: str) -> Projection:
     listing = LISTINGS[name]
-    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY)
+    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY, scanner_of=fast_path.Scanner)
 
 
 def page(rows: list[Any], **more: Any) -> bytes:
@@ -59,7 +60,7 @@ def test_nothing_personal_lands() -> None:
     assert row["recipient"] == {"email": hashed("secret.person@example.com"), "city": "Brno", "zipcode": "602"}
     assert row["delivery"]["tracking_number"] == hashed("secrettrack1")
     assert not projected.undeclared
-    assert not projected.aside
+    assert not projected.set_aside
 
 
 def test_the_nil_uuid_lands_where_a_number_is_declared() -> None:
@@ -130,7 +131,7 @@ def test_a_field_nobody_declared_is_reported_and_stored_nowhere() -> None:
     assert len(landed(second)) == ENOUGH + 1
     assert first.undeclared[LOYALTY, "string"] == ENOUGH - 1
     assert second.undeclared == {("loyalty", "string"): ENOUGH, ("products[].gift", "object"): ENOUGH}
-    assert orders.names.told()["loyalty"] == LOYALTY
+    assert orders.names.reported()["loyalty"] == LOYALTY
 
 
 def test_a_name_is_told_when_ten_rows_of_different_keys_had_it() -> None:
@@ -185,7 +186,7 @@ def test_a_row_that_breaks_its_declaration_stops_no_page() -> None:
     projected = projection("orders").read(page(rows))
 
     assert projected.keys == [good["id"], None, "b", "c", "d", "e", "f", None, "h"]
-    assert projected.aside == {
+    assert projected.set_aside == {
         1: [("expected an object, got string", "$")],
         2: [("expected an object, got string", "recipient")],
         3: [("expected an array, got object", "products")],
@@ -216,18 +217,18 @@ def test_a_refused_row_hashes_its_neighbours_once() -> None:
     """Rows that were looked at one by one carry the same hash as those of the fast path."""
     rows = [order(1, "2025-03-01 09:00:00"), "not a row", order(2, "2025-03-01 09:00:00", surprise=1)]
 
-    found = landed(projection("orders").read(page(rows)))
-    keys = {row["recipient"]["email"] for row in found if "recipient" in row}
+    rows_landed = landed(projection("orders").read(page(rows)))
+    keys = {row["recipient"]["email"] for row in rows_landed if "recipient" in row}
 
     assert keys == {hashed("secret.person@example.com")}
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [({"variant_id": 5}, 5), ({"variantId": "6"}, 6), ({"variant_id": None, "variantId": 7}, 7)]
+    ("key", "expected"), [({"variant_id": 5}, 5), ({"variantId": "6"}, 6), ({"variant_id": None, "variantId": 7}, 7)]
 )
-def test_a_key_is_found_under_either_of_its_names(given: dict[str, Any], expected: int) -> None:
+def test_a_key_is_found_under_either_of_its_names(key: dict[str, Any], expected: int) -> None:
     """The page writes variantId where the wire has variant_id."""
-    projected = projection("stock_levels").read(page([{"quantity": 1, "damaged_quantity": 0, **given}]))
+    projected = projection("stock_levels").read(page([{"quantity": 1, "damaged_quantity": 0, **key}]))
 
     assert projected.keys == [expected]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from loopback import Answer, Asked, serving
+from loopback import Answer, Request, serving
 
 from stockbook.errors import ConfigError
 from stockbook_sandbox import Shop, running
@@ -26,11 +26,11 @@ class Receiver:
     """Keeps what it gets and answers by rule."""
 
     def __init__(self) -> None:
-        self.got: list[Asked] = []
+        self.got: list[Request] = []
         self.refuse = lambda request, before: False
         self._lock = threading.Lock()
 
-    def __call__(self, request: Asked) -> Answer:
+    def __call__(self, request: Request) -> Answer:
         with self._lock:
             before = sum(earlier.body == request.body for earlier in self.got)
             self.got.append(request)

@@ -10,24 +10,25 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading_ways import FAST, PLAIN
 
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table, of_listing
+from stockbook.jsonscan import fast_path
+from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.folder import ListingFolder
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Silent
-from stockbook.projection import page as projection
 from stockbook.projection.listing import Listing
-from stockbook.projection.page import PaysOff, Projection
-from stockbook.sources import flickrocket, fulfillment_cz
-from stockbook.staging import text_rows
+from stockbook.projection.page import Projection
+from stockbook.sources import listings
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all
 
 KEY = b"a key of at least sixteen"
-LISTINGS = {listing.name: listing for listing in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("fulfillment_cz"), *listings.of_api("flickrocket"))}
 GIVEN = {"delivery_places": {"deliveryId": 3}}
 
 
@@ -69,9 +70,9 @@ class Source:
                     seen.add(mark)
                     fresh.append(at)
             received, distinct = received + len(page.keys), distinct + len(fresh)
-            aside = {at: page.aside.get(at, []) for at in fresh}
+            aside = {at: page.set_aside.get(at, []) for at in fresh}
             part.write(subject.lines([page.rows[at] for at in fresh]), len(fresh))
-            part.refused.update((found.reason, found.path) for breaks in aside.values() for found in breaks)
+            part.refused.update((broken.reason, broken.path) for breaks in aside.values() for broken in breaks)
         part.commit(
             rows=received,
             distinct_keys=distinct,
@@ -98,12 +99,13 @@ class Source:
         for name in written_to:
             self.con.execute(f"delete from {name}")
 
-    def landed_by(self, way: PaysOff, body: bytes) -> tuple[Any, ...]:
+    def landed_by(self, way: Warmth, body: bytes) -> tuple[Any, ...]:
         """What a way of reading makes of a body."""
-        projection.PAYS = way
-        page = Projection(self.listing, self.fed, KEY).read(body, GIVEN.get(self.listing.name))
+        fast_path.process = way
+        subject = Projection(self.listing, self.fed, KEY, scanner_of=fast_path.Scanner)
+        page = subject.read(body, GIVEN.get(self.listing.name))
         lines = [no_nulls(json.loads(line)) for line in page.lines.splitlines()]
-        return page.keys, page.aside, page.mended, page.undeclared, lines
+        return page.keys, page.set_aside, page.mended, page.undeclared, lines
 
     def lost(self) -> list[tuple[Any, ...]]:
         """What the check that every table inherits finds."""
@@ -123,17 +125,17 @@ class Source:
     def keys(self) -> set[str]:
         """The keys of the listing's rows that are in staging or in quarantine, also as the row of a part."""
         base = self.fed[0]
-        found: set[str] = set()
+        keys_staged: set[str] = set()
         if not (base.source and base.source.rows):
             columns = [name for name in base.grain if name not in ("account", "snapshot_date")]
             texts_of_key = ", ".join(f"cast({name} as varchar)" for name in columns)
-            found |= {
+            keys_staged |= {
                 key for (key,) in self.con.execute(f"select concat_ws('/', {texts_of_key}) from {base.name}").fetchall()
             }
         else:
-            found |= {str(key) for (key,) in self.con.execute(f"select price_id from {base.name}").fetchall()}
+            keys_staged |= {str(key) for (key,) in self.con.execute(f"select price_id from {base.name}").fetchall()}
         aside = self.con.execute("select row_key, parent_key from staging.quarantine").fetchall()
-        return found | {key.removesuffix("/2026-03-01") for row in aside for key in row if key}
+        return keys_staged | {key.removesuffix("/2026-03-01") for row in aside for key in row if key}
 
 
 # a right row of every listing, as the source sends it
@@ -173,8 +175,10 @@ RIGHT: dict[str, Callable[[int], dict[str, Any]]] = {
     "currency_rates": lambda n: {"currency": f"c{n}", "date": "2026-02-01 00:00:00", "rate_to_eur": 25.1},
     "products of flickrocket": lambda n: {"id": n, "title": "a", "price_license_binding": [{"price_id": 1}]},
 }  # fmt: skip
-LISTINGS["products"] = next(one for one in fulfillment_cz.LISTINGS if one.name == "products")
-LISTINGS["products of flickrocket"] = next(one for one in flickrocket.LISTINGS if one.name == "products")
+LISTINGS["products"] = next(listing for listing in listings.of_api("fulfillment_cz") if listing.name == "products")
+LISTINGS["products of flickrocket"] = next(
+    listing for listing in listings.of_api("flickrocket") if listing.name == "products"
+)
 
 # what stands where something else was expected
 DAMAGE = [
@@ -197,9 +201,9 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @st.composite
 def damaged(draw: st.DrawFn, name: str, rows: int = 4) -> list[Any]:
     """Rows of a listing, some of which are broken at some places, sent twice, or have a name that nobody declared."""
-    found = [RIGHT[name](number) for number in range(1, rows + 1)]
+    rows_sent = [RIGHT[name](number) for number in range(1, rows + 1)]
     for _ in range(draw(st.integers(0, 4))):
-        row = draw(st.sampled_from(found))
+        row = draw(st.sampled_from(rows_sent))
         path = draw(st.sampled_from(list(places(row))))
         holder: Any = row
         try:
@@ -211,10 +215,10 @@ def damaged(draw: st.DrawFn, name: str, rows: int = 4) -> list[Any]:
         if isinstance(holder, dict) and draw(st.booleans()):
             holder[draw(st.sampled_from(["@twice@", "surprise", "_refused"]))] = 1
     if draw(st.booleans()):
-        found.append(deepcopy(draw(st.sampled_from(found))))
+        rows_sent.append(deepcopy(draw(st.sampled_from(rows_sent))))
     if draw(st.integers(0, 9)) == 0:
-        found.append(deepcopy(draw(st.sampled_from(DAMAGE))))
-    return found
+        rows_sent.append(deepcopy(draw(st.sampled_from(DAMAGE))))
+    return rows_sent
 
 
 def written(body: bytes) -> bytes:
@@ -248,17 +252,18 @@ def test_no_row_is_lost_whatever_is_broken(
 ) -> None:
     """Rows and parts broken at random: both ways of reading land the same; each row is in staging or quarantine."""
     listing = LISTINGS[name]
-    monkeypatch.setattr(projection, "PAYS", PaysOff(10**12))
+    monkeypatch.setattr(fast_path, "process", PLAIN)
     source = Source(listing, tables, con)
 
     @settings(max_examples=10 if name == "orders" else 4, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         rows = data.draw(damaged(name))
-        monkeypatch.setattr(text_rows.Loading, "done", data.draw(st.booleans()))
         source.forget()
         body = written(source.body(rows))
-        assert source.landed_by(PaysOff(10**12), body) == source.landed_by(PaysOff(0), body)
+        assert source.landed_by(PLAIN, body) == source.landed_by(FAST, body)
+        columns_from = data.draw(st.sampled_from([0, 10**12]))
+        monkeypatch.setattr(fast_path, "process", Warmth(Thresholds(pages_from=10**12, columns_from=columns_from)))
         source.load(source.read(tmp_path_factory.mktemp("night"), body))
         assert source.lost() == []
         assert source.received() == len(rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from loopback import BASE, TOKEN, Answer, Asked, Shop, account_at, as_json, movement, order, serving, stock_level
+from loopback import BASE, TOKEN, Answer, Request, Shop, account_at, as_json, movement, order, serving, stock_level
 
 from stockbook import declarations
 from stockbook.clock import ManualClock
@@ -26,7 +26,7 @@ TABLES = declarations.load(PROJECT / "include" / "sql")
 
 
 def plan(**changes: Any) -> AccountPlan:
-    given = AccountPlan(
+    usual = AccountPlan(
         api="fulfillment_cz",
         account="main",
         as_of=datetime(2025, 3, 3, 8, 0),
@@ -34,7 +34,7 @@ def plan(**changes: Any) -> AccountPlan:
         orders_from=date(2025, 3, 1),
         orders_to=date(2025, 3, 3),
     )
-    return msgspec.structs.replace(given, **changes)
+    return msgspec.structs.replace(usual, **changes)
 
 
 def shop(**changes: Any) -> Shop:
@@ -56,11 +56,11 @@ def shop(**changes: Any) -> Shop:
 
 
 def read(
-    base_url: str, folder: Path, asked: AccountPlan | None = None, source: str = "fulfillment_cz", **account: Any
+    base_url: str, folder: Path, wanted: AccountPlan | None = None, source: str = "fulfillment_cz", **account: Any
 ) -> dict[str, Manifest]:
     clock = ManualClock(datetime(2025, 3, 3, 7, tzinfo=UTC))
     manifests = extract(
-        account_at(base_url, source, **account), asked or plan(), folder / "night", TABLES, KEY, clock, Silent()
+        account_at(base_url, source, **account), wanted or plan(), folder / "night", TABLES, KEY, clock, Silent()
     )
     return {manifest.listing: manifest for manifest in manifests}
 
@@ -73,9 +73,9 @@ def rows(folder: Path, manifest: Manifest) -> list[Any]:
 def test_every_listing_lands_whole(tmp_path: Path) -> None:
     """Each listing of the account lands every row once, with the total its source promised."""
     with serving(shop(cap=70)) as url:
-        found = read(url, tmp_path)
+        manifests = read(url, tmp_path)
 
-    assert {name: manifest.distinct_keys for name, manifest in found.items()} == {
+    assert {name: manifest.distinct_keys for name, manifest in manifests.items()} == {
         "stock_levels": 250,
         "movements": 400,
         "orders": 200,
@@ -87,8 +87,12 @@ def test_every_listing_lands_whole(tmp_path: Path) -> None:
         "stock_requests": 3,
         "replenishment_rules": 2,
     }
-    assert sorted(row["id"] for row in rows(tmp_path, found["movements"])) == list(range(1, 401))
-    assert len({row["id"] for row in rows(tmp_path, found["orders"])}) == len(rows(tmp_path, found["orders"])) == 200
+    assert sorted(row["id"] for row in rows(tmp_path, manifests["movements"])) == list(range(1, 401))
+    assert (
+        len({row["id"] for row in rows(tmp_path, manifests["orders"])})
+        == len(rows(tmp_path, manifests["orders"]))
+        == 200
+    )
 
 
 def test_answers_that_are_odd_in_every_listing_lose_no_row(tmp_path: Path) -> None:
@@ -101,8 +105,8 @@ def test_answers_that_are_odd_in_every_listing_lose_no_row(tmp_path: Path) -> No
         served.rows[name][3] |= {"number": "Brno @", "movement": "Brno @", "name": "Brno @"}
     served.rows["deliveries"][1]["has_place"] = {"maybe": 1}
 
-    def odd(asked: Asked) -> Answer:
-        sent = served(asked)
+    def odd(request: Request) -> Answer:
+        sent = served(request)
         body = json.loads(sent.body)
         if len(body["data"]) > 1:
             body["data"].append(body["data"][0])
@@ -111,15 +115,15 @@ def test_answers_that_are_odd_in_every_listing_lose_no_row(tmp_path: Path) -> No
         return sent
 
     with serving(odd) as url:
-        found = read(url, tmp_path)
+        manifests = read(url, tmp_path)
 
-    assert found["movements"].distinct_keys == 400
-    assert found["delivery_places"].distinct_keys == 90
-    assert found["movements"].mended >= 1
-    assert [row["_refused"] for row in rows(tmp_path, found["deliveries"]) if "_refused" in row] == [
+    assert manifests["movements"].distinct_keys == 400
+    assert manifests["delivery_places"].distinct_keys == 90
+    assert manifests["movements"].mended >= 1
+    assert [row["_refused"] for row in rows(tmp_path, manifests["deliveries"]) if "_refused" in row] == [
         "has_place: expected a value, got object"
     ]
-    for manifest in found.values():
+    for manifest in manifests.values():
         landed = sum(page.rows for page in manifest.pages)
         assert manifest.rows == landed + manifest.repeated + manifest.waiting + manifest.passed
         assert landed == manifest.distinct_keys
@@ -148,15 +152,15 @@ class Told(Silent):
 
 
 def test_reading_empty_days_moves(tmp_path: Path) -> None:
-    """Of a hundred days two hold orders: every day that was read is told, whatever it held."""
+    """Of a hundred days two hold orders: every day that was read is told, whatever it holds."""
     served = shop(rows={"orders": [order(1, "2024-11-24 09:00:00"), order(2, "2025-03-03 07:00:00")]})
-    asked = plan(orders_from=date(2024, 11, 24))
+    wanted = plan(orders_from=date(2024, 11, 24))
 
     def reading() -> Told:
-        told = Told("fulfillment_cz.orders, by day of creation")
+        progress = Told("fulfillment_cz.orders, by day of creation")
         clock = ManualClock(datetime(2025, 3, 3, 7, tzinfo=UTC))
-        extract(account_at(url, "fulfillment_cz"), asked, tmp_path / "night", TABLES, KEY, clock, told)
-        return told
+        extract(account_at(url, "fulfillment_cz"), wanted, tmp_path / "night", TABLES, KEY, clock, progress)
+        return progress
 
     with serving(served) as url:
         first = reading()
@@ -168,11 +172,11 @@ def test_reading_empty_days_moves(tmp_path: Path) -> None:
 
 def test_prices_land_against_their_count(tmp_path: Path) -> None:
     """FlickRocket prices are proved by count.json."""
-    given = [{"id": n, "title": "T", "valid": 1, "currencies": [{"currency": "eur", "price": 100}]} for n in range(3)]
-    with serving(Shop(prices=given)) as url:
-        found = read(url, tmp_path, plan(api="flickrocket"), source="flickrocket")
+    prices = [{"id": n, "title": "T", "valid": 1, "currencies": [{"currency": "eur", "price": 100}]} for n in range(3)]
+    with serving(Shop(prices=prices)) as url:
+        manifests = read(url, tmp_path, plan(api="flickrocket"), source="flickrocket")
 
-    assert (found["prices"].distinct_keys, found["prices"].promised_total, found["prices"].proof) == (
+    assert (manifests["prices"].distinct_keys, manifests["prices"].promised_total, manifests["prices"].proof) == (
         3,
         3,
         "count.json",
@@ -187,17 +191,17 @@ def test_orders_are_read_by_day_and_then_by_what_the_ledger_names(tmp_path: Path
     served.rows["warehouse-movements"][0]["fulfillment_order_id"] = old[7]["id"]
     served.rows["warehouse-movements"][1]["fulfillment_order_id"] = served.rows["orders"][3]["id"]
     gone = "00000000-0000-4000-8000-999999999999"
-    asked = [row["id"] for row in old[50:]] + [gone]
+    open_ids = [row["id"] for row in old[50:]] + [gone]
     with serving(served) as url:
-        found = read(url, tmp_path, plan(open_order_ids=asked))["orders"]
+        manifest = read(url, tmp_path, plan(open_order_ids=open_ids))["orders"]
 
-    read_ids = {row["id"] for row in rows(tmp_path, found)}
+    read_ids = {row["id"] for row in rows(tmp_path, manifest)}
     assert read_ids == {row["id"] for row in served.rows["orders"][:200]} | {row["id"] for row in old[50:]} | {
         old[7]["id"]
     }
-    assert set(found.asked_ids) - read_ids == {gone}
-    assert (found.window_from, found.window_to) == ("2025-03-01", "2025-03-03")
-    assert found.distinct_keys == found.promised_total == len(read_ids)
+    assert set(manifest.asked_ids) - read_ids == {gone}
+    assert (manifest.window_from, manifest.window_to) == ("2025-03-01", "2025-03-03")
+    assert manifest.distinct_keys == manifest.promised_total == len(read_ids)
 
 
 def test_the_first_day_with_orders_is_found_when_the_plan_names_none(tmp_path: Path) -> None:
@@ -205,35 +209,35 @@ def test_the_first_day_with_orders_is_found_when_the_plan_names_none(tmp_path: P
     served = shop()
     served.rows["orders"].append(order(5000, "2023-06-05 08:00:00"))
     with serving(served) as url:
-        found = read(url, tmp_path, plan(orders_from=None))["orders"]
+        manifest = read(url, tmp_path, plan(orders_from=None))["orders"]
 
-    assert (found.window_from, found.distinct_keys) == ("2023-06-05", 201)
+    assert (manifest.window_from, manifest.distinct_keys) == ("2023-06-05", 201)
 
 
 def test_a_shop_without_orders_is_complete(tmp_path: Path) -> None:
     """No orders at all is a complete listing of none."""
     with serving(shop(rows={"orders": []})) as url:
-        found = read(url, tmp_path, plan(orders_from=None))["orders"]
+        manifest = read(url, tmp_path, plan(orders_from=None))["orders"]
 
-    assert (found.complete, found.distinct_keys, found.promised_total) == (True, 0, 0)
+    assert (manifest.complete, manifest.distinct_keys, manifest.promised_total) == (True, 0, 0)
 
 
 def test_only_the_ledger_above_the_floor_is_read(tmp_path: Path) -> None:
     """The floor bounds what lands whether the server counts idFrom in or not."""
     for inclusive in (True, False):
         with serving(shop(ids_from_inclusive=inclusive, cap=20)) as url:
-            found = read(url, tmp_path / str(inclusive), plan(movements_floor=300))["movements"]
-        assert (found.floor, found.ceiling, found.distinct_keys) == (300, 400, 100)
-        assert [row["id"] for row in rows(tmp_path / str(inclusive), found)] == list(range(400, 300, -1))
+            manifest = read(url, tmp_path / str(inclusive), plan(movements_floor=300))["movements"]
+        assert (manifest.floor, manifest.ceiling, manifest.distinct_keys) == (300, 400, 100)
+        assert [row["id"] for row in rows(tmp_path / str(inclusive), manifest)] == list(range(400, 300, -1))
 
 
 def test_a_run_dated_in_the_past_reads_no_snapshot(tmp_path: Path) -> None:
     """Stock, catalogue and receivings of now say nothing about then."""
     served = shop()
     with serving(served) as url:
-        found = read(url, tmp_path, plan(takes_snapshot=False))
+        manifests = read(url, tmp_path, plan(takes_snapshot=False))
 
-    assert set(found) == {"movements", "orders"}
+    assert set(manifests) == {"movements", "orders"}
     assert not served.asked[f"{BASE}warehouse-variants"]
 
 
@@ -241,27 +245,27 @@ def test_stock_is_read_before_the_ledger(tmp_path: Path) -> None:
     """The snapshot is compared with the ledger as of the moment it was read."""
     served = shop()
     with serving(served) as url:
-        found = read(url, tmp_path)
+        manifests = read(url, tmp_path)
 
     assert served.log[0].path == f"{BASE}warehouse-variants"
-    assert found["stock_levels"].read_at == "2025-03-03 08:00:00"
+    assert manifests["stock_levels"].read_at == "2025-03-03 08:00:00"
 
 
 def test_an_observation_is_dated_by_the_clock_on_a_real_account(tmp_path: Path) -> None:
     """The sandbox's clock is the run's; on a real account reading began when it began, in local time."""
     with serving(shop()) as url:
-        found = read(url, tmp_path, plan(as_of=datetime(2025, 3, 3, 5)), sandbox=False)
+        manifests = read(url, tmp_path, plan(as_of=datetime(2025, 3, 3, 5)), sandbox=False)
 
-    assert found["stock_levels"].read_at == "2025-03-03 08:00:00"
+    assert manifests["stock_levels"].read_at == "2025-03-03 08:00:00"
 
 
 def test_no_byte_of_a_person_or_token_lands(tmp_path: Path) -> None:
     """Every file of the night, decompressed, holds nothing that was secret on the wire."""
     with serving(shop()) as url:
-        found = read(url, tmp_path)
+        manifests = read(url, tmp_path)
 
     texts = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
-    for manifest in found.values():
+    for manifest in manifests.values():
         place = tmp_path / "night" / "main" / f"{manifest.api}.{manifest.listing}"
         texts += [read_page(place, page) for page in manifest.pages]
     assert len(texts) > 20
@@ -286,30 +290,34 @@ def test_a_killed_reading_repeats_only_what_was_not_complete(tmp_path: Path) -> 
     """After a failure on the third day, the days and listings that were complete are not asked for again."""
     served = shop()
 
-    def fail(asked: Asked) -> Answer | None:
-        return Answer(status=404) if asked.text("created_from") == asked.text("created_to") == "2025-03-03" else None
+    def fail(request: Request) -> Answer | None:
+        return (
+            Answer(status=404) if request.text("created_from") == request.text("created_to") == "2025-03-03" else None
+        )
 
     served.before = fail
     with serving(served) as url:
         with pytest.raises(BadAnswer):
             read(url, tmp_path, max_connections=1)
-        served.before = lambda asked: None
+        served.before = lambda request: None
         served.log.clear()
-        found = read(url, tmp_path, max_connections=1)
+        manifests = read(url, tmp_path, max_connections=1)
 
     days = [
-        asked.text("created_from") for asked in served.log if asked.text("created_from") == asked.text("created_to")
+        request.text("created_from")
+        for request in served.log
+        if request.text("created_from") == request.text("created_to")
     ]
     assert set(days) == {"2025-03-03"}
-    assert f"{BASE}warehouse-movements" not in {asked.path for asked in served.log}
-    assert found["orders"].distinct_keys == 200
-    assert len(rows(tmp_path, found["orders"])) == 200
+    assert f"{BASE}warehouse-movements" not in {request.path for request in served.log}
+    assert manifests["orders"].distinct_keys == 200
+    assert len(rows(tmp_path, manifests["orders"])) == 200
 
 
 def test_one_bad_listing_leaves_the_others_landed(tmp_path: Path) -> None:
     """The error names the bad listing; stock, read before, stays complete on disk; the bad one has no manifest."""
     served = shop()
-    served.before = lambda asked: Answer(status=404) if asked.path.endswith("product-categories") else None
+    served.before = lambda request: Answer(status=404) if request.path.endswith("product-categories") else None
     with serving(served) as url, pytest.raises(BadAnswer, match="product-categories"):
         read(url, tmp_path)
 
@@ -323,7 +331,7 @@ def test_one_bad_listing_leaves_the_others_landed(tmp_path: Path) -> None:
 def test_a_wrong_token_is_told_at_once(tmp_path: Path) -> None:
     """One request is enough to know."""
     served = shop()
-    served.before = lambda asked: Answer(status=401)
+    served.before = lambda request: Answer(status=401)
     with serving(served) as url, pytest.raises(Unauthorized, match="connection fulfillment_cz"):
         read(url, tmp_path)
 
@@ -333,10 +341,10 @@ def test_a_wrong_token_is_told_at_once(tmp_path: Path) -> None:
 def test_a_listing_that_ends_short_is_incomplete(tmp_path: Path) -> None:
     """A total of 130 with 129 products behind it is read twice and then refused."""
 
-    def promise_more(asked: Asked) -> Answer | None:
-        if not asked.path.endswith("/products"):
+    def promise_more(request: Request) -> Answer | None:
+        if not request.path.endswith("/products"):
             return None
-        start = asked.number("offset", 0)
+        start = request.number("offset", 0)
         page = [{"id": n, "category_id": 1, "name": "Mug", "variants": []} for n in range(129)][start : start + 100]
         return as_json({"code": 200, "message": "", "totalCount": 130, "data": page})
 
@@ -349,8 +357,8 @@ def test_a_listing_that_ends_short_is_incomplete(tmp_path: Path) -> None:
 def test_days_that_do_not_add_up_to_the_window_are_incomplete(tmp_path: Path) -> None:
     """Were the upper day of the filter exclusive, every slice would be empty: the window's own total tells."""
 
-    def exclusive(asked: Asked) -> Answer | None:
-        if asked.text("created_from") is not None and asked.text("created_from") == asked.text("created_to"):
+    def exclusive(request: Request) -> Answer | None:
+        if request.text("created_from") is not None and request.text("created_from") == request.text("created_to"):
             return as_json({"code": 200, "message": "", "totalCount": 0, "data": []})
         return None
 
@@ -367,16 +375,16 @@ def test_undeclared_fields_and_refused_rows_are_counted_in_the_manifest(tmp_path
     """Path, type and number of rows are told; a row that is not right lands as its key and the reason."""
     levels = [stock_level(1, colour="red"), stock_level(2, colour="blue"), {"variant_id": 3, "quantity": {"a": 1}}]
     with serving(shop(rows={"warehouse-variants": levels})) as url:
-        found = read(url, tmp_path)["stock_levels"]
+        manifest = read(url, tmp_path)["stock_levels"]
 
-    assert [(field.path, field.json_type, field.rows) for field in found.undeclared] == [
+    assert [(field.path, field.json_type, field.rows) for field in manifest.undeclared] == [
         (Names(KEY).hidden("", "colour"), "string", 2)
     ]
-    assert [(row.reason, row.path, row.rows) for row in found.refused] == [
+    assert [(row.reason, row.path, row.rows) for row in manifest.refused] == [
         ("expected a value, got object", "quantity", 1)
     ]
-    assert [row["variant_id"] for row in rows(tmp_path, found)] == [1, 2, 3]
-    assert rows(tmp_path, found)[2] == {"variant_id": 3, "_refused": "quantity: expected a value, got object"}
+    assert [row["variant_id"] for row in rows(tmp_path, manifest)] == [1, 2, 3]
+    assert rows(tmp_path, manifest)[2] == {"variant_id": 3, "_refused": "quantity: expected a value, got object"}
 
 
 def test_two_accounts_land_side_by_side(tmp_path: Path) -> None:
@@ -409,7 +417,7 @@ def test_a_night_among_faults_lands_the_same(tmp_path: Path, share: int) -> None
     ]
     turns = iter(range(10**6))
 
-    def sometimes(asked: Asked) -> Answer | None:
+    def sometimes(request: Request) -> Answer | None:
         turn = next(turns)
         return faults[turn // share % len(faults)] if turn % share == 0 else None
 
@@ -417,8 +425,8 @@ def test_a_night_among_faults_lands_the_same(tmp_path: Path, share: int) -> None
     with serving(quiet) as url:
         expected = read(url, tmp_path / "quiet")
     with serving(rough) as url:
-        found = read(url, tmp_path / "rough")
+        manifests = read(url, tmp_path / "rough")
 
     for name, manifest in expected.items():
         before = sorted(rows(tmp_path / "quiet", manifest), key=repr)
-        assert sorted(rows(tmp_path / "rough", found[name]), key=repr) == before
+        assert sorted(rows(tmp_path / "rough", manifests[name]), key=repr) == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import TOKEN, Asked, Shop, account_at, fulfillment, serving
+from loopback import TOKEN, Request, Shop, account_at, fulfillment, serving
 
 from stockbook import declarations
 from stockbook.clock import ManualClock
@@ -33,7 +33,7 @@ ONE = "/api/fulfillments/"
 
 
 def read(url: str, folder: Path, **plan: Any) -> dict[str, Manifest]:
-    asked = AccountPlan(
+    wanted = AccountPlan(
         **{
             "api": "flickrocket",
             "account": "main",
@@ -44,8 +44,8 @@ def read(url: str, folder: Path, **plan: Any) -> dict[str, Manifest]:
         }
     )
     clock = ManualClock(datetime(2025, 3, 3, 7, tzinfo=UTC))
-    found = extract(account_at(url, "flickrocket"), asked, folder / "night", TABLES, b"k" * 16, clock, Silent())
-    return {manifest.listing: manifest for manifest in found}
+    manifests = extract(account_at(url, "flickrocket"), wanted, folder / "night", TABLES, b"k" * 16, clock, Silent())
+    return {manifest.listing: manifest for manifest in manifests}
 
 
 def rows(folder: Path, manifest: Manifest) -> list[Any]:
@@ -60,20 +60,20 @@ def ids(folder: Path, manifest: Manifest) -> list[int]:
 def test_a_first_night_reads_every_fulfillment_against_the_count(tmp_path: Path) -> None:
     """One call gives all, and count.json proves it."""
     with serving(Shop(rows={"fulfillments": OLD + NEW})) as url:
-        found = read(url, tmp_path)["fulfillments"]
+        manifest = read(url, tmp_path)["fulfillments"]
 
-    assert (found.distinct_keys, found.promised_total, found.proof) == (70, 70, "count.json")
-    assert (found.window_from, found.window_to) == (None, "2025-03-03")
+    assert (manifest.distinct_keys, manifest.promised_total, manifest.proof) == (70, 70, "count.json")
+    assert (manifest.window_from, manifest.window_to) == (None, "2025-03-03")
 
 
 def test_a_later_night_reads_the_window_and_follows_the_open_ones_by_id(tmp_path: Path) -> None:
     """What is shipped and older is not read: the window and what is known add up to the count."""
     served = Shop(rows={"fulfillments": OLD + NEW})
     with serving(served) as url:
-        found = read(url, tmp_path, **WINDOW)["fulfillments"]
+        manifest = read(url, tmp_path, **WINDOW)["fulfillments"]
 
-    assert ids(tmp_path, found) == [0, 1, 2, *range(100, 110)]
-    assert (found.window_from, found.asked_ids) == ("2025-03-01", ["0", "1", "2"])
+    assert ids(tmp_path, manifest) == [0, 1, 2, *range(100, 110)]
+    assert (manifest.window_from, manifest.asked_ids) == ("2025-03-01", ["0", "1", "2"])
     assert {path for path in served.asked if path.startswith(ONE)} == {
         f"{ONE}{name}.json" for name in ("0", "1", "2", "count")
     }
@@ -98,11 +98,11 @@ def test_a_window_that_does_not_add_up_is_no_proof(
 ) -> None:
     """Everything is read then, nothing twice, and the count alone proves it."""
     with serving(Shop(**{"rows": {"fulfillments": OLD + NEW}, **changes})) as url:
-        found = read(url, tmp_path, **(WINDOW | plan))["fulfillments"]
+        manifest = read(url, tmp_path, **(WINDOW | plan))["fulfillments"]
 
-    assert len(ids(tmp_path, found)) == len(set(ids(tmp_path, found))) == expected == found.promised_total
-    assert found.window_from is None
-    assert not found.asked_ids
+    assert len(ids(tmp_path, manifest)) == len(set(ids(tmp_path, manifest))) == expected == manifest.promised_total
+    assert manifest.window_from is None
+    assert not manifest.asked_ids
 
 
 def test_a_list_cut_by_the_server_is_red(tmp_path: Path) -> None:
@@ -110,11 +110,11 @@ def test_a_list_cut_by_the_server_is_red(tmp_path: Path) -> None:
     served = Shop(rows={"fulfillments": OLD + NEW})
     answer = served.__call__
 
-    def cut(asked: Asked) -> Any:
-        given = answer(asked)
-        if asked.path == "/api/fulfillments.json":
-            given.body = json.dumps({"fulfillments": (OLD + NEW)[:50]}).encode()
-        return given
+    def cut(request: Request) -> Any:
+        sent = answer(request)
+        if request.path == "/api/fulfillments.json":
+            sent.body = json.dumps({"fulfillments": (OLD + NEW)[:50]}).encode()
+        return sent
 
     with serving(cut) as url, pytest.raises(ListingIncomplete, match=r"fulfillments.*50 distinct rows came, 70"):
         read(url, tmp_path)
@@ -128,12 +128,12 @@ def test_names_are_matched_without_regard_to_case(tmp_path: Path) -> None:
     row["line_items"][0]["quantity"] = row["line_items"][0].pop("Quantity")
     row["line_items"][0]["EAN"] = "0042"
     with serving(Shop(rows={"fulfillments": [row]})) as url:
-        found = read(url, tmp_path)["fulfillments"]
+        manifest = read(url, tmp_path)["fulfillments"]
 
-    landed = rows(tmp_path, found)[0]
+    landed = rows(tmp_path, manifest)[0]
     assert (landed["status"], landed["line_items"][0]["Quantity"], landed["line_items"][0]["gtin"]) == (100, 2, "0042")
     assert len(landed["tracking_number"]) == 64
-    assert not found.undeclared
+    assert not manifest.undeclared
 
 
 def test_no_known_name_for_the_status_is_red_and_tells_the_fields_that_came(tmp_path: Path) -> None:
@@ -144,20 +144,20 @@ def test_no_known_name_for_the_status_is_red_and_tells_the_fields_that_came(tmp_
     rows[0]["Jan_Novak_777123456"] = 1
     with (
         serving(Shop(rows={"fulfillments": rows})) as url,
-        pytest.raises(BadAnswer, match=r"field for status.*how_far.*flickrocket_fields\.yml") as told,
+        pytest.raises(BadAnswer, match=r"field for status.*how_far.*flickrocket_fields\.yml") as error,
     ):
         read(url, tmp_path)
 
-    assert "secret" not in str(told.value).lower()
-    assert "Novak" not in str(told.value)
+    assert "secret" not in str(error.value).lower()
+    assert "Novak" not in str(error.value)
 
 
 def test_nothing_of_a_person_lands(tmp_path: Path) -> None:
     """Hashes and the country are all that is left of a customer."""
     with serving(Shop(rows={"fulfillments": [fulfillment(5, "2025-03-01T10:00:00")]})) as url:
-        found = read(url, tmp_path)["fulfillments"]
+        manifest = read(url, tmp_path)["fulfillments"]
 
-    row = rows(tmp_path, found)[0]
+    row = rows(tmp_path, manifest)[0]
     assert set(row["customer"]) == {"id", "token", "country_code"}
     assert "secret" not in json.dumps(row).lower()
     assert not any(TOKEN.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
@@ -171,10 +171,10 @@ def test_rates_land_to_the_last_digit(tmp_path: Path) -> None:
         {"currency": "AED", "date": "2025-03-03T00:00:00", "rate_to_eur": 4},
     ]
     with serving(Shop(rows={"currency_rates": rates})) as url:
-        found = read(url, tmp_path)["currency_rates"]
+        manifest = read(url, tmp_path)["currency_rates"]
 
-    assert [row["rate_to_eur"] for row in rows(tmp_path, found)] == ["25.1", "25.123456789012", "4"]
-    assert found.distinct_keys == 3
+    assert [row["rate_to_eur"] for row in rows(tmp_path, manifest)] == ["25.1", "25.123456789012", "4"]
+    assert manifest.distinct_keys == 3
 
 
 PRODUCTS = [{"id": n, "product_id": f"0001-{n:04d}", "price_license_binding": []} for n in range(130)]
@@ -184,10 +184,10 @@ PRODUCTS = [{"id": n, "product_id": f"0001-{n:04d}", "price_license_binding": []
 def test_products_come_in_numbered_pages(tmp_path: Path, numbered: bool) -> None:
     """Every page, or all at once where the page number is not heard; the count proves either."""
     with serving(Shop(rows={"products": PRODUCTS}, numbered_pages=numbered)) as url:
-        found = read(url, tmp_path)["products"]
+        manifest = read(url, tmp_path)["products"]
 
-    assert ids(tmp_path, found) == list(range(130))
-    assert (found.promised_total, found.proof) == (130, "count.json")
+    assert ids(tmp_path, manifest) == list(range(130))
+    assert (manifest.promised_total, manifest.proof) == (130, "count.json")
 
 
 def test_products_need_not_be_served_but_do_not_vanish(tmp_path: Path) -> None:
@@ -209,18 +209,18 @@ def test_the_leaky_bucket_is_kept_to(tmp_path: Path, extra: dict[str, Any], refu
     and has everything in the end.
     """
     clock = ManualClock(datetime(2025, 11, 20, 1, 15, tzinfo=UTC))
-    asked = AccountPlan(
+    wanted = AccountPlan(
         api="flickrocket", account="main", as_of=datetime(2025, 11, 20, 2, 15), zone="Europe/Prague",
         orders_to=date(2025, 11, 20),
     )  # fmt: skip
-    with running(SandboxShop.small(), asked.as_of, bucket=Bucket(4, 1.0, clock)) as served:
+    with running(SandboxShop.small(), wanted.as_of, bucket=Bucket(4, 1.0, clock)) as served:
         account = account_at(served.url, "flickrocket", password=served.token, **extra)
-        found = extract(account, asked, tmp_path / "night", TABLES, b"k" * 16, clock, Silent())
+        manifests = extract(account, wanted, tmp_path / "night", TABLES, b"k" * 16, clock, Silent())
         answered = sum(served.requests().values())
         served.sandbox.bucket = Bucket()
         served.reset_requests()
-        extract(account, asked, tmp_path / "another", TABLES, b"k" * 16, clock, Silent())
+        extract(account, wanted, tmp_path / "another", TABLES, b"k" * 16, clock, Silent())
 
-        assert {manifest.listing for manifest in found} == {"prices", "currency_rates", "fulfillments", "products"}
+        assert {manifest.listing for manifest in manifests} == {"prices", "currency_rates", "fulfillments", "products"}
         assert (answered > sum(served.requests().values())) == refused
         assert answered > 6

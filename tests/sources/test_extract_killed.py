@@ -73,8 +73,10 @@ def doomed(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     rig = Rig(server, tmp_path_factory.mktemp("home"), NARROW)
     rig.books(FIRST, build=False)
     server.set_clock(LAST)
-    given = parse_parameters({"as_of": LAST.isoformat(), "backfill_from": "2025-10-14", "backfill_to": "2025-10-15"})
-    run = steps.open_run(rig.tonight(), "last", given, connections.conn_ids_in_environment(rig.environ))
+    parameters = parse_parameters(
+        {"as_of": LAST.isoformat(), "backfill_from": "2025-10-14", "backfill_to": "2025-10-15"}
+    )
+    run = steps.open_run(rig.tonight(), "last", parameters, connections.conn_ids_in_environment(rig.environ))
     plans = [str(context.folder(rig.settings, run.run_id) / f"plan-{conn_id}.json") for conn_id in run.conn_ids]
     one_thread = {
         name: value.replace('"max_connections": 4', '"max_connections": 1') for name, value in rig.environ.items()
@@ -93,13 +95,13 @@ def doomed(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def landed(folder: Path) -> Rows:
     """The rows of every complete listing, sorted."""
-    found = {}
+    lines_by_listing = {}
     for listing in sorted(folder.glob("main/*")):
         manifest = read_manifest(listing)
         assert manifest is not None
         assert {page.file for page in manifest.pages} == {file.name for file in listing.glob("page-*")}
-        found[listing.name] = sorted(lines_of(listing, manifest.pages))
-    return found
+        lines_by_listing[listing.name] = sorted(lines_of(listing, manifest.pages))
+    return lines_by_listing
 
 
 def pages(folder: Path) -> list[str]:
@@ -115,7 +117,7 @@ def test_a_kill_at_any_page_costs_only_the_pages_not_landed(
     less, and what has landed in the end are the rows of a night that was not killed.
     """
     whole = tmp_path / "whole"
-    asked = doomed.extract(whole)
+    requests = doomed.extract(whole)
     expected, every = landed(whole), pages(whole)
     assert {"fulfillment_cz.movements", "fulfillment_cz.orders", "flickrocket.fulfillments"} <= by_many_pages(every)
     struck = []
@@ -127,11 +129,14 @@ def test_a_kill_at_any_page_costs_only_the_pages_not_landed(
         struck.append(being_written.parent.name)
         again = doomed.extract(folder)
         assert len(had) == kill - 1
-        assert again <= asked - len(had), f"killed at page {kill}, of {struck[-1]}"
+        assert again <= requests - len(had), f"killed at page {kill}, of {struck[-1]}"
         assert landed(folder) == expected, f"killed at page {kill}, of {struck[-1]}"
         shutil.rmtree(folder)
     assert Counter(struck) == Counter(page.split("/")[0] for page in every)
-    tell("killed at every page", f"{len(every)} pages of {len(set(struck))} listings, {asked} requests when not killed")
+    tell(
+        "killed at every page",
+        f"{len(every)} pages of {len(set(struck))} listings, {requests} requests when not killed",
+    )
 
 
 def by_many_pages(every: list[str]) -> set[str]:

@@ -39,7 +39,7 @@ def sandbox(shop: Shop) -> Iterator[Running]:
 
 def read(sandbox: Running, folder: Path, source: str = "fulfillment_cz", **plan: Any) -> dict[str, Any]:
     """Landed rows by listing and key, and the manifests under ``manifests``."""
-    asked = AccountPlan(
+    wanted = AccountPlan(
         **{
             "api": source,
             "account": "main",
@@ -52,38 +52,38 @@ def read(sandbox: Running, folder: Path, source: str = "fulfillment_cz", **plan:
     account = account_at(sandbox.url, source, password=sandbox.token)
     manifests = extract(
         account,
-        asked,
+        wanted,
         folder,
         TABLES,
         b"a key of at least sixteen",
         ManualClock(datetime(2026, 2, 10, tzinfo=UTC)),
         Silent(),
     )
-    found: dict[str, Any] = {"manifests": {manifest.listing: manifest for manifest in manifests}}
+    landed: dict[str, Any] = {"manifests": {manifest.listing: manifest for manifest in manifests}}
     for manifest in manifests:
         place = folder / "main" / f"{manifest.api}.{manifest.listing}"
         rows = [json.loads(line) for line in lines_of(place, manifest.pages)]
-        found[manifest.listing] = {row[KEYS.get(manifest.listing, "id")]: row for row in rows}
-        assert len(found[manifest.listing]) == len(rows) == manifest.distinct_keys
-    return found
+        landed[manifest.listing] = {row[KEYS.get(manifest.listing, "id")]: row for row in rows}
+        assert len(landed[manifest.listing]) == len(rows) == manifest.distinct_keys
+    return landed
 
 
-def manifest_of(found: dict[str, Any], listing: str) -> Manifest:
-    manifest: Manifest = found["manifests"][listing]
+def manifest_of(landed: dict[str, Any], listing: str) -> Manifest:
+    manifest: Manifest = landed["manifests"][listing]
     return manifest
 
 
 def test_everything_the_sandbox_shows_lands(sandbox: Running, tmp_path: Path) -> None:
     """Stock and orders are those of the sandbox's truth, and no field of it is undeclared or refused."""
-    found = read(sandbox, tmp_path)
+    landed = read(sandbox, tmp_path)
     truth = sandbox.truth()
 
-    assert set(found["orders"]) == set(truth["orders"])
+    assert set(landed["orders"]) == set(truth["orders"])
     assert {
         variant: {"quantity": row["quantity"], "damaged_quantity": row["damaged_quantity"]}
-        for variant, row in found["stock_levels"].items()
+        for variant, row in landed["stock_levels"].items()
     } == {int(variant): pieces for variant, pieces in truth["stock"].items()}
-    assert all(not manifest.undeclared and not manifest.refused for manifest in found["manifests"].values())
+    assert all(not manifest.undeclared and not manifest.refused for manifest in landed["manifests"].values())
     assert read(sandbox, tmp_path / "fr", "flickrocket")["prices"]
 
 
@@ -151,10 +151,12 @@ def test_a_fault_changes_nothing_that_lands(sandbox: Running, tmp_path: Path, fa
         ({"kind": "status", "status": 404, "path": "*/orders"}, "orders"),
     ],
 )
-def test_a_fault_that_stays_is_red_and_named(sandbox: Running, tmp_path: Path, rule: dict[str, Any], told: str) -> None:
+def test_a_fault_that_stays_is_red_and_named(
+    sandbox: Running, tmp_path: Path, rule: dict[str, Any], message: str
+) -> None:
     """What no second reading mends is an error that names the listing."""
     sandbox.faults([rule])
-    with pytest.raises(SourceError, match=told):
+    with pytest.raises(SourceError, match=message):
         read(sandbox, tmp_path, orders_from=NOW.date() - timedelta(days=5))
 
 

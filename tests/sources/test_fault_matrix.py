@@ -150,7 +150,7 @@ def quiet(server: Running) -> Iterator[None]:
 def ids(rig: Rig, table: str, key: str) -> set[Any]:
     """The keys of a table of staging."""
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
-        return {found for (found,) in con.execute(f"select {key} from staging.{table}").fetchall()}
+        return {key_text for (key_text,) in con.execute(f"select {key} from staging.{table}").fetchall()}
 
 
 def hits(server: Running) -> int:
@@ -233,10 +233,10 @@ def test_a_final_fault_is_red_names_its_cause_and_leaves_no_trace(
 ) -> None:
     """The message names the cause; nothing was loaded; with the fault gone, the next try gives the undisturbed rows."""
     rig = again(first, tmp_path / "home")
-    rules, told = FINAL[fault]
+    rules, message = FINAL[fault]
     rig.server.faults(rules)
 
-    with pytest.raises(StockbookError, match=told) as red:
+    with pytest.raises(StockbookError, match=message) as red:
         rig.books(SECOND, name="second")
     red_hits = hits(rig.server)
     staged, marts = rig.staged(), rig.marts()

@@ -18,7 +18,7 @@ from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
 from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
-from stockbook.sources.fulfillment_window import Followed
+from stockbook.sources.fulfillment_window import FulfillmentWindow
 from stockbook.sources.plan import AccountPlan
 
 TABLES = {
@@ -81,18 +81,18 @@ class Books:
         """Read, and take over what was read: absence means deletion where everything was read."""
         clock = ManualClock(datetime(today.year, today.month, today.day, 1, 15, tzinfo=UTC))
         with tempfile.TemporaryDirectory() as folder:
-            asked = self.plan(today)
-            (found,) = extract(
-                account_at(url, "flickrocket"), asked, Path(folder) / "n", TABLES, b"k" * 16, clock, Silent()
+            wanted = self.plan(today)
+            (manifest,) = extract(
+                account_at(url, "flickrocket"), wanted, Path(folder) / "n", TABLES, b"k" * 16, clock, Silent()
             )
             place = Path(folder) / "n" / "main" / "flickrocket.fulfillments"
-            rows = {row["id"]: row for row in map(json.loads, lines_of(place, found.pages))}
-        assert sum(1 for _ in rows) == found.distinct_keys
-        if found.window_from is None:
+            rows = {row["id"]: row for row in map(json.loads, lines_of(place, manifest.pages))}
+        assert sum(1 for _ in rows) == manifest.distinct_keys
+        if manifest.window_from is None:
             self.rows = rows
         else:
-            assert asked.fulfillments_from is not None
-            inside = asked.fulfillments_from.isoformat()
+            assert wanted.fulfillments_from is not None
+            inside = wanted.fulfillments_from.isoformat()
             self.rows = {key: row for key, row in self.rows.items() if row["created_at"] < inside} | rows
         self.read_to = today
 
@@ -156,7 +156,7 @@ def test_one_shipped_long_after_its_window_is_seen() -> None:
 
 def test_without_following_it_would_stay_open_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same shop read by its window alone."""
-    monkeypatch.setattr(Followed, "_open_ones", lambda self: None)
+    monkeypatch.setattr(FulfillmentWindow, "_read_open", lambda self, pool: None)
 
     assert statuses(SHIPPED_LATE) == {"0": 0}
 

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 import pytest
-from loopback import TOKEN, Answer, Asked, account_at, as_json, serving
+from loopback import TOKEN, Answer, Request, account_at, as_json, serving
 
 from stockbook.clock import ManualClock
 from stockbook.errors import BadAnswer, SourceError, Unauthorized, Unreachable
@@ -27,10 +27,10 @@ class Script:
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
-        self.asked: list[Asked] = []
+        self.asked: list[Request] = []
 
-    def __call__(self, asked: Asked) -> Answer:
-        self.asked.append(asked)
+    def __call__(self, request: Request) -> Answer:
+        self.asked.append(request)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -40,7 +40,7 @@ def read(body: bytes) -> int:
 
 
 def ask(
-    server: Callable[[Asked], Answer],
+    server: Callable[[Request], Answer],
     clock: ManualClock | None = None,
     policy: RetryPolicy | None = None,
     **account: str,
@@ -48,8 +48,8 @@ def ask(
     with (
         serving(server) as url,
         Client(
-            given := account_at(url, **account),
-            credentials_of(given),
+            tried := account_at(url, **account),
+            credentials_of(tried),
             clock or ManualClock(START),
             policy=policy,
             jitter=Random(1),
@@ -215,7 +215,7 @@ def test_the_budget_is_shared_by_threads() -> None:
     at_once, most, lock = 0, 0, threading.Lock()
     all_in = threading.Barrier(2, timeout=5)
 
-    def answer(asked: Asked) -> Answer:
+    def answer(request: Request) -> Answer:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -257,8 +257,8 @@ class Rotating:
 def test_a_refused_token_is_renewed_once() -> None:
     """A 401 asks the credentials for a fresh token; a second 401 is final."""
 
-    def answer(asked: Asked) -> Answer:
-        return GOOD if asked.headers["Authorization"] == "new" else Answer(status=401)
+    def answer(request: Request) -> Answer:
+        return GOOD if request.headers["Authorization"] == "new" else Answer(status=401)
 
     with serving(answer) as url, Client(account_at(url), Rotating(), ManualClock(START)) as client:
         tally = Tally()

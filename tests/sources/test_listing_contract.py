@@ -16,7 +16,7 @@ from loopback import account_at
 
 from stockbook import declarations
 from stockbook.clock import ManualClock
-from stockbook.declarations import of_listing
+from stockbook.declarations import APIS, of_listing
 from stockbook.errors import ListingIncomplete, SourceError, Unauthorized
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
@@ -24,8 +24,8 @@ from stockbook.progress import Silent
 from stockbook.projection.listing import Listing
 from stockbook.projection.undeclared_names import ENOUGH, Names
 from stockbook.settings import PROJECT
-from stockbook.sources import endpoint_docs
-from stockbook.sources.extract import LISTINGS, extract
+from stockbook.sources import endpoint_docs, listings
+from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox.people import PERSONAL_PATTERN
 from stockbook_sandbox.serving import Running, running
@@ -33,7 +33,7 @@ from stockbook_sandbox.shop import Shop
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
 NOW = datetime(2025, 11, 24, 2, 15)
-ALL = [listing for listings in LISTINGS.values() for listing in listings]
+ALL = [listing for api in APIS for listing in listings.of_api(api)]
 BY_NAME = {(listing.api, listing.name): listing for listing in ALL}
 
 # documented maxima below the usual 1,000
@@ -43,11 +43,11 @@ every_listing = pytest.mark.parametrize("listing", ALL, ids=[listing.folder for 
 # where the source neither pages nor tells a total, nothing could tell a part from the whole
 with_proof = pytest.mark.parametrize(
     "listing",
-    [one for one in ALL if one.proof != "empty page" or one.page_limit is not None],
-    ids=lambda one: one.folder,
+    [listing for listing in ALL if listing.proof != "empty page" or listing.page_limit is not None],
+    ids=lambda listing: listing.folder,
 )
 with_total = pytest.mark.parametrize(
-    "listing", [one for one in ALL if one.proof != "empty page"], ids=lambda one: one.folder
+    "listing", [listing for listing in ALL if listing.proof != "empty page"], ids=lambda listing: listing.folder
 )
 
 
@@ -69,8 +69,8 @@ def read(sandbox: Running, listing: Listing, folder: Path) -> tuple[Manifest, li
     plan = AccountPlan(api=listing.api, account="main", as_of=NOW, zone="Europe/Prague", orders_to=NOW.date())
     account = account_at(sandbox.url, listing.api, password=sandbox.token)
     clock = ManualClock(datetime(2025, 11, 24, 1, 15, tzinfo=UTC))
-    found = {one.listing: one for one in extract(account, plan, folder, tables, b"k" * 16, clock, Silent())}
-    manifest = found[listing.name]
+    manifests = extract(account, plan, folder, tables, b"k" * 16, clock, Silent())
+    manifest = next(manifest for manifest in manifests if manifest.listing == listing.name)
     lines = lines_of(folder / "main" / listing.folder, manifest.pages)
     return manifest, [json.loads(line) for line in lines]
 
@@ -90,13 +90,13 @@ def shown(sandbox: Running, listing: Listing) -> list[tuple[str, ...]]:
 
 
 def _paged(sandbox: Running, listing: Listing, filters: dict[str, Any]) -> set[tuple[str, ...]]:
-    found: set[tuple[str, ...]] = set()
+    keys_shown: set[tuple[str, ...]] = set()
     for number in range(1000):
-        rows = _rows(sandbox, listing, {**filters, "offset": len(found), "limit": 25, "Page": number + 1})
+        rows = _rows(sandbox, listing, {**filters, "offset": len(keys_shown), "limit": 25, "Page": number + 1})
         keys = {_key(listing, row) for row in rows}
-        if keys <= found:
-            return found
-        found |= keys
+        if keys <= keys_shown:
+            return keys_shown
+        keys_shown |= keys
     raise AssertionError("the sandbox never ended")
 
 
@@ -154,10 +154,10 @@ def shown_quietly(sandbox: Running, listing: Listing) -> list[tuple[str, ...]]:
 @every_listing
 def test_no_page_is_asked_for_beyond_its_cap(sandbox: Running, tmp_path: Path, listing: Listing) -> None:
     """Every request asks for the declared number of rows (or one, to learn a total), within the documented cap."""
-    asked = {"any": "limit=", "declared": f"limit={listing.page_limit}&", "one": "limit=1&"}
-    sandbox.faults([{"kind": "stall", "seconds": 0, "path": listing.path, "query": part} for part in asked.values()])
+    queries = {"any": "limit=", "declared": f"limit={listing.page_limit}&", "one": "limit=1&"}
+    sandbox.faults([{"kind": "stall", "seconds": 0, "path": listing.path, "query": part} for part in queries.values()])
     read(sandbox, listing, tmp_path)
-    hits = dict(zip(asked, (rule["hits"] for rule in sandbox.fault_hits()), strict=True))
+    hits = dict(zip(queries, (rule["hits"] for rule in sandbox.fault_hits()), strict=True))
 
     assert (listing.page_limit or 0) <= CAPS.get(listing.path.rsplit("/", 1)[-1], 1000)
     assert hits["any"] == hits["declared"] + hits["one"]
@@ -178,10 +178,10 @@ def test_a_wrong_total_is_red(sandbox: Running, tmp_path: Path, listing: Listing
 def test_a_refusal_names_the_connection(sandbox: Running, tmp_path: Path, listing: Listing) -> None:
     """401 is final and says which connection, and never the token."""
     sandbox.faults([{"kind": "status", "status": 401, "path": listing.path}])
-    with pytest.raises(Unauthorized, match=f"connection {listing.api} ") as told:
+    with pytest.raises(Unauthorized, match=f"connection {listing.api} ") as error:
         read(sandbox, listing, tmp_path)
 
-    assert sandbox.token not in str(told.value)
+    assert sandbox.token not in str(error.value)
     assert sandbox.fault_hits()[0]["hits"] <= 4  # a thread each at most, none twice
 
 
@@ -193,9 +193,9 @@ def test_an_undeclared_field_is_reported_and_stored_nowhere(sandbox: Running, tm
     sandbox.faults([{"kind": "replace", "path": listing.path, "find": f'"{name}":', "text": text}])
     manifest, rows = read(sandbox, listing, tmp_path)
 
-    told = {(field.path, field.json_type): field.rows for field in manifest.undeclared}
+    reported = {(field.path, field.json_type): field.rows for field in manifest.undeclared}
     path = "surprise" if len(rows) >= ENOUGH else Names(b"k" * 16).hidden("", "surprise")
-    assert told[path, "string"] == len(rows)
+    assert reported[path, "string"] == len(rows)
     assert landed(listing, rows) == shown_quietly(sandbox, listing)
     assert "unexpected-value" not in json.dumps(rows)
 
@@ -217,7 +217,6 @@ def test_it_feeds_a_table_keyed_by_its_key(listing: Listing) -> None:
 
     assert fed
     assert {listing.key[0], *listing.key_with} <= wire
-    assert listing.is_snapshot == any(table.kind in ("snapshot", "daily") for table in fed)
 
 
 def test_the_sheet_of_sources_is_what_the_declarations_say() -> None:

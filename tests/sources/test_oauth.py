@@ -52,19 +52,19 @@ def sandbox(shop: Shop, clock: ManualClock) -> Iterator[Running]:
 
 
 def rotating(sandbox: Running, **extra: Any) -> Account:
-    given = {
+    extra = {
         "client_id": "an app",
         "refresh_token": f"{sandbox.token}-refresh",
         "token_url": f"{sandbox.url}/token",
         **extra,
     }
-    return account_at(sandbox.url, "flickrocket", password="", extra=given)
+    return account_at(sandbox.url, "flickrocket", password="", extra=extra)
 
 
 def token_of(account: Account, state: Path, clock: Clock, key: bytes = KEY) -> RotatingToken:
-    found = credentials_of(account, clock, state, (key,))
-    assert isinstance(found, RotatingToken)
-    return found
+    token = credentials_of(account, clock, state, (key,))
+    assert isinstance(token, RotatingToken)
+    return token
 
 
 def spent(sandbox: Running) -> int:
@@ -94,11 +94,11 @@ def test_a_refused_token_is_renewed_once_for_all_threads(sandbox: Running, tmp_p
     token = token_of(rotating(sandbox), tmp_path, clock)
     token.authorization()
     sandbox.sandbox.tokens._access.clear()
-    sandbox.sandbox.tokens.accepts = lambda given: given.endswith("-access-2")  # type: ignore[method-assign]
+    sandbox.sandbox.tokens.accepts = lambda token_sent: token_sent.endswith("-access-2")  # type: ignore[method-assign]
     with Client(rotating(sandbox), token, clock) as client, ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(client.get, "/api/prices/count.json", [], count) for _ in range(8)]
+        answers = [threads.submit(client.get, "/api/prices/count.json", [], count) for _ in range(8)]
 
-    assert len({one.result() for one in asked}) == 1
+    assert len({answer.result() for answer in answers}) == 1
     assert spent(sandbox) == 2
 
 
@@ -139,9 +139,9 @@ def test_two_processes_at_once_spend_one_token(sandbox: Running, tmp_path: Path)
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [process.communicate(timeout=60)[0].strip() for process in started]
+    headers = [process.communicate(timeout=60)[0].strip() for process in started]
 
-    assert told == [f"Bearer {sandbox.token}-access-1"] * 3
+    assert headers == [f"Bearer {sandbox.token}-access-1"] * 3
     assert spent(sandbox) == 1
 
 
@@ -211,9 +211,9 @@ def test_a_spent_token_is_final_and_a_new_one_in_the_connection_is_taken(
     """invalid_grant names the connection and no token; another refresh token there replaces what was stored."""
     wrong = token_of(rotating(sandbox, refresh_token="spent-before"), tmp_path, clock)
     for _ in range(2):
-        with pytest.raises(Unauthorized, match=r"connection flickrocket .*invalid_grant.*spent by another") as told:
+        with pytest.raises(Unauthorized, match=r"connection flickrocket .*invalid_grant.*spent by another") as error:
             wrong.authorization()
-        assert "spent-before" not in str(told.value)
+        assert "spent-before" not in str(error.value)
 
     assert token_of(rotating(sandbox), tmp_path, clock).authorization() == f"Bearer {sandbox.token}-access-1"
 
@@ -277,9 +277,9 @@ def test_an_account_is_read_with_rotating_tokens(sandbox: Running, tmp_path: Pat
     )
     tables = declarations.load(PROJECT / "include" / "sql")
     credentials = credentials_of(account, clock, tmp_path / "state", (KEY,))
-    found = extract(account, plan, tmp_path, tables, b"k" * 16, clock, Silent(), credentials=credentials)
+    manifests = extract(account, plan, tmp_path, tables, b"k" * 16, clock, Silent(), credentials=credentials)
 
-    assert {manifest.listing for manifest in found} == {"prices", "products", "fulfillments", "currency_rates"}
+    assert {manifest.listing for manifest in manifests} == {"prices", "products", "fulfillments", "currency_rates"}
     assert spent(sandbox) == 1
 
 

@@ -5,30 +5,32 @@ from typing import Any
 
 import pytest
 from loopback import movement, order
+from reading_ways import FAST, PLAIN
 
 from stockbook import declarations
+from stockbook.jsonscan import fast_path
 from stockbook.projection import envelope
-from stockbook.projection import page as module
 from stockbook.projection.envelope import Garbled
-from stockbook.projection.page import PaysOff, Projected, Projection
+from stockbook.projection.page import Projected, Projection
 from stockbook.settings import PROJECT
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
-LISTINGS = {listing.name: listing for listing in (*flickrocket.LISTINGS, *fulfillment_cz.LISTINGS)}
+LISTINGS = {listing.name: listing for listing in (*listings.of_api("flickrocket"), *listings.of_api("fulfillment_cz"))}
 
 
-@pytest.fixture(autouse=True, params=["decoded", "sliced"])
+@pytest.fixture(autouse=True, params=["decoded", "scanned"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything here holds for both ways of reading a page."""
-    monkeypatch.setattr(module, "PAYS", PaysOff(10**12 if request.param == "decoded" else 0))
+    monkeypatch.setattr(fast_path, "process", PLAIN if request.param == "decoded" else FAST)
 
 
 def read(name: str, body: bytes) -> Projected:
     """A page of a listing."""
     listing = LISTINGS[name]
-    return Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY).read(body)
+    fed = declarations.of_listing(TABLES, listing.api, name)
+    return Projection(listing, fed, KEY, scanner_of=fast_path.Scanner).read(body)
 
 
 def page(rows: Any) -> bytes:
@@ -36,9 +38,9 @@ def page(rows: Any) -> bytes:
     return json.dumps({"code": 200, "message": "", "totalCount": len(rows), "data": rows}).encode()
 
 
-def landed(found: Projected) -> list[Any]:
+def landed(projected: Projected) -> list[Any]:
     """The rows that land."""
-    return [json.loads(line) for line in found.lines.splitlines()]
+    return [json.loads(line) for line in projected.lines.splitlines()]
 
 
 def an_order(**changes: Any) -> dict[str, Any]:
@@ -77,11 +79,11 @@ PARCEL = {"id": "p1", "items": [{"variant_id": 5, "quantity": 1}]}
 )
 def test_what_php_writes_is_read_as_what_it_means(changes: dict[str, Any], expected: dict[str, Any]) -> None:
     """Empty objects, lists with gaps and nothing, at every level: the row lands whole and nothing is set aside."""
-    found = read("orders", page([an_order(**changes)]))
+    projected = read("orders", page([an_order(**changes)]))
 
-    (row,) = landed(found)
+    (row,) = landed(projected)
     assert no_nulls({name: row.get(name) for name in expected}) == no_nulls(expected)
-    assert not found.aside
+    assert not projected.set_aside
 
 
 @pytest.mark.parametrize(
@@ -105,13 +107,13 @@ def test_what_php_writes_is_read_as_what_it_means(changes: dict[str, Any], expec
 )
 def test_a_row_that_cannot_be_read_lands_as_its_key_and_a_reason(changes: dict[str, Any], reason: str) -> None:
     """The row beside it is whole; of the broken one no value lands but its key."""
-    found = read("orders", odd(page([an_order(**changes), order(2, "2025-03-01 09:00:00")])))
+    projected = read("orders", odd(page([an_order(**changes), order(2, "2025-03-01 09:00:00")])))
 
-    broken, good = landed(found)
+    broken, good = landed(projected)
     assert broken == {"id": an_order()["id"], "_refused": reason}
     assert "_refused" not in good
     assert good["recipient"]["city"] == "Brno"
-    assert found.keys == [broken["id"], good["id"]]
+    assert projected.keys == [broken["id"], good["id"]]
 
 
 def odd(body: bytes) -> bytes:
@@ -152,9 +154,9 @@ def test_a_part_that_cannot_be_read_costs_its_row_nothing(
     changes: dict[str, Any], table: str, expected: list[Any]
 ) -> None:
     """Its place in the list stays taken, so that the parts beside it keep theirs."""
-    found = read("orders", page([an_order(**changes)]))
+    projected = read("orders", page([an_order(**changes)]))
 
-    (row,) = landed(found)
+    (row,) = landed(projected)
     assert row[table] == expected
     assert row["status"] == "sent"
 
@@ -162,9 +164,9 @@ def test_a_part_that_cannot_be_read_costs_its_row_nothing(
 def test_rows_of_a_listing_without_a_table_of_its_own_are_set_aside_in_that_of_their_parts() -> None:
     """A price model that cannot be read stands as one part, with its key."""
     body = json.dumps({"prices": [{"id": 1, "title": {"a": 1}, "currencies": [{"currency": "eur", "price": 1}]}]})
-    found = read("prices", body.encode())
+    projected = read("prices", body.encode())
 
-    (row,) = landed(found)
+    (row,) = landed(projected)
     assert row == {"id": 1, "currencies": [{"_refused": "title: expected a value, got object"}]}
 
 
@@ -214,10 +216,10 @@ def test_a_character_that_is_no_text_is_replaced_and_counted(text: bytes, expect
     body = page([movement(1, movement="@"), movement(2)]).replace(b'"@"', b'"' + text + b'"')
     named = page([movement(1, **{"@": 1})]).replace(b'"@"', b'"' + text + b'"')
 
-    found = read("movements", body)
-    assert landed(found)[0]["movement"] == expected
-    assert found.mended == count
-    assert len(landed(found)) == 2
+    projected = read("movements", body)
+    assert landed(projected)[0]["movement"] == expected
+    assert projected.mended == count
+    assert len(landed(projected)) == 2
     assert read("movements", named).keys == [1]
 
 
@@ -244,26 +246,26 @@ def test_a_total_is_read_whatever_its_row_holds(note: bytes) -> None:
 def test_what_is_left_out_decides_nothing() -> None:
     """A name twice, deep lists and huge numbers within a field that is dropped, or that nobody declared."""
     body = page([an_order(note="@", unknown="@"), an_order(id="b", note="@deep@", unknown="@digits@")])
-    found = read("orders", odd(body.replace(b'"@"', b'{"a":1,"a":[2,{"b":1,"b":2}]}')))
+    projected = read("orders", odd(body.replace(b'"@"', b'{"a":1,"a":[2,{"b":1,"b":2}]}')))
 
-    assert not found.aside
-    assert [row["status"] for row in landed(found)] == ["sent", "sent"]
+    assert not projected.set_aside
+    assert [row["status"] for row in landed(projected)] == ["sent", "sent"]
 
 
 @pytest.mark.parametrize("number", [10**15 + 1, 2**63 - 1, 10**30, -(10**16), "99999999999999999999"])
 def test_a_number_that_names_no_row_moves_no_cursor(number: object) -> None:
     """The highest id of a ledger decides what is read the next night: one beyond all bounds is no id."""
-    found = read("movements", page([movement(7, id=number), movement(6)]))
+    projected = read("movements", page([movement(7, id=number), movement(6)]))
 
-    assert found.keys == [None, 6]
-    assert landed(found)[0].keys() - {"id"} == {"_refused"}
+    assert projected.keys == [None, 6]
+    assert landed(projected)[0].keys() - {"id"} == {"_refused"}
 
 
 def test_a_source_cannot_send_a_reason() -> None:
     """The member in which a reason lands is a name like any other on the wire."""
-    found = read("orders", page([an_order(_refused="x", products=[{**LINE, "_refused": "x"}])]))
+    projected = read("orders", page([an_order(_refused="x", products=[{**LINE, "_refused": "x"}])]))
 
-    (row,) = landed(found)
+    (row,) = landed(projected)
     assert "_refused" not in row
     assert row["products"] == [LINE]
-    assert not found.aside
+    assert not projected.set_aside

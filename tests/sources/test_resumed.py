@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Answer as Sent
-from loopback import Asked, movement, order, serving
+from loopback import Request, movement, order, serving
 from test_extract import plan, read, rows, shop
 from test_walks import Event, Model, histories, many
 
@@ -17,7 +17,7 @@ from stockbook.errors import ListingIncomplete, Unreachable
 from stockbook.landing.answer_journal import Answer
 from stockbook.landing.manifest import PageFile
 from stockbook.sources import walks
-from stockbook.sources.resumed_fetch import Trail
+from stockbook.sources.resumed_fetch import ResumedFetch
 
 MOVEMENTS = "/v2/fulfillment/warehouse-movements"
 
@@ -31,18 +31,18 @@ def walked_twice(
 ) -> tuple[list[int], list[int]]:
     """
     The keys of a walk that is cut off before its ``cut``-th answer and walked again over what was recorded, and the
-    offsets the second one asked for.
+    offsets the second one offsets for.
     """
     recorded: list[Answer] = []
-    asked: list[int] = []
+    offsets: list[int] = []
 
     def limited(offset: int) -> walks.Page[Any]:
-        asked.append(offset)
-        if len(asked) == cut:
+        offsets.append(offset)
+        if len(offsets) == cut:
             raise CutOff
         return fetch(offset)
 
-    def go(trail: Trail[Any]) -> list[int]:
+    def go(trail: ResumedFetch[Any]) -> list[int]:
         keys: list[int] = []
         for step in outcome_aside(make(trail)):
             if isinstance(step, walks.Again):
@@ -54,21 +54,21 @@ def walked_twice(
             keys += [content[at] for at in step.fresh]
             recorded.extend(
                 Answer(part="p", offset=offset, keys=list(page.keys), total=page.total)
-                for offset, page in trail.taken()
+                for offset, page in trail.new_pages()
             )
         return keys
 
     try:
-        return go(Trail(limited)), []
+        return go(ResumedFetch(limited)), []
     except CutOff:
-        asked.clear()
+        offsets.clear()
         landed = list(recorded)
-        return go(Trail(limited_no_more(fetch, asked), landed)), asked
+        return go(ResumedFetch(limited_no_more(fetch, offsets), landed)), offsets
 
 
-def limited_no_more(fetch: walks.Fetch[Any], asked: list[int]) -> walks.Fetch[Any]:
+def limited_no_more(fetch: walks.Fetch[Any], offsets: list[int]) -> walks.Fetch[Any]:
     def counted(offset: int) -> walks.Page[Any]:
-        asked.append(offset)
+        offsets.append(offset)
         return fetch(offset)
 
     return counted
@@ -126,28 +126,28 @@ def test_only_what_did_not_land_is_asked_for_again() -> None:
     """Cut off before its fourth answer, a list of thirty rows in pages of five goes on from the fourth."""
     model = Model(list(range(30)), limit=5)
 
-    keys, asked = walked_twice(lambda fetch: walks.listing(fetch, "model", full=5), model.fetch, cut=4)
+    keys, offsets = walked_twice(lambda fetch: walks.listing(fetch, "model", full=5), model.fetch, cut=4)
 
     assert keys == list(range(30))
-    assert asked[0] == 12
+    assert offsets[0] == 12
 
 
-def failing_after(served: Callable[[Asked], Sent], pages: int, path: str) -> Callable[[Asked], Sent]:
+def failing_after(served: Callable[[Request], Sent], pages: int, path: str) -> Callable[[Request], Sent]:
     """The same server, whose answers on a path are 503 after so many pages."""
-    given = 0
+    pages_sent = 0
 
-    def answer(asked: Asked) -> Sent:
-        nonlocal given
-        if asked.path == path:
-            given += 1
-            if given > pages:
+    def answer(request: Request) -> Sent:
+        nonlocal pages_sent
+        if request.path == path:
+            pages_sent += 1
+            if pages_sent > pages:
                 return Sent(status=503)
-        return served(asked)
+        return served(request)
 
     return answer
 
 
-def cut_off(folder: Path, served: Callable[[Asked], Sent], pages: int = 5) -> None:
+def cut_off(folder: Path, served: Callable[[Request], Sent], pages: int = 5) -> None:
     """Read with the ledger failing after some pages."""
     with serving(failing_after(served, pages, MOVEMENTS)) as url, pytest.raises(Unreachable):
         read(url, folder, max_connections=1)
@@ -159,11 +159,11 @@ def test_a_task_tried_again_asks_only_for_the_pages_it_lacks(tmp_path: Path) -> 
     cut_off(tmp_path, served)
     served.asked.clear()
     with serving(served) as url:
-        found = read(url, tmp_path, max_connections=1)["movements"]
+        manifest = read(url, tmp_path, max_connections=1)["movements"]
 
     assert served.asked[MOVEMENTS] == 3
-    assert sorted(row["id"] for row in rows(tmp_path, found)) == list(range(1, 401))
-    assert found.requests == 8
+    assert sorted(row["id"] for row in rows(tmp_path, manifest)) == list(range(1, 401))
+    assert manifest.requests == 8
 
 
 def test_orders_that_landed_pages_name_are_read(tmp_path: Path) -> None:
@@ -175,9 +175,9 @@ def test_orders_that_landed_pages_name_are_read(tmp_path: Path) -> None:
     served = shop(cap=57, rows={"warehouse-movements": ledger, "orders": [old, order(1, "2025-03-02 09:00:00")]})
     cut_off(tmp_path, served)
     with serving(served) as url:
-        found = read(url, tmp_path)["orders"]
+        manifest = read(url, tmp_path)["orders"]
 
-    assert found.asked_ids == [old["id"]]
+    assert manifest.asked_ids == [old["id"]]
 
 
 def test_a_page_altered_since_is_read_again_with_all_behind_it(tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ def test_a_page_altered_since_is_read_again_with_all_behind_it(tmp_path: Path) -
     third.write_bytes(third.read_bytes()[:-1])
     served.asked.clear()
     with serving(served) as url:
-        found = read(url, tmp_path, max_connections=1)["movements"]
+        manifest = read(url, tmp_path, max_connections=1)["movements"]
 
     assert served.asked[MOVEMENTS] == 6
-    assert sorted(row["id"] for row in rows(tmp_path, found)) == list(range(1, 401))
+    assert sorted(row["id"] for row in rows(tmp_path, manifest)) == list(range(1, 401))
 
 
 def test_a_page_with_a_row_that_is_set_aside_is_taken_over_too(tmp_path: Path) -> None:
@@ -204,22 +204,24 @@ def test_a_page_with_a_row_that_is_set_aside_is_taken_over_too(tmp_path: Path) -
     answers = [json.loads(line) for line in journal.splitlines() if line.startswith('{"type"')]
     served.asked.clear()
     with serving(served) as url:
-        found = read(url, tmp_path, max_connections=1)["movements"]
+        manifest = read(url, tmp_path, max_connections=1)["movements"]
 
-    assert [one["offset"] for one in answers] == [0, 56, 112, 168, 224]
+    assert [entry["offset"] for entry in answers] == [0, 56, 112, 168, 224]
     assert "Secret" not in journal
     assert served.asked[MOVEMENTS] == 3
-    assert len(rows(tmp_path, found)) == 400
-    assert [(one.reason, one.path, one.rows) for one in found.refused] == [("the key must be a whole number", "id", 1)]
+    assert len(rows(tmp_path, manifest)) == 400
+    assert [(entry.reason, entry.path, entry.rows) for entry in manifest.refused] == [
+        ("the key must be a whole number", "id", 1)
+    ]
 
 
 def test_what_does_not_add_up_is_not_taken_over(tmp_path: Path) -> None:
     """Pages of a listing that missed its proof are gone: the next try reads it from the start."""
     served = shop(cap=57)
 
-    def lying(asked: Asked) -> Sent:
-        sent = served(asked)
-        if asked.path == MOVEMENTS:
+    def lying(request: Request) -> Sent:
+        sent = served(request)
+        if request.path == MOVEMENTS:
             sent.body = sent.body.replace(b'"totalCount": 400', b'"totalCount": 401')
         return sent
 
@@ -232,13 +234,13 @@ def test_an_answer_to_another_question_ends_the_recalling() -> None:
     """What was recorded for other offsets is not taken for these."""
     page = PageFile("page-00001.ndjson.zst", 1, 1, "")
     earlier = [Answer(part="p", offset=offset, keys=[offset], total=3, page=page) for offset in (0, 7, 2)]
-    asked: list[int] = []
+    offsets: list[int] = []
 
     def fetch(offset: int) -> walks.Page[str]:
-        asked.append(offset)
+        offsets.append(offset)
         return walks.Page([offset], 3, "fetched")
 
-    trail = Trail(fetch, earlier)
+    trail = ResumedFetch(fetch, earlier)
 
     assert [trail(offset).keys for offset in (0, 1, 2)] == [[0], [1], [2]]
-    assert asked == [1, 2]
+    assert offsets == [1, 2]

@@ -262,8 +262,8 @@ def test_a_short_page_does_not_end_a_listing() -> None:
 
 def test_a_removal_between_pages_of_one_row_voids_the_pass() -> None:
     """A row removed just behind the cursor would take the next one with it, and the count would agree."""
-    one = Event(cap=1)
-    model = Model([1, 2, 3, 4], [one, one, Event(cap=1, remove=[0.0]), one, one, one, one])
+    single = Event(cap=1)
+    model = Model([1, 2, 3, 4], [single, single, Event(cap=1, remove=[0.0]), single, single, single, single])
 
     assert walked(walks.listing(model.fetch, "model"))[0] == [2, 3, 4]
 
@@ -454,16 +454,16 @@ def test_a_filter_of_ids_that_is_not_heard_is_an_error() -> None:
 @settings(max_examples=200, deadline=None)
 def test_the_first_day_is_found(first: date, later: int) -> None:
     """Bisecting the counts finds the first day with orders in few requests."""
-    asked: list[date] = []
+    days: list[date] = []
 
     def count_until(day: date) -> int:
-        asked.append(day)
+        days.append(day)
         return max(0, (day - first).days + 1)
 
     last = first + timedelta(days=later)
 
     assert day_windows.first_day(count_until, last) == first
-    assert len(asked) <= 25
+    assert len(days) <= 25
 
 
 def test_no_orders_at_all_have_no_first_day() -> None:

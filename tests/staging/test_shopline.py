@@ -46,18 +46,18 @@ WHOLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def heard(*given: tuple[str, dict[str, Any]]) -> list[StagedEvent]:
+def heard(*bodies: tuple[str, dict[str, Any]]) -> list[StagedEvent]:
     """Events in order of arrival, a minute apart."""
     start = datetime(2026, 3, 1, 8, 0)
     return [
         StagedEvent(number, f"e{number}", f"fulfillment_order/{topic}", start + timedelta(minutes=number), body)
-        for number, (topic, body) in enumerate(given, start=1)
+        for number, (topic, body) in enumerate(bodies, start=1)
     ]
 
 
-def folded(*given: tuple[str, dict[str, Any]]) -> Folded:
+def folded(*bodies: tuple[str, dict[str, Any]]) -> Folded:
     """One fulfillment order from (topic, body) in order of arrival."""
-    return shopline_fold.fold(FO, heard(*given))
+    return shopline_fold.fold(FO, heard(*bodies))
 
 
 def small(key: str = "fulfillment_order", **fields: Any) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def test_a_full_body_fills_every_column() -> None:
 def test_small_bodies_merge_and_erase_nothing() -> None:
     """A release changes the status and leaves address and lines; null and absent are no order to erase."""
     hold = [{"reason": "inventory_out_of_stock"}, {"reason": "other"}]
-    held = folded(
+    state = folded(
         ("create", {"fulfillment_order": WHOLE}), ("on_hold", small(status="on_hold", fulfillment_holds=hold))
     )
-    assert [(one.hold_no, one.reason) for one in held.holds] == [(1, "inventory_out_of_stock"), (2, "other")]
+    assert [(hold.hold_no, hold.reason) for hold in state.holds] == [(1, "inventory_out_of_stock"), (2, "other")]
     released = folded(
         ("create", {"fulfillment_order": WHOLE}),
         ("on_hold", small(status="on_hold", fulfillment_holds=hold)),
@@ -155,10 +155,10 @@ def test_ids_are_normalised(text: Any, parts: tuple[str | None, str | None]) -> 
 def test_lines_that_break_their_declaration_are_refused_by_reason() -> None:
     """No id, or a quantity that is no whole number: named without the value; the rest is kept."""
     items = [{"id": "1", "quantity": "many"}, {"quantity": 1}, {"id": "3", "quantity": 2}, "nonsense"]
-    found = folded(("update", {"fulfillment_order": {**WHOLE, "line_items": items}}))
+    state = folded(("update", {"fulfillment_order": {**WHOLE, "line_items": items}}))
 
-    assert [line.line_id for line in found.lines] == ["3"]
-    assert [(one.row_key, one.reason) for one in found.refused] == [
+    assert [line.line_id for line in state.lines] == ["3"]
+    assert [(refusal.row_key, refusal.reason) for refusal in state.refused] == [
         (f"{FO}/1", "quantity: expected bigint"),
         (f"{FO}/2", "line_id: missing"),
         (f"{FO}/4", "line_id: missing"),
@@ -187,9 +187,9 @@ def deliver(
     sent = 0
     with Inbox.open(f"sqlite:///{tmp_path / 'inbox.db'}") as inbox:
 
-        def run(*given: tuple[str, dict[str, Any]], run_id: str = "d1") -> list[str]:
+        def run(*bodies: tuple[str, dict[str, Any]], run_id: str = "d1") -> list[str]:
             nonlocal sent
-            for topic, body in given:
+            for topic, body in bodies:
                 sent += 1
                 parcel = topic.startswith("fulfillments/")
                 inbox.append(
@@ -218,17 +218,17 @@ def test_the_end_is_the_sandboxes_truth_however_events_are_cut_into_drains(
 ) -> None:
     """Every fulfillment order has the shop's status, request status, location and open pieces after three drains."""
     shop = Shop.small(seed=4, orders=900)
-    told = [(event.topic, event.body) for event in Events(shop).between(0, shop.end, ("shopline",))]
-    cuts = [0, *sorted(random.Random(1).sample(range(len(told)), 2)), len(told)]
+    events = [(event.topic, event.body) for event in Events(shop).between(0, shop.end, ("shopline",))]
+    cuts = [0, *sorted(random.Random(1).sample(range(len(events)), 2)), len(events)]
     for number, (first, last) in enumerate(pairwise(cuts)):
-        assert deliver(*told[first:last], run_id=f"d{number}") == []
+        assert deliver(*events[first:last], run_id=f"d{number}") == []
 
     truth = shop.shopline.truth(shop.end)
-    found = con.execute("""
+    states = con.execute("""
         select fulfillment_order_id, status, request_status, assigned_location_id
         from staging.shopline_fulfillment_orders
     """).fetchall()
-    assert {own: state for own, *state in found} == {
+    assert {own: state for own, *state in states} == {
         own: [state["status"], state["request_status"], state["location"]] for own, state in truth.items()
     }
     left = con.execute("""

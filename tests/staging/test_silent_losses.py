@@ -38,34 +38,34 @@ def two_hundred_rows_in_pages_of_thirty(folder: Path) -> None:
     """A server that caps pages at 30, where 1,000 are asked for; every row must be there."""
     served = Rows(rows={PAGE: [movement(number) for number in range(200, 0, -1)]}, cap=30)
     with serving(served) as url:
-        found = read(url, folder, max_connections=1)["movements"]
-    missing = set(range(1, 201)) - {row["id"] for row in rows(folder, found)}
+        manifest = read(url, folder, max_connections=1)["movements"]
+    missing = set(range(1, 201)) - {row["id"] for row in rows(folder, manifest)}
     if missing:
         raise Lost(f"{len(missing)} of 200 rows")
 
 
 def advanced_by_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutate: the next page begins where a full one would have ended."""
-    take = offset_pager.Chain._take
+    take = offset_pager.AnchoredPager._take
 
-    def mutated(self: offset_pager.Chain[object], page: Page[object], offset: int) -> list[int]:
+    def mutated(self: offset_pager.AnchoredPager[object], page: Page[object], offset: int) -> list[int]:
         fresh = take(self, page, offset)
         self._offset = offset + (self._full or 0) - 1
         return fresh
 
-    monkeypatch.setattr(offset_pager.Chain, "_take", mutated)
+    monkeypatch.setattr(offset_pager.AnchoredPager, "_take", mutated)
 
 
 def taken_without_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutate: pages need not hold on to each other, an empty one is the end, and no count is compared."""
+    """Mutate: pages need not join each other, an empty page is the end, and no count is compared."""
 
     def believe(fetch: walks.Fetch[object], floor: int, full: int | None) -> walks.Pass[object]:
-        found = offset_pager.Chain(fetch, full)
+        pager = offset_pager.AnchoredPager(fetch, full)
         offset = 0
         while (page := fetch(offset)).keys:
-            yield walks.Batch(page.content, found._take(page, offset))
-            offset = found._offset + 1
-        return walks.Outcome(found.received, len(found.seen), None, "floor passed", 200)
+            yield walks.Batch(page.content, pager._take(page, offset))
+            offset = pager._offset + 1
+        return walks.Outcome(pager.received, len(pager.seen), None, "floor passed", 200)
 
     monkeypatch.setattr(walks, "_ledger_pass", believe)
 
@@ -107,8 +107,8 @@ def rows_of_one_second_on_both_sides_of_the_cursor(folder: Path) -> None:
     for night, newest, floor, expected in (("first", 5, 0, {4, 5}), ("second", 8, 5, {6, 7, 8})):
         booked = [movement(number, created=f"2025-03-02 {BOOKED[number]}") for number in range(newest, 3, -1)]
         with serving(Rows(rows={PAGE: booked}, cap=2)) as url:
-            found = read(url, folder / night, plan(movements_floor=floor), max_connections=1)["movements"]
-        missing = expected - {row["id"] for row in rows(folder / night, found)}
+            manifest = read(url, folder / night, plan(movements_floor=floor), max_connections=1)["movements"]
+        missing = expected - {row["id"] for row in rows(folder / night, manifest)}
         if missing:
             raise Lost(f"movements {sorted(missing)}")
 
@@ -189,9 +189,9 @@ def test_an_id_that_became_visible_after_a_higher_one_is_not_lost(tmp_path: Path
 def test_without_the_overlap_the_late_id_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same two nights with the cursor itself as the floor are green and never see the movement."""
 
-    def at_the_cursor(con: duckdb.DuckDBPyConnection, *given: object) -> int:
-        found = con.execute("select max(ceiling) from meta.cursor where listing = 'movements'").fetchall()
-        return int(found[0][0] or 0)
+    def at_the_cursor(con: duckdb.DuckDBPyConnection, *arguments: object) -> int:
+        ceilings = con.execute("select max(ceiling) from meta.cursor where listing = 'movements'").fetchall()
+        return int(ceilings[0][0] or 0)
 
     monkeypatch.setattr(plans, "_movements_floor", at_the_cursor)
 

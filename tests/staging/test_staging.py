@@ -9,16 +9,17 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+from reading_ways import FAST, PLAIN
 
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
+from stockbook.jsonscan import fast_path
 from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Refused, Undeclared
 from stockbook.progress import Silent
-from stockbook.staging import text_rows
 from stockbook.staging.load import Landed, Loaded, load
 from stockbook.warehouse.schema import create_all
 
@@ -59,11 +60,10 @@ def order(order_id: str, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-@pytest.fixture(autouse=True, params=["parsed", "unfolded"])
+@pytest.fixture(autouse=True, params=["parsed", "columns"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test holds both for listings that DuckDB parses and for those that compiled code unfolds."""
-    monkeypatch.setattr(text_rows.Loading, "done", False)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 0 if request.param == "unfolded" else 10**12)
+    """Every test holds both for listings that DuckDB parses and for those that compiled code reads as columns."""
+    monkeypatch.setattr(fast_path, "process", FAST if request.param == "columns" else PLAIN)
 
 
 @pytest.fixture
@@ -386,13 +386,13 @@ def test_every_row_received_is_counted_where_it_is(
 
 def lost(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], table: str) -> list[tuple[Any, ...]]:
     """What the check that a table inherits finds."""
-    [found] = [
+    [rule] = [
         expectation
         for expectation in of_table(tables[f"staging.{table}"])
         if expectation.name == "every row received is somewhere"
     ]
-    assert found.severity == "fail"
-    return con.execute(found.bad_rows).fetchall()
+    assert rule.severity == "fail"
+    return con.execute(rule.bad_rows).fetchall()
 
 
 def test_a_file_of_version_0_1_forgets_the_names_it_told(tables: dict[str, Table]) -> None:
@@ -499,17 +499,17 @@ def test_a_table_may_declare_its_own_threshold(
     tables: dict[str, Table],
     clock: ManualClock,
     declared: float,
-    given: float,
+    share: float,
     red: bool,
 ) -> None:
     """It counts instead of the setting's, but not in a replay, which repeats what was green."""
     bad = land("movements", [movement(n, quantity="many" if n < 3 else 1) for n in range(10)], floor=0, ceiling=10)
-    mine = tables | {
+    changed_tables = tables | {
         "staging.movements": msgspec.structs.replace(tables["staging.movements"], quarantine_share=declared)
     }
 
     with pytest.raises(StagingRefused, match=r"10\.0% allowed") if red else nullcontext():
-        load(con, a_run(), [bad], mine, clock, Silent(), given)
+        load(con, a_run(), [bad], changed_tables, clock, Silent(), share)
 
     assert con.execute("select count(*) from staging.movements").fetchall() == [(0 if red else 7,)]
 
@@ -705,7 +705,7 @@ def test_a_dispatch_of_no_known_order_is_named(
         ),
     )
     (check,) = [
-        one for one in tables["staging.movements"].checks if one.name == "a dispatch names an order that is known"
+        rule for rule in tables["staging.movements"].checks if rule.name == "a dispatch names an order that is known"
     ]
 
     assert check.severity == "warn"

@@ -13,7 +13,7 @@ from night_rig import Rig, nights_before
 from conftest import a_run
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
-from stockbook.landing.earlier_pages import known_answers
+from stockbook.landing.earlier_pages import earlier_answers
 from stockbook.landing.folder import ListingFolder
 from stockbook.landing.manifest import Manifest, PageFile, read_manifest
 from stockbook.landing.pages import lines_of
@@ -58,14 +58,14 @@ def land_days(land: Land) -> Callable[..., Landed]:
         window = {"window_from": "2026-01-01", "window_to": "2026-03-09"} | fields
         landed = [land("orders", rows, **window) for rows in pages]
         whole = landed[0]
-        found: list[PageFile] = []
-        for number, one in enumerate(landed, start=1):
-            page = one.manifest.pages[0]
+        files: list[PageFile] = []
+        for number, listing in enumerate(landed, start=1):
+            page = listing.manifest.pages[0]
             name = f"page-{number:05d}.ndjson.zst"
-            (one.folder / page.file).rename(whole.folder / name)
-            found.append(PageFile(name, page.rows, page.bytes, page.sha256))
-        given = {name: getattr(whole.manifest, name) for name in Manifest.__struct_fields__}
-        return Landed(Manifest(**(given | {"pages": found})), whole.folder)
+            (listing.folder / page.file).rename(whole.folder / name)
+            files.append(PageFile(name, page.rows, page.bytes, page.sha256))
+        fields = {name: getattr(whole.manifest, name) for name in Manifest.__struct_fields__}
+        return Landed(Manifest(**(fields | {"pages": files})), whole.folder)
 
     return landing
 
@@ -195,10 +195,10 @@ def test_answers_are_known_only_to_who_reads_them_the_same(tmp_path: Path) -> No
     with (folder / "answered.ndjson").open("ab") as file:
         file.write(b'{"type":"answer","part":"whole","offset":0,"keys":[1],"total":1,"body":"digest"}\n')
 
-    assert list(known_answers(folder, parameters | {"as_of": "2026-03-02"})) == ["digest"]
-    assert known_answers(folder, parameters | {"declarations": "other"}) == {}
-    assert known_answers(folder, parameters | {"hash_key": "other"}) == {}
-    assert known_answers(tmp_path / "away", parameters) == {}
+    assert list(earlier_answers(folder, parameters | {"as_of": "2026-03-02"})) == ["digest"]
+    assert earlier_answers(folder, parameters | {"declarations": "other"}) == {}
+    assert earlier_answers(folder, parameters | {"hash_key": "other"}) == {}
+    assert earlier_answers(tmp_path / "away", parameters) == {}
 
 
 NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 4)

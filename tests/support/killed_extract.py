@@ -26,7 +26,7 @@ SETTINGS = Settings.load()
 TABLES = declarations.load(SETTINGS.models_dir)
 
 
-def read(asked: dict[str, Any]) -> None:
+def read(task: dict[str, Any]) -> None:
     """What one extraction does."""
     landed = 0
 
@@ -34,16 +34,16 @@ def read(asked: dict[str, Any]) -> None:
         nonlocal landed
         if event == "os.rename" and "/page-" in str(arguments[1]):
             landed += 1
-            if landed == asked["kill"]:
+            if landed == task["kill"]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    for file in asked["plans"]:
+    for file in task["plans"]:
         plan = msgspec.json.decode(Path(file).read_bytes(), type=AccountPlan)
         raw = connections.from_environment(plan.api)
         assert raw is not None
         account = connections.account_from(plan.api, raw)
-        extract(account, plan, Path(asked["into"]), TABLES, SETTINGS.hash_key or b"", SystemClock(), Silent())
+        extract(account, plan, Path(task["into"]), TABLES, SETTINGS.hash_key or b"", SystemClock(), Silent())
 
 
 for line in sys.stdin:

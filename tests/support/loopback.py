@@ -16,7 +16,7 @@ TOKEN = "token-that-must-stay-secret"
 
 
 @dataclass
-class Asked:
+class Request:
     """A request as it came."""
 
     path: str
@@ -48,7 +48,7 @@ def as_json(content: Any, **more: Any) -> Answer:
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
+def serving(answer: Callable[[Request], Answer]) -> Iterator[str]:
     """Serve on a free port of loopback; gives the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,7 +58,7 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            sent = answer(Asked(parts.path, parse_qs(parts.query), dict(self.headers), self.command, body))
+            sent = answer(Request(parts.path, parse_qs(parts.query), dict(self.headers), self.command, body))
             self.send_response(sent.status)
             self.send_header("Content-Type", sent.kind)
             self.send_header("Content-Length", str(len(sent.body) + sent.cut))
@@ -90,7 +90,7 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
 
 
 def account_at(base_url: str, source: str = "fulfillment_cz", **changes: Any) -> Account:
-    given = {
+    usual = {
         "source": source,
         "account": "main",
         "conn_id": source,
@@ -100,7 +100,7 @@ def account_at(base_url: str, source: str = "fulfillment_cz", **changes: Any) ->
         "max_connections": 3,
         "sandbox": True,
     }
-    return Account(**{**given, **changes})
+    return Account(**{**usual, **changes})
 
 
 BASE = "/v2/fulfillment/"
@@ -117,53 +117,53 @@ class Shop:
     numbered_pages: bool = True
     hears_dates: bool = True
     asked: Counter[str] = field(default_factory=Counter)
-    log: list[Asked] = field(default_factory=list)
-    before: Callable[[Asked], Answer | None] = lambda asked: None
+    log: list[Request] = field(default_factory=list)
+    before: Callable[[Request], Answer | None] = lambda request: None
 
-    def __call__(self, asked: Asked) -> Answer:
-        self.asked[asked.path] += 1
-        self.log.append(asked)
-        early = self.before(asked)
+    def __call__(self, request: Request) -> Answer:
+        self.asked[request.path] += 1
+        self.log.append(request)
+        early = self.before(request)
         if early is not None:
             return early
-        if asked.path.startswith("/api/"):
-            return self._flickrocket(asked)
-        name = asked.path.removeprefix(BASE)
+        if request.path.startswith("/api/"):
+            return self._flickrocket(request)
+        name = request.path.removeprefix(BASE)
         rows = list(self.rows.get(name, []))
         if name == "deliveries":
             return as_json({"code": 200, "message": "", "data": rows})
         if name == "orders":
-            rows = [row for row in rows if self._wanted(row, asked)]
-        if name == "warehouse-movements" and (start := asked.number("idFrom", 0)):
+            rows = [row for row in rows if self._wanted(row, request)]
+        if name == "warehouse-movements" and (start := request.number("idFrom", 0)):
             rows = [row for row in rows if row["id"] >= start + (not self.ids_from_inclusive)]
-        if name == "warehouse-movements" and (day := asked.text("dateFrom")):
-            rows = [row for row in rows if day <= row["created"][:10] <= str(asked.text("dateTo"))]
-        start, limit = asked.number("offset", 0), min(asked.number("limit", 30), self.cap)
+        if name == "warehouse-movements" and (day := request.text("dateFrom")):
+            rows = [row for row in rows if day <= row["created"][:10] <= str(request.text("dateTo"))]
+        start, limit = request.number("offset", 0), min(request.number("limit", 30), self.cap)
         page = rows[start : start + limit]
         return as_json({"code": 200, "message": "", "totalCount": len(rows), "data": page})
 
-    def _flickrocket(self, asked: Asked) -> Answer:
-        name, _, rest = asked.path.removeprefix("/api/").removesuffix(".json").partition("/")
+    def _flickrocket(self, request: Request) -> Answer:
+        name, _, rest = request.path.removeprefix("/api/").removesuffix(".json").partition("/")
         rows = self.prices if name == "prices" else self.rows.get(name, [])
         if name == "products" and name not in self.rows:
             return Answer(status=404)
         if rest == "count":
             return as_json({"count": len(rows)})
         if rest:
-            one = [row for row in rows if str(row["id"]) == rest]
-            return as_json({name[:-1]: one[0]}) if one else Answer(status=404)
+            matching = [row for row in rows if str(row["id"]) == rest]
+            return as_json({name[:-1]: matching[0]}) if matching else Answer(status=404)
         if name == "products" and self.numbered_pages:
-            start = (asked.number("Page", 1) - 1) * 50
+            start = (request.number("Page", 1) - 1) * 50
             rows = rows[start : start + 50]
-        if asked.text("created_at_min") is not None and self.hears_dates:
-            first, last = asked.text("created_at_min") or "", asked.text("created_at_max") or "9"
+        if request.text("created_at_min") is not None and self.hears_dates:
+            first, last = request.text("created_at_min") or "", request.text("created_at_max") or "9"
             rows = [row for row in rows if first <= row["created_at"] <= last]
         return as_json({name: rows} if len(rows) != 1 else {name[:-1]: rows[0]})
 
-    def _wanted(self, row: Any, asked: Asked) -> bool:
+    def _wanted(self, row: Any, request: Request) -> bool:
         day = row["created"][:10]
-        ids = asked.query.get("ids[]")
-        return (asked.text("created_from") or "") <= day <= (asked.text("created_to") or "9999") and (
+        ids = request.query.get("ids[]")
+        return (request.text("created_from") or "") <= day <= (request.text("created_to") or "9999") and (
             ids is None or row["id"] in ids
         )
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from reading_ways import FAST, PLAIN
 from test_staging import movement, order
 
 from conftest import a_run
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
+from stockbook.jsonscan import fast_path
 from stockbook.progress import Silent
-from stockbook.staging import text_rows
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all
 
@@ -136,11 +137,10 @@ DATES = {
 }
 
 
-@pytest.fixture(autouse=True, params=["parsed", "unfolded"])
+@pytest.fixture(autouse=True, params=["parsed", "columns"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test holds for listings that DuckDB parses and for those that compiled code unfolds."""
-    monkeypatch.setattr(text_rows.Loading, "done", False)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 0 if request.param == "unfolded" else 10**12)
+    """Every test holds for listings that DuckDB parses and for those that compiled code reads as columns."""
+    monkeypatch.setattr(fast_path, "process", FAST if request.param == "columns" else PLAIN)
 
 
 @pytest.fixture

@@ -63,11 +63,10 @@ def _key(home: Path, settings: Settings) -> str:
 
 def _compile(settings: Settings) -> None:
     """Compiled once here, so that the first night does not."""
-    from stockbook.jsonscan import columns, scan
+    from stockbook.jsonscan import fast_path
     from stockbook.models.programs import BuildContext
     from stockbook.valuation.program import warm_up
 
     tables = declarations.load(settings.models_dir)
     warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
-    scan.warm_up()
-    columns.warm_up()
+    fast_path.warm_up()

@@ -1,4 +1,4 @@
-"""The levels of a listing's landed rows, and the tables by which ``unfolding`` finds their members."""
+"""The levels of a listing's landed rows, and the tables by which ``columns_kernel`` finds their members."""
 
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from stockbook.landing.landed_shape import Node
 _MOST_MEMBERS = 62
 
 
-class Unsure(Exception):  # no error: the listing is read by DuckDB
+class Unsure(Exception):  # no error: DuckDB reads the listing
     """Something in a shape or in a line that DuckDB knows better."""
 
 
@@ -31,7 +31,7 @@ class Level(NamedTuple):
     leaves: list[str]
 
 
-class Form:
+class ColumnLayout:
     """The levels of a listing's rows and the tables to find their members by."""
 
     def __init__(self, root: Node) -> None:
@@ -77,7 +77,11 @@ class Form:
             following[number], table[member.node, place] = table[member.node, place], number
             bits[number] = seen[member.node]
             seen[member.node] += 1
-        columns = np.array([[one.kind, one.child, one.column] for one in members], np.int64).reshape(-1, 3).T.copy()
+        columns = (
+            np.array([[member.kind, member.child, member.column] for member in members], np.int64)
+            .reshape(-1, 3)
+            .T.copy()
+        )
         return (
             np.frombuffer(b"".join(member.name for member in members), np.uint8),
             np.array([0, *accumulate(len(member.name) for member in members)]),

@@ -1,8 +1,8 @@
 """
-The tables ``unfolding`` works by, made from declarations, and Arrow tables of what it finds in landed pages.
+The columns of a listing's landed pages, as Arrow tables of texts.
 
-Pages are taken in pieces of some megabytes, so that neither lines nor cells of more than a few are held at a time.
-What stays are the texts of every level, in pieces of one row group of DuckDB (docs/decisions.md).
+Pages are read in chunks of some megabytes, so that the lines and cells of only a few are in memory at a time. What
+stays are the texts of every level, in arrays of one row group of DuckDB (docs/decisions.md).
 """
 
 from collections.abc import Iterator
@@ -16,29 +16,29 @@ import pyarrow as pa
 import zstandard
 
 from stockbook.jsonscan import columns_kernel
-from stockbook.jsonscan.column_layout import Form, Unsure
+from stockbook.jsonscan.column_layout import ColumnLayout, Unsure
 from stockbook.landing.landed_shape import Node, levels_up
 from stockbook.landing.pages import size_of_lines
 from stockbook.warehouse.connect import ROW_GROUP
 
-_PIECE = 2 * 1024 * 1024
+_CHUNK = 2 * 1024 * 1024
 _MOST_BYTES = 2**31 - 2**20
 
 
-class _Piece:
+class _Chunk:
     """Room for the cells of some pages' lines; used again for the next ones."""
 
-    def __init__(self, form: Form) -> None:
-        self._arrays = form.arrays
-        self.width = np.array([columns_kernel.CELLS + 2 * len(level.leaves) for level in form.levels])
-        self.rows = np.zeros(len(form.levels), np.int64)
-        self.sizes = np.zeros((len(form.levels), max(1, *(len(level.leaves) for level in form.levels))), np.int64)
-        self.base = np.zeros(len(form.levels), np.int64)
+    def __init__(self, layout: ColumnLayout) -> None:
+        self._arrays = layout.arrays
+        self.width = np.array([columns_kernel.CELLS + 2 * len(level.leaves) for level in layout.levels])
+        self.rows = np.zeros(len(layout.levels), np.int64)
+        self.sizes = np.zeros((len(layout.levels), max(1, *(len(level.leaves) for level in layout.levels))), np.int64)
+        self.base = np.zeros(len(layout.levels), np.int64)
         self.buffer: Any = np.zeros(0, np.uint8)
         self.cells: Any = np.zeros(0, np.int32)
         self._most = self.base
         self._stack = np.zeros((columns_kernel.DEPTH, 6), np.int64)
-        self._guess = np.full(form.guesses, -1)
+        self._guess = np.full(layout.guesses, -1)
 
     def places(self, level: int) -> Any:
         """The rows that a level's rows lie in, and their places there, as two columns."""
@@ -63,35 +63,35 @@ class _Piece:
                 self._most = np.full(len(self.width), most)
                 self.base = np.concatenate([[0], np.cumsum(self._most * self.width)[:-1]])
                 self.cells = np.empty(int((self._most * self.width).sum()), np.int32)
-            given = (self.base, self.width, self._most, self.cells, self.rows, self.sizes, self._stack, self._guess)
-            code = columns_kernel.unfold(*(self.buffer, size, *self._arrays, *given))
+            state = (self.base, self.width, self._most, self.cells, self.rows, self.sizes, self._stack, self._guess)
+            code = columns_kernel.mark_cells(*(self.buffer, size, *self._arrays, *state))
             most *= 4
         if code < 0:
             raise Unsure
 
 
 class _Column:
-    """The texts of one leaf, in pieces of a row group."""
+    """The texts of one leaf, in arrays of a row group."""
 
     def __init__(self, level: int, number: int) -> None:
         self.level, self.number = level, number
         self.done: list[Any] = []
         self._rows = self._end = 0
         self._text = np.empty(0, np.uint8)
-        self._ends, self._is_given = np.zeros(ROW_GROUP + 1, np.int32), np.empty(ROW_GROUP, np.bool_)
+        self._ends, self._is_present = np.zeros(ROW_GROUP + 1, np.int32), np.empty(ROW_GROUP, np.bool_)
 
-    def add(self, piece: _Piece) -> None:
-        """Take the column's texts of a piece."""
-        count, width = int(piece.rows[self.level]), int(piece.width[self.level])
-        first = int(piece.base[self.level]) + columns_kernel.CELLS + 2 * self.number
-        size = int(piece.sizes[self.level, self.number])
+    def add(self, chunk: _Chunk) -> None:
+        """Take the column's texts of a chunk."""
+        count, width = int(chunk.rows[self.level]), int(chunk.width[self.level])
+        first = int(chunk.base[self.level]) + columns_kernel.CELLS + 2 * self.number
+        size = int(chunk.sizes[self.level, self.number])
         taken = 0
         while taken < count:
             rows = min(ROW_GROUP - self._rows, count - taken)
             self._make_room(size)
             start = first + taken * width
-            given = (self._text, self._end, self._ends, self._is_given, self._rows)
-            self._end = columns_kernel.write_column(piece.buffer, piece.cells, start, width, rows, *given)
+            column = (self._text, self._end, self._ends, self._is_present, self._rows)
+            self._end = columns_kernel.write_column(chunk.buffer, chunk.cells, start, width, rows, *column)
             taken += rows
             self._rows += rows
             if self._rows == ROW_GROUP:
@@ -111,19 +111,21 @@ class _Column:
         rows = self._rows
         if rows == 0:
             return
-        given = self._is_given[:rows]
-        valid = None if given.all() else pa.py_buffer(np.packbits(given, bitorder="little"))
+        is_present = self._is_present[:rows]
+        valid = None if is_present.all() else pa.py_buffer(np.packbits(is_present, bitorder="little"))
         ends, text = pa.py_buffer(self._ends[: rows + 1].copy()), pa.py_buffer(self._text[: self._end].copy())
         self.done.append(pa.StringArray.from_buffers(rows, ends, text, valid))
         self._rows = self._end = 0
 
 
-class Unfolded:
+class Columns:
     """The texts of a listing's landed rows, level by level."""
 
-    def __init__(self, form: Form, columns: list[list[Any]], parents: list[Any], positions: list[Any]) -> None:
-        """Of each level: its leaves' pieces, the rows that its rows lie in one level up, their places there from 1."""
-        self._form = form
+    def __init__(
+        self, layout: ColumnLayout, columns: list[list[Any]], parents: list[Any], positions: list[Any]
+    ) -> None:
+        """Of each level: its leaves' arrays, the rows that its rows lie in one level up, their places there from 1."""
+        self._layout = layout
         self._columns = columns
         self._parents, self._positions = parents, positions
 
@@ -134,7 +136,7 @@ class Unfolded:
         Its columns are ``_row`` (number of the landed row, from 0), ``_n`` (place in the array, from 1), and the texts
         at the paths, under the paths as they are declared (``^`` climbs).
         """
-        levels = self._form.levels
+        levels = self._layout.levels
         upwards = [next(number for number, level in enumerate(levels) if level.array == array)]
         while upwards[-1] > 0:
             upwards.append(levels[upwards[-1]].parent)
@@ -150,14 +152,14 @@ class Unfolded:
 
     def size(self, array: tuple[str, ...]) -> int:
         """How many elements the array has in all rows, or how many rows there are where ``array`` is empty."""
-        return len(self._positions[next(at for at, level in enumerate(self._form.levels) if level.array == array)])
+        return len(self._positions[next(at for at, level in enumerate(self._layout.levels) if level.array == array)])
 
     def keep(self, root: Node) -> None:
         """Let the texts go that a part of the listing's declarations does not read."""
-        kept = {(level.array, leaf) for level in Form(root).levels for leaf in level.leaves}
-        for level, columns in zip(self._form.levels, self._columns, strict=True):
+        read = {(level.array, leaf) for level in ColumnLayout(root).levels for leaf in level.leaves}
+        for level, columns in zip(self._layout.levels, self._columns, strict=True):
             for number, leaf in enumerate(level.leaves):
-                if (level.array, leaf) not in kept:
+                if (level.array, leaf) not in read:
                     columns[number] = []
 
     def _batch(self, upwards: list[int], paths: list[str], start: int, end: int) -> Iterator[Any]:
@@ -170,69 +172,69 @@ class Unfolded:
         for path in paths:
             climbed, leaf = levels_up(path)
             level = upwards[climbed]
-            pieces = self._columns[level][self._form.levels[level].leaves.index(leaf)]
+            arrays = self._columns[level][self._layout.levels[level].leaves.index(leaf)]
             if climbed == 0:
-                yield pieces[start // ROW_GROUP]
+                yield arrays[start // ROW_GROUP]
                 continue
             # once for each row of the outer level
             first, last = int(above[climbed][0]), int(above[climbed][-1])
-            texts = pa.chunked_array(pieces, pa.string()).slice(first, last - first + 1).combine_chunks()
+            texts = pa.chunked_array(arrays, pa.string()).slice(first, last - first + 1).combine_chunks()
             yield pa.DictionaryArray.from_arrays(pa.array(above[climbed] - first, pa.int32()), texts)
 
 
-def unfolded(root: Node, files: list[Path], threads: int) -> Unfolded:
+def read_columns(root: Node, files: list[Path], threads: int) -> Columns:
     """Read landed pages. Raises Unsure where DuckDB must."""
-    form = Form(root)
-    columns = [[_Column(number, at) for at in range(len(level.leaves))] for number, level in enumerate(form.levels)]
-    parents: list[list[Any]] = [[] for _ in form.levels]
-    positions: list[list[Any]] = [[] for _ in form.levels]
-    counts = np.zeros(len(form.levels), np.int64)
-    pieces = [_Piece(form) for _ in range(threads)]
+    layout = ColumnLayout(root)
+    columns = [[_Column(number, at) for at in range(len(level.leaves))] for number, level in enumerate(layout.levels)]
+    parents: list[list[Any]] = [[] for _ in layout.levels]
+    positions: list[list[Any]] = [[] for _ in layout.levels]
+    counts = np.zeros(len(layout.levels), np.int64)
+    chunks = [_Chunk(layout) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
-        for some in _batched(_groups(files), threads):
-            read = pieces[: len(some)]
-            list(pool.map(_Piece.read, read, some))
-            for piece in read:
-                for number, level in enumerate(form.levels):
-                    places = piece.places(number)
+        for groups in _batched(_groups(files), threads):
+            read = chunks[: len(groups)]
+            list(pool.map(_Chunk.read, read, groups))
+            for chunk in read:
+                for number, level in enumerate(layout.levels):
+                    places = chunk.places(number)
                     parents[number].append(places[:, 0] + np.int32(counts[level.parent] if level.parent >= 0 else 0))
                     positions[number].append(places[:, 1].copy())
-                counts += piece.rows
+                counts += chunk.rows
             list(
-                pool.map(lambda column, read=read: [column.add(piece) for piece in read], chain.from_iterable(columns))
+                pool.map(lambda column, read=read: [column.add(chunk) for chunk in read], chain.from_iterable(columns))
             )
     for column in chain.from_iterable(columns):
         column.close()
     done = [[column.done for column in level] for level in columns]
-    return Unfolded(
-        form,
+    return Columns(
+        layout,
         done,
-        *([np.concatenate(found or [np.empty(0, np.int32)]) for found in places] for places in (parents, positions)),
+        *([np.concatenate(arrays or [np.empty(0, np.int32)]) for arrays in places] for places in (parents, positions)),
     )
 
 
 def warm_up() -> None:
     """Load the compiled code, and compile it where no cache of it is kept."""
     root = Node(leaves={"id"})
-    form = Form(root)
-    piece, column = _Piece(form), _Column(0, 0)
-    piece.mark(b'{"id":1}\n')
-    column.add(piece)
+    layout = ColumnLayout(root)
+    chunk, column = _Chunk(layout), _Column(0, 0)
+    chunk.mark(b'{"id":1}\n')
+    column.add(chunk)
 
 
 def _batched(groups: Iterator[list[Path]], size: int) -> Iterator[list[list[Path]]]:
-    while some := list(islice(groups, size)):
-        yield some
+    while batch := list(islice(groups, size)):
+        yield batch
 
 
 def _groups(files: list[Path]) -> Iterator[list[Path]]:
-    """Neighbouring pages of about the size of a piece."""
+    """Neighbouring pages of about the size of a chunk."""
     group: list[Path] = []
     size = 0
     for file in files:
         group.append(file)
         size += size_of_lines(file)
-        if size >= _PIECE:
+        if size >= _CHUNK:
             yield group
             group, size = [], 0
     if group:

@@ -1,5 +1,5 @@
 """
-Landed lines unfolded into cells by their bytes: compiled, and without the lock of the interpreter.
+Landed lines read into cells byte by byte: compiled, and without the interpreter's lock.
 
 One pass marks where the text of every declared leaf begins and ends, at every level of nesting (the listing's row, the
 elements of its arrays); a second one copies a column of them. It takes only what it is sure that DuckDB reads the same
@@ -102,7 +102,7 @@ def after_name(buf: Any, i: Any, names: Any, start: Any, end: Any) -> Any:
 
 
 @compiled
-def unfold(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would carry its whole state
+def mark_cells(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would carry its whole state
     buf: Any,
     end: Any,
     names: Any,
@@ -323,17 +323,17 @@ def decoded(buf: Any, start: Any, end: Any, out: Any, o: Any) -> Any:
 
 @compiled
 def write_column(
-    buf: Any, cells: Any, first: Any, step: Any, count: Any, out: Any, o: Any, ends: Any, is_given: Any, row: Any
+    buf: Any, cells: Any, first: Any, step: Any, count: Any, out: Any, o: Any, ends: Any, is_present: Any, row: Any
 ) -> Any:
     """
     Copy ``count`` cells of a column, the first at ``cells[first]``, each ``step`` behind the last, to ``out[o:]``.
 
-    ``ends[row + 1]`` onwards get where each text ends, ``is_given[row]`` onwards whether there is one. Gives the end of
-    the last; ``out`` must have room for all texts with their escapes.
+    ``ends[row + 1]`` onwards get where each text ends, ``is_present[row]`` onwards whether there is one. Gives the end
+    of the last; ``out`` must have room for all texts with their escapes.
     """
     for k in range(count):
         start, end = cells[first + k * step], cells[first + k * step + 1]
-        is_given[row + k] = start >= 0
+        is_present[row + k] = start >= 0
         if start >= 0:
             if end < 0:
                 o = decoded(buf, start, ~end, out, o)

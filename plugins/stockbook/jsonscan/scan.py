@@ -1,8 +1,4 @@
-"""
-The tables ``slicing`` works by, made from a shape, and what it leaves to do: keys, personal values, counts.
-
-Loading the compiled code costs more than a small reading, so it is done once a process has read enough.
-"""
+"""The tables of a shape that ``scan_kernel`` works by, and what it leaves to do: keys, personal values, counts."""
 
 import threading
 from collections import Counter
@@ -13,31 +9,20 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from stockbook.jsonscan import scan_kernel
-from stockbook.jsonscan import tokens as lexing
+from stockbook.jsonscan import scan_kernel, tokens
 from stockbook.projection import personal
 from stockbook.projection.diagnosis import report_path
 from stockbook.projection.fields import Path, Shape
+from stockbook.projection.scanned_page import ScannedPage
 
-# in the order of slicing.type_of
+# in the order of scan_kernel.type_of
 _TYPES = ("object", "array", "string", "boolean", "null", "number")
 _KINDS = {"keep": scan_kernel.KEEP, "typed": scan_kernel.TYPED, "decimal": scan_kernel.DECIMAL}
 _ROWS, _HOLES = 4_096, 16_384
 _MOST_FIELDS, _MOST_PATHS = 60, 3
 
 
-class Sliced(NamedTuple):
-    """A page: the NDJSON of its rows, their keys' fields as values, and the tokens of its envelope."""
-
-    lines: bytes
-    numbers: list[int] | None
-    keys: list[tuple[Any, ...]]
-    code: Any
-    total: Any
-    undeclared: Counter[tuple[str, str]]
-
-
-class Unsliceable(Exception):  # no error: the shape is projected the slow way
+class UnusualShape(Exception):  # no error: pages of the shape are decoded the plain way
     """A shape the tables have no place for."""
 
 
@@ -57,11 +42,11 @@ class _Group(NamedTuple):
     is_hash: bool
 
 
-class Slicer:
+class PageTables:
     """The tables of a shape, and reading by them. Safe to use from several threads."""
 
     def __init__(self, shape: Shape, keys: tuple[str, ...]) -> None:
-        """Number objects and fields; ``keys`` are first-level fields. Raises Unsliceable for an unusual shape."""
+        """Number objects and fields; ``keys`` are first-level fields. Raises UnusualShape for an unusual shape."""
         self._root = shape
         self._keys = keys
         self._hashed: dict[int, list[_Group]] = {}
@@ -77,7 +62,7 @@ class Slicer:
         self._number(shape, (), keys)
         self._flat = [group for groups in self._groups for group in groups]
         self._tables = self._arrays()
-        self._mine = threading.local()
+        self._rooms = threading.local()
 
     def _number(self, shape: Shape, path: Path, keys: tuple[str, ...]) -> int:
         node = len(self._groups)
@@ -90,7 +75,7 @@ class Slicer:
             kind = _KINDS.get(action, scan_kernel.PERSONAL)
             slot = slots.pop(name, -1)
             if kind == scan_kernel.PERSONAL and (slot < 0 or name in keys):
-                raise Unsliceable
+                raise UnusualShape
             at = keys.index(name) if name in keys else -1
             fields.append(_Field(node, name.encode(), kind, slot=slot, key_slot=at))
         fields += [_Field(node, name.encode(), scan_kernel.DROP) for name in sorted(shape.drops)]
@@ -102,7 +87,7 @@ class Slicer:
                 child = self._number(inner, (*path, name), ())
                 fields.append(_Field(node, name.encode(), kind, child=child))
         if slots or len(fields) > _MOST_FIELDS:
-            raise Unsliceable
+            raise UnusualShape
         self._fields += fields
         return node
 
@@ -110,19 +95,19 @@ class Slicer:
         fields = self._fields
         names = b"".join(field.name for field in fields)
         starts = np.cumsum([0, *(len(field.name) for field in fields)])
-        table = np.full((len(self._groups), lexing.TABLE), -1)
+        table = np.full((len(self._groups), tokens.TABLE), -1)
         following = np.full(len(fields), -1)
         bits = np.zeros(len(fields), np.int64)
         members: Counter[int] = Counter()
         for number, field in enumerate(fields):
-            place = lexing.place_of(len(field.name), field.name[0], field.name[-1])
+            place = tokens.place_of(len(field.name), field.name[0], field.name[-1])
             following[number], table[field.node, place] = table[field.node, place], number
             bits[number] = members[field.node]
             members[field.node] += 1
         ends = np.cumsum([len(groups) for groups in self._groups])
         first_names = [(node, group.names[0].encode()) for node, groups in enumerate(self._groups) for group in groups]
         by_name = {(field.node, field.name): number for number, field in enumerate(fields)}
-        columns = np.array([[one.kind, one.child, one.slot, one.key_slot] for one in fields]).T.copy()
+        columns = np.array([[field.kind, field.child, field.slot, field.key_slot] for field in fields]).T.copy()
         return (
             np.frombuffer(names, np.uint8),
             starts,
@@ -134,49 +119,49 @@ class Slicer:
             np.array([by_name[place] for place in first_names], np.int64),
         )
 
-    def read(self, body: bytes, hash_key: bytes) -> Sliced | None:
-        """A page, or None where the compiled way is not sure of it."""
+    def read(self, body: bytes, hash_key: bytes) -> ScannedPage | None:
+        """A page, or None where it is not plainly right."""
         buffer = np.frombuffer(body + b"\0", np.uint8)
-        mine = self._buffers(len(body))
+        room = self._buffers(len(body))
         counts = np.zeros((len(self._learned), len(_TYPES)), np.int64)
-        tokens = np.full((2, 2), -1)
-        given = (mine.out, mine.numbers, mine.keys, mine.holes, counts, tokens, mine.stack, mine.taken)
-        rows, size, used = scan_kernel.project(*(buffer, *self._tables, *given))
+        envelope_tokens = np.full((2, 2), -1)
+        outputs = (room.out, room.numbers, room.keys, room.holes, counts, envelope_tokens, room.stack, room.taken)
+        rows, size, used = scan_kernel.project(*(buffer, *self._tables, *outputs))
         if rows < 0:
             return None
         if used:
-            _fill(memoryview(mine.out), mine.holes[:used].tolist(), self._flat, body, hash_key)
-        numbers = mine.numbers[:rows]
+            _fill(memoryview(room.out), room.holes[:used].tolist(), self._flat, body, hash_key)
+        numbers = room.numbers[:rows]
         undeclared = Counter(
             {(self._learned[at], _TYPES[of]): int(counts[at, of]) for at, of in zip(*np.nonzero(counts), strict=True)}
         )
-        code, total = (body[start:end] if start >= 0 else UNSET for start, end in tokens.tolist())
+        code, total = (body[start:end] if start >= 0 else UNSET for start, end in envelope_tokens.tolist())
         are_numbers = len(self._keys) == 1 and bool((numbers != scan_kernel.NO_NUMBER).all())
-        return Sliced(
-            mine.out[:size].tobytes(),
+        return ScannedPage(
+            room.out[:size].tobytes(),
             numbers.tolist() if are_numbers else None,
-            [] if are_numbers else _values(mine.keys[:rows], body),
+            [] if are_numbers else _values(room.keys[:rows], body),
             code,
             total,
             undeclared,
         )
 
     def _buffers(self, size: int) -> Any:
-        mine = self._mine
+        room = self._rooms
         wanted = size + size // 4 + 65_536
-        if getattr(mine, "out", None) is None or len(mine.out) < wanted:
-            mine.out = np.empty(wanted, np.uint8)
-            mine.numbers = np.empty(_ROWS, np.int64)
-            mine.keys = np.empty((_ROWS, max(1, len(self._keys)), 2), np.int64)
-            mine.holes = np.empty((_HOLES, scan_kernel.TOKENS + 2 * _MOST_PATHS), np.int64)
-            mine.stack = np.zeros((scan_kernel.DEPTH, 5), np.int64)
-            mine.taken = np.zeros((scan_kernel.DEPTH, scan_kernel.SLOTS, 2), np.int64)
-        return mine
+        if getattr(room, "out", None) is None or len(room.out) < wanted:
+            room.out = np.empty(wanted, np.uint8)
+            room.numbers = np.empty(_ROWS, np.int64)
+            room.keys = np.empty((_ROWS, max(1, len(self._keys)), 2), np.int64)
+            room.holes = np.empty((_HOLES, scan_kernel.TOKENS + 2 * _MOST_PATHS), np.int64)
+            room.stack = np.zeros((scan_kernel.DEPTH, 5), np.int64)
+            room.taken = np.zeros((scan_kernel.DEPTH, scan_kernel.SLOTS, 2), np.int64)
+        return room
 
 
 def warm_up() -> None:
     """Load the compiled code, and compile it where no cache of it is kept."""
-    Slicer(Shape(leaves={"id": "keep"}), ("id",)).read(b'{"data":[{"id":1}]}', b"")
+    PageTables(Shape(leaves={"id": "keep"}), ("id",)).read(b'{"data":[{"id":1}]}', b"")
 
 
 def _groups(shape: Shape) -> Iterator[tuple[Shape, tuple[str, ...]]]:
@@ -184,7 +169,7 @@ def _groups(shape: Shape) -> Iterator[tuple[Shape, tuple[str, ...]]]:
     for group in shape.hashes:
         holders = {path[:-1] for path in group}
         if len(holders) > 1:
-            raise Unsliceable
+            raise UnusualShape
         holder = shape
         for name in holders.pop():
             holder = holder.objects[name]
@@ -199,22 +184,22 @@ def _slots(groups: list[_Group]) -> dict[str, int]:
     for number, group in enumerate(groups):
         for at, name in enumerate(group.names):
             if name in slots or at >= _MOST_PATHS or number * _MOST_PATHS + at >= scan_kernel.SLOTS:
-                raise Unsliceable
+                raise UnusualShape
             slots[name] = number * _MOST_PATHS + at
     return slots
 
 
 def _fill(out: memoryview, holes: list[list[int]], groups: list[_Group], body: bytes, hash_key: bytes) -> None:
     """Write what becomes of personal values into the holes left for them; the rest of a hole is white space."""
-    for start, end, number, behind, *tokens in holes:
+    for start, end, number, behind, *places in holes:
         group = groups[number]
         values = (
-            msgspec.json.decode(body[tokens[at] : tokens[at + 1]])
+            msgspec.json.decode(body[places[at] : places[at + 1]])
             for at in range(0, 2 * len(group.names), 2)
-            if tokens[at] >= 0
+            if places[at] >= 0
         )
         if group.is_hash:
-            landed = next((found for value in values if (found := personal.hashed(value, hash_key))), None)
+            landed = next((digest for value in values if (digest := personal.hashed(value, hash_key))), None)
         else:
             landed = personal.prefix(next(values, None))
         text = b""

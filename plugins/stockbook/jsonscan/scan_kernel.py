@@ -1,9 +1,9 @@
 """
-A page projected by slicing its bytes: compiled, and without the lock of the interpreter.
+A page projected byte by byte: compiled, and without the interpreter's lock.
 
 What is declared is copied from the body to the lines that land, token by token; nothing is decoded. It takes only
 what it is sure of: a byte that is not plainly right makes it give up (a code below zero), and the page is read the
-slow way, which knows all reasons. Every byte is checked to be JSON in UTF-8, that of dropped fields too.
+plain way, which knows all reasons. Every byte is checked to be JSON in UTF-8, that of dropped fields too.
 """
 
 from typing import Any
@@ -48,15 +48,15 @@ def is_plain(buf: Any, start: Any, end: Any) -> Any:
 def number_at(buf: Any, start: Any, end: Any) -> Any:
     """The whole number of at most 18 places that stands there."""
     negative = buf[start] == 45
-    found = np.int64(0)
+    number = np.int64(0)
     for at in range(start + negative, end):
-        found = found * 10 + (np.int64(buf[at]) - 48)
-    return -found if negative else found
+        number = number * 10 + (np.int64(buf[at]) - 48)
+    return -number if negative else number
 
 
 @compiled
 def type_of(c: Any) -> Any:
-    """The place of a value's JSON type in ``sliced.TYPES``."""
+    """The place of a value's JSON type in ``scan.TYPES``."""
     if c == 123:
         return 0
     if c == 91:
@@ -266,7 +266,7 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 return UNSURE, 0, 0
         else:
             i, whole = after_number(buf, i)
-            # other numbers land as the slow way writes them
+            # other numbers land as the plain way writes them
             if i < 0 or (what != DECIMAL and (not whole or i - start > 18)):
                 return UNSURE, 0, 0
             quote = what == DECIMAL

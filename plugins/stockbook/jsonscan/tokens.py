@@ -49,18 +49,18 @@ def after_text(buf: Any, i: Any) -> Any:
 @compiled
 def hexadecimal(buf: Any, i: Any) -> Any:
     """The number of four hexadecimal digits, -1 where they are none."""
-    found = 0
+    number = 0
     for at in range(i, i + 4):
         c = buf[at]
         if 48 <= c <= 57:
-            found = found * 16 + (c - 48)
+            number = number * 16 + (c - 48)
         elif 97 <= c <= 102:
-            found = found * 16 + (c - 87)
+            number = number * 16 + (c - 87)
         elif 65 <= c <= 70:
-            found = found * 16 + (c - 55)
+            number = number * 16 + (c - 55)
         else:
             return -1
-    return found
+    return number
 
 
 @compiled
@@ -68,7 +68,7 @@ def after_escape(buf: Any, i: Any) -> Any:
     c = buf[i + 1]
     if c == 117:
         code = hexadecimal(buf, i + 2)
-        # halves of a pair and the character 0, which is no text, are left to the slow way
+        # halves of a pair and the character 0, which is no text, are left to the plain way
         return -1 if code <= 0 or 0xD800 <= code <= 0xDFFF else i + 6
     if c == 34 or c == 92 or c == 47 or c == 98 or c == 102 or c == 110 or c == 114 or c == 116:  # noqa: PLR1714  # a set is slow when compiled
         return i + 2

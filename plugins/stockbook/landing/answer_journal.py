@@ -47,13 +47,13 @@ Recorded = Answer | Void
 
 def still_good(recorded: list[Recorded]) -> dict[str, list[Answer]]:
     """The answers of each part that were not made void, in their order."""
-    found: dict[str, list[Answer]] = {}
-    for one in recorded:
-        if isinstance(one, Void):
-            found.pop(one.part, None)
+    answers: dict[str, list[Answer]] = {}
+    for entry in recorded:
+        if isinstance(entry, Void):
+            answers.pop(entry.part, None)
         else:
-            found.setdefault(one.part, []).append(one)
-    return found
+            answers.setdefault(entry.part, []).append(entry)
+    return answers
 
 
 def recorded_in(lines: Iterable[bytes]) -> list[Recorded]:

@@ -1,8 +1,8 @@
 """
 What an earlier night landed of a listing, found again by the digest of the answer it came in.
 
-Most of what a source answers is what it answered the night before. The rows of such an answer were projected
-then: its page is landed once more, and need not be read.
+Most answers of a source are the same as the night before. The rows of such an answer were projected then: its page
+is hard-linked, not parsed.
 """
 
 from pathlib import Path
@@ -21,18 +21,18 @@ ANSWERED = "answered.ndjson"
 _SAME = ("declarations", "hash_key", "projection")
 
 
-class Known(NamedTuple):
+class EarlierAnswer(NamedTuple):
     """An answer of an earlier night, and the folder its page lies in."""
 
     answer: Answer
     folder: Path
 
 
-def known_answers(folder: Path, parameters: dict[str, str]) -> dict[str, Known]:
+def earlier_answers(folder: Path, parameters: dict[str, str]) -> dict[str, EarlierAnswer]:
     """
     The answers of a listing's folder by digest; none where it was read for other declarations or with another key.
 
-    A folder that is damaged or gone knows nothing: everything is then read as it comes.
+    A folder that is damaged or gone has none: every page is then projected.
     """
     try:
         manifest = read_manifest(folder)
@@ -43,11 +43,11 @@ def known_answers(folder: Path, parameters: dict[str, str]) -> dict[str, Known]:
     if manifest is None or any(manifest.parameters.get(name) != parameters.get(name) for name in _SAME):
         return {}
     answers = (answer for part in still_good(recorded).values() for answer in part)
-    return {answer.body: Known(answer, folder) for answer in answers if answer.body}
+    return {answer.body: EarlierAnswer(answer, folder) for answer in answers if answer.body}
 
 
-def told_in(folder: Path) -> dict[str, str]:
-    """The hidden forms of the undeclared names that a listing's folder tells in clear (``sources.names``)."""
+def reported_names(folder: Path) -> dict[str, str]:
+    """The hidden forms of the undeclared names that a listing's folder reports in clear (``undeclared_names``)."""
     try:
         manifest = read_manifest(folder)
     except LandingDamaged:

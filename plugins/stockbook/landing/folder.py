@@ -19,7 +19,7 @@ import msgspec
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import LandingDamaged
 from stockbook.landing.answer_journal import Answer, Recorded, Void, still_good
-from stockbook.landing.earlier_pages import ANSWERED, Known
+from stockbook.landing.earlier_pages import ANSWERED, EarlierAnswer
 from stockbook.landing.manifest import (
     MANIFEST,
     Manifest,
@@ -58,11 +58,12 @@ class ListingFolder:
         self.read_at = read_at
         self._lock = threading.Lock()
         self._resume()
-        self._next = 1 + max((_number(page) for page in self._kept_pages()), default=0)
+        self._next = 1 + max((_number(page) for page in self._whole_pages()), default=0)
 
-    def _kept_pages(self) -> list[PageFile]:
-        whole = [page for unit in self.units.values() for page in unit.pages]
-        return whole + [one.page for answers in self._answers.values() for one in answers if one.page is not None]
+    def _whole_pages(self) -> list[PageFile]:
+        pages = [page for unit in self.units.values() for page in unit.pages]
+        answers = chain.from_iterable(self._answers.values())
+        return pages + [answer.page for answer in answers if answer.page is not None]
 
     def _resume(self) -> None:
         header, units, recorded = self._read_journal()
@@ -79,13 +80,13 @@ class ListingFolder:
         # written anew, for a line that was cut off would swallow the next one
         lines: list[Any] = [header, *self.units.values(), *chain.from_iterable(self._answers.values())]
         write_atomically(self.path / _JOURNAL, b"\n".join([*map(msgspec.json.encode, lines), b""]))
-        kept = {page.file for page in self._kept_pages()} | {_JOURNAL}
+        names = {page.file for page in self._whole_pages()} | {_JOURNAL}
         for file in self.path.iterdir():
-            if file.name not in kept:
+            if file.name not in names:
                 file.unlink()
 
     def _up_to_damage(self, answers: list[Answer]) -> list[Answer]:
-        return list(takewhile(lambda one: one.page is None or self._is_whole([one.page]), answers))
+        return list(takewhile(lambda answer: answer.page is None or self._is_whole([answer.page]), answers))
 
     def _is_whole(self, pages: list[PageFile]) -> bool:
         try:
@@ -150,16 +151,17 @@ class ListingFolder:
             self._append(msgspec.json.encode(unit))
             self.units[unit.unit] = unit
 
-    def finish(self, told: Mapping[str, str] | None = None, **facts: Any) -> Manifest:
+    def finish(self, reported: Mapping[str, str] | None = None, **facts: Any) -> Manifest:
         """
         Write the manifest over all complete parts; ``facts`` are the fields the parts do not know.
 
-        ``told`` are the hidden forms of undeclared names that are told in clear: a part may have met one before it was.
+        ``reported`` are the hidden forms of undeclared names that are reported in clear: a part may have met one before
+        it was.
         """
         units = [self.units[name] for name in sorted(self.units)]
         night, account = self.path.parts[-3], self.path.parts[-2]
         manifest = Manifest(
-            **merged(units, told or {}),
+            **merged(units, reported or {}),
             night=night,
             account=account,
             complete=True,
@@ -203,20 +205,20 @@ class Part:
         self.pages.append(write_page(self.folder.path, self.folder.take_number(), lines, rows))
         return self.pages[-1]
 
-    def take(self, known: Known) -> PageFile | None:
+    def take(self, earlier: EarlierAnswer) -> PageFile | None:
         """
         Land the page of an earlier night once more; None for an answer of which nothing landed.
 
         Raises LandingDamaged when that page is not any more what was written.
         """
-        page = known.answer.page
+        page = earlier.answer.page
         if page is not None:
-            page = link_page(known.folder, page, self.folder.path, self.folder.take_number())
+            page = link_page(earlier.folder, page, self.folder.path, self.folder.take_number())
             self.pages.append(page)
-        self._note(known.answer)
+        self._note(earlier.answer)
         return page
 
-    def keep(self, answer: Answer) -> None:
+    def recall(self, answer: Answer) -> None:
         """Take over what an earlier attempt landed."""
         self._note(answer)
         if answer.page is not None:
@@ -224,15 +226,15 @@ class Part:
 
     def _note(self, answer: Answer) -> None:
         self.note(
-            Counter({(one.path, one.json_type): one.rows for one in answer.undeclared}),
-            Counter({(one.reason, one.path): one.rows for one in answer.refused}),
+            Counter({(entry.path, entry.json_type): entry.rows for entry in answer.undeclared}),
+            Counter({(entry.reason, entry.path): entry.rows for entry in answer.refused}),
             answer.mended,
         )
 
     def discard(self) -> None:
         """Remove what was written so far, in earlier attempts too."""
         self.folder.record(Void(part=self.name))
-        for page in (*self.pages, *(one.page for one in self.earlier if one.page is not None)):
+        for page in (*self.pages, *(answer.page for answer in self.earlier if answer.page is not None)):
             (self.folder.path / page.file).unlink(missing_ok=True)
         self.earlier = []
         self.pages.clear()

@@ -80,12 +80,12 @@ def arrays_of(table: Table) -> list[list[str]]:
 def parent_of(table: Table) -> str | None:
     """The column with the key of the listing's own row that a row of an array lies in; None where rows lie in none."""
     outermost = {len(array) for array in arrays_of(table)}
-    found = (
+    columns = (
         name
         for name, column in table.columns.items()
         if column.required and column.paths and {levels_up(path)[0] for path in column.paths} == outermost
     )
-    return None if outermost == {0} else next(found, None)
+    return None if outermost == {0} else next(columns, None)
 
 
 def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = (), with_reasons: bool = False) -> str:
@@ -101,15 +101,15 @@ def rows_as_text(table: Table, relation: str, carried: tuple[str, ...] = (), wit
 
 def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str, ...], with_reasons: bool) -> str:
     depth = len(array)
-    kept = list(carried)
+    columns = list(carried)
     source = relation
     element = ""
     for level in range(depth):
         here = _columns_of_level(table, depth, level, element)
         listed = f'{element}"{array[level]}"'
         element_and_position = [f"unnest({listed}) as _e{level}", f"generate_subscripts({listed}, 1) as _n{level}"]
-        source = f"(select {', '.join([*kept, *_named(here), *element_and_position])} from {source})"
-        kept += list(here)
+        source = f"(select {', '.join([*columns, *_named(here), *element_and_position])} from {source})"
+        columns += list(here)
         element = f"_e{level}."
     last = _columns_of_level(table, depth, depth, element)
     for name, column in table.columns.items():
@@ -118,7 +118,7 @@ def _one_array(table: Table, array: list[str], relation: str, carried: tuple[str
         elif column.by_array is not None:
             last[name] = _constant(column.by_array, array)
     last[REASON] = f'{element}"{REASON}"' if with_reasons else _NO_REASON
-    return f"select {', '.join([*kept, *_named(last)])} from {source}"
+    return f"select {', '.join([*columns, *_named(last)])} from {source}"
 
 
 def rows_of_texts(table: Table, relations: list[str], with_reasons: bool = False) -> str:
@@ -162,13 +162,13 @@ def _named(expressions: dict[str, str]) -> list[str]:
 
 def _columns_of_level(table: Table, depth: int, level: int, element: str) -> dict[str, str]:
     """Text expression of each column whose first path lies at this level of nesting."""
-    found = {}
+    texts = {}
     for name, column in table.columns.items():
         if not column.paths or column.paths == ["#"]:
             continue
         if depth - levels_up(column.paths[0])[0] == level:
-            found[name] = _text(column, element)
-    return found
+            texts[name] = _text(column, element)
+    return texts
 
 
 def _text(column: Column, element: str) -> str:

@@ -145,9 +145,9 @@ def _place(file: Path) -> str:
     return "/".join(file.parts[-4:])
 
 
-def merged(units: list[Unit], told: Mapping[str, str]) -> dict[str, Any]:
-    """The sums of a manifest over its units, in the order given; ``told`` are paths with their hidden forms."""
-    clear = {hidden: path for path, hidden in told.items()}
+def merged(units: list[Unit], reported: Mapping[str, str]) -> dict[str, Any]:
+    """The sums of a manifest over its units, in the order given; ``reported`` are paths with their hidden forms."""
+    clear = {hidden: path for path, hidden in reported.items()}
     totals = [unit.promised_total for unit in units]
     undeclared: dict[tuple[str, str], int] = {}
     refused: dict[tuple[str, str], int] = {}
@@ -162,13 +162,13 @@ def merged(units: list[Unit], told: Mapping[str, str]) -> dict[str, Any]:
         "rows": sum(unit.rows for unit in units),
         "distinct_keys": sum(unit.distinct_keys for unit in units),
         "promised_total": None if None in totals else sum(total for total in totals if total is not None),
-        "asked_ids": [asked for unit in units for asked in unit.asked_ids],
+        "asked_ids": [row_id for unit in units for row_id in unit.asked_ids],
         "bytes_received": sum(unit.bytes_received for unit in units),
         "requests": sum(unit.requests for unit in units),
         "mended": sum(unit.mended for unit in units),
         **{name: _sum_of(units, name) for name in ("repeated", "waiting", "passed")},
         "undeclared": [
-            Undeclared(path, kind, rows, told.get(path, "")) for (path, kind), rows in sorted(undeclared.items())
+            Undeclared(path, kind, rows, reported.get(path, "")) for (path, kind), rows in sorted(undeclared.items())
         ],
         "refused": [Refused(*place, rows) for place, rows in sorted(refused.items())],
     }

@@ -30,10 +30,10 @@ _local = threading.local()
 
 def _compressor() -> zstandard.ZstdCompressor:
     # one for each thread: a compressor may not be shared, and making one costs more than a small page
-    found: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
-    if found is None:
-        found = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    return found
+    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return compressor
 
 
 def write_page(folder: Path, number: int, lines: bytes, rows: int) -> PageFile:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from stockbook.projection.body_encoding import mended, unbroken
-from stockbook.projection.json_members import NOTHING, Unclosed, elements, is_numbered, members
+from stockbook.projection.json_members import NOTHING, Unclosed, elements, list_of, members
 
 T = TypeVar("T")
 
@@ -108,12 +108,12 @@ def _envelope_of(body: bytes, unique: bool) -> dict[str, bytes]:
         page: dict[str, Raw] = _decoded(_members, body)
         return {name: bytes(token) for name, token in page.items()}
     try:
-        found = members(body)
+        pairs = members(body)
     except Unclosed:
         raise Garbled("it is not complete JSON") from None
-    if len(dict(found)) < len(found):
+    if len(dict(pairs)) < len(pairs):
         raise Garbled("a name was given twice in its envelope: parsers differ in which they take")
-    return dict(found)
+    return dict(pairs)
 
 
 def _rows(token: bytes) -> list[bytes] | None:
@@ -126,9 +126,7 @@ def _rows(token: bytes) -> list[bytes] | None:
         except msgspec.DecodeError:
             raise Garbled("it is not complete JSON") from None
     if token[:1] == b"{":
-        found = members(token)
-        if is_numbered([name for name, _ in found]):
-            return [row for _, row in sorted(found, key=lambda member: int(member[0]))]
+        return list_of(members(token))
     return None
 
 
@@ -155,11 +153,11 @@ def promised_total(body: bytes) -> int:
 def named_rows(body: bytes, plural: str, singular: str, unique: bool) -> list[bytes]:
     """The rows of a FlickRocket list under either of its names, a list or one object; ``unique`` as above."""
     page = _envelope_of(body, unique)
-    found = [page[name] for name in (plural, singular) if name in page]
-    if not found:
+    tokens = [page[name] for name in (plural, singular) if name in page]
+    if not tokens:
         raise Garbled(f"it has neither {plural} nor {singular}")
     rows: list[bytes] = []
-    for token in found:
+    for token in tokens:
         if token in NOTHING:
             continue
         listed = _rows(token)
@@ -171,7 +169,7 @@ def named_rows(body: bytes, plural: str, singular: str, unique: bool) -> list[by
 
 def count(body: bytes) -> int:
     """The number in a ``count.json``."""
-    found = mended_and(lambda text: _decoded(_count, text), body)[0].get("count")
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+    number = mended_and(lambda text: _decoded(_count, text), body)[0].get("count")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise Garbled("its count is not a whole number")
-    return found
+    return number

@@ -57,10 +57,10 @@ class Shape:
         """Take an undeclared field for one to be dropped and counted; False for one that is known."""
         shape = self
         for name in path[:-1]:
-            found = shape.inner(name)
-            if found is None:
+            inner = shape.inner(name)
+            if inner is None:
                 return False
-            shape = found
+            shape = inner
         if shape.knows(path[-1]):
             return False
         shape.learned.add(path[-1])
@@ -99,8 +99,8 @@ def _columns(root: Shape, arrays: Path, table: Table) -> None:
         if not places:
             continue
         if column.personal == "hash":
-            level, *others = {level for level, _ in places}
-            if others:
+            level, *other_levels = {level for level, _ in places}
+            if other_levels:
                 raise DeclarationError(f"{table.name}.{name}: the paths of a hashed column must lie in one object.")
             group = tuple(path for _, path in places)
             shape = _array(root, level, table)
@@ -159,7 +159,7 @@ def _drop(shape: Shape, path: Path) -> None:
     for name in path[:-1]:
         if name in shape.drops:
             return
-        found = shape.inner(name)
-        shape = found if found is not None else shape.objects.setdefault(name, Shape())
+        inner = shape.inner(name)
+        shape = inner if inner is not None else shape.objects.setdefault(name, Shape())
     if not shape.knows(path[-1]):
         shape.drops.add(path[-1])

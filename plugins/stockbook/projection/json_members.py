@@ -6,10 +6,12 @@ this one shows both and looks at nothing below. It is for texts that the fast pa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
+V = TypeVar("V")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _NAMED = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 
@@ -28,21 +30,30 @@ def elements(token: bytes) -> list[bytes]:
 
 def members(token: bytes) -> list[tuple[str, bytes]]:
     """The members of an object, in their order, each as often as it came. Raises Unclosed."""
-    found = []
+    pairs = []
     for part in _parts(token.strip()):
         named = _NAMED.match(part)
         if named is None or named.end() == len(part):
             raise Unclosed
         try:
-            found.append((msgspec.json.decode(named[1], type=str), part[named.end() :]))
+            pairs.append((msgspec.json.decode(named[1], type=str), part[named.end() :]))
         except msgspec.DecodeError:
             raise Unclosed from None
-    return found
+    return pairs
 
 
-def is_numbered(names: list[str]) -> bool:
-    """Whether the names of an object are those of a list's places, as PHP writes a list that has gaps."""
-    return all(name.isascii() and name.isdigit() and len(name) < 10 for name in names) and len(set(names)) == len(names)
+def list_of(pairs: Sequence[tuple[str, V]]) -> list[V] | None:
+    """
+    The values of an object that PHP made of a list with gaps (``{"0": ..., "2": ...}``), in the order of its numbers.
+
+    None where a name is no place in a list, or comes twice.
+    """
+    numbers = [name for name, _ in pairs]
+    if not all(name.isascii() and name.isdigit() and len(name) < 10 for name in numbers):
+        return None
+    if len(set(numbers)) < len(numbers):
+        return None
+    return [value for _, value in sorted(pairs, key=lambda pair: int(pair[0]))]
 
 
 def _parts(token: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ import msgspec
 
 from stockbook.projection.diagnosis import Break, json_type_of, report_path
 from stockbook.projection.fields import Path, Shape
-from stockbook.projection.json_members import NOTHING, Unclosed, elements, is_numbered, members
+from stockbook.projection.json_members import NOTHING, Unclosed, elements, list_of, members
 from stockbook.projection.renames import Renames
 
 Steps = tuple[tuple[str, int], ...]
@@ -24,7 +24,7 @@ class Mark(NamedTuple):
     """A row (``steps`` is empty) or a part that cannot be read, and why."""
 
     steps: Steps
-    found: Break
+    broken: Break
 
 
 class Fitted(NamedTuple):
@@ -38,7 +38,7 @@ class Fitted(NamedTuple):
 class _Misfit(Exception):  # no error: what holds the place is set aside
     def __init__(self, reason: str, path: str) -> None:
         super().__init__(reason)
-        self.found = Break(reason, path or "$")
+        self.broken = Break(reason, path or "$")
 
 
 def fit(root: Shape, token: bytes, renames: Renames | None = None) -> Fitted:
@@ -47,10 +47,10 @@ def fit(root: Shape, token: bytes, renames: Renames | None = None) -> Fitted:
     return Fitted(fitting.row(root, token, (), (), renames), fitting.marks, fitting.undeclared)
 
 
-def aside(root: Shape, token: bytes, found: Break) -> Fitted:
+def set_aside(root: Shape, token: bytes, broken: Break) -> Fitted:
     """A row that is set aside whole."""
     fitting = _Fitting(root)
-    return Fitted(fitting.aside(root, token, (), found, None), fitting.marks, [])
+    return Fitted(fitting.set_aside(root, token, (), broken, None), fitting.marks, [])
 
 
 class _Fitting:
@@ -67,12 +67,12 @@ class _Fitting:
         except _Misfit as misfit:
             del self.marks[before[0] :]
             del self.undeclared[before[1] :]
-            return self.aside(shape, token, steps, misfit.found, renames)
+            return self.set_aside(shape, token, steps, misfit.broken, renames)
 
-    def aside(self, shape: Shape, token: bytes, steps: Steps, found: Break, renames: Renames | None) -> bytes:
+    def set_aside(self, shape: Shape, token: bytes, steps: Steps, broken: Break, renames: Renames | None) -> bytes:
         """What is left of a row that is set aside: its key. Where no table has such rows, a row below stands for it."""
         if shape.is_row:
-            self.marks.append(Mark(steps, found))
+            self.marks.append(Mark(steps, broken))
         out = []
         for name, value in _named(token, renames):
             if name in shape.keys and value[:1] not in b"[{" and _is_value(value):
@@ -81,7 +81,7 @@ class _Fitting:
             out = []  # two of them name two rows
         if not shape.is_row:
             name, inner = next(iter(shape.arrays.items()))
-            out.append((name, b"[" + self.aside(inner, b"{}", (*steps, (name, 0)), found, None) + b"]"))
+            out.append((name, b"[" + self.set_aside(inner, b"{}", (*steps, (name, 0)), broken, None) + b"]"))
         return _object_of(out)
 
     def _object(self, shape: Shape, token: bytes, path: Path, steps: Steps, renames: Renames | None) -> bytes:
@@ -132,16 +132,15 @@ class _Fitting:
         if value in NOTHING:
             return b"null"
         name = path[-1]
+        inside: list[bytes] | None = None
         if value[:1] == b"[":
             inside = elements(value)
-        else:
-            numbered = members(value) if value[:1] == b"{" else None
-            if numbered is None or not is_numbered([number for number, _ in numbered]):
-                found = Break(
-                    f"expected an array, got {json_type_of(value)}", report_path(self._root, path).removesuffix("[]")
-                )
-                return b"[" + self.aside(shape, b"{}", (*steps, (name, 0)), found, None) + b"]"
-            inside = [element for _, element in sorted(numbered, key=lambda member: int(member[0]))]
+        elif value[:1] == b"{":
+            inside = list_of(members(value))
+        if inside is None:
+            array = report_path(self._root, path).removesuffix("[]")
+            broken = Break(f"expected an array, got {json_type_of(value)}", array)
+            return b"[" + self.set_aside(shape, b"{}", (*steps, (name, 0)), broken, None) + b"]"
         fitted = [self.row(shape, element, path, (*steps, (name, at)), renames) for at, element in enumerate(inside)]
         return b"[" + b",".join(fitted) + b"]"
 
@@ -155,15 +154,15 @@ def _named(token: bytes, renames: Renames | None) -> list[tuple[str, bytes]]:
         return []
 
 
-def _renamed(found: list[tuple[str, bytes]], renames: Renames | None) -> list[tuple[str, bytes]]:
+def _renamed(pairs: list[tuple[str, bytes]], renames: Renames | None) -> list[tuple[str, bytes]]:
     if renames is None:
-        return found
-    ours = renames.ours([name for name, _ in found])
-    return [(ours.get(name, name), value) for name, value in found]
+        return pairs
+    ours = renames.ours([name for name, _ in pairs])
+    return [(ours.get(name, name), value) for name, value in pairs]
 
 
-def _object_of(found: list[tuple[str, bytes]]) -> bytes:
-    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in found) + b"}"
+def _object_of(pairs: list[tuple[str, bytes]]) -> bytes:
+    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in pairs) + b"}"
 
 
 def _is_value(token: bytes) -> bool:

@@ -49,13 +49,13 @@ class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def ours(self, names: list[str]) -> dict[str, str]:
         """Our names of those among ``names`` that have another one."""
         taken: dict[str, str] = {}
-        for ours, theirs in self.names.items():
-            for wanted in (ours, *theirs):
+        for ours, names_on_the_wire in self.names.items():
+            for wanted in (ours, *names_on_the_wire):
                 exact = [wanted] if wanted in names else []
                 alike = [name for name in names if name.lower() == wanted.lower()]
-                found = next((name for name in [*exact, *alike] if name not in taken), None)
-                if found is not None:
-                    taken[found] = ours
+                name_on_the_wire = next((name for name in [*exact, *alike] if name not in taken), None)
+                if name_on_the_wire is not None:
+                    taken[name_on_the_wire] = ours
                     break
         return taken
 
@@ -88,15 +88,15 @@ def _names_of(raw: bytes) -> list[str]:
 @cache
 def _all() -> dict[str, Renames]:
     try:
-        given: Any = yaml.safe_load(FILE.read_text())
-        return msgspec.convert(given, dict[str, Renames])
+        sections: Any = yaml.safe_load(FILE.read_text())
+        return msgspec.convert(sections, dict[str, Renames])
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(f"{FILE.name} must map field names as its head says; it cannot be read: {error}") from None
 
 
 def of(section: str) -> Renames:
     """The names of a section of the file. Raises ConfigError when the file has no such section or cannot be read."""
-    found = _all().get(section)
-    if found is None:
+    renames = _all().get(section)
+    if renames is None:
         raise ConfigError(f"{FILE.name} must have a section {section}; it has {', '.join(sorted(_all()))}.")
-    return found
+    return renames

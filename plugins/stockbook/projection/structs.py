@@ -106,7 +106,7 @@ class Compiled:
             )
         for attribute, nested in self.arrays:
             if nested.does_work:
-                lists = [found for row in rows if (found := getattr(row, attribute))]
+                lists = [part for row in rows if (part := getattr(row, attribute))]
                 nested.clean(list(chain.from_iterable(lists)), hash_key, undeclared)
 
     def set_aside(self, row: Any, steps: Sequence[tuple[str, int]], reason: str) -> None:

@@ -31,19 +31,19 @@ class Names:
         self._told = dict(islice((told_before or {}).items(), _MOST_TOLD))
         self._hidden: set[str] = set()
 
-    def is_told(self, path: str) -> bool:
+    def is_reported(self, path: str) -> bool:
         """Whether a path is told in clear."""
         return path in self._told
 
-    def report(self, row: object, found: Iterable[tuple[str, str]]) -> list[str]:
+    def report(self, row: object, names: Iterable[tuple[str, str]]) -> list[str]:
         """
-        What stands in a report for the names found in one row: the path, its hidden form, or ``MORE``.
+        What stands in a report for the names names in one row: the path, its hidden form, or ``MORE``.
 
-        ``row`` is the row's key, ``found`` are (path of the object, name).
+        ``row`` is the row's key, ``names`` are (path of the object, name).
         """
         reported, new = [], 0
         with self._lock:
-            for above, name in found:
+            for above, name in names:
                 path = _joined(above, name)
                 if path not in self._told:
                     fresh = path not in self._watched
@@ -58,7 +58,7 @@ class Names:
         digest = hmac.digest(self._hash_key, b"name\0" + name.encode(errors="replace"), "sha256")
         return _joined(above, f"#{digest.hex()[:12]}")
 
-    def told(self) -> dict[str, str]:
+    def reported(self) -> dict[str, str]:
         """The hidden forms of the paths that are told in clear."""
         with self._lock:
             return dict(self._told)
@@ -68,7 +68,7 @@ class Names:
         if path not in self._watched:
             if len(self._watched) >= _MOST_WATCHED:
                 # a field of the source comes again before a name that is data does
-                rarest = min(self._watched, key=lambda known: len(self._watched[known]))
+                rarest = min(self._watched, key=lambda watched: len(self._watched[watched]))
                 del self._watched[rarest]
             self._watched[path] = set()
         rows = self._watched[path]

@@ -12,13 +12,13 @@ def days(first: date, last: date) -> Iterator[date]:
 
 def joined(windows: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
     """Windows of days (both ends included) in order, those that touch or overlap made one."""
-    found: list[tuple[date, date]] = []
+    windows_joined: list[tuple[date, date]] = []
     for first, last in sorted(windows):
-        if found and first <= found[-1][1] + timedelta(days=1):
-            found[-1] = (found[-1][0], max(found[-1][1], last))
+        if windows_joined and first <= windows_joined[-1][1] + timedelta(days=1):
+            windows_joined[-1] = (windows_joined[-1][0], max(windows_joined[-1][1], last))
         else:
-            found.append((first, last))
-    return found
+            windows_joined.append((first, last))
+    return windows_joined
 
 
 def first_day(count_until: Callable[[date], int], last: date, earliest: date = date(2000, 1, 1)) -> date | None:

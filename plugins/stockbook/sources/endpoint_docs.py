@@ -6,18 +6,18 @@ Nothing in it is written by hand, so it cannot be out of date; a test compares i
 
 from pathlib import Path
 
-from stockbook.declarations import DAYS, Column, Table, load, of_listing
+from stockbook.declarations import APIS, DAYS, Column, Table, load, of_listing
 from stockbook.projection.listing import Listing
 from stockbook.settings import PROJECT
-from stockbook.sources import odd_answer_docs
-from stockbook.sources.extract import LISTINGS
+from stockbook.sources import listings, odd_answer_docs
+from stockbook.sources.walk_classes import WALKS
 
 FILE = PROJECT / "docs" / "sources.md"
 
 _HEAD = """\
 # What is read from the sources
 
-Generated from the declarations (`plugins/stockbook/sources/*.py`, `include/sql/staging/*.yml`) by
+Generated from the declarations (`include/sources/*_listings.yml`, `include/sql/staging/*.yml`) by
 `python -m stockbook.sources.endpoint_docs`; do not edit.
 
 ## How texts are read
@@ -44,13 +44,6 @@ Blanks around a value are no part of it. Days and times are within {first} and {
 
 """
 
-_WALKS = {
-    "offset": "offsets; moves by rows received",
-    "ledger": "newest first, down to the committed id less the overlap",
-    "documents": "days of creation side by side, then by id what is open or was named",
-    "pages": "numbered pages; earlier ones are looked at again",
-    "followed": "window of order dates, then by id what is open",
-}
 _PROOFS = {
     "totalCount": "distinct keys = `totalCount`",
     "count.json": "distinct keys (and what is known from before the window) = `count.json`",
@@ -58,10 +51,11 @@ _PROOFS = {
     "floor passed": "a row at or below the floor, or the ledger's end against `totalCount`",
     "by id": "each id answered",
 }
-_DELETES = {"absence": "absent from a complete listing", "never": "absence says nothing"}
-_KINDS = {
+_ABSENT = {
     "ledger": "absent between the floor and the ceiling of a complete reading",
     "documents": "absent from days read completely, or asked for by id and not there",
+    "snapshot": "absent from a complete listing",
+    "daily": "absent from a complete listing",
 }
 
 _NOT_PERSONAL = ("not used", "picture of goods")
@@ -70,12 +64,13 @@ _NOT_PERSONAL = ("not used", "picture of goods")
 def render(tables: dict[str, Table]) -> str:
     """The whole file, for all declarations by qualified name."""
     lines = [_HEAD.format(first=DAYS[0], last=DAYS[1]).rstrip(), "", *odd_answer_docs.render(), ""]
-    for api, listings in LISTINGS.items():
+    for api in APIS:
+        declared = listings.of_api(api)
         lines += [f"## {api}", "", "| endpoint | walk | key | complete when | deleted when | personal data |"]
         lines += ["|---|---|---|---|---|---|"]
-        lines += [_row(listing, of_listing(tables, api, listing.name)) for listing in listings]
+        lines += [_row(listing, of_listing(tables, api, listing.name)) for listing in declared]
         lines += [""]
-        for listing in listings:
+        for listing in declared:
             lines += _section(listing, of_listing(tables, api, listing.name))
     return "\n".join(lines).rstrip() + "\n"
 
@@ -83,24 +78,13 @@ def render(tables: dict[str, Table]) -> str:
 def _row(listing: Listing, fed: list[Table]) -> str:
     cells = [
         f"`{listing.path}`",
-        _walk(listing),
+        WALKS[listing.walk].describe(listing),
         _key(listing),
-        _PROOFS[listing.proof],
-        _deletes(listing, fed),
+        _PROOFS[WALKS[listing.walk].proof(listing)],
+        _deletes(fed),
         _personal(fed),
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def _walk(listing: Listing) -> str:
-    text = _WALKS[listing.walk]
-    if listing.walk == "offset" and listing.page_limit is None:
-        text = "one answer; the endpoint pages nothing"
-    if listing.page_limit is not None:
-        text += f"; asks for {listing.page_limit} rows"
-    if listing.each is not None:
-        text += f"; once for each of `{listing.each.listing}` with `{listing.each.where}`"
-    return text
 
 
 def _key(listing: Listing) -> str:
@@ -111,8 +95,8 @@ def _key(listing: Listing) -> str:
     return ", ".join(parts)
 
 
-def _deletes(listing: Listing, fed: list[Table]) -> str:
-    return next((_KINDS[table.kind] for table in fed if table.kind in _KINDS), _DELETES[listing.deletes])
+def _deletes(fed: list[Table]) -> str:
+    return next((_ABSENT[table.kind] for table in fed if table.kind in _ABSENT), "absence says nothing")
 
 
 def _personal(fed: list[Table]) -> str:
@@ -125,12 +109,12 @@ def _personal(fed: list[Table]) -> str:
             elif column.personal == "prefix":
                 cut |= set(paths)
         dropped |= {_at(table, path) for path, why in table.drops.items() if why not in _NOT_PERSONAL}
-    found = [
+    classes = [
         f"{what}: {', '.join(f'`{path}`' for path in sorted(paths))}"
         for what, paths in (("hashed", hashed), ("first three characters", cut), ("left out", dropped))
         if paths
     ]
-    return "; ".join(found) or "none"
+    return "; ".join(classes) or "none"
 
 
 def _at(table: Table, path: str) -> str:

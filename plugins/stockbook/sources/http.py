@@ -289,21 +289,21 @@ class Client:
             )
 
     def _failure(self, path: str, status: int, came: str, retry_after: float | None) -> Exception:
-        asked = self._asked(path)
+        request = self._asked(path)
         if status in (401, 403):
-            refused = Unauthorized(
-                f"{asked} was refused ({came}): the token of connection {self._account.conn_id} is wrong, expired or "
+            refusal = Unauthorized(
+                f"{request} was refused ({came}): the token of connection {self._account.conn_id} is wrong, expired or "
                 "lacks the right; put a valid one into the connection."
             )
-            refused.status = status
-            return refused
+            refusal.status = status
+            return refusal
         if status in _RETRYABLE or status >= 500 or not 400 <= status < 500:
             if status in _PUSHED_BACK and retry_after is not None:
-                return _Again(Unreachable(f"{asked} answered {came} to every try: run again later."), retry_after)
-            return _Again(Unreachable(f"{asked} answered {came} to every try: run again later."))
-        bad = BadAnswer(f"{asked} answered {came}; expected status 200 with JSON. Trying again would not help.")
-        bad.status = status
-        return bad
+                return _Again(Unreachable(f"{request} answered {came} to every try: run again later."), retry_after)
+            return _Again(Unreachable(f"{request} answered {came} to every try: run again later."))
+        final = BadAnswer(f"{request} answered {came}; expected status 200 with JSON. Trying again would not help.")
+        final.status = status
+        return final
 
     def _asked(self, path: str) -> str:
         return f"Connection {self._account.conn_id}: GET {path}"

@@ -115,13 +115,13 @@ class RotatingToken:
         try:
             return ask("POST", self._url, headers, form.encode())
         except (NewConnectionError, ConnectTimeoutError):
-            raise _NotSpent(self._told("could not be reached")) from None
+            raise _NotSpent(self._message("could not be reached")) from None
         except ProtocolError:
-            raise Unreachable(self._told("broke off the connection")) from None
+            raise Unreachable(self._message("broke off the connection")) from None
         except OverLimit as beyond:
-            raise Unreachable(self._told(f"gave no whole answer ({beyond})")) from None
+            raise Unreachable(self._message(f"gave no whole answer ({beyond})")) from None
         except (HTTPError, OSError):
-            raise Unreachable(self._told("gave no whole answer")) from None
+            raise Unreachable(self._message("gave no whole answer")) from None
 
     def _read(self, answer: Answered, pair: Pair) -> Pair:
         try:
@@ -136,25 +136,25 @@ class RotatingToken:
             following = refresh if is_new else pair.refresh
             return Pair(access=access, refresh=following, expires_at=_expiry(body, self._clock.utc()))
         code = body.get("error")
-        told = f"{answer.status}" + (f", {code}" if code in _CODES else "")
+        status_text = f"{answer.status}" + (f", {code}" if code in _CODES else "")
         if answer.status in (429, 503):
-            raise _NotSpent(self._told(f"was busy (status {told})"))
+            raise _NotSpent(self._message(f"was busy (status {status_text})"))
         if 400 <= answer.status < 500:
-            raise self._refused(told, pair)
-        raise Unreachable(self._told(f"answered with status {told} and no token"))
+            raise self._refused(status_text, pair)
+        raise Unreachable(self._message(f"answered with status {status_text} and no token"))
 
-    def _refused(self, told: str, pair: Pair) -> Unauthorized:
+    def _refused(self, status_text: str, pair: Pair) -> Unauthorized:
         why = "it was revoked, spent by another program, or never right"
         if pair.spending_since is not None:
             why = (
                 f"a renewal begun at {pair.spending_since:%Y-%m-%d %H:%M} UTC was cut off before its answer was stored"
             )
         return Unauthorized(
-            f"The refresh token of connection {self._conn_id} was refused ({told}): {why}. Authorise again and put the "
-            "new refresh token into the connection's extra; trying again does not help."
+            f"The refresh token of connection {self._conn_id} was refused ({status_text}): {why}. Authorise "
+            "again and put the new refresh token into the connection's extra; trying again does not help."
         )
 
-    def _told(self, what: str) -> str:
+    def _message(self, what: str) -> str:
         return (
             f"The token address of connection {self._conn_id} {what}; expected a new access token. "
             "Check its extra token_url and the network, then run again."

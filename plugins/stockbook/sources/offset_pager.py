@@ -1,12 +1,11 @@
 """
 One pass over an offset list that lives while it is paged.
 
-Offsets count rows of such a list. Every page but the first is therefore asked for from the last row
-already read (the *anchor*), not from behind it: a page that holds the anchor continues the list without a
-gap, whatever was inserted or removed before it; one that lacks it proves that rows moved. Offsets move by
-rows received, never by rows asked for.
+Offsets count rows of such a list. Every page but the first is therefore fetched from the last row already read (the
+*anchor*), not from behind it: a page with the anchor in it continues the list without a gap, whatever was inserted or
+removed before it; a page without it proves that rows moved. Offsets move by rows received, never by rows asked for.
 
-Two things are taken for granted: one answer is a true slice of the list with the total of that same moment,
+This assumes two things: one answer is a true slice of the list with the total of that same moment,
 and rows keep their order among each other (a list ordered by something that changes is caught by its count
 only). A server that gives one row a page, or only rows without a key, leaves no room for an anchor; then, too, only
 the count proves, and only while it stays what it was.
@@ -20,7 +19,7 @@ from typing import Generic, TypeVar
 C = TypeVar("C")
 Key = Hashable
 
-# a page without a new row may be a shift of the whole list; a second one means that the offset is not heard
+# a page without a new row may be a shift of the whole list; a second one means that the server ignores the offset
 _MOST_BARREN = 2
 
 
@@ -36,7 +35,7 @@ class Page(Generic[C]):
 Fetch = Callable[[int], Page[C]]
 
 
-class Doubt(Exception):  # no error yet: the walk begins anew
+class Unproven(Exception):  # no error yet: the walk begins anew
     """A pass that proves nothing; its text says why."""
 
 
@@ -49,7 +48,7 @@ class Step(Generic[C]):
     at_end: bool
 
 
-class Chain(Generic[C]):
+class AnchoredPager(Generic[C]):
     """
     Where a pass stands: the keys seen, the anchor and its offset.
 
@@ -73,16 +72,16 @@ class Chain(Generic[C]):
         self._copies: dict[Key, int] = {}
 
     def step(self) -> Step[C]:
-        """The next page of the list. Raises Doubt when it does not continue the one before."""
-        asked_from = self._offset
-        page = self._fetch(asked_from)
+        """The next page of the list. Raises Unproven when it does not continue the one before."""
+        start = self._offset
+        page = self._fetch(start)
         if not page.keys:
             if self.received:
-                raise Doubt("the list became shorter while it was read")
+                raise Unproven("the list became shorter while it was read")
             return Step(page, [], at_end=True)
-        self._hold_anchor(page)
-        fresh = self._take(page, asked_from)
-        claims_end = page.total is not None and asked_from + len(_distinct(page)) >= page.total
+        self._check_anchor(page)
+        fresh = self._take(page, start)
+        claims_end = page.total is not None and start + len(_distinct(page)) >= page.total
         # a full page ends at the server's limit: that the list ends there too is believed after a look behind it
         if claims_end and (self._full is None or len(page.keys) < self._full):
             return Step(page, fresh, at_end=True)
@@ -97,7 +96,7 @@ class Chain(Generic[C]):
             page, fresh = behind, self._take(behind, self._offset + 1)
         self._barren = 0 if fresh else self._barren + 1
         if self._barren >= _MOST_BARREN:
-            raise Doubt("the same rows came again and again, as if the offset were not heard")
+            raise Unproven("the same rows came again and again, as if the offset were ignored")
         return Step(page, fresh, at_end=False)
 
     def counts_copies(self) -> bool:
@@ -111,11 +110,11 @@ class Chain(Generic[C]):
             return False
         return not self._fetch(self._total).keys
 
-    def _hold_anchor(self, page: Page[C]) -> None:
+    def _check_anchor(self, page: Page[C]) -> None:
         # all seen: so much was inserted before the anchor that the page ends before it; nothing is lost by that
         if self._anchor is None or self._anchor in page.keys or all(key in self.seen for key in page.keys):
             return
-        raise Doubt("rows moved between two pages")
+        raise Unproven("rows moved between two pages")
 
     def _take(self, page: Page[C], offset: int) -> list[int]:
         self.total_moved = self.total_moved or (self.received > 0 and page.total != self._total)
@@ -140,8 +139,8 @@ class Chain(Generic[C]):
                 self._anchor, self._offset = distinct[place], offset + place
                 return fresh
         if page.total is None:
-            raise Doubt("a page had no row with a key")
-        # nothing to hold on to: the count is the only proof, and only while it stays what it was
+            raise Unproven("a page had no row with a key")
+        # no anchor: the count is the only proof, and only while it stays what it was
         self._anchor, self._offset, self.unanchored = None, offset + len(page.keys) - 1, True
         return fresh
 
@@ -151,9 +150,9 @@ def _distinct(page: Page[C]) -> list[Key | None]:
     if None not in page.keys:
         return list(dict.fromkeys(page.keys))
     seen: set[Key] = set()
-    kept: list[Key | None] = []
+    distinct: list[Key | None] = []
     for key in page.keys:
         if key is None or key not in seen:
-            kept.append(key)
+            distinct.append(key)
             seen.add(key)
-    return kept
+    return distinct

@@ -1,7 +1,7 @@
 """
 A listing's answers, projected unless an earlier night projected the very same one.
 
-Whether it is the same is told by a digest of the whole body, keyed like all that is hashed here.
+A digest of the whole body, keyed like all that is hashed here, tells whether it is the same.
 """
 
 import hmac
@@ -9,22 +9,22 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stockbook.landing.earlier_pages import Known
+from stockbook.landing.earlier_pages import EarlierAnswer
 from stockbook.projection.page import Projected, Projection
 
 
-class Answered(NamedTuple):
+class PageAnswer(NamedTuple):
     """
     An answer: a key for every row received, the promised total, a digest (empty where more than the body counts).
 
-    It was projected, or it is ``known`` from an earlier night and its ``body`` is kept in case that does not serve.
+    It was projected, or it is one of an ``earlier`` night and has its ``body`` in case that night's rows do not serve.
     """
 
     keys: list[int | str | None]
     total: int | None
     digest: str
     page: Projected | None
-    known: Known | None = None
+    earlier: EarlierAnswer | None = None
     body: bytes = b""
 
     @property
@@ -32,52 +32,52 @@ class Answered(NamedTuple):
         """Fields nobody declared, by path and JSON type."""
         if self.page is not None:
             return self.page.undeclared
-        found = self.known.answer.undeclared if self.known is not None else []
-        return Counter({(one.path, one.json_type): one.rows for one in found})
+        fields = self.earlier.answer.undeclared if self.earlier is not None else []
+        return Counter({(field.path, field.json_type): field.rows for field in fields})
 
-    def aside(self, fresh: list[int]) -> Counter[tuple[str, str]]:
+    def set_aside(self, fresh: list[int]) -> Counter[tuple[str, str]]:
         """What was set aside of the rows that land, by reason and path."""
         if self.page is not None:
-            return Counter((found.reason, found.path) for at in fresh for found in self.page.aside.get(at, ()))
-        refused = self.known.answer.refused if self.known is not None else []
-        return Counter({(one.reason, one.path): one.rows for one in refused})
+            return Counter((broken.reason, broken.path) for at in fresh for broken in self.page.set_aside.get(at, ()))
+        refused = self.earlier.answer.refused if self.earlier is not None else []
+        return Counter({(part.reason, part.path): part.rows for part in refused})
 
     @property
     def mended(self) -> int:
         """Characters of it that were no text."""
         if self.page is not None:
             return self.page.mended
-        return self.known.answer.mended if self.known is not None else 0
+        return self.earlier.answer.mended if self.earlier is not None else 0
 
     def left_out(self, fresh: list[int]) -> list[int]:
         """The positions of the rows that came before."""
         return [] if len(fresh) == len(self.keys) else sorted(set(range(len(self.keys))) - set(fresh))
 
-    def as_known(self, fresh: list[int]) -> Known | None:
-        """The earlier night's answer, when just these rows of it landed."""
-        known = self.known
-        return known if known is not None and known.answer.left_out == self.left_out(fresh) else None
+    def reusable(self, fresh: list[int]) -> EarlierAnswer | None:
+        """The earlier night's answer, when just these rows of it landed then."""
+        earlier = self.earlier
+        return earlier if earlier is not None and earlier.answer.left_out == self.left_out(fresh) else None
 
 
-class Answers:
+class AnswerReader:
     """The reading of a listing's bodies. Safe to use from several threads."""
 
-    def __init__(self, projection: Projection, hash_key: bytes, known: dict[str, Known]) -> None:
-        """``known`` are answers of an earlier night by their digest."""
+    def __init__(self, projection: Projection, hash_key: bytes, earlier: dict[str, EarlierAnswer]) -> None:
+        """``earlier`` are the answers of an earlier night by their digest."""
         self._projection = projection
         self._hash_key = hash_key
-        self._known = known
+        self._earlier = earlier
 
-    def read(self, body: bytes, given: Mapping[str, int] | None = None) -> Answered:
+    def read(self, body: bytes, constants: Mapping[str, int] | None = None) -> PageAnswer:
         """An answer from its body; raises as ``Projection.read`` does."""
         # what is written into every row is no part of the body
-        digest = "" if given else hmac.digest(self._hash_key, body, "sha256").hex()
-        known = self._known.get(digest)
-        if known is not None:
-            return Answered(known.answer.keys, known.answer.total, digest, None, known, body)
-        page = self._projection.read(body, given)
-        return Answered(page.keys, page.total, digest, page)
+        digest = "" if constants else hmac.digest(self._hash_key, body, "sha256").hex()
+        earlier = self._earlier.get(digest)
+        if earlier is not None:
+            return PageAnswer(earlier.answer.keys, earlier.answer.total, digest, None, earlier, body)
+        page = self._projection.read(body, constants)
+        return PageAnswer(page.keys, page.total, digest, page)
 
-    def projected(self, answered: Answered) -> Projected:
+    def projected(self, answer: PageAnswer) -> Projected:
         """The rows of an answer."""
-        return answered.page if answered.page is not None else self._projection.read(answered.body)
+        return answer.page if answer.page is not None else self._projection.read(answer.body)

@@ -1,8 +1,8 @@
 """
 Fetching the pages a walk will ask for next while it is still busy with this one.
 
-The walk stays a chain of questions; this only guesses the next ones. What a guess brings is an answer
-like any other, true of its own moment: the walk holds it against the rows before it as always.
+The walk decides what is fetched; this only guesses what it will ask for next. A guessed page is an answer like any
+other, true of its own moment: the walk compares it with the rows before it as always.
 """
 
 from concurrent.futures import Executor, Future
@@ -13,7 +13,7 @@ from stockbook.sources.walks import Fetch, Page
 C = TypeVar("C")
 
 
-class Ahead(Generic[C]):
+class Prefetcher(Generic[C]):
     """A fetch function that runs ``depth`` pages ahead of the walk; memory holds that many pages."""
 
     def __init__(self, fetch: Fetch[C], pool: Executor, depth: int) -> None:
@@ -24,12 +24,12 @@ class Ahead(Generic[C]):
         self._coming: dict[int, Future[Page[C]]] = {}
 
     def __call__(self, offset: int) -> Page[C]:
-        coming = self._coming.pop(offset, None)
-        if coming is None:
+        future = self._coming.pop(offset, None)
+        if future is None:
             self.forget()
             page = self._fetch(offset)
         else:
-            page = coming.result()
+            page = future.result()
         self._guess(offset, page)
         return page
 
@@ -46,7 +46,7 @@ class Ahead(Generic[C]):
                 self._coming[following] = self._pool.submit(self._fetch, following)
 
     def forget(self) -> None:
-        """Give up the guesses that were not asked for."""
+        """Drop the guesses that the walk did not ask for."""
         for future in self._coming.values():
             future.cancel()
         self._coming.clear()

@@ -4,15 +4,13 @@ from stockbook.bounded_http import Limits
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.projection import envelope
-from stockbook.sources import flickrocket, fulfillment_cz
+from stockbook.sources import listings
 from stockbook.sources.credentials import Credentials
 from stockbook.sources.http import Client, RetryPolicy
 
 # somebody waits for the answer: one try, and no longer than a person would
 ONCE = RetryPolicy(tries=1, connect=5.0, read=20.0)
 SOON = Limits(megabytes=16, seconds=30.0)
-
-_LISTINGS = {one.name: one for one in (*fulfillment_cz.LISTINGS, *flickrocket.LISTINGS)}
 
 
 def try_account(
@@ -24,10 +22,10 @@ def try_account(
     Raises Unauthorized, BadAnswer or Unreachable, each with a sentence that names the connection.
     """
     with Client(account, credentials, clock, policy=policy, limits=limits) as client:
-        if account.source == flickrocket.API:
-            listing = _LISTINGS["prices"]
-            total = client.get(listing.count_path or listing.path, [], envelope.count)
+        # the first that says how many rows it has
+        listing = next(listing for listing in listings.of_api(account.source) if listing.proof != "empty page")
+        if listing.count_path is not None:
+            total = client.get(listing.count_path, [], envelope.count)
         else:
-            listing = _LISTINGS["stock_levels"]
             total = client.get(listing.path, listing.parameters(limit=1), envelope.promised_total)
     return f"{listing.name}: {total:,}"

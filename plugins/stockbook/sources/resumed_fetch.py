@@ -1,8 +1,8 @@
 """
-The answers a walk was given: recalled where an earlier attempt landed them, remembered where they are new.
+The answers of a walk: recalled where an earlier attempt landed them, noted for the journal where they are new.
 
-A walk asks the same again when it is answered the same, so over recalled answers it comes to where it was cut
-off; the next answer is held against them as against any other page before it.
+A walk that gets the same answers asks the same questions, so over recalled answers it comes to where it was cut off.
+The next answer is compared with them as with any other page before it.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,11 @@ from stockbook.sources.walks import Fetch, Page
 C = TypeVar("C")
 
 
-class Trail(Generic[C]):
+class ResumedFetch(Generic[C]):
     """
     A fetch function before another one.
 
     An answer to another question than the walk asks ends the recalling: everything from there on is fetched.
-    ``ended`` tells that nothing more is to be recorded until the walk begins anew.
     """
 
     def __init__(self, fetch: Fetch[C], earlier: Sequence[Answer] = ()) -> None:
@@ -27,7 +26,6 @@ class Trail(Generic[C]):
         self._fetch = fetch
         self._earlier = list(reversed(earlier))
         self._new: list[tuple[int, Page[C]]] = []
-        self.ended = False
 
     def __call__(self, offset: int) -> Page[C | Answer]:
         if self._earlier and self._earlier[-1].offset == offset:
@@ -38,7 +36,7 @@ class Trail(Generic[C]):
         self._new.append((offset, page))
         return Page(page.keys, page.total, page.content)
 
-    def taken(self) -> list[tuple[int, Page[C]]]:
+    def new_pages(self) -> list[tuple[int, Page[C]]]:
         """The answers (offset, page) that are new since the last call."""
         new, self._new = self._new, []
         return new
@@ -47,4 +45,3 @@ class Trail(Generic[C]):
         """Begin anew: nothing is recalled, nothing waits to be recorded."""
         self._earlier.clear()
         self._new.clear()
-        self.ended = False

@@ -74,7 +74,7 @@ class TokenStore:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # two processes that begin together must not both make the table
-        with self.alone("state"), _told(folder / "state.db"):
+        with self.alone("state"), _errors_named(folder / "state.db"):
             self._engine = _engine(folder / "state.db")
 
     @contextmanager
@@ -89,7 +89,7 @@ class TokenStore:
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:
-        with _told(self._folder / "state.db"), self._engine.connect() as con:
+        with _errors_named(self._folder / "state.db"), self._engine.connect() as con:
             yield con
 
     def latest(self, conn_id: str, origin: str) -> Pair | None:
@@ -152,7 +152,7 @@ class TokenStore:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _errors_named(file: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
@@ -165,9 +165,9 @@ def _told(file: Path) -> Iterator[None]:
 def _engine(file: Path) -> Engine:
     if not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-    made = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(engine, "connect")
     def durable(connection: DBAPIConnection, _: object) -> None:
         cursor = connection.cursor()
         cursor.execute("pragma busy_timeout = 60000")
@@ -177,8 +177,8 @@ def _engine(file: Path) -> Engine:
         cursor.execute("pragma secure_delete = on")
         cursor.close()
 
-    _META.create_all(made)
-    return made
+    _META.create_all(engine)
+    return engine
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from stockbook.errors import ListingIncomplete
 from stockbook.projection.listing import Proof
 from stockbook.sources.ids import id_of
-from stockbook.sources.offset_pager import Chain, Doubt, Fetch, Key, Page, Step
+from stockbook.sources.offset_pager import AnchoredPager, Fetch, Key, Page, Step, Unproven
 
 __all__ = [
     "Again",
@@ -125,98 +125,98 @@ def older(fetch: Fetch[C], name: str, *, floor: int, full: int | None = None) ->
     return _proved(lambda: _older_pass(fetch, floor, full), name)
 
 
-def by_ids(fetch: Fetch[C], name: str, asked: Sequence[Key], *, full: int | None = None) -> Walk[C]:
+def by_ids(fetch: Fetch[C], name: str, ids: Sequence[Key], *, full: int | None = None) -> Walk[C]:
     """
     The rows of a batch of ids; one that does not come is gone from the source and no error.
 
-    Raises ListingIncomplete when a row comes that was not asked for: the filter was not heard.
+    Raises ListingIncomplete when a row comes that was not asked for: the source ignored the filter.
     """
-    wanted = {id_of(key) for key in asked}
+    wanted = {id_of(key) for key in ids}
 
-    def fetch_asked(offset: int) -> Page[C]:
+    def fetch_wanted(offset: int) -> Page[C]:
         page = fetch(offset)
         strange = sum(key is not None and id_of(key) not in wanted for key in page.keys)
         if strange:
             raise ListingIncomplete(
-                f"Listing {name} gave {strange} rows that were not asked for by id: the API does not hear its "
+                f"Listing {name} gave {strange} rows that were not asked for by id: the API ignores its "
                 "filter of ids. Nothing of it is loaded."
             )
         return page
 
-    return listing(fetch_asked, name, full=full)
+    return listing(fetch_wanted, name, full=full)
 
 
-def one_by_one(fetch: Fetch[C], name: str, asked: Sequence[Key]) -> Walk[C]:
+def one_by_one(fetch: Fetch[C], name: str, ids: Sequence[Key]) -> Walk[C]:
     """
-    The rows of some ids, each asked for by itself; ``fetch(number)`` gives that of ``asked[number]``.
+    The rows of some ids, each asked for by itself; ``fetch(number)`` gives that of ``ids[number]``.
 
     Raises ListingIncomplete when another row comes than was asked for.
     """
     received = 0
-    for number, key in enumerate(asked):
+    for number, key in enumerate(ids):
         page = fetch(number)
         if set(page.keys) != {key}:
             raise ListingIncomplete(f"Listing {name} gave {len(page.keys)} rows for an id, or one of another id.")
         received += len(page.keys)
         yield Batch(page.content, [0])
-    return Outcome(received, len(asked), len(asked), "by id", repeated=received - len(asked))
+    return Outcome(received, len(ids), len(ids), "by id", repeated=received - len(ids))
 
 
 def _proved(one_pass: Callable[[], Pass[C]], name: str, passes: int = 2) -> Walk[C]:
     if passes > 1:
         try:
             return (yield from one_pass())
-        except Doubt as doubt:
-            yield Again(str(doubt))
+        except Unproven as reason:
+            yield Again(str(reason))
     try:
         return (yield from one_pass())
-    except Doubt as doubt:
+    except Unproven as reason:
         often = "twice" if passes > 1 else "once"
         raise ListingIncomplete(
-            f"Listing {name} was read {often} and not proved complete: {doubt}. "
+            f"Listing {name} was read {often} and not proved complete: {reason}. "
             "Nothing of it is loaded; run again later."
         ) from None
 
 
 def _listing_pass(fetch: Fetch[C], full: int | None, proof: Proof) -> Pass[C]:
-    chain = Chain(fetch, full)
+    pager = AnchoredPager(fetch, full)
     while True:
-        step = chain.step()
+        step = pager.step()
         if step.fresh:
             yield Batch(step.page.content, step.fresh)
         if step.at_end:
-            return _counted(chain, step.page.total, proof)
+            return _counted(pager, step.page.total, proof)
 
 
 def _older_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
-    chain = Chain(fetch, full)
+    pager = AnchoredPager(fetch, full)
     taken = passed = 0
     while True:
-        step = chain.step()
+        step = pager.step()
         fresh = [at for at in step.fresh if not (isinstance(key := step.page.keys[at], int) and key > floor)]
         taken += len(fresh)
         passed += len(step.fresh) - len(fresh)
         if fresh:
             yield Batch(step.page.content, fresh)
         if step.at_end:
-            outcome = _counted(chain, step.page.total, "totalCount")
+            outcome = _counted(pager, step.page.total, "totalCount")
             return replace(outcome, distinct=taken, total=None, passed=passed)
 
 
 def _whole_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
     page = fetch(0)
-    chain = Chain(lambda offset: page)
-    step = chain.step()
+    pager = AnchoredPager(lambda offset: page)
+    step = pager.step()
     if step.fresh:
         yield Batch(page.content, step.fresh)
-    counts_copies = len(chain.seen) < len(page.keys) == page.total
+    counts_copies = len(pager.seen) < len(page.keys) == page.total
     if page.keys and (page.total is None or counts_copies):
         behind = fetch(len(page.keys))
         if behind.keys and list(behind.keys) != list(page.keys):
-            raise Doubt("an endpoint that pages nothing gave other rows for another offset")
+            raise Unproven("an endpoint that pages nothing gave other rows for another offset")
     if counts_copies:
-        return Outcome(chain.received, len(chain.seen), page.total, proof, repeated=chain.repeated)
-    return _counted(chain, page.total, proof)
+        return Outcome(pager.received, len(pager.seen), page.total, proof, repeated=pager.repeated)
+    return _counted(pager, page.total, proof)
 
 
 def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
@@ -237,33 +237,33 @@ def _pages_pass(fetch: Fetch[C], proof: Proof) -> Pass[C]:
             read.append(list(page.keys))
             repeated += len(page.keys) - len(fresh)
             copies += sum(key is not None for key in page.keys) - len({*page.keys} - {None})
-        # a page number that is not heard brings the same rows for ever
+        # where the source ignores the page number, the same rows come for ever
         if not fresh or page.total == len(seen):
             break
     before_the_last_answer = read[:-1] if fresh else read
     for number, keys in enumerate(before_the_last_answer, start=1):
         if list(fetch(number).keys) != keys:
-            raise Doubt("rows moved between two pages")
+            raise Unproven("rows moved between two pages")
     # a total may count a row that stands on its page twice; the last answer had nothing new, so no row is behind
     if page.total not in (None, len(seen), len(seen) + copies):
-        raise Doubt(f"{len(seen)} distinct rows came, {page.total} were promised")
+        raise Unproven(f"{len(seen)} distinct rows came, {page.total} were promised")
     return Outcome(sum(map(len, read)), len(seen), page.total, proof, repeated=repeated)
 
 
-def _counted(chain: Chain[C], total: int | None, proof: Proof) -> Outcome:
-    _steady(chain)
-    if total is not None and total != len(chain.seen) and not chain.counts_copies():
-        raise Doubt(f"{len(chain.seen)} distinct rows came, {total} were promised")
-    return Outcome(chain.received, len(chain.seen), total, proof, repeated=chain.repeated)
+def _counted(pager: AnchoredPager[C], total: int | None, proof: Proof) -> Outcome:
+    _steady(pager)
+    if total is not None and total != len(pager.seen) and not pager.counts_copies():
+        raise Unproven(f"{len(pager.seen)} distinct rows came, {total} were promised")
+    return Outcome(pager.received, len(pager.seen), total, proof, repeated=pager.repeated)
 
 
 def _ledger_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
-    chain = Chain(fetch, full)
+    pager = AnchoredPager(fetch, full)
     ceiling: int | None = None
     promised: int | None = None
     taken = waiting = below = 0
     while True:
-        step = chain.step()
+        step = pager.step()
         _newest_first(step)
         page = step.page
         if ceiling is None:
@@ -282,31 +282,31 @@ def _ledger_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
         if step.fresh:
             yield Batch(page.content, fresh)
         if below:
-            _steady(chain)
-            outcome = Outcome(chain.received, taken, None, "floor passed", ceiling)
+            _steady(pager)
+            outcome = Outcome(pager.received, taken, None, "floor passed", ceiling)
         elif step.at_end:
-            outcome = _all_of_the_start(chain, taken, promised, ceiling)
+            outcome = _all_of_the_start(pager, taken, promised, ceiling)
         else:
             continue
-        return replace(outcome, repeated=chain.repeated, waiting=waiting, passed=below)
+        return replace(outcome, repeated=pager.repeated, waiting=waiting, passed=below)
 
 
-def _steady(chain: Chain[C]) -> None:
-    if chain.unanchored and chain.total_moved:
-        raise Doubt("the list changed while it came one row a page")
+def _steady(pager: AnchoredPager[C]) -> None:
+    if pager.unanchored and pager.total_moved:
+        raise Unproven("the list changed while it came one row a page")
 
 
 def _newest_first(step: Step[C]) -> None:
     # a row that came before may come again anywhere
     ids = [key for at in step.fresh if isinstance(key := step.page.keys[at], int)]
     if any(later > earlier for earlier, later in pairwise(ids)):
-        raise Doubt("its rows did not come newest first")
+        raise Unproven("its rows did not come newest first")
 
 
-def _all_of_the_start(chain: Chain[C], taken: int, promised: int | None, ceiling: int) -> Outcome:
+def _all_of_the_start(pager: AnchoredPager[C], taken: int, promised: int | None, ceiling: int) -> Outcome:
     """Rows booked meanwhile raise the total; of those the first page promised none may be missing."""
-    _steady(chain)
-    at_start = sum(not isinstance(key, int) or key <= ceiling for key in chain.seen)
-    if promised is not None and at_start < promised and not chain.counts_copies():
-        raise Doubt(f"{at_start} rows came, {promised} were promised")
-    return Outcome(chain.received, taken, promised, "empty page" if promised is None else "totalCount", ceiling)
+    _steady(pager)
+    at_start = sum(not isinstance(key, int) or key <= ceiling for key in pager.seen)
+    if promised is not None and at_start < promised and not pager.counts_copies():
+        raise Unproven(f"{at_start} rows came, {promised} were promised")
+    return Outcome(pager.received, taken, promised, "empty page" if promised is None else "totalCount", ceiling)

@@ -229,7 +229,7 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
         # the days of a backfill are no scope: which day of a late row the source's filter means is not documented
         return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
     if table.kind == "documents":
-        asked = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
+        ids = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
         window = "false"
         if manifest.window_to:
             first = (
@@ -242,7 +242,7 @@ def _gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | N
             days = f"date {quoted(manifest.backfill_from)} and date {quoted(manifest.backfill_to)}"
             window += f" or cast(t.created_at as date) between {days}"
         key = next(name for name in table.grain if name != "account")
-        return f"(({window}) or t.{key} in ({asked}))"
+        return f"(({window}) or t.{key} in ({ids}))"
     if table.kind == "parts" and base is not None:
         if base.kind == "snapshot":
             return "true"
@@ -282,8 +282,8 @@ def _reasons(con: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -
 
 
 def _is_first_load(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest) -> bool:
-    found = con.execute(
+    cursors = con.execute(
         "select first_as_of from meta.cursor where account = ? and api = ? and listing = ?",
         [manifest.account, manifest.api, manifest.listing],
     ).fetchall()
-    return not found or found[0][0] == run.as_of
+    return not cursors or cursors[0][0] == run.as_of

@@ -100,8 +100,8 @@ def _has(con: duckdb.DuckDBPyConnection, relation: str, account: str) -> bool:
     return bool(con.execute(f"select 1 from {relation} where account = {quoted(account)} limit 1").fetchall())
 
 
-def _same(keys: list[str], one: str, other: str) -> str:
-    return " and ".join(f"{one}.{key} = {other}.{key}" for key in keys)
+def _same(keys: list[str], left: str, right: str) -> str:
+    return " and ".join(f"{left}.{key} = {right}.{key}" for key in keys)
 
 
 def _make_merged(
@@ -128,13 +128,17 @@ def _make_merged(
             from accepted as i
         """
     else:
-        kept = "s._row_hash = i._row_hash and s._deleted_at is null"
+        is_unchanged = "s._row_hash = i._row_hash and s._deleted_at is null"
         rows = f"""
             select
                 i.*,
-                case when s.account is null then 'new' when {kept} then 'unchanged' else 'changed' end as _change,
-                case when {kept} then s._run_id else {run_id} end as _run_id,
-                case when {kept} then s._loaded_at else {loaded_at} end as _loaded_at,
+                case
+                    when s.account is null then 'new'
+                    when {is_unchanged} then 'unchanged'
+                    else 'changed'
+                end as _change,
+                case when {is_unchanged} then s._run_id else {run_id} end as _run_id,
+                case when {is_unchanged} then s._loaded_at else {loaded_at} end as _loaded_at,
                 coalesce(s._first_seen_at, {observed_at}) as _first_seen_at,
                 greatest({observed_at}, s._last_seen_at) as _last_seen_at,
                 cast(null as timestamp) as _deleted_at
@@ -194,7 +198,7 @@ def _mark_gone(
             -- one of which not all of the key could be read may be any of those that it can be
             and not exists (select 1 from (select * from refused where {some_null}) as r where {nameless})
     """)
-    gone = _one(con, "select count(*) from gone")
+    gone = _count(con, "select count(*) from gone")
     if gone:
         con.execute(
             f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {_same(keys, 'g', 't')}",
@@ -214,9 +218,9 @@ def _quarantine(
     key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
     healed = f"{looked_at} or row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
     of_table = f"account = {quoted(account)} and table_name = {quoted(table.table)}"
-    if _one(con, f"select count(*) from staging.quarantine where {of_table}"):
+    if _count(con, f"select count(*) from staging.quarantine where {of_table}"):
         con.execute(f"delete from staging.quarantine where {of_table} and ({healed})")
-    refused = _one(con, "select count(*) from refused")
+    refused = _count(con, "select count(*) from refused")
     if refused:
         con.execute(
             """
@@ -237,7 +241,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
     """
     history = f"{table.name}_history"
     keys = ["account", *[name for name in table.grain if name != "account"]]
-    known = {"account": account, "observed_at": stamp.observed_at}
+    parameters = {"account": account, "observed_at": stamp.observed_at}
     columns = history_columns(table)
     into = f"{history} ({', '.join(columns)}, _version, _valid_from, _last_seen_at, _valid_to, _in_first_load)"
     if not _has(con, history, account):
@@ -250,7 +254,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
             {"observed_at": stamp.observed_at, "first_load": first_load},
         )
         return
-    _undo(con, history, keys, known)
+    _undo(con, history, keys, parameters)
     tracked = [name for name in history_columns(table) if name not in keys]
     differs = " or ".join(f"h.{name} is distinct from m.{name}" for name in tracked) or "false"
     con.execute(
@@ -262,7 +266,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         from merged as m
         where h._valid_to is null and h.account = $account and {_same(keys, "h", "m")}
         """,
-        known,
+        parameters,
     )
     con.execute(
         f"""
@@ -271,7 +275,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
         from gone as g
         where h._valid_to is null and h.account = $account and {_same(keys, "h", "g")}
         """,
-        known,
+        parameters,
     )
     of_history = ", ".join(f"h.{key}" for key in keys)
     con.execute(
@@ -301,23 +305,23 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
     )
 
 
-def _undo(con: duckdb.DuckDBPyConnection, history: str, keys: list[str], known: dict[str, object]) -> None:
+def _undo(con: duckdb.DuckDBPyConnection, history: str, keys: list[str], parameters: dict[str, object]) -> None:
     touched = "h.account = $account and {edge} = $observed_at"
-    again = _one(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_from')}", known)
-    closed = _one(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_to')}", known)
+    again = _count(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_from')}", parameters)
+    closed = _count(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_to')}", parameters)
     if again:
         con.execute(
             f"delete from {history} as h using merged as m "
             f"where {touched.format(edge='h._valid_from')} and {_same(keys, 'h', 'm')}",
-            known,
+            parameters,
         )
     if closed:
         con.execute(
             f"update {history} as h set _valid_to = null from merged as m "
             f"where {touched.format(edge='h._valid_to')} and {_same(keys, 'h', 'm')}",
-            known,
+            parameters,
         )
 
 
-def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:
+def _count(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:
     return int(con.execute(query, parameters).fetchall()[0][0])

@@ -14,7 +14,7 @@ from stockbook.staging.merge import Counts, Stamp, merge
 _LIST = re.compile(r"(.+)\[\]")
 
 
-def given(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], rows: Sequence[Any]) -> None:
+def make_table(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], rows: Sequence[Any]) -> None:
     """
     Make the temporary table ``name`` with these columns (name: DuckDB type) from structs or dicts.
 
@@ -22,11 +22,11 @@ def given(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], ro
     a hundred times longer.
     """
     structure = {column: _shape(type_) for column, type_ in columns.items()}
-    told = ", ".join(f"cast(r.{column} as {type_}) as {column}" for column, type_ in columns.items())
+    columns_cast = ", ".join(f"cast(r.{column} as {type_}) as {column}" for column, type_ in columns.items())
     con.execute(
         f"""
         create or replace temp table {name} as
-        select {told}
+        select {columns_cast}
         from (select unnest(from_json(cast($rows as json), $structure)) as r)
         """,
         {"rows": msgspec.json.encode(rows).decode(), "structure": json.dumps([structure])},
@@ -39,7 +39,7 @@ def _shape(type_: str) -> str | list[str]:
     return "varchar" if type_ == "json" else type_
 
 
-def merge_given(
+def merge_rows(
     con: duckdb.DuckDBPyConnection,
     table: Table,
     account: str,
@@ -56,23 +56,23 @@ def merge_given(
     and ``looked_at`` as in ``merge``.
     """
     columns = {name: column.type for name, column in table.columns.items()}
-    given(con, "given_rows", columns, rows)
+    make_table(con, "python_rows", columns, rows)
     hashed = ", ".join(columns)
     con.execute(
         f"create or replace temp table accepted as "
-        f"select cast($account as varchar) as account, *, hash({hashed}) as _row_hash from given_rows",
+        f"select cast($account as varchar) as account, *, hash({hashed}) as _row_hash from python_rows",
         {"account": account},
     )
     keys = {name: columns[name] for name in table.grain if name != "account"}
     texts = {"row_key": "varchar", "reason": "varchar", "parent_key": "varchar"}
-    given(con, "given_refused", texts | keys, refused)
+    make_table(con, "python_refused", texts | keys, refused)
     con.execute(
         f"create or replace temp table refused as select cast($account as varchar) as account, row_key, reason, "
-        f"cast(null as json) as fields, parent_key, {', '.join(keys)} from given_refused",
+        f"cast(null as json) as fields, parent_key, {', '.join(keys)} from python_refused",
         {"account": account},
     )
     try:
         return merge(con, table, account, stamp, gone_scope, looked_at=looked_at)
     finally:
-        for name in ("given_rows", "given_refused", "accepted", "refused", "merged", "gone"):
+        for name in ("python_rows", "python_refused", "accepted", "refused", "merged", "gone"):
             con.execute(f"drop table if exists {name}")

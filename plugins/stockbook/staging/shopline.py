@@ -9,7 +9,7 @@ from stockbook.declarations import Table
 from stockbook.staging import shopline_fold
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Stamp
-from stockbook.staging.python_rows import given, merge_given
+from stockbook.staging.python_rows import make_table, merge_rows
 from stockbook.staging.shopline_parcels import fold_parcel, parcel_id
 from stockbook.staging.shopline_records import Folded, StagedEvent
 
@@ -71,7 +71,7 @@ def take(
     parcels = [event for event in fresh if event.event_type.startswith(FULFILLMENT)]
     not_parcels = [event for event in fresh if not event.event_type.startswith(FULFILLMENT)]
     order_events = [row for event in not_parcels for row in _order_events(event)]
-    merge_given(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
+    merge_rows(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
     refused = _orders(con, tables, account, sorted({row.fulfillment_order_id for row in order_events}), stamp)
     named = {own for event in parcels if (own := parcel_id(event)) is not None}
     _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
@@ -124,7 +124,7 @@ def _orders(
         return 0
     folded = [shopline_fold.fold(own, events) for own, events in _events_by_order(con, account, touched).items()]
     scope = "t.fulfillment_order_id in (select fulfillment_order_id from touched)"
-    merge_given(
+    merge_rows(
         con,
         tables["staging.shopline_fulfillment_orders"],
         account,
@@ -134,7 +134,7 @@ def _orders(
     refused_lines = _refused_lines(folded)
     refused_holds = _refused_holds(folded)
     looked_at = "parent_key in (select fulfillment_order_id from touched)"
-    lines = merge_given(
+    lines = merge_rows(
         con,
         tables["staging.shopline_fulfillment_order_lines"],
         account,
@@ -144,7 +144,7 @@ def _orders(
         refused_lines,
         looked_at,
     )
-    holds = merge_given(
+    holds = merge_rows(
         con,
         tables["staging.shopline_fulfillment_order_holds"],
         account,
@@ -171,7 +171,7 @@ def _events_by_order(
     con: duckdb.DuckDBPyConnection, account: str, touched: list[str]
 ) -> dict[str, Collection[StagedEvent]]:
     """All events of the orders that were named, each once. Leaves the orders in the table ``touched``."""
-    given(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
+    make_table(con, "touched", {"fulfillment_order_id": "varchar"}, [{"fulfillment_order_id": own} for own in touched])
     rows = con.execute(
         """
         select s.fulfillment_order_id, e.received_no, e.event_id, e.event_type, e.received_at_utc, e.payload
@@ -233,4 +233,4 @@ def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: 
         if own in heard:
             heard[own].append(event)
     rows = [fold_parcel(own, events) for own, events in heard.items() if events]
-    merge_given(con, table, account, rows, stamp)
+    merge_rows(con, table, account, rows, stamp)

@@ -1,8 +1,9 @@
 """
 The columns of landed rows as text, in one of two ways that give the same.
 
-Large listings are unfolded by compiled code, once for all tables they feed; small ones, and what that is not sure of,
-are parsed by DuckDB, table by table.
+DuckDB parses the pages of a listing, table by table. Large listings are read as columns by compiled code, once for
+all the tables they feed (``jsonscan``).
+
 """
 
 from collections.abc import Iterator
@@ -13,48 +14,33 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from stockbook.declarations import Table
+from stockbook.jsonscan import fast_path
 from stockbook.landing.landed_shape import arrays_of, rows_as_text, rows_of_texts, size_of, tree
 from stockbook.landing.pages import REASON, size_of_lines
 from stockbook.sql_text import file_pattern, quoted
-from stockbook.warehouse.arrow_view import Held
+from stockbook.warehouse.arrow_view import ArrowView
 from stockbook.warehouse.connect import ROW_GROUP
 
 if TYPE_CHECKING:
-    from stockbook.jsonscan.columns import Unfolded
+    from stockbook.jsonscan.columns import Columns
 
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
-# bytes of lines that DuckDB parses in the time in which the compiled code is loaded
-PAYS_FROM = 32 * 1024 * 1024
-# what is unfolded is memory, two thirds of its lines; DuckDB's own tables go to disk where there is too little
-PAYS_TO = 1024 * 1024 * 1024
-
-
-class Loading:
-    """Whether this process has loaded the compiled code."""
-
-    done = False
 
 
 def texts_of(
     con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], with_reasons: bool = False
-) -> "ParsedTexts | UnfoldedTexts":
+) -> "ParsedTexts | ColumnTexts":
     """
     The texts of a listing's landed pages; ``fed`` are all tables it feeds.
 
     ``with_reasons`` tells that rows or parts landed with the reason why they are set aside.
     """
     sizes = [size_of_lines(file) for file in files]
-    if ((Loading.done and files) or sum(sizes) >= PAYS_FROM) and sum(sizes) <= PAYS_TO:
-        from stockbook.jsonscan.column_layout import Unsure
-        from stockbook.jsonscan.columns import unfolded
-
-        Loading.done = True
-        threads = int(con.execute("select current_setting('threads')").fetchall()[0][0])
-        try:
-            return UnfoldedTexts(con, unfolded(tree(fed, with_reasons), files, threads), fed, with_reasons)
-        except Unsure:
-            pass
+    threads = int(con.execute("select current_setting('threads')").fetchall()[0][0])
+    columns = fast_path.columns_of(tree(fed, with_reasons), files, sizes, threads)
+    if columns is not None:
+        return ColumnTexts(con, columns, fed, with_reasons)
     return ParsedTexts(con, files, fed, max(sizes, default=0), with_reasons)
 
 
@@ -125,16 +111,16 @@ class ParsedTexts:
         return False
 
 
-class UnfoldedTexts:
+class ColumnTexts:
     """
-    Texts unfolded by compiled code, all tables at once.
+    Texts as compiled code reads them, of all tables at once.
 
     What is made of them stays in Arrow: of a temporary table made in the same transaction DuckDB reads with one thread,
     and keeps it in memory after it was dropped.
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, unfolded: "Unfolded", fed: list[Table], with_reasons: bool = False
+        self, con: duckdb.DuckDBPyConnection, columns: "Columns", fed: list[Table], with_reasons: bool = False
     ) -> None:
         """
         ``fed`` are all tables that the listing feeds, in the order in which they will be asked for; ``with_reasons`` as
@@ -142,9 +128,9 @@ class UnfoldedTexts:
         """
         self._with_reasons = with_reasons
         self._con = con
-        self._unfolded = unfolded
+        self._columns = columns
         self._left = list(fed)
-        self._typed: Held | None = None
+        self._typed: ArrowView | None = None
 
     @contextmanager
     def select(self, table: Table) -> Iterator[str]:
@@ -153,21 +139,21 @@ class UnfoldedTexts:
         paths += [REASON] if self._with_reasons else []
         arrays = arrays_of(table)
         names = [f"landed_texts_{number}" for number in range(len(arrays))]
-        held = [
-            Held(self._con, name, self._unfolded.rows(tuple(array), paths))
+        views = [
+            ArrowView(self._con, name, self._columns.rows(tuple(array), paths))
             for name, array in zip(names, arrays, strict=True)
         ]
         yield rows_of_texts(table, names, self._with_reasons)
-        for one in held:
-            one.release()
+        for view in views:
+            view.release()
 
     def size(self, table: Table) -> int:
         """As ``ParsedTexts.size``."""
-        return sum(self._unfolded.size(tuple(array)) for array in arrays_of(table))
+        return sum(self._columns.size(tuple(array)) for array in arrays_of(table))
 
     def make_typed(self, query: str) -> None:
         """As ``ParsedTexts.make_typed``."""
-        self._typed = Held(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
+        self._typed = ArrowView(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
         self._con.execute("create or replace temp view typed as select * from typed_rows")
 
     def make_deletable(self) -> None:
@@ -187,7 +173,7 @@ class UnfoldedTexts:
             self._typed.release()
             self._typed = None
         del self._left[0]
-        self._unfolded.keep(tree(self._left, self._with_reasons))
+        self._columns.keep(tree(self._left, self._with_reasons))
 
     def are_unique(self, table: Table, valid: str) -> bool:
         """
@@ -197,17 +183,17 @@ class UnfoldedTexts:
         arrays = arrays_of(table)
         keys = [table.columns[name] for name in table.grain if name in table.columns]
         above = [key for key in keys if key.paths != ["#"]]
-        known = len(keys) - len(above) == 1 and all(
+        are_below_one = len(keys) - len(above) == 1 and all(
             key.type == "varchar" and len(key.paths) == 1 and key.paths[0].startswith("^") for key in above
         )
-        if len(arrays) != 1 or not arrays[0] or not known:
+        if len(arrays) != 1 or not arrays[0] or not are_below_one:
             return False
         # seen from one level up
         paths = [key.paths[0].removeprefix("^").removeprefix(".") for key in above]
-        rows = self._unfolded.rows(tuple(arrays[0][:-1]), paths)
-        held = Held(self._con, "landed_above", rows)
+        rows = self._columns.rows(tuple(arrays[0][:-1]), paths)
+        view = ArrowView(self._con, "landed_above", rows)
         named = ", ".join(f'"{path}"' for path in paths)
-        found = self._con.execute(f"""
+        counts = self._con.execute(f"""
             with
 
             rows_above as (
@@ -219,5 +205,5 @@ class UnfoldedTexts:
             select count(*) = (select count(*) from (select distinct {named} from rows_above))
             from rows_above
         """).fetchall()
-        held.release()
-        return bool(found[0][0])
+        view.release()
+        return bool(counts[0][0])

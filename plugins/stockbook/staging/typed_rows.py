@@ -25,7 +25,7 @@ class Arrived(NamedTuple):
     repeated: int
 
 
-class _Made(NamedTuple):
+class _TypedCounts(NamedTuple):
     """Rows of ``typed``: all, those that hold their declaration, distinct keys of these."""
 
     rows: int
@@ -67,16 +67,16 @@ class Incoming:
         when every row was accepted. ``arrived`` then counts this table.
         """
         con = self._con
-        made = self._make_typed(table, account, zone, read_at)
+        counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
-        if table is self._base and made.distinct < made.rows and self._find_superseded(table):
-            made = self._make_typed(table, account, zone, read_at)
-        if made.distinct < made.accepted:
+        if table is self._base and counts.distinct < counts.rows and self._find_superseded(table):
+            counts = self._make_typed(table, account, zone, read_at)
+        if counts.distinct < counts.accepted:
             self._texts.make_deletable()
             _keep_last(con, table)
-        self.arrived = Arrived(self.arrived.received, self.arrived.repeated + made.accepted - made.distinct)
+        self.arrived = Arrived(self.arrived.received, self.arrived.repeated + counts.accepted - counts.distinct)
         _make_refused(con, table)
-        return made.rows == made.distinct
+        return counts.rows == counts.distinct
 
     def delete(self, condition: str) -> int:
         """Take rows of ``typed`` away; how many."""
@@ -88,7 +88,7 @@ class Incoming:
         self._con.execute("drop view accepted")
         self._texts.close()
 
-    def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _Made:
+    def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _TypedCounts:
         con = self._con
         with self._texts.select(table) as select:
             superseded = 0
@@ -106,10 +106,10 @@ class Incoming:
         condition = "where _reason = ''" if accepted < rows else ""
         con.execute(f"create or replace temp view accepted as select {columns} from typed {condition}")
         if table is not self._base and self._texts.are_unique(table, self._valid):
-            return _Made(rows, accepted, accepted)
+            return _TypedCounts(rows, accepted, accepted)
         keys = ", ".join(_keys(table))
         distinct = con.execute(f"select count(*) from (select distinct {keys} from accepted)").fetchall()[0][0]
-        return _Made(rows, accepted, distinct)
+        return _TypedCounts(rows, accepted, distinct)
 
     def _find_superseded(self, base: Table) -> bool:
         """Leave out, from now on, rows whose key came again after them; False when there are none."""

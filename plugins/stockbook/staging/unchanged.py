@@ -70,13 +70,13 @@ def find_unchanged(con: duckdb.DuckDBPyConnection, fed: Sequence[Table], manifes
     base = fed[0]
     if not may_stay(fed):
         return None
-    known = {
+    digests = {
         digest
         for (digest,) in con.execute(
             f"select sha256 from meta.loaded_page where {_of(manifest)} and read_as = {quoted(_read_as(manifest))}"
         ).fetchall()
     }
-    pages = [page for page in manifest.pages if page.sha256 in known]
+    pages = [page for page in manifest.pages if page.sha256 in digests]
     if not pages:
         return None
     key = key_of(base)
@@ -86,17 +86,17 @@ def find_unchanged(con: duckdb.DuckDBPyConnection, fed: Sequence[Table], manifes
         from meta.loaded_page
         where {_of(manifest)} and sha256 in ({", ".join(quoted(page.sha256) for page in pages)})
     """)
-    found = Unchanged(base, pages)
+    unchanged = Unchanged(base, pages)
     rows, distinct, there = con.execute(f"""
         select
             (select count(*) from unchanged_keys),
             (select count(*) from (select distinct * from unchanged_keys)),
             (
                 select count(*) from {base.name} as t
-                where t.account = {quoted(manifest.account)} and t._deleted_at is null and {found.spares}
+                where t.account = {quoted(manifest.account)} and t._deleted_at is null and {unchanged.spares}
             )
     """).fetchall()[0]
-    return found if rows == distinct == there else None
+    return unchanged if rows == distinct == there else None
 
 
 def note_keys(con: duckdb.DuckDBPyConnection, base: Table, pages: Sequence[PageFile]) -> None:
@@ -146,8 +146,8 @@ def remember(
 def keep_only(con: duckdb.DuckDBPyConnection, manifest: Manifest, unchanged: Unchanged | None) -> None:
     """Forget the pages of earlier loads but those that came again."""
     stayed = ", ".join(quoted(page.sha256) for page in unchanged.pages) if unchanged is not None else ""
-    others = f"sha256 not in ({stayed})" if stayed else "true"
-    con.execute(f"delete from meta.loaded_page where {_of(manifest)} and {others}")
+    left = f"sha256 not in ({stayed})" if stayed else "true"
+    con.execute(f"delete from meta.loaded_page where {_of(manifest)} and {left}")
 
 
 def may_stay(fed: Sequence[Table]) -> bool:
@@ -180,5 +180,5 @@ def _of(manifest: Manifest) -> str:
 
 def _read_as(manifest: Manifest) -> str:
     """By which declarations and by which version pages are read; another key makes other pages."""
-    known = [manifest.parameters.get("declarations", ""), VERSION]
-    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
+    versions = [manifest.parameters.get("declarations", ""), VERSION]
+    return hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
 """
 Arrow tables that DuckDB reads in place.
 
-DuckDB keeps what was registered until the transaction ends, as it does with a dropped table; so it is given a holder,
-which lets the table go when it is done with.
+DuckDB keeps a registered object until the transaction ends, as it does a dropped table. So a view is registered,
+which frees the table as soon as it is released.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 
-class Held:
+class ArrowView:
     """An Arrow table under a name of a connection, as a temporary view."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, name: str, table: Any) -> None:

@@ -18,7 +18,7 @@ from stockbook.sql_text import quoted
 from stockbook.staging import shopline
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Counts, Stamp
-from stockbook.staging.python_rows import given
+from stockbook.staging.python_rows import make_table
 from stockbook.warehouse.casts import within
 from stockbook.webhooks.event_fields import Item, text_of_item
 
@@ -73,7 +73,7 @@ def stage(
 ) -> StagedBatch:
     """Stage a batch. ``zone`` is that of times without one."""
     arrived = [row for event in batch for row in _rows(event)]
-    given(con, "arrived", _TYPES, arrived)
+    make_table(con, "arrived", _TYPES, arrived)
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     _find_fresh(con, tables["staging.webhook_events"], first_no, zone)
     shops = con.execute("select distinct account from fresh where source = ? order by 1", [shopline.SOURCE]).fetchall()

@@ -18,7 +18,7 @@ import yaml
 from stockbook.errors import DeclarationError
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
-from stockbook.webhooks.loose_json import alone, as_container, as_list, is_list_with_gaps, type_of, value_at
+from stockbook.webhooks.loose_json import alone, as_container, as_list, type_of, value_at
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
 """What a topic, an id or a key may look like: anything else could be anybody's data."""
@@ -244,7 +244,7 @@ def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared:
         return _declared_part(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
         return LEAVES[declared](alone(value), key)
-    if not isinstance(value, dict) or is_list_with_gaps(value):
+    if not isinstance(value, dict) or as_list(value) is not None:
         return _part_of_no_object(declared, value, key, path, undeclared)
     fields = {}
     for name, inner in value.items():
@@ -263,7 +263,7 @@ def _part_of_no_object(
     content = alone(value)
     if content is None:
         return None
-    if isinstance(content, dict) and not is_list_with_gaps(content):
+    if isinstance(content, dict) and as_list(content) is None:
         return _declared_part(declared, content, key, path, undeclared)
     undeclared.add((path, "", type_of(value)))
     if (members := as_list(content)) is None:

@@ -2,20 +2,15 @@
 
 from typing import Any
 
-from stockbook.projection.json_members import is_numbered
+from stockbook.projection.json_members import list_of
 
 
 def as_list(value: Any) -> list[Any] | None:
     """The members of a list, or of the object PHP makes of one that has gaps (``{"0": …, "2": …}``); None of others."""
     if isinstance(value, list):
         return value
-    return list(value.values()) if isinstance(value, dict) and is_list_with_gaps(value) else None
-
-
-def is_list_with_gaps(value: dict[str, Any]) -> bool:
-    """Whether an object is a list of PHP that has gaps: its names are numbers."""
-    # most objects are told by their first name
-    return bool(value) and next(iter(value)).isdigit() and all(name.isascii() and name.isdigit() for name in value)
+    # an empty object may as well be one without members
+    return list_of(list(value.items())) if isinstance(value, dict) and value else None
 
 
 def alone(value: Any) -> Any:
@@ -26,11 +21,9 @@ def alone(value: Any) -> Any:
 
 
 def as_container(declared: Any, value: Any) -> Any:
-    """A container as PHP writes it: nothing as false, "" or [], a list with gaps as an object of numbers."""
-    if value is False or value in ("", []):
+    """An empty container as PHP writes it: false, "", [] or {}."""
+    if value is False or value in ("", [], {}):
         return [] if isinstance(declared, list) else {}
-    if isinstance(declared, list) and isinstance(value, dict) and is_numbered(list(value)):
-        return [value[name] for name in sorted(value, key=int)]
     return value
 
 

@@ -1,4 +1,4 @@
-"""The compiled projection against the decoding one: the same page, or it leaves it to the other."""
+"""The scanner against the plain projection: the same page, or the scanner leaves it to the other."""
 
 import json
 from collections.abc import Callable
@@ -8,25 +8,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import movement, order, stock_level
+from reading_ways import FAST, PLAIN
 
 from stockbook import declarations
 from stockbook.errors import StockbookError
-from stockbook.jsonscan.scan import Slicer, Unsliceable, _groups
-from stockbook.projection import page
+from stockbook.jsonscan import fast_path
+from stockbook.jsonscan.fast_path import Warmth
+from stockbook.jsonscan.scan import PageTables, UnusualShape, _groups
 from stockbook.projection.envelope import Denied, Garbled
-from stockbook.projection.page import PaysOff, Projected, Projection
+from stockbook.projection.page import Projected, Projection
 from stockbook.settings import PROJECT
-from stockbook.sources import fulfillment_cz
+from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
 TABLES = declarations.load(PROJECT / "include" / "sql")
-LISTINGS = {listing.name: listing for listing in fulfillment_cz.LISTINGS}
+LISTINGS = {listing.name: listing for listing in listings.of_api("fulfillment_cz")}
 ROWS: dict[str, Callable[[int], dict[str, Any]]] = {
     "orders": lambda n: order(n, "2025-03-01 09:00:00"),
     "movements": movement,
     "stock_levels": stock_level,
 }
-NEVER, AT_ONCE = PaysOff(10**12), PaysOff(0)
 
 # what a source may send where something else was expected, and what no source should
 TOKENS = st.sampled_from(
@@ -39,15 +40,15 @@ TOKENS = st.sampled_from(
 )  # fmt: skip
 
 
-def told(way: PaysOff, subject: Projection, body: bytes) -> tuple[Any, ...]:
+def outcome(way: Warmth, subject: Projection, body: bytes) -> tuple[Any, ...]:
     """What a projection makes of a body, comparable; numbers keep their digits."""
-    page.PAYS = way
+    fast_path.process = way
     try:
-        found: Projected = subject.read(body)
+        page: Projected = subject.read(body)
     except (Garbled, Denied, StockbookError) as error:
         return type(error), str(error)
-    rows = [json.loads(line, parse_float=str) for line in found.lines.splitlines()]
-    return found.keys, found.total, _no_nulls(rows), found.undeclared, found.aside, found.mended
+    rows = [json.loads(line, parse_float=str) for line in page.lines.splitlines()]
+    return page.keys, page.total, _no_nulls(rows), page.undeclared, page.set_aside, page.mended
 
 
 def _no_nulls(value: Any) -> Any:
@@ -70,7 +71,7 @@ def pages(draw: st.DrawFn, name: str) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.sampled_from(values))
         if draw(st.booleans()):
-            end = min((found for mark in b",}]\n" if (found := body.find(mark, at)) >= 0), default=at)
+            end = min((place for mark in b",}]\n" if (place := body.find(mark, at)) >= 0), default=at)
             body = body[:at] + draw(TOKENS) + body[end:]
         else:
             at = draw(st.integers(0, len(body) - 1))
@@ -82,7 +83,7 @@ def pages(draw: st.DrawFn, name: str) -> bytes:
 @pytest.mark.parametrize("name", list(ROWS))
 def test_both_ways_read_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands on a page, both ways give the same rows, keys, counts and refusals, or the same error."""
-    monkeypatch.setattr(page, "PAYS", NEVER)
+    monkeypatch.setattr(fast_path, "process", PLAIN)
     listing = LISTINGS[name]
     fed = declarations.of_listing(TABLES, listing.api, name)
 
@@ -90,22 +91,23 @@ def test_both_ways_read_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     @given(pages(name))
     def holds(body: bytes) -> None:
         # new ones each time: what one page taught must not hide what the next would
-        assert told(AT_ONCE, Projection(listing, fed, KEY), body) == told(NEVER, Projection(listing, fed, KEY), body)
+        subjects = [Projection(listing, fed, KEY, scanner_of=fast_path.Scanner) for _ in range(2)]
+        assert outcome(FAST, subjects[0], body) == outcome(PLAIN, subjects[1], body)
 
     holds()
 
 
 @pytest.mark.parametrize("name", [*ROWS, "receivings", "products"])
-def test_a_right_page_is_sliced(name: str) -> None:
-    """A page as it should be is read the compiled way: the other one is not even asked."""
+def test_a_right_page_is_scanned(name: str) -> None:
+    """A page as it should be is read by the scanner alone."""
     listing = LISTINGS[name]
     subject = Projection(listing, declarations.of_listing(TABLES, listing.api, name), KEY)
     rows = [ROWS[name](number) for number in (1, 2)] if name in ROWS else []
     body = json.dumps({"code": 200, "totalCount": len(rows), "data": rows}).encode()
-    found = Slicer(subject._shape, (*listing.key, *listing.key_with)).read(body, KEY)
+    scanned = PageTables(subject._shape, (*listing.key, *listing.key_with)).read(body, KEY)
 
-    assert found is not None
-    assert found.lines.count(b"\n") == len(rows)
+    assert scanned is not None
+    assert scanned.lines.count(b"\n") == len(rows)
 
 
 def test_values_that_are_hashed_together_must_share_an_object() -> None:
@@ -114,5 +116,5 @@ def test_values_that_are_hashed_together_must_share_an_object() -> None:
     shape = Projection(listing, declarations.of_listing(TABLES, listing.api, "orders"), KEY)._shape
     shape.hashes.append((("recipient", "email"), ("delivery", "tracking_number")))
 
-    with pytest.raises(Unsliceable):
+    with pytest.raises(UnusualShape):
         list(_groups(shape))

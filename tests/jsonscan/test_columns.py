@@ -1,4 +1,4 @@
-"""Landed lines unfolded by compiled code against the same lines parsed by DuckDB: equal, or left to DuckDB."""
+"""Landed lines read as columns against the same lines parsed by DuckDB: equal, or left to DuckDB."""
 
 import gc
 import json
@@ -12,17 +12,18 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading_ways import FAST
 
 from stockbook import declarations
 from stockbook.declarations import Table, of_listing
-from stockbook.jsonscan import columns
+from stockbook.jsonscan import columns, fast_path
 from stockbook.jsonscan.column_layout import Unsure
+from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
 from stockbook.settings import PROJECT
-from stockbook.staging import text_rows
-from stockbook.staging.text_rows import Loading, ParsedTexts, UnfoldedTexts, texts_of
-from stockbook.warehouse.arrow_view import Held
+from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
+from stockbook.warehouse.arrow_view import ArrowView
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
 # lists in rows, lists in lists, two lists for one table, values below values
@@ -56,14 +57,14 @@ def parsed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) 
     return ParsedTexts(con, files, fed, longest=1_000_000)
 
 
-def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> UnfoldedTexts:
-    """The texts as they are unfolded. Raises Unsure."""
-    return UnfoldedTexts(con, columns.unfolded(tree(fed), files, 2), fed)
+def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> ColumnTexts:
+    """The texts as columns. Raises Unsure."""
+    return ColumnTexts(con, columns.read_columns(tree(fed), files, 2), fed)
 
 
-def read(con: duckdb.DuckDBPyConnection, found: ParsedTexts | UnfoldedTexts, table: Table) -> list[tuple[Any, ...]]:
+def read(con: duckdb.DuckDBPyConnection, texts: ParsedTexts | ColumnTexts, table: Table) -> list[tuple[Any, ...]]:
     """The rows of a table, in their order, columns by name."""
-    with found.select(table) as query:
+    with texts.select(table) as query:
         names = sorted(name for name, column in table.columns.items() if column.paths or column.by_array)
         return con.execute(f"select _row, {', '.join(names)} from ({query})").fetchall()
 
@@ -110,9 +111,9 @@ def test_both_ways_give_the_same_texts(
     @given(st.lists(lines(tree(fed), LEAVES), min_size=1, max_size=2))
     def holds(pages: list[bytes]) -> None:
         files = landed(tmp_path_factory.mktemp("pages"), *pages)
-        one, other = parsed(con, files, fed), compiled(con, files, fed)
+        plain, fast = parsed(con, files, fed), compiled(con, files, fed)
         for table in fed:
-            assert read(con, one, table) == read(con, other, table)
+            assert read(con, plain, table) == read(con, fast, table)
 
     holds()
 
@@ -133,12 +134,12 @@ def test_odd_values_are_the_same_or_left_to_duckdb(
             page = page[:at] + put + page[at + gone :]
         files = landed(tmp_path_factory.mktemp("pages"), page)
         try:
-            other = compiled(con, files, fed)
+            fast = compiled(con, files, fed)
         except Unsure:
             return
-        one = parsed(con, files, fed)
+        plain = parsed(con, files, fed)
         for table in fed:
-            assert read(con, one, table) == read(con, other, table)
+            assert read(con, plain, table) == read(con, fast, table)
 
     holds()
 
@@ -199,9 +200,9 @@ def test_bytes_that_are_no_text_are_given_up(text: bytes, con: duckdb.DuckDBPyCo
 def test_rows_keep_their_order_over_pages_and_row_groups(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many pages, read by two threads into pieces of three rows, give the rows that DuckDB does, pieces full."""
+    """Many pages, read by two threads into arrays of three rows, give the rows that DuckDB does, arrays full."""
     monkeypatch.setattr(columns, "ROW_GROUP", 3)
-    monkeypatch.setattr(columns, "_PIECE", 1)
+    monkeypatch.setattr(columns, "_CHUNK", 1)
     rows = [
         {
             "id": f"o{number}" if number % 4 else None,
@@ -216,11 +217,11 @@ def test_rows_keep_their_order_over_pages_and_row_groups(
     pages = [b"".join(json.dumps(row).encode() + b"\n" for row in rows[at : at + 7]) for at in range(0, 40, 7)]
     fed = fed_by("orders")
     files = landed(tmp_path, *pages)
-    one, other = parsed(con, files, fed), compiled(con, files, fed)
+    plain, fast = parsed(con, files, fed), compiled(con, files, fed)
 
     for table in fed:
-        assert read(con, one, table) == read(con, other, table)
-    batches = other._unfolded.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
+        assert read(con, plain, table) == read(con, fast, table)
+    batches = fast._columns.rows(("packages", "items"), ["^^.id", "^.id", "quantity"]).to_batches()
     assert [batch.num_rows for batch in batches] == [*[3] * 17, 1]
 
 
@@ -228,10 +229,10 @@ def test_one_page_may_fill_many_cells(con: duckdb.DuckDBPyConnection, tmp_path: 
     """Rows much shorter than expected need more room than was made; it is made then."""
     fed = fed_by("orders")
     files = landed(tmp_path, b'{"products":[' + b",".join([b"{}"] * 50_000) + b"]}\n" + b"{}\n" * 20_000)
-    found = compiled(con, files, fed)
+    texts = compiled(con, files, fed)
 
     lines_table = next(table for table in fed if table.table == "order_lines")
-    with found.select(lines_table) as query:
+    with texts.select(lines_table) as query:
         assert con.execute(f"select count(*), max(line_no::int) from ({query})").fetchall() == [(50_000, 50_000)]
 
 
@@ -245,14 +246,13 @@ def test_small_listings_are_parsed_until_the_code_is_loaded(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small listing does not load the compiled code; once a large one has, small ones use it too."""
-    monkeypatch.setattr(Loading, "done", False)
-    small = landed(tmp_path, b'{"id":"a"}\n')
+    small = b'{"id":"a"}\n'
+    monkeypatch.setattr(fast_path, "process", Warmth(Thresholds(columns_from=2 * len(small))))
+    ways = [
+        type(texts_of(con, landed(tmp_path, *pages), fed_by("orders"))) for pages in ([small], [small, small], [small])
+    ]
 
-    assert isinstance(texts_of(con, small, fed_by("orders")), ParsedTexts)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 5)
-    assert isinstance(texts_of(con, small, fed_by("orders")), UnfoldedTexts)
-    monkeypatch.setattr(text_rows, "PAYS_FROM", 10**12)
-    assert isinstance(texts_of(con, small, fed_by("orders")), UnfoldedTexts)
+    assert ways == [ParsedTexts, ColumnTexts, ColumnTexts]
 
 
 @pytest.mark.parametrize("name", ["*", "?", "[a]", "a*", "**", "it's"])
@@ -271,12 +271,12 @@ def test_a_listing_that_is_not_sure_is_parsed(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One odd value has all pages of its listing parsed by DuckDB."""
-    monkeypatch.setattr(Loading, "done", True)
+    monkeypatch.setattr(fast_path, "process", FAST)
     files = landed(tmp_path, b'{"id":"a"}\n', b'{"id":1.50}\n')
-    found = texts_of(con, files, fed_by("orders"))
+    texts = texts_of(con, files, fed_by("orders"))
 
-    assert isinstance(found, ParsedTexts)
-    assert [row[0] for row in read(con, found, fed_by("orders")[0])] == [0, 1]
+    assert isinstance(texts, ParsedTexts)
+    assert [row[0] for row in read(con, texts, fed_by("orders")[0])] == [0, 1]
 
 
 @pytest.mark.parametrize(("second", "expected"), [("p2", True), ("p1", False), (None, True)])
@@ -286,10 +286,10 @@ def test_keys_are_unique_where_those_above_are(
     """Positions tell the items of a parcel apart; of two parcels of one order with the same id nothing is known."""
     row = {"id": "o1", "packages": [{"id": parcel, "items": [{}, {}]} for parcel in ("p1", second)]}
     fed = fed_by("orders")
-    found = compiled(con, landed(tmp_path, json.dumps(row).encode() + b"\n"), fed)
+    texts = compiled(con, landed(tmp_path, json.dumps(row).encode() + b"\n"), fed)
 
     packages = next(table for table in fed if table.table == "order_packages")
-    assert found.are_unique(packages, "true") is expected
+    assert texts.are_unique(packages, "true") is expected
 
 
 def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnection) -> None:
@@ -297,10 +297,10 @@ def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnect
     table = pa.table({"a": [1, 2, 3]})
     gone = weakref.ref(table)
     con.execute("begin")
-    held = Held(con, "numbers", table)
+    view = ArrowView(con, "numbers", table)
     del table
     assert con.execute("select sum(a) from numbers").fetchall() == [(6,)]
-    held.release()
+    view.release()
     gc.collect()
 
     assert gone() is None
