@@ -11,11 +11,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from stockbook.cost_methods import FIGURES
 from stockbook.valuation import decimal_arrays
 from stockbook.valuation.as_known import replay
 from stockbook.valuation.as_known.replay import ALWAYS, NEVER, Event, Prices, Step, Versions
 from stockbook.valuation.receiving_lines import Lines
-from stockbook.valuation.replay import FIGURES, POOLS
+from stockbook.valuation.replay import POOL_NAMES
 
 
 def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, lines: Lines) -> None:
@@ -60,7 +61,7 @@ def _balances(step: Step, rows: Versions) -> pa.Table:
             "family": step.family,
             "step": np.full(len(step.variant), step.number),
             "variant": step.variant,
-            "pool": pa.DictionaryArray.from_arrays(pa.array(step.pool.astype(np.int32)), pa.array(POOLS)),
+            "pool": pa.DictionaryArray.from_arrays(pa.array(step.pool.astype(np.int32)), pa.array(POOL_NAMES)),
             "code": step.code,
             "valid_from": _dates(step.day),
             "known": _dates(step.known),

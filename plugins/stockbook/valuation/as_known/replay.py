@@ -20,6 +20,7 @@ from stockbook.valuation import transformations
 from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Movements, Replay
 from stockbook.valuation.replay import replay as replay_movements
+from stockbook.valuation.replay_tables import POOLS
 from stockbook.valuation.transformations import Leg
 
 Ints = npt.NDArray[np.int64]
@@ -256,7 +257,7 @@ def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[E
             _movements(_opened(some), codes, lines), _defaults(prices, in_force, len(rows.count_day))
         )
         balances = replayed.balances
-        variant, pool = np.divmod(balances.cell.astype(np.int64), 2)
+        variant, pool = np.divmod(balances.cell.astype(np.int64), POOLS)
         code = balances.day.astype(np.int64)
         place = np.searchsorted(groups[0], variant * (PARTS * PARTS) + code)
         of_balance = family_of[variant]
