@@ -43,7 +43,9 @@ def for_each_figure(columns: dict[str, Any]) -> dict[str, Any]:
 
 def _repeated(block: dict[str, Any]) -> dict[str, Any]:
     return {
-        name.replace(_FIGURE, figure): _described(column, figure) for figure in FIGURES for name, column in block.items()
+        name.replace(_FIGURE, figure): _described(column, figure)
+        for figure in FIGURES
+        for name, column in block.items()
     }
 
 

@@ -22,7 +22,7 @@ from stockbook.landing.pages import write_page
 from stockbook.settings import PROJECT
 from stockbook.staging import text_rows
 from stockbook.staging.text_rows import Loading, ParsedTexts, UnfoldedTexts, texts_of
-from stockbook.warehouse.arrow_view import Held
+from stockbook.warehouse.arrow_view import ArrowView
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
 # lists in rows, lists in lists, two lists for one table, values below values
@@ -297,7 +297,7 @@ def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnect
     table = pa.table({"a": [1, 2, 3]})
     gone = weakref.ref(table)
     con.execute("begin")
-    held = Held(con, "numbers", table)
+    held = ArrowView(con, "numbers", table)
     del table
     assert con.execute("select sum(a) from numbers").fetchall() == [(6,)]
     held.release()

@@ -16,7 +16,7 @@ from stockbook.declarations import Table
 from stockbook.landing.landed_shape import arrays_of, rows_as_text, rows_of_texts, size_of, tree
 from stockbook.landing.pages import REASON, size_of_lines
 from stockbook.sql_text import file_pattern, quoted
-from stockbook.warehouse.arrow_view import Held
+from stockbook.warehouse.arrow_view import ArrowView
 from stockbook.warehouse.connect import ROW_GROUP
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class UnfoldedTexts:
         self._con = con
         self._unfolded = unfolded
         self._left = list(fed)
-        self._typed: Held | None = None
+        self._typed: ArrowView | None = None
 
     @contextmanager
     def select(self, table: Table) -> Iterator[str]:
@@ -154,7 +154,7 @@ class UnfoldedTexts:
         arrays = arrays_of(table)
         names = [f"landed_texts_{number}" for number in range(len(arrays))]
         held = [
-            Held(self._con, name, self._unfolded.rows(tuple(array), paths))
+            ArrowView(self._con, name, self._unfolded.rows(tuple(array), paths))
             for name, array in zip(names, arrays, strict=True)
         ]
         yield rows_of_texts(table, names, self._with_reasons)
@@ -167,7 +167,7 @@ class UnfoldedTexts:
 
     def make_typed(self, query: str) -> None:
         """As ``ParsedTexts.make_typed``."""
-        self._typed = Held(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
+        self._typed = ArrowView(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
         self._con.execute("create or replace temp view typed as select * from typed_rows")
 
     def make_deletable(self) -> None:
@@ -205,7 +205,7 @@ class UnfoldedTexts:
         # seen from one level up
         paths = [key.paths[0].removeprefix("^").removeprefix(".") for key in above]
         rows = self._unfolded.rows(tuple(arrays[0][:-1]), paths)
-        held = Held(self._con, "landed_above", rows)
+        held = ArrowView(self._con, "landed_above", rows)
         named = ", ".join(f'"{path}"' for path in paths)
         found = self._con.execute(f"""
             with

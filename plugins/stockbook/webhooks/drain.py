@@ -21,11 +21,12 @@ from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.sql_text import quoted
 from stockbook.staging import shopline
-from stockbook.staging.load import transaction
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Counts, Stamp
 from stockbook.staging.python_rows import given
+from stockbook.warehouse import meta
 from stockbook.warehouse.casts import within
+from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.event_fields import Item, text_of_item
 
 if TYPE_CHECKING:
@@ -310,12 +311,5 @@ def _rows(event: "InboxEvent") -> Iterator[_Row]:
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, up_to: int, observed_at: datetime, run_id: str) -> None:
-    key = [EVERYBODY, "inbox", "drained"]
-    where = "account = ? and api = ? and listing = ?"
-    before = con.execute(f"select ceiling, first_as_of from meta.cursor where {where}", key).fetchall()
-    ceiling, first = before[0] if before else (0, observed_at)
-    con.execute(f"delete from meta.cursor where {where}", key)
-    con.execute(
-        "insert into meta.cursor values (?, ?, ?, ?, null, ?, ?, ?)",
-        [*key, max(ceiling or 0, up_to), first, observed_at, run_id],
-    )
+    drained = meta.ListingKey(EVERYBODY, "inbox", "drained")
+    meta.advance_cursor(con, drained, read_to=up_to, as_of=observed_at, run_id=run_id)
