@@ -279,22 +279,22 @@ FILL = (
 def fill(con: duckdb.DuckDBPyConnection, orders: int, with_events: bool) -> None:
     """Fill staging with ``orders`` orders of a year and what is known of them."""
     create_all(con, declarations.load(SQL))
-    given = {
+    parameters = {
         "lives": LIVES.format(orders=orders),
         "as_of": AS_OF.isoformat(sep=" "),
         "silent": 0 if with_events else 1000,
     }
     for statement in FILL:
-        con.execute(statement.format(**given))
+        con.execute(statement.format(**parameters))
     con.execute("drop table life")
     con.execute("drop table line")
 
 
-def wanted(found: list[Step]) -> list[Step]:
+def wanted(order: list[Step]) -> list[Step]:
     """fct_fulfillment, the reports that read it, and all that these need, in order."""
-    maker = {table.name: step for step in found for table in step.tables}
+    maker = {table.name: step for step in order for table in step.tables}
     reaches = {FACT}
-    for step in found:
+    for step in order:
         if step.reads & reaches:
             reaches |= {table.name for table in step.tables}
     needed: set[str] = set()
@@ -305,7 +305,7 @@ def wanted(found: list[Step]) -> list[Step]:
         if step.name not in needed:
             needed.add(step.name)
             open_ += [maker[name] for name in step.reads if name in maker]
-    return [step for step in found if step.name in needed]
+    return [step for step in order if step.name in needed]
 
 
 def spent() -> float:
@@ -322,18 +322,18 @@ def main() -> None:
     parser.add_argument("--memory", default="2GB", help="STOCKBOOK_MEMORY_LIMIT of the writer (default: %(default)s)")
     parser.add_argument("--without-events", action="store_true", help="polls and movements only")
     parser.add_argument("--file", type=Path, help="keep the filled warehouse here, and use it when it is there")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sla-") as folder:
-        file = given.file or Path(folder) / "warehouse.duckdb"
+        file = options.file or Path(folder) / "warehouse.duckdb"
         is_filled = file.exists()
-        con = duckdb.connect(str(file), config={"threads": given.threads, "memory_limit": given.memory})
+        con = duckdb.connect(str(file), config={"threads": options.threads, "memory_limit": options.memory})
         con.execute("set TimeZone = 'UTC'")
         con.execute("set enable_progress_bar = false")
         con.execute(WRITES_FAST)
         con.execute(BUILDS_FAST)
         con.execute(f"set temp_directory = '{folder}/spill'")
         if not is_filled:
-            fill(con, given.orders, not given.without_events)
+            fill(con, options.orders, not options.without_events)
             con.execute("checkpoint")
         measure(con)
         con.close()

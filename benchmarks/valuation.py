@@ -26,7 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests" / "support")]
 
 import duckdb  # noqa: E402  # the paths above come first
 
@@ -308,9 +308,9 @@ def plain_decimal(machine: Machine, most: int) -> dict[str, Any]:
                 select variant_id, price_purchase from staging.variants_history semi join sample using (variant_id)
             """).fetchall()
         }
-        found = {}
+        written = {}
         for method, basis in FIGURES:
-            found[method, basis] = {
+            written[method, basis] = {
                 (variant, pool): (pieces, value)
                 for variant, pool, pieces, value in con.execute(f"""
                     select variant_id, pool, quantity, {method}_{basis}_value
@@ -328,16 +328,16 @@ def plain_decimal(machine: Machine, most: int) -> dict[str, Any]:
     for figure, run in replayed.items():
         last = {(variant, pool): state for (variant, pool, _), state in sorted(run.balance.items())}
         for key, (pieces, value, *_) in last.items():
-            ours = found[figure][key]
+            ours = written[figure][key]
             if ours[0] != pieces or abs(ours[1] - value) > Decimal("0.000001"):
                 raise SystemExit(f"variant and pool {key}, {figure}: expected {pieces}, {value}; found {ours}")
     return {"wall": wall, "cpu": cpu, "movements": len(moves)}
 
 
-def alone(function: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+def alone(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """The result of a function run in a process of its own, so that its memory is its own."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(function, *given).result()
+        return process.submit(function, *arguments).result()
 
 
 def main() -> None:
@@ -349,39 +349,41 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=20_000, help="movements for the plain replay (default: 20000)")
     parser.add_argument("--touched", type=float, default=0.01, help="share of variants that move (default: 0.01)")
     parser.add_argument("--keep", type=Path, help="folder for the ledger; used again when it is there")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.keep or Path(scratch)
+        folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        measure(folder, given)
+        measure(folder, options)
 
 
-def measure(folder: Path, given: argparse.Namespace) -> None:
+def measure(folder: Path, options: argparse.Namespace) -> None:
     """All phases, one after another, and the table."""
-    ledger = Machine(folder / f"ledger-{given.rows}.duckdb", given.memory, given.threads)
+    ledger = Machine(folder / f"ledger-{options.rows}.duckdb", options.memory, options.threads)
     if not ledger.file.exists():
-        print(f"inventing a ledger of about {given.rows:,} movements ...", alone(make_ledger, ledger, given.rows))
-    machine = Machine(folder / f"writer-{given.rows}.duckdb", given.memory, given.threads)
+        print(f"inventing a ledger of about {options.rows:,} movements ...", alone(make_ledger, ledger, options.rows))
+    machine = Machine(folder / f"writer-{options.rows}.duckdb", options.memory, options.threads)
     machine.file.unlink(missing_ok=True)
     _copy(ledger.file, machine.file)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {given.threads} threads, DuckDB {given.memory}")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {options.threads} threads, DuckDB {options.memory}")
     once = alone(read_once, machine)
     first = alone(night, machine, "first")
-    plain = alone(plain_decimal, machine, given.sample)
+    plain = alone(plain_decimal, machine, options.sample)
     idle = alone(night, machine, "idle")
-    touched = alone(touch, machine, given.touched)
+    touched = alone(touch, machine, options.touched)
     late = alone(night, machine, "late")
     rows = first["rows"]["marts.fct_stock_movement"]
     print(f"\n{'':44}{'rows':>12}{'wall s':>9}{'CPU s':>9}{'rows/s':>12}{'peak GB':>9}")
-    for name, found, count in (
+    for name, measured, count in (
         ("DuckDB reads the rows once", once, rows),
         ("first night: every variant", first, rows),
         (f"night that touches {touched['variants']:,} variants", late, rows),
         ("night that touches none", idle, rows),
         ("plain Decimal replay, of a sample", plain, plain["movements"]),
     ):
-        peak = f"{found['peak'] / 1e6:9.2f}" if "peak" in found else ""
-        print(f"{name:44}{count:12,}{found['wall']:9.2f}{found['cpu']:9.2f}{count / found['wall']:12,.0f}{peak}")
+        peak = f"{measured['peak'] / 1e6:9.2f}" if "peak" in measured else ""
+        print(
+            f"{name:44}{count:12,}{measured['wall']:9.2f}{measured['cpu']:9.2f}{count / measured['wall']:12,.0f}{peak}"
+        )
     print(f"\nwritten: {', '.join(f'{name} {count:,}' for name, count in first['rows'].items())}")
     print(
         f"the checks: {sum(first['checks'].values()):.1f} s; after the late rows {sum(late['checks'].values()):.1f} s"

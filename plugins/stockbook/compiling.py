@@ -1,75 +1,83 @@
 """
-Compiled functions whose cache can be trusted.
+Functions compiled to machine code, whose cache can be trusted, and the same functions for the interpreter.
 
-Numba keys a cached function by its own file only: a change in a function it calls, from
-another file, would go unseen and old arithmetic would be used. So the cache folder carries a
-digest of every compiled module that another one calls. Compiling takes some 10 s, once; loading 0.3 s.
+Numba keys a cached function by its own file only: a change in a function it calls, or in a constant, from
+another file would go unseen and old arithmetic would be used. So the cache folder of a module carries a digest of
+its source and of every module of ours that it imports. Compiling takes some 10 s, once; loading 0.3 s.
 """
 
+import ast
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from numba import config, njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_HERE = Path(__file__).parent
-_SOURCES = (
-    "jsonscan/tokens.py",
-    "valuation/fixed_point.py",
-    "valuation/int128.py",
-    "valuation/issuing.py",
-    "valuation/kernel.py",
-    "valuation/receipt_cost.py",
-    "valuation/receiving.py",
-    "valuation/receiving_lines.py",
-    "valuation/replay_tables.py",
-    "valuation/versions.py",
-)
-
-
-def _folder() -> str:
-    digest = hashlib.sha256(b"\0".join((_HERE / name).read_bytes() for name in _SOURCES)).hexdigest()[:16]
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    beside = _HERE / "__pycache__"
-    if given:
-        root = Path(given)
-    elif os.access(beside if beside.exists() else _HERE, os.W_OK):
-        root = beside
-    else:
-        root = Path(tempfile.gettempdir()) / f"stockbook-compiled-{os.getuid()}"
-    return str(root / f"valuation-{digest}")
-
-
-_FOLDER = _folder()
+PACKAGE = Path(__file__).parent
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first use; the lock of the interpreter is not held while it runs."""
     before = config.CACHE_DIR
-    config.CACHE_DIR = _FOLDER
+    config.CACHE_DIR = str(_cache_root() / _folder_name(Path(function.__code__.co_filename)))
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]  # numba has no types
     finally:
         config.CACHE_DIR = before
 
 
-def interpreted(names: dict[str, Any]) -> dict[str, Any]:
-    """
-    The same functions for the interpreter, where whole numbers have no largest.
+@cache
+def interpreted(function: Callable[P, R]) -> Callable[P, R]:
+    """The source of a compiled function for the interpreter, where whole numbers have no largest; so all it calls."""
+    source: FunctionType = function.py_func  # type: ignore[attr-defined]  # numba has no types
+    called = {name: source.__globals__.get(name) for name in source.__code__.co_names}
+    sources = {name: interpreted(value) for name, value in called.items() if hasattr(value, "py_func")}
+    return FunctionType(source.__code__, source.__globals__ | sources, source.__name__)
 
-    Takes the names of their modules (``vars(module)``), gives them with every compiled function
-    replaced by its source, calling sources in turn.
-    """
-    found = dict(names)
-    for name, value in names.items():
-        source = getattr(value, "py_func", None)
-        if source is not None:
-            found[name] = FunctionType(source.__code__, found, name)
-    return found
+
+def sources_of(file: Path, package: Path = PACKAGE) -> list[Path]:
+    """A module's file and those of all modules of ``package`` that it imports, directly or through others, by path."""
+    files, waiting = set[Path](), [file]
+    while waiting:
+        module = waiting.pop()
+        if module not in files:
+            files.add(module)
+            waiting += _imported(module, package)
+    return sorted(files)
+
+
+@cache
+def _imported(file: Path, package: Path) -> list[Path]:
+    names = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    own = (name.split(".")[1:] for name in names if name.split(".")[0] == package.name)
+    candidates = (package.joinpath(*parts).with_suffix(".py") for parts in own if parts)
+    return [candidate for candidate in candidates if candidate.exists()]
+
+
+@cache
+def _folder_name(file: Path) -> str:
+    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources_of(file))).hexdigest()
+    return f"{file.stem}-{digest[:16]}"
+
+
+def _cache_root() -> Path:
+    from_environment = os.environ.get("NUMBA_CACHE_DIR")
+    beside = PACKAGE / "__pycache__"
+    if from_environment:
+        return Path(from_environment)
+    if os.access(beside if beside.exists() else PACKAGE, os.W_OK):
+        return beside
+    return Path(tempfile.gettempdir()) / f"stockbook-compiled-{os.getuid()}"

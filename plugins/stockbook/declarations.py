@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 import yaml
 
+from stockbook.cost_methods import for_each_figure
 from stockbook.errors import DeclarationError
 from stockbook.sql_text import Identifier, Number, SqlType, WirePath
 
@@ -235,6 +236,8 @@ def _parsed(file: Path, title: str, type_: type[T]) -> T:
     content: Any = None
     try:
         content = yaml.load(file.read_text(), _LOADER)  # noqa: S506  # one of the two safe loaders
+        if isinstance(content, dict) and isinstance(content.get("columns"), dict):
+            content["columns"] = for_each_figure(content["columns"])
         return msgspec.convert(content, type_)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
         raise DeclarationError(f"{title} cannot be read: {_with_column(str(error), content)}") from error

@@ -28,7 +28,7 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def an_event(key: str, after: float = 0, **changes: object) -> Arrival:
-    given: dict[str, object] = {
+    fields: dict[str, object] = {
         "source": "fulfillment_cz",
         "account": "main",
         "event_key": key,
@@ -39,7 +39,7 @@ def an_event(key: str, after: float = 0, **changes: object) -> Arrival:
         "received_at_utc": NOON + timedelta(seconds=after),
         "payload": '{"id":"o1"}',
     }
-    return Arrival(**(given | changes))  # type: ignore[arg-type]
+    return Arrival(**(fields | changes))  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -65,11 +65,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state' / 'inbox.db'}"
-    found: str = request.getfixturevalue("server")
+    url: str = request.getfixturevalue("server")
     name = f"t{abs(hash(tmp_path)):x}"
-    with looking_into(found) as con:
+    with looking_into(url) as con:
         con.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"create database {name}"))
-    return found.removesuffix("postgres") + name
+    return url.removesuffix("postgres") + name
 
 
 def keep(inbox: Inbox, *arrivals: Arrival) -> None:
@@ -82,13 +82,13 @@ def test_an_event_comes_out_as_it_went_in(url: str) -> None:
     """Every field, the instants aware and in UTC, not drained."""
     with Inbox.open(url) as inbox:
         keep(inbox, an_event("e1"))
-        [found] = inbox.pending()
+        [event] = inbox.pending()
 
-    assert found.id == 1
-    assert {name: getattr(found, name) for name in Arrival.__slots__ if name != "merge_seconds"} == {
+    assert event.id == 1
+    assert {name: getattr(event, name) for name in Arrival.__slots__ if name != "merge_seconds"} == {
         name: getattr(an_event("e1"), name) for name in Arrival.__slots__ if name != "merge_seconds"
     }
-    assert (found.drained_at_utc, found.drained_run_id) == (None, None)
+    assert (event.drained_at_utc, event.drained_run_id) == (None, None)
 
 
 def test_one_key_is_one_event(url: str) -> None:
@@ -96,9 +96,9 @@ def test_one_key_is_one_event(url: str) -> None:
     with Inbox.open(url) as inbox:
         keep(inbox, *[an_event("e1", after) for after in range(5)], an_event("e1", account="shop2"))
         keep(inbox, an_event("e1", source="shopline"), an_event("e1"))
-        found = [(event.source, event.account) for event in inbox.pending()]
+        pending = [(event.source, event.account) for event in inbox.pending()]
 
-    assert found == [("fulfillment_cz", "main"), ("fulfillment_cz", "shop2"), ("shopline", "main")]
+    assert pending == [("fulfillment_cz", "main"), ("fulfillment_cz", "shop2"), ("shopline", "main")]
 
 
 def test_an_event_without_identity_merges_with_an_equal_one_that_waits(url: str) -> None:
@@ -245,9 +245,9 @@ def test_processes_that_start_together_share_one_inbox(
     assert [process.returncode for process in processes] == [0] * 4
 
     with Inbox.open(url) as inbox:
-        found = [event.event_key for event in inbox.pending(limit=10_000)]
-    assert len(found) == 800
-    assert set(found) == set(promised)
+        pending = [event.event_key for event in inbox.pending(limit=10_000)]
+    assert len(pending) == 800
+    assert set(pending) == set(promised)
 
 
 @pytest.mark.slow
@@ -263,9 +263,9 @@ def test_a_killed_writer_kept_every_promise(url: str, writers: Callable[[str, in
     promised += [line for line in process.stdout.read().split("\n")[:-1] if line]
 
     with Inbox.open(url) as inbox:
-        found = {event.event_key for event in inbox.pending(limit=1_000_000)}
+        pending = {event.event_key for event in inbox.pending(limit=1_000_000)}
         keep(inbox, an_event("after"))
-    assert set(promised) <= found
+    assert set(promised) <= pending
     assert len(promised) >= 400
 
 
@@ -282,13 +282,13 @@ def test_the_embedded_inbox_lies_in_the_state_folder_and_is_synced(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "given",
+    "url",
     ["mysql://user:the-password@host/db", "sqlite://", "no url", "postgresql://user:the-password@127.0.0.1:1/none"],
 )
-def test_a_wrong_url_is_one_sentence_without_its_password(given: str) -> None:
+def test_a_wrong_url_is_one_sentence_without_its_password(url: str) -> None:
     """It says what was expected, and never quotes what may be a secret."""
-    with pytest.raises(ConfigError, match="STOCKBOOK_INBOX_URL") as told:
-        Inbox.open(given)
+    with pytest.raises(ConfigError, match="STOCKBOOK_INBOX_URL") as refusal:
+        Inbox.open(url)
 
-    assert "the-password" not in "".join(traceback.format_exception(told.value)).split("Error: ", 1)[1]
-    assert told.value.__cause__ is None
+    assert "the-password" not in "".join(traceback.format_exception(refusal.value)).split("Error: ", 1)[1]
+    assert refusal.value.__cause__ is None

@@ -196,7 +196,7 @@ def test_a_value_that_is_one_of_few_is_told_them_all(folder: Path) -> None:
     (folder / "valuation.yml").write_text("headline: {method: lifo}")
 
     assert problems(folder) == [
-        "valuation.yml line 1, headline.method: expected one of average, fifo, got 'lifo'.",
+        "valuation.yml line 1, headline.method: expected one of fifo, average, got 'lifo'.",
     ]
 
 

@@ -74,7 +74,7 @@ class Orders:
                 at(last.last or last.first),
             ],
         )
-        for number, one in enumerate(versions, start=1):
+        for number, version in enumerate(versions, start=1):
             self.con.execute(
                 """
                 insert into staging.orders_history (account, order_id, source_status, is_on_hold, problem_source,
@@ -84,13 +84,13 @@ class Orders:
                 [
                     account,
                     order_id,
-                    one.status,
-                    one.on_hold,
-                    one.problem,
+                    version.status,
+                    version.on_hold,
+                    version.problem,
                     requested,
                     number,
-                    at(one.first),
-                    at(one.last or one.first),
+                    at(version.first),
+                    at(version.last or version.first),
                 ],
             )
         self.line(order_id, 1, pieces, account=account)
@@ -99,10 +99,10 @@ class Orders:
 
     def line(self, order_id: str, variant_id: int, pieces: int, account: str = "main") -> None:
         """One more line; code DS<variant_id>, a variant of the catalogue when it is below 100."""
-        known = self.con.execute(
+        listed = self.con.execute(
             "select 1 from staging.variants where account = ? and variant_id = ?", [account, variant_id]
         )
-        if variant_id < 100 and not known.fetchall():
+        if variant_id < 100 and not listed.fetchall():
             self.con.execute(
                 "insert into staging.variants (account, variant_id, product_id, code) values (?, ?, 1, ?)",
                 [account, variant_id, f"DS{variant_id}"],
@@ -175,9 +175,9 @@ class Orders:
 
     def rows(self, table: str, order: str = "all") -> list[dict[str, Any]]:
         """All rows of a table as dictionaries."""
-        found = self.con.execute(f"select * from {table} order by {order}")
-        names = [column[0] for column in found.description or []]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = self.con.execute(f"select * from {table} order by {order}")
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def policy_folder(folder: Path, **changes: str) -> Path:

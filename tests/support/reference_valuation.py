@@ -139,13 +139,13 @@ def linked_groups(moves: list[Move]) -> dict[int, list[Move]]:
     for move in moves:
         if move.transformation is not None and move.order is None and move.pieces:
             groups[move.transformation].append(move)
-    found = {}
+    linked = {}
     for number, group in groups.items():
         outs = [place for place, move in enumerate(group) if move.direction == "out"]
         ins = [place for place, move in enumerate(group) if move.direction == "in"]
         if outs and ins and max(outs) < min(ins):
-            found[number] = group
-    return found
+            linked[number] = group
+    return linked
 
 
 def weights(outputs: list[Move]) -> dict[int, Decimal]:
@@ -161,8 +161,8 @@ def weights(outputs: list[Move]) -> dict[int, Decimal]:
 
 def replay_order(moves: list[Move]) -> list[Move]:
     """By time, then id; but an IN of a transformation waits for its group's last OUT of the same time."""
-    ordered = sorted(moves, key=lambda move: (move.at, move.id))
-    legs = [move for move in ordered if move.transformation is not None and move.order is None and move.pieces]
+    by_time = sorted(moves, key=lambda move: (move.at, move.id))
+    legs = [move for move in by_time if move.transformation is not None and move.order is None and move.pieces]
     last_out = {move.transformation: move for move in legs if move.direction == "out"}
     waiting: dict[int, list[Move]] = defaultdict(list)
     for move in legs:
@@ -170,16 +170,16 @@ def replay_order(moves: list[Move]) -> list[Move]:
         if move.direction == "in" and out is not None and move.at == out.at and move.id < out.id:
             waiting[out.id].append(move)
     late = {move.id for behind in waiting.values() for move in behind}
-    found = []
-    for move in ordered:
+    ordered = []
+    for move in by_time:
         if move.id not in late:
-            found += [move, *waiting[move.id]]
-    return found
+            ordered += [move, *waiting[move.id]]
+    return ordered
 
 
 def line_prices(moves: list[Move], lines: Lines) -> dict[int, Decimal]:
     """What the lines of their receivings say of movements in replay order: one piece after the other takes its line."""
-    found = {}
+    costs = {}
     stacks = {key: [line for line in several for _ in range(line.pieces)] for key, several in lines.items()}
     for move in moves:
         if move.direction == "out" or move.receiving is None or (move.receiving, move.variant) not in lines:
@@ -191,8 +191,8 @@ def line_prices(moves: list[Move], lines: Lines) -> dict[int, Decimal]:
         prices = [line.price for line in [line or (last_priced or [None])[0] for line in of] if line]
         priced = [price for price in prices if price is not None and price >= 0]
         if priced:
-            found[move.id] = sum(priced, ZERO) / len(priced)
-    return found
+            costs[move.id] = sum(priced, ZERO) / len(priced)
+    return costs
 
 
 def in_proportion(some: int, of: int, among: int) -> int:

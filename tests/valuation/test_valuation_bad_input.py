@@ -25,7 +25,7 @@ BALANCES = (
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    found = Shop(
+    shop = Shop(
         also=(
             "reports.stock_movements_monthly",
             "reports.stock_ageing",
@@ -35,8 +35,8 @@ def shop() -> Iterator[Shop]:
             "program known_stock",
         )
     )
-    yield found
-    found.con.close()
+    yield shop
+    shop.con.close()
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "four", "1e400", "?"])
@@ -120,7 +120,7 @@ def test_a_time_that_never_was_is_red(shop: Shop) -> None:
 
 def test_bad_rows_change_no_other_variant() -> None:
     """With and without a neighbour of absurd, missing, negative and orphaned rows, a variant has the same figures."""
-    found = []
+    results = []
     for is_crowded in (False, True):
         shop = Shop()
         shop.move(10, 7, "in", 5, "2025-03-01 09:00:00", price="4", extra="0.1")
@@ -133,15 +133,15 @@ def test_bad_rows_change_no_other_variant() -> None:
             shop.move(4, 8, "out", 1, "2025-03-03 09:00:00", transformation=4)
             shop.move(99, 8, "in", 0, "2025-02-01 09:00:00", damaged=1)
         shop.build()
-        found.append(
+        results.append(
             [
                 shop.ask(f"select * from {table} where variant_id = 7 order by all")
                 for table in ("marts.fct_stock_movement", "marts.fct_stock_balance", "marts.fct_issue_cost")
             ]
         )
         shop.con.close()
-    assert found[0] == found[1]
-    assert found[0][1]
+    assert results[0] == results[1]
+    assert results[0][1]
 
 
 def test_a_day_ends_at_no_other_midnight_than_that_of_its_times(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def told(ask: Ask, wanted: Expected, variant: dict[str, int], movement: dict[int
 def assert_figures(ask: Ask, example: Example, variant: dict[str, int], movement: dict[int, int]) -> None:
     """Every figure of the page stands in the warehouse, to the last digit the page gives."""
     for wanted in example.expected:
-        found = told(ask, wanted, variant, movement)
-        assert found == (wanted.pieces, wanted.source, *wanted.figures, *(wanted.unknown or ())), wanted
+        row = told(ask, wanted, variant, movement)
+        assert row == (wanted.pieces, wanted.source, *wanted.figures, *(wanted.unknown or ())), wanted
 
 
 def keys(number: int, example: Example) -> tuple[dict[str, int], dict[int, int]]:
@@ -78,19 +78,19 @@ def keys(number: int, example: Example) -> tuple[dict[str, int], dict[int, int]]
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Known]:
     """All examples side by side in one warehouse."""
-    found = Known()
+    shop = Known()
     for number, example in enumerate(EXAMPLES, start=1):
         variant, movement = keys(number, example)
         versions: dict[str, int] = {}
         for priced in example.prices:
             versions[priced.variant] = versions.get(priced.variant, 0) + 1
-            found.price(variant[priced.variant], str(priced.price), night(priced.day), versions[priced.variant])
+            shop.price(variant[priced.variant], str(priced.price), night(priced.day), versions[priced.variant])
         for place, lined in enumerate(example.lines):
             line = {"account": "main", "receiving_id": 100 * number + lined.receiving, "line_no": 1 + place}
-            told_of_it = {"received_quantity": lined.pieces, "price_per_unit": lined.price}
-            found.insert("staging.receiving_lines", line | told_of_it | {"variant_id": variant[lined.variant]})
+            counted = {"received_quantity": lined.pieces, "price_per_unit": lined.price}
+            shop.insert("staging.receiving_lines", line | counted | {"variant_id": variant[lined.variant]})
         for moved in example.movements:
-            found.move(
+            shop.move(
                 movement[moved.id],
                 variant[moved.variant],
                 moved.direction,
@@ -104,10 +104,10 @@ def shop() -> Iterator[Known]:
                 receiving=None if moved.receiving is None else 100 * number + moved.receiving,
                 first_seen=None if moved.known is None else night(moved.known),
             )
-    found.con.execute("update staging.variants_history set _in_first_load = _version = 1")
-    found.build(night(103))
-    yield found
-    found.con.close()
+    shop.con.execute("update staging.variants_history set _in_first_load = _version = 1")
+    shop.build(night(103))
+    yield shop
+    shop.con.close()
 
 
 @pytest.mark.parametrize("number", range(1, len(EXAMPLES) + 1), ids=[example.title for example in EXAMPLES])

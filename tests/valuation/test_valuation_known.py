@@ -46,10 +46,15 @@ class Known(Shop):
             self.con.execute("update staging.movements set _deleted_at = ? where movement_id = ?", [night, movement_id])
             return
         columns = [name for name, *_ in self.ask("describe staging.movements_history")]
-        told = {"_version": "_version + 1", "_valid_from": "_valid_to", "_valid_to": "null", "_in_first_load": "false"}
-        told |= {name: f"${name}" for name in other}
+        version = {
+            "_version": "_version + 1",
+            "_valid_from": "_valid_to",
+            "_valid_to": "null",
+            "_in_first_load": "false",
+        }
+        version |= {name: f"${name}" for name in other}
         self.con.execute(
-            f"insert into staging.movements_history select {', '.join(told.get(name, name) for name in columns)} "
+            f"insert into staging.movements_history select {', '.join(version.get(name, name) for name in columns)} "
             "from staging.movements_history where movement_id = $movement_id order by _version desc limit 1",
             other | {"movement_id": movement_id},
         )
@@ -76,9 +81,9 @@ class Known(Shop):
 
 @pytest.fixture
 def shop() -> Iterator[Known]:
-    found = Known()
-    yield found
-    found.con.close()
+    shop = Known()
+    yield shop
+    shop.con.close()
 
 
 def at_night(day: int) -> datetime:
@@ -130,11 +135,15 @@ def fill(shop: Known, forms: list[Form], defaults: Defaults, lines: Lines) -> No
     for form in forms:
         move = form.move
         if move.id in first:
-            told = wall(move.day)
+            created_at = wall(move.day)
             shop.change(
-                move.id, at_night(form.known_from), quantity=move.quantity, unit_price=move.price, created_text=told
+                move.id,
+                at_night(form.known_from),
+                quantity=move.quantity,
+                unit_price=move.price,
+                created_text=created_at,
             )
-            shop.con.execute("update staging.movements set created_at = ? where movement_id = ?", [told, move.id])
+            shop.con.execute("update staging.movements set created_at = ? where movement_id = ?", [created_at, move.id])
             continue
         first[move.id] = form
         shop.move(
@@ -170,16 +179,18 @@ def expected(history: History, day: int, known_day: int) -> dict[tuple[int, str]
         for form in forms
         if form.known_from <= known_day and (form.known_to is None or form.known_to > known_day)
     ]
-    prices = {variant: [one for one in versions if one[0] <= known_day] for variant, versions in defaults.items()}
-    found = [books(moves, method, basis, prices, lines).balance for method, basis in FIGURES]
-    told = {}
+    prices = {
+        variant: [version for version in versions if version[0] <= known_day] for variant, versions in defaults.items()
+    }
+    by_figure = [books(moves, method, basis, prices, lines).balance for method, basis in FIGURES]
+    stock = {}
     for variant in {move.variant for move in moves}:
         for pool in POOLS:
-            days = [at for one, name, at in found[0] if (one, name) == (variant, pool) and at <= day]
+            days = [at for number, name, at in by_figure[0] if (number, name) == (variant, pool) and at <= day]
             if days:
-                parts = [balance[variant, pool, max(days)] for balance in found]
-                told[variant, pool] = (parts[0][0], [part[1] for part in parts], [*parts[0][2:]])
-    return told
+                parts = [balance[variant, pool, max(days)] for balance in by_figure]
+                stock[variant, pool] = (parts[0][0], [part[1] for part in parts], [*parts[0][2:]])
+    return stock
 
 
 def check_history(history: History, pairs: list[tuple[int, int]]) -> None:
@@ -188,10 +199,10 @@ def check_history(history: History, pairs: list[tuple[int, int]]) -> None:
     shop.build(datetime(2025, 3, 31, 2, 15))
     assert shop.broken() == {}
     for day, known_day in pairs:
-        told = shop.as_known(START + timedelta(days=day), START + timedelta(days=known_day))
+        stock = shop.as_known(START + timedelta(days=day), START + timedelta(days=known_day))
         wanted = expected(history, day, known_day)
-        assert told.keys() == wanted.keys(), (day, known_day)
-        for key, (quantity, *values, by_fifo, by_average) in told.items():
+        assert stock.keys() == wanted.keys(), (day, known_day)
+        for key, (quantity, *values, by_fifo, by_average) in stock.items():
             pieces, worth, unknown = wanted[key]
             assert (quantity, [by_fifo, by_average]) == (pieces, unknown), (day, known_day, key)
             assert all(abs(a - b) <= NEAR for a, b in zip(values, worth, strict=True)), (day, known_day, key)
@@ -296,8 +307,8 @@ def test_a_row_that_vanished_is_told(revised: Known) -> None:
 def test_a_purchase_price_known_after_the_goods_reaches_back_and_is_told(revised: Known) -> None:
     """Without a cost until 11 March, 7.00 a piece since; the edit of April changes nothing."""
     known_days = [date(2025, 3, 10), date(2025, 3, 11), date(2025, 4, 9)]
-    found = [revised.as_known(date(2025, 3, 5), known_day)[3, "sellable"] for known_day in known_days]
-    assert [(row[1], row[-1]) for row in found] == [(0, 2), (14, 0), (14, 0)]
+    stock = [revised.as_known(date(2025, 3, 5), known_day)[3, "sellable"] for known_day in known_days]
+    assert [(row[1], row[-1]) for row in stock] == [(0, 2), (14, 0), (14, 0)]
     assert revised.ask("""
         select known_from, valid_from, cause, quantity_change, fifo_bare_change from marts.fct_stock_revision
         where variant_id = 3
@@ -446,9 +457,9 @@ def test_a_day_before_anything_was_known_says_since_when(shop: Known) -> None:
     """Movements of the first load are known from their own day; before it there is no figure but a sentence."""
     shop.move(1, 7, "in", 2, "2024-12-01 10:00:00", price="4")
     shop.build(at_night(0))
-    asked = "select quantity, known_since from reports.stock_value_on_as_known(date '2024-12-05', date '{}')"
-    assert shop.ask(asked.format("2024-12-06")) == [(2, date(2025, 1, 1))]
-    for query in (asked, "select count(*) from reports.stock_value_on_as_known(date '2024-12-05', date '{}')"):
+    as_known = "select quantity, known_since from reports.stock_value_on_as_known(date '2024-12-05', date '{}')"
+    assert shop.ask(as_known.format("2024-12-06")) == [(2, date(2025, 1, 1))]
+    for query in (as_known, "select count(*) from reports.stock_value_on_as_known(date '2024-12-05', date '{}')"):
         with pytest.raises(duckdb.Error, match=r"Nothing is known on 2024-11-30: .* known from 2024-12-01 on"):
             shop.ask(query.format("2024-11-30"))
 
@@ -469,10 +480,10 @@ def test_stock_on_a_day_names_its_category_of_the_day(shop: Known) -> None:
     shop.build(datetime(2025, 3, 6, 2, 15))
 
     def category(day: int) -> list[tuple[Any, ...]]:
-        on, known = date(2025, 3, day), date(2025, 3, 6)
-        asked = "select variant_id, category_path from reports."
-        now = shop.ask(f"{asked}stock_value_on(date '{on}') order by 1")
-        assert shop.ask(f"{asked}stock_value_on_as_known(date '{on}', date '{known}') order by 1") == now
+        on, known_day = date(2025, 3, day), date(2025, 3, 6)
+        select = "select variant_id, category_path from reports."
+        now = shop.ask(f"{select}stock_value_on(date '{on}') order by 1")
+        assert shop.ask(f"{select}stock_value_on_as_known(date '{on}', date '{known_day}') order by 1") == now
         return now
 
     assert category(4) == [(7, "Home > Lamps"), (8, None)]

@@ -20,7 +20,7 @@ from test_valuation_replay import movements as ledgers
 from stockbook.models.build import run_step
 from stockbook.models.programs import BuildContext
 from stockbook.valuation import fact_tables
-from stockbook.valuation.fingerprints import tied
+from stockbook.valuation.families import first_of_family
 from stockbook.valuation.program import FACTS, INPUT
 
 MARCH = datetime(2025, 3, 1)
@@ -60,9 +60,9 @@ class Nights(Shop):
         """The same after a full replay, which is then undone."""
         self.con.execute("begin transaction")
         self.value("full", NOW, True)
-        found = self.rows()
+        rows = self.rows()
         self.con.execute("rollback")
-        return found
+        return rows
 
     def change(self, movement_id: int, seen: datetime, **fields: Any) -> None:
         """Another form of a movement, seen on a later night; ``deleted`` True when it is gone."""
@@ -95,9 +95,9 @@ class Nights(Shop):
 
 @pytest.fixture
 def shop() -> Iterator[Nights]:
-    found = Nights()
-    yield found
-    found.con.close()
+    nights = Nights()
+    yield nights
+    nights.con.close()
 
 
 # -- equal to the full replay, whatever happened ---------------------------------------------------------------
@@ -139,10 +139,10 @@ def first_night(shop: Nights, defaults: Defaults) -> None:
             shop.price(variant, None if price is None else str(price), MARCH + timedelta(days=day), number)
 
 
-def tell(shop: Nights, told: dict[str, Any], seen: datetime, known: set[int]) -> None:
-    for move in told["seen"]:
-        if move.id not in known:
-            known.add(move.id)
+def tell(shop: Nights, news: dict[str, Any], seen: datetime, seen_ids: set[int]) -> None:
+    for move in news["seen"]:
+        if move.id not in seen_ids:
+            seen_ids.add(move.id)
             shop.move(
                 move.id,
                 move.variant,
@@ -158,18 +158,18 @@ def tell(shop: Nights, told: dict[str, Any], seen: datetime, known: set[int]) ->
                 account="other" if move.variant == 2 and move.id % 2 else "main",
                 first_seen=seen,
             )
-    for move, fields in told["changed"]:
-        if move.id in known:
+    for move, fields in news["changed"]:
+        if move.id in seen_ids:
             shop.change(move.id, seen, **fields)
-    if told["price"] is not None:
-        variant, price = told["price"]
+    if news["price"] is not None:
+        variant, price = news["price"]
         version = shop.ask(f"select count(*) + 1 from staging.variants_history where variant_id = {variant}")[0][0]
         # back-dated as a catalogue read before the movements of its day would be
         shop.price(variant, price, seen - timedelta(days=14), version)
-    if told["line"] is not None:
+    if news["line"] is not None:
         shop.con.execute("delete from staging.receiving_lines")
         for variant in range(2):
-            for number, price in enumerate((told["line"], None, "8"), 1):
+            for number, price in enumerate((news["line"], None, "8"), 1):
                 line = {"account": "main", "receiving_id": 1, "line_no": 10 * variant + number, "variant_id": variant}
                 shop.insert("staging.receiving_lines", line | {"quantity": 3, "price_per_unit": price})
 
@@ -181,12 +181,12 @@ def test_every_night_equals_the_full_replay(case: tuple[list[Move], Defaults, li
     """Late, changed and deleted rows, price edits, ties that come and go, red nights: never a difference."""
     _, defaults, nights = case
     shop = Nights()
-    known: set[int] = set()
+    seen_ids: set[int] = set()
     first_night(shop, defaults)
-    for number, told in enumerate(nights):
+    for number, news in enumerate(nights):
         seen = SECOND_NIGHT + timedelta(days=number)
-        tell(shop, told, seen, known)
-        shop.night(published=told["published"], as_of=seen)
+        tell(shop, news, seen, seen_ids)
+        shop.night(published=news["published"], as_of=seen)
         assert shop.rows() == shop.rows_of_full_replay()
     shop.con.close()
 
@@ -211,8 +211,8 @@ def mark(shop: Nights) -> None:
 
 
 def stayed(shop: Nights) -> list[int]:
-    found = shop.ask("select distinct variant_id from marts.fct_stock_balance where missing_cost_quantity = 99")
-    return sorted(variant for (variant,) in found)
+    marked = shop.ask("select distinct variant_id from marts.fct_stock_balance where missing_cost_quantity = 99")
+    return sorted(variant for (variant,) in marked)
 
 
 TOUCHES: dict[str, Any] = {
@@ -428,14 +428,14 @@ def test_a_night_killed_while_it_writes_leaves_the_night_before(shop: Nights, tm
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=14))
-def test_tied_things_share_the_first_of_them(pairs: list[tuple[int, int]]) -> None:
-    """Whoever shares a group, directly or through others, has the same leader: the first of them."""
+def test_variants_of_a_family_share_the_first_of_them(pairs: list[tuple[int, int]]) -> None:
+    """Variants that share a transformation, directly or through others, have the same leader: the first of them."""
     import numpy as np
 
-    group, member = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    transformation, variant = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     expected = list(range(10))
     for _ in range(10):
-        for group_of, thing in pairs:
-            lowest = min(expected[other] for same, other in pairs if same == group_of)
-            expected[thing] = min(expected[thing], lowest)
-    assert tied(10, group, member).tolist() == expected
+        for number, member in pairs:
+            lowest = min(expected[other] for same, other in pairs if same == number)
+            expected[member] = min(expected[member], lowest)
+    assert first_of_family(10, transformation, variant).tolist() == expected

@@ -127,22 +127,22 @@ class Shop:
 
     def broken(self) -> dict[str, int]:
         """Checks given as queries that find rows, ``fail`` only."""
-        found = {}
+        broken = {}
         for step in self.steps:
             for table in step.tables:
                 for check in table.checks:
                     if check.rows and check.severity == "fail":
                         rows = len(self.ask(check.rows))
                         if rows:
-                            found[check.name] = rows
-        return found
+                            broken[check.name] = rows
+        return broken
 
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    found = Shop()
-    yield found
-    found.con.close()
+    shop = Shop()
+    yield shop
+    shop.con.close()
 
 
 def fill_lines(shop: Shop, lines: Lines) -> None:
@@ -215,7 +215,7 @@ def check_warehouse(case: Ledger) -> None:
     assert_tied(shop)
     for method, basis in FIGURES:
         expected = books(moves, method, basis, defaults, lines)
-        found = shop.ask(f"""
+        balances = shop.ask(f"""
             select
                 variant_id,
                 pool,
@@ -226,8 +226,8 @@ def check_warehouse(case: Ledger) -> None:
                 average_missing_cost_quantity
             from marts.fct_stock_balance
         """)
-        assert {row[:3] for row in found} == expected.balance.keys()
-        for variant, pool, day, quantity, value, *missing in found:
+        assert {row[:3] for row in balances} == expected.balance.keys()
+        for variant, pool, day, quantity, value, *missing in balances:
             pieces, worth, *unknown = expected.balance[variant, pool, day]
             assert (quantity, missing) == (pieces, unknown)
             assert abs(value - worth) <= NEAR
@@ -278,16 +278,16 @@ def test_the_flag_of_the_headline_is_its_method_s(shop: Shop, tmp_path: Path) ->
     shop.move(1, 7, "in", 10, "2025-03-01 09:00:00")
     shop.move(2, 7, "in", 10, "2025-03-01 10:00:00", price="60")
     shop.move(3, 7, "out", 10, "2025-03-02 09:00:00")
-    asked = "stock_value, missing_cost_quantity, average_missing_cost_quantity, headline_missing_cost_quantity"
+    columns = "stock_value, missing_cost_quantity, average_missing_cost_quantity, headline_missing_cost_quantity"
     shop.build(datetime(2025, 3, 2, 23, 15))
     reports = ("reports.stock_value_daily where date = '2025-03-02'", "reports.stock_value_on(date '2025-03-02')")
-    assert [shop.ask(f"select {asked} from {report}") for report in reports] == 2 * [[(300, 0, 5, 5)]]
+    assert [shop.ask(f"select {columns} from {report}") for report in reports] == 2 * [[(300, 0, 5, 5)]]
     assert shop.ask("select missing_cost_quantity, average_missing_cost_quantity from marts.fct_issue_cost") == [
         (10, 5)
     ]
     shop.policy_dir = with_settings(tmp_path, "headline: {method: fifo}")
     shop.build(datetime(2025, 3, 2, 23, 15))
-    assert [shop.ask(f"select {asked} from {report}") for report in reports] == 2 * [[(600, 0, 5, 0)]]
+    assert [shop.ask(f"select {columns} from {report}") for report in reports] == 2 * [[(600, 0, 5, 0)]]
 
 
 def test_what_refers_to_nothing_ties_nothing(shop: Shop) -> None:

@@ -61,9 +61,9 @@ def opened(policy_dir: Path = POLICY, also: tuple[str, ...] = ()) -> Shop:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    found = opened()
-    yield found
-    found.con.close()
+    shop = opened()
+    yield shop
+    shop.con.close()
 
 
 def test_missing_costs_name_the_movements(shop: Shop) -> None:
@@ -245,15 +245,15 @@ def fits(shop: Shop, assumption: str) -> list[tuple[object, ...]]:
 
 def test_the_reading_of_damaged_pieces_that_fits_is_told(shop: Shop, tmp_path: Path) -> None:
     """Five with two of them damaged, and the warehouse counts three good ones: part of quantity, whatever is set."""
-    told = []
-    for found in (shop, opened(with_settings(tmp_path, "damaged_quantity_is_additive: false"))):
-        found.move(1, 7, "in", 5, "2025-03-01 09:00:00", damaged=2, price="1")
-        found.move(2, 8, "in", 5, "2025-03-01 09:00:00", price="1")
-        found.stock(7, 3, READ_AT, damaged=2)
-        found.stock(8, 5, READ_AT)
-        found.build(READ_AT)
-        told.append(fits(found, "damaged_quantity"))
-    assert told == [
+    fitting = []
+    for reading in (shop, opened(with_settings(tmp_path, "damaged_quantity_is_additive: false"))):
+        reading.move(1, 7, "in", 5, "2025-03-01 09:00:00", damaged=2, price="1")
+        reading.move(2, 8, "in", 5, "2025-03-01 09:00:00", price="1")
+        reading.stock(7, 3, READ_AT, damaged=2)
+        reading.stock(8, 5, READ_AT)
+        reading.build(READ_AT)
+        fitting.append(fits(reading, "damaged_quantity"))
+    assert fitting == [
         [("on top of quantity", True, 1, 0, False), ("part of quantity", False, 1, 1, True)],
         [("on top of quantity", False, 1, 0, False), ("part of quantity", True, 1, 1, True)],
     ]

@@ -59,10 +59,10 @@ def arrays(moves: list[Move], defaults: Defaults, lines: Lines) -> tuple[Movemen
             share=share,
         ),
         DefaultCosts(
-            start=np.cumsum([0, *(len(found) for found in versions)]).astype(np.int64),
-            from_day=np.array([day for found in versions for day, _ in found], np.int64),
-            price=whole([scaled(price) for found in versions for _, price in found]),
-            is_known=np.array([price is not None for found in versions for _, price in found], np.bool_),
+            start=np.cumsum([0, *(len(history) for history in versions)]).astype(np.int64),
+            from_day=np.array([day for history in versions for day, _ in history], np.int64),
+            price=whole([scaled(price) for history in versions for _, price in history]),
+            is_known=np.array([price is not None for history in versions for _, price in history], np.bool_),
         ),
     )
 
@@ -230,19 +230,19 @@ def movements(draw: st.DrawFn) -> Ledger:
 
 def assert_equal_to_reference(moves: list[Move], defaults: Defaults, lines: Lines | None = None) -> None:
     moves = in_order(moves)
-    found = run(moves, defaults, lines)
+    result = run(moves, defaults, lines)
     for figure, (method, basis) in enumerate(FIGURES):
         expected = books(moves, method, basis, defaults, lines)
-        assert_figure_equal(moves, found, figure, expected)
+        assert_figure_equal(moves, result, figure, expected)
 
 
-def assert_figure_equal(moves: list[Move], found: Replay, figure: int, expected: Books) -> None:
+def assert_figure_equal(moves: list[Move], result: Replay, figure: int, expected: Books) -> None:
     ids = [move.id for move in moves]
-    near = lambda ours, theirs: abs(money(ours) - theirs) <= NEAR  # noqa: E731  # reads as a sentence below
-    assert [COST_SOURCES[code] for code in found.cost_source] == [expected.source[move] for move in ids]
+    near = lambda computed, reference: abs(money(computed) - reference) <= NEAR  # noqa: E731  # reads as a sentence below
+    assert [COST_SOURCES[code] for code in result.cost_source] == [expected.source[move] for move in ids]
     for row, move in enumerate(ids):
-        assert move not in expected.unit_cost or near(int(found.unit_cost[row, figure]), expected.unit_cost[move])
-    issues, receipts = found.issues, found.receipts
+        assert move not in expected.unit_cost or near(int(result.unit_cost[row, figure]), expected.unit_cost[move])
+    issues, receipts = result.issues, result.receipts
     issue_keys = [(ids[row], POOLS[pool]) for row, pool in zip(issues.row, issues.pool, strict=True)]
     receipt_keys = [(ids[row], POOLS[pool]) for row, pool in zip(receipts.row, receipts.pool, strict=True)]
     assert sorted(issue_keys) == sorted(expected.cogs)
@@ -260,7 +260,7 @@ def assert_figure_equal(moves: list[Move], found: Replay, figure: int, expected:
     }
     for key, cost in zip(receipt_keys, figures(receipts.high, receipts.low), strict=True):
         assert near(cost[figure], expected.received[key])
-    balances = found.balances
+    balances = result.balances
     seen = {
         (cell // 2, POOLS[cell % 2], day): (pieces, value[figure], missing, unknown)
         for cell, day, pieces, value, missing, unknown in zip(
@@ -278,7 +278,7 @@ def assert_figure_equal(moves: list[Move], found: Replay, figure: int, expected:
         assert [pieces, *missing] == [expected.balance[key][0], *expected.balance[key][2:]]
         assert near(value, expected.balance[key][1])
         assert value == 0 or pieces != 0
-    slices = found.slices
+    slices = result.slices
     allocated = sorted(
         (issue_keys[issue], receipt_keys[receipt][0] if receipt >= 0 else -1, pieces)
         for issue, receipt, pieces in zip(slices.issue, slices.receipt, slices.pieces, strict=True)
@@ -290,14 +290,14 @@ def assert_figure_equal(moves: list[Move], found: Replay, figure: int, expected:
     assert sorted(layers) == sorted(expected.layers)
 
 
-def assert_identities(moves: list[Move], found: Replay) -> None:
-    assert_slices_are_the_final_cost(found)
-    assert_settlements_are_dated(found)
-    assert_balances_are_the_flows(in_order(moves), found)
+def assert_identities(moves: list[Move], result: Replay) -> None:
+    assert_slices_are_the_final_cost(result)
+    assert_settlements_are_dated(result)
+    assert_balances_are_the_flows(in_order(moves), result)
 
 
-def assert_slices_are_the_final_cost(found: Replay) -> None:
-    issues, slices = found.issues, found.slices
+def assert_slices_are_the_final_cost(result: Replay) -> None:
+    issues, slices = result.issues, result.slices
     costs = figures(issues.cost_high, issues.cost_low)
     settled = figures(issues.settled_high, issues.settled_low)
     allocated: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -310,16 +310,16 @@ def assert_slices_are_the_final_cost(found: Replay) -> None:
         assert allocated[at] == [costs[at][basis] + settled[at][basis] for basis in range(2)]
 
 
-def assert_settlements_are_dated(found: Replay) -> None:
-    issues, settlements = found.issues, found.settlements
+def assert_settlements_are_dated(result: Replay) -> None:
+    issues, settlements = result.issues, result.settlements
     dated: dict[int, list[int]] = defaultdict(lambda: [0] * 4)
     for issue, parts in zip(settlements.issue, figures(settlements.high, settlements.low), strict=True):
         dated[issue] = [so_far + part for so_far, part in zip(dated[issue], parts, strict=True)]
     assert [dated[at] for at in range(len(issues.row))] == figures(issues.settled_high, issues.settled_low)
 
 
-def assert_balances_are_the_flows(moves: list[Move], found: Replay) -> None:
-    receipts, issues, balances = found.receipts, found.issues, found.balances
+def assert_balances_are_the_flows(moves: list[Move], result: Replay) -> None:
+    receipts, issues, balances = result.receipts, result.issues, result.balances
     flow: dict[int, list[int]] = defaultdict(lambda: [0] * 4)
     layers: dict[int, list[int]] = defaultdict(lambda: [0] * 2)
     pieces: dict[int, int] = defaultdict(int)
@@ -382,9 +382,9 @@ def test_both_widths_of_numbers_give_the_same_digits(case):
     wide = replay(Movements(**{**vars(rows), "price": rows.price.astype(object)}), costs)
     assert wide.is_widened
     for name in ("receipts", "issues", "slices", "settlements", "balances"):
-        ours, theirs = getattr(narrow, name), getattr(wide, name)
-        for one, other in zip(ours, theirs, strict=True):
-            assert one.tolist() == other.tolist()
+        narrow_columns, wide_columns = getattr(narrow, name), getattr(wide, name)
+        for narrow_column, wide_column in zip(narrow_columns, wide_columns, strict=True):
+            assert narrow_column.tolist() == wide_column.tolist()
     assert narrow.unit_cost.tolist() == wide.unit_cost.tolist()
 
 
@@ -392,11 +392,11 @@ def test_prices_beyond_64_bits_stay_exact():
     """A piece for 12 million million crowns, a third of it lost in a split, is accounted for to the last digit."""
     price = Decimal("12000000000000.123456789012")
     moves = [Move(1, 0, "in", 3, price=price), Move(2, 0, "out", 1), Move(3, 0, "out", 2, at=1)]
-    found = run(moves)
-    assert found.is_widened
+    result = run(moves)
+    assert result.is_widened
     assert_equal_to_reference(moves, {})
-    assert_identities(moves, found)
-    assert figures(found.issues.cost_high, found.issues.cost_low)[0][0] == scaled(price)
+    assert_identities(moves, result)
+    assert figures(result.issues.cost_high, result.issues.cost_low)[0][0] == scaled(price)
 
 
 def test_fractions_of_a_cent_stay_in_stock_until_the_last_piece_takes_them():
@@ -409,8 +409,8 @@ def test_fractions_of_a_cent_stay_in_stock_until_the_last_piece_takes_them():
         Move(5, 1, "out", 1, at=2),
         Move(6, 1, "out", 1, at=3),
     ]
-    found = run(moves)
-    costs = [cost[0] for cost in figures(found.issues.cost_high, found.issues.cost_low)][1:]
+    result = run(moves)
+    costs = [cost[0] for cost in figures(result.issues.cost_high, result.issues.cost_low)][1:]
     assert sum(costs) == 10 * fixed_point.SCALE
     assert all(abs(cost - Fraction(10 * fixed_point.SCALE, 3)) < 1 for cost in costs)
 

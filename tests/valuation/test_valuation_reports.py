@@ -160,15 +160,15 @@ def test_cost_of_goods_tells_pieces_it_does_not_know_the_cost_of(tmp_path: Path)
     shop.move(2, 7, "in", 2, "2025-03-01 10:00:00", price="6")
     shop.move(3, 7, "out", 2, "2025-03-02 09:00:00")
     shop.move(4, 7, "out", 1, "2025-03-03 09:00:00", order="a")
-    asked = """
+    dispatches = """
         select cogs, missing_cost_quantity, average_missing_cost_quantity, headline_missing_cost_quantity
         from reports.cogs_monthly
     """
     shop.build(datetime(2025, 3, 21, 2, 15))
-    assert shop.ask(f"{asked} where dispatched_quantity = 1") == [(3, 0, 1, 1)]
+    assert shop.ask(f"{dispatches} where dispatched_quantity = 1") == [(3, 0, 1, 1)]
     shop.policy_dir = with_settings(tmp_path, "headline: {method: fifo}")
     shop.build(datetime(2025, 3, 21, 2, 15))
-    assert shop.ask(f"{asked} where dispatched_quantity = 1") == [(6, 0, 1, 0)]
+    assert shop.ask(f"{dispatches} where dispatched_quantity = 1") == [(6, 0, 1, 0)]
     shop.con.close()
 
 

@@ -55,14 +55,14 @@ class Books:
     def came_from(self, move: int) -> list[tuple[int | None, int]]:
         """(receipt, pieces) of an issue, in order of consumption."""
         slices, receipts = self.found.slices, self.found.receipts
-        found = [
+        allocated = [
             (int(number), None if receipt < 0 else self.moves[receipts.row[receipt]].id, int(pieces))
             for issue, number, receipt, pieces in zip(
                 slices.issue, slices.number, slices.receipt, slices.pieces, strict=True
             )
             if issue == self._issue(move, "sellable")
         ]
-        return [(receipt, pieces) for _, receipt, pieces in sorted(found)]
+        return [(receipt, pieces) for _, receipt, pieces in sorted(allocated)]
 
 
 def test_fifo_takes_the_oldest_and_average_takes_the_mean():
@@ -338,8 +338,12 @@ def test_one_variant_does_not_change_another():
         Move(4, 0, "out", 5, at=1),
         Move(6, 0, "in", 3, price=price("5"), at=2),
     ]
-    others = [Move(2, 1, "out", 9), Move(3, 1, "in", 2, price=price("1"), at=1), Move(5, 2, "in", 0, damaged=1, at=1)]
-    alone, together = Books(*own), Books(*own, *others)
+    of_other_variants = [
+        Move(2, 1, "out", 9),
+        Move(3, 1, "in", 2, price=price("1"), at=1),
+        Move(5, 2, "in", 0, damaged=1, at=1),
+    ]
+    alone, together = Books(*own), Books(*own, *of_other_variants)
     assert [alone.balance(0, day, figure) for day in range(3) for figure in range(4)] == [
         together.balance(0, day, figure) for day in range(3) for figure in range(4)
     ]

@@ -124,7 +124,7 @@ def test_a_file_that_is_open_elsewhere_is_a_lock_and_no_damage(home: Settings) -
         process.stdout.readline()
         with pytest.raises(RunLocked), writer(home):
             pytest.fail("two writers had the file open")
-        assert any("Another process" in told for good, told in state_of_files(home, is_writing=False) if not good)
+        assert any("Another process" in text for good, text in state_of_files(home, is_writing=False) if not good)
         process.communicate(b"")
 
 
@@ -133,11 +133,11 @@ def test_doctor_names_the_damaged_file(home: Settings) -> None:
     assert all(good for good, _ in state_of_files(home, is_writing=False))
     for file in (home.warehouse, home.published):
         flip(file, BLOCKS + 100_000)
-    told = [what for good, what in state_of_files(home, is_writing=False) if not good]
-    assert len(told) == 2
-    assert "writer's file" in told[0]
-    assert "--from-landing" in told[0]
-    assert "stockbook publish" in told[1]
+    problems = [what for good, what in state_of_files(home, is_writing=False) if not good]
+    assert len(problems) == 2
+    assert "writer's file" in problems[0]
+    assert "--from-landing" in problems[0]
+    assert "stockbook publish" in problems[1]
 
 
 def test_a_damaged_published_file_is_told_and_the_next_publication_replaces_it(home: Settings) -> None:
@@ -169,15 +169,15 @@ def test_a_reader_of_a_damaged_block_is_told(home: Settings) -> None:
 def each_byte(file: Path, read: Callable[[], object], step: int = 1) -> int:
     """Change each byte of a file; what is read is the same or one of our errors. Returns how often it was an error."""
     whole = file.read_bytes()
-    right, told = read(), 0
+    right, refused = read(), 0
     for place in range(0, len(whole), step):
         flip(file, place)
         try:
             assert read() == right, whole[max(0, place - 20) : place + 20]
         except StockbookError:
-            told += 1
+            refused += 1
         file.write_bytes(whole)
-    return told
+    return refused
 
 
 def test_a_changed_byte_of_a_landed_listing_is_noticed(land: Callable[..., Landed]) -> None:
@@ -199,8 +199,10 @@ def test_a_changed_byte_of_what_steps_hand_on_is_noticed(home: Settings) -> None
     context.save(home, run)
     folder = context.folder(home, run.run_id)
     plan = folder / "plan-fulfillment_cz.json"
-    made = AccountPlan(api="fulfillment_cz", account="main", as_of=AS_OF, zone="Europe/Prague", orders_to=AS_OF.date())
-    plan.write_bytes(context.sealed(msgspec.json.format(msgspec.json.encode(made))))
+    account_plan = AccountPlan(
+        api="fulfillment_cz", account="main", as_of=AS_OF, zone="Europe/Prague", orders_to=AS_OF.date()
+    )
+    plan.write_bytes(context.sealed(msgspec.json.format(msgspec.json.encode(account_plan))))
 
     assert each_byte(folder / "run.json", lambda: context.read(home, run.run_id), step=3) > 60
     assert each_byte(plan, lambda: context.read_sealed(plan, AccountPlan), step=3) > 60
@@ -244,9 +246,9 @@ def test_a_changed_byte_of_the_tokens_is_noticed(tokens: Callable[[], TokenStore
     file = tmp_path / "state" / "state.db"
 
     def latest() -> object:
-        found = tokens().latest("flickrocket", "o")
+        pair = tokens().latest("flickrocket", "o")
         # a row whose key changed is none; a renewal then begins with the token of the connection
-        return found or Pair("access", "refresh")
+        return pair or Pair("access", "refresh")
 
     assert each_byte(file, latest, step=61) > 5
     flip(file, 0, 16)
@@ -275,7 +277,7 @@ def test_changes_that_a_killed_program_left_beside_the_published_file_are_nobody
 
     with reader(home.published) as con:
         before = con.execute("select count(*) from marts.t").fetchall()
-    assert any("opened the published file" in told for good, told in state_of_files(home, is_writing=False) if not good)
+    assert any("opened the published file" in text for good, text in state_of_files(home, is_writing=False) if not good)
     published = publish(home, "r1")
     with duckdb.connect(str(home.published), read_only=True) as con:
         after = con.execute("select count(*) from marts.t").fetchall()

@@ -189,8 +189,8 @@ print(json.dumps(told))
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    told: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
-    return told
+    answers: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
+    return answers
 
 
 def asked_by_command(home: Path, statement: str, tables: dict[str, Table]) -> str:
@@ -221,8 +221,8 @@ def test_every_door_refuses_what_is_not_the_published_file(home: Path, tables: d
                 Printer(io.StringIO(), Format.csv).answer(con, statement)
             assert "\n" not in str(refused.value), statement
     for statement in statements:
-        told = asked_by_prompt(home, statement, tables)
-        assert "cannot be answered" in told or "not for readers" in told, (statement, told)
+        answer = asked_by_prompt(home, statement, tables)
+        assert "cannot be answered" in answer or "not for readers" in answer, (statement, answer)
     asked_within = [text for text in statements if text.startswith(("select", "from"))]
     for within in [*(f"n in ({text})" for text in asked_within), f"n = 1; copy t to '{home}/x'", "n = 1; checkpoint"]:
         with pytest.raises(ConfigError):
@@ -238,7 +238,7 @@ def test_superset_refuses_them_too(
     """Superset's own engine, as its SQL Lab uses it: every statement is refused, and what readers may ask is not."""
     refused = {statement: answers_of_superset[in_words(home, statement)] for statement in REFUSED}
 
-    assert [statement for statement, told in refused.items() if told is None] == []
+    assert [statement for statement, answer in refused.items() if answer is None] == []
     assert [
         (statement, answers_of_superset[statement]) for statement in ALLOWED if answers_of_superset[statement]
     ] == []
@@ -248,9 +248,9 @@ def test_ordinary_use_goes_on(home: Path, tables: dict[str, Table]) -> None:
     """Queries, plans, descriptions, temporary tables, views and macros are answered by command and prompt."""
     for statement in ALLOWED:
         asked_by_command(home, statement, tables)
-        told = asked_by_prompt(home, statement, tables)
-        assert "cannot be answered" not in told
-        assert "not for readers" not in told
+        answer = asked_by_prompt(home, statement, tables)
+        assert "cannot be answered" not in answer
+        assert "not for readers" not in answer
     assert stockbook.read("reports.r", where="n in (select n from t)", home=home)["n"].tolist() == [1]
 
 
@@ -307,15 +307,15 @@ OPENS = {
 
 def test_one_module_opens_duckdb() -> None:
     """No other module calls `duckdb.connect` or a query of the module itself, but those named with their reason."""
-    found = set()
+    opening = set()
     root = PROJECT / "plugins"
     for file in root.rglob("*.py"):
         for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
             name = call.func
             if isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) and name.value.id == "duckdb":
                 if name.attr in ("connect", "sql", "execute", "query", "read_csv", "read_parquet", "read_json"):
-                    found.add(str(file.relative_to(root)))
+                    opening.add(str(file.relative_to(root)))
             elif isinstance(name, ast.Name) and name.id == "connect" and "from duckdb import" in file.read_text():
-                found.add(str(file.relative_to(root)))
+                opening.add(str(file.relative_to(root)))
 
-    assert found == OPENS.keys()
+    assert opening == OPENS.keys()

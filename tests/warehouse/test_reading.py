@@ -39,7 +39,7 @@ def test_a_table_is_read_to_the_last_digit(home: Path) -> None:
 
 def test_columns_and_rows_are_chosen(home: Path) -> None:
     """Columns by name, rows by a condition with values given."""
-    frame = stockbook.read("reports.value", columns=["pieces"], where="day < ?", given=[date(2026, 3, 2)], home=home)
+    frame = stockbook.read("reports.value", columns=["pieces"], where="day < ?", values=[date(2026, 3, 2)], home=home)
     assert frame.to_dict("list") == {"pieces": [3]}
 
 

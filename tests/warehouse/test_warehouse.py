@@ -175,10 +175,10 @@ def test_a_mart_has_its_declared_columns_in_their_order(
     declare(models, "marts", "t", "select 1 as a, 2.5 as b", columns=columns)
     build(con, models, context(declarations.load(models)), clock, Silent())
 
-    found = con.execute(
+    written = con.execute(
         "select column_name, data_type, comment from duckdb_columns() where table_name = 't' order by column_index"
     ).fetchall()
-    assert found == [("b", "DECIMAL(9,2)", "Money. Unit: CZK."), ("a", "BIGINT", "A number.")]
+    assert written == [("b", "DECIMAL(9,2)", "Money. Unit: CZK."), ("a", "BIGINT", "A number.")]
 
 
 def test_every_model_of_the_project_builds_on_an_empty_warehouse(

@@ -14,6 +14,7 @@ from stockbook.alerts import notify, rules
 from stockbook.alerts.notify import Alert
 from stockbook.errors import StockbookError
 from stockbook.settings import Settings
+from stockbook.warehouse import meta
 
 
 def send_new(con: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, now: datetime) -> list[str]:
@@ -36,7 +37,7 @@ def send_new(con: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime
             *notes,
             f"warning: {len(alerts)} alerts could not be sent and stay unsent until the next night: {error}",
         ]
-    mark_sent(con, alerts, now.replace(tzinfo=None, microsecond=0))
+    mark_sent(con, alerts, now)
     return notes
 
 
@@ -58,10 +59,7 @@ def unsent(con: duckdb.DuckDBPyConnection, as_of: datetime) -> list[Alert]:
 
 def mark_sent(con: duckdb.DuckDBPyConnection, alerts: list[Alert], at_utc: datetime) -> None:
     """Remember that these were sent."""
-    con.executemany(
-        "update meta.alert set sent_at_utc = ? where account = ? and rule = ? and subject = ? and raised_as_of = ?",
-        [(at_utc, alert.account, alert.rule, alert.subject, alert.raised_as_of) for alert in alerts],
-    )
+    meta.write_sent(con, [(alert.account, alert.rule, alert.subject, alert.raised_as_of) for alert in alerts], at_utc)
 
 
 def rules_of_unknown_accounts(con: duckdb.DuckDBPyConnection, policy_dir: Path) -> list[str]:

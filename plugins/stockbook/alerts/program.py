@@ -14,6 +14,7 @@ import duckdb
 from stockbook.alerts import rules
 from stockbook.alerts.rules import Figure, Rule
 from stockbook.models.programs import BuildContext
+from stockbook.warehouse import meta
 
 
 class Standing(NamedTuple):
@@ -32,7 +33,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     """Create or replace ``reports.alerts``. Raises ConfigError for a wrong rule file."""
     alert_rules = rules.read(context.policy_dir)
     if _observes(con, context.run_id):
-        _remember(con, standing(alert_rules, figures(con), context.as_of), context.as_of)
+        meta.write_alerts(con, standing(alert_rules, figures(con), context.as_of), context.as_of)
     con.execute(
         """
         create or replace table reports.alerts as
@@ -85,36 +86,3 @@ def _observes(con: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     """A run dated in the past computes figures again and must not rewrite what was sent since."""
     row = con.execute("select observes from meta.run where run_id = ?", [run_id]).fetchone()
     return row is None or bool(row[0])
-
-
-def _remember(con: duckdb.DuckDBPyConnection, now: list[Standing], as_of: datetime) -> None:
-    at = {"as_of": as_of}
-    # undo an earlier attempt at this night, and later nights that were never published
-    con.execute("update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of", at)
-    con.execute("delete from meta.alert where raised_as_of > $as_of", at)
-    con.execute("create or replace temp table alert_now as select * exclude (sent_at_utc) from meta.alert limit 0")
-    if now:
-        con.executemany(
-            "insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [(*alert, as_of) for alert in now]
-        )
-    same = "a.account = n.account and a.rule = n.rule and a.subject = n.subject"
-    # an alert of this very night that was sent already stays, as one that cleared at once
-    con.execute(
-        f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null "
-        f"and not exists (select 1 from alert_now as n where {same})",
-        at,
-    )
-    con.execute(
-        f"update meta.alert as a set cleared_as_of = $as_of where a.cleared_as_of is null "
-        f"and not exists (select 1 from alert_now as n where {same})",
-        at,
-    )
-    con.execute(
-        f"update meta.alert as a set severity = n.severity, message = n.message, value = n.value, "
-        f"threshold = n.threshold from alert_now as n where a.cleared_as_of is null and {same}"
-    )
-    con.execute(
-        f"insert into meta.alert select n.*, null from alert_now as n "
-        f"where not exists (select 1 from meta.alert as a where a.cleared_as_of is null and {same})"
-    )
-    con.execute("drop table alert_now")

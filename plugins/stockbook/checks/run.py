@@ -21,6 +21,7 @@ from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
+from stockbook.warehouse import meta
 
 SAMPLE = 10
 NOTHING = "nothing to check"
@@ -178,24 +179,20 @@ def write_results(
     con: duckdb.DuckDBPyConnection, run_id: str, stage: str, outcomes: list[Outcome], checked_at: datetime
 ) -> None:
     """Write outcomes to ``meta.check_result``, in place of an earlier attempt's. ``checked_at`` is UTC."""
-    con.execute("delete from meta.check_result where run_id = ? and stage = ?", [run_id, stage])
-    for outcome in outcomes:
-        con.execute(
-            "insert into meta.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                run_id,
-                outcome.suite,
-                outcome.expectation,
-                stage,
-                outcome.severity,
-                outcome.success,
-                outcome.observed,
-                outcome.failing_rows,
-                msgspec.json.encode(outcome.sample_keys).decode(),
-                outcome.query,
-                checked_at.replace(tzinfo=None, microsecond=0),
-            ],
+    results = [
+        (
+            outcome.suite,
+            outcome.expectation,
+            outcome.severity,
+            outcome.success,
+            outcome.observed,
+            outcome.failing_rows,
+            msgspec.json.encode(outcome.sample_keys).decode(),
+            outcome.query,
         )
+        for outcome in outcomes
+    ]
+    meta.write_check_results(con, run_id, stage, results, checked_at)
 
 
 def raise_on_failed(outcomes: list[Outcome]) -> None:

@@ -19,9 +19,10 @@ from stockbook.models.order import Step, steps
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.progress import Progress
 from stockbook.sql_text import quoted
-from stockbook.staging.load import transaction
+from stockbook.warehouse import meta
 from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP
 from stockbook.warehouse.schema import HISTORY_COLUMNS, ROW_COLUMNS
+from stockbook.warehouse.transaction import transaction
 
 ACCOUNT = "Fulfillment account the row came from; one connection each."
 
@@ -44,8 +45,7 @@ def build(
     is_large = False
     con.execute(BUILDS_FAST)
     with transaction(con):
-        con.execute("delete from meta.current_run")
-        con.execute("insert into meta.current_run values (?, ?, ?)", [context.run_id, context.as_of, context.zone.key])
+        meta.write_current_run(con, context.run_id, context.as_of, context.zone.key)
         create_macros(con, models_dir)
         for step in steps(models_dir, context.tables):
             progress.start(step.name)

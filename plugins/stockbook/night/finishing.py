@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from stockbook.errors import StockbookError
-from stockbook.night import landings, run_rows
+from stockbook.night import landings
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs import report
 from stockbook.runs.report import Report
+from stockbook.warehouse import meta
 
 
 def finish(night: Night, run_id: str) -> Report:
@@ -78,4 +79,4 @@ def _remember_red(night: Night, run_report: Report) -> None:
     from stockbook.warehouse.connect import writer
 
     with night.lock.step(run_report.run_id, "finish"), writer(night.settings) as con:
-        run_rows.mark_failed(con, run_report.run_id, run_report.finished_at, run_report.failed_step, run_report.reason)
+        meta.write_failed(con, run_report.run_id, run_report.finished_at, run_report.failed_step, run_report.reason)

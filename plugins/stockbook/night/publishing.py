@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from stockbook.night import run_rows
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
+from stockbook.warehouse import meta
 
 
 def publish(night: Night, run_id: str) -> Path:
@@ -16,7 +16,7 @@ def publish(night: Night, run_id: str) -> Path:
     run = runs.read(night.settings, run_id)
     with night.at(run, "publish") as done:
         with writer(night.settings) as con:
-            run_rows.mark_published(con, run_id, night.clock.utc())
+            meta.write_published(con, run_id, night.clock.utc())
         published = publish_file(night.settings, run_id)
         done.notes += published.notes + write_report_files(night.settings)
         return published.path

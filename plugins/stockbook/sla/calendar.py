@@ -94,17 +94,17 @@ def read(path: Path) -> dict[str, Calendar]:
     """The calendars of a file by name. Raises ConfigError naming file, line and field."""
     file = PolicyFile(path)
     problems = Problems()
-    found: dict[str, Calendar] = {}
+    calendars: dict[str, Calendar] = {}
     for number, written in enumerate(file.read(_WrittenFile).calendars):
         here: Path_ = ("calendars", number)
         with problems.gathered():
-            if written.calendar in found:
+            if written.calendar in calendars:
                 raise file.refusal(
                     (*here, "calendar"), f"the name {written.calendar!r} is taken by an earlier calendar"
                 )
-            found[written.calendar] = _validated(file, here, written)
+            calendars[written.calendar] = _validated(file, here, written)
     problems.settle()
-    return found
+    return calendars
 
 
 def _validated(file: PolicyFile, here: Path_, written: _WrittenCalendar) -> Calendar:

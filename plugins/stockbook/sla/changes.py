@@ -32,7 +32,7 @@ class Published(NamedTuple):
 
     as_of: datetime
     columns: set[str]
-    kept: set[str]
+    own_tables: set[str]
 
 
 def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
@@ -44,7 +44,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     for name in (ORDERS, DAYS):
         own = _of_published_nights(con, name) if unreadable else None
         replace_table(con, context.tables[name], own or _empty(context, name))
-        if before and name in before.kept:
+        if before and name in before.own_tables:
             con.execute(f"insert into {name} by name select * from published.{name}")
     if before and before.as_of < context.as_of:
         con.execute(f"insert into {ORDERS} by name {_changed(before, context.as_of)}")
@@ -60,10 +60,10 @@ def _published(con: duckdb.DuckDBPyConnection, context: BuildContext) -> Publish
         "select schema_name, table_name, column_name from duckdb_columns() where database_name = 'published'"
     ).fetchall():
         columns.setdefault(f"{schema}.{table}", set()).add(column)
-    found = con.execute("select as_of from published.meta.current_run").fetchall()
-    if not found or FACT not in columns:
+    current = con.execute("select as_of from published.meta.current_run").fetchall()
+    if not current or FACT not in columns:
         return None
-    return Published(found[0][0], columns[FACT], {ORDERS, DAYS} & columns.keys())
+    return Published(current[0][0], columns[FACT], {ORDERS, DAYS} & columns.keys())
 
 
 def _of_published_nights(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
@@ -121,7 +121,7 @@ def _changed(before: Published, now: datetime) -> str:
         compared as (
             select
                 c.*,
-                list_filter([{", ".join(reasons)}], lambda reason: reason is not null) as told
+                list_filter([{", ".join(reasons)}], lambda reason: reason is not null) as reasons
             from changed as c
             left join published.{FACT} as o
                 on c.account = o.account and c.order_id = o.order_id and o.is_latest_cycle
@@ -130,11 +130,11 @@ def _changed(before: Published, now: datetime) -> str:
         ),
         reasoned as (
             select
-                * exclude (told, is_new, is_gone),
+                * exclude (reasons, is_new, is_gone),
                 case
                     when is_gone then 'gone from the source'
                     when is_new then 'first seen'
-                    when len(told) > 0 then array_to_string(told, ', ')
+                    when len(reasons) > 0 then array_to_string(reasons, ', ')
                     when old_due_date is distinct from new_due_date then 'rule, calendar or requested date'
                     else 'time'
                 end as reason,

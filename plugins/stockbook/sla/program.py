@@ -92,8 +92,8 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
 def write(con: duckdb.DuckDBPyConnection, context: BuildContext, policies: Policies) -> None:
     """Create or replace the tables of this program from policies already read."""
     first, last = days_needed(con, context.as_of, policies.rules)
-    days = [day for one in policies.calendars.values() for day in calendar.days(one, first, last, context.zone)]
-    mapped = [(*_fields(one), statuses.PROGRESS[one.status]) for one in policies.statuses]
+    days = [day for written in policies.calendars.values() for day in calendar.days(written, first, last, context.zone)]
+    mapped = [(*_fields(mapping), statuses.PROGRESS[mapping.status]) for mapping in policies.statuses]
     _write(con, context.tables["intermediate.order_status_map"], mapped)
     _write(con, context.tables["intermediate.sla_policy"], [_fields(rule) for rule in policies.rules])
     _write(con, context.tables["intermediate.calendar_day"], days)
@@ -107,7 +107,7 @@ def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "
 
     Each is one sentence naming file, line and field; what it concerns has a defined state (no effect, or unknown).
     """
-    found = []
+    sentences = []
     for rule in policies.rules:
         place = f"{file_name} {rule.place}"
         methods = con.execute(
@@ -115,45 +115,45 @@ def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "
             [rule.delivery_id, rule.account, rule.account],
         ).fetchall()
         if rule.delivery_id is not None and methods and (True,) not in methods:
-            found.append(
+            sentences.append(
                 f"{place}.delivery_id: the warehouse lists no delivery method {rule.delivery_id}; "
                 "the rule is for no order until it does."
             )
         orders = con.execute("select count(*) from staging.orders where account = ?", [rule.account]).fetchall()
         if rule.account is not None and orders == [(0,)]:
-            found.append(f"{place}.account: no order is of an account {rule.account!r}; the rule is for none.")
+            sentences.append(f"{place}.account: no order is of an account {rule.account!r}; the rule is for none.")
     first = policies.rules[0]
     early = _count(con, "rule_no is null")
     if early:
-        found.append(
+        sentences.append(
             f"{file_name} {first.place}.valid_from: {early} orders were created before {first.valid_from}, the first "
             "day any version applies to; nothing was promised for them and their state is unknown."
         )
-    for one in policies.calendars.values():
-        beyond = _count(con, f"calendar_version = ? and {_BEYOND}", one.name)
+    for written in policies.calendars.values():
+        beyond = _count(con, f"calendar_version = ? and {_BEYOND}", written.name)
         if beyond:
-            covered = f"{one.covers_from or 'the beginning'} to {one.covers_to or 'the end'}"
-            found.append(
-                f"calendar.yml {one.place}: calendar {one.name} covers {covered} and {beyond} orders fall "
+            covered = f"{written.covers_from or 'the beginning'} to {written.covers_to or 'the end'}"
+            sentences.append(
+                f"calendar.yml {written.place}: calendar {written.name} covers {covered} and {beyond} orders fall "
                 "due outside; their state is unknown."
             )
-    return found
+    return sentences
 
 
 # what waits for a day that far ahead is pending
 _BEYOND = "eligible_at_utc is not null and due_at_utc is null and sla_state <> 'pending'"
 
 
-def _count(con: duckdb.DuckDBPyConnection, condition: str, *given: str) -> int:
+def _count(con: duckdb.DuckDBPyConnection, condition: str, *parameters: str) -> int:
     rows: list[tuple[int]] = con.execute(
-        f"select count(*) from marts.fct_fulfillment where is_latest_cycle and {condition}", list(given)
+        f"select count(*) from marts.fct_fulfillment where is_latest_cycle and {condition}", list(parameters)
     ).fetchall()
     return rows[0][0]
 
 
 def days_needed(con: duckdb.DuckDBPyConnection, as_of: datetime, rules: list[Rule]) -> tuple[date, date]:
     """First and last local day that orders and movements, and the promises made for them, can touch."""
-    found = con.execute("""
+    span = con.execute("""
         select cast(min(first_at) as date), cast(max(last_at) as date)
         from (
             select min(created_at) as first_at, max(created_at) as last_at from staging.orders
@@ -162,8 +162,8 @@ def days_needed(con: duckdb.DuckDBPyConnection, as_of: datetime, rules: list[Rul
         )
     """).fetchall()[0]
     today = as_of.date()
-    first = min(max(found[0] or today, EARLIEST_DAY), today)
-    last = max(today, min(found[1] or today, today + AHEAD))
+    first = min(max(span[0] or today, EARLIEST_DAY), today)
+    last = max(today, min(span[1] or today, today + AHEAD))
     handling = timedelta(days=2 * max(rule.handling_days for rule in rules))
     return first - MARGIN, last + AHEAD + handling
 

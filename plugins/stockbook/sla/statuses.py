@@ -56,10 +56,10 @@ def read(path: Path) -> list[MappedStatus]:
     mapped = file.read(_File).statuses
     problems = Problems()
     seen: set[str] = set()
-    for number, one in enumerate(mapped):
-        if one.source_status in seen:
+    for number, status in enumerate(mapped):
+        if status.source_status in seen:
             with problems.gathered():
-                raise file.refusal(("statuses", number), f"source_status {one.source_status!r} is mapped twice")
-        seen.add(one.source_status)
+                raise file.refusal(("statuses", number), f"source_status {status.source_status!r} is mapped twice")
+        seen.add(status.source_status)
     problems.settle()
     return mapped

@@ -98,10 +98,10 @@ def _beside_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]
 
 
 def _context(con: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, Table]) -> BuildContext:
-    found = con.execute("select run_id, as_of, zone from meta.current_run").fetchall()
-    if not found:
+    current = con.execute("select run_id, as_of, zone from meta.current_run").fetchall()
+    if not current:
         raise ConfigError("The published file names no run: run a night first.")
-    run_id, as_of, zone = found[0]
+    run_id, as_of, zone = current[0]
     return BuildContext(as_of, run_id, ZoneInfo(zone), settings.policy_dir, tables)
 
 
@@ -158,13 +158,13 @@ where p.is_latest_cycle
 
 
 def _moved(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    found = con.execute(f"select p.sla_state, o.sla_state, count(*) {_BOTH} group by all order by all").fetchall()
-    return {(state, other): count for state, other, count in found}
+    moved = con.execute(f"select p.sla_state, o.sla_state, count(*) {_BOTH} group by all order by all").fetchall()
+    return {(state, other): count for state, other, count in moved}
 
 
 def _changed(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> list[ChangedOrder]:
     local = f"(({{}} at time zone 'UTC') at time zone {quoted(zone.key)})"
-    found = con.execute(
+    orders = con.execute(
         f"""
         select
             p.account,
@@ -180,4 +180,4 @@ def _changed(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> list[ChangedOrde
         order by p.due_at_utc nulls last, p.account, p.order_id
         """
     ).fetchall()
-    return [ChangedOrder(*row) for row in found]
+    return [ChangedOrder(*row) for row in orders]

@@ -4,8 +4,6 @@ Load a night's landed listings into staging: all of them and their cursors in on
 Either every complete listing of the night is in staging with its cursor, or nothing changed.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +23,7 @@ from stockbook.staging.merge import Counts, Stamp, keep_history, live_in, merge
 from stockbook.staging.typed_rows import Incoming
 from stockbook.staging.unchanged import Unchanged, find_unchanged, keep_only, may_stay, note_keys, remember
 from stockbook.warehouse.schema import create_all
+from stockbook.warehouse.transaction import transaction
 
 
 class Landed(NamedTuple):
@@ -32,18 +31,6 @@ class Landed(NamedTuple):
 
     manifest: Manifest
     folder: Path
-
-
-@contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit at the end, roll back on any error."""
-    con.execute("begin transaction")
-    try:
-        yield
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
 
 
 def load(

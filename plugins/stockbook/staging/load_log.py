@@ -1,6 +1,6 @@
 """What a load writes down of itself, in its transaction: how far it read, what came of each row, unknown fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import duckdb
@@ -9,6 +9,7 @@ from stockbook.landing.manifest import Manifest
 from stockbook.projection.undeclared_names import MORE
 from stockbook.runs.context import RunContext
 from stockbook.staging.merge import Counts, Stamp
+from stockbook.warehouse import meta
 
 
 class Loaded(NamedTuple):
@@ -23,22 +24,13 @@ def write_cursor(
     con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
 ) -> None:
     """How far a listing has been read; it never goes back."""
-    key = [manifest.account, api, listing]
-    before = con.execute(
-        "select ceiling, window_to, first_as_of from meta.cursor where account = ? and api = ? and listing = ?", key
-    ).fetchall()
-    ceiling, window_to, first_as_of = before[0] if before else (None, None, run.as_of)
-    con.execute("delete from meta.cursor where account = ? and api = ? and listing = ?", key)
-    con.execute(
-        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            *key,
-            max((value for value in (ceiling, read_to) if value is not None), default=None),
-            max((str(value) for value in (window_to, manifest.window_to) if value is not None), default=None),
-            first_as_of,
-            run.as_of,
-            run.run_id,
-        ],
+    meta.advance_cursor(
+        con,
+        meta.ListingKey(manifest.account, api, listing),
+        read_to=read_to,
+        window_to=manifest.window_to,
+        as_of=run.as_of,
+        run_id=run.run_id,
     )
 
 
@@ -60,9 +52,8 @@ def write_listing(con: duckdb.DuckDBPyConnection, run: RunContext, loaded: list[
     }
     # a landing of an earlier version lacks what it refused and counts nothing else
     left_out = 0 if is_counted(manifest) else sum(item.rows for item in manifest.refused)
-    _put(
+    meta.write_listing(
         con,
-        "meta.listing",
         key,
         {
             "endpoint": loaded[0].table,
@@ -97,7 +88,7 @@ def write_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts
     """What became of the rows of one table."""
     counted = counts._asdict()
     del counted["gone"]
-    _put(con, "meta.loaded_rows", key, {f"rows_{name}": count for name, count in counted.items()})
+    meta.write_loaded_rows(con, key, {f"rows_{name}": count for name, count in counted.items()})
 
 
 def add_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:
@@ -130,14 +121,6 @@ def is_counted(manifest: Manifest) -> bool:
     return manifest.repeated is not None
 
 
-def _put(con: duckdb.DuckDBPyConnection, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    where = " and ".join(f"{name} = ?" for name in key)
-    con.execute(f"delete from {table} where {where}", list(key.values()))
-    row = {**key, **values}
-    into = f"{table} ({', '.join(row)})"
-    con.execute(f"insert into {into} values ({', '.join('?' * len(row))})", list(row.values()))
-
-
 def _text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
@@ -147,16 +130,12 @@ def write_undeclared(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: 
     for field in manifest.undeclared:
         # names in a landing of version 0.1 were told at once
         path = field.path if is_counted(manifest) else MORE
-        key = [manifest.account, manifest.api, manifest.listing, field.json_type]
-        where = "account = ? and api = ? and listing = ? and json_type = ? and path in (?, ?)"
-        paths: Sequence[str] = (path, field.hidden or path)
-        before = con.execute(
-            f"select min(first_seen_at) from meta.undeclared_field where {where}", [*key, *paths]
-        ).fetchall()
-        con.execute(f"delete from meta.undeclared_field where {where}", [*key, *paths])
-        con.execute(
-            "insert into meta.undeclared_field "
-            "(account, api, listing, json_type, path, rows_seen, first_seen_at, last_seen_at, is_told) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [*key, path, field.rows, before[0][0] or run.as_of, run.as_of, bool(field.hidden)],
+        meta.write_undeclared_field(
+            con,
+            meta.ListingKey(manifest.account, manifest.api, manifest.listing),
+            path,
+            field.json_type,
+            hidden=field.hidden,
+            rows=field.rows,
+            as_of=run.as_of,
         )

@@ -17,6 +17,7 @@ from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.sql_text import quoted
 from stockbook.staging.merge import Counts, Stamp
 from stockbook.version import VERSION
+from stockbook.warehouse import meta
 
 # a ledger's pages shift with every new row, and what is observed each night is new each night
 _KINDS = {"documents", "snapshot", "parts"}
@@ -137,17 +138,13 @@ def remember(
     keep_only(con, manifest, unchanged if all_accepted and not manifest.refused else None)
     if not all_accepted or manifest.refused:
         return
-    names = ", ".join(quoted(name) for name in (manifest.account, manifest.api, manifest.listing))
-    con.execute(
-        f"insert into meta.loaded_page select {names}, sha256, {quoted(_read_as(manifest))}, keys from page_keys"
-    )
+    meta.write_loaded_pages(con, _listing(manifest), _read_as(manifest))
 
 
 def keep_only(con: duckdb.DuckDBPyConnection, manifest: Manifest, unchanged: Unchanged | None) -> None:
     """Forget the pages of earlier loads but those that came again."""
-    stayed = ", ".join(quoted(page.sha256) for page in unchanged.pages) if unchanged is not None else ""
-    left = f"sha256 not in ({stayed})" if stayed else "true"
-    con.execute(f"delete from meta.loaded_page where {_of(manifest)} and {left}")
+    stayed = [page.sha256 for page in unchanged.pages] if unchanged is not None else []
+    meta.forget_loaded_pages(con, _listing(manifest), stayed)
 
 
 def may_stay(fed: Sequence[Table]) -> bool:
@@ -169,6 +166,10 @@ def key_of(base: Table) -> str:
 
 def _keys(base: Table) -> list[str]:
     return [name for name in base.grain if name != "account"]
+
+
+def _listing(manifest: Manifest) -> meta.ListingKey:
+    return meta.ListingKey(manifest.account, manifest.api, manifest.listing)
 
 
 def _of(manifest: Manifest) -> str:

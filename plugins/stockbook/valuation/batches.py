@@ -23,6 +23,7 @@ from stockbook.valuation.ledger import Hours
 from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Flags, Ints, Money, Movements
 from stockbook.valuation.transformations import Leg
+from stockbook.warehouse.arrow_view import ArrowView
 
 # some 200 MB at a time, of which two are under way: replayed and written
 BATCH_ROWS = 250_000
@@ -66,7 +67,7 @@ class Drawn:
     lines: Lines
 
 
-def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]:
+def draw(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]:
     """The movements of every touched variant."""
     touched = np.flatnonzero(variants.is_touched)
     if not len(touched):
@@ -83,7 +84,8 @@ def drawn(con: duckdb.DuckDBPyConnection, variants: Variants) -> Iterator[Drawn]
             "place": np.arange(len(touched)),
         }
     )
-    con.execute("create or replace temp table valuation_variant as select * from assigned")
+    with ArrowView(con, "assigned_variant", assigned):
+        con.execute("create or replace temp table valuation_variant as select * from assigned_variant")
     first = np.concatenate([[0], np.cumsum(np.bincount(batch))])
     rows = np.bincount(batch, variants.movements[touched]).astype(np.int64)
     catalogue, lines = Catalogue.read(con, first), Lines.read(con)
@@ -161,9 +163,9 @@ def _draw(con: duckdb.DuckDBPyConnection, start: int, stop: int) -> pa.Table:
     """).to_arrow_table(DRAWN_CHUNK)
 
 
-def batch_of(one: Drawn, hours: Hours) -> Batch:
+def batch_of(drawn: Drawn, hours: Hours) -> Batch:
     """A batch in replay order."""
-    table, variants, catalogue, batch = one.rows, one.variants, one.catalogue, one.number
+    table, variants, catalogue, batch = drawn.rows, drawn.variants, drawn.catalogue, drawn.number
     accounts = variants.column("account").combine_chunks().dictionary_encode()
     account = accounts.indices.to_numpy()
     movement_id, moved_at = _numpy(table, "movement_id"), _numpy(table, "moved_at").astype("datetime64[us]")
@@ -176,7 +178,7 @@ def batch_of(one: Drawn, hours: Hours) -> Batch:
     )
     place = place if behind is None else place[behind]
     return Batch(
-        movements=_movements(table, place, account, transformation, one.lines),
+        movements=_movements(table, place, account, transformation, drawn.lines),
         columns=_columns(table, variants, accounts, catalogue.variant_keys(batch, variant, moved_at), hours),
         place=place,
         movement_id=movement_id[place],
@@ -192,8 +194,8 @@ def _numpy(table: pa.Table, name: str) -> Any:
 
 
 def _flags(table: pa.Table, name: str) -> Flags:
-    found: Flags = _numpy(table, name).astype(np.bool_)
-    return found
+    flags: Flags = _numpy(table, name).astype(np.bool_)
+    return flags
 
 
 def _in_replay_order(moved_at: Any, account: Any, movement_id: Ints, hours: Hours) -> Ints:
@@ -248,8 +250,8 @@ def _kind(table: pa.Table, is_in: Flags) -> Any:
 
 
 def _is_there(table: pa.Table, name: str) -> Flags:
-    found: Flags = table.column(name).is_valid().to_numpy()
-    return found
+    is_there: Flags = table.column(name).is_valid().to_numpy()
+    return is_there
 
 
 def _transformations(table: pa.Table, account: Any) -> Ints:
@@ -292,16 +294,16 @@ def _stated_price(table: pa.Table, place: Ints, is_in: Flags, pieces: Ints, line
 
 
 def _orders(table: pa.Table, variant: Ints, is_in: Flags, variants: int) -> Ints:
-    """Number of each row's order and variant where some of them came back; -1 elsewhere, as nobody asks for it."""
+    """Number of each row's order and variant where some of them came back; -1 elsewhere, where it is not needed."""
     order_id = table.column("order_id").combine_chunks()
     returned = order_id.filter(pa.array(is_in & order_id.is_valid().to_numpy(zero_copy_only=False))).unique()
     if not len(returned):
         return np.full(len(variant), -1, np.int64)
     code = pc.index_in(order_id, value_set=returned).fill_null(-1).to_numpy().astype(np.int64)
     pair = np.where(code < 0, -1, code * variants + variant)
-    known = np.unique(pair[is_in & (code >= 0)])
-    found = np.minimum(np.searchsorted(known, pair), len(known) - 1)
-    return np.where(known[found] == pair, found, -1)
+    returned_pairs = np.unique(pair[is_in & (code >= 0)])
+    number = np.minimum(np.searchsorted(returned_pairs, pair), len(returned_pairs) - 1)
+    return np.where(returned_pairs[number] == pair, number, -1)
 
 
 def _linked(table: pa.Table, place: Ints, transformation: Ints, is_in: Flags, pieces: Ints) -> tuple[Ints, Money]:

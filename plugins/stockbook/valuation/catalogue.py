@@ -79,13 +79,13 @@ class Catalogue:
         )
 
     def variant_keys(self, batch: int, variant: Ints, moved_at: Any) -> pa.Array:
-        """The version in force at each movement, by the variant's number in the batch; NULL for one unknown."""
+        """The version in force at each movement, by the variant's number in the batch; NULL where there is none."""
         starts = self.version_starts[self.first[batch] : self.first[batch + 1] + 1]
         rows = slice(int(starts[0]), int(starts[-1]))
         # copied: of what cannot be written to, numba makes another function
-        thing = np.array(variant, np.int64)
-        found = in_force(starts - starts[0], self.version_from[rows], thing, moved_at.view(np.int64))
-        return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), self.version_key[rows])
+        item = np.array(variant, np.int64)
+        version = in_force(starts - starts[0], self.version_from[rows], item, moved_at.view(np.int64))
+        return pa.DictionaryArray.from_arrays(pa.array(version, mask=version < 0), self.version_key[rows])
 
 
 def _starts(place: Ints, places: int) -> Ints:

@@ -27,10 +27,10 @@ def values(high: Money, low: Money) -> list[pa.Array]:
 def units(amounts: Money, is_there: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """Unit costs as decimals; NULL where ``is_there`` is false."""
     if amounts.dtype == object:
-        found = _large(amounts.tolist(), UNIT)
+        decimals = _large(amounts.tolist(), UNIT)
         if is_there is None:
-            return found
-        return pa.compute.if_else(pa.array(is_there), found, pa.scalar(None, UNIT))
+            return decimals
+        return pa.compute.if_else(pa.array(is_there), decimals, pa.scalar(None, UNIT))
     words = np.empty((len(amounts), 2), np.int64)
     words[:, 0] = amounts
     words[:, 1] = amounts >> 63

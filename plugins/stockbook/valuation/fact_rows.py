@@ -1,25 +1,26 @@
-"""What a replay found, as Arrow tables with the columns of the facts."""
+"""What a replay computed, as Arrow tables with the columns of the facts."""
 
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from stockbook.cost_methods import BASES, FIGURES
 from stockbook.valuation import decimal_arrays, fixed_point, replay_tables
 from stockbook.valuation.batches import Batch, named
-from stockbook.valuation.replay import BASES, COST_SOURCES, FIGURES, POOLS, Replay
+from stockbook.valuation.replay import COST_SOURCES, POOL_NAMES, Replay
 
 
-def facts(batch: Batch, found: Replay) -> dict[str, pa.Table]:
+def facts(batch: Batch, replay: Replay) -> dict[str, pa.Table]:
     """Rows of each fact by the table's qualified name."""
     return {
-        "marts.fct_stock_movement": _movements(batch, found),
-        "marts.fct_receipt_cost": _receipts(batch, found),
-        "marts.fct_issue_cost": _issues(batch, found),
-        "marts.fct_cost_allocation": _allocations(batch, found),
-        "marts.fct_cost_settlement": _settlements(batch, found),
-        "marts.fct_stock_balance": _balances(batch, found),
-        "marts.fct_stock_layer": _layers(batch, found),
+        "marts.fct_stock_movement": _movements(batch, replay),
+        "marts.fct_receipt_cost": _receipts(batch, replay),
+        "marts.fct_issue_cost": _issues(batch, replay),
+        "marts.fct_cost_allocation": _allocations(batch, replay),
+        "marts.fct_cost_settlement": _settlements(batch, replay),
+        "marts.fct_stock_balance": _balances(batch, replay),
+        "marts.fct_stock_layer": _layers(batch, replay),
     }
 
 
@@ -37,27 +38,27 @@ def _of_rows(batch: Batch, rows: Any) -> dict[str, Any]:
     return {"account": named(batch.account[variant], batch.accounts), "variant_id": batch.variant_id[variant]}
 
 
-def _movements(batch: Batch, found: Replay) -> pa.Table:
+def _movements(batch: Batch, replay: Replay) -> pa.Table:
     table = batch.columns
     source = np.empty(len(batch.place), np.int64)
-    source[batch.place] = found.cost_source
+    source[batch.place] = replay.cost_source
     has_cost = source != replay_tables.NO_COST
     for figure, name in enumerate(FIGURES):
-        cost = np.empty(len(batch.place), found.unit_cost.dtype)
-        cost[batch.place] = found.unit_cost[:, figure]
+        cost = np.empty(len(batch.place), replay.unit_cost.dtype)
+        cost[batch.place] = replay.unit_cost[:, figure]
         table = table.append_column(f"{name}_unit_cost", decimal_arrays.units(cost, has_cost))
     table = table.append_column("cost_source", named(source, [name or "" for name in COST_SOURCES], has_cost))
     return table.append_column("known_to", pa.nulls(table.num_rows, pa.date32()))
 
 
-def _receipts(batch: Batch, found: Replay) -> pa.Table:
-    receipts = found.receipts
+def _receipts(batch: Batch, replay: Replay) -> pa.Table:
+    receipts = replay.receipts
     rows = _ints(receipts.row)
     return pa.table(
         _of_rows(batch, rows)
         | {
             "movement_id": batch.movement_id[rows],
-            "pool": named(_ints(receipts.pool), POOLS),
+            "pool": named(_ints(receipts.pool), POOL_NAMES),
             "moved_date": _dates(batch.movements.day[rows]),
             "quantity": _ints(receipts.pieces),
         }
@@ -65,15 +66,15 @@ def _receipts(batch: Batch, found: Replay) -> pa.Table:
     )
 
 
-def _issues(batch: Batch, found: Replay) -> pa.Table:
-    issues = found.issues
+def _issues(batch: Batch, replay: Replay) -> pa.Table:
+    issues = replay.issues
     rows = _ints(issues.row)
     settled = issues.settled_high, issues.settled_low
     return pa.table(
         _of_rows(batch, rows)
         | {
             "movement_id": batch.movement_id[rows],
-            "pool": named(_ints(issues.pool), POOLS),
+            "pool": named(_ints(issues.pool), POOL_NAMES),
             "moved_date": _dates(batch.movements.day[rows]),
             "quantity": _ints(issues.pieces),
             "missing_cost_quantity": _ints(issues.missing),
@@ -96,16 +97,16 @@ def _sum(high: Any, low: Any, more_high: Any, more_low: Any) -> tuple[Any, Any]:
     return high + more_high + (carried >> fixed_point.WORD_BITS), carried & fixed_point.WORD_MASK
 
 
-def _allocations(batch: Batch, found: Replay) -> pa.Table:
-    slices = found.slices
+def _allocations(batch: Batch, replay: Replay) -> pa.Table:
+    slices = replay.slices
     issue, receipt = _ints(slices.issue), _ints(slices.receipt)
-    rows = _ints(found.issues.row)[issue]
+    rows = _ints(replay.issues.row)[issue]
     ids = batch.movement_id
     is_covered = receipt >= 0
-    receipt_ids = np.where(is_covered, ids[_ints(found.receipts.row)[receipt]] if len(found.receipts.row) else 0, 0)
+    receipt_ids = np.where(is_covered, ids[_ints(replay.receipts.row)[receipt]] if len(replay.receipts.row) else 0, 0)
     columns = _of_rows(batch, rows) | {
         "issue_id": ids[rows],
-        "pool": named(_ints(found.issues.pool)[issue], POOLS),
+        "pool": named(_ints(replay.issues.pool)[issue], POOL_NAMES),
         "slice_no": _ints(slices.number),
         "receipt_id": pa.array(receipt_ids, mask=~is_covered),
         "quantity": _ints(slices.pieces),
@@ -118,7 +119,7 @@ def _allocations(batch: Batch, found: Replay) -> pa.Table:
 
 
 def _rates(high: Any, low: Any, pieces: Any) -> Any:
-    """Unit costs of sums, half up, for whole arrays: exact.divide and exact.rate."""
+    """Unit costs of sums, half up, for whole arrays: fixed_point.divide and fixed_point.rate."""
     top = high // pieces
     rest = ((high - top * pieces) << fixed_point.WORD_BITS) + low
     whole = rest // pieces
@@ -126,17 +127,17 @@ def _rates(high: Any, low: Any, pieces: Any) -> Any:
     return (top << fixed_point.WORD_BITS) + whole + up
 
 
-def _settlements(batch: Batch, found: Replay) -> pa.Table:
-    settlements = found.settlements
+def _settlements(batch: Batch, replay: Replay) -> pa.Table:
+    settlements = replay.settlements
     issue, receipt = _ints(settlements.issue), _ints(settlements.receipt)
-    rows, receipt_rows = _ints(found.issues.row)[issue], _ints(found.receipts.row)[receipt]
+    rows, receipt_rows = _ints(replay.issues.row)[issue], _ints(replay.receipts.row)[receipt]
     ids = batch.movement_id
     return pa.table(
         _of_rows(batch, rows)
         | {
             "issue_id": ids[rows],
             "receipt_id": ids[receipt_rows],
-            "pool": named(_ints(found.issues.pool)[issue], POOLS),
+            "pool": named(_ints(replay.issues.pool)[issue], POOL_NAMES),
             "settled_date": _dates(batch.movements.day[receipt_rows]),
             "quantity": _ints(settlements.pieces),
         }
@@ -144,23 +145,21 @@ def _settlements(batch: Batch, found: Replay) -> pa.Table:
     )
 
 
-def _balances(batch: Batch, found: Replay) -> pa.Table:
-    balances = found.balances
-    variant, pool = np.divmod(_ints(balances.cell), 2)
+def _balances(batch: Batch, replay: Replay) -> pa.Table:
+    balances = replay.balances
+    variant, pool = np.divmod(_ints(balances.cell), replay_tables.POOLS)
     day, following = _ints(balances.day), _ints(balances.next_row)
     has_average = _ints(balances.pieces) > 0
-    averages = {
-        f"{FIGURES[n]}_unit_cost": decimal_arrays.units(
-            _rates(balances.high[:, n], balances.low[:, n], np.where(has_average, balances.pieces, 1)) * has_average,
-            has_average,
-        )
-        for n in (2, 3)
-    }
+    pieces = np.where(has_average, balances.pieces, 1)
+    averages = {}
+    for basis, name in enumerate(BASES, start=replay_tables.AVERAGE):
+        rates = _rates(balances.high[:, basis], balances.low[:, basis], pieces)
+        averages[f"average_{name}_unit_cost"] = decimal_arrays.units(rates * has_average, has_average)
     return pa.table(
         {
             "account": named(batch.account[variant], batch.accounts),
             "variant_id": batch.variant_id[variant],
-            "pool": named(pool, POOLS),
+            "pool": named(pool, POOL_NAMES),
             "valid_from": _dates(day),
             "valid_to": _dates(day[following], following >= 0),
             "quantity": _ints(balances.pieces),
@@ -172,14 +171,14 @@ def _balances(batch: Batch, found: Replay) -> pa.Table:
     )
 
 
-def _layers(batch: Batch, found: Replay) -> pa.Table:
-    receipts = found.receipts
+def _layers(batch: Batch, replay: Replay) -> pa.Table:
+    receipts = replay.receipts
     at = np.flatnonzero(_ints(receipts.left) > 0)
     rows = _ints(receipts.row[at])
     left = receipts.left[at]
     columns = _of_rows(batch, rows) | {
         "receipt_id": batch.movement_id[rows],
-        "pool": named(_ints(receipts.pool[at]), POOLS),
+        "pool": named(_ints(receipts.pool[at]), POOL_NAMES),
         "received_at": batch.columns.column("moved_at").take(pa.array(batch.place[rows])),
         "quantity_left": _ints(left),
         "is_cost_missing": receipts.is_missing[at].astype(np.bool_),

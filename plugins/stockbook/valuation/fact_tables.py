@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from stockbook.declarations import Table
 from stockbook.valuation.fingerprints import INPUT, Variants
+from stockbook.warehouse.arrow_view import ArrowView
 
 SETTING = "marts.dim_valuation_setting"
 BUILD = "intermediate.valuation_build"
@@ -28,12 +29,12 @@ FACTS = (
 )
 
 
-def rules(tables: dict[str, Table], *given: str) -> str:
-    """A digest of all that rows depend on besides their inputs: this package, the tables' columns, what is given."""
-    told = [duckdb.__version__, *given]
-    told += [f"{file.name}\n{file.read_text()}" for file in sorted(Path(__file__).parent.glob("*.py"))]
-    told += [columns_of(tables[name]) for name in (*FACTS, INPUT)]
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+def rules(tables: dict[str, Table], *settings: str) -> str:
+    """A digest of all that rows depend on besides their inputs: this package, the tables' columns, settings."""
+    texts = [duckdb.__version__, *settings]
+    texts += [f"{file.name}\n{file.read_text()}" for file in sorted(Path(__file__).parent.glob("*.py"))]
+    texts += [columns_of(tables[name]) for name in (*FACTS, INPUT)]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def columns_of(table: Table) -> str:
@@ -49,7 +50,7 @@ def can_be_continued(con: duckdb.DuckDBPyConnection, rules: str) -> bool:
     ).fetchall()[0][0]
     if there < len(FACTS) + 2:
         return False
-    found = con.execute(
+    builds = con.execute(
         f"""
         select count(*)
         from {BUILD} as b
@@ -58,7 +59,7 @@ def can_be_continued(con: duckdb.DuckDBPyConnection, rules: str) -> bool:
         """,
         [rules],
     ).fetchall()
-    return bool(found[0][0])
+    return bool(builds[0][0])
 
 
 def begin_anew(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
@@ -69,13 +70,13 @@ def begin_anew(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
 
 def drop_rows(con: duckdb.DuckDBPyConnection, variants: Variants) -> None:
     """Delete the rows of variants that are touched or no longer in the ledger."""
-    kept = of_variants(variants, ~variants.is_touched)  # noqa: F841  # the statement below finds it by its name
-    con.execute(f"""
-        create or replace temp table valuation_variant as
-        select i.account, i.variant_id
-        from {INPUT} as i
-        anti join kept as k on i.account = k.account and i.variant_id = k.variant_id
-    """)
+    with ArrowView(con, "untouched_variant", of_variants(variants, ~variants.is_touched)):
+        con.execute(f"""
+            create or replace temp table valuation_variant as
+            select i.account, i.variant_id
+            from {INPUT} as i
+            anti join untouched_variant as u on i.account = u.account and i.variant_id = u.variant_id
+        """)
     if con.execute("select count(*) from valuation_variant").fetchall()[0][0]:
         for name in (INPUT, *FACTS):
             con.execute(f"""
@@ -97,6 +98,6 @@ def of_variants(variants: Variants, which: "pa.Array") -> pa.Table:
 
 
 def write_build(con: duckdb.DuckDBPyConnection, table: Table, run_id: str, rules: str) -> None:
-    """Say by which rules the rows now in the file were made, and by whom."""
+    """Write down by which rules the rows now in the file were made, and by whom."""
     con.execute(f"create or replace table {BUILD} ({columns_of(table)})")
     con.execute(f"insert into {BUILD} by name select ? as run_id, ? as rules", [run_id, rules])

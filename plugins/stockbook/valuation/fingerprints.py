@@ -14,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stockbook.valuation.families import first_of_family
+from stockbook.warehouse.arrow_view import ArrowView
+
 INPUT = "intermediate.valuation_input"
 
 Ints = npt.NDArray[np.int64]
@@ -24,7 +27,7 @@ class Variants:
     """
     The variants of a ledger by account and number, as arrays of one entry each.
 
-    ``leader`` is the place of the first variant each is tied to (its own when to none); ``is_touched`` says
+    ``leader`` is the place of the first variant of each one's family (families.py); ``is_touched`` says
     whether its inputs differ from those its rows were made of.
     """
 
@@ -41,8 +44,8 @@ class Variants:
 
 def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
     """The variants of ``valuation_ledger``, compared with the table ``since``; all are touched when it is None."""
-    former = f"(select account, variant_id, fingerprint from {since})" if since else "(select '', 0, 0 limit 0)"
-    found = con.execute(f"""
+    former_rows = f"(select account, variant_id, fingerprint from {since})" if since else "(select '', 0, 0 limit 0)"
+    fingerprints = con.execute(f"""
         with
 
         moved as (
@@ -103,7 +106,7 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
             where d.valid_from <= m.last_moved_at
         ),
 
-        made as (
+        fingerprinted as (
             select
                 account,
                 variant_id,
@@ -120,27 +123,27 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
             m.movements,
             m.fingerprint,
             f.fingerprint as former
-        from made as m
-        left join {former} as f(account, variant_id, fingerprint)
+        from fingerprinted as m
+        left join {former_rows} as f(account, variant_id, fingerprint)
             on m.account = f.account and m.variant_id = f.variant_id
         order by m.account, m.variant_id
     """).to_arrow_table()
-    leader = tied(found.num_rows, *_legs(con, found))
-    fingerprint = np.zeros(found.num_rows, np.uint64)
+    leader = first_of_family(fingerprints.num_rows, *_legs(con, fingerprints))
+    fingerprint = np.zeros(fingerprints.num_rows, np.uint64)
     # whole numbers wrap around, on purpose
-    np.add.at(fingerprint, leader, found.column("fingerprint").to_numpy())
+    np.add.at(fingerprint, leader, fingerprints.column("fingerprint").to_numpy())
     fingerprint = fingerprint[leader]
-    touched = np.ones(found.num_rows, np.bool_)
+    touched = np.ones(fingerprints.num_rows, np.bool_)
     if since is not None:
-        former = found.column("former")
+        former = fingerprints.column("former")
         differs = ~former.is_valid().to_numpy() | (former.fill_null(0).to_numpy() != fingerprint)
         touched[:] = False
         touched[leader[differs]] = True
         touched = touched[leader]
     return Variants(
-        account=found.column("account"),
-        variant_id=found.column("variant_id").to_numpy(),
-        movements=found.column("movements").to_numpy(),
+        account=fingerprints.column("account"),
+        variant_id=fingerprints.column("variant_id").to_numpy(),
+        movements=fingerprints.column("movements").to_numpy(),
         leader=leader,
         fingerprint=fingerprint,
         is_touched=touched,
@@ -149,33 +152,17 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
 
 def _legs(con: duckdb.DuckDBPyConnection, variants: pa.Table) -> tuple[Ints, Ints]:
     """Transformations (numbered from 0) and the places, among ``variants``, of those that take part in them."""
-    placed = variants.select(["account", "variant_id"]).append_column("place", pa.array(np.arange(len(variants))))  # noqa: F841  # read below
-    legs = con.execute("""
-        select
-            dense_rank() over (order by l.account, l.transformation_id) - 1 as number,
-            v.place
-        from (
-            select distinct account, transformation_id, variant_id
-            from valuation_ledger
-            where transformation_id is not null and order_id is null
-        ) as l
-        inner join placed as v on l.account = v.account and l.variant_id = v.variant_id
-    """).to_arrow_table()
+    placed = variants.select(["account", "variant_id"]).append_column("place", pa.array(np.arange(len(variants))))
+    with ArrowView(con, "placed_variant", placed):
+        legs = con.execute("""
+            select
+                dense_rank() over (order by l.account, l.transformation_id) - 1 as number,
+                v.place
+            from (
+                select distinct account, transformation_id, variant_id
+                from valuation_ledger
+                where transformation_id is not null and order_id is null
+            ) as l
+            inner join placed_variant as v on l.account = v.account and l.variant_id = v.variant_id
+        """).to_arrow_table()
     return legs.column("number").to_numpy(), legs.column("place").to_numpy()
-
-
-def tied(things: int, group: Ints, member: Ints) -> Ints:
-    """For each of ``things`` the first one it hangs together with, directly or through others, by shared groups."""
-    leader = np.arange(things)
-    lowest = np.empty(int(group.max(initial=-1)) + 1, np.int64)
-    while True:
-        lowest.fill(things)
-        np.minimum.at(lowest, group, leader[member])
-        following = leader.copy()
-        np.minimum.at(following, member, lowest[group])
-        # whom a leader follows now, its followers follow too
-        np.minimum.at(following, leader[member], lowest[group])
-        following = following[following]
-        if np.array_equal(following, leader):
-            return leader
-        leader = following

@@ -14,9 +14,9 @@ def joined(high: Array, low: Array) -> Array:
 
     A table lies row by row, a column of Arrow value by value: each row is visited once for all columns.
     """
-    found = np.empty((high.shape[1], len(high), 2), np.int64)
+    words = np.empty((high.shape[1], len(high), 2), np.int64)
     for row in range(len(high)):
         for column in range(high.shape[1]):
-            found[column, row, 0] = (high[row, column] << WORD_BITS) | low[row, column]
-            found[column, row, 1] = high[row, column] >> WORD_BITS
-    return found
+            words[column, row, 0] = (high[row, column] << WORD_BITS) | low[row, column]
+            words[column, row, 1] = high[row, column] >> WORD_BITS
+    return words

@@ -2,7 +2,7 @@
 The replay itself: one pass over the movements in their order, for all variants at once.
 
 Written for the compiler: flat arrays, whole numbers, no objects. What the arrays hold is said
-in book.py, the arithmetic in exact.py; what the rules are, in docs/valuation.md. Receipts are
+in replay_tables.py, the arithmetic in fixed_point.py; the rules are in docs/valuation.md. Receipts are
 costed in receipt_cost.py and brought in by receiving.py, issues taken out by issuing.py.
 """
 
@@ -12,14 +12,24 @@ from stockbook.valuation.issuing import allocate, take_out
 from stockbook.valuation.receiving import bring_in
 from stockbook.valuation.replay_tables import (
     BALANCE,
+    BALANCES,
+    BARE,
     CELL,
+    DAMAGED,
+    FIFO,
+    FIGURES,
     GROUP,
     ISSUE,
+    ISSUES,
+    LANDED,
     MISSING,
     ORDERED,
+    POOLS,
     PROVISIONAL,
     ROW,
+    SELLABLE,
     SETTLED,
+    SLICES,
     STOCK,
     Array,
     Books,
@@ -35,7 +45,7 @@ def _is_too_large(books: Books, row: int) -> bool:
     if order >= 0 and books.orders[order, ORDERED.shipped] >= MOST_PIECES:
         return True
     if group >= 0:
-        for figure in range(4):
+        for figure in range(FIGURES):
             if abs(books.groups[group, GROUP.high + figure]) >= MOST_UNIT // 2:
                 return True
     return False
@@ -44,8 +54,8 @@ def _is_too_large(books: Books, row: int) -> bool:
 @compiled
 def _has_too_many(books: Books, row: int) -> bool:
     """Whether a pool would near the end of what 64 bits can count exactly."""
-    for pool in range(2):
-        cell = 2 * books.rows[row, ROW.variant] + pool
+    for pool in range(POOLS):
+        cell = POOLS * books.rows[row, ROW.variant] + pool
         if (
             books.cells[cell, CELL.on_hand] + books.cells[cell, CELL.short] + books.rows[row, ROW.pieces + pool]
             >= MOST_PIECES
@@ -70,7 +80,7 @@ def _write_balance(books: Books, count: int, cell: int, day: int) -> int:
     books.balances[row, BALANCE.pieces] = books.cells[cell, CELL.on_hand] - books.cells[cell, CELL.short]
     books.balances[row, BALANCE.missing] = books.cells[cell, CELL.missing]
     books.balances[row, BALANCE.average_missing] = books.cells[cell, CELL.average_missing]
-    for figure in range(4):
+    for figure in range(FIGURES):
         books.balances[row, BALANCE.high + figure] = books.cells[cell, CELL.high + figure]
         books.balances[row, BALANCE.low + figure] = books.cells[cell, CELL.low + figure]
     return count
@@ -79,16 +89,19 @@ def _write_balance(books: Books, count: int, cell: int, day: int) -> int:
 @compiled
 def _allocate_shortages(books: Books) -> None:
     """The slices of pieces nobody has delivered yet: no receipt, at the provisional rate."""
-    for issue in range(books.counts[1]):
+    for issue in range(books.counts[ISSUES]):
         if books.issues[issue, ISSUE.left] > 0:
-            landed, bare = (books.issues[issue, ISSUE.short_rate], 0), (books.issues[issue, ISSUE.short_rate + 1], 0)
-            books.counts[2] = allocate(books, books.counts[2], issue, -1, books.issues[issue, ISSUE.left], landed, bare)
+            landed = books.issues[issue, ISSUE.short_rate + FIFO + LANDED], 0
+            bare = books.issues[issue, ISSUE.short_rate + FIFO + BARE], 0
+            books.counts[SLICES] = allocate(
+                books, books.counts[SLICES], issue, -1, books.issues[issue, ISSUE.left], landed, bare
+            )
 
 
 @compiled
 def _name_issue_sources(books: Books) -> None:
     """The weakest source among an issue's pools: missing, provisional, settled, stock."""
-    for issue in range(books.counts[1]):
+    for issue in range(books.counts[ISSUES]):
         row = books.issues[issue, ISSUE.row]
         if books.issues[issue, ISSUE.missing] > 0:
             books.rows[row, ROW.cost_source] = MISSING
@@ -113,7 +126,7 @@ def replay_rows(books: Books, pile: tuple[Array, Array], part: tuple[Array, Arra
     working space, unit costs and remainders by figure.
     """
     for row in range(len(books.rows)):
-        if books.rows[row, ROW.pieces] + books.rows[row, ROW.pieces + 1] == 0:
+        if books.rows[row, ROW.pieces + SELLABLE] + books.rows[row, ROW.pieces + DAMAGED] == 0:
             continue
         if is_bounded and _has_too_many(books, row):
             return TOO_LARGE
@@ -123,10 +136,10 @@ def replay_rows(books: Books, pile: tuple[Array, Array], part: tuple[Array, Arra
                 return TOO_LARGE
         elif not bring_in(books, pile, part, row, is_bounded):
             return TOO_LARGE
-        for pool in range(2):
+        for pool in range(POOLS):
             if books.rows[row, ROW.pieces + pool] > 0:
-                books.counts[4] = _write_balance(
-                    books, books.counts[4], 2 * books.rows[row, ROW.variant] + pool, books.rows[row, ROW.day]
+                books.counts[BALANCES] = _write_balance(
+                    books, books.counts[BALANCES], POOLS * books.rows[row, ROW.variant] + pool, books.rows[row, ROW.day]
                 )
     _allocate_shortages(books)
     _name_issue_sources(books)

@@ -17,7 +17,14 @@ from stockbook.valuation import receiving_lines, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.wall_clock import Span
 
-TEMPORARY = ("view ledger", "view movement", "view received", "table opening", "table changed", "table variant")
+TEMPORARY = (
+    ("view", "ledger"),
+    ("view", "movement"),
+    ("view", "received"),
+    ("table", "opening"),
+    ("table", "changed"),
+    ("table", "variant"),
+)
 
 # of every account with a cut history (parameters: accounts, their opening dates), what its first snapshot counted
 FIRST_COUNTS = """
@@ -59,7 +66,7 @@ class Now:
 
 def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneInfo, now: Now) -> Hours:
     """
-    Make what the valuation reads; ``forget`` drops it. The local times found.
+    Make what the valuation reads; ``forget`` drops it. Returns the local times of the ledger.
 
     ``temp.valuation_ledger`` has a row per movement in force by ``now`` or opening; ``valuation_lot`` and
     ``valuation_line`` the lines of receivings; ``valuation_changed`` the days on which movements got their form.
@@ -115,9 +122,8 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what ``prepare`` and those who read it made."""
-    for thing in TEMPORARY:
-        what, name = thing.split()
-        con.execute(f"drop {what} if exists temp.valuation_{name}")
+    for kind, name in TEMPORARY:
+        con.execute(f"drop {kind} if exists temp.valuation_{name}")
     receiving_lines.forget(con)
 
 
@@ -220,17 +226,17 @@ def _hours(con: duckdb.DuckDBPyConnection, moved: tuple[datetime | None, datetim
     ).fetchall()[0]
     if first is None:
         return Hours([], [], zone)
-    known = wall_clock.spans(first, last, zone)
-    return Hours(known, wall_clock.repeated(known), zone)
+    spans = wall_clock.spans(first, last, zone)
+    return Hours(spans, wall_clock.repeated(spans), zone)
 
 
 def _by(con: duckdb.DuckDBPyConnection, now: Now, zone: ZoneInfo) -> str:
     """The condition that a movement is not later than now; rows without a time stay, for they cannot be replayed."""
     at = f"timestamp {quoted(str(now.as_of))}"
-    known = wall_clock.spans(now.as_of, now.as_of, zone)
-    for start, stop in wall_clock.repeated(known):
+    spans = wall_clock.spans(now.as_of, now.as_of, zone)
+    for start, stop in wall_clock.repeated(spans):
         if start <= now.as_of < stop:
-            hours = Hours(known, [(start, stop)], zone)
+            hours = Hours(spans, [(start, stop)], zone)
             is_second = _is_second_pass(con, hours)
             is_past = f"moved_at <= {at}" if now.utc >= _second_begins(start, zone) else "false"
             was_first = "true" if now.utc >= _second_begins(start, zone) else f"moved_at <= {at}"
@@ -254,7 +260,7 @@ def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
     The condition that a row is of the second pass of a repeated hour: by its offset, else from the first id whose time
     steps back.
     """
-    found = ["false"]
+    conditions = ["false"]
     for start, stop in hours.repeated:
         turns = con.execute(
             """
@@ -279,9 +285,9 @@ def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
             [start, stop],
         ).fetchall()
         within = f"moved_at >= timestamp {quoted(str(start))} and moved_at < timestamp {quoted(str(stop))}"
-        found.append(f"({within} and stated_utc >= timestamp {quoted(str(_second_begins(start, hours.zone)))})")
-        found += [
+        conditions.append(f"({within} and stated_utc >= timestamp {quoted(str(_second_begins(start, hours.zone)))})")
+        conditions += [
             f"(account = {quoted(account)} and movement_id >= {turn} and {within} and stated_utc is null)"
             for account, turn in turns
         ]
-    return " or ".join(found)
+    return " or ".join(conditions)

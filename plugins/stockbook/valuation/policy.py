@@ -4,11 +4,11 @@ import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from stockbook.cost_methods import Basis, Method
 from stockbook.errors import Problems
 from stockbook.policy_file import PolicyFile
 
@@ -16,13 +16,8 @@ from stockbook.policy_file import PolicyFile
 class Headline(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The figure reports show first."""
 
-    method: Literal["average", "fifo"] = "average"
-    basis: Literal["landed", "bare"] = "landed"
-
-    @property
-    def figure(self) -> str:
-        """Its name as columns begin with, such as ``average_landed``."""
-        return f"{self.method}_{self.basis}"
+    method: Method = "average"
+    basis: Basis = "landed"
 
 
 class ValuationPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -21,7 +21,7 @@ from stockbook.valuation.fact_tables import BUILD, FACTS, SETTING
 from stockbook.valuation.fingerprints import INPUT, Variants
 from stockbook.valuation.ledger import Hours, Now
 from stockbook.valuation.policy import ValuationPolicy
-from stockbook.warehouse.row_groups import Pieces, append
+from stockbook.warehouse.row_groups import RowGroups, append
 from stockbook.warehouse.schema import create_all
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         hours = ledger.prepare(con, settings, context.zone, _now(context))
         try:
             variants = _to_replay(con, context, rules)
-            pieces = Pieces(con)
+            row_groups = RowGroups(con)
             for rows_of in _replayed(replayer, loaded.result()(con, variants), hours):
                 while rows_of:
-                    pieces.add(*rows_of.popitem())
-            pieces.finish()
+                    row_groups.add(*rows_of.popitem())
+            row_groups.finish()
             append(con, INPUT, fact_tables.of_variants(variants, variants.is_touched))
             fact_tables.write_build(con, context.tables[BUILD], context.run_id, rules)
         finally:
@@ -125,21 +125,21 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
 
 
 def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
-    """``drawn``, with all that is compiled: a second's work, done beside the reading of the ledger."""
+    """``draw``, with all that is compiled: a second's work, done beside the reading of the ledger."""
     from stockbook.valuation import fact_rows, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
-    from stockbook.valuation.batches import drawn
+    from stockbook.valuation.batches import draw
 
     versions.load()
     receiving_lines.load()
-    return drawn
+    return draw
 
 
 def _replayed(replayer: ThreadPoolExecutor, ready: "Iterator[Drawn]", hours: Hours) -> Iterator[dict[str, Any]]:
     """The facts of each batch. One batch is prepared and replayed while the one before is written."""
     waiting = None
-    for one in ready:
-        coming = replayer.submit(_facts_of, one, hours)
-        del one  # what was drawn with it goes when the replayer is done
+    for batch in ready:
+        coming = replayer.submit(_facts_of, batch, hours)
+        del batch  # what was drawn with it goes when the replayer is done
         if waiting is not None:
             yield waiting.result()
         waiting = coming
@@ -147,12 +147,12 @@ def _replayed(replayer: ThreadPoolExecutor, ready: "Iterator[Drawn]", hours: Hou
         yield waiting.result()
 
 
-def _facts_of(one: "Drawn", hours: Hours) -> dict[str, Any]:
+def _facts_of(drawn: "Drawn", hours: Hours) -> dict[str, Any]:
     from stockbook.valuation import fact_rows
     from stockbook.valuation.batches import batch_of
     from stockbook.valuation.replay import replay
 
-    batch = batch_of(one, hours)
+    batch = batch_of(drawn, hours)
     return fact_rows.facts(batch, replay(batch.movements, batch.defaults))
 
 

@@ -9,14 +9,26 @@ from stockbook.valuation.fixed_point import add, grow, join, part_of, rate, sett
 from stockbook.valuation.issuing import allocate
 from stockbook.valuation.receipt_cost import cost_of_receipt
 from stockbook.valuation.replay_tables import (
+    AVERAGE,
+    BARE,
+    BASES,
     CELL,
+    DAMAGED,
+    FIFO,
+    FIGURES,
     GROUP,
     ISSUE,
+    LANDED,
     MISSING,
     ORDERED,
+    POOLS,
     RECEIPT,
+    RECEIPTS,
     ROW,
+    SELLABLE,
     SETTLEMENT,
+    SETTLEMENTS,
+    SLICES,
     Array,
     Books,
 )
@@ -30,14 +42,15 @@ def _settle_one(books: Books, cell: int, receipt: int, unit: Array, remainder: A
     pieces = min(left, owed)
     row = books.issues[issue, ISSUE.row]
     order, group = books.rows[row, ROW.order], books.rows[row, ROW.group]
-    settlement = books.counts[3]
-    books.counts[3] += 1
+    settlement = books.counts[SETTLEMENTS]
+    books.counts[SETTLEMENTS] += 1
     books.settlements[settlement, SETTLEMENT.issue] = issue
     books.settlements[settlement, SETTLEMENT.receipt] = receipt
     books.settlements[settlement, SETTLEMENT.pieces] = pieces
-    landed, bare = (unit[0], part_of(remainder[0], left, pieces)), (unit[1], part_of(remainder[1], left, pieces))
-    books.counts[2] = allocate(books, books.counts[2], issue, receipt, pieces, landed, bare)
-    for figure in range(4):
+    landed = unit[FIFO + LANDED], part_of(remainder[FIFO + LANDED], left, pieces)
+    bare = unit[FIFO + BARE], part_of(remainder[FIFO + BARE], left, pieces)
+    books.counts[SLICES] = allocate(books, books.counts[SLICES], issue, receipt, pieces, landed, bare)
+    for figure in range(FIGURES):
         part = part_of(remainder[figure], left, pieces)
         high, low = add(0, 0, unit[figure], pieces, part)
         high, low = add(high, low, books.issues[issue, ISSUE.short_rate + figure], -pieces, 0)
@@ -84,7 +97,7 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
     left = books.receipts[receipt, RECEIPT.pieces]
     is_missing = books.receipts[receipt, RECEIPT.is_missing]
     is_average_missing = books.rows[books.receipts[receipt, RECEIPT.row], ROW.is_average_missing]
-    for figure in range(4):
+    for figure in range(FIGURES):
         high, low = add(0, 0, unit[figure], left, remainder[figure])
         books.receipts[receipt, RECEIPT.high + figure], books.receipts[receipt, RECEIPT.low + figure] = high, low
         grow(books.cells, cell, CELL.high + figure, CELL.low + figure, high, low)
@@ -95,7 +108,7 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
             books.cells[cell, CELL.has_last_cost] = True
             books.cells[cell, CELL.last_missing] = left if is_average_missing else 0
             books.cells[cell, CELL.last_pieces] = left
-            for figure in range(4):
+            for figure in range(FIGURES):
                 books.cells[cell, CELL.last_cost + figure] = rate(unit[figure], remainder[figure], left)
         while left > 0 and books.cells[cell, CELL.short] > 0:
             left -= _settle_one(books, cell, receipt, unit, remainder, left)
@@ -103,21 +116,21 @@ def _receive(books: Books, cell: int, receipt: int, unit: Array, remainder: Arra
         return
     on_hand = books.cells[cell, CELL.on_hand]
     books.receipts[receipt, RECEIPT.left] = left
-    for basis in range(2):
-        books.receipts[receipt, RECEIPT.unit + basis] = unit[basis]
-        books.receipts[receipt, RECEIPT.remainder + basis] = remainder[basis]
+    for basis in range(BASES):
+        books.receipts[receipt, RECEIPT.unit + basis] = unit[FIFO + basis]
+        books.receipts[receipt, RECEIPT.remainder + basis] = remainder[FIFO + basis]
         if on_hand == 0:
             books.cells[cell, CELL.unit + basis], books.cells[cell, CELL.remainder + basis] = (
-                unit[2 + basis],
-                remainder[2 + basis],
+                unit[AVERAGE + basis],
+                remainder[AVERAGE + basis],
             )
         else:
             books.cells[cell, CELL.unit + basis], books.cells[cell, CELL.remainder + basis] = join(
                 books.cells[cell, CELL.unit + basis],
                 books.cells[cell, CELL.remainder + basis],
                 on_hand,
-                unit[2 + basis],
-                remainder[2 + basis],
+                unit[AVERAGE + basis],
+                remainder[AVERAGE + basis],
                 left,
             )
     if on_hand == 0:
@@ -138,30 +151,30 @@ def bring_in(books: Books, pile: tuple[Array, Array], part: tuple[Array, Array],
     source = cost_of_receipt(books, row, pile[0], pile[1], is_bounded)
     if source < 0:
         return False
-    left = books.rows[row, ROW.pieces] + books.rows[row, ROW.pieces + 1]
+    left = books.rows[row, ROW.pieces + SELLABLE] + books.rows[row, ROW.pieces + DAMAGED]
     books.rows[row, ROW.cost_source] = source
     if source == MISSING:
         books.rows[row, ROW.is_average_missing] = True
-    for figure in range(4):
+    for figure in range(FIGURES):
         books.rows[row, ROW.unit_cost + figure] = rate(pile[0][figure], pile[1][figure], left)
-    for pool in range(2):
+    for pool in range(POOLS):
         pieces = books.rows[row, ROW.pieces + pool]
         if pieces == 0:
             continue
-        receipt = books.counts[0]
-        books.counts[0] += 1
+        receipt = books.counts[RECEIPTS]
+        books.counts[RECEIPTS] += 1
         (
             books.receipts[receipt, RECEIPT.row],
             books.receipts[receipt, RECEIPT.pool],
             books.receipts[receipt, RECEIPT.pieces],
         ) = (row, pool, pieces)
         books.receipts[receipt, RECEIPT.is_missing] = source == MISSING
-        for figure in range(4):
+        for figure in range(FIGURES):
             unit, remainder = pile[0][figure], pile[1][figure]
             taken = part_of(remainder, left, pieces)
             part[0][figure], part[1][figure] = settle(unit, taken, pieces)
             pile[0][figure], pile[1][figure] = settle(unit, remainder - taken, left - pieces)
         left -= pieces
-        cell = 2 * books.rows[row, ROW.variant] + pool
+        cell = POOLS * books.rows[row, ROW.variant] + pool
         _receive(books, cell, receipt, part[0], part[1])
     return True

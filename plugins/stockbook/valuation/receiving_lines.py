@@ -94,15 +94,15 @@ class Lines:
         )
         kind: Any = np.int64 if is_small else object
         lots = len(self.starts) - 1
-        price, rest, found = (np.zeros(len(lot), some) for some in (kind, np.int64, np.bool_))
-        run = _fill if is_small else interpreted(vars(fixed_point) | globals())["_fill"]
-        run(
+        price, rest, is_priced = (np.zeros(len(lot), dtype) for dtype in (kind, np.int64, np.bool_))
+        fill = _fill if is_small else interpreted(_fill)
+        fill(
             (self.starts, self.pieces.astype(kind), self.price.astype(kind), self.is_priced),
             (np.array(lot, np.int64), pieces.astype(kind)),
             (self.starts[:-1].copy(), np.zeros(lots, kind)),
-            (price, rest, found),
+            (price, rest, is_priced),
         )
-        return price, rest, found
+        return price, rest, is_priced
 
 
 def stated(own: Money, has_own: Flags, lot: Ints, pieces: Ints, lines: Lines) -> tuple[Money, Ints, Ints]:
@@ -124,12 +124,13 @@ def _fill(
     lines: tuple[Array, Array, Array, Array],
     movements: tuple[Array, Array],
     filled: tuple[Array, Array],
-    found: tuple[Array, Array, Array],
+    stated_prices: tuple[Array, Array, Array],
 ) -> None:
     """``filled`` says how far each lot is: its line, and the pieces of it that came."""
     starts, most, price, is_priced = lines
     lot, pieces = movements
     line, of_line = filled
+    out_price, out_rest, has_price = stated_prices
     for row in range(len(lot)):
         number, left = lot[row], pieces[row]
         if number < 0 or left == 0:
@@ -153,11 +154,11 @@ def _fill(
                 left = 0
         if priced > 0:
             unit, rest = divide(high, low, priced)
-            found[2][row] = True
-            found[0][row], found[1][row] = (unit, rest) if priced == pieces[row] else (rate(unit, rest, priced), 0)
+            out_price[row], out_rest[row] = (unit, rest) if priced == pieces[row] else (rate(unit, rest, priced), 0)
+            has_price[row] = True
 
 
 def load() -> None:
     """Have the compiled code ready."""
-    nothing = np.zeros(0, np.int64)
-    Lines(np.zeros(1, np.int64), nothing, nothing, np.zeros(0, np.bool_)).prices(nothing, nothing)
+    empty = np.zeros(0, np.int64)
+    Lines(np.zeros(1, np.int64), empty, empty, np.zeros(0, np.bool_)).prices(empty, empty)

@@ -7,23 +7,26 @@ layers, for FIFO and perpetual average, landed and bare, sellable and damaged pi
 figures are exact at 12 decimals. The rules are those of docs/valuation.md.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from stockbook.compiling import interpreted
-from stockbook.valuation import fixed_point, issuing, kernel, receipt_cost, receiving, replay_tables
+from stockbook.valuation import fixed_point, kernel, replay_tables
+from stockbook.valuation.replay_tables import BALANCES, COUNTS, DAMAGED, FIGURES, POOLS, SELLABLE, SETTLEMENTS, SLICES
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 # int64, or Python integers where figures are too large for that
 Money = npt.NDArray[Any]
 
-FIGURES = ("fifo_landed", "fifo_bare", "average_landed", "average_bare")
-BASES = ("landed", "bare")
-POOLS = ("sellable", "damaged")
+Columns = TypeVar("Columns")
+
+POOL_NAMES = ("sellable", "damaged")
 # names of the codes in ``cost_source``
 COST_SOURCES = (
     None,
@@ -47,7 +50,7 @@ class Movements:
 
     ``variant`` numbers variants from 0. ``quantity`` and ``damaged_quantity`` are pieces of the two
     pools, never negative. ``price`` is the row's own or its receiving line's, with its code in
-    ``price_source`` (book.PRICE, book.RECEIVING_LINE, book.NO_COST), and ``price_rest`` what price times
+    ``price_source`` (replay_tables.PRICE, RECEIVING_LINE, NO_COST), and ``price_rest`` what price times
     pieces lacks of what the row is worth, below its pieces. Prices and extra costs are integers of 10^-12.
     ``day`` ascends. ``order`` numbers pairs of order and variant, and ``group`` linked transformations
     (transformations.py), both from 0, -1 for none; ``share`` is an IN's share of its group's cost.
@@ -94,10 +97,10 @@ class DefaultCosts:
 @dataclass(frozen=True)
 class Replay:
     """
-    What a replay found. Sums stand as two words, ``high * 2^32 + low`` (``total`` joins them).
+    What a replay computed. Sums stand as two words, ``high * 2^32 + low`` (``total`` joins them).
 
-    ``cost_source`` and ``unit_cost`` [movement, figure] are per movement; figures are in the order
-    of FIGURES, bases in that of BASES. The tables are cut to their rows.
+    ``cost_source`` and ``unit_cost`` [movement, figure] are per movement; figures and bases are in
+    the order of cost_methods.py. The tables are cut to their rows.
     """
 
     cost_source: Ints
@@ -127,9 +130,9 @@ def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
         if len(pieces) and pieces.min() < 0:
             raise ValueError(f"Quantities must not be negative; row {int(pieces.argmin())} has {int(pieces.min())}.")
     if _is_small(movements, defaults):
-        found = _run(movements, defaults, np.dtype(np.int64))
-        if found is not None:
-            return found
+        bounded = _run(movements, defaults, np.dtype(np.int64))
+        if bounded is not None:
+            return bounded
     widened = _run(movements, defaults, np.dtype(object))
     if widened is None:
         raise AssertionError("integers of any size have no bound to leave")
@@ -175,12 +178,12 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
     # a slice ends where an issue or a receipt ends, so there are no more of them than of both
     most = int(moved.sum())
     slices, settlements = blank(most, replay_tables.SLICE.width), blank(most, replay_tables.SETTLEMENT.width)
-    balances, counts = blank(most, replay_tables.BALANCE.width), blank(5)
+    balances, counts = blank(most, replay_tables.BALANCE.width), blank(COUNTS)
     books = replay_tables.Books(
         rows=rows,
         starts=np.require(defaults.start, dtype, ["C", "W"]),
         versions=versions,
-        cells=blank(2 * variants, replay_tables.CELL.width),
+        cells=blank(POOLS * variants, replay_tables.CELL.width),
         variants=blank(variants, replay_tables.VARIANT.width),
         orders=blank(int(movements.order.max(initial=-1)) + 1, replay_tables.ORDERED.width),
         groups=groups,
@@ -191,44 +194,28 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
         balances=balances,
         counts=counts,
     )
-    run = kernel.replay_rows if is_bounded else _of_any_size()
-    outcome = run(
-        books,
-        (blank(4), blank(4)),
-        (blank(4), blank(4)),
-        is_bounded,
-    )
+    replay_rows = kernel.replay_rows if is_bounded else interpreted(kernel.replay_rows)
+    pile, part = (blank(FIGURES), blank(FIGURES)), (blank(FIGURES), blank(FIGURES))
+    outcome = replay_rows(books, pile, part, is_bounded)
     if outcome == kernel.TOO_LARGE:
         return None
     return Replay(
         cost_source=rows[:, replay_tables.ROW.cost_source].astype(np.int64),
-        unit_cost=rows[:, replay_tables.ROW.unit_cost : replay_tables.ROW.unit_cost + 4],
-        receipts=replay_tables.Receipts(**_columns(receipts, replay_tables.RECEIPT, replay_tables.Receipts)),
-        issues=replay_tables.Issues(**_columns(issues, replay_tables.ISSUE, replay_tables.Issues)),
-        slices=replay_tables.Slices(**_columns(slices[: counts[2]], replay_tables.SLICE, replay_tables.Slices)),
-        settlements=replay_tables.Settlements(
-            **_columns(settlements[: counts[3]], replay_tables.SETTLEMENT, replay_tables.Settlements)
-        ),
-        balances=replay_tables.Balances(
-            **_columns(balances[: counts[4]], replay_tables.BALANCE, replay_tables.Balances)
-        ),
+        unit_cost=rows[:, replay_tables.ROW.unit_cost : replay_tables.ROW.unit_cost + FIGURES],
+        receipts=_columns(replay_tables.Receipts, replay_tables.RECEIPT, receipts),
+        issues=_columns(replay_tables.Issues, replay_tables.ISSUE, issues),
+        slices=_columns(replay_tables.Slices, replay_tables.SLICE, slices[: counts[SLICES]]),
+        settlements=_columns(replay_tables.Settlements, replay_tables.SETTLEMENT, settlements[: counts[SETTLEMENTS]]),
+        balances=_columns(replay_tables.Balances, replay_tables.BALANCE, balances[: counts[BALANCES]]),
         is_widened=not is_bounded,
     )
-
-
-def _of_any_size() -> Any:
-    """The replay for Python integers."""
-    names: dict[str, Any] = {}
-    for module in (fixed_point, receipt_cost, issuing, receiving, kernel):
-        names |= vars(module)
-    return interpreted(names)["replay_rows"]
 
 
 def _rows(movements: Movements, rows: Money) -> Money:
     rows[:, replay_tables.ROW.variant] = movements.variant
     rows[:, replay_tables.ROW.is_in] = movements.is_in
-    rows[:, replay_tables.ROW.pieces] = movements.quantity
-    rows[:, replay_tables.ROW.pieces + 1] = movements.damaged_quantity
+    rows[:, replay_tables.ROW.pieces + SELLABLE] = movements.quantity
+    rows[:, replay_tables.ROW.pieces + DAMAGED] = movements.damaged_quantity
     rows[:, replay_tables.ROW.price] = movements.price
     rows[:, replay_tables.ROW.price_rest] = movements.price_rest
     rows[:, replay_tables.ROW.price_source] = movements.price_source
@@ -240,12 +227,11 @@ def _rows(movements: Movements, rows: Money) -> Money:
     return rows
 
 
-def _columns(table: Money, layout: Any, kind: Any) -> dict[str, Money]:
-    """The columns of ``kind`` in a table laid out by ``layout``: one column, or those up to the next."""
-    starts = sorted(layout)
-    found = {}
-    for name in kind._fields:
-        start = getattr(layout, name)
-        stop = starts[starts.index(start) + 1]
-        found[name] = table[:, start] if stop == start + 1 else table[:, start:stop]
-    return found
+def _columns(kind: Callable[..., Columns], layout: tuple[int, ...], table: Money) -> Columns:
+    """A table laid out by ``layout``, column by column: one that repeats along an axis is [row, axis]."""
+    names: tuple[str, ...] = layout._fields  # type: ignore[attr-defined]  # every layout is a NamedTuple
+    columns = {
+        name: table[:, start] if stop == start + 1 else table[:, start:stop]
+        for name, (start, stop) in zip(names, pairwise(layout), strict=False)
+    }
+    return kind(**{name: columns[name] for name in kind._fields})  # type: ignore[attr-defined]  # so are they

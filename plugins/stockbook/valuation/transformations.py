@@ -73,12 +73,12 @@ def link(legs: Sequence[Leg]) -> list[Linked]:
     for leg in sorted(legs, key=lambda leg: leg.row):
         if leg.pieces > 0:
             groups[leg.transformation].append(leg)
-    found = []
+    linked = []
     for group in groups.values():
         turn = sum(not leg.is_in for leg in group)
         if 0 < turn < len(group) and all(leg.is_in for leg in group[turn:]):
-            found.append(Linked([leg.row for leg in group], [0] * turn + shares_of(group[turn:])))
-    return sorted(found, key=lambda linked: linked.rows[0])
+            linked.append(Linked([leg.row for leg in group], [0] * turn + shares_of(group[turn:])))
+    return sorted(linked, key=lambda transformation: transformation.rows[0])
 
 
 def linked_rows(legs: Sequence[Leg], rows: int) -> tuple[Ints, Array]:
@@ -86,11 +86,11 @@ def linked_rows(legs: Sequence[Leg], rows: int) -> tuple[Ints, Array]:
     group = np.full(rows, -1, np.int64)
     share: Array = np.zeros(rows, np.int64)
     linked = link(legs)
-    if any(part >= 2**63 for found in linked for part in found.shares):
+    if any(part >= 2**63 for transformation in linked for part in transformation.shares):
         share = share.astype(object)
-    for number, found in enumerate(linked):
-        group[found.rows] = number
-        share[found.rows] = found.shares
+    for number, transformation in enumerate(linked):
+        group[transformation.rows] = number
+        share[transformation.rows] = transformation.shares
     return group, share
 
 

@@ -40,35 +40,35 @@ def _at(local: datetime, zone: ZoneInfo) -> Span:
 def spans(first: datetime, last: datetime, zone: ZoneInfo) -> list[Span]:
     """The spans of local time from the day of ``first`` to the one after ``last``, to the minute."""
     day = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = [_at(day, zone)]
+    spans = [_at(day, zone)]
     while day <= last + timedelta(days=1):
         following = day + timedelta(days=1)
         minutes = [day + minute for minute in _MINUTES] if _at(day, zone)[1:] != _at(following, zone)[1:] else [day]
         for local in minutes:
             here = _at(local, zone)
-            if here[1:] != found[-1][1:]:
-                found.append(here)
+            if here[1:] != spans[-1][1:]:
+                spans.append(here)
         day = following
-    return found
+    return spans
 
 
-def repeated(known: list[Span]) -> list[tuple[datetime, datetime]]:
+def repeated(spans: list[Span]) -> list[tuple[datetime, datetime]]:
     """The intervals of local time, end exclusive, that occur twice."""
-    ends = [span.start for span in known[1:]]
-    return [(span.start, end) for span, end in zip(known, ends, strict=False) if span.offset != span.second_offset]
+    ends = [span.start for span in spans[1:]]
+    return [(span.start, end) for span, end in zip(spans, ends, strict=False) if span.offset != span.second_offset]
 
 
-def to_utc(local: Times, is_second: Flags, known: list[Span]) -> Times:
+def to_utc(local: Times, is_second: Flags, spans: list[Span]) -> Times:
     """
     Instants (``datetime64[us]``, UTC) of naive local times; NaT for a time the clock skips.
 
-    ``is_second`` says which times of a repeated hour are of its second pass; ``known`` covers the times.
+    ``is_second`` says which times of a repeated hour are of its second pass; ``spans`` cover the times.
     """
-    starts = np.array([span.start for span in known], "datetime64[us]")
-    offsets = np.array([[_microseconds(span.offset), _microseconds(span.second_offset)] for span in known])
+    starts = np.array([span.start for span in spans], "datetime64[us]")
+    offsets = np.array([[_microseconds(span.offset), _microseconds(span.second_offset)] for span in spans])
     place = np.searchsorted(starts, local, side="right") - 1
-    found: Times = local - offsets[place, is_second.astype(np.int64)]
-    return found
+    instants: Times = local - offsets[place, is_second.astype(np.int64)]
+    return instants
 
 
 def _microseconds(offset: timedelta | None) -> np.timedelta64:

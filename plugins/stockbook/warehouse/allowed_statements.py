@@ -85,11 +85,11 @@ def _explained(text: str) -> str:
 
 def _refused_functions(con: duckdb.DuckDBPyConnection) -> set[str]:
     if not _refused:  # the same for every file: they are DuckDB's own
-        found = con.execute(
+        functions = con.execute(
             "select function_name from duckdb_functions() where function_type = 'table' and internal "
             "and not starts_with(function_name, 'duckdb_') and database_name = 'system'"
         ).fetchall()
-        _refused.update({name for (name,) in found} - _HARMLESS | {"duckdb_secrets", "duckdb_extensions"})
+        _refused.update({name for (name,) in functions} - _HARMLESS | {"duckdb_secrets", "duckdb_extensions"})
     return _refused
 
 

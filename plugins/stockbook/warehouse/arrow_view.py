@@ -1,17 +1,17 @@
 """
-Arrow tables that DuckDB reads in place.
+Arrow tables that DuckDB reads in place, by a name that is registered for as long as it is needed.
 
-DuckDB keeps a registered object until the transaction ends, as it does a dropped table. So a view is registered,
-which frees the table as soon as it is released.
+DuckDB holds on to what was registered until the transaction ends, as it does to a dropped table. So it gets a holder,
+which lets go of the table when the view is released.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
 
 class ArrowView:
-    """An Arrow table under a name of a connection, as a temporary view."""
+    """An Arrow table under a name of a connection, as a temporary view: until ``release``, or the end of a ``with``."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, name: str, table: Any) -> None:
         """Register the table."""
@@ -19,6 +19,14 @@ class ArrowView:
         self._name = name
         self._table: Any = table
         con.register(name, self)
+
+    def __enter__(self) -> Self:
+        """The view itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the table."""
+        self.release()
 
     def __arrow_c_schema__(self) -> Any:
         """As Arrow's interface for Python has it; DuckDB calls it."""

@@ -2,7 +2,7 @@
 Opening DuckDB files, each kind of use in one way, with errors a reader understands.
 
 ``writer`` is the night's; ``reader`` and ``open_published`` are for everybody who asks the published file, and
-``beside_published`` for figures made again over it. Nothing else in this project opens a DuckDB file.
+``beside_published`` for figures worked out anew over it. Nothing else in this project opens a DuckDB file.
 """
 
 import os
@@ -20,7 +20,7 @@ import duckdb
 from stockbook.errors import ConfigError
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.file_errors import explained, first_line, opened_elsewhere, told
+from stockbook.warehouse.file_errors import error_about, explained, first_line, opened_elsewhere
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads (docs/decisions.md)
 ROW_GROUP = 122_880
@@ -33,6 +33,8 @@ BUILDS_FAST = (
     "set write_buffer_row_group_count = 1; "
     "set wal_autocheckpoint = '1GB'"
 )
+# a name in SQL is a table, never a variable of Python that happens to be called so
+NO_VARIABLES = "set python_enable_replacements = false"
 # nothing but the opened file is in reach: no other file, no library, no variable of the program that asks
 _LOCKED: dict[str, Any] = {
     "enable_external_access": False,
@@ -61,19 +63,20 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     except OSError as error:
         raise explained(error, path, is_opening=True) from error
     except duckdb.Error as error:
-        raise (told(error, path, is_opening=True) or error) from error
+        raise (error_about(path, error, is_opening=True) or error) from error
     try:
         con.execute("set global TimeZone = 'UTC'")
         con.execute(WRITES_FAST)
+        con.execute(NO_VARIABLES)
         con.execute(f"set temp_directory = {quoted(str(settings.home / 'tmp'))}")
         yield con
     except duckdb.Error as error:
         with suppress(duckdb.Error):  # one whose file is damaged cannot end in order
             con.close()
-        failed = told(error, path)
-        if failed is None:
+        file_error = error_about(path, error)
+        if file_error is None:
             raise
-        raise failed from error
+        raise file_error from error
     finally:
         con.close()
 
@@ -90,7 +93,9 @@ def reader(path: Path, limits: Limits = _NO_LIMITS) -> Iterator[duckdb.DuckDBPyC
         with interrupted_after(con, limits.seconds):
             yield con
     except duckdb.Error as error:
-        raise (told(error, path, con) or ConfigError(f"{path} cannot be asked this: {query_error(error)}")) from error
+        raise (
+            error_about(path, error, con) or ConfigError(f"{path} cannot be asked this: {query_error(error)}")
+        ) from error
     finally:
         con.close()
 
@@ -122,7 +127,7 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
             raise ConfigError(
                 f"Another program has {path} open for writing: close it there, readers open it read-only."
             ) from error
-        raise (told(error, path, is_opening=True) or error) from error
+        raise (error_about(path, error, is_opening=True) or error) from error
     # as a setting of the opening it is shown and not kept to (DuckDB 1.5)
     con.execute(f"set global max_temp_directory_size = {quoted(limits.disk)}")
     lock(con)
@@ -151,12 +156,11 @@ def beside_published(settings: Settings, file: Path) -> Iterator[duckdb.DuckDBPy
         try:
             attach(con, file, "published")
             for setting, value in _LOCKED.items():
-                if setting != "python_enable_replacements":
-                    con.execute(f"set {setting} = {str(value).lower()}")
+                con.execute(f"set {setting} = {str(value).lower()}")
             lock(con)
             yield con
         except duckdb.Error as error:
-            raise (told(error, file, con) or error) from error
+            raise (error_about(file, error, con) or error) from error
 
 
 def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:

@@ -1,9 +1,9 @@
 """
 What it means that DuckDB could not open, read or write a file: in use elsewhere, a disk that refuses, damage.
 
-DuckDB tells all of them by one kind of error and words that change with its version. So the file itself is asked: its
-lock by the kernel, its blocks by reading them. Only the disk's refusal is read from the text, in the words of the
-operating system.
+DuckDB raises one kind of error for all of them, in words that change with its version. So the file itself is looked
+at: its lock through the kernel, its blocks by reading them. Only the disk's refusal is read from the text, in the words
+of the operating system.
 """
 
 import errno
@@ -26,11 +26,11 @@ OF_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, 
 _PERHAPS_OF_FILE = (duckdb.TransactionException, duckdb.OutOfMemoryException)
 
 
-def told(
-    error: duckdb.Error, path: Path, con: duckdb.DuckDBPyConnection | None = None, is_opening: bool = False
+def error_about(
+    path: Path, error: duckdb.Error, con: duckdb.DuckDBPyConnection | None = None, is_opening: bool = False
 ) -> StockbookError | None:
     """
-    The sentence for what DuckDB raised about the file ``path``; None when it is about a query.
+    The error to raise for what DuckDB raised about the file ``path``; None when it is about a query.
 
     ``con`` has it open; without one the file must be closed.
     """
@@ -45,12 +45,12 @@ def told(
                 f"Another process has {path} open for writing: only one run at a time may. Wait for it, or stop it."
             )
         return damaged(path, first_line(error))
-    found = damage(path) if con is None else damage_in(con)
-    return damaged(path, found) if found else None
+    reason = damage(path) if con is None else damage_in(con)
+    return damaged(path, reason) if reason else None
 
 
 def explained(error: OSError, path: Path, is_opening: bool = False) -> StockbookError:
-    """The sentence for what the operating system raised about a file or its folder."""
+    """The error to raise for what the operating system raised about a file or its folder."""
     if is_opening and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
         return ConfigError(
             f"STOCKBOOK_HOME must be a folder that can be written; {path.parent} cannot: {error.strerror}."
@@ -82,7 +82,7 @@ def damage(path: Path) -> str | None:
 
 
 def damage_in(con: duckdb.DuckDBPyConnection) -> str | None:
-    """The same of a connection's own file."""
+    """As ``damage``, of a connection's own file."""
     names = con.execute(
         'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables() '
         "where not temporary and database_name = current_database() order by 1"

@@ -1,5 +1,5 @@
 """
-Publishing: the writer's file, copied, proven, and renamed into place.
+Publishing: the writer's file is copied, compared, and renamed into place.
 
 The rename is the only moment readers can notice, and they notice nothing: a reader that has the
 old file open keeps it, the next one opens the new. Copying the file was measured 20 to 100 times
@@ -65,19 +65,19 @@ def publish(settings: Settings, run_id: str) -> Published:
     except OSError as error:
         raise explained(error, settings.published) from error
     try:
-        _prove(candidate, expected, settings)
+        _compare(candidate, expected, settings)
     except StockbookError:
         candidate.unlink()
         raise
     notes = _set_aside(target)
     os.replace(candidate, target)
     sync_folder(target.parent)
-    # one that was begun between the two
+    # a log that was begun between the two
     return Published(target, notes + _set_aside(target))
 
 
 def _remove_left(folder: Path) -> None:
-    """What killed publications and readers left; a folder that a reader of another program spills to is its own."""
+    """Remove what killed publications and readers left, but not the folder of a reader that still runs."""
     for left in folder.iterdir():
         if left.is_file() and ".duckdb.tmp" in left.name:
             left.unlink()
@@ -90,17 +90,19 @@ def _is_alive(owner: str) -> bool:
     return number.isdigit() and psutil.pid_exists(int(number))
 
 
-def _prove(candidate: Path, expected: dict[str, object], settings: Settings) -> None:
+def _compare(candidate: Path, expected: dict[str, object], settings: Settings) -> None:
     with reader(candidate, dataclasses.replace(settings.limits, seconds=0)) as con:
-        found = _contents(con)
-        broken = damage_in(con)
-    if broken:
+        contents = _contents(con)
+        damage = damage_in(con)
+    if damage:
         raise WarehouseDamaged(
-            f"The copy to publish cannot be read whole, the writer's file is damaged ({broken}): readers keep the file "
+            f"The copy to publish cannot be read whole, the writer's file is damaged ({damage}): readers keep the file "
             f"of the night before. {WAY_BACK}"
         )
-    if found != expected:
-        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if contents != expected:
+        differing = sorted(
+            name for name in expected.keys() | contents.keys() if expected.get(name) != contents.get(name)
+        )
         raise PublishFailed(f"The copy to publish differs from the writer's file in {', '.join(differing[:5])}.")
 
 
@@ -121,11 +123,13 @@ def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where not temporary and schema_name in ('staging', 'marts', 'meta') order by 1"
     ).fetchall()
-    found: dict[str, object] = {name: con.execute(f"select count(*) from {name}").fetchall()[0][0] for (name,) in names}
-    if "meta.current_run" in found:
+    contents: dict[str, object] = {}
+    for (name,) in names:
+        contents[name] = con.execute(f"select count(*) from {name}").fetchall()[0][0]
+    if "meta.current_run" in contents:
         current = con.execute("select run_id from meta.current_run").fetchall()
-        found["run_id"] = current[0][0] if current else None
-    return found
+        contents["run_id"] = current[0][0] if current else None
+    return contents
 
 
 def published_as_of(settings: Settings) -> datetime | None:
@@ -133,8 +137,8 @@ def published_as_of(settings: Settings) -> datetime | None:
     if not settings.published.exists():
         return None
     with reader(settings.published, settings.limits) as con:
-        found = con.execute("select as_of from meta.current_run").fetchall()
-    return found[0][0] if found else None
+        current = con.execute("select as_of from meta.current_run").fetchall()
+    return current[0][0] if current else None
 
 
 def last_published(settings: Settings) -> datetime | None:
@@ -149,33 +153,33 @@ def last_published(settings: Settings) -> datetime | None:
         there = "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'run'"
         if not con.execute(there).fetchall():
             return None
-        found = con.execute(
+        published = con.execute(
             "select as_of from meta.run where status = 'published' order by finished_at desc, started_at desc limit 1"
         ).fetchall()
-    return found[0][0] if found else None
+    return published[0][0] if published else None
 
 
 def state_of_files(settings: Settings, is_writing: bool) -> Iterator[tuple[bool, str]]:
-    """Whether each file of the books can be read whole, in words; the writer's is left alone while a run is at it."""
+    """Whether each file of the books can be read whole, in a sentence; a run's writer's file is left alone."""
     try:
         if is_writing or not settings.warehouse.exists():
-            told = "a run is writing it" if is_writing else "none yet"
+            state = "a run is writing it" if is_writing else "none yet"
         else:
             with writer(settings) as con:
-                found = damage_in(con)
-            if found:
-                raise damaged(settings.warehouse, found)
-            told = "every value can be read"
-        yield True, f"writer's file: {told}"
+                damage = damage_in(con)
+            if damage:
+                raise damaged(settings.warehouse, damage)
+            state = "every value can be read"
+        yield True, f"writer's file: {state}"
     except StockbookError as error:
         yield False, f"writer's file: {error}"
     try:
         as_of = published_as_of(settings)
         if as_of is not None:
             with reader(settings.published, settings.limits) as con:
-                found = damage_in(con)
-            if found:
-                raise damaged(settings.published, found)
+                damage = damage_in(con)
+            if damage:
+                raise damaged(settings.published, damage)
         yield True, f"published: as of {as_of}" if as_of else "published: nothing yet"
     except StockbookError as error:
         yield False, f"published: {error}"

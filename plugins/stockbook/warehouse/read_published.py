@@ -15,7 +15,7 @@ def read(
     *,
     columns: Sequence[str] = (),
     where: str = "",
-    given: Sequence[Any] = (),
+    values: Sequence[Any] = (),
     order_by: str = "",
     home: Path | str | None = None,
     **parameters: Any,
@@ -23,7 +23,7 @@ def read(
     """
     A published table, view or table macro as a pandas frame, e.g. ``read("reports.sla_daily")``.
 
-    ``where`` and ``order_by`` are SQL; ``?`` in ``where`` stands for the values ``given``. A macro takes
+    ``where`` and ``order_by`` are SQL; ``?`` in ``where`` stands for ``values``. A macro takes
     its parameters by name: ``read("reports.stock_value_on", day=date(2026, 2, 28))``. ``home`` is the
     folder of STOCKBOOK_HOME, the environment's when left out.
 
@@ -58,14 +58,14 @@ def read(
         query += f" order by {order_by}" if order_by else ""
         try:
             (question,) = readable(con, query)
-            found = con.execute(question, [*parameters.values(), *given]).to_arrow_table()
+            rows = con.execute(question, [*parameters.values(), *values]).to_arrow_table()
         except ValueError as error:
             raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
         except OF_FILE:
             raise
         except duckdb.Error as error:
             raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
-    frame: pd.DataFrame = found.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
@@ -88,7 +88,7 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
                 f"{name} takes the parameters {', '.join(macros[name])}; got {', '.join(parameters) or 'none'}."
             )
         return f"{_name(schema)}.{_name(table)}({', '.join(f'{parameter} := ?' for parameter in parameters)})"
-    known = {
+    published = {
         f"{schema_name}.{table_name}"
         for schema_name, table_name in con.execute(
             "select schema_name, table_name from duckdb_tables() "
@@ -96,8 +96,8 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
         ).fetchall()
         if schema_name in ("staging", "marts", "reports", "meta")
     }
-    if name not in known:
-        near = sorted(other for other in known | macros.keys() if not schema or other.startswith(f"{schema}."))
+    if name not in published:
+        near = sorted(other for other in published | macros.keys() if not schema or other.startswith(f"{schema}."))
         raise ConfigError(
             f"Nothing published is called {name!r}; there are {', '.join(near) or 'staging, marts, reports, meta'}."
         )

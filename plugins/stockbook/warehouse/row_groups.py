@@ -1,7 +1,7 @@
 """
-Rows on their way into the writer's file, in pieces of just one row group.
+Rows on their way into the writer's file, in chunks of exactly one row group.
 
-DuckDB compresses a full row group once and leaves it alone. What is written in other pieces it merges and
+DuckDB compresses a full row group once and leaves it alone. What is written in other chunks it merges and
 compresses again, at once or at the checkpoint of a later night that deletes some of its rows.
 """
 
@@ -9,19 +9,20 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from stockbook.warehouse.arrow_view import ArrowView
 from stockbook.warehouse.connect import ROW_GROUP
 
-# two pieces at a time, as an insert writes pieces side by side
+# two row groups at a time, as an insert writes them side by side
 READY = 2 * ROW_GROUP
 
 
 def append(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    """Add rows by the names of their columns, each chunk of them as a piece of its own."""
-    # found by its name as a local variable: a registered table would be held, batch after batch, until the commit
-    con.execute(f"insert into {name} by name select * from rows")
+    """Add rows by the names of their columns, each chunk of them as a row group of its own."""
+    with ArrowView(con, "appended_rows", rows):
+        con.execute(f"insert into {name} by name select * from appended_rows")
 
 
-class Pieces:
+class RowGroups:
     """Rows by table, held back until they fill row groups; ``finish`` writes what is left."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -32,7 +33,7 @@ class Pieces:
         """Take rows for a table, in their declared columns; write those that fill row groups."""
         waiting = self._waiting.setdefault(name, [])
         waiting.append(rows)
-        count = sum(part.num_rows for part in waiting)
+        count = sum(table.num_rows for table in waiting)
         if count >= READY:
             full = count - count % ROW_GROUP
             together = pa.concat_tables(waiting)
@@ -47,6 +48,6 @@ class Pieces:
             self._write(name, pa.concat_tables(self._waiting.pop(name)))
 
     def _write(self, name: str, rows: pa.Table) -> None:
-        cut = [rows.slice(at, ROW_GROUP).combine_chunks() for at in range(0, rows.num_rows, ROW_GROUP)]
-        if cut:
-            append(self._con, name, pa.concat_tables(cut))
+        row_groups = [rows.slice(at, ROW_GROUP).combine_chunks() for at in range(0, rows.num_rows, ROW_GROUP)]
+        if row_groups:
+            append(self._con, name, pa.concat_tables(row_groups))

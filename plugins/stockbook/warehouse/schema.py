@@ -9,6 +9,7 @@ import duckdb
 
 from stockbook.declarations import Table, of_layer
 from stockbook.warehouse import casts
+from stockbook.warehouse.meta import forget_undeclared_fields
 
 ROW_COLUMNS = {
     "_run_id": ("varchar", "Run that wrote the row's present content."),
@@ -84,7 +85,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     meta = _columns_of(con, "meta")
     if IS_TOLD not in meta.get("undeclared_field", {IS_TOLD: ""}):
         # a file of version 0.1 tells every name, also those that may be somebody's
-        con.execute("delete from meta.undeclared_field")
+        forget_undeclared_fields(con)
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
         add_missing_columns(con, table, meta.get(table.table))

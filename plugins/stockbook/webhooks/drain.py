@@ -18,8 +18,9 @@ from stockbook.clock import Clock
 from stockbook.declarations import Table
 from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
-from stockbook.staging.load import transaction
 from stockbook.staging.merge import Stamp
+from stockbook.warehouse import meta
+from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.event_batch import stage
 
 if TYPE_CHECKING:
@@ -136,12 +137,5 @@ def _nameless_note(whose: tuple[str, str], count: int) -> str:
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, up_to: int, observed_at: datetime, run_id: str) -> None:
-    key = [EVERYBODY, "inbox", "drained"]
-    where = "account = ? and api = ? and listing = ?"
-    before = con.execute(f"select ceiling, first_as_of from meta.cursor where {where}", key).fetchall()
-    ceiling, first = before[0] if before else (0, observed_at)
-    con.execute(f"delete from meta.cursor where {where}", key)
-    con.execute(
-        "insert into meta.cursor values (?, ?, ?, ?, null, ?, ?, ?)",
-        [*key, max(ceiling or 0, up_to), first, observed_at, run_id],
-    )
+    drained = meta.ListingKey(EVERYBODY, "inbox", "drained")
+    meta.advance_cursor(con, drained, read_to=up_to, as_of=observed_at, run_id=run_id)

@@ -1,5 +1,5 @@
 """
-What the replay of what was known found, and the rows told of it.
+What the replay of what was known computed, and the rows made of it.
 
 ``known_step`` has a balance per family, step, variant, pool and day, ``known_event`` the revision each step came
 with; ``VERSIONS`` and ``REVISIONS`` are the rows of the two tables made of them.
@@ -11,22 +11,23 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from stockbook.cost_methods import FIGURES
 from stockbook.valuation import decimal_arrays
 from stockbook.valuation.as_known import replay
 from stockbook.valuation.as_known.replay import ALWAYS, NEVER, Event, Prices, Step, Versions
 from stockbook.valuation.receiving_lines import Lines
-from stockbook.valuation.replay import FIGURES, POOLS
+from stockbook.valuation.replay import POOL_NAMES
+from stockbook.warehouse.row_groups import append
 
 
 def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, lines: Lines) -> None:
-    """Replay the variants once per revision and keep what each found."""
+    """Replay the variants once per revision and keep the balances of each."""
     events = replay.revisions(rows, prices)
     con.execute(
         "create temp table known_event (family bigint, step bigint, night date, cause varchar, "
         "movement_id bigint, version integer)"
     )
-    found = _events(events)  # noqa: F841  # the statement below finds it by its name
-    con.execute("insert into known_event by name select * from found")
+    append(con, "known_event", _events(events))
     figures = ", ".join(f"{name}_value decimal(38, 12)" for name in FIGURES)
     con.execute(
         "create temp table known_step (family bigint, step bigint, variant bigint, pool varchar, code bigint, "
@@ -34,33 +35,34 @@ def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, 
         f"quantity bigint, {figures}, missing_cost_quantity bigint, average_missing_cost_quantity bigint)"
     )
     for step in replay.steps(rows, prices, lines, events):
-        balances = _balances(step, rows)  # noqa: F841  # the statement below finds it by its name
-        con.execute("insert into known_step by name select * from balances")
+        append(con, "known_step", _balances(step, rows))
 
 
 def _events(events: dict[int, list[Event]]) -> pa.Table:
-    told = [(family, step, event) for family, found in events.items() for step, event in enumerate(found, start=1)]
+    numbered = [
+        (family, step, event) for family, of_family in events.items() for step, event in enumerate(of_family, start=1)
+    ]
     return pa.table(
         {
-            "family": pa.array([family for family, _, _ in told], pa.int64()),
-            "step": pa.array([step for _, step, _ in told], pa.int64()),
-            "night": _dates(np.array([event.night for _, _, event in told], np.int64)),
-            "cause": pa.array([event.cause for _, _, event in told], pa.string()),
-            "movement_id": pa.array([event.movement_id for _, _, event in told], pa.int64()),
-            "version": pa.array([event.version for _, _, event in told], pa.int32()),
+            "family": pa.array([family for family, _, _ in numbered], pa.int64()),
+            "step": pa.array([step for _, step, _ in numbered], pa.int64()),
+            "night": _dates(np.array([event.night for _, _, event in numbered], np.int64)),
+            "cause": pa.array([event.cause for _, _, event in numbered], pa.string()),
+            "movement_id": pa.array([event.movement_id for _, _, event in numbered], pa.int64()),
+            "version": pa.array([event.version for _, _, event in numbered], pa.int32()),
         }
     )
 
 
 def _balances(step: Step, rows: Versions) -> pa.Table:
-    balances = step.found.balances
+    balances = step.replay.balances
     is_late = step.late >= 0
     return pa.table(
         {
             "family": step.family,
             "step": np.full(len(step.variant), step.number),
             "variant": step.variant,
-            "pool": pa.DictionaryArray.from_arrays(pa.array(step.pool.astype(np.int32)), pa.array(POOLS)),
+            "pool": pa.DictionaryArray.from_arrays(pa.array(step.pool.astype(np.int32)), pa.array(POOL_NAMES)),
             "code": step.code,
             "valid_from": _dates(step.day),
             "known": _dates(step.known),
@@ -87,11 +89,11 @@ def _dates(days: Any) -> pa.Array:
 _AMOUNTS = ("quantity", *(f"{name}_value" for name in FIGURES))
 _MEASURES = (*_AMOUNTS, "missing_cost_quantity", "average_missing_cost_quantity")
 VERSIONS = f"""
-with held as (
+with last_known as (
     select *, coalesce(greatest(night, known), night, known) as known_from
     from known_step
     where next_night is null or coalesce(greatest(night, known), night, known) < next_night
-    -- of what came to be known at once the last holds
+    -- of what came to be known at once the last counts
     qualify
         row_number() over (
             partition by variant, pool, step, valid_from, coalesce(greatest(night, known), night, known)
@@ -104,7 +106,7 @@ begun as (
     select
         *,
         case when known_from is distinct from lag(next_night) over same then 1 else 0 end as is_begin
-    from held
+    from last_known
     window same as (partition by variant, pool, valid_from, {", ".join(_MEASURES)} order by known_from)
 ),
 
@@ -157,7 +159,7 @@ revised as (
     group by family, step, variant, pool, valid_from
 ),
 
-told as (
+caused as (
     select
         e.night as known_from, e.cause, e.movement_id, e.version, r.variant, r.pool, r.valid_from,
         {", ".join(f"r.{name}" for name in _AMOUNTS)}
@@ -184,7 +186,7 @@ select
     t.valid_from,
     cast(t.quantity as bigint) as quantity_change,
     {", ".join(f"t.{name}_value as {name}_change" for name in FIGURES)}
-from told as t
+from caused as t
 inner join known_variant as v on t.variant = v.variant
 where {" or ".join(f"t.{name} <> 0" for name in _AMOUNTS)}
 order by all

@@ -4,7 +4,7 @@ Stock as it was known: which nights changed what was known of the past, and the 
 A night that only brings movements later than all before *appends*: balances known until then stay
 as they are. A night that brings a row in front of known ones, another form of a row, or takes one
 away, *revises*: what was known until then and from then on are two histories. Histories are
-replayed one revision after the other, so that what each of them did to the balances can be told.
+replayed one revision after the other, so that what each of them did to the balances is seen.
 Variants are replayed together with those that transformations tie them to (a *family*).
 """
 
@@ -20,6 +20,7 @@ from stockbook.valuation import transformations
 from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Movements, Replay
 from stockbook.valuation.replay import replay as replay_movements
+from stockbook.valuation.replay_tables import POOLS
 from stockbook.valuation.transformations import Leg
 
 Ints = npt.NDArray[np.int64]
@@ -27,8 +28,8 @@ Array = npt.NDArray[Any]
 
 NEVER = np.int64(2**40)
 ALWAYS = np.int64(-1)
-# a night that revises a family oftener than this is told as one
-MOST_TOLD = 50
+# of a night that revises a family more often than this one event is made
+MOST_EVENTS = 50
 # parts of a day that are known from different nights; day and part make one number
 PARTS = 2**20
 
@@ -127,11 +128,11 @@ class Step:
     late: Ints
     night: Ints
     next_night: Ints
-    found: Replay
+    replay: Replay
 
 
 def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
-    """The revisions of each family, oldest first, one row at a time; told together where a night has many."""
+    """The revisions of each family, oldest first, one row at a time; one for the whole night where a night has many."""
     by_key: dict[int, dict[tuple[int, int], Event]] = defaultdict(dict)
     keys = list(zip(rows.account.tolist(), rows.movement_id.tolist(), strict=True))
     begun = set(zip(keys, rows.known_from.tolist(), strict=True))
@@ -147,45 +148,44 @@ def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
     revising = _is_revising(rows)
     for row in range(len(rows)):
         movement, family, night = int(rows.movement_id[row]), int(rows.family[row]), int(rows.known_from[row])
-        known = by_key[family].get((night, movement))
-        if known is not None or revising[row]:
+        if (night, movement) in by_key[family] or revising[row]:
             is_other_form = (keys[row], night) in ended
             cause = "changed" if is_other_form else "late" if rows.version[row] <= 1 else "reappeared"
-            found = event(family, night, movement, cause, None)
-            found.version = int(rows.version[row])
-            found.came.append(row)
+            arrival = event(family, night, movement, cause, None)
+            arrival.version = int(rows.version[row])
+            arrival.came.append(row)
     for place, family in _late_prices(rows, prices):
         # after the movements of the night: they are replayed with what was known before it
         night = int(prices.known_from[place])
-        found = event(family, night, 2**62 + int(prices.variant[place]), "default_cost", None)
-        found.movement_id = None
-        found.prices.append(place)
-    return {family: _told([found[key] for key in sorted(found)]) for family, found in by_key.items()}
+        price_change = event(family, night, 2**62 + int(prices.variant[place]), "default_cost", None)
+        price_change.movement_id = None
+        price_change.prices.append(place)
+    return {family: _by_night([events[key] for key in sorted(events)]) for family, events in by_key.items()}
 
 
 def _is_revising(rows: Versions) -> npt.NDArray[np.bool_]:
     """Rows that came to be known after one that sorts behind them, or after another leg of their transformation."""
-    found = np.zeros(len(rows), np.bool_)
+    is_revising = np.zeros(len(rows), np.bool_)
     order = np.argsort(rows.variant, kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(rows.variant[order])) + 1):
         since = rows.known_from[group]
         earliest_behind = np.minimum.accumulate(since[::-1])[::-1]
-        found[group[:-1]] = earliest_behind[1:] < since[:-1]
+        is_revising[group[:-1]] = earliest_behind[1:] < since[:-1]
     legs = np.flatnonzero(rows.transformation >= 0)
     if len(legs):
         first = np.full(int(rows.transformation[legs].max()) + 1, NEVER)
         np.minimum.at(first, rows.transformation[legs], rows.known_from[legs])
-        found[legs] |= rows.known_from[legs] > first[rows.transformation[legs]]
+        is_revising[legs] |= rows.known_from[legs] > first[rows.transformation[legs]]
         # an IN may be replayed behind rows of its moment, which then came in front of it
         together = np.unique(np.stack([rows.variant, rows.moment], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
         earliest = np.full(len(rows), NEVER)
         np.minimum.at(earliest, together, rows.known_from)
         has_leg = np.zeros(len(rows), np.bool_)
         has_leg[together[legs]] = True
-        found |= has_leg[together] & (rows.known_from > earliest[together])
+        is_revising |= has_leg[together] & (rows.known_from > earliest[together])
     # what was opened was made of what was known then
-    found |= rows.before_count & (rows.known_from > rows.count_day[rows.variant])
-    return found & ~rows.is_opening
+    is_revising |= rows.before_count & (rows.known_from > rows.count_day[rows.variant])
+    return is_revising & ~rows.is_opening
 
 
 def _late_prices(rows: Versions, prices: Prices) -> Iterator[tuple[int, int]]:
@@ -205,22 +205,23 @@ def _late_prices(rows: Versions, prices: Prices) -> Iterator[tuple[int, int]]:
         if since == ALWAYS or number not in family:
             continue
         reaches_back = is_first and first_known[number] < since
-        if reaches_back or any(known < since <= day for known, day in ahead[number]):
+        if reaches_back or any(known_from < since <= day for known_from, day in ahead[number]):
             yield place, family[number]
 
 
-def _told(events: Sequence[Event]) -> list[Event]:
+def _by_night(events: Sequence[Event]) -> list[Event]:
+    """The events in their order; those of a night with too many as one."""
     nights: dict[int, list[Event]] = defaultdict(list)
     for event in events:
         nights[event.night].append(event)
-    found = []
+    listed = []
     for night, several in nights.items():
-        if len(several) <= MOST_TOLD:
-            found += several
+        if len(several) <= MOST_EVENTS:
+            listed += several
             continue
         parts = [[part for event in several for part in getattr(event, name)] for name in ("came", "went", "prices")]
-        found.append(Event(night, "several", None, None, *parts))
-    return found
+        listed.append(Event(night, "several", None, None, *parts))
+    return listed
 
 
 def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[Event]]) -> Iterator[Step]:
@@ -229,17 +230,17 @@ def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[E
     counts = np.array([len(events.get(family, ())) for family in range(families)], np.int64)
     came, went = np.zeros(len(rows), np.int64), np.full(len(rows), NEVER)
     price_came = np.zeros(len(prices.variant), np.int64)
-    for found in events.values():
-        for number, event in enumerate(found, start=1):
+    for of_family in events.values():
+        for number, event in enumerate(of_family, start=1):
             came[event.came], went[event.went], price_came[event.prices] = number, number, number
     family_of = np.zeros(len(rows.count_day), np.int64)
     family_of[rows.variant] = rows.family
     for number in range(int(counts.max(initial=0)) + 1):
         night, next_night = np.full(families, ALWAYS), np.full(families, NEVER)
         for family in np.flatnonzero(counts >= number).tolist():
-            known = events.get(family, [])
-            night[family] = known[number - 1].night if number else ALWAYS
-            next_night[family] = known[number].night if number < len(known) else NEVER
+            of_family = events.get(family, [])
+            night[family] = of_family[number - 1].night if number else ALWAYS
+            next_night[family] = of_family[number].night if number < len(of_family) else NEVER
         is_active = counts >= number
         until = next_night[rows.family]
         alive = is_active[rows.family] & (went > number)
@@ -256,7 +257,7 @@ def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[E
             _movements(_opened(some), codes, lines), _defaults(prices, in_force, len(rows.count_day))
         )
         balances = replayed.balances
-        variant, pool = np.divmod(balances.cell.astype(np.int64), 2)
+        variant, pool = np.divmod(balances.cell.astype(np.int64), POOLS)
         code = balances.day.astype(np.int64)
         place = np.searchsorted(groups[0], variant * (PARTS * PARTS) + code)
         of_balance = family_of[variant]
@@ -283,29 +284,29 @@ def _in_replay_order(rows: Versions, numbers: Ints) -> Ints:
     return numbers if behind is None else numbers[behind]
 
 
-def _parts(rows: Versions, known_from: Ints, numbers: Ints) -> tuple[Ints, tuple[Ints, Ints, Ints]]:
+def _parts(rows: Versions, since_when: Ints, numbers: Ints) -> tuple[Ints, tuple[Ints, Ints, Ints]]:
     """
     Each row's day cut where rows of it came to be known on different nights or late, as one number.
 
     Beside it, by variant and that number in order: their key, from when all up to it are known, the late row or -1.
     """
     order = np.argsort(rows.variant, kind="stable")
-    variant, day, since = rows.variant[order], rows.day[order], known_from[order]
+    variant, day, since = rows.variant[order], rows.day[order], since_when[order]
     # a running maximum per variant: numbers of later variants lie above all of earlier ones
     lift = variant * (NEVER * 2)
-    known = np.maximum.accumulate(since + lift) - lift if len(order) else since
+    known_from = np.maximum.accumulate(since + lift) - lift if len(order) else since
     is_late = (since > day + 1) & (rows.quantity[order] + rows.damaged_quantity[order] > 0)
     is_new_day = np.ones(len(order), np.bool_)
     is_new_day[1:] = (variant[1:] != variant[:-1]) | (day[1:] != day[:-1])
     is_new = is_new_day | is_late
-    is_new[1:] |= (known[1:] != known[:-1]) | is_late[:-1]
+    is_new[1:] |= (known_from[1:] != known_from[:-1]) | is_late[:-1]
     part = np.cumsum(is_new) - 1
     of_day = np.maximum.accumulate(np.where(is_new_day, part, 0)) if len(order) else part
     code = day * PARTS + (part - of_day)
     codes = np.empty(len(order), np.int64)
     codes[order] = code
     late = np.where(is_late, numbers[order], -1)
-    return codes, ((variant * (PARTS * PARTS) + code)[is_new], known[is_new], late[is_new])
+    return codes, ((variant * (PARTS * PARTS) + code)[is_new], known_from[is_new], late[is_new])
 
 
 def _opened(rows: Versions) -> Versions:

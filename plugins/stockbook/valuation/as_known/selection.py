@@ -1,13 +1,17 @@
-"""Which variants' known history is another than their balance of the day before tells: what is to be replayed."""
-
-from collections import defaultdict
+"""Which variants have a known history that differs from their balance of the day before: those are replayed."""
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from stockbook.references import reference
+from stockbook.valuation.families import Ints, first_of_family
 from stockbook.valuation.ledger import FIRST_COUNTS
 from stockbook.valuation.policy import ValuationPolicy
+from stockbook.warehouse.arrow_view import ArrowView
+
+# account and id
+Variant = tuple[str, int]
 
 
 def write_counts(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> None:
@@ -25,7 +29,7 @@ def write_counts(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy) -> N
 
 def write_variants(con: duckdb.DuckDBPyConnection) -> int:
     """Number the variants that must be replayed, with their families. Returns how many they are."""
-    found = set(
+    selected = set(
         con.execute("""
             select account, variant_id
             from marts.fct_stock_movement
@@ -65,42 +69,38 @@ def write_variants(con: duckdb.DuckDBPyConnection) -> int:
             )
         """).fetchall()
     )
-    if not found:
+    if not selected:
         return 0
-    family = _families(con, found)
-    ordered = sorted(family)
-    numbers = {name: number for number, name in enumerate(sorted(set(family.values())))}
-    numbered = pa.table(  # noqa: F841  # the statement below finds it by its name
+    members, family = _families(con, selected)
+    numbered = pa.table(
         {
-            "account": pa.array([account for account, _ in ordered], pa.string()),
-            "variant_id": pa.array([variant for _, variant in ordered], pa.int64()),
-            "variant": pa.array(range(len(ordered)), pa.int64()),
-            "family": pa.array([numbers[family[key]] for key in ordered], pa.int64()),
+            "account": pa.array([account for account, _ in members], pa.string()),
+            "variant_id": pa.array([variant for _, variant in members], pa.int64()),
+            "variant": pa.array(range(len(members)), pa.int64()),
+            "family": family,
         }
     )
-    con.execute("create temp table known_variant as select * from numbered")
-    return len(ordered)
+    with ArrowView(con, "numbered_variant", numbered):
+        con.execute("create temp table known_variant as select * from numbered_variant")
+    return len(members)
 
 
-def _families(con: duckdb.DuckDBPyConnection, found: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
-    """The first member of each variant's family: all found and all that transformations, past ones too, tie to them."""
-    tied: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
-    of_variant: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
-    for account, transformation, variant in con.execute(f"""
+def _families(con: duckdb.DuckDBPyConnection, selected: set[Variant]) -> tuple[list[Variant], Ints]:
+    """All variants that transformations, past ones too, tie to those selected; and the number of each one's family."""
+    legs = con.execute(f"""
         select distinct account, transformation_id, variant_id
         from staging.movements_history
         where transformation_id <> 0 and {reference("order_id")} is null
         order by all
-    """).fetchall():
-        tied[account, transformation].append((account, variant))
-        of_variant[account, variant].append((account, transformation))
-    family: dict[tuple[str, int], tuple[str, int]] = {}
-    for first in sorted(found):
-        waiting = [first]
-        while waiting:
-            member = waiting.pop()
-            if member in family:
-                continue
-            family[member] = first
-            waiting += [other for group in of_variant[member] for other in tied[group]]
-    return family
+    """).fetchall()
+    variants = sorted(selected | {(account, variant) for account, _, variant in legs})
+    place = {variant: number for number, variant in enumerate(variants)}
+    transformations = {key: number for number, key in enumerate(dict.fromkeys(leg[:2] for leg in legs))}
+    leader = first_of_family(
+        len(variants),
+        np.array([transformations[account, transformation] for account, transformation, _ in legs], np.int64),
+        np.array([place[account, variant] for account, _, variant in legs], np.int64),
+    )
+    is_member = np.isin(leader, leader[[place[variant] for variant in selected]])
+    _, family = np.unique(leader[is_member], return_inverse=True)
+    return [variants[number] for number in np.flatnonzero(is_member)], family

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from stockbook.valuation.batches import named
-from stockbook.warehouse.row_groups import READY, ROW_GROUP, Pieces
+from stockbook.warehouse.row_groups import READY, ROW_GROUP, RowGroups
 
 
 def rows(first: int, count: int, names: list[str]) -> pa.Table:
@@ -21,16 +21,16 @@ def test_rows_of_many_batches_fill_row_groups(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "writer.duckdb")) as con:
         con.execute("create table written (number bigint, name varchar)")
         con.execute("create table given (number bigint, name varchar)")
-        pieces = Pieces(con)
+        row_groups = RowGroups(con)
         first = 0
         for count, names in ((90_000, ["a", "b"]), (200_000, ["b"]), (1, ["c"]), (300_000, ["a", "d", "e"])):
-            pieces.add("written", rows(first, count, names))
+            row_groups.add("written", rows(first, count, names))
             con.executemany(
                 "insert into given select n, case when n % 3 > 0 then ?[n // 3 % ? + 1] end from range(?, ?) as r(n)",
                 [[names, len(names), first, first + count]],
             )
             first += count
-        pieces.finish()
+        row_groups.finish()
         con.execute("checkpoint")
 
         groups = con.execute("""
@@ -51,11 +51,11 @@ def test_few_rows_are_written_at_the_end(tmp_path: Path) -> None:
     """What fills no row group waits for ``finish``, and a table without rows is none to write."""
     with duckdb.connect(str(tmp_path / "writer.duckdb")) as con:
         con.execute("create table written (number bigint, name varchar)")
-        pieces = Pieces(con)
-        pieces.add("written", rows(0, READY - 1, ["a"]))
+        row_groups = RowGroups(con)
+        row_groups.add("written", rows(0, READY - 1, ["a"]))
         assert con.execute("select count(*) from written").fetchall() == [(0,)]
-        pieces.add("never", rows(0, 0, ["a"]))
-        pieces.finish()
+        row_groups.add("never", rows(0, 0, ["a"]))
+        row_groups.finish()
         assert con.execute("select count(*) from written").fetchall() == [(READY - 1,)]
-        pieces.finish()
+        row_groups.finish()
         assert con.execute("select count(*) from written").fetchall() == [(READY - 1,)]

@@ -1,0 +1,240 @@
+"""
+Everything that is written to the schema ``meta``: what runs read, loaded, checked, raised and published.
+
+The tables are declared in ``include/sql/meta``. Callers say what happened in plain values, times of runs and checks in
+UTC; each function replaces what an earlier attempt at the same wrote. No other module writes to ``meta``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.sql_text import quoted
+from stockbook.version import VERSION
+
+
+class ListingKey(NamedTuple):
+    """A listing of an account."""
+
+    account: str
+    api: str
+    listing: str
+
+
+_OF_LISTING = "account = ? and api = ? and listing = ?"
+
+
+def write_run(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    *,
+    as_of: datetime,
+    as_of_utc: datetime | None,
+    started_at: datetime,
+    finished_at: datetime | None = None,
+    status: str,
+    full_refresh: bool,
+    observes: bool,
+) -> None:
+    """A run that was opened or, with ``status`` ``replayed``, a night whose landed pages were loaded again."""
+    con.execute("delete from meta.run where run_id = ?", [run_id])
+    con.execute(
+        """
+        insert into meta.run
+            (run_id, as_of, as_of_utc, started_at, finished_at, status, full_refresh, observes, version)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            run_id,
+            as_of,
+            as_of_utc,
+            started_at.replace(tzinfo=None),
+            finished_at and _seconds(finished_at),
+            status,
+            full_refresh,
+            observes,
+            VERSION,
+        ],
+    )
+
+
+def write_published(con: duckdb.DuckDBPyConnection, run_id: str, finished_at: datetime) -> None:
+    """A run that readers see from now on."""
+    con.execute(
+        "update meta.run set status = 'published', finished_at = ? where run_id = ?", [_seconds(finished_at), run_id]
+    )
+
+
+def write_failed(
+    con: duckdb.DuckDBPyConnection, run_id: str, finished_at: datetime, failed_step: str | None, reason: str | None
+) -> None:
+    """A red run, the step that ended it and why."""
+    con.execute(
+        "update meta.run set status = 'failed', finished_at = ?, failed_step = ?, reason = ? where run_id = ?",
+        [_seconds(finished_at), failed_step, reason, run_id],
+    )
+
+
+def write_current_run(con: duckdb.DuckDBPyConnection, run_id: str, as_of: datetime, zone: str) -> None:
+    """The run whose figures are in the file."""
+    con.execute("delete from meta.current_run")
+    con.execute("insert into meta.current_run values (?, ?, ?)", [run_id, as_of, zone])
+
+
+def advance_cursor(
+    con: duckdb.DuckDBPyConnection,
+    listing: ListingKey,
+    *,
+    read_to: int | None,
+    window_to: str | None = None,
+    as_of: datetime,
+    run_id: str,
+) -> None:
+    """How far a listing has been read, by number and by day; neither goes back."""
+    rows = con.execute(
+        f"select ceiling, window_to, first_as_of from meta.cursor where {_OF_LISTING}", listing
+    ).fetchall()
+    ceiling, last_day, first_as_of = rows[0] if rows else (None, None, as_of)
+    con.execute(f"delete from meta.cursor where {_OF_LISTING}", listing)
+    con.execute(
+        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *listing,
+            max((number for number in (ceiling, read_to) if number is not None), default=None),
+            max((str(day) for day in (last_day, window_to) if day is not None), default=None),
+            first_as_of,
+            as_of,
+            run_id,
+        ],
+    )
+
+
+def write_listing(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Mapping[str, object]) -> None:
+    """What a run read of a listing and what became of its rows."""
+    _put(con, "meta.listing", key, counts)
+
+
+def write_loaded_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Mapping[str, object]) -> None:
+    """What became of the rows of one table in a run."""
+    _put(con, "meta.loaded_rows", key, counts)
+
+
+def write_undeclared_field(
+    con: duckdb.DuckDBPyConnection,
+    listing: ListingKey,
+    path: str,
+    json_type: str,
+    *,
+    hidden: str | None,
+    rows: int,
+    as_of: datetime,
+) -> None:
+    """A field that came and is not declared; it takes the place of ``hidden``, the hash its name was listed as."""
+    where = f"{_OF_LISTING} and json_type = ? and path in (?, ?)"
+    key = [*listing, json_type, path, hidden or path]
+    first_seen = con.execute(f"select min(first_seen_at) from meta.undeclared_field where {where}", key).fetchall()
+    con.execute(f"delete from meta.undeclared_field where {where}", key)
+    con.execute(
+        "insert into meta.undeclared_field "
+        "(account, api, listing, path, json_type, rows_seen, first_seen_at, last_seen_at, is_told) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [*listing, path, json_type, rows, first_seen[0][0] or as_of, as_of, bool(hidden)],
+    )
+
+
+def forget_undeclared_fields(con: duckdb.DuckDBPyConnection) -> None:
+    """Remove every name."""
+    con.execute("delete from meta.undeclared_field")
+
+
+def write_loaded_pages(con: duckdb.DuckDBPyConnection, listing: ListingKey, read_as: str) -> None:
+    """The pages a load read by the declarations ``read_as``: those in the temporary table ``page_keys``."""
+    con.execute(
+        "insert into meta.loaded_page select ?, ?, ?, sha256, ?, keys from page_keys",
+        [*listing, read_as],
+    )
+
+
+def forget_loaded_pages(con: duckdb.DuckDBPyConnection, listing: ListingKey, stayed: Sequence[str] = ()) -> None:
+    """Remove the pages of earlier loads but those whose digests ``stayed``."""
+    is_other = f"sha256 not in ({', '.join(map(quoted, stayed))})" if stayed else "true"
+    con.execute(f"delete from meta.loaded_page where {_OF_LISTING} and {is_other}", listing)
+
+
+def write_check_results(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    stage: str,
+    results: Iterable[Sequence[object]],
+    checked_at: datetime,
+) -> None:
+    """
+    The results of a stage's checks.
+
+    Each is suite, expectation, severity, success, observed, failing rows, their keys as JSON, and the query.
+    """
+    con.execute("delete from meta.check_result where run_id = ? and stage = ?", [run_id, stage])
+    for suite, expectation, *result in results:
+        con.execute(
+            "insert into meta.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [run_id, suite, expectation, stage, *result, _seconds(checked_at)],
+        )
+
+
+def write_alerts(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], as_of: datetime) -> None:
+    """
+    The alerts that stand as of a night, each account, rule, subject, severity, message, value and threshold.
+
+    First what an earlier attempt at this night did, or a later night that was never published, is taken back.
+    """
+    at = {"as_of": as_of}
+    con.execute("update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of", at)
+    con.execute("delete from meta.alert where raised_as_of > $as_of", at)
+    con.execute("create or replace temp table alert_now as select * exclude (sent_at_utc) from meta.alert limit 0")
+    for alert in alerts:
+        con.execute("insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [*alert, as_of])
+    same = "a.account = n.account and a.rule = n.rule and a.subject = n.subject"
+    # an alert of this very night that was sent already stays, as one that cleared at once
+    con.execute(
+        f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null "
+        f"and not exists (select 1 from alert_now as n where {same})",
+        at,
+    )
+    con.execute(
+        f"update meta.alert as a set cleared_as_of = $as_of where a.cleared_as_of is null "
+        f"and not exists (select 1 from alert_now as n where {same})",
+        at,
+    )
+    con.execute(
+        f"update meta.alert as a set severity = n.severity, message = n.message, value = n.value, "
+        f"threshold = n.threshold from alert_now as n where a.cleared_as_of is null and {same}"
+    )
+    con.execute(
+        f"insert into meta.alert select n.*, null from alert_now as n "
+        f"where not exists (select 1 from meta.alert as a where a.cleared_as_of is null and {same})"
+    )
+    con.execute("drop table alert_now")
+
+
+def write_sent(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], at_utc: datetime) -> None:
+    """That a notifier took these alerts, each account, rule, subject and the ``as_of`` that raised it."""
+    for key in alerts:
+        con.execute(
+            "update meta.alert set sent_at_utc = ? where account = ? and rule = ? and subject = ? and raised_as_of = ?",
+            [_seconds(at_utc), *key],
+        )
+
+
+def _put(con: duckdb.DuckDBPyConnection, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    where = " and ".join(f"{name} = ?" for name in key)
+    con.execute(f"delete from {table} where {where}", list(key.values()))
+    row = {**key, **values}
+    into = f"{table} ({', '.join(row)})"
+    con.execute(f"insert into {into} values ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def _seconds(instant: datetime) -> datetime:
+    """As stored: UTC without a zone, to the second."""
+    return instant.replace(tzinfo=None, microsecond=0)
