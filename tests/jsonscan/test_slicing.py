@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import movement, order, stock_level
@@ -15,7 +16,6 @@ from stockbook.jsonscan.scan import Slicer, Unsliceable, _groups
 from stockbook.projection import page
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import PaysOff, Projected, Projection
-from stockbook.settings import PROJECT
 from stockbook.sources import fulfillment_cz
 
 KEY = b"a key of at least sixteen"

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from stockbook.jsonscan import columns
 from stockbook.jsonscan.column_layout import Unsure
 from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
-from stockbook.settings import PROJECT
 from stockbook.staging import text_rows
 from stockbook.staging.text_rows import Loading, ParsedTexts, UnfoldedTexts, texts_of
 from stockbook.warehouse.arrow_view import Held

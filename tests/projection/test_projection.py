@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import movement, order
 
 from stockbook import declarations
@@ -14,7 +15,6 @@ from stockbook.projection import page as module
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import PaysOff, Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
-from stockbook.settings import PROJECT
 from stockbook.sources import flickrocket, fulfillment_cz
 
 KEY = b"a key of at least sixteen"

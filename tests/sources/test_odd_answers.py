@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import movement, order
 
 from stockbook import declarations
@@ -11,7 +12,6 @@ from stockbook.projection import envelope
 from stockbook.projection import page as module
 from stockbook.projection.envelope import Garbled
 from stockbook.projection.page import PaysOff, Projected, Projection
-from stockbook.settings import PROJECT
 from stockbook.sources import flickrocket, fulfillment_cz
 
 KEY = b"a key of at least sixteen"
