@@ -4,36 +4,39 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Superset cannot share an environment with Airflow
 BI := .venv-bi
-export PYTHONPATH := $(CURDIR)/plugins
 # some machines switch the cache of compiled modules off: every start of Airflow and Great Expectations would cost seconds more
 export PYTHONDONTWRITEBYTECODE :=
 # a set AIRFLOW_HOME or connection of the person at the keyboard must not reach the tests
 # files of tests side by side, at most four: a whole night in a test takes most of a gigabyte
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
+COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi test test-fast lint types programs lock clean
+.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(VENV)/.runtime  ## install, and make an Airflow home in ./airflow_home
-	@$(BIN)/python -m stockbook setup
+	@$(BIN)/stockbook setup
 
 start: $(VENV)/.runtime  ## start Airflow over ./airflow_home, until interrupted
-	@$(BIN)/python -m stockbook start
+	@$(BIN)/stockbook start
 
 doctor: $(VENV)/.runtime  ## say what is set up and what is missing (ARGS=--try asks each connection for one row)
-	@$(BIN)/python -m stockbook doctor $(ARGS)
+	@$(BIN)/stockbook doctor $(ARGS)
 
 night: $(VENV)/.runtime  ## a whole night now, without Airflow (ARGS=... for its options)
-	$(BIN)/python -m stockbook run $(ARGS)
+	$(BIN)/stockbook run $(ARGS)
 
 demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORDERS=file replays a real order history)
-	$(BIN)/python -m stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")
+	$(BIN)/stockbook demo $(if $(ORDERS),--orders "$(ORDERS)")
 
 bi: $(VENV)/.runtime $(BI)/.superset  ## the dashboards over the published file (of STOCKBOOK_HOME, else of the demo), on loopback
-	$(BIN)/python -m stockbook bi serve $(ARGS)
+	$(BIN)/stockbook bi serve $(ARGS)
+
+wheel: $(VENV)/.uv  ## build the package into dist/, to be installed with pip anywhere
+	$(BIN)/python -m hatchling build -t wheel
 
 test: $(VENV)/.dev $(BI)/.superset programs lint types  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
@@ -48,10 +51,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-lock: $(VENV)/.uv  ## compile requirements*.txt from requirements*.in
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
-	$(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q bi/superset/requirements.in -o bi/superset/requirements.txt
+lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
+	$(COMPILE) --universal pyproject.toml -o requirements.txt
+	$(COMPILE) --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
+	$(COMPILE) bi/superset/requirements.in -o bi/superset/requirements.txt
 
 clean:  ## remove what was installed and what the demo wrote
 	rm -rf $(VENV) $(BI) data/demo data/bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -74,11 +78,16 @@ programs:
 	@for program in chromium nginx; do command -v $$program >/dev/null || [ -x /usr/sbin/$$program ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq $$program >/dev/null; } || echo "No $$program: its tests will be skipped."; done
 
 # pip is the fallback for machines whose package index only pip is configured for
-$(VENV)/.runtime: $(VENV)/.uv requirements.txt
+$(VENV)/.runtime: $(VENV)/.package requirements.txt
 	@echo "Installing Airflow, DuckDB, Great Expectations and what they need into $(VENV) (some 170 packages; one to three minutes)"
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.uv requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.package requirements-dev.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
+
+# this package itself, as the folder it lies in; what it needs is locked above
+$(VENV)/.package: $(VENV)/.uv pyproject.toml plugins/stockbook/version.py
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

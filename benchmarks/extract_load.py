@@ -90,10 +90,7 @@ def watched(command: list[str], environ: dict[str, str]) -> Side:
 def pages(orders: Path | None, size: int) -> Iterator[tuple[str, datetime]]:
     """The server of pages: (base URL, its clock)."""
     shop = ["--orders", str(orders)] if orders else ["--size", str(size)]
-    environ = os.environ | {"PYTHONPATH": str(PROJECT / "plugins")}
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "page_server.py"), *shop], env=environ, stdout=subprocess.PIPE, text=True
-    )
+    server = subprocess.Popen([sys.executable, str(HERE / "page_server.py"), *shop], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         url, clock = server.stdout.readline().split()
@@ -122,7 +119,6 @@ class Bench:
         connection = {"conn_type": "http", "host": self.url, "password": TOKEN, "extra": extra}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("STOCKBOOK_", "AIRFLOW_"))}
         environ = inherited | {
-            "PYTHONPATH": str(PROJECT / "plugins"),
             "STOCKBOOK_HOME": str(self.scratch / home),
             "STOCKBOOK_HASH_KEY": "a key for the benchmark",
             "STOCKBOOK_JSON_FAST_PATH": fast_path,

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 import psutil
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "tests")]
+sys.path.append(str(PROJECT / "tests" / "support"))
 
 import hooks_rig as hooks  # noqa: E402  # the tests know how the three systems sign
 from postgres import postgres  # noqa: E402

@@ -1,7 +1,7 @@
 """
 Screenshots of the demo for the README: the dashboards, the morning report and the dictionary.
 
-    PYTHONPATH=plugins .venv/bin/python bi/screenshots.py     (after `make demo`, with `make bi` installed once)
+    .venv/bin/python bi/screenshots.py     (after `make demo`, with `make bi` installed once)
 
 Needs Chromium; writes docs/pictures/*.png.
 """
@@ -14,8 +14,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from stockbook.bi.serve import USER, Superset, published_file
 from stockbook.clock import SystemClock
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 
+PROJECT = Path(__file__).resolve().parents[1]
 PORT = 8097
 PICTURES = PROJECT / "docs" / "pictures"
 

@@ -1,5 +1,5 @@
 """
-Draws the timelines of docs/sla.md: ``PYTHONPATH=plugins:tests/support python docs/timelines.py``.
+Draws the timelines of docs/sla.md: ``python docs/timelines.py``.
 
 Each picture is a few invented orders, put through the project's own models and policy; what is drawn is
 the rows that came out. A test draws them again and compares.
@@ -12,7 +12,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from model_runner import PRAGUE
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from model_runner import PRAGUE  # the path above comes first
 from order_rows import Orders, Seen, at
 
 PICTURES = Path(__file__).parent / "pictures"

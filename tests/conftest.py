@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from checkout import PROJECT
 
 from stockbook import airflow_config, declarations
 from stockbook.clock import ManualClock
@@ -19,13 +20,12 @@ from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest, write_manifest
 from stockbook.landing.pages import write_page
 from stockbook.runs.context import RunContext
-from stockbook.settings import PROJECT
 from stockbook.staging.load import Landed
 from stockbook.warehouse.schema import create_all
 
 # the Airflow home of whoever runs the tests, ./airflow_home for one, must not lend its connections and key to them
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
-airflow_config.MADE_BY_SETUP = Path(os.environ["AIRFLOW_HOME"])
+airflow_config.IN_PROJECT = Path(os.environ["AIRFLOW_HOME"])
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 SECTIONS = pytest.StashKey[dict[str, list[str]]]()

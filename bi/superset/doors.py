@@ -3,24 +3,29 @@ How Superset opens the published file: as every other reader does, by ``stockboo
 
 ``use`` puts a dialect of ours in the place of duckdb-engine's: whatever opens ``duckdb://`` in Superset (charts,
 SQL Lab, the test of a connection, a database an administrator adds) reaches the file it names, read-only, and nothing
-else. Superset's Python has no package of ours installed: it reads the modules that need none of their own.
+else. Superset's Python has no ``stockbook`` installed: the few modules this needs are read from the folder of the other
+environment's package (``BI_PACKAGE``), and nothing else of that environment.
 """
 
 import os
 import sys
 import threading
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from urllib.parse import unquote
 
 import duckdb_engine
 from sqlalchemy.dialects import registry
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "plugins"))
+PACKAGE = Path(os.environ["BI_PACKAGE"])
+spec = spec_from_file_location("stockbook", PACKAGE / "__init__.py", submodule_search_locations=[str(PACKAGE)])
+sys.modules["stockbook"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["stockbook"])
 
-from stockbook.settings import Limits
-from stockbook.warehouse.allowed_statements import readable
-from stockbook.warehouse.connect import interrupted_after, open_published
+from stockbook.settings import Limits  # noqa: E402  # of the package above
+from stockbook.warehouse.allowed_statements import readable  # noqa: E402
+from stockbook.warehouse.connect import interrupted_after, open_published  # noqa: E402
 
 # never more than a share of the machine the night runs on
 LIMITS = replace(Limits.load(os.environ, Path(os.environ["BI_HOME"]) / "tmp"), threads=2)

@@ -5,24 +5,31 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from stockbook import project
 from stockbook.errors import ConfigError
 
-PROJECT = Path(__file__).resolve().parents[2]
-MADE_BY_SETUP = PROJECT / "airflow_home"
+# where `stockbook setup` makes the home in a project
+IN_PROJECT = Path("airflow_home")
 # what Airflow puts there in a task, so that a task's code does not reach the database by accident
 _HIDDEN = "airflow-db-not-allowed"
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
-    """Where the Airflow home is, or would be made."""
-    named = environ.get("AIRFLOW_HOME")
-    return Path(named).expanduser().absolute() if named else MADE_BY_SETUP
+    """Where the Airflow home is, or would be made. Raises ConfigError where there is neither variable nor project."""
+    return _home(environ) or project.folder(environ, instead="set AIRFLOW_HOME") / IN_PROJECT
+
+
+def _home(environ: Mapping[str, str]) -> Path | None:
+    if environ.get("AIRFLOW_HOME"):
+        return Path(environ["AIRFLOW_HOME"]).expanduser().absolute()
+    folder = project.find(environ)
+    return folder / IN_PROJECT if folder else None
 
 
 def airflow_home(environ: Mapping[str, str]) -> Path | None:
-    """``AIRFLOW_HOME``, else the home that ``make setup`` makes in the project; None when there is neither."""
-    home = default_home(environ)
-    return home if home.is_dir() else None
+    """``AIRFLOW_HOME``, else the home that ``stockbook setup`` makes in the project; None when there is neither."""
+    home = _home(environ)
+    return home if home is not None and home.is_dir() else None
 
 
 def is_hidden(environ: Mapping[str, str], section: str, name: str) -> bool:

@@ -15,10 +15,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from stockbook import airflow_config
+from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
 
-PROJECT = airflow_config.PROJECT
 # beside Airflow's secrets, made by `stockbook setup`
 KEY_FILE = "hash-key"
 INBOX_FILE = "inbox.db"
@@ -173,7 +172,9 @@ class Settings:
             key = _hash_key(environ)
         with problems.gathered():
             fernet_keys = _fernet_keys(environ)
-        home = _folder(environ, "STOCKBOOK_HOME", PROJECT / "data")
+        home = Path()
+        with problems.gathered():
+            home = _home(environ)
         hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
         with problems.gathered():
             memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT", "2GB")
@@ -188,8 +189,8 @@ class Settings:
         problems.settle()
         return cls(
             home=home,
-            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", PROJECT / "include" / "policy"),
-            models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", PROJECT / "include" / "sql"),
+            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", project.own_or_shipped(project.POLICY, environ)),
+            models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", project.SHIPPED / project.MODELS),
             zone=zone,
             hash_key=key or None,
             lock_lease_seconds=numbers["STOCKBOOK_LOCK_LEASE_SECONDS"],
@@ -260,6 +261,12 @@ NAMES = frozenset(NUMBERS) | {
     "STOCKBOOK_JSON_FAST_PATH",
     "STOCKBOOK_ORDERS",
 }
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    named = environ.get("STOCKBOOK_HOME")
+    folder = Path(named) if named else project.folder(environ, instead="set STOCKBOOK_HOME") / "data"
+    return folder.expanduser().absolute()
 
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:

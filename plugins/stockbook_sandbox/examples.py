@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stockbook.settings import PROJECT
+from stockbook.project import SHIPPED
 from stockbook_sandbox import money, valuation_examples
 from stockbook_sandbox.catalogue import PURCHASE
 from stockbook_sandbox.ledger import IN, OUT, Movements
@@ -22,7 +22,7 @@ from stockbook_sandbox.shop import Shop
 FIRST = date(2025, 3, 1)
 FIRST_NIGHT = datetime(2025, 3, 10, 2, 15)  # noqa: DTZ001  # wall clock of the shop
 SECOND_NIGHT = datetime(2025, 6, 10, 2, 15)  # noqa: DTZ001  # wall clock of the shop
-PAGE = PROJECT / "docs" / "valuation.md"
+PAGE = SHIPPED / "docs" / "valuation.md"
 
 
 def _at(day: int, hour: int = 10) -> int:

@@ -1,6 +1,7 @@
 """Alerts go through Airflow's notifier to a real mail server, after publication, once, and not at all costs."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from stockbook.morning.summary import Summary, Value
 from stockbook.runs import context as runs
 from stockbook.runs.lock import RunLock
 from stockbook.runs.step_log import recorded
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook.warehouse.connect import writer
 from stockbook.warehouse.schema import create_all, declared_ddl
 
@@ -101,8 +102,7 @@ def finish(
     mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": port,
             "extra": {"disable_ssl": True, "disable_tls": True, "retry_limit": 1}}  # fmt: skip
     variables = {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(PROJECT / "plugins"),
+        **{name: text for name, text in os.environ.items() if not name.startswith(("AIRFLOW_", "STOCKBOOK_"))},
         "AIRFLOW_HOME": str(airflow_home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail),

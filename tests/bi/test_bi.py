@@ -16,6 +16,7 @@ import pytest
 import requests
 import yaml
 from browser import browser_page, needs_browser
+from checkout import PROJECT
 from night_rig import Rig, nights_before
 from playwright.sync_api import Page, expect
 
@@ -26,7 +27,6 @@ from stockbook.bi.serve import FOLDER, Superset
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Shop, running
 
 FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)

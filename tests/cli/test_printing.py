@@ -13,7 +13,6 @@ import pytest
 
 from stockbook.cli.printing import Format, Printer
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT
 
 WIDE = "select " + ", ".join(f"{n} as column_number_{n:02}" for n in range(30))
 
@@ -132,7 +131,7 @@ def test_a_pipe_into_the_command_ends_with_its_exit_code(tmp_path: Path) -> None
             input=text,
             capture_output=True,
             text=True,
-            env=os.environ | {"STOCKBOOK_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "plugins")},
+            env=os.environ | {"STOCKBOOK_HOME": str(tmp_path)},
             check=False,
         )
         return ended.returncode, ended.stdout, ended.stderr
@@ -224,7 +223,7 @@ def test_what_the_command_cannot_write_or_read_is_a_sentence(tmp_path: Path) -> 
     file = tmp_path / "published" / "warehouse.duckdb"
     duckdb.connect(str(file)).close()
     command = f"{sys.executable} -m stockbook sql --format csv"
-    environ = os.environ | {"STOCKBOOK_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "plugins")}
+    environ = os.environ | {"STOCKBOOK_HOME": str(tmp_path)}
 
     def told(line: str) -> str:
         ended = subprocess.run(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from browser import A4_WIDTH, browser_page, needs_browser
+from checkout import PROJECT
 from night_rig import Rig, nights_before
 
 from stockbook.declarations import Table, in_currency
 from stockbook.dictionary import questions, site
 from stockbook.dictionary.lineage import Lineage, picture
 from stockbook.errors import ConfigError, DeclarationError
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Shop, running
 
 MODELS = PROJECT / "include" / "sql"

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from checkout import PROJECT
 
 from stockbook.declarations import SHARED_TEXTS, Table, load
 from stockbook.errors import DeclarationError
-from stockbook.settings import PROJECT
 
 MODELS = PROJECT / "include" / "sql"
 INJECTED = "a; drop table meta.run --"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import PROJECT
 
 from stockbook import connections
 from stockbook.cli.main import app
 from stockbook.declarations import Table
 from stockbook.runs.context import Parameters
-from stockbook.settings import PROJECT
 
 DOCS = {file.name: file.read_text() for file in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]}
 EVERYTHING = "\n".join(DOCS.values())
@@ -96,7 +96,7 @@ def test_the_first_hour_takes_at_most_six_commands() -> None:
 
 def test_airflows_configuration_names_settings_and_sections_that_exist() -> None:
     """Every setting of the template is one Airflow knows, and every section of a document it points to is there."""
-    text = (PROJECT / "airflow.cfg.template").read_text()
+    text = (PROJECT / "include" / "airflow.cfg.template").read_text()
     written = configparser.ConfigParser(interpolation=None)
     written.read_string(text)
     airflow = importlib.util.find_spec("airflow")

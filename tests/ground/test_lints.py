@@ -4,9 +4,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from tools import compare_published, floors, words
-
-from stockbook.settings import PROJECT
 
 PLANTED = {
     "upwards": ("stockbook/landing/pages.py", "from stockbook.night import steps", "does not lie below"),

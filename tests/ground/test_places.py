@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import PROJECT
 from night_rig import KEY
 from typer.testing import CliRunner
 
@@ -14,7 +15,6 @@ from stockbook.cli.main import app
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError
 from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, SOMEWHERE, Places
-from stockbook.settings import PROJECT
 
 A_CONNECTION = json.dumps({"conn_type": "generic", "host": "http://127.0.0.1:9", "password": "token"})
 
@@ -144,5 +144,5 @@ def test_doctor_names_the_place_of_each_and_what_is_wrong_with_each(
     wrong = [line for line in lines if line.startswith("NO")]
     named = [match[1] for line in wrong if (match := re.search(r"(?i)connection (\w+) .*from the environment", line))]
     assert named == ["flickrocket", "fulfillment_cz"]
-    assert any("pool stockbook_writer is missing" in line and "make setup" in line for line in wrong)
+    assert any("pool stockbook_writer is missing" in line and "stockbook setup" in line for line in wrong)
     assert "ok  connection shopline from the environment: its events are received" in lines

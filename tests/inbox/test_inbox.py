@@ -1,6 +1,5 @@
 """The inbox: durable before it says so, one key once, order of arrival, drained exactly once."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from stockbook.inbox import Arrival, Inbox
 from stockbook.inbox.engine import connect, read_url
 from stockbook.inbox.migrate import HEAD, MIGRATIONS, VERSION_TABLE
 from stockbook.inbox.model import Base
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -217,7 +216,6 @@ def writers(url: str) -> Iterator[Callable[[str, int], "subprocess.Popen[str]"]]
     def start(name: str, events: int) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-c", OPENS_AND_WRITES, url, name, str(events)],
-            env=os.environ | {"PYTHONPATH": str(PROJECT / "plugins")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_ways import FAST
@@ -21,7 +22,6 @@ from stockbook.jsonscan.column_layout import Unsure
 from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
-from stockbook.settings import PROJECT
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
 from stockbook.warehouse.arrow_view import ArrowView
 

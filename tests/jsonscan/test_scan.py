@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import movement, order, stock_level
@@ -17,7 +18,6 @@ from stockbook.jsonscan.fast_path import Warmth
 from stockbook.jsonscan.scan import PageTables, UnusualShape, _groups
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import Projected, Projection
-from stockbook.settings import PROJECT
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from checkout import PROJECT
 from night_rig import KEY
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
 from stockbook.errors import ConfigError
 from stockbook.night import configuration
-from stockbook.settings import NAMES, NUMBERS, PROJECT, Settings
+from stockbook.settings import NAMES, NUMBERS, Settings
 
 POLICY = PROJECT / "include" / "policy"
 FULL: dict[str, dict[str, Any]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+from checkout import PROJECT
 from night_rig import KEY, Rig, hashes, nights_before
 
 from stockbook.alerts import program, rules
@@ -19,7 +20,6 @@ from stockbook.clock import SystemClock
 from stockbook.errors import CheckFailed
 from stockbook.runs import report
 from stockbook.runs.context import folder
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 from stockbook_sandbox.people import PERSONAL_PATTERN
 

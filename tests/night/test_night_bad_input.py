@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from night_rig import KEY, Rig, nights_before
 
 from stockbook import connections
@@ -24,7 +25,6 @@ from stockbook.errors import (
 )
 from stockbook.night import steps
 from stockbook.runs.context import parse_parameters
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 
 pytestmark = pytest.mark.slow  # the first night of the module asks every expectation
@@ -204,7 +204,7 @@ def test_a_second_run_while_one_is_under_way(rig: Rig) -> None:
                 rig.night(SECOND, name="second-one")
             done = subprocess.run(
                 [sys.executable, "-m", "stockbook", "run", "--as-of", SECOND.isoformat()],
-                env=os.environ | rig.environ | {"PYTHONPATH": str(PROJECT / "plugins")},
+                env=os.environ | rig.environ,
                 capture_output=True,
                 text=True,
                 check=False,

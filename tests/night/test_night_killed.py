@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from checkout import PROJECT
 from night_rig import Rig, nights_before
 
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 
 pytestmark = pytest.mark.slow  # each point costs a killed night and a whole one
@@ -69,7 +69,7 @@ def test_a_killed_night_run_again_gives_the_same_marts(
 
     killed = subprocess.run(
         [sys.executable, str(PROJECT / "tests" / "support" / "killed_night.py"), point, SECOND.isoformat(), "second"],
-        env=os.environ | rig.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | rig.environ,
         capture_output=True,
         text=True,
         check=False,
@@ -100,7 +100,7 @@ def test_what_had_landed_is_not_read_again(first: Rig, undisturbed: Rig, tmp_pat
             SECOND.isoformat(),
             "x",
         ],
-        env=os.environ | rig.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | rig.environ,
         check=False,
     )
     requests = sum(rig.server.requests().values())

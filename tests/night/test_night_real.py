@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from night_rig import Rig
 
 from stockbook.cli.demo import differences
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 
 FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")

@@ -67,7 +67,6 @@ def test_a_replay_gives_the_same_staging_and_marts(original: Rig, tmp_path: Path
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")},
             "STOCKBOOK_HOME": str(tmp_path / "home"),
-            "PYTHONPATH": os.pathsep.join(sys.path),
         },
         capture_output=True,
         text=True,

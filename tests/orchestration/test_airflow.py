@@ -16,6 +16,7 @@ import hooks_rig as hooks
 import pytest
 import requests
 from browser import browser_page, needs_browser
+from checkout import PROJECT
 from hooks_rig import Line
 from night_rig import KEY, Rig, nights_before
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
@@ -24,7 +25,6 @@ from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
 from stockbook.inbox import Arrival, Inbox
 from stockbook.orchestration.home import environment
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
@@ -104,7 +104,14 @@ def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]
 
     assert sum(line.startswith(("Writing", "Making", "Compiling")) for line in told) >= 4
     everything = "\n".join(told)
-    for expected in (f"http://127.0.0.1:{port}", "admin", str(password), str(key), "make start", "make doctor"):
+    for expected in (
+        f"http://127.0.0.1:{port}",
+        "admin",
+        str(password),
+        str(key),
+        "stockbook start",
+        "stockbook doctor",
+    ):
         assert expected in everything
     assert len(key.read_text()) == 64
     assert [file.stat().st_mode & 0o777 for file in (password, key)] == [0o600, 0o600]

@@ -31,7 +31,7 @@ def test_what_a_first_run_waits_for(
     for told, expected in ((night, night_waits_for), (drain, drain_waits_for)):
         assert (told is None) == (not expected)
         assert [part for part in ("the key", "a connection") if told and f"{part} " in told] == expected
-        assert told is None or "make doctor" in told
+        assert told is None or "stockbook doctor" in told
 
     (tmp_path / "landing").mkdir()
     assert missing_for_a_night(settings, lambda: conn_ids) is None

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import movement, order
 from reading_ways import FAST, PLAIN
 
@@ -15,7 +16,6 @@ from stockbook.jsonscan import fast_path
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
-from stockbook.settings import PROJECT
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"

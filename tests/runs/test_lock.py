@@ -1,6 +1,5 @@
 """One run at a time in a home."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -101,7 +100,6 @@ with lock.step("first", "load"):
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": "plugins"},
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"at work\n"
@@ -124,7 +122,7 @@ from stockbook.clock import SystemClock
 from stockbook.runs.lock import RunLock
 RunLock(Path({str(tmp_path / "run.lock")!r}), SystemClock(), 300).take("first", whole_run_here=True)
 """
-    subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": "plugins"}, check=True)
+    subprocess.run([sys.executable, "-c", program], check=True)
 
     RunLock(tmp_path / "run.lock", ManualClock(datetime.now(UTC)), 300).take("second", wait=False)
 
@@ -189,9 +187,7 @@ from stockbook.runs.lock import RunLock
 RunLock(Path({str(tmp_path / "run.lock")!r}), SystemClock(), 300).take("dead", whole_run_here=True)
 os._exit(1)
 """
-    subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False
-    )
+    subprocess.run([sys.executable, "-c", program], check=False)
     lock.take("drain", wait=False, take_over=False)
     assert (holder := lock.holder()) is not None
     assert holder.run_id == "drain"

@@ -1,7 +1,6 @@
 """The sandbox's commands, as processes of their own."""
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -14,9 +13,7 @@ import requests
 from typer.testing import CliRunner
 
 from stockbook.cli.sandbox import app
-from stockbook.settings import PROJECT
 
-PLUGINS = PROJECT / "plugins"
 SIZE = ["--seed", "4", "--variants", "40", "--orders-count", "50"]
 
 
@@ -29,7 +26,6 @@ def process(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         [sys.executable, "-m", "stockbook.cli.sandbox", *words],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(PLUGINS)},
     ) as started:
         assert started.stdout is not None
         select.select([started.stdout], [], [], 60)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import requests
+from checkout import PROJECT
 
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 from stockbook_sandbox.faults import KINDS
 

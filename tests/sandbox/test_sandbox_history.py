@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from checkout import PROJECT
 
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Shop, ledger
 from stockbook_sandbox.localtime import NEVER, local_of
 from stockbook_sandbox.money import NULL

@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 
 from stockbook.alerts import rules
 from stockbook.declarations import Table
-from stockbook.settings import PROJECT
 from stockbook.sla import program
 
 DOCUMENT = (PROJECT / "docs" / "sla.md").read_text()

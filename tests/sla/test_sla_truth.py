@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from model_runner import POLICY
 from order_rows import Orders, policy_folder
 from sandbox_lives import Sandbox, Truth, nights
 
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Shop
 from stockbook_sandbox.shares import Shares
 

@@ -13,6 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
+from checkout import PROJECT
 from cryptography.fernet import Fernet
 from loopback import TOKEN, account_at
 from urllib3.exceptions import DecodeError
@@ -21,7 +22,7 @@ from stockbook.bounded_http import Limits, OverLimit, ask
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.connections import RawConnection
 from stockbook.errors import BadAnswer, SourceError, Unreachable
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook.sources.credentials import credentials_of
 from stockbook.sources.http import Client, RetryPolicy
 from stockbook.sources.probe import try_account

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from checkout import PROJECT
 from loopback import BASE, TOKEN, Answer, Request, Shop, account_at, as_json, movement, order, serving, stock_level
 
 from stockbook import declarations
@@ -17,7 +18,6 @@ from stockbook.landing.manifest import Manifest, read_manifest
 from stockbook.landing.pages import lines_of, read_page
 from stockbook.progress import Silent
 from stockbook.projection.undeclared_names import Names
-from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import TOKEN, Request, Shop, account_at, fulfillment, serving
 
 from stockbook import declarations
@@ -14,7 +15,6 @@ from stockbook.errors import BadAnswer, ListingIncomplete
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox import Shop as SandboxShop

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from checkout import PROJECT
 from night_rig import Rig, nights_before
 
 from stockbook import connections
@@ -21,7 +22,6 @@ from stockbook.landing.pages import lines_of
 from stockbook.night import steps
 from stockbook.runs import context
 from stockbook.runs.context import parse_parameters
-from stockbook.settings import PROJECT
 from stockbook_sandbox import Running, Shop, running
 from stockbook_sandbox.localtime import NEVER
 
@@ -83,7 +83,7 @@ def doomed(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     with subprocess.Popen(
         [sys.executable, str(PROJECT / "tests" / "support" / "killed_extract.py")],
-        env=os.environ | one_thread | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | one_thread,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import account_at
 
 from stockbook import declarations
@@ -15,7 +16,6 @@ from stockbook.errors import SourceError, Unauthorized
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox.serving import Running, running

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Shop, account_at, fulfillment, serving
@@ -16,7 +17,6 @@ from stockbook import declarations
 from stockbook.clock import ManualClock
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT
 from stockbook.sources.extract import extract
 from stockbook.sources.fulfillment_window import FulfillmentWindow
 from stockbook.sources.plan import AccountPlan

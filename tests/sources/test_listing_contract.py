@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from checkout import PROJECT
 from loopback import account_at
 
 from stockbook import declarations
@@ -23,7 +24,6 @@ from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
 from stockbook.projection.listing import Listing
 from stockbook.projection.undeclared_names import ENOUGH, Names
-from stockbook.settings import PROJECT
 from stockbook.sources import endpoint_docs, listings
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan

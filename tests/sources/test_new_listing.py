@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 import pytest
 import test_listing_contract as contract
+from checkout import PROJECT
 
 from conftest import a_run
 from stockbook import declarations
@@ -18,7 +19,6 @@ from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 from stockbook.progress import Silent
 from stockbook.projection.listing import Listing
-from stockbook.settings import PROJECT
 from stockbook.sources import listings
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all

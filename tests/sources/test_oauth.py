@@ -1,7 +1,6 @@
 """Rotating tokens of FlickRocket: renewed early, stored before forgotten, spent once, never in clear."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from cryptography.fernet import Fernet
 from loopback import account_at
 
@@ -20,7 +20,7 @@ from stockbook.connections import Account
 from stockbook.errors import ConfigError, Unauthorized, Unreachable
 from stockbook.progress import Silent
 from stockbook.projection.envelope import count
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook.sources.credentials import credentials_of
 from stockbook.sources.extract import extract
 from stockbook.sources.http import Client
@@ -127,7 +127,6 @@ def test_two_processes_at_once_spend_one_token(sandbox: Running, tmp_path: Path)
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         for _ in range(3)
     ]

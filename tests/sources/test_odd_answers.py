@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from loopback import movement, order
 from reading_ways import FAST, PLAIN
 
@@ -12,7 +13,6 @@ from stockbook.jsonscan import fast_path
 from stockbook.projection import envelope
 from stockbook.projection.envelope import Garbled
 from stockbook.projection.page import Projected, Projection
-from stockbook.settings import PROJECT
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"

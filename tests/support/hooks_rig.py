@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from night_rig import KEY
 
 from stockbook.clock import SystemClock
-from stockbook.settings import PROJECT
 from stockbook_sandbox.people import person
 
 TOKEN = "hook-token-that-must-stay-secret"
@@ -45,7 +44,6 @@ def variables(home: Path, **more: str) -> dict[str, str]:
         **connections(),
         # the tests set one without connections; the benchmark sets none
         "AIRFLOW_HOME": os.environ.get("AIRFLOW_HOME") or str(home / "no-airflow"),
-        "PYTHONPATH": str(PROJECT / "plugins"),
         "STOCKBOOK_HOME": str(home),
         "STOCKBOOK_HASH_KEY": KEY,
         **more,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from test_staging import movement
 from test_valuation_program import Shop, with_settings
 
@@ -15,7 +16,6 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT
 from stockbook.staging.load import Landed, load
 
 BALANCES = (

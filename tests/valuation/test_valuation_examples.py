@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from checkout import PROJECT
 from test_valuation_known import Known
 
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT
 from stockbook_sandbox import valuation_examples
 from stockbook_sandbox.valuation_examples import Example, Expected
 

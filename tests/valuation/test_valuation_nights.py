@@ -1,5 +1,6 @@
 """The valuation night after night: only what changed is replayed, and the result is that of a full replay."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -411,8 +412,8 @@ def test_a_night_killed_while_it_writes_leaves_the_night_before(shop: Nights, tm
     shop.con.execute("detach written")
 
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(file), table],
-        env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)},
+        [sys.executable, "-c", f"import sys; sys.path += {sys.path!r}\n{KILLED}", str(file), table],
+        env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

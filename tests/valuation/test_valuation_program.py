@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
 from reference_valuation import FIGURES, Defaults, Lines, Move, books
 from test_valuation_replay import NEAR, Ledger
@@ -19,7 +20,6 @@ from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
 from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
-from stockbook.settings import PROJECT
 from stockbook.valuation import batches, policy
 from stockbook.warehouse.schema import create_all
 

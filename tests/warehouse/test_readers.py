@@ -9,13 +9,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 
 import stockbook
 from stockbook.cli.printing import Format, Printer
 from stockbook.cli.prompt import Prompt
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT, Limits, Settings
+from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
 # {file} is the published file, {other} another database, {folder} a folder outside
@@ -185,7 +186,12 @@ print(json.dumps(told))
         input=json.dumps(statements),
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], "BI_FOLDER": str(PROJECT / "bi" / "superset"), "BI_HOME": str(home)},
+        env={
+            "PATH": os.environ["PATH"],
+            "BI_FOLDER": str(PROJECT / "bi" / "superset"),
+            "BI_HOME": str(home),
+            "BI_PACKAGE": str(PROJECT / "plugins" / "stockbook"),
+        },
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

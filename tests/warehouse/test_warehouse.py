@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from checkout import PROJECT
 
 from stockbook import declarations
 from stockbook.clock import ManualClock
@@ -15,7 +16,7 @@ from stockbook.models.build import build
 from stockbook.models.order import reads_of, steps
 from stockbook.models.programs import BuildContext
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook.warehouse.connect import reader, writer
 from stockbook.warehouse.publish import publish, published_as_of
 from stockbook.warehouse.schema import create_all

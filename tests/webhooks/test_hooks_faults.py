@@ -1,7 +1,6 @@
 """Ten thousand events with duplicates and disorder, receivers and drains killed: each is in staging exactly once."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -16,12 +15,13 @@ from pathlib import Path
 import duckdb
 import pytest
 import requests
+from checkout import PROJECT
 from hooks_rig import CLOCK, variables
 
 from stockbook.inbox import Inbox
 from stockbook.night import steps
 from stockbook.progress import Silent
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Event, Events
 from stockbook_sandbox.sending import Outcome, Sender, Sending
@@ -84,10 +84,7 @@ def until(condition: Callable[[], bool], seconds: float, going_on: Callable[[], 
 def killed_drain(environ: dict[str, str], point: str) -> None:
     """A drain in a process of its own, killed half way."""
     program = PROJECT / "tests" / "support" / "killed_drain.py"
-    path = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [sys.executable, str(program), point], env=environ | {"PYTHONPATH": path}, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, str(program), point], env=environ, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 

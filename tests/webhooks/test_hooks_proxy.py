@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import hooks_rig as hooks
 import pytest
+from checkout import PROJECT
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,7 +22,6 @@ from hooks_rig import Receiving, Sent, receiving
 from test_hooks_guard import bytes_of
 
 from stockbook.clock import SystemClock
-from stockbook.settings import PROJECT
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")

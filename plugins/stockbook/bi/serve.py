@@ -15,20 +15,22 @@ from pathlib import Path
 
 import urllib3
 
-from stockbook import declarations
+from stockbook import declarations, project
 from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.bi import bundle, spec
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT, Settings, is_group_readable
+from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
 
-FOLDER = PROJECT / "bi" / "superset"
+FOLDER = project.SHIPPED / "bi" / "superset"
+# bi/superset/doors.py reads a few of its modules
+PACKAGE = Path(declarations.__file__).parent
 USER = "admin"
 VIEWER = "viewer"
 # of our settings those that Superset's readers keep to
-THEIRS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
+READER_SETTINGS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,18 @@ class Superset:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs need; ours (paths of another Python) must not reach them."""
-        ours = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        """What its programs need; settings of another Python (this one) must not reach them."""
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name not in ours and ("STOCKBOOK" not in name or name in THEIRS)
+            if not name.startswith(("PYTHON", "VIRTUAL_ENV")) and ("STOCKBOOK" not in name or name in READER_SETTINGS)
         }
         return inherited | {
             "PATH": os.pathsep.join([str(self.programs), inherited.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
             "BI_HOME": str(self.home),
             "BI_FOLDER": str(FOLDER),
+            "BI_PACKAGE": str(PACKAGE),
             "BI_SECRET": self.secret,
             "SUPERSET_HOME": str(self.home),
             "FLASK_APP": "superset.app:create_app()",
@@ -89,7 +91,7 @@ class Superset:
             name = ["--username", USER, "--firstname", "Stockbook", "--lastname", "admin", "--email", "admin@localhost"]
             commands += [["db", "upgrade"], ["fab", "create-admin", *name, "--password", self.password], ["init"]]
         say("Importing the dashboards")
-        tables = declarations.load(PROJECT / "include" / "sql")
+        tables = declarations.load(project.SHIPPED / project.MODELS)
         read = spec.read(FOLDER / "dashboards.yml", tables)
         archive = self.home / "bundle.zip"
         archive.write_bytes(bundle.archive(bundle.files(read, tables, currency_of(published), address(published))))
@@ -151,8 +153,11 @@ def currency_of(published: Path) -> str:
 
 def published_file(settings: Settings) -> Path:
     """The file readers open; without one in ``STOCKBOOK_HOME`` the demo's. Raises ConfigError without either."""
-    demo = PROJECT / "data" / "demo" / "home" / "published" / "warehouse.duckdb"
-    for file in (settings.published, demo):
+    files = [settings.published]
+    folder = project.find()
+    if folder is not None:
+        files.append(folder / "data" / "demo" / "home" / "published" / "warehouse.duckdb")
+    for file in files:
         if file.exists():
             return file
-    raise ConfigError(f"{settings.published} is not there: run a night first (`make demo` makes one).")
+    raise ConfigError(f"{settings.published} is not there: run a night first (`stockbook demo` makes one).")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from stockbook import project
 from stockbook.clock import SystemClock
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,8 +24,8 @@ def bundle(
     from stockbook.bi.serve import FOLDER
     from stockbook.valuation import policy as valuation
 
-    tables = declarations.load(PROJECT / "include" / "sql")
-    currency = valuation.read(PROJECT / "include" / "policy").valuation_currency
+    tables = declarations.load(project.SHIPPED / project.MODELS)
+    currency = valuation.read(project.SHIPPED / project.POLICY).valuation_currency
     wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables), tables, currency)
     if not check:
         made.write(FOLDER / "bundle", wanted)
@@ -40,14 +41,20 @@ def bundle(
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8088,
-    home: Annotated[Path, typer.Option(help="Where Superset keeps its own state.")] = PROJECT / "data" / "bi",
-    programs: Annotated[Path, typer.Option(help="Superset's bin folder.")] = PROJECT / ".venv-bi/bin",
+    home: Annotated[
+        Path | None, typer.Option(help="Where Superset keeps its own state; default: data/bi of the project.")
+    ] = None,
+    programs: Annotated[
+        Path | None, typer.Option(help="Superset's bin folder; default: .venv-bi/bin of the project.")
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the dashboards in a browser.")] = False,
 ) -> None:
     """Serve the dashboards over the published file, on loopback, until interrupted."""
     from stockbook.bi.serve import USER, VIEWER, Superset, published_file
 
     published = published_file(Settings.load())
+    home = home or project.folder(instead="name one with --home") / "data" / "bi"
+    programs = programs or project.folder(instead="name one with --programs") / ".venv-bi" / "bin"
     superset = Superset.at(home.absolute(), programs.absolute())
     superset.prepare(published, typer.echo)
     process = superset.serve(port)

@@ -7,7 +7,6 @@ everything it started.
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -20,13 +19,13 @@ from urllib.parse import urlencode
 
 import typer
 
+from stockbook import project
 from stockbook.bounded_http import Limits, ask
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.orchestration.home import environment, prepare
 from stockbook.runs import report
 from stockbook.runs.report import Report
-from stockbook.settings import PROJECT
 from stockbook.warehouse.connect import reader
 
 # an idle night must not take longer than this through Airflow (issue of the first night)
@@ -66,7 +65,8 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
         raise ConfigError(f"ORDERS must be a file with a real order history (CSV or Parquet); {orders} is none.")
     clock = SystemClock()
     began = clock.monotonic()
-    place = (home or PROJECT / "data" / ("demo-orders" if orders else "demo")).absolute()
+    place = home or project.folder(instead="name a folder with --home") / "data" / ("demo-orders" if orders else "demo")
+    place = place.absolute()
     if place.exists():
         shutil.rmtree(place)
     place.mkdir(parents=True)
@@ -112,8 +112,7 @@ def sandbox(place: Path, orders: Path | None, date_format: str = "") -> Iterator
     if orders is not None:
         words += ["--orders", str(orders), "--date-format", date_format]
     with (place / "sandbox.log").open("wb") as log:
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
-        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=env)  # noqa: S603  # our own program
+        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603  # our own program
         try:
             clock = SystemClock()
             until = clock.monotonic() + 120
@@ -244,12 +243,12 @@ def _show(place: Path) -> None:
             limit 5
         """).show()
     home = place / "home"
-    run = f"STOCKBOOK_HOME={home} PYTHONPATH=plugins {Path(sys.executable)} -m stockbook"
-    airflow = f"AIRFLOW_HOME={place / 'airflow'} STOCKBOOK_HOME={home} PYTHONPATH=plugins PATH={_programs()}:$PATH"
+    run = f"STOCKBOOK_HOME={home} {_programs() / 'stockbook'}"
+    airflow = f"AIRFLOW_HOME={place / 'airflow'} STOCKBOOK_HOME={home} PATH={_programs()}:$PATH"
     _say("The doors:")
     _say(f"  morning report   {home / 'published' / 'report.html'}")
     _say(f"  data dictionary  {home / 'published' / 'dictionary' / 'index.html'}")
-    _say(f"  dashboards       STOCKBOOK_HOME={home} make bi")
+    _say(f"  dashboards       {run} bi serve")
     _say(f"  page in Airflow  {airflow} airflow standalone")
     _say("                   then http://127.0.0.1:8080/stockbook/morning/ (user admin; the password stands in")
     _say(f"                   {place / 'airflow' / 'simple_auth_manager_passwords.json.generated'})")

@@ -54,7 +54,7 @@ def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     except ConfigError as error:
         return Line(False, str(error))
     if settings.hash_key is None:
-        return Line(False, "STOCKBOOK_HASH_KEY is not set: `make setup` makes one, or set it to a secret of your own")
+        return Line(False, "STOCKBOOK_HASH_KEY is not set: `stockbook setup` makes a key, or set it to one of your own")
     home = airflow_config.airflow_home(environ)
     if environ.get("STOCKBOOK_HASH_KEY") or home is None:
         return Line(True, "key of personal data: that of STOCKBOOK_HASH_KEY")
@@ -72,7 +72,7 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
         return
     # a database of Airflow has one pool at least
     if not there:
-        yield Line(True, "Airflow: there is none here (`make setup` makes one); `stockbook run` does without")
+        yield Line(True, "Airflow: there is none here (`stockbook setup` makes one); `stockbook run` does without")
         return
     name, slots, _ = POOL
     if name in there:
@@ -81,7 +81,7 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
         yield Line(
             False,
             f"Airflow: pool {name} is missing in {home}, so no task that writes would ever start: "
-            f"run `make setup`, or `airflow pools set {name} {slots} writer`",
+            f"run `stockbook setup`, or `airflow pools set {name} {slots} writer`",
         )
 
 

@@ -285,6 +285,17 @@ def doctor(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; it must be empty or not there yet.")],
+) -> None:
+    """Make a project: DAG files, policies, Airflow's settings and a README."""
+    from stockbook.cli.init import make_project
+
+    for line in make_project(folder.absolute()):
+        typer.echo(line)
+
+
+@app.command()
 def setup(
     home: Annotated[
         Path | None, typer.Option(help="The Airflow home; default: AIRFLOW_HOME, else ./airflow_home.")
@@ -306,7 +317,7 @@ def start() -> None:
 
     home = default_home(os.environ).absolute()
     if not (home / "airflow.cfg").exists():
-        raise ConfigError(f"{home} is no Airflow home yet: `make setup` makes one.")
+        raise ConfigError(f"{home} is no Airflow home yet: `stockbook setup` makes one.")
     for line in doors(home):
         typer.echo(line)
     sys.stdout.flush()

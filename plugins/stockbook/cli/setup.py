@@ -33,8 +33,8 @@ def set_up(home: Path, port: int, say: Callable[[str], object]) -> Iterator[str]
     yield of_the_key
     if home != airflow_config.default_home(os.environ):
         yield f"home      this one is found with AIRFLOW_HOME={home}"
-    yield "next      add your connections (README.md, Your own shop), see with `make doctor` what is missing, and start"
-    yield "          Airflow with `make start`: it answers at that address half a minute later"
+    yield "next      add your connections (README.md says how), see with `stockbook doctor` what is missing, and start"
+    yield "          Airflow with `stockbook start`: it answers at that address half a minute later"
 
 
 def doors(home: Path) -> list[str]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from stockbook.errors import DeclarationError
 from stockbook.models.order import reads_of
-from stockbook.settings import PROJECT
+from stockbook.project import SHIPPED
 
-FILE = PROJECT / "docs" / "queries.md"
+FILE = SHIPPED / "docs" / "queries.md"
 
 
 class Question(NamedTuple):

@@ -1,5 +1,5 @@
 """
-An Airflow home for this project: the rendered ``airflow.cfg``, a migrated database, the writer's pool.
+An Airflow home for the project: the rendered ``airflow.cfg``, a migrated database, the writer's pool.
 
 Secrets are made once and kept in the home; rendering again keeps them.
 """
@@ -16,9 +16,11 @@ from cryptography.fernet import Fernet
 
 from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import PROJECT, is_group_readable
+from stockbook.project import own_or_shipped
+from stockbook.settings import is_group_readable
 
 USER = "admin"
+DAGS, TEMPLATE = Path("dags"), Path("include", "airflow.cfg.template")
 # the name Airflow's simple login looks for in the home
 PASSWORDS = "simple_auth_manager_passwords.json.generated"
 POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
@@ -31,7 +33,6 @@ def environment(home: Path) -> dict[str, str]:
         **os.environ,
         "AIRFLOW_HOME": str(home),
         "PATH": os.pathsep.join([programs, os.environ.get("PATH", "")]),
-        "PYTHONPATH": str(PROJECT / "plugins"),
         # without the cache of compiled modules every command would take seconds more
         "PYTHONDONTWRITEBYTECODE": "",
         # both are chatter on every command
@@ -47,9 +48,9 @@ def render(home: Path, port: int = 8080) -> Path:
     without = umask(is_group_readable())
     home.chmod(0o777 & ~without)
     _keep_private(home, without)
-    values = _secrets(home) | {"project": str(PROJECT), "airflow_home": str(home), "port": str(port)}
+    values = _secrets(home) | {"dags": str(own_or_shipped(DAGS)), "airflow_home": str(home), "port": str(port)}
     values |= {"folder_mode": f"0o{0o777 & ~without:o}", "file_mode": f"0o{0o666 & ~without:o}"}
-    text = (PROJECT / "airflow.cfg.template").read_text()
+    text = own_or_shipped(TEMPLATE).read_text()
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
     target = home / "airflow.cfg"

@@ -11,8 +11,8 @@ from stockbook.connections import SOURCES, split_conn_id
 from stockbook.settings import Settings
 
 _KEY = (
-    "the key that personal data is hashed with: `make setup` makes one beside airflow.cfg, or set STOCKBOOK_HASH_KEY "
-    "to a secret of at least 16 characters"
+    "the key that personal data is hashed with: `stockbook setup` makes one beside airflow.cfg, or set "
+    "STOCKBOOK_HASH_KEY to a secret of at least 16 characters"
 )
 _CONNECTION = (
     "a connection of fulfillment.cz: add one in Airflow's page (Admin, Connections) with the id fulfillment_cz, type "
@@ -46,5 +46,5 @@ def _missing(settings: Settings, conn_ids: Callable[[], Iterable[str]], any_of: 
         return None
     return (
         f"Set-up is not complete, so nothing is read yet. Missing: {'; and '.join(missing)}. "
-        "`make doctor` says what else there is to set up."
+        "`stockbook doctor` says what else there is to set up."
     )

@@ -13,10 +13,10 @@ import yaml
 from msgspec import Raw
 
 from stockbook.errors import BadAnswer, ConfigError
+from stockbook.project import SHIPPED
 from stockbook.projection.undeclared_names import ENOUGH
-from stockbook.settings import PROJECT
 
-FILE = PROJECT / "include" / "sources" / "flickrocket_fields.yml"
+FILE = SHIPPED / "include" / "sources" / "flickrocket_fields.yml"
 _object: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
 _list: "msgspec.json.Decoder[list[Raw]]" = msgspec.json.Decoder(list[Raw])
 

@@ -7,12 +7,12 @@ Nothing in it is written by hand, so it cannot be out of date; a test compares i
 from pathlib import Path
 
 from stockbook.declarations import APIS, DAYS, Column, Table, load, of_listing
+from stockbook.project import SHIPPED
 from stockbook.projection.listing import Listing
-from stockbook.settings import PROJECT
 from stockbook.sources import listings, odd_answer_docs
 from stockbook.sources.walk_classes import WALKS
 
-FILE = PROJECT / "docs" / "sources.md"
+FILE = SHIPPED / "docs" / "sources.md"
 
 _HEAD = """\
 # What is read from the sources
@@ -164,7 +164,7 @@ def _about(column: Column) -> str:
     return column.description.replace("|", "\\|")
 
 
-def main(models_dir: Path = PROJECT / "include" / "sql") -> None:
+def main(models_dir: Path = SHIPPED / "include" / "sql") -> None:
     """Print the file."""
     print(render(load(models_dir)), end="")
 

@@ -9,10 +9,10 @@ import yaml
 
 from stockbook.declarations import APIS
 from stockbook.errors import DeclarationError
+from stockbook.project import SHIPPED
 from stockbook.projection.listing import Listing
-from stockbook.settings import PROJECT
 
-FOLDER = PROJECT / "include" / "sources"
+FOLDER = SHIPPED / "include" / "sources"
 # the fields that a walk cannot do without
 _NEEDED = {"once_per_row": ("each",), "fulfillment_window": ("one_path", "count_path")}
 

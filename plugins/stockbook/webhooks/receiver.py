@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Protocol
 
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import Arrival
+from stockbook.project import SHIPPED
 from stockbook.projection.undeclared_names import Names
-from stockbook.settings import PROJECT, HookLimits
+from stockbook.settings import HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
 from stockbook.webhooks.event_fields import NAME, Declarations, Reduced
@@ -33,7 +34,7 @@ from stockbook.webhooks.request import (
     read_body,
 )
 
-EVENTS = PROJECT / "include" / "sources"
+EVENTS = SHIPPED / "include" / "sources"
 BODY_LIMIT = 1 << 20
 MERGE_SECONDS = 120
 """Events without identity that are equal merge within this time, the first retry of their sender included."""
