@@ -64,7 +64,7 @@ def events(shop: Shop) -> list[Event]:
 
 
 def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -> tuple[bytes, dict[str, str]]:
-    """An event of the dossiers as it is sent, with their secrets."""
+    """An event of docs/apis as it is sent, with the secrets there."""
     with sending("demo-secret" if source == "flickrocket" else "demo-app-secret") as (receiver, sender):
         topic = "order/create" if source == "flickrocket" else "fulfillment_order/update"
         sender.send([Event(0, source, topic, key, "1", body)], Sending(**how))

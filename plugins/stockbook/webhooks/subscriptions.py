@@ -38,7 +38,7 @@ SHOPLINE_TOPICS = (
 )
 TOPICS = {"flickrocket": FLICKROCKET_TOPICS, "shopline": SHOPLINE_TOPICS}
 
-# the oldest body version with everything that is declared of it (dossier of SHOPLINE, 5.1)
+# the oldest body version with everything that is declared of it (docs/apis/shopline.md)
 SHOPLINE_VERSION = "v20251201"
 LONGEST_ADDRESS = 255
 _TAKEN, _DENIED = range(200, 300), (401, 403)
@@ -83,7 +83,7 @@ class Subscriptions:
         """All subscriptions of the app. Raises Unauthorized, Unreachable, BadAnswer."""
         content = self._ask("GET", f"{self._path}.json")
         rows = content.get("webhooks", content.get("webhook", [])) if isinstance(content, dict) else None
-        # a list of one may come under the singular name, and as a bare object (dossier of FlickRocket, 1.3)
+        # a list of one may come under the singular name, and as a bare object (docs/apis/flickrocket.md)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list):
             raise BadAnswer(f"The webhooks of connection {self._conn_id} were expected as a list and came otherwise.")
@@ -169,5 +169,5 @@ def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
 
 
 def _plain(topic: str) -> str:
-    """The vendor spells one topic in two ways (dossier of FlickRocket, trap 26)."""
+    """The vendor spells one topic in two ways (docs/apis/flickrocket.md)."""
     return topic.replace("orders/", "order/")
