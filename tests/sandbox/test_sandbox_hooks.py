@@ -72,7 +72,7 @@ def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -
         return request.body, request.headers
 
 
-def test_signatures_are_the_dossiers() -> None:
+def test_signatures_are_those_of_the_documents() -> None:
     """The literal reading of FlickRocket's rule; SHOPLINE's digest over the bytes in both encodings."""
     body = {"company_id": 1202, "producer": "shop", "scope": "order/create", "data": {"type": "order", "id": "267227"}}
     assert json.loads(signed("flickrocket", body)[0])["hash"] == (

@@ -109,7 +109,7 @@ def flickrocket(digest: str, **changes: object) -> verify.Pairs:
 
 
 def test_every_reading_of_flickrockets_rule_has_a_vector() -> None:
-    """The nine rules are the nine of docs/apis/flickrocket.md, and the literal one is what is used when none is named."""
+    """The nine rules are those of docs/apis/flickrocket.md, and the literal one is used when none is named."""
     assert sorted(verify.HASH_RULES) == sorted(HASHES)
     assert verify.flickrocket_fits(flickrocket(HASHES["pairs_salt_after"]), [b"demo-secret"])
 

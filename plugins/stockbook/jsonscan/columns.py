@@ -2,7 +2,7 @@
 The tables ``unfolding`` works by, made from declarations, and Arrow tables of what it finds in landed pages.
 
 Pages are taken in pieces of some megabytes, so that neither lines nor cells of more than a few are held at a time.
-What stays are the texts of every level, in pieces of one row group of DuckDB (docs/decisions.md).
+What stays are the texts of every level, in pieces of one row group of DuckDB (docs/decisions/valuation.md).
 """
 
 from collections.abc import Iterator

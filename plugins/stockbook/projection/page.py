@@ -3,11 +3,11 @@ A listing's page reduced to what is declared, at the speed of a C parser.
 
 Declarations are compiled to structs whose leaves are raw JSON tokens: digits, escapes and
 types land as they came, and a field nobody declared raises instead of passing. Such a page is looked at
-row by row (fitting.py): the field is left out and counted, what breaks the declared nesting lands as its key and a
+row by row (odd_rows.py): the field is left out and counted, what breaks the declared nesting lands as its key and a
 reason. No value of either leaves this module.
 
 Once a process has read enough to pay for loading it, pages are first tried by a compiled projection that slices their
-bytes (sliced.py); what that is not sure of is decoded as before.
+bytes (jsonscan/scan.py); what that is not sure of is decoded as before.
 """
 
 import threading

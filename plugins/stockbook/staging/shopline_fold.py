@@ -145,8 +145,8 @@ def split_id(text: object) -> tuple[str | None, str | None]:
     """
     (order id or None, own id or None) of an id as sent.
 
-    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id (docs/apis/shopline.md). Ids have
-    up to 26 digits and stay text.
+    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id
+    (docs/apis/shopline.md). Ids have up to 26 digits and stay text.
     """
     if text is None or isinstance(text, bool) or not isinstance(text, str | int):
         return None, None
@@ -254,7 +254,7 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
 
 
 def request_status(fields: dict[str, Any]) -> str | None:
-    """The request status under either spelling: the original of a submission has it in camel case (docs/apis/shopline.md)."""
+    """The request status; the original of a submission spells it in camel case (docs/apis/shopline.md)."""
     return _text(fields.get("request_status")) or _text(fields.get("requestStatus"))
 
 

@@ -2,7 +2,7 @@
 The replay itself: one pass over the movements in their order, for all variants at once.
 
 Written for the compiler: flat arrays, whole numbers, no objects. What the arrays hold is said
-in book.py, the arithmetic in exact.py; what the rules are, in docs/valuation.md. Receipts are
+in replay_tables.py, the arithmetic in fixed_point.py; what the rules are, in docs/valuation.md. Receipts are
 costed in receipt_cost.py and brought in by receiving.py, issues taken out by issuing.py.
 """
 

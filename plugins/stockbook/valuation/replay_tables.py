@@ -6,7 +6,7 @@ is known of a thing lies together and the compiled code handles few arrays. A *c
 of one variant (``2 * variant + pool``, pool 0 sellable, 1 damaged); a *figure* is one of the four
 valuations in the order FIFO landed, FIFO bare, average landed, average bare; a *basis* is landed
 (0) or bare (1). ``x + figure`` and ``x + basis`` reach the columns after ``x``. Sums are kept in two
-words, ``high`` and ``low`` (exact.py). Receipts double as FIFO layers and issues as the queue of
+words, ``high`` and ``low`` (fixed_point.py). Receipts double as FIFO layers and issues as the queue of
 shortages, each chained by the index of the next one of its cell.
 """
 

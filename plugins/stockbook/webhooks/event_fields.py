@@ -130,7 +130,7 @@ LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
     "hash": _hash,
     "prefix": _prefix,
 }
-"""``plain`` is a number, a time or a truth value; ``hash`` and ``prefix`` are the personal classes of docs/contract.md."""
+"""``plain`` is a number, time or truth value; ``hash`` and ``prefix`` are personal classes (docs/contract.md)."""
 DROP = "drop"
 
 

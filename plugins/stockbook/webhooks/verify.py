@@ -180,7 +180,7 @@ def flickrocket_fits(pairs: Pairs, secrets: Iterable[bytes], rule: str = LITERAL
 
 
 def embedded_app_hmac(user_id: str, company_id: str, secret: bytes) -> str:
-    """FlickRocket's ``hmac`` of a start URL: of the Base64 text of its parameters, UserID first (docs/apis/flickrocket.md)."""
+    """FlickRocket's ``hmac`` of a start URL, over the Base64 text of its parameters (docs/apis/flickrocket.md)."""
     text = base64.b64encode(f"?UserID={user_id}&CompanyID={company_id}".encode())
     return hmac.new(secret, text, "sha256").hexdigest()
 
