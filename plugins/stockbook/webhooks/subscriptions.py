@@ -86,7 +86,7 @@ class Subscriptions:
         # a list of one may come under the singular name, and as a bare object (docs/apis/flickrocket.md)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list):
-            raise BadAnswer(f"The webhooks of connection {self._conn_id} were expected as a list and came otherwise.")
+            raise BadAnswer(f"The webhooks of connection {self._conn_id} must be a list; the answer is something else.")
         return [self._subscription(row) for row in rows if isinstance(row, dict)]
 
     def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
@@ -140,7 +140,7 @@ class Subscriptions:
         try:
             return msgspec.json.decode(answer.body) if answer.body else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered with no JSON.") from None
+            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} got an answer that is not JSON.") from None
 
 
 def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
