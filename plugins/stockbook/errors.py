@@ -71,7 +71,7 @@ class Unauthorized(SourceError):
 
 
 class BadAnswer(SourceError):
-    """An answer that is not what the dossier says: status, body ``code``, content type, JSON."""
+    """An answer that is not what docs/apis says: status, body ``code``, content type, JSON."""
 
 
 class ListingIncomplete(SourceError):

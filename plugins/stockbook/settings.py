@@ -118,7 +118,7 @@ class Settings:
     hooks: HookLimits = field(default_factory=HookLimits)
     limits: Limits = field(default_factory=Limits)
     group_readable: bool = False
-    # every variable that begins like ours, as it was written: for the one look at all of them (judged.py)
+    # every variable that begins like ours, as it was written: for the one look at all of them (night/configuration.py)
     written: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
 
     @property

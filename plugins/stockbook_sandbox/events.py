@@ -33,7 +33,7 @@ TYPES = {
     "cancelled": ("OrderCanceled",),
     "restored": ("OrderRestored",),
 }
-"""Event types per kind of milestone; kinds that are not here have none (dossier 5, trap 6)."""
+"""Event types per kind of milestone; kinds that are not here have none (docs/apis/fulfillment_cz.md)."""
 
 _NOT_IN_EVENTS = (
     "status", "status_note", "expedition", "stock_items", "packages", "invoice", "damaged", "dispatch_date",

@@ -149,7 +149,7 @@ class FlickrocketShop:
         return self.shipped[rows] > clock
 
     def fulfillment(self, n: int, clock: int) -> dict[str, Any]:
-        """One fulfillment. The keys the documentation leaves unknown are the dossier's placeholders."""
+        """One fulfillment. Undocumented keys are those of include/sources/flickrocket_fields.yml."""
         who = people.person(int(self.person[n]))
         shipped = bool(self.shipped[n] <= clock)
         province, code = _PROVINCES[n % len(_PROVINCES)]

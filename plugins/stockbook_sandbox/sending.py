@@ -30,7 +30,7 @@ RETRIES: dict[str, tuple[float, ...]] = {
     "flickrocket": (60, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 50400, 86400),
     "shopline": (0, 5, 10, 30, 45, 60, 120, 300, 720, 2280, 3600, 7200, *(14400,) * 7),
 }
-"""Seconds to wait after each failed try, per source; after the last one a sender gives up (dossiers 5.4 and 1.2)."""
+"""Seconds to wait after each failed try, per source; after the last one a sender gives up (docs/apis)."""
 
 ACCEPTED = 200
 _REFUSED = 0.05

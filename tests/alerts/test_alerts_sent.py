@@ -225,7 +225,7 @@ def test_a_wrong_notifier_leaves_the_night_published(tmp_path: Path) -> None:
 
     report, sent = finish(settings, tmp_path / "airflow", 1, notifier="datetime.datetime")
     assert "GREEN (published)" in report
-    assert "STOCKBOOK_ALERT_NOTIFIER names datetime.datetime, which is no notifier of Airflow." in report
+    assert "STOCKBOOK_ALERT_NOTIFIER names datetime.datetime, which is not a notifier of Airflow." in report
     assert sent == [None]
 
     report, sent = finish(settings, tmp_path / "airflow", 1, colour="red")

@@ -72,7 +72,7 @@ def test_an_import_replaces_what_an_earlier_one_made(dashboards: spec.Spec, tabl
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"report": "nothing"}, "reads reports.nothing, which nothing declares"),
+        ({"report": "nothing"}, "reads reports.nothing, which is not declared"),
         ({"x": "wrong_day"}, "names the column wrong_day, which reports.sla_daily does not have"),
         ({"measures": []}, "needs x and measures"),
         ({"width": 13}, "wider than twelve columns"),

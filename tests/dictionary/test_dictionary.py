@@ -78,7 +78,7 @@ def test_a_picture_has_a_box_for_every_neighbour() -> None:
 def test_a_folder_with_something_else_is_left_alone(tables: dict[str, Table], tmp_path: Path) -> None:
     """The message says which folder, and its file is still there."""
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="something else than a dictionary"):
+    with pytest.raises(ConfigError, match="something other than a dictionary"):
         site.write(tmp_path, MODELS, tables, [])
     assert (tmp_path / "mine.txt").read_text() == "mine"
 

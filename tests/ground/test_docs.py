@@ -1,8 +1,13 @@
 """The documents say what is there, and what they tell to run works."""
 
+import ast
 import configparser
 import importlib.util
+import io
 import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +18,12 @@ from stockbook import connections
 from stockbook.cli.main import app
 from stockbook.declarations import Table
 from stockbook.runs.context import Parameters
+from stockbook.version import VERSION
 
-DOCS = {file.name: file.read_text() for file in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]}
+PAGES = {file.name: file for file in sorted(PROJECT.glob("*.md"))} | {
+    file.relative_to(PROJECT / "docs").as_posix(): file for file in sorted((PROJECT / "docs").rglob("*.md"))
+}
+DOCS = {name: file.read_text() for name, file in PAGES.items()}
 EVERYTHING = "\n".join(DOCS.values())
 SOURCE = "\n".join(file.read_text() for folder in ("plugins", "dags") for file in (PROJECT / folder).rglob("*.py"))
 
@@ -117,12 +126,138 @@ def test_airflows_configuration_names_settings_and_sections_that_exist() -> None
     assert [(file, section) for file, section in named if f"\n## {section}\n" not in DOCS[file]] == []
 
 
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("name", DOCS)
 def test_every_link_leads_somewhere(name: str) -> None:
-    """Relative links of a document are files of the project."""
-    folder = PROJECT if name == "README.md" else PROJECT / "docs"
-    links = [link.split("#")[0] for link in re.findall(r"\]\((?!https?:)([^)]+)\)", DOCS[name])]
-    assert [link for link in links if link and not (folder / link).exists()] == []
+    """Relative links of a document are files of the project, and their anchors are headings there."""
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", DOCS[name]):
+        path, _, anchor = link.partition("#")
+        target = (PAGES[name].parent / path) if path else PAGES[name]
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+# Airflow's, and one that a folder of declarations may lack
+STRANGE_FILES = {"airflow_local_settings.py", "columns.yml"}
+NAMED_FILE = re.compile(r"(?<![\w/<>…{}*.-])[\w./-]*\w\.(?:py|md|sql|yml|ipynb)\b(?!\()")
+
+
+def comments(file: Path) -> Iterator[str]:
+    """The comments of a file, and of Python its docstrings too."""
+    text = file.read_text()
+    if file.suffix == ".md":
+        yield from re.findall(r"`([^`\n]+)`", text)
+    elif file.suffix == ".py":
+        yield from (
+            t.string for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type == tokenize.COMMENT
+        )
+        for node in ast.walk(ast.parse(text)):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                yield node.value.value
+    else:
+        yield from re.findall(r"(?:--|#) .*", text)
+
+
+def test_every_file_that_a_comment_names_exists() -> None:
+    """A comment, docstring or page that names a file of the project names one that is there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = [name for name in listed.stdout.splitlines() if (PROJECT / name).exists()]
+    suffixes = {"/".join(parts[at:]) for name in files if (parts := name.split("/")) for at in range(len(parts))}
+    readers = [
+        PROJECT / name
+        for name in files
+        if name.endswith((".py", ".sql", ".yml", ".md", ".in", ".toml", ".template", "Makefile"))
+        and name not in ("CHANGELOG.md", "CONTRIBUTING.md", "tests/ground/test_docs.py")
+    ]
+
+    assert len(readers) > 500
+    assert [
+        f"{reader.relative_to(PROJECT)}: {name}"
+        for reader in readers
+        for comment in comments(reader)
+        for name in NAMED_FILE.findall(comment)
+        if name.removeprefix("./").removeprefix("../") not in suffixes and name not in STRANGE_FILES
+    ] == []
+
+
+def test_no_comment_cites_a_paper_that_is_not_here() -> None:
+    """What was called dossier, house or stack while the project was planned stands in docs under other names."""
+    cited = re.compile(r"\bdossiers?\b|\breference/|\bdesign/|\b(?:house|coverage|fleet)\.md\b", re.IGNORECASE)
+    folders = ("plugins", "include", "tests", "dags", "benchmarks", "bi", "tools")
+    files = [
+        file for folder in folders for end in ("py", "sql", "yml") for file in (PROJECT / folder).rglob(f"*.{end}")
+    ]
+    files += [*PROJECT.glob("*.in"), PROJECT / "pyproject.toml", PROJECT / "Makefile"]
+    assert [
+        f"{file.relative_to(PROJECT)}:{number}"
+        for file in files
+        if file != Path(__file__)
+        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        if cited.search(line)
+    ] == []
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    """Each folder of the package stands in the table of rooms, on the floor that the lint holds."""
+    spec = importlib.util.spec_from_file_location("floors", PROJECT / "tools" / "floors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    floors = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(floors)
+    rows = re.findall(r"^\| (top|ground|\d*) ?\| `([\w]+)`", DOCS["architecture.md"], re.MULTILINE)
+    floor, told = "", {}
+    for number, room in rows:
+        floor = number or floor
+        told[room] = floor
+    rooms = {folder.parent.name for folder in (PROJECT / "plugins" / "stockbook").glob("*/__init__.py")}
+
+    assert rooms <= told.keys()
+    assert {room: str(floors.FLOOR_OF[room]) for room in rooms} == {room: told[room] for room in rooms}
+
+
+def test_the_decisions_are_numbered_and_whole() -> None:
+    """Every decision has a number of its own, its context, choice and price, and stands in the index."""
+    pages = {name: text for name, text in DOCS.items() if name.startswith("decisions/") and "README" not in name}
+    decisions = [part for text in pages.values() for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]]
+    numbers = [int(part.split(".")[0]) for part in decisions]
+
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert [
+        part.splitlines()[0]
+        for part in decisions
+        if re.findall(r"\*\*(\w+)\.\*\*", part) != ["Context", "Choice", "Price"]
+    ] == []
+    index = DOCS["decisions/README.md"]
+    assert [head for part in decisions if (head := part.splitlines()[0].replace(". ", " ", 1)) not in index] == []
+    assert [name for name in pages if f"]({name.removeprefix('decisions/')})" not in index] == []
+
+
+def test_the_changelog_is_by_version_and_date() -> None:
+    """Unreleased, then each version with its day, newest first, this one among them, by Added, Changed and Fixed."""
+    heads = re.findall(r"^## (.+)$", DOCS["CHANGELOG.md"], re.MULTILINE)
+    versions = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", head) for head in heads[1:]]
+
+    assert heads[0] == "Unreleased"
+    assert all(versions)
+    order = [(tuple(map(int, version.groups()[:3])), version[4]) for version in versions if version]
+    assert order == sorted(order, reverse=True)
+    assert VERSION in [head.split(" - ")[0] for head in heads]
+    assert set(re.findall(r"^### (.+)$", DOCS["CHANGELOG.md"], re.MULTILINE)) == {"Added", "Changed", "Fixed"}
 
 
 def test_every_table_and_column_is_described(tables: dict[str, Table]) -> None:
@@ -134,6 +269,30 @@ def test_every_table_and_column_is_described(tables: dict[str, Table]) -> None:
         for name, table in tables.items()
         for column, c in table.columns.items()
         if len(c.description) < 4
+    ] == []
+
+
+def test_the_contract_names_what_is_declared(tables: dict[str, Table]) -> None:
+    """Every table of docs/contract.md is declared, with every column that the page says will stay."""
+    parts = {
+        layer: DOCS["contract.md"].split(f"### {layer}\n")[1].split("\n#")[0]
+        for layer in ("staging", "marts", "reports", "meta")
+    }
+    rows = [
+        (f"{layer}.{name}", re.findall(r"`([a-z]\w+)`", columns))
+        for layer in ("marts", "meta")
+        for name, columns in re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", parts[layer], re.MULTILINE)
+    ]
+    rows += [
+        (f"{layer}.{name}", [])
+        for layer in ("staging", "reports")
+        for name in re.findall(r"`([a-z]\w+)`", parts[layer].split("\n\n")[0])
+    ]
+
+    assert len(rows) > 60
+    assert [name for name, _ in rows if name not in tables] == []
+    assert [
+        f"{name}.{column}" for name, columns in rows for column in columns if column not in tables[name].columns
     ] == []
 
 

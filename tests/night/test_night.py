@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow  # each night imports and asks Great Expectations
 END = datetime(2025, 11, 20, 2, 15)
 FIRST, SECOND, THIRD = nights_before(END, 3)
 
-# Observed history: what a night saw and a later one cannot see again. contract.md leaves it out of comparisons.
+# Observed history: what a night saw and a later one cannot see again. docs/contract.md leaves it out of comparisons.
 OBSERVED = {
     "dim_variant": "versions of the catalogue as nights saw them",
     "fct_price": "versions of prices as nights saw them",

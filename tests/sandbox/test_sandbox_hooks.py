@@ -64,7 +64,7 @@ def events(shop: Shop) -> list[Event]:
 
 
 def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -> tuple[bytes, dict[str, str]]:
-    """An event of the dossiers as it is sent, with their secrets."""
+    """An event of docs/apis as it is sent, with the secrets there."""
     with sending("demo-secret" if source == "flickrocket" else "demo-app-secret") as (receiver, sender):
         topic = "order/create" if source == "flickrocket" else "fulfillment_order/update"
         sender.send([Event(0, source, topic, key, "1", body)], Sending(**how))
@@ -72,7 +72,7 @@ def signed(source: str, body: dict[str, Any], key: str = "0" * 24, **how: Any) -
         return request.body, request.headers
 
 
-def test_signatures_are_the_dossiers() -> None:
+def test_signatures_are_those_of_the_documents() -> None:
     """The literal reading of FlickRocket's rule; SHOPLINE's digest over the bytes in both encodings."""
     body = {"company_id": 1202, "producer": "shop", "scope": "order/create", "data": {"type": "order", "id": "267227"}}
     assert json.loads(signed("flickrocket", body)[0])["hash"] == (

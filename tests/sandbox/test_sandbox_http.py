@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: paths, auth, envelopes, caps, orders and quirks of the dossiers."""
+"""The sandbox over HTTP: paths, auth, envelopes, caps, orders and quirks that docs/apis tells."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -13,7 +13,7 @@ from stockbook.sla.calendar import Hours, public_holidays
 from stockbook.valuation import ledger, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 
-# metrics.md section 2: cut-off 12:00, no handling days, dispatch until 18:00
+# docs/metrics.md: cut-off 12:00, no handling days, dispatch until 18:00
 EXAMPLES = {
     "a second before the cut-off": ("2025-03-04 11:59:59", "2025-03-04 18:00", "2025-03-04 17:00"),
     "the cut-off is strict": ("2025-03-04 12:00:00", "2025-03-05 18:00", "2025-03-05 17:00"),

@@ -108,7 +108,7 @@ BASE = "/v2/fulfillment/"
 
 @dataclass
 class Shop:
-    """Both APIs over given rows: caps, filters and totals as the dossiers tell; counts what was asked."""
+    """Both APIs over given rows: caps, filters and totals as docs/apis tells; counts what was asked."""
 
     rows: dict[str, list[Any]] = field(default_factory=dict)
     prices: list[dict[str, Any]] = field(default_factory=list)

@@ -85,7 +85,7 @@ def test_a_model_comes_after_what_it_reads(models: Path) -> None:
         ("select n from marts.nobody", "reads marts.nobody, which no declaration describes"),
         ("select n from movements", "reads movements without a schema"),
         ("select n frm marts.a", "cannot be parsed as one select"),
-        ("select n from marts.twin", "in a circle"),
+        ("select n from marts.twin", "in a ring"),
     ],
 )
 def test_a_model_that_cannot_be_placed_is_named(models: Path, sql: str, message: str) -> None:

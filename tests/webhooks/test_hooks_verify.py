@@ -1,4 +1,4 @@
-"""Who sent it: every vector of the dossiers, and what must not pass."""
+"""Who sent it: every vector of docs/apis, and what must not pass."""
 
 import ast
 import base64
@@ -9,7 +9,7 @@ import pytest
 
 from stockbook.webhooks import verify
 
-# shopline_webhooks.md, section 2
+# docs/apis/shopline.md
 SDK_SECRET, SDK_BODY = b"LDLLJJLflja2039203flaflaLLFLE", b'{"body_html":"BodyHtml","id":"32398389389389"}'
 SDK_HEX = b"edf64f4c46a9cb2c8aaa6c7034b77899aca1b63ad0c461901417a42b1cf139b0"
 OWN_SECRET, OWN_BODY = b"demo-app-secret", b'{"fulfillment_order":{"id":"4005","status":"open"}}'
@@ -84,7 +84,7 @@ def test_no_empty_secret_ever_fits() -> None:
     assert not verify.embedded_app_fits("1", "2", verify.embedded_app_hmac("1", "2", b""), [b""])
 
 
-# flickrocket_api.md, section 5.3
+# docs/apis/flickrocket.md, the hash of an event
 PAYLOAD = {
     "company_id": 1202,
     "producer": "shop",
@@ -109,7 +109,7 @@ def flickrocket(digest: str, **changes: object) -> verify.Pairs:
 
 
 def test_every_reading_of_flickrockets_rule_has_a_vector() -> None:
-    """The nine rules are the nine of the dossier, and the literal one is what is used when none is named."""
+    """The nine rules are those of docs/apis/flickrocket.md, and the literal one is used when none is named."""
     assert sorted(verify.HASH_RULES) == sorted(HASHES)
     assert verify.flickrocket_fits(flickrocket(HASHES["pairs_salt_after"]), [b"demo-secret"])
 
@@ -177,7 +177,7 @@ def test_numbers_are_hashed_as_they_were_sent() -> None:
     ]
 
 
-# fulfillment_cz_api.md, section 5
+# docs/apis/fulfillment_cz.md
 
 
 @pytest.mark.parametrize("header", [None, b"", b"tok", b"token ", b"Token", b"Bearer token", b"token, token", b"\xff"])
@@ -188,7 +188,7 @@ def test_only_the_very_token_of_the_account_passes(header: bytes | None) -> None
     assert not verify.token_fits(header, [b"token", b"newer"])
 
 
-# flickrocket_api.md, section 6
+# docs/apis/flickrocket.md, the embedded page
 
 
 def test_the_embedded_apps_vector_passes_and_the_two_wrong_ones_do_not() -> None:

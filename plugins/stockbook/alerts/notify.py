@@ -83,7 +83,7 @@ def make(notifier: Notifier) -> Any:
             "install its provider, or correct the path."
         ) from None
     if not (isinstance(kind, type) and issubclass(kind, BaseNotifier)):
-        raise ConfigError(f"{notifier.variable} names {notifier.target}, which is no notifier of Airflow.")
+        raise ConfigError(f"{notifier.variable} names {notifier.target}, which is not a notifier of Airflow.")
     try:
         return kind(**notifier.arguments)
     except TypeError as error:

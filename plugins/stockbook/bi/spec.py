@@ -151,6 +151,6 @@ def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
 def _column(file: Path, where: str, report: str, column: str, tables: dict[str, Table]) -> None:
     table = tables.get(f"reports.{report}")
     if table is None:
-        raise DeclarationError(f"{file.name}: {where} reads reports.{report}, which nothing declares.")
+        raise DeclarationError(f"{file.name}: {where} reads reports.{report}, which is not declared.")
     if column not in table.columns:
         raise DeclarationError(f"{file.name}: {where} names the column {column}, which reports.{report} does not have.")

@@ -2,7 +2,7 @@
 Great Expectations pushed down to DuckDB.
 
 Great Expectations 1.24 has no DuckDB back end. Three things stand between it and the SQLAlchemy
-dialect of DuckDB, each found by running (reference/stack.md, section 2):
+dialect of DuckDB, each found by running (docs/stack.md):
 
 1. ``execute_query`` leaves its connection before it fetches; the roll-back on close drops DuckDB's
    pending result. The dialect buffers it first. This leans on one private method of

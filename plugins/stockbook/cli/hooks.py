@@ -99,7 +99,7 @@ def register(
 ) -> None:
     """Subscribe every topic that is missing, of FlickRocket and SHOPLINE."""
     if not address.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        raise ConfigError("The address of the receiver must be https (dossiers: the token and bodies go over it).")
+        raise ConfigError("The address of the receiver must be https: the token and the bodies go over it.")
     for conn_id, source, name in _accounts():
         if account and account != name:
             continue

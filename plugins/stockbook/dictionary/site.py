@@ -95,7 +95,7 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     An older site is replaced as a whole. Raises ConfigError for a folder with something else in it.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
-        raise ConfigError(f"{folder} holds something else than a dictionary: name an empty or a new folder.")
+        raise ConfigError(f"{folder} holds something other than a dictionary: name an empty or a new folder.")
     questions = list(questions)
     digest = _digest(models_dir, tables, questions)
     if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == digest:

@@ -141,7 +141,7 @@ class Inbox:
         Raises InboxUnavailable when that fails, or when too many events wait already.
         """
         if self._writer is not None and self._writer.is_full():
-            raise InboxUnavailable("The inbox is behind: as many events wait for their commit as may.")
+            raise InboxUnavailable("The inbox is full: it cannot hold more events that wait for their commit.")
         row = dict.fromkeys(("source", "account", "event_type", "payload"), "")
         try:
             with writing(self._engine) as con:

@@ -66,7 +66,7 @@ class GroupWriter:
                 self._queue.put_nowait((arrival, stored))
             except queue.Full:
                 raise InboxUnavailable(
-                    f"{WAITING_MOST} events wait for their commit already: the sender must try again."
+                    f"{WAITING_MOST} events already wait for their commit; the sender must try again."
                 ) from None
 
     def is_full(self) -> bool:

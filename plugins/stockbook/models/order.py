@@ -57,7 +57,7 @@ def steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
     try:
         order = list(TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order())
     except CycleError as error:
-        raise DeclarationError(f"Models read each other in a circle: {' -> '.join(error.args[1])}.") from error
+        raise DeclarationError(f"Models read each other in a ring: {' -> '.join(error.args[1])}.") from error
     return [by_name[name] for name in order]
 
 

@@ -57,5 +57,5 @@ def extract_all(night: Night, run: RunContext) -> None:
 def _account(night: Night, conn_id: str) -> Account:
     raw = night.look_up(conn_id)
     if raw is None:
-        raise ConfigError(f"Connection {conn_id} was expected and not found: it was there when the run was opened.")
+        raise ConfigError(f"Connection {conn_id} was expected and not found: it was there when the run began.")
     return connections.account_from(conn_id, raw)

@@ -53,7 +53,7 @@ def _landed(night: Night, run: RunContext) -> "list[Landed]":
             raise LandingDamaged(f"{folder} has no manifest: expected a complete listing. Run the night again.")
         landed.append(Landed(manifest, folder))
     if not landed:
-        raise LandingDamaged(f"Run {run.run_id} landed no listing: there is nothing to make books of. Run it again.")
+        raise LandingDamaged(f"Run {run.run_id} landed no listing: so there is nothing to load. Run the night again.")
     return landed
 
 

@@ -82,7 +82,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        raise Garbled("it is JSON of another shape than the dossier shows") from None
+        raise Garbled("it is JSON of another shape than the API shows") from None
     except (msgspec.DecodeError, RecursionError):
         raise Garbled("it is not complete JSON") from None
 

@@ -1,7 +1,7 @@
 """
 What happens to personal values before they land.
 
-The classes are those of the contract: ``hash`` is HMAC-SHA256 with the operator's key over the trimmed,
+The classes are those of docs/contract.md: ``hash`` is HMAC-SHA256 with the operator's key over the trimmed,
 lower-cased text, ``prefix`` the first three characters of the trimmed text. A number counts as its text.
 """
 

@@ -20,13 +20,13 @@ from stockbook.settings import Settings
 
 Status = Literal["running", "published", "failed"]
 
-# A run further than this from the wall clock is dated in the past (or future) on a real account (contract.md).
+# A run further than this from the wall clock is dated in the past (or future) on a real account (docs/contract.md).
 FRESH = timedelta(hours=36)
 EARLIEST, LATEST = DAYS
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a night was asked for; the parameters of the DAG (contract.md)."""
+    """What a night was asked for; the parameters of the DAG (docs/running.md)."""
 
     as_of: str | None = None
     full_refresh: bool = False

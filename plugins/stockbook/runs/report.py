@@ -81,7 +81,7 @@ def read(folder: Path) -> Report | None:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ConfigError(
-            f"{folder / 'report.json'} is not as it was written: {folder / 'report.txt'} says the same for people."
+            f"{folder / 'report.json'} was altered: {folder / 'report.txt'} says the same for people."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What is made of answers that are not as declared, as docs/sources.md prints it; see ``fitting`` and ``mended``."""
+"""What is made of answers that are not as declared, as docs/sources.md prints it; see ``projection/odd_rows.py``."""
 
 _BEFORE = """\
 ## What is read of an answer that is not as declared

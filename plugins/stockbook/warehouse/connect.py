@@ -22,12 +22,15 @@ from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.file_errors import error_about, explained, first_line, opened_elsewhere
 
-# rows of a row group of DuckDB: whole ones are written side by side and read by all threads (docs/decisions.md)
+# rows of a row group of DuckDB: whole ones are written side by side and read by all threads
+# (docs/decisions/valuation.md)
 ROW_GROUP = 122_880
-# FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them (docs/decisions.md)
+# FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them
+# (docs/decisions/models.md)
 WRITES_FAST = "set disabled_compression_methods = 'fsst,dict_fsst'"
 # for models of millions of rows: memory is not given back after each and mapped anew for the next, row groups are not
-# gathered by five, which left one of two threads waiting, and the file is checkpointed at the end (docs/decisions.md)
+# gathered by five, which left one of two threads waiting, and the file is checkpointed at the end
+# (docs/decisions/models.md)
 BUILDS_FAST = (
     "set block_allocator_memory = current_setting('memory_limit'); "
     "set write_buffer_row_group_count = 1; "

@@ -3,7 +3,7 @@ Publishing: the writer's file is copied, compared, and renamed into place.
 
 The rename is the only moment readers can notice, and they notice nothing: a reader that has the
 old file open keeps it, the next one opens the new. Copying the file was measured 20 to 100 times
-faster than copying the database statement by statement (reference/stack.md).
+faster than copying the database statement by statement (docs/stack.md).
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 The tables of staging, generated from their declarations.
 
 Tables that are merged have no PRIMARY KEY: merging into a keyed table was measured ten times
-slower (reference/stack.md); uniqueness of the grain is checked every night instead.
+slower (docs/stack.md); uniqueness of the grain is checked every night instead.
 """
 
 import duckdb
@@ -52,7 +52,7 @@ IS_TOLD = "is_told"
 PARENT_KEY = "alter table staging.quarantine add column if not exists parent_key varchar"
 
 # DuckDB's AT TIME ZONE takes the second pass of the repeated hour and shifts the skipped one silently
-# (reference/stack.md); these take the first pass, the second pass, and NULL for a time that never was.
+# (docs/stack.md); these take the first pass, the second pass, and NULL for a time that never was.
 MACROS = (
     """
     create or replace macro staging.utc_of(local_ts, zone) as

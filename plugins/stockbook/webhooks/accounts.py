@@ -116,7 +116,7 @@ class HookAccounts:
         if self._accounts is not None:
             return self._accounts
         if self._looking is None:
-            raise ConfigError("The connections were looked up and not found.")
+            raise ConfigError("The connections could not be looked up.")
         return await asyncio.shield(self._looking)
 
     def _looked_up(self, future: "asyncio.Future[Accounts]") -> None:

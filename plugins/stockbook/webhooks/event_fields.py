@@ -1,7 +1,7 @@
 """
 What is kept of an event: the fields declared in ``include/sources/<source>_events.yml``, and nothing else.
 
-A body is reduced before it is stored, by the same classes as the listings (contract, "Personal data"): an
+A body is reduced before it is stored, by the same classes as the listings (docs/contract.md): an
 undeclared field is noticed by its path and type and left out, a text where a number or a time is declared is hidden.
 """
 
@@ -130,7 +130,7 @@ LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
     "hash": _hash,
     "prefix": _prefix,
 }
-"""``plain`` is a number, a time or a truth value; ``hash`` and ``prefix`` are the contract's personal classes."""
+"""``plain`` is a number, time or truth value; ``hash`` and ``prefix`` are personal classes (docs/contract.md)."""
 DROP = "drop"
 
 

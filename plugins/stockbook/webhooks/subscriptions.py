@@ -38,7 +38,7 @@ SHOPLINE_TOPICS = (
 )
 TOPICS = {"flickrocket": FLICKROCKET_TOPICS, "shopline": SHOPLINE_TOPICS}
 
-# the oldest body version with everything that is declared of it (dossier of SHOPLINE, 5.1)
+# the oldest body version with everything that is declared of it (docs/apis/shopline.md)
 SHOPLINE_VERSION = "v20251201"
 LONGEST_ADDRESS = 255
 _TAKEN, _DENIED = range(200, 300), (401, 403)
@@ -83,10 +83,10 @@ class Subscriptions:
         """All subscriptions of the app. Raises Unauthorized, Unreachable, BadAnswer."""
         content = self._ask("GET", f"{self._path}.json")
         rows = content.get("webhooks", content.get("webhook", [])) if isinstance(content, dict) else None
-        # a list of one may come under the singular name, and as a bare object (dossier of FlickRocket, 1.3)
+        # a list of one may come under the singular name, and as a bare object (docs/apis/flickrocket.md)
         rows = [rows] if isinstance(rows, dict) else rows
         if not isinstance(rows, list):
-            raise BadAnswer(f"The webhooks of connection {self._conn_id} were expected as a list and came otherwise.")
+            raise BadAnswer(f"The webhooks of connection {self._conn_id} must be a list; the answer is something else.")
         return [self._subscription(row) for row in rows if isinstance(row, dict)]
 
     def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
@@ -140,7 +140,7 @@ class Subscriptions:
         try:
             return msgspec.json.decode(answer.body) if answer.body else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered with no JSON.") from None
+            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} got an answer that is not JSON.") from None
 
 
 def _of_shopline(conn_id: str, raw: RawConnection) -> tuple[Credentials, str]:
@@ -169,5 +169,5 @@ def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
 
 
 def _plain(topic: str) -> str:
-    """The vendor spells one topic in two ways (dossier of FlickRocket, trap 26)."""
+    """The vendor spells one topic in two ways (docs/apis/flickrocket.md)."""
     return topic.replace("orders/", "order/")

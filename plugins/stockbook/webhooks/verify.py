@@ -48,7 +48,7 @@ def signature_bytes(header: bytes | None) -> bytes | None:
     The 32 bytes of an ``X-Shopline-Hmac-Sha256`` header, None when it has neither of the two shapes.
 
     64 hexadecimal digits are hexadecimal, 43 characters and ``=`` are Base64: the vendor's page shows one, its own
-    SDK the other (dossier, section 2).
+    SDK the other (docs/apis/shopline.md).
     """
     text = (header or b"").decode("latin-1")
     if _HEX.fullmatch(text):
@@ -149,7 +149,7 @@ _SALTS: dict[str, Callable[[bytes, bytes], bytes]] = {
 }
 HASH_RULES = tuple(f"{text}_{salt}" for text in _TEXTS for salt in _SALTS)
 """
-Readings of FlickRocket's hash rule (dossier 5.3): which text is hashed, and where the app secret goes.
+Readings of FlickRocket's hash rule (docs/apis/flickrocket.md): which text is hashed, and where the app secret goes.
 
 ``pairs``: names and values, an object inside adds its own but not its name. ``values``: values only.
 ``all_pairs``: names of objects too.
@@ -180,7 +180,7 @@ def flickrocket_fits(pairs: Pairs, secrets: Iterable[bytes], rule: str = LITERAL
 
 
 def embedded_app_hmac(user_id: str, company_id: str, secret: bytes) -> str:
-    """FlickRocket's ``hmac`` of a start URL: of the Base64 text of its parameters, UserID first (dossier 6)."""
+    """FlickRocket's ``hmac`` of a start URL, over the Base64 text of its parameters (docs/apis/flickrocket.md)."""
     text = base64.b64encode(f"?UserID={user_id}&CompanyID={company_id}".encode())
     return hmac.new(secret, text, "sha256").hexdigest()
 

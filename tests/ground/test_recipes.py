@@ -1,0 +1,87 @@
+"""The recipes of CONTRIBUTING.md, followed to the letter."""
+
+import re
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stockbook import declarations
+from stockbook.bi import bundle, spec
+from stockbook.bi.serve import FOLDER
+from stockbook.checks import rules
+from stockbook.models.build import replace_table
+from stockbook.models.order import steps
+from stockbook.settings import PROJECT
+
+TEXT = (PROJECT / "CONTRIBUTING.md").read_text()
+
+
+def files_of(recipe: str) -> dict[str, str]:
+    """The files that a recipe says to write: their paths, and their texts without the indentation of the list."""
+    section = TEXT.split(f"## Recipe: {recipe}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^ {3}`([\w/.]+)`\n\n {3}```\w+\n(.*?)^ {3}```$", section, re.MULTILINE | re.DOTALL)
+    return {path: re.sub("^ {3}", "", text, flags=re.MULTILINE) for path, text in blocks}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """The project's models with the recipe's report beside them."""
+    shutil.copytree(PROJECT / "include" / "sql", tmp_path / "include" / "sql")
+    for path, text in files_of("a report on the dashboard").items():
+        if path.startswith("include/"):
+            (tmp_path / path).write_text(text)
+    return tmp_path / "include" / "sql"
+
+
+def test_the_recipes_report_is_built_from_its_two_files(con: duckdb.DuckDBPyConnection, models: Path) -> None:
+    """Two Mondays of four decided orders each, three of them broken: a row with the rate, built after what it reads."""
+    tables = declarations.load(models)
+    order = [step.name for step in steps(models, tables)]
+    replace_table(
+        con,
+        tables["reports.sla_daily"],
+        "select * from (values ('main', date '2025-03-03', 4, 3, 1, 0, 0), ('main', date '2025-03-10', 4, 2, 1, 1, 0)) "
+        "as due(account, due_date, orders, on_time, late, overdue, pending)",
+    )
+    report = tables["reports.broken_weekdays"]
+    replace_table(con, report, (models / report.folder / "broken_weekdays.sql").read_text())
+
+    assert order.index("reports.broken_weekdays") > order.index("reports.sla_daily")
+    assert con.execute("from reports.broken_weekdays").fetchall() == [("main", 1, 8, 3, 3 / 8)]
+
+
+def test_the_recipes_report_is_checked_without_another_word(con: duckdb.DuckDBPyConnection, models: Path) -> None:
+    """Its grain, its required columns and its own rule are asked, and hold of an empty report."""
+    report = declarations.load(models)["reports.broken_weekdays"]
+    replace_table(con, report, "select 'main' as account, 1 as weekday, 2 as decided, 3 as broken, 1.5 as broken_rate")
+    broken = {rule.name: len(con.execute(rule.bad_rows).fetchall()) for rule in rules.of_table(report)}
+
+    assert broken == {
+        "one row per account × weekday": 0,
+        "required columns are there": 0,
+        "no more are broken than decided": 1,
+    }
+
+
+def test_the_recipes_chart_is_in_the_bundle(models: Path, tmp_path: Path) -> None:
+    """With the recipe's lines the dashboard has the chart, and Superset's files are made of it."""
+    tables = declarations.load(models)
+    lines = files_of("a report on the dashboard")["bi/superset/dashboards.yml"]
+    file = tmp_path / "dashboards.yml"
+    now = (FOLDER / "dashboards.yml").read_text()
+    file.write_text(now if lines in now else now + lines)
+    dashboards = spec.read(file, tables)
+
+    assert dashboards.dashboards[-1].charts[-1].key == "broken_weekdays"
+    assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, "CZK")
+
+
+def test_a_file_that_a_recipe_names_is_there_or_is_written_by_it() -> None:
+    """Paths in CONTRIBUTING.md are files and folders of the project, but those that a recipe tells to write."""
+    written = files_of("a report on the dashboard")
+    named = re.findall(r"(?<![\w/<])(?:include|plugins|tests|bi|docs|tools|benchmarks)/[\w/.]*\w", TEXT)
+
+    assert len(named) > 20
+    assert [path for path in named if path not in written and not (PROJECT / path).exists()] == []
