@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 
 from stockbook import declarations
 from stockbook.bi import bundle, spec
@@ -13,7 +14,6 @@ from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
 from stockbook.models.build import replace_table
 from stockbook.models.order import steps
-from stockbook.settings import PROJECT
 
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text()
 
