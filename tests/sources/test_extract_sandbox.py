@@ -144,7 +144,7 @@ def test_a_fault_changes_nothing_that_lands(sandbox: Running, tmp_path: Path, fa
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         ({"kind": "wrong_total", "path": "*/products"}, "products"),
         ({"kind": "lost_row", "path": "*/warehouse-movements"}, "movements"),

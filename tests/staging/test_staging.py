@@ -489,7 +489,7 @@ def test_too_many_broken_rows_stop_the_load(con: duckdb.DuckDBPyConnection, land
 
 
 @pytest.mark.parametrize(
-    ("declared", "given", "red"),
+    ("declared", "share", "red"),
     [(0.5, 0.01, False), (0.1, 0.9, True), (0.0, 1.0, False)],
     ids=["wide", "narrow", "replay"],
 )

@@ -1,9 +1,8 @@
 """
-Asking an API: one session per account, retries with jitter, one budget.
+The HTTP client of an account: one session, retries with jitter, one budget.
 
-A request either gives what its reader made of the body, or one error that says what kind of
-trouble it is: Unauthorized is final until someone changes the credentials, BadAnswer is final, Unreachable may
-heal. Messages name connection, path and status, never a token, a header or a body.
+A request gives what its reader makes of the body, or one error that says what kind of trouble it is: Unauthorized is
+final until somebody changes the credentials, BadAnswer is final, Unreachable may heal.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,16 +20,15 @@ import urllib3
 from stockbook.bounded_http import Limits, OverLimit, Unsendable, connections, open_answer, whole
 from stockbook.clock import Clock
 from stockbook.connections import Account
-from stockbook.errors import BadAnswer, ConfigError, SourceError, Unauthorized, Unreachable
+from stockbook.errors import Unauthorized
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import Credentials
+from stockbook.sources.request_errors import Again, RequestErrors
 
 T = TypeVar("T")
 
-_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "stockbook"}
-_PUSHED_BACK = frozenset({429, 503})
 
 
 @dataclass(frozen=True)
@@ -68,23 +66,15 @@ class Tally:
 
 
 class Stopped(Exception):  # no error: the reading was called off
-    """The client was told to stop while it waited or before it asked."""
-
-
-class _Again(Exception):  # no error yet: the request is tried again
-    """A try that may be repeated: the error to raise when it is not, and the wait the server asked for."""
-
-    def __init__(self, error: SourceError, retry_after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.retry_after = retry_after
+    """The client was stopped while it waited or before it sent a request."""
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:
     """
     The wait a ``Retry-After`` header asks for, in seconds; None when absent or unreadable.
 
-    Reads seconds (fractions too) and HTTP dates; a date in the past asks for 0. ``now`` is aware.
+    Reads seconds (fractions too) and HTTP dates; a date in the past asks for 0. ``now`` is aware: urllib3's own
+    ``parse_retry_after`` reads the system's clock, and no fractions.
     """
     if text is None:
         return None
@@ -122,6 +112,7 @@ class Client:
         self._account = account
         self._credentials = credentials
         self._clock = clock
+        self._errors = RequestErrors(account)
         self._policy = policy or RetryPolicy()
         self._budget = budget or Budget(clock, account.requests_per_second, account.max_connections, account.burst)
         self._jitter = jitter or Random()  # noqa: S311  # jitter needs no secrecy
@@ -146,7 +137,7 @@ class Client:
             raise Stopped
 
     def _sleep(self, seconds: float) -> None:
-        # in pieces, so that one listing's failure does not wait for another's Retry-After
+        # second by second, so that one listing's failure does not wait for another's Retry-After
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
             self.go_on()
@@ -173,9 +164,9 @@ class Client:
             nonlocal renewed
             try:
                 return self._try(path, parameters, read, tally)
-            except Unauthorized as refused:
+            except Unauthorized as refusal:
                 # 403 is a right the account lacks: another token of it lacks it too
-                if renewed or refused.status != 401 or not self._credentials.renew():
+                if renewed or refusal.status != 401 or not self._credentials.renew():
                     raise
                 renewed = True
                 return self._try(path, parameters, read, tally)
@@ -185,7 +176,7 @@ class Client:
             return state.attempt_number >= self._policy.tries or spent + state.upcoming_sleep > self._policy.deadline
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception_type(Again),
             wait=self._wait,
             stop=stop,
             sleep=self._sleep,
@@ -193,13 +184,13 @@ class Client:
         )
         try:
             return retrying(one_try)
-        except _Again as last:
+        except Again as last:
             raise last.error from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         policy = self._policy
         failure = state.outcome.exception() if state.outcome else None
-        if isinstance(failure, _Again) and failure.retry_after is not None:
+        if isinstance(failure, Again) and failure.retry_after is not None:
             wait = min(max(failure.retry_after, policy.floor), policy.longest_retry_after)
             self._budget.close_for(wait)
             return wait
@@ -215,14 +206,10 @@ class Client:
         try:
             return read(body)
         except Denied as denied:
-            raise self._failure(path, denied.code, f"status 200 with code {denied.code} in its body", None) from None
+            text = f"status 200 with code {denied.code} in its body"
+            raise self._errors.of_status(path, denied.code, text) from None
         except Garbled as garbled:
-            raise _Again(
-                BadAnswer(
-                    f"{self._asked(path)} answered with status 200, but {garbled}; expected a page of JSON. "
-                    "Run again later; if it stays so, the API has changed."
-                )
-            ) from None
+            raise self._errors.garbled(path, garbled) from None
 
     def _body(self, path: str, parameters: Sequence[tuple[str, str]]) -> bytes:
         try:
@@ -236,92 +223,21 @@ class Client:
             with response:
                 self._check(path, response)
                 return whole(response, self._limits)
-        except OverLimit as beyond:
-            raise self._beyond(path, beyond) from None
+        except OverLimit as limit:
+            raise self._errors.over_limit(path, limit) from None
         except Unsendable:
-            raise ConfigError(
-                f"The token of connection {self._account.conn_id} must be of letters an HTTP header can carry; it has "
-                "a line break or others. Copy it again into the connection."
-            ) from None
+            raise self._errors.unsendable() from None
         # the cause is not chained: its text quotes the whole address
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Again(
-                Unreachable(
-                    f"{self._asked(path)} got no whole answer from {self._account.base_url} ({_kind(error)}): "
-                    f"{_advice(error)}, then run again."
-                )
-            ) from None
-
-    def _beyond(self, path: str, limit: OverLimit) -> Exception:
-        if limit.is_late:
-            # a line that was slow may be quick the next time
-            return _Again(
-                Unreachable(
-                    f"{self._asked(path)}: {limit}. Run again later; where the line is that slow, raise "
-                    "STOCKBOOK_ANSWER_SECONDS."
-                )
-            )
-        # asking again would cost as much and bring the same
-        return BadAnswer(
-            f"{self._asked(path)}: {limit}. Check the host of the connection; where pages are that large, raise "
-            "STOCKBOOK_ANSWER_MEGABYTES."
-        )
+            raise self._errors.no_answer(path, error) from None
 
     def _check(self, path: str, response: urllib3.BaseHTTPResponse) -> None:
         status = response.status
         if 300 <= status < 400:
-            raise BadAnswer(
-                f"{self._asked(path)} answered with a redirect ({status}), which is not followed: "
-                "put the API's own address into the connection's host."
-            )
+            raise self._errors.redirect(path, status)
         if not 200 <= status < 300:
-            now = self._clock.utc()
-            raise self._failure(
-                path, status, f"status {status}", retry_after_seconds(response.headers.get("Retry-After"), now)
-            )
+            retry_after = retry_after_seconds(response.headers.get("Retry-After"), self._clock.utc())
+            raise self._errors.of_status(path, status, f"status {status}", retry_after)
         kind = response.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
         if not (kind.endswith(("/json", "+json"))):
-            raise _Again(
-                BadAnswer(
-                    f"{self._asked(path)} answered with {_content_kind(kind)}; expected JSON. "
-                    "Check the host of the connection; a proxy or a maintenance page may stand before the API."
-                )
-            )
-
-    def _failure(self, path: str, status: int, came: str, retry_after: float | None) -> Exception:
-        request = self._asked(path)
-        if status in (401, 403):
-            refusal = Unauthorized(
-                f"{request} was refused ({came}): the token of connection {self._account.conn_id} is wrong, expired or "
-                "lacks the right; put a valid one into the connection."
-            )
-            refusal.status = status
-            return refusal
-        if status in _RETRYABLE or status >= 500 or not 400 <= status < 500:
-            if status in _PUSHED_BACK and retry_after is not None:
-                return _Again(Unreachable(f"{request} answered {came} to every try: run again later."), retry_after)
-            return _Again(Unreachable(f"{request} answered {came} to every try: run again later."))
-        final = BadAnswer(f"{request} answered {came}; expected status 200 with JSON. Trying again would not help.")
-        final.status = status
-        return final
-
-    def _asked(self, path: str) -> str:
-        return f"Connection {self._account.conn_id}: GET {path}"
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
-
-
-def _advice(error: Exception) -> str:
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return (
-            "the server does not speak TLS, or its certificate is not for this host; write the scheme it speaks before "
-            "the host of the connection (http:// for a test server without TLS) or correct the host"
-        )
-    return "check the host of the connection and the network"
-
-
-def _content_kind(kind: str) -> str:
-    """A content type as it may be quoted: known words only, a header is not to be repeated."""
-    return kind if kind in ("text/html", "text/plain", "text/xml", "application/xml") else "another content type"
+            raise self._errors.not_json(path, kind)

@@ -10,7 +10,8 @@ from stockbook.landing.pages import REASON, lines_of
 from stockbook.projection.listing import Each, Listing, query_of
 from stockbook.sources import walks
 from stockbook.sources.listing_walk import OneThreadWalk
-from stockbook.sources.reader import WHOLE, PageWalk, Reader
+from stockbook.sources.part_reading import PageWalk
+from stockbook.sources.reader import WHOLE, Reader
 from stockbook.sources.session import ReadingPool
 
 # an account without the right or the product answers one of these

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,26 +10,19 @@ import msgspec
 
 from stockbook.clock import local
 from stockbook.declarations import Table, of_listing
-from stockbook.errors import LandingDamaged, ListingIncomplete
 from stockbook.hash_key import fingerprint as hash_key_fingerprint
 from stockbook.jsonscan import fast_path
-from stockbook.landing.answer_journal import Answer
 from stockbook.landing.earlier_pages import earlier_answers, reported_names
-from stockbook.landing.folder import ListingFolder, Part, landed, refused_in, undeclared_in
+from stockbook.landing.folder import ListingFolder, landed
 from stockbook.landing.manifest import Manifest, PageFile, Unit
 from stockbook.landing.pages import lines_of
-from stockbook.projection import envelope, renames
+from stockbook.projection import renames
 from stockbook.projection.listing import Listing
 from stockbook.projection.page import VERSION, Projection
-from stockbook.sources import walks
-from stockbook.sources.http import Tally
-from stockbook.sources.page_reuse import AnswerReader, PageAnswer
-from stockbook.sources.prefetch import Prefetcher
-from stockbook.sources.resumed_fetch import ResumedFetch
+from stockbook.sources.page_reuse import AnswerReader
+from stockbook.sources.part_reading import PageWalk, PartReading, Question
 from stockbook.sources.session import Session
 
-PageWalk = Callable[[walks.Fetch[PageAnswer | Answer]], walks.Walk[PageAnswer | Answer]]
-"""A walk over pages that are fetched now or were landed by an earlier attempt."""
 Query = Callable[[int, Mapping[str, object] | None], list[tuple[str, str]]]
 
 WHOLE = "whole"
@@ -61,9 +53,9 @@ class Reader:
         self.listing = listing
         self.title = f"{session.account.conn_id}.{listing.name}"
         self.began = session.clock.monotonic()
-        self._query = query or (lambda offset, filters: listing.parameters(offset, filters=filters))
-        self._depth = session.account.max_connections - 1 if prefetches else 0
-        self._remembers_keys = remembers_keys
+        self.query = query or (lambda offset, filters: listing.parameters(offset, filters=filters))
+        self.prefetch_depth = session.account.max_connections - 1 if prefetches else 0
+        self.remembers_keys = remembers_keys
         fed = of_listing(session.tables, listing.api, listing.name)
         self.path = session.folder / listing.folder
         before = session.before / listing.folder if session.before is not None else None
@@ -117,54 +109,13 @@ class Reader:
         ``constants`` are written into every row. ``paths`` are fetched one after another instead of offsets of the
         listing. ``counted_before`` are rows that the source counts and the part does not hold.
         """
-        session, tally, began = self.session, Tally(), self.session.clock.monotonic()
-        part = folder.part(name)
+        began = self.session.clock.monotonic()
         if name == WHOLE:
-            session.progress.start(self.title, None)
-
-        def fetch(offset: int) -> walks.Page[PageAnswer]:
-            session.client.go_on()
-            spent = Tally()
-            page = session.client.get(
-                self.listing.path if paths is None else paths[offset],
-                self._query(offset, filters) if paths is None else [],
-                partial(self.answers.read, constants=constants),
-                spent,
-            )
-            if self.listing.count_path is not None and paths is None:
-                total = session.client.get(self.listing.count_path, [], envelope.count, spent)
-                page = page._replace(total=total - counted_before)
-            tally.add(spent.requests, spent.bytes_received)
-            session.progress.advance(
-                self.title, len(page.keys), page.total if name == WHOLE else None, spent.bytes_received
-            )
-            return walks.Page(page.keys, page.total, page)
-
-        prefetcher = Prefetcher(fetch, session.prefetching, self._depth)
-        resumed = ResumedFetch(prefetcher, part.earlier)
-        steps = walk(resumed)
-        try:
-            while True:
-                step = next(steps)
-                if isinstance(step, walks.Again):
-                    session.progress.note(f"{self.title}: {step.reason}; it is read once more from the start.")
-                    prefetcher.forget()
-                    resumed.forget()
-                    part.discard()
-                elif isinstance(step.content, Answer):
-                    self._recall(part, step.content, step.fresh, tally)
-                else:
-                    page = self._land(part, step.content, step.fresh)
-                    self._record(part, resumed, step.content, step.fresh, page, tally)
-        except StopIteration as end:
-            outcome: walks.Outcome = end.value
-        except ListingIncomplete:
-            # what does not add up is read anew; what merely ended early goes on where it was
-            part.discard()
-            raise
-        finally:
-            prefetcher.forget()
-        return part.commit(
+            self.session.progress.start(self.title, None)
+        question = Question(filters, constants, paths, counted_before)
+        reading = PartReading(self, folder.part(name), question, is_whole=name == WHOLE)
+        outcome = reading.follow(walk)
+        return reading.part.commit(
             rows=outcome.received,
             distinct_keys=outcome.distinct,
             promised_total=outcome.total,
@@ -174,70 +125,10 @@ class Reader:
             waiting=outcome.waiting,
             passed=outcome.passed,
             asked_ids=list(asked_ids),
-            seconds=session.clock.monotonic() - began,
-            bytes_received=tally.bytes_received,
-            requests=tally.requests,
+            seconds=self.session.clock.monotonic() - began,
+            bytes_received=reading.spent.bytes_received,
+            requests=reading.spent.requests,
         )
-
-    def _land(self, part: Part, answer: PageAnswer, fresh: list[int]) -> PageFile | None:
-        if self._remembers_keys:
-            self.keys.update(str(answer.keys[at]) for at in fresh)
-        if (earlier := answer.reusable(fresh)) is not None:
-            try:
-                file = part.take(earlier)
-            except LandingDamaged as damage:
-                self.session.progress.note(f"{damage} Its rows are read again now.")
-            else:
-                if self.listing.names_orders is not None and file is not None:
-                    self.orders_named |= self.recalled([file], self.listing.names_orders)
-                return file
-        page = self.answers.projected(answer)
-        answer = answer._replace(page=page)
-        part.note(answer.undeclared, answer.set_aside(fresh), answer.mended)
-        rows = [page.rows[at] for at in fresh]
-        file = part.write(page.lines if len(fresh) == len(page.rows) else self.projection.lines(rows), len(rows))
-        if self.listing.names_orders is not None:
-            self.orders_named |= self.projection.texts(rows, self.listing.names_orders)
-        return file
-
-    def _record(
-        self,
-        part: Part,
-        resumed: ResumedFetch[PageAnswer],
-        landed_answer: PageAnswer,
-        fresh: list[int],
-        file: PageFile | None,
-        spent: Tally,
-    ) -> None:
-        """Put the answers up to this page, which has landed, into the journal."""
-        answers = [
-            Answer(
-                part=part.name,
-                offset=offset,
-                keys=page.content.keys,
-                total=page.total,
-                page=file if page.content is landed_answer else None,
-                left_out=landed_answer.left_out(fresh) if page.content is landed_answer else [],
-                body=page.content.digest if page.content is landed_answer else "",
-                requests=spent.requests,
-                bytes_received=spent.bytes_received,
-                undeclared=undeclared_in(landed_answer.undeclared) if page.content is landed_answer else [],
-                refused=refused_in(landed_answer.set_aside(fresh)) if page.content is landed_answer else [],
-                mended=landed_answer.mended if page.content is landed_answer else 0,
-            )
-            for offset, page in resumed.new_pages()
-        ]
-        part.folder.record(*answers)
-
-    def _recall(self, part: Part, answer: Answer, fresh: list[int], spent: Tally) -> None:
-        """Take over a page that an earlier attempt landed."""
-        part.recall(answer)
-        spent.requests, spent.bytes_received = answer.requests, answer.bytes_received
-        self.session.progress.advance(self.title, len(answer.keys), answer.total if part.name == WHOLE else None)
-        if self._remembers_keys:
-            self.keys.update(str(answer.keys[at]) for at in fresh)
-        if self.listing.names_orders is not None and answer.page is not None:
-            self.orders_named |= self.recalled([answer.page], self.listing.names_orders)
 
     def finish(self, folder: ListingFolder, **facts: Any) -> Manifest:
         """Write the manifest and say so."""

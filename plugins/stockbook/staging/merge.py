@@ -1,5 +1,5 @@
 """
-Typed rows into a staging table: new, changed, unchanged, gone; and the history of what changed.
+Typed rows into a staging table: new, changed, unchanged, gone.
 
 Everything here is written as of the run's ``observed_at`` and undoes what an earlier attempt at
 the same ``observed_at`` wrote, so that repeating a night changes nothing.
@@ -13,7 +13,6 @@ import duckdb
 from stockbook.declarations import Table
 from stockbook.landing.landed_shape import parent_of
 from stockbook.sql_text import quoted
-from stockbook.warehouse.schema import history_columns
 
 
 class Counts(NamedTuple):
@@ -62,19 +61,20 @@ def merge(
     ``in_place`` leaves ``merged`` as a view instead of a temporary table; ``accepted`` must then stay while it is used.
     """
     keys = ["account", *[name for name in table.grain if name != "account"]]
-    began_empty = not _has(con, table.name, account)
+    began_empty = not has_rows(con, table.name, account)
     _make_merged(con, table, keys, account, stamp, began_empty, in_place)
     count = dict(con.execute("select _change, count(*) from merged group by _change").fetchall())
     if "changed" in count:
         con.execute(
-            f"delete from {table.name} as t using merged as m where m._change = 'changed' and {_same(keys, 't', 'm')}"
+            f"delete from {table.name} as t using merged as m "
+            f"where m._change = 'changed' and {same_keys(keys, 't', 'm')}"
         )
     if "unchanged" in count:
         # equal content: only what tells when it was seen moves on
         seen = ["_last_seen_at", *(name for name, column in table.columns.items() if column.observed)]
         con.execute(
             f"update {table.name} as t set {', '.join(f'{name} = m.{name}' for name in seen)} "
-            f"from merged as m where m._change = 'unchanged' and {_same(keys, 't', 'm')}"
+            f"from merged as m where m._change = 'unchanged' and {same_keys(keys, 't', 'm')}"
         )
     if count.keys() - {"unchanged"}:
         columns = ", ".join(
@@ -95,12 +95,13 @@ def merge(
     return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
 
 
-def _has(con: duckdb.DuckDBPyConnection, relation: str, account: str) -> bool:
+def has_rows(con: duckdb.DuckDBPyConnection, relation: str, account: str) -> bool:
     """Whether a table has a row of an account."""
     return bool(con.execute(f"select 1 from {relation} where account = {quoted(account)} limit 1").fetchall())
 
 
-def _same(keys: list[str], left: str, right: str) -> str:
+def same_keys(keys: list[str], left: str, right: str) -> str:
+    """The condition that two rows have the same keys."""
     return " and ".join(f"{left}.{key} = {right}.{key}" for key in keys)
 
 
@@ -143,7 +144,7 @@ def _make_merged(
                 greatest({observed_at}, s._last_seen_at) as _last_seen_at,
                 cast(null as timestamp) as _deleted_at
             from accepted as i
-            left join {table.name} as s on {_same(keys, "s", "i")} and s.account = {quoted(account)}
+            left join {table.name} as s on {same_keys(keys, "s", "i")} and s.account = {quoted(account)}
         """
     if not in_place:
         con.execute(f"create or replace temp table merged as {rows}")
@@ -193,15 +194,15 @@ def _mark_gone(
         select {", ".join(f"t.{key}" for key in keys)}
         from ({live}) as t
         where
-            not exists (select 1 from merged as m where {_same(keys, "m", "t")})
-            and not exists (select 1 from refused as r where {_same(typed_keys, "r", "t")})
+            not exists (select 1 from merged as m where {same_keys(keys, "m", "t")})
+            and not exists (select 1 from refused as r where {same_keys(typed_keys, "r", "t")})
             -- one of which not all of the key could be read may be any of those that it can be
             and not exists (select 1 from (select * from refused where {some_null}) as r where {nameless})
     """)
-    gone = _count(con, "select count(*) from gone")
+    gone = count_of(con, "select count(*) from gone")
     if gone:
         con.execute(
-            f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {_same(keys, 'g', 't')}",
+            f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {same_keys(keys, 'g', 't')}",
             {"observed_at": stamp.observed_at},
         )
     return gone
@@ -218,9 +219,9 @@ def _quarantine(
     key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
     healed = f"{looked_at} or row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
     of_table = f"account = {quoted(account)} and table_name = {quoted(table.table)}"
-    if _count(con, f"select count(*) from staging.quarantine where {of_table}"):
+    if count_of(con, f"select count(*) from staging.quarantine where {of_table}"):
         con.execute(f"delete from staging.quarantine where {of_table} and ({healed})")
-    refused = _count(con, "select count(*) from refused")
+    refused = count_of(con, "select count(*) from refused")
     if refused:
         con.execute(
             """
@@ -233,95 +234,6 @@ def _quarantine(
     return refused
 
 
-def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, first_load: bool) -> None:
-    """
-    Write the versions of the keys in ``merged`` and close those of the keys in ``gone`` (both made by ``merge``).
-
-    A key whose tracked columns are as before only moves its ``_last_seen_at``.
-    """
-    history = f"{table.name}_history"
-    keys = ["account", *[name for name in table.grain if name != "account"]]
-    parameters = {"account": account, "observed_at": stamp.observed_at}
-    columns = history_columns(table)
-    into = f"{history} ({', '.join(columns)}, _version, _valid_from, _last_seen_at, _valid_to, _in_first_load)"
-    if not _has(con, history, account):
-        con.execute(
-            f"""
-            insert into {into}
-            select {", ".join(columns)}, 1, $observed_at, $observed_at, null, $first_load
-            from merged
-            """,
-            {"observed_at": stamp.observed_at, "first_load": first_load},
-        )
-        return
-    _undo(con, history, keys, parameters)
-    tracked = [name for name in history_columns(table) if name not in keys]
-    differs = " or ".join(f"h.{name} is distinct from m.{name}" for name in tracked) or "false"
-    con.execute(
-        f"""
-        update {history} as h
-        set
-            _valid_to = case when {differs} then $observed_at end,
-            _last_seen_at = case when {differs} then h._last_seen_at else $observed_at end
-        from merged as m
-        where h._valid_to is null and h.account = $account and {_same(keys, "h", "m")}
-        """,
-        parameters,
-    )
-    con.execute(
-        f"""
-        update {history} as h
-        set _valid_to = $observed_at
-        from gone as g
-        where h._valid_to is null and h.account = $account and {_same(keys, "h", "g")}
-        """,
-        parameters,
-    )
-    of_history = ", ".join(f"h.{key}" for key in keys)
-    con.execute(
-        f"""
-        insert into {into}
-        with
-
-        latest as (
-            select {of_history}, max(_version) as _version, bool_or(_valid_to is null) as _is_open
-            from {history} as h
-            semi join merged as m on {_same(keys, "h", "m")}
-            group by {of_history}
-        )
-
-        select
-            {", ".join(f"m.{name}" for name in columns)},
-            coalesce(l._version, 0) + 1,
-            $observed_at,
-            $observed_at,
-            null,
-            $first_load
-        from merged as m
-        left join latest as l on {_same(keys, "l", "m")}
-        where l._is_open is not true
-        """,
-        {"observed_at": stamp.observed_at, "first_load": first_load},
-    )
-
-
-def _undo(con: duckdb.DuckDBPyConnection, history: str, keys: list[str], parameters: dict[str, object]) -> None:
-    touched = "h.account = $account and {edge} = $observed_at"
-    again = _count(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_from')}", parameters)
-    closed = _count(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_to')}", parameters)
-    if again:
-        con.execute(
-            f"delete from {history} as h using merged as m "
-            f"where {touched.format(edge='h._valid_from')} and {_same(keys, 'h', 'm')}",
-            parameters,
-        )
-    if closed:
-        con.execute(
-            f"update {history} as h set _valid_to = null from merged as m "
-            f"where {touched.format(edge='h._valid_to')} and {_same(keys, 'h', 'm')}",
-            parameters,
-        )
-
-
-def _count(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:
+def count_of(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:
+    """The number that a query gives."""
     return int(con.execute(query, parameters).fetchall()[0][0])

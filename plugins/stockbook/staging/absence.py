@@ -1,0 +1,66 @@
+"""Where absence from a listing means that a row is gone, and which rows in quarantine a listing shows again."""
+
+import duckdb
+
+from stockbook.declarations import Table
+from stockbook.landing.landed_shape import parent_of
+from stockbook.landing.manifest import Manifest
+from stockbook.sql_text import quoted
+from stockbook.staging.load_log import is_counted
+
+
+def gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | None:
+    """Where absence from this listing means that a row is gone (alias ``t``); None: nowhere."""
+    if manifest.refused and not is_counted(manifest):
+        return None  # rows that could not even be projected are at the source and did not land: absence proves nothing
+    if table.kind == "snapshot":
+        return "true"
+    if table.kind == "daily":
+        return f"t.snapshot_date = cast(timestamp {quoted(manifest.read_at)} as date)"
+    if table.kind == "ledger":
+        # the days of a backfill are no scope: which day of a late row the source's filter means is not documented
+        return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
+    if table.kind == "documents":
+        ids = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
+        window = "false"
+        if manifest.window_to:
+            first = (
+                f"cast(t.created_at as date) >= date {quoted(manifest.window_from)} and "
+                if manifest.window_from
+                else ""
+            )
+            window = f"{first}cast(t.created_at as date) <= date {quoted(manifest.window_to)}"
+        if manifest.backfill_from and manifest.backfill_to:
+            days = f"date {quoted(manifest.backfill_from)} and date {quoted(manifest.backfill_to)}"
+            window += f" or cast(t.created_at as date) between {days}"
+        key = next(name for name in table.grain if name != "account")
+        return f"(({window}) or t.{key} in ({ids}))"
+    if table.kind == "parts" and base is not None:
+        if base.kind == "snapshot":
+            return "true"
+        keys = [name for name in base.grain if name != "account"]
+        return f"({', '.join(f't.{key}' for key in keys)}) in (select ({', '.join(keys)}) from base_rows)"
+    return None
+
+
+def less_refused(con: duckdb.DuckDBPyConnection, scope: str | None, table: Table) -> str | None:
+    """The scope less what lies in rows that are set aside: that it did not come means nothing."""
+    if scope is None or con.execute("select 1 from base_refused where row_key = '' limit 1").fetchall():
+        return None
+    return f"{scope} and cast(t.{parent_of(table)} as varchar) not in (select b.row_key from base_refused as b)"
+
+
+def looked_at(table: Table, base: Table | None) -> str:
+    """The rows in quarantine that this listing shows again, if they are still there (``merge``)."""
+    if table.kind == "snapshot" or (table.kind == "parts" and base is not None and base.kind == "snapshot"):
+        return "true"
+    # parts come with their row: those that were refused before and are none any more did not come
+    if base is None or table.kind != "parts":
+        return "false"
+    key = " || '/' || ".join(f"cast({name} as varchar)" for name in base.grain if name != "account")
+    return f"parent_key in (select {key} from base_rows)"
+
+
+def key_columns(base: Table) -> str:
+    """The columns that name a row within its account, as a list in SQL."""
+    return ", ".join(name for name in base.grain if name != "account")
