@@ -5,6 +5,7 @@ A further method is a name here and its way to take pieces out in the compiled r
 name figures by ``{figure}`` and get the columns of all of them.
 """
 
+from itertools import groupby
 from typing import Any, Literal, get_args
 
 Method = Literal["fifo", "average"]
@@ -28,25 +29,17 @@ def for_each_figure(columns: dict[str, Any]) -> dict[str, Any]:
     """
     Declared columns with those whose name holds ``{figure}`` written out for every figure.
 
-    Neighbours of that kind are repeated together: all of them for the first figure, then all for the second.
+    Neighbours whose names begin alike are repeated together: all of them for the first figure, then all for the second.
     """
     written: dict[str, Any] = {}
-    block: dict[str, Any] = {}
-    for name, column in columns.items():
-        if _FIGURE in name:
-            block[name] = column
-        else:
-            written |= _repeated(block) | {name: column}
-            block = {}
-    return written | _repeated(block)
-
-
-def _repeated(block: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name.replace(_FIGURE, figure): _described(column, figure)
-        for figure in FIGURES
-        for name, column in block.items()
-    }
+    for (_, marker), neighbours in groupby(columns.items(), key=lambda item: str(item[0]).partition(_FIGURE)[:2]):
+        if not marker:
+            written |= neighbours
+            continue
+        block = list(neighbours)
+        for figure in FIGURES:
+            written |= {name.replace(_FIGURE, figure): _described(column, figure) for name, column in block}
+    return written
 
 
 def _described(column: Any, figure: str) -> Any:

@@ -16,7 +16,7 @@ from test_valuation_program import POLICY, Shop, fill_lines, with_settings
 from test_valuation_replay import NEAR
 from test_valuation_replay import movements as ledgers
 
-from stockbook.valuation.as_known import replay as known
+from stockbook.valuation.as_known.revisions import MOST_EVENTS
 
 KNOWN = (
     "program known_stock",
@@ -267,7 +267,7 @@ def revised() -> Iterator[Known]:
     shop.move(40, 6, "in", 3, "2025-03-06 10:00:00", price="1", first_seen=at_night(6))
     # 7: a night that brings more than is told one by one
     shop.move(50, 7, "out", 1, "2025-03-20 10:00:00", first_seen=at_night(20))
-    for number in range(known.MOST_TOLD + 1):
+    for number in range(MOST_EVENTS + 1):
         shop.move(100 + number, 7, "in", 1, "2025-03-10 10:00:00", price="1", first_seen=at_night(32))
     shop.build(datetime(2025, 4, 10, 2, 15))
     yield shop
@@ -341,7 +341,7 @@ def test_a_variant_seen_on_time_needs_no_version_and_is_known_the_night_after(re
 
 def test_a_night_of_very_many_revisions_is_told_as_one(revised: Known) -> None:
     """Fifty-one late rows of a night are one row of the restatement, and it adds up."""
-    count = known.MOST_TOLD + 1
+    count = MOST_EVENTS + 1
     assert told(revised, 7) == [
         (date(2025, 3, 31), date(2025, 4, 2), "several", None, None, count, count - 1, count - 1)
     ]

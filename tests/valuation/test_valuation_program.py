@@ -20,7 +20,7 @@ from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
 from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
-from stockbook.valuation import batches, policy
+from stockbook.valuation import drawing, policy
 from stockbook.warehouse.schema import create_all
 
 SQL = PROJECT / "include" / "sql"
@@ -248,8 +248,8 @@ def test_small_batches_give_the_same_facts(shop: Shop, monkeypatch: pytest.Monke
     rows: Callable[[], list[Any]] = lambda: [shop.ask(f"select * from {name} order by all") for name in tables]  # noqa: E731
     shop.build()
     together = rows()
-    monkeypatch.setattr(batches, "BATCH_ROWS", 1)
-    monkeypatch.setattr(batches, "DRAWN_ROWS", drawn)
+    monkeypatch.setattr(drawing, "BATCH_ROWS", 1)
+    monkeypatch.setattr(drawing, "DRAWN_ROWS", drawn)
     shop.build()
     assert rows() == together
     assert together[0]

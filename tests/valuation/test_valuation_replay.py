@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reference_valuation import FIGURES, POOLS, Books, Defaults, Line, Lines, Move, books
 
 from stockbook.valuation import fixed_point, receiving_lines
-from stockbook.valuation.replay import COST_SOURCES, DefaultCosts, Movements, Replay, replay, total
+from stockbook.valuation.replay import COST_SOURCES, DefaultCosts, Movements, replay
+from stockbook.valuation.replay_result import Replay
 from stockbook.valuation.transformations import Leg, behind_their_outs, linked_rows
 
 Ledger = tuple[list[Move], Defaults, Lines]
@@ -118,7 +119,8 @@ def money(value: int) -> Decimal:
 
 def figures(high: np.ndarray, low: np.ndarray) -> list[list[int]]:
     width = high.shape[1]
-    flat = total(high, low)
+    pairs = zip(high.ravel().tolist(), low.ravel().tolist(), strict=True)
+    flat = [(upper << fixed_point.WORD_BITS) + lower for upper, lower in pairs]
     return [flat[at : at + width] for at in range(0, len(flat), width)]
 
 

@@ -6,7 +6,8 @@ import pytest
 from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move
 from test_valuation_replay import figures, in_order, money, run
 
-from stockbook.valuation.replay import COST_SOURCES, Replay
+from stockbook.valuation.replay import COST_SOURCES
+from stockbook.valuation.replay_result import Replay
 
 FIFO_LANDED, FIFO_BARE, AVERAGE_LANDED, AVERAGE_BARE = range(len(FIGURES))
 

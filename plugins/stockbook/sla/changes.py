@@ -85,8 +85,8 @@ def _empty(context: BuildContext, name: str) -> str:
     return f"select {columns} where false"
 
 
-def _changed(before: Published, now: datetime) -> str:
-    """One row per order and day whose figures it changed: the day it stayed on, or those it left and joined."""
+def _reasons(before: Published) -> list[str]:
+    """An expression for each milestone or rule, NULL where it is as it was (``o`` before, ``n`` now)."""
     milestones = [name for name in MILESTONES if {f"{name}_at_utc", f"{name}_evidence"} <= before.columns]
     reasons = [
         f"case when n.{name}_at_utc is distinct from o.{name}_at_utc "
@@ -98,6 +98,11 @@ def _changed(before: Published, now: datetime) -> str:
         "case when n.calendar_version is distinct from o.calendar_version then 'calendar' end",
         "case when n.cycle_no <> o.cycle_no then 'new cycle' end",
     ]
+    return reasons
+
+
+def _changed(before: Published, now: datetime) -> str:
+    """One row per order and day whose figures it changed: the day it stayed on, or those it left and joined."""
     day = f"cast({_at(before.as_of)} as date)"
     state = "select account, order_id, sla_state, due_date from {} where is_latest_cycle"
     return f"""
@@ -121,7 +126,7 @@ def _changed(before: Published, now: datetime) -> str:
         compared as (
             select
                 c.*,
-                list_filter([{", ".join(reasons)}], lambda reason: reason is not null) as reasons
+                list_filter([{", ".join(_reasons(before))}], lambda reason: reason is not null) as reasons
             from changed as c
             left join published.{FACT} as o
                 on c.account = o.account and c.order_id = o.order_id and o.is_latest_cycle

@@ -8,7 +8,8 @@ import pyarrow as pa
 from stockbook.cost_methods import BASES, FIGURES
 from stockbook.valuation import decimal_arrays, fixed_point, replay_tables
 from stockbook.valuation.batches import Batch, named
-from stockbook.valuation.replay import COST_SOURCES, POOL_NAMES, Replay
+from stockbook.valuation.replay import COST_SOURCES, POOL_NAMES
+from stockbook.valuation.replay_result import Replay
 
 
 def facts(batch: Batch, replay: Replay) -> dict[str, pa.Table]:

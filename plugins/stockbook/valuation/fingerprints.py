@@ -42,92 +42,96 @@ class Variants:
         return len(self.variant_id)
 
 
+# of each variant in the ledger, beside the one its rows were made of
+_FINGERPRINTS = """
+with
+
+moved as (
+    select
+        account,
+        variant_id,
+        count(*) as movements,
+        max(moved_at) as last_moved_at,
+        bit_xor(hash(
+            movement_id,
+            direction,
+            order_id,
+            receiving_id,
+            transformation_id,
+            unit_price,
+            unit_extra_cost,
+            quantity,
+            damaged_quantity,
+            moved_at,
+            first_known,
+            is_second_pass
+        )) as content
+    from valuation_ledger
+    group by account, variant_id
+),
+
+-- every input of a variant: one row each, no two alike, so that none takes another back
+input as (
+    select account, variant_id, movements, content
+    from moved
+    union all
+    select account, variant_id, 0, hash('known', movement_id, known_from)
+    from valuation_changed
+    union all
+    select account, variant_id, 0, hash('line', receiving_id, line_no, pieces, price)
+    from valuation_line
+    union all
+    select account, variant_id, 0, hash('cost', _version, cast(_valid_from as date), price_purchase)
+    from staging.variants_history
+    where _version = 1
+    union all
+    select
+        h.account,
+        h.variant_id,
+        0,
+        hash('cost', h._version, cast(h._valid_from as date), h.price_purchase)
+    from staging.variants_history as h
+    inner join moved as m on h.account = m.account and h.variant_id = m.variant_id
+    where h._version <> 1 and cast(h._valid_from as date) <= cast(m.last_moved_at as date)
+    union all
+    select account, variant_id, 0, hash('version', variant_key, valid_from)
+    from marts.dim_variant
+    where valid_from is null
+    union all
+    select d.account, d.variant_id, 0, hash('version', d.variant_key, d.valid_from)
+    from marts.dim_variant as d
+    inner join moved as m on d.account = m.account and d.variant_id = m.variant_id
+    where d.valid_from <= m.last_moved_at
+),
+
+fingerprinted as (
+    select
+        account,
+        variant_id,
+        cast(sum(movements) as bigint) as movements,
+        hash(account, variant_id, sum(movements), bit_xor(content)) as fingerprint
+    from input
+    group by account, variant_id
+    having sum(movements) > 0
+)
+
+select
+    m.account,
+    m.variant_id,
+    m.movements,
+    m.fingerprint,
+    f.fingerprint as former
+from fingerprinted as m
+left join {former} as f(account, variant_id, fingerprint)
+    on m.account = f.account and m.variant_id = f.variant_id
+order by m.account, m.variant_id
+"""
+
+
 def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
     """The variants of ``valuation_ledger``, compared with the table ``since``; all are touched when it is None."""
     former_rows = f"(select account, variant_id, fingerprint from {since})" if since else "(select '', 0, 0 limit 0)"
-    fingerprints = con.execute(f"""
-        with
-
-        moved as (
-            select
-                account,
-                variant_id,
-                count(*) as movements,
-                max(moved_at) as last_moved_at,
-                bit_xor(hash(
-                    movement_id,
-                    direction,
-                    order_id,
-                    receiving_id,
-                    transformation_id,
-                    unit_price,
-                    unit_extra_cost,
-                    quantity,
-                    damaged_quantity,
-                    moved_at,
-                    first_known,
-                    is_second_pass
-                )) as content
-            from valuation_ledger
-            group by account, variant_id
-        ),
-
-        -- every input of a variant: one row each, no two alike, so that none takes another back
-        input as (
-            select account, variant_id, movements, content
-            from moved
-            union all
-            select account, variant_id, 0, hash('known', movement_id, known_from)
-            from valuation_changed
-            union all
-            select account, variant_id, 0, hash('line', receiving_id, line_no, pieces, price)
-            from valuation_line
-            union all
-            select account, variant_id, 0, hash('cost', _version, cast(_valid_from as date), price_purchase)
-            from staging.variants_history
-            where _version = 1
-            union all
-            select
-                h.account,
-                h.variant_id,
-                0,
-                hash('cost', h._version, cast(h._valid_from as date), h.price_purchase)
-            from staging.variants_history as h
-            inner join moved as m on h.account = m.account and h.variant_id = m.variant_id
-            where h._version <> 1 and cast(h._valid_from as date) <= cast(m.last_moved_at as date)
-            union all
-            select account, variant_id, 0, hash('version', variant_key, valid_from)
-            from marts.dim_variant
-            where valid_from is null
-            union all
-            select d.account, d.variant_id, 0, hash('version', d.variant_key, d.valid_from)
-            from marts.dim_variant as d
-            inner join moved as m on d.account = m.account and d.variant_id = m.variant_id
-            where d.valid_from <= m.last_moved_at
-        ),
-
-        fingerprinted as (
-            select
-                account,
-                variant_id,
-                cast(sum(movements) as bigint) as movements,
-                hash(account, variant_id, sum(movements), bit_xor(content)) as fingerprint
-            from input
-            group by account, variant_id
-            having sum(movements) > 0
-        )
-
-        select
-            m.account,
-            m.variant_id,
-            m.movements,
-            m.fingerprint,
-            f.fingerprint as former
-        from fingerprinted as m
-        left join {former_rows} as f(account, variant_id, fingerprint)
-            on m.account = f.account and m.variant_id = f.variant_id
-        order by m.account, m.variant_id
-    """).to_arrow_table()
+    fingerprints = con.execute(_FINGERPRINTS.format(former=former_rows)).to_arrow_table()
     leader = first_of_family(fingerprints.num_rows, *_legs(con, fingerprints))
     fingerprint = np.zeros(fingerprints.num_rows, np.uint64)
     # whole numbers wrap around, on purpose

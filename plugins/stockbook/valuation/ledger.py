@@ -5,7 +5,7 @@ The ledger in staging as the valuation sees it: what moved, when, for which pric
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -15,7 +15,7 @@ from stockbook.references import reference
 from stockbook.sql_text import quoted
 from stockbook.valuation import receiving_lines, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
-from stockbook.valuation.wall_clock import Span
+from stockbook.valuation.repeated_hour import Hours, is_second_pass, second_begins
 
 TEMPORARY = (
     ("view", "ledger"),
@@ -45,15 +45,6 @@ counted as (
     where s._deleted_at is null
 )
 """
-
-
-@dataclass(frozen=True)
-class Hours:
-    """The local times of a ledger: its spans, and the intervals among them that occur twice."""
-
-    spans: list[Span]
-    repeated: list[tuple[datetime, datetime]]
-    zone: ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -102,7 +93,7 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
     hours = _hours(con, moved, zone)
     con.execute(f"""
         create temp view valuation_ledger as
-        select *, {_is_second_pass(con, hours)} as is_second_pass
+        select *, {is_second_pass(con, hours)} as is_second_pass
         from (
             select * from valuation_movement
             union all
@@ -237,9 +228,9 @@ def _by(con: duckdb.DuckDBPyConnection, now: Now, zone: ZoneInfo) -> str:
     for start, stop in wall_clock.repeated(spans):
         if start <= now.as_of < stop:
             hours = Hours(spans, [(start, stop)], zone)
-            is_second = _is_second_pass(con, hours)
-            is_past = f"moved_at <= {at}" if now.utc >= _second_begins(start, zone) else "false"
-            was_first = "true" if now.utc >= _second_begins(start, zone) else f"moved_at <= {at}"
+            is_second = is_second_pass(con, hours)
+            is_past = f"moved_at <= {at}" if now.utc >= second_begins(start, zone) else "false"
+            was_first = "true" if now.utc >= second_begins(start, zone) else f"moved_at <= {at}"
             return f"""
                 coalesce(
                     moved_at < timestamp {quoted(str(start))}
@@ -248,46 +239,3 @@ def _by(con: duckdb.DuckDBPyConnection, now: Now, zone: ZoneInfo) -> str:
                 )
             """
     return f"coalesce(moved_at <= {at}, true)"
-
-
-def _second_begins(start: datetime, zone: ZoneInfo) -> datetime:
-    """When the second pass of the repeated hour that begins at a local time begins, UTC."""
-    return start.replace(tzinfo=zone, fold=1).astimezone(UTC).replace(tzinfo=None)
-
-
-def _is_second_pass(con: duckdb.DuckDBPyConnection, hours: Hours) -> str:
-    """
-    The condition that a row is of the second pass of a repeated hour: by its offset, else from the first id whose time
-    steps back.
-    """
-    conditions = ["false"]
-    for start, stop in hours.repeated:
-        turns = con.execute(
-            """
-            select account, min(movement_id)
-            from (
-                select
-                    account,
-                    movement_id,
-                    moved_at,
-                    max(moved_at) over (
-                        partition by account
-                        order by movement_id
-                        rows between unbounded preceding and 1 preceding
-                    ) as latest
-                from valuation_received
-                where moved_at >= ? and moved_at < ? and stated_utc is null
-            )
-            where moved_at < latest
-            group by account
-            order by account
-            """,
-            [start, stop],
-        ).fetchall()
-        within = f"moved_at >= timestamp {quoted(str(start))} and moved_at < timestamp {quoted(str(stop))}"
-        conditions.append(f"({within} and stated_utc >= timestamp {quoted(str(_second_begins(start, hours.zone)))})")
-        conditions += [
-            f"(account = {quoted(account)} and movement_id >= {turn} and {within} and stated_utc is null)"
-            for account, turn in turns
-        ]
-    return " or ".join(conditions)

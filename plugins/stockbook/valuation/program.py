@@ -19,13 +19,14 @@ from stockbook.declarations import Table
 from stockbook.valuation import fact_tables, fingerprints, ledger, policy
 from stockbook.valuation.fact_tables import BUILD, FACTS, SETTING
 from stockbook.valuation.fingerprints import INPUT, Variants
-from stockbook.valuation.ledger import Hours, Now
+from stockbook.valuation.ledger import Now
 from stockbook.valuation.policy import ValuationPolicy
+from stockbook.valuation.repeated_hour import Hours
 from stockbook.warehouse.row_groups import RowGroups, append
 from stockbook.warehouse.schema import create_all
 
 if TYPE_CHECKING:
-    from stockbook.valuation.batches import Drawn
+    from stockbook.valuation.drawing import Drawn
 
 __all__ = ["BUILD", "FACTS", "INPUT", "SETTING", "write_valuation"]
 
@@ -127,7 +128,7 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
 def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
     """``draw``, with all that is compiled: a second's work, done beside the reading of the ledger."""
     from stockbook.valuation import fact_rows, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
-    from stockbook.valuation.batches import draw
+    from stockbook.valuation.drawing import draw
 
     versions.load()
     receiving_lines.load()

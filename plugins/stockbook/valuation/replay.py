@@ -7,24 +7,21 @@ layers, for FIFO and perpetual average, landed and bare, sellable and damaged pi
 figures are exact at 12 decimals. The rules are those of docs/valuation.md.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stockbook.compiling import interpreted
 from stockbook.valuation import fixed_point, kernel, replay_tables
+from stockbook.valuation.replay_result import Balances, Issues, Receipts, Replay, Settlements, Slices, columns_of
 from stockbook.valuation.replay_tables import BALANCES, COUNTS, DAMAGED, FIGURES, POOLS, SELLABLE, SETTLEMENTS, SLICES
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 # int64, or Python integers where figures are too large for that
 Money = npt.NDArray[Any]
-
-Columns = TypeVar("Columns")
 
 POOL_NAMES = ("sellable", "damaged")
 # names of the codes in ``cost_source``
@@ -92,30 +89,6 @@ class DefaultCosts:
         """No variant has one."""
         empty = np.zeros(0, np.int64)
         return cls(np.zeros(variants + 1, np.int64), empty, empty, np.zeros(0, np.bool_))
-
-
-@dataclass(frozen=True)
-class Replay:
-    """
-    What a replay computed. Sums stand as two words, ``high * 2^32 + low`` (``total`` joins them).
-
-    ``cost_source`` and ``unit_cost`` [movement, figure] are per movement; figures and bases are in
-    the order of cost_methods.py. The tables are cut to their rows.
-    """
-
-    cost_source: Ints
-    unit_cost: Money
-    receipts: replay_tables.Receipts
-    issues: replay_tables.Issues
-    slices: replay_tables.Slices
-    settlements: replay_tables.Settlements
-    balances: replay_tables.Balances
-    is_widened: bool
-
-
-def total(high: Money, low: Money) -> list[int]:
-    """The figures of two words, as integers of 10^-12."""
-    return [(int(a) << fixed_point.WORD_BITS) + int(b) for a, b in zip(high.ravel(), low.ravel(), strict=True)]
 
 
 def replay(movements: Movements, defaults: DefaultCosts) -> Replay:
@@ -202,11 +175,11 @@ def _run(movements: Movements, defaults: DefaultCosts, dtype: np.dtype[Any]) -> 
     return Replay(
         cost_source=rows[:, replay_tables.ROW.cost_source].astype(np.int64),
         unit_cost=rows[:, replay_tables.ROW.unit_cost : replay_tables.ROW.unit_cost + FIGURES],
-        receipts=_columns(replay_tables.Receipts, replay_tables.RECEIPT, receipts),
-        issues=_columns(replay_tables.Issues, replay_tables.ISSUE, issues),
-        slices=_columns(replay_tables.Slices, replay_tables.SLICE, slices[: counts[SLICES]]),
-        settlements=_columns(replay_tables.Settlements, replay_tables.SETTLEMENT, settlements[: counts[SETTLEMENTS]]),
-        balances=_columns(replay_tables.Balances, replay_tables.BALANCE, balances[: counts[BALANCES]]),
+        receipts=columns_of(Receipts, replay_tables.RECEIPT, receipts),
+        issues=columns_of(Issues, replay_tables.ISSUE, issues),
+        slices=columns_of(Slices, replay_tables.SLICE, slices[: counts[SLICES]]),
+        settlements=columns_of(Settlements, replay_tables.SETTLEMENT, settlements[: counts[SETTLEMENTS]]),
+        balances=columns_of(Balances, replay_tables.BALANCE, balances[: counts[BALANCES]]),
         is_widened=not is_bounded,
     )
 
@@ -225,13 +198,3 @@ def _rows(movements: Movements, rows: Money) -> Money:
     rows[:, replay_tables.ROW.group] = movements.group
     rows[:, replay_tables.ROW.share] = movements.share
     return rows
-
-
-def _columns(kind: Callable[..., Columns], layout: tuple[int, ...], table: Money) -> Columns:
-    """A table laid out by ``layout``, column by column: one that repeats along an axis is [row, axis]."""
-    names: tuple[str, ...] = layout._fields  # type: ignore[attr-defined]  # every layout is a NamedTuple
-    columns = {
-        name: table[:, start] if stop == start + 1 else table[:, start:stop]
-        for name, (start, stop) in zip(names, pairwise(layout), strict=False)
-    }
-    return kind(**{name: columns[name] for name in kind._fields})  # type: ignore[attr-defined]  # so are they

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stockbook.references import reference
 from stockbook.valuation import decimal_arrays, wall_clock
-from stockbook.valuation.as_known.replay import ALWAYS, NEVER, Prices, Versions
+from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Prices, Versions
 from stockbook.valuation.policy import ValuationPolicy
 
 EPOCH = "date '1970-01-01'"
@@ -20,6 +20,25 @@ def read_versions(
     con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime
 ) -> Versions:
     """Every form a movement had, in replay order, but those dated later than now; ``known_row`` keeps them."""
+    _write_forms(con, settings, zone, as_of)
+    table, counts = _forms(con, zone), _counts(con)
+    return Versions(
+        **{
+            name: _ints(table, name)
+            for name in ("account", "movement_id", "version", "variant", "family", "quantity", "damaged_quantity")
+        },
+        **{name: _ints(table, name) for name in ("lot", "day", "transformation", "known_from", "known_to")},
+        **{name: _ints(table, name) for name in ("moved_at", "moment")},
+        **{name: decimal_arrays.scaled(table.column(name)) for name in ("own_price", "extra_cost")},
+        **{name: table.column(name).to_numpy().astype(np.bool_) for name in ("is_in", "is_opening", "before_count")},
+        order=_ints(table, "order_no"),
+        counted=np.stack([_ints(counts, "quantity"), _ints(counts, "damaged_quantity")], axis=1),
+        count_day=_ints(counts, "count_day"),
+    )
+
+
+def _write_forms(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime) -> None:
+    """Make ``known_row``: a row for each form of a movement, and one for each opening."""
     sellable = "h.quantity" if settings.damaged_quantity_is_additive else "h.quantity - h.damaged_quantity"
     con.execute(f"""
         create temp table known_row as
@@ -78,11 +97,15 @@ def read_versions(
         from known_count as c
         inner join known_variant as v on c.account = v.account and c.variant_id = v.variant_id
     """)
+
+
+def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
+    """The rows of ``known_row`` in replay order."""
     span = con.execute("select min(moved_at), max(moved_at) from known_row").fetchone()
     twice = wall_clock.repeated(wall_clock.spans(span[0], span[1], zone)) if span and span[0] else []
     whens = " ".join("when r.moved_at >= ? and r.moved_at < ? then ?" for _ in twice)
     replay_at = f"case {whens} else r.moved_at end" if twice else "r.moved_at"
-    table = con.execute(
+    return con.execute(
         f"""
         select
             dense_rank() over (order by r.account) - 1 as account,
@@ -118,7 +141,11 @@ def read_versions(
         """,
         2 * [bound for start, stop in twice for bound in (start, stop, start)],
     ).to_arrow_table()
-    counts = con.execute(f"""
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """What was counted first of each variant, in their order; -1 where nothing is opened."""
+    return con.execute(f"""
         select
             coalesce(c.quantity, -1) as quantity,
             coalesce(c.damaged_quantity, -1) as damaged_quantity,
@@ -127,19 +154,6 @@ def read_versions(
         left join known_count as c on v.account = c.account and v.variant_id = c.variant_id
         order by v.variant
     """).to_arrow_table()
-    return Versions(
-        **{
-            name: _ints(table, name)
-            for name in ("account", "movement_id", "version", "variant", "family", "quantity", "damaged_quantity")
-        },
-        **{name: _ints(table, name) for name in ("lot", "day", "transformation", "known_from", "known_to")},
-        **{name: _ints(table, name) for name in ("moved_at", "moment")},
-        **{name: decimal_arrays.scaled(table.column(name)) for name in ("own_price", "extra_cost")},
-        **{name: table.column(name).to_numpy().astype(np.bool_) for name in ("is_in", "is_opening", "before_count")},
-        order=_ints(table, "order_no"),
-        counted=np.stack([_ints(counts, "quantity"), _ints(counts, "damaged_quantity")], axis=1),
-        count_day=_ints(counts, "count_day"),
-    )
 
 
 def read_prices(con: duckdb.DuckDBPyConnection) -> Prices:

@@ -14,7 +14,9 @@ import pyarrow as pa
 from stockbook.cost_methods import FIGURES
 from stockbook.valuation import decimal_arrays
 from stockbook.valuation.as_known import replay
-from stockbook.valuation.as_known.replay import ALWAYS, NEVER, Event, Prices, Step, Versions
+from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Prices, Versions
+from stockbook.valuation.as_known.replay import Step
+from stockbook.valuation.as_known.revisions import Event, revisions
 from stockbook.valuation.receiving_lines import Lines
 from stockbook.valuation.replay import POOL_NAMES
 from stockbook.warehouse.row_groups import append
@@ -22,7 +24,7 @@ from stockbook.warehouse.row_groups import append
 
 def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, lines: Lines) -> None:
     """Replay the variants once per revision and keep the balances of each."""
-    events = replay.revisions(rows, prices)
+    events = revisions(rows, prices)
     con.execute(
         "create temp table known_event (family bigint, step bigint, night date, cause varchar, "
         "movement_id bigint, version integer)"

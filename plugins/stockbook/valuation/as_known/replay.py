@@ -1,111 +1,28 @@
 """
-Stock as it was known: which nights changed what was known of the past, and the balances in between.
+Stock as it was known: the balances of each history of a family, and in between.
 
-A night that only brings movements later than all before *appends*: balances known until then stay
-as they are. A night that brings a row in front of known ones, another form of a row, or takes one
-away, *revises*: what was known until then and from then on are two histories. Histories are
-replayed one revision after the other, so that what each of them did to the balances is seen.
-Variants are replayed together with those that transformations tie them to (a *family*).
+Histories are replayed one revision after the other (revisions.py), so that what each of them did to the balances is
+seen. Variants are replayed together with those that transformations tie them to (a *family*).
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stockbook.valuation import transformations
+from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Ints, Prices, Versions
+from stockbook.valuation.as_known.revisions import Event
 from stockbook.valuation.receiving_lines import Lines, stated
-from stockbook.valuation.replay import DefaultCosts, Movements, Replay
+from stockbook.valuation.replay import DefaultCosts, Movements
 from stockbook.valuation.replay import replay as replay_movements
+from stockbook.valuation.replay_result import Replay
 from stockbook.valuation.replay_tables import POOLS
 from stockbook.valuation.transformations import Leg
 
-Ints = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
-
-NEVER = np.int64(2**40)
-ALWAYS = np.int64(-1)
-# of a night that revises a family more often than this one event is made
-MOST_EVENTS = 50
 # parts of a day that are known from different nights; day and part make one number
 PARTS = 2**20
-
-
-@dataclass(frozen=True)
-class Versions:
-    """
-    Forms of movements in replay order, one entry each; days are numbers from 1970-01-01.
-
-    ``known_from`` and ``known_to`` say when a form was known (``NEVER``: until now). ``account``,
-    ``variant``, ``family``, ``order``, ``transformation`` and ``lot`` (receiving_lines.py) are numbers from 0, -1 for
-    none; ``own_price`` is the row's own price or -1. ``moved_at`` is the time of a row; rows of one ``moment`` sort by
-    id alone. An opening row has ``is_opening``; what is counted less the movements ``before_count`` is
-    its quantity (``counted``, by variant and pool; -1 where nothing is opened).
-    """
-
-    account: Ints
-    movement_id: Ints
-    version: Ints
-    variant: Ints
-    family: Ints
-    is_in: npt.NDArray[np.bool_]
-    quantity: Ints
-    damaged_quantity: Ints
-    own_price: Array
-    lot: Ints
-    extra_cost: Array
-    day: Ints
-    moved_at: Ints
-    moment: Ints
-    order: Ints
-    transformation: Ints
-    known_from: Ints
-    known_to: Ints
-    is_opening: npt.NDArray[np.bool_]
-    before_count: npt.NDArray[np.bool_]
-    counted: Ints
-    count_day: Ints
-
-    def __len__(self) -> int:
-        return len(self.movement_id)
-
-    def taken(self, rows: Array) -> "Versions":
-        """Some of the rows."""
-        by_variant = {"counted", "count_day"}
-        return replace(
-            self, **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name not in by_variant}
-        )
-
-
-@dataclass(frozen=True)
-class Prices:
-    """
-    Versions of default costs by variant, then day; each in force and known from ``from_day``.
-
-    ``known_from`` is ``ALWAYS`` for the versions of an account's first load.
-    """
-
-    variant: Ints
-    from_day: Ints
-    known_from: Ints
-    price: Array
-    is_known: npt.NDArray[np.bool_]
-
-
-@dataclass
-class Event:
-    """One revision: rows that came to be known and rows that ceased to be, on a night."""
-
-    night: int
-    cause: str
-    movement_id: int | None
-    version: int | None
-    came: list[int]
-    went: list[int]
-    prices: list[int]
 
 
 @dataclass(frozen=True)
@@ -129,99 +46,6 @@ class Step:
     night: Ints
     next_night: Ints
     replay: Replay
-
-
-def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
-    """The revisions of each family, oldest first, one row at a time; one for the whole night where a night has many."""
-    by_key: dict[int, dict[tuple[int, int], Event]] = defaultdict(dict)
-    keys = list(zip(rows.account.tolist(), rows.movement_id.tolist(), strict=True))
-    begun = set(zip(keys, rows.known_from.tolist(), strict=True))
-    ended = set(zip(keys, rows.known_to.tolist(), strict=True))
-
-    def event(family: int, night: int, movement: int, cause: str, version: int | None) -> Event:
-        return by_key[family].setdefault((night, movement), Event(night, cause, movement, version, [], [], []))
-
-    for row in np.flatnonzero(rows.known_to < NEVER).tolist():
-        movement, family, night = int(rows.movement_id[row]), int(rows.family[row]), int(rows.known_to[row])
-        cause = "changed" if (keys[row], night) in begun else "gone"
-        event(family, night, movement, cause, int(rows.version[row])).went.append(row)
-    revising = _is_revising(rows)
-    for row in range(len(rows)):
-        movement, family, night = int(rows.movement_id[row]), int(rows.family[row]), int(rows.known_from[row])
-        if (night, movement) in by_key[family] or revising[row]:
-            is_other_form = (keys[row], night) in ended
-            cause = "changed" if is_other_form else "late" if rows.version[row] <= 1 else "reappeared"
-            arrival = event(family, night, movement, cause, None)
-            arrival.version = int(rows.version[row])
-            arrival.came.append(row)
-    for place, family in _late_prices(rows, prices):
-        # after the movements of the night: they are replayed with what was known before it
-        night = int(prices.known_from[place])
-        price_change = event(family, night, 2**62 + int(prices.variant[place]), "default_cost", None)
-        price_change.movement_id = None
-        price_change.prices.append(place)
-    return {family: _by_night([events[key] for key in sorted(events)]) for family, events in by_key.items()}
-
-
-def _is_revising(rows: Versions) -> npt.NDArray[np.bool_]:
-    """Rows that came to be known after one that sorts behind them, or after another leg of their transformation."""
-    is_revising = np.zeros(len(rows), np.bool_)
-    order = np.argsort(rows.variant, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(rows.variant[order])) + 1):
-        since = rows.known_from[group]
-        earliest_behind = np.minimum.accumulate(since[::-1])[::-1]
-        is_revising[group[:-1]] = earliest_behind[1:] < since[:-1]
-    legs = np.flatnonzero(rows.transformation >= 0)
-    if len(legs):
-        first = np.full(int(rows.transformation[legs].max()) + 1, NEVER)
-        np.minimum.at(first, rows.transformation[legs], rows.known_from[legs])
-        is_revising[legs] |= rows.known_from[legs] > first[rows.transformation[legs]]
-        # an IN may be replayed behind rows of its moment, which then came in front of it
-        together = np.unique(np.stack([rows.variant, rows.moment], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
-        earliest = np.full(len(rows), NEVER)
-        np.minimum.at(earliest, together, rows.known_from)
-        has_leg = np.zeros(len(rows), np.bool_)
-        has_leg[together[legs]] = True
-        is_revising |= has_leg[together] & (rows.known_from > earliest[together])
-    # what was opened was made of what was known then
-    is_revising |= rows.before_count & (rows.known_from > rows.count_day[rows.variant])
-    return is_revising & ~rows.is_opening
-
-
-def _late_prices(rows: Versions, prices: Prices) -> Iterator[tuple[int, int]]:
-    """Prices that changed the cost of movements known before them: first ones, and those of rows dated ahead."""
-    first_known: dict[int, int] = {}
-    ahead: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    family: dict[int, int] = {}
-    for row in range(len(rows)):
-        variant, since = int(rows.variant[row]), int(rows.known_from[row])
-        family[variant] = int(rows.family[row])
-        first_known[variant] = min(since, first_known.get(variant, since))
-        if rows.day[row] > since:
-            ahead[variant].append((since, int(rows.day[row])))
-    before = -1
-    for place, (number, since) in enumerate(zip(prices.variant.tolist(), prices.known_from.tolist(), strict=True)):
-        is_first, before = number != before, number
-        if since == ALWAYS or number not in family:
-            continue
-        reaches_back = is_first and first_known[number] < since
-        if reaches_back or any(known_from < since <= day for known_from, day in ahead[number]):
-            yield place, family[number]
-
-
-def _by_night(events: Sequence[Event]) -> list[Event]:
-    """The events in their order; those of a night with too many as one."""
-    nights: dict[int, list[Event]] = defaultdict(list)
-    for event in events:
-        nights[event.night].append(event)
-    listed = []
-    for night, several in nights.items():
-        if len(several) <= MOST_EVENTS:
-            listed += several
-            continue
-        parts = [[part for event in several for part in getattr(event, name)] for name in ("came", "went", "prices")]
-        listed.append(Event(night, "several", None, None, *parts))
-    return listed
 
 
 def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[Event]]) -> Iterator[Step]:
