@@ -1,8 +1,8 @@
 """
 The events of the shop as each system would send them: what happened, when, under which key.
 
-fulfillment.cz tells its thirteen types, but nothing of a problem in dispatch or of goods that arrived; FlickRocket
-tells that an order or a product is there, and nothing of shipping; SHOPLINE tells of its fulfillment orders.
+fulfillment.cz sends thirteen types, none for a problem in dispatch or for goods that arrived; FlickRocket sends new
+orders and products and nothing of shipping; SHOPLINE sends what happens to its fulfillment orders.
 """
 
 import hashlib

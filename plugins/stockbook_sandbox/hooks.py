@@ -1,4 +1,4 @@
-"""The sending side of a sandbox that is being served: events go out as the clock moves on, or when told to."""
+"""The sending side of a sandbox that is being served: events go out as the clock moves on, or on command."""
 
 import queue
 import threading
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stockbook_sandbox.events import Events
-from stockbook_sandbox.sending import Sender, Sending
+from stockbook_sandbox.sender import Sender
+from stockbook_sandbox.sending import Sending
 from stockbook_sandbox.shop import Shop
 
 
@@ -40,7 +41,7 @@ class Hooks:
                 self._orders.task_done()
 
     def stop(self) -> None:
-        """Send nothing more of what was asked for until now."""
+        """Drop everything that waits to be sent."""
         while not self._orders.empty():
             self._orders.get()
             self._orders.task_done()

@@ -1,8 +1,8 @@
 """
 Rows of the shop as bytes of JSON, exactly as the API would print them.
 
-A row is rendered when it is first asked for and kept: a movement never changes, an order only with
-its next milestone. Pages are joins of such fragments.
+A row is rendered for its first page and cached: a movement never changes, an order only with its next
+milestone. Pages are joins of such fragments.
 """
 
 import json

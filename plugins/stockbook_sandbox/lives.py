@@ -2,7 +2,7 @@
 What happens to an order after it was created: milestones with their instants.
 
 Two stages, because goods decide the middle: ``begin`` says when an order would be packed if every
-piece were there, the supply plan may make it wait, and ``finish`` tells the rest from the final
+piece were there, the supply plan may make it wait, and ``finish`` draws the rest from the final
 instants.
 """
 

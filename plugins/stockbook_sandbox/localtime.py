@@ -111,7 +111,7 @@ class WorkingHours:
     OPENS, CLOSES = 8 * 3600, 18 * 3600
 
     def __init__(self, first: date, last: date) -> None:
-        """Know the days ``first`` to ``last``; times outside are not meant to be asked for."""
+        """Work out the days ``first`` to ``last``; times outside them are errors of the caller."""
         import holidays
 
         closed = holidays.country_holidays("CZ", years=range(first.year, last.year + 1))

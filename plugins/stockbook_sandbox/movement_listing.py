@@ -1,4 +1,4 @@
-"""The listing of the ledger, which can be told to serve other rows than were booked."""
+"""The listing of the ledger, which a test can make serve other rows than were booked."""
 
 from typing import Any, Literal
 

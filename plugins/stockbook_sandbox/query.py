@@ -27,7 +27,7 @@ class RowCache:
         self._rows: OrderedDict[tuple[object, ...], Ints] = OrderedDict()
 
     def rows(self, key: tuple[object, ...], make: Callable[[], Ints]) -> Ints:
-        """The rows of a query, made when its first page is asked for."""
+        """The rows of a query, made for its first page."""
         rows = self._rows.get(key)
         if rows is None:
             rows = self._rows[key] = make()
@@ -98,7 +98,7 @@ class Query:
 
 
 def wanted(query: Query, name: str, plural: str) -> set[str] | None:
-    """Ids asked for by either parameter; None when by neither."""
+    """The ids that either parameter names; None when neither is there."""
     single, several = query.text(name), query.texts(plural)
     if single is None and several is None:
         return None

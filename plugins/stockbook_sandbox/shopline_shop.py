@@ -21,7 +21,7 @@ _HOUR = 3600
 
 
 class Message(NamedTuple):
-    """One thing that happened: when (UTC seconds), the topic and body that tell it, its number in the shop."""
+    """A message: when it is sent (UTC seconds), its topic and body, its number in the shop."""
 
     at: int
     topic: str
@@ -39,7 +39,7 @@ class ShoplineShop:
 
     @cached_property
     def messages(self) -> list[Message]:
-        """Everything that is told, in order of time."""
+        """Every message the store sends, in order of time."""
         steps = [(at, topic, body) for number in range(len(self.created)) for at, topic, body, _ in self._life(number)]
         steps.sort(key=lambda step: step[0])
         return [Message(*step, number) for number, step in enumerate(steps)]

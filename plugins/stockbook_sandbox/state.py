@@ -10,7 +10,7 @@ from stockbook_sandbox.flickrocket import Bucket, Flickrocket, Tokens
 from stockbook_sandbox.hooks import Hooks
 from stockbook_sandbox.listings import Fulfillment, Readings, routes
 from stockbook_sandbox.localtime import utc_of
-from stockbook_sandbox.sending import Sender
+from stockbook_sandbox.sender import Sender
 from stockbook_sandbox.shop import Shop
 from stockbook_sandbox.signing import DEFAULT_SECRET
 from stockbook_sandbox.subscriptions import Subscriptions

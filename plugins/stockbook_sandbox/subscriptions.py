@@ -40,7 +40,7 @@ class Subscription(msgspec.Struct):
 
 
 class Subscriptions:
-    """Who is told what. ``now`` texts are of the sandbox's clock."""
+    """Which topic goes to which address. ``now`` is the sandbox's clock."""
 
     def __init__(self) -> None:
         self.all: dict[int, Subscription] = {}
@@ -57,7 +57,7 @@ class Subscriptions:
         return subscription
 
     def of(self, source: str, topic: str) -> list[Subscription]:
-        """Those that are sent a topic. ``orders/create`` is the page's other spelling of ``order/create``."""
+        """The active subscriptions of a topic. ``orders/create`` is the page's other spelling of ``order/create``."""
         return [
             subscription
             for subscription in self.of_source(source)

@@ -1,4 +1,4 @@
-"""What is true of a shop: its stock and orders at an instant, and the personal values that nobody may store."""
+"""What is true of a shop: its stock and orders at an instant, and the personal values that must not be stored."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

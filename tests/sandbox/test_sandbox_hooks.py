@@ -15,7 +15,8 @@ from loopback import Answer, Request, serving
 from stockbook.errors import ConfigError
 from stockbook_sandbox import Shop, running
 from stockbook_sandbox.events import TYPES, Event, Events
-from stockbook_sandbox.sending import RETRIES, Sender, Sending
+from stockbook_sandbox.sender import Sender
+from stockbook_sandbox.sending import RETRIES, Sending
 from stockbook_sandbox.subscriptions import SHOPLINE_TOPICS, Subscriptions
 
 AT_ONCE = 1e9  # divides every wait

@@ -24,7 +24,8 @@ from stockbook.progress import Silent
 from stockbook.settings import Settings
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Event, Events
-from stockbook_sandbox.sending import Outcome, Sender, Sending
+from stockbook_sandbox.sender import Sender
+from stockbook_sandbox.sending import Outcome, Sending
 from stockbook_sandbox.signing import DEFAULT_SECRET
 from stockbook_sandbox.subscriptions import Subscriptions
 

@@ -21,7 +21,7 @@ from stockbook.projection import personal
 from stockbook.settings import Settings
 from stockbook.webhooks import drain as draining
 from stockbook.webhooks.drain import Drained
-from stockbook.webhooks.event_fields import Declarations, Reduced
+from stockbook.webhooks.event_fields import Declarations, ReducedEvent
 from stockbook.webhooks.receiver import EVENTS
 
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -63,11 +63,11 @@ def body_of(path: str, holder: Callable[[Any], Any], subject: str = "o-1") -> di
     return {name: holder({rest: subject}) if rest else subject}
 
 
-def reduced(source: str, topic: str, body: dict[str, Any]) -> Reduced:
+def reduced(source: str, topic: str, body: dict[str, Any]) -> ReducedEvent:
     return DECLARED[source].reduce(topic, body, KEY.encode())
 
 
-def items(event: Reduced) -> list[tuple[str | None, Any]]:
+def items(event: ReducedEvent) -> list[tuple[str | None, Any]]:
     """Subject and payload of each item."""
     if not event.payload.startswith("["):
         return [(event.subject_id, json.loads(event.payload or "null"))]

@@ -569,7 +569,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     """A sender that stops in the middle of its body is answered 408 after a while, and one that hangs up not at all."""
     import asyncio
 
-    from stockbook.webhooks.request import Gone, Refused, read_body
+    from stockbook.webhooks.request import Refused, SenderHungUp, read_body
 
     async def stops() -> dict[str, Any]:
         await asyncio.Event().wait()
@@ -581,7 +581,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     with pytest.raises(Refused) as refused:
         asyncio.run(read_body(stops, 100, 0.01))
     assert refused.value.status == 408
-    with pytest.raises(Gone):
+    with pytest.raises(SenderHungUp):
         asyncio.run(read_body(hangs_up, 100, 10))
 
 

@@ -11,7 +11,8 @@ from night_rig import Rig
 
 from stockbook_sandbox import Shop, running
 from stockbook_sandbox.people import PERSONAL_PATTERN
-from stockbook_sandbox.sending import DEFAULT_SECRET, Sending
+from stockbook_sandbox.sending import Sending
+from stockbook_sandbox.signing import DEFAULT_SECRET
 
 pytestmark = pytest.mark.slow  # a receiver of its own and two nights
 

@@ -18,7 +18,7 @@ from stockbook.bi.identity import identity
 from stockbook.bi.spec import TIME_TYPES, Chart, Spec
 from stockbook.declarations import Column, Table, in_currency
 
-# written into the bundle; who serves it puts the published file's own path in
+# written into the bundle; `make bi` replaces it by the path of the published file
 PLACEHOLDER = "duckdb:////path/to/published/warehouse.duckdb"
 
 

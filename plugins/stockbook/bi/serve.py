@@ -1,7 +1,7 @@
 """
 Superset over the published file: its own environment, its own home, on loopback.
 
-It is only ever told the path of the published file; the writer's file is never named to it.
+Superset gets the path of the published file only, never that of the writer's file.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ FOLDER = project.SHIPPED / "bi" / "superset"
 PACKAGE = Path(declarations.__file__).parent
 USER = "admin"
 VIEWER = "viewer"
-# of our settings those that Superset's readers keep to
+# the settings of ours that limit Superset's readers too
 READER_SETTINGS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
 
@@ -62,7 +62,7 @@ class Superset:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs need; settings of another Python (this one) must not reach them."""
+        """The environment of its programs, without the settings of our own Python."""
         inherited = {
             name: value
             for name, value in os.environ.items()

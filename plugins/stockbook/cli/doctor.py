@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
 def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ) -> Iterator[Line]:
     """Everything looked at. ``ask`` asks one account for one row and says what it has; None asks nobody."""
-    looked = list(configuration.looks(environ))
+    looked = list(configuration.inspections(environ))
     try:
         settings = Settings.load(environ)
     except ConfigError:
@@ -40,7 +40,7 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield from _books(settings, clock)
 
 
-def _judged(looked: list[configuration.Look]) -> Iterator[Line]:
+def _judged(looked: list[configuration.Inspection]) -> Iterator[Line]:
     for look in looked:
         yield from (Line(False, problem) for problem in look.problems)
     right = [look.what for look in looked if not look.problems]

@@ -16,7 +16,7 @@ def check() -> None:
     from stockbook.night import configuration
 
     wrong = 0
-    for look in configuration.looks():
+    for look in configuration.inspections():
         wrong += len(look.problems)
         for problem in look.problems:
             typer.echo(f"NO  {problem}")

@@ -73,7 +73,7 @@ class Inbox:
 
     def append(self, arrival: Arrival) -> "Future[None]":
         """
-        Take an event; the future is done once it is on the disk, new or known, and raises InboxUnavailable otherwise.
+        Take an event. The future is done once the event is on the disk, and raises InboxUnavailable otherwise.
 
         Events that wait at the same time share one commit. Raises InboxUnavailable when too many wait already.
         """

@@ -107,7 +107,7 @@ class GroupWriter:
             with writing(self._engine) as con:
                 self._store(con, [arrival for arrival, _ in batch])
         except Exception as error:
-            # the thread must outlive whatever goes wrong, and every future must hear of it
+            # the thread must outlive whatever goes wrong, and every future must get the error
             if len(batch) > 1 and not isinstance(error, OperationalError | InterfaceError):
                 # one of them cannot be stored: it must not take the others with it
                 for entry in batch:

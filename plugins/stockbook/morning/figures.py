@@ -1,8 +1,8 @@
 """
 The figures of a morning: each one a name, a unit and the SQL it is read with from the published file.
 
-All queries answer over all accounts; a figure nobody can know yet is NULL and shown as a dash. A night runs when its
-day has hardly begun, so what a day did is asked of the last whole day. Units name ``{currency}``, the valuation
+All queries answer over all accounts; a figure that is not known yet is NULL and shown as a dash. A night runs when
+its day has hardly begun, so figures of a day are those of the last whole day. Units name ``{currency}``, the valuation
 currency, and ``{day}`` and ``{before}``, the last whole day and the one before it.
 """
 

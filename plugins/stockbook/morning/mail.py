@@ -19,8 +19,8 @@ def send(settings: Settings) -> list[str]:
     """
     Send the report of the published night unless that was done; returns what there is to say of it.
 
-    A night is told by its ``as_of``: the same night run again is not sent again. A notifier that fails leaves it
-    unsent; the next attempt of the night sends it, the next night sends its own.
+    The ``as_of`` identifies a night: the same night run again is not sent again. A notifier that fails leaves the
+    report unsent; the next attempt of the night sends it, the next night sends its own.
     """
     notifier = notify.parse(settings.report_notifier, notify.OF_REPORT)
     summary, folder = read(settings), settings.published.parent

@@ -75,7 +75,7 @@ def _seconds(report: Report) -> str:
 
 
 def shown(value: Value, currency: str, locale: Locale) -> str:
-    """A figure as people write it where they are; a dash when nobody can know it."""
+    """A figure as people write it where they are; a dash for one that is not known."""
     if value.value is None:
         return DASH
     if value.form == "share":

@@ -30,9 +30,9 @@ def write(settings: Settings) -> list[Path]:
 
 def write_report_files(settings: Settings) -> list[str]:
     """
-    Write both; what could not be written is said and does not undo a publication that readers already see.
+    Write the files. Returns a note when they cannot be written: the publication stands, readers see it already.
 
-    Pages of the night before are taken away then: they would show its figures as this night's.
+    The pages of the night before are then removed: they would show its figures as this night's.
     """
     try:
         write(settings)
@@ -53,7 +53,7 @@ def pages(settings: Settings) -> dict[str, str]:
 
 
 def locale_of(settings: Settings) -> Locale:
-    """How numbers and times are written. Raises ConfigError when nobody knows the locale."""
+    """How numbers and times are written. Raises ConfigError for an unknown locale."""
     try:
         return Locale.parse(settings.locale)
     except (UnknownLocaleError, ValueError):

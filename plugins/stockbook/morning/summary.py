@@ -1,7 +1,7 @@
 """
 The summary of a published night: figures, charts, listings and checks in one small file beside it.
 
-Pages are drawn from it, so that nobody who shows a page ever opens DuckDB.
+Pages are drawn from it, so that showing a page never opens DuckDB.
 """
 
 from datetime import date, datetime, timedelta

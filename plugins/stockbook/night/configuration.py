@@ -1,8 +1,8 @@
 """
-One look at everything an operator writes: all policy files and all settings, with all that is wrong in them.
+An inspection of everything an operator writes: all policy files and all settings, with all that is wrong in them.
 
-A night takes it before it opens, ``stockbook doctor`` and ``stockbook policy check`` say it line by line. What is wrong
-is found here and not hours later, in the step that happens to need it.
+A night inspects them before it opens; ``stockbook doctor`` and ``stockbook policy check`` print the result. A mistake
+shows here and not hours later, in the step that happens to need the setting.
 """
 
 import difflib
@@ -18,8 +18,8 @@ FILES = ("calendar.yml", "sla.yml", "statuses.yml", "valuation.yml", "alerts.yml
 SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE")
 
 
-class Look(NamedTuple):
-    """A file or a group of settings that was looked at, and what is wrong with it, a sentence each."""
+class Inspection(NamedTuple):
+    """A file or a group of settings, and what is wrong with it, a sentence each."""
 
     what: str
     problems: tuple[str, ...]
@@ -27,22 +27,22 @@ class Look(NamedTuple):
 
 def require(settings: Settings) -> None:
     """Raise ConfigError with everything that is wrong in any policy file or setting."""
-    problems = [problem for look in _looks(settings) for problem in look.problems]
+    problems = [problem for inspection in _inspections(settings) for problem in inspection.problems]
     if problems:
         raise ConfigError(*problems)
 
 
-def looks(environ: Mapping[str, str] = os.environ) -> Iterator[Look]:
-    """Everything there is to look at, also where the settings cannot be read as a whole."""
+def inspections(environ: Mapping[str, str] = os.environ) -> Iterator[Inspection]:
+    """Inspect everything, also where the settings cannot be read as a whole."""
     problems = Problems()
     with problems.gathered():
-        yield from _looks(Settings.load(environ))
+        yield from _inspections(Settings.load(environ))
         return
-    # what stands in the variables that can be read is judged all the same
+    # the variables that can be read are judged all the same
     readable = {name: text for name, text in environ.items() if not _is_wrong(name, environ)}
-    *files, last = _looks(Settings.load(readable))
+    *files, last = _inspections(Settings.load(readable))
     yield from files
-    yield Look(last.what, (*problems.found, *last.problems))
+    yield Inspection(last.what, (*problems.found, *last.problems))
 
 
 def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:
@@ -55,7 +55,7 @@ def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:
     return False
 
 
-def _looks(settings: Settings) -> Iterator[Look]:
+def _inspections(settings: Settings) -> Iterator[Inspection]:
     from stockbook import declarations
     from stockbook.alerts import rules
     from stockbook.sla import calendar, policy, statuses
@@ -68,34 +68,34 @@ def _looks(settings: Settings) -> Iterator[Look]:
         nonlocal calendars
         calendars = calendar.read(folder / "calendar.yml")
 
-    yield _look("calendar.yml", read_calendars)
-    yield _look("sla.yml", lambda: policy.read(folder / "sla.yml", calendars))
-    yield _look("statuses.yml", lambda: statuses.read(folder / "statuses.yml"))
-    yield _look("valuation.yml", lambda: read_for(folder, settings.zone))
-    yield _look(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
-    yield _look("declarations", lambda: declarations.load(settings.models_dir))
-    yield _look("settings", *(_of(judge, settings) for judge in _JUDGES))
+    yield _inspect("calendar.yml", read_calendars)
+    yield _inspect("sla.yml", lambda: policy.read(folder / "sla.yml", calendars))
+    yield _inspect("statuses.yml", lambda: statuses.read(folder / "statuses.yml"))
+    yield _inspect("valuation.yml", lambda: read_for(folder, settings.zone))
+    yield _inspect(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
+    yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
+    yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
 
 
 def _of(judge: Callable[[Settings], None], settings: Settings) -> Callable[[], None]:
     return lambda: judge(settings)
 
 
-def _look(what: str, *reads: Callable[[], object]) -> Look:
+def _inspect(what: str, *reads: Callable[[], object]) -> Inspection:
     problems = Problems()
     for read in reads:
         with problems.gathered():
             read()
-    return Look(what, tuple(problems.found))
+    return Inspection(what, tuple(problems.found))
 
 
 def _refuse_almost(folder: Path, name: str) -> None:
-    """The one file that may be missing: misspelt, its rules would be nobody's."""
+    """The one file that may be missing: under a misspelt name its rules would not be read."""
     if not (folder / name).exists():
         names = [file.name for file in folder.glob("*.y*ml") if file.name not in FILES]
         almost = difflib.get_close_matches(name, names, 1, cutoff=0.8)
         if almost:
-            raise ConfigError(f"{almost[0]} in {folder} is read by nobody: expected {name}.")
+            raise ConfigError(f"{almost[0]} in {folder} is not read: expected {name}.")
 
 
 def _names(settings: Settings) -> None:

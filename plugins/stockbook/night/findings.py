@@ -1,8 +1,8 @@
 """
 What a person should know of a load, in sentences for the run report.
 
-A ledger row whose content changed or that disappeared, a status nobody mapped, rows that were set aside: none
-of it stops a night, and none of it may pass unnoticed. Sentences name keys, columns and statuses, no other value.
+A ledger row that changed or disappeared, an unmapped status, quarantined rows: none of it stops a night, and all of
+it is reported. Sentences name keys, columns and statuses, no other value.
 """
 
 import duckdb

@@ -20,13 +20,13 @@ class LandedNight(NamedTuple):
     """
     A night that was loaded: its folder's name, its as_of (local), when it was opened (UTC), its complete listings.
 
-    ``whole`` tells that it read everything of every account.
+    ``whole``: it read everything of every account.
     """
 
     name: str
     as_of: datetime
     opened_at: datetime
-    landed: list[Landed]
+    listings: list[Landed]
     whole: bool
 
 

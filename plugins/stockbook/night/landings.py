@@ -37,7 +37,7 @@ class Opened(msgspec.Struct):
 
 def open_folder(settings: Settings, as_of: datetime, parameters: Parameters, clock: Clock) -> str:
     """Name of the folder to land in: the unfinished one of the same night and parameters, else a new one."""
-    # the moment stands before it already: a night begun without naming its as_of goes on when told it
+    # the name has the moment already: a night begun without an as_of can be resumed with one
     undated = msgspec.structs.replace(parameters, as_of=None)
     digest = hashlib.sha256(msgspec.json.encode(undated)).hexdigest()[:8]
     stem = f"{as_of:{_MOMENT}}-{digest}"

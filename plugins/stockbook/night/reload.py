@@ -50,7 +50,7 @@ def _open(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[La
     landed_nights, left_out = loaded_nights(landing, night.tables)
     last = landed_nights[-1]
     # what the last night's pages were hashed with; a replay hashes nothing
-    keys = {listing.manifest.parameters.get("hash_key") for listing in last.landed}
+    keys = {listing.manifest.parameters.get("hash_key") for listing in last.listings}
     hash_key.remember(settings, next(iter(keys)) if len(keys) == 1 else None)
     run = RunContext(
         run_id=run_id,
@@ -88,11 +88,11 @@ def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_
                     full_refresh=landed.whole and position > 0,
                 )
                 # every row that was refused then is refused again: the night was green with it
-                loaded = load_landed(con, of_night, landed.landed, tables, night.clock, night.progress, 1.0)
+                loaded = load_landed(con, of_night, landed.listings, tables, night.clock, night.progress, 1.0)
                 opened_at = landed.opened_at.replace(microsecond=0)
                 run_rows.insert(con, of_night, "replayed", opened_at, night.clock.utc())
                 rows = sum(item.counts.new + item.counts.changed for item in loaded)
-                done.notes.append(f"{landed.name}: {len(landed.landed)} listings, {rows:,} rows new or changed")
+                done.notes.append(f"{landed.name}: {len(landed.listings)} listings, {rows:,} rows new or changed")
         _unfinished(night.settings).unlink()
 
 

@@ -26,7 +26,7 @@ EARLIEST, LATEST = DAYS
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a night was asked for; the parameters of the DAG (docs/running.md)."""
+    """The parameters of a night, those of the DAG (docs/running.md)."""
 
     as_of: str | None = None
     full_refresh: bool = False
@@ -70,7 +70,7 @@ def run_id_of(name: str) -> str:
 
 def parse_as_of(text: str | None, now: datetime, zone: ZoneInfo | None = None) -> datetime:
     """
-    The run's ``as_of`` as a naive local date-time, or ``now`` when ``text`` is empty; its ``fold`` tells the pass of a
+    The run's ``as_of`` as a naive local date-time, or ``now`` when ``text`` is empty; its ``fold`` is the pass of a
     repeated hour.
 
     ``text`` is local, in a repeated hour of the second pass, or names an offset, which needs the ``zone`` of local
@@ -98,7 +98,7 @@ def parse_as_of(text: str | None, now: datetime, zone: ZoneInfo | None = None) -
 
 
 def instant_of(as_of: datetime, zone: ZoneInfo) -> datetime:
-    """The instant of a naive local time of ``zone``, aware in UTC; its ``fold`` tells the pass of a repeated hour."""
+    """The instant of a naive local time of ``zone``, aware in UTC; its ``fold`` is the pass of a repeated hour."""
     return as_of.replace(tzinfo=zone).astimezone(UTC)
 
 

@@ -1,5 +1,5 @@
 """
-Whom the receiver knows: the secrets of each account, from its connection.
+The accounts that may send events, with their secrets, from their connections.
 
 Connections are looked up again every minute, so that a secret is rotated without a restart. Only ids that are
 configured are ever looked up: a stranger's path reaches no secret store.
@@ -52,7 +52,7 @@ class HookAccount:
 
 
 def unknown_account(source: str) -> HookAccount:
-    """An account nobody has: what a request for an unknown one is verified against, so that it takes the same way."""
+    """A stand-in for an unknown account: its requests are verified against a random secret and take the same time."""
     return HookAccount(source, "", (_RANDOM_SECRET,))
 
 
@@ -137,7 +137,7 @@ class HookAccounts:
             try:
                 raw = self._look_up(conn_id)
                 if raw is None:
-                    _log.error("Connection %s was expected and not found: nobody can send events for it.", conn_id)
+                    _log.error("Connection %s was expected and not found: its events are refused.", conn_id)
                     continue
                 account = hook_account(conn_id, raw)
             except ConfigError as error:

@@ -25,7 +25,7 @@ from stockbook.settings import Settings
 from stockbook.webhooks.accounts import HookAccounts
 from stockbook.webhooks.health import KEEP_OUT, OK, PARTS, Health
 from stockbook.webhooks.receiver import Receiver
-from stockbook.webhooks.request import Gone, Receive, Refused, Scope
+from stockbook.webhooks.request import Receive, Refused, Scope, SenderHungUp
 from stockbook.webhooks.status_page import status_page
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -40,8 +40,8 @@ class Desk:
     """
     What all requests of a process share: the open inbox, the accounts, the receiver.
 
-    It opens with the first request, since an application mounted in another is told nothing of its start; until it
-    can be opened every event is answered 503 and sent again.
+    It opens with the first request, since an application that is mounted in another gets no start-up event. Until it
+    can be opened every event is answered 503, and its sender tries again.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Hooks:
             await self._take(scope, receive)
             self._desk.health.took(True)
             status = STORED
-        except Gone:
+        except SenderHungUp:
             return
         except Refused as refused:
             status = refused.status
@@ -112,7 +112,7 @@ class Hooks:
         if status == 405:
             headers.append((b"allow", b"POST"))
         if status == 408:
-            # the rest of its body is nothing anybody would read
+            # the rest of the body will not be read
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

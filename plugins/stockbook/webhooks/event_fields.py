@@ -6,9 +6,7 @@ undeclared field is noticed by its path and type and left out, a text where a nu
 """
 
 import re
-from collections.abc import Callable, Iterable
-from decimal import Decimal
-from math import isfinite
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +16,13 @@ import yaml
 from stockbook.errors import DeclarationError
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
-from stockbook.webhooks.loose_json import alone, as_container, as_list, type_of, value_at
-
-NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
-"""What a topic, an id or a key may look like: anything else could be anybody's data."""
+from stockbook.webhooks.field_classes import DROP, LEAVES, NAME
+from stockbook.webhooks.loose_json import as_container, as_list, type_of, unwrapped, value_at
 
 # what a source writes where it names nothing
 _NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME_LENGTH = 40
-_TEXT_LENGTH = 500
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -46,9 +41,9 @@ class Topic(msgspec.Struct, forbid_unknown_fields=True):
     hash_id: bool = False
 
 
-class Unknown(msgspec.Struct, forbid_unknown_fields=True):
+class UndeclaredTopics(msgspec.Struct, forbid_unknown_fields=True):
     """
-    Topics nobody declared: they are stored by topic and id.
+    Topics that are not declared: their events are stored by topic and id.
 
     The kind is the topic's first word, or ``kind``. An id is kept in clear only of the kinds in ``clear``.
     """
@@ -63,7 +58,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
     topics: dict[str, Topic]
     bodies: dict[str, dict[str, Any]]
-    unknown: Unknown
+    unknown: UndeclaredTopics
     composite_ids: bool = False
 
 
@@ -74,9 +69,9 @@ class Item(msgspec.Struct):
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Reduced(NamedTuple):
+class ReducedEvent(NamedTuple):
     """
-    An event less everything nobody declared.
+    An event without its undeclared fields.
 
     ``payload`` is JSON: the body, empty for an unknown topic; of an event with a list of subjects a list of ``Item``,
     and ``subject_id`` is the first one's. ``undeclared`` are (path of the object, name, JSON type); the name is empty
@@ -88,50 +83,6 @@ class Reduced(NamedTuple):
     occurred_text: str | None
     payload: str
     undeclared: frozenset[tuple[str, str, str]]
-
-
-def _id(value: Any, _: bytes) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    return value if isinstance(value, str | int) and NAME.fullmatch(str(value)) else HIDDEN
-
-
-def _is_beyond(value: Any) -> bool:
-    """Whether a number is one that no reader of the inbox could hold."""
-    return isinstance(value, Decimal) and not isfinite(float(value))
-
-
-def _text(value: Any, _: bytes) -> Any:
-    if isinstance(value, str):
-        return HIDDEN if "\0" in value else value[:_TEXT_LENGTH]
-    return HIDDEN if isinstance(value, dict | list) or _is_beyond(value) else value
-
-
-def _plain(value: Any, _: bytes) -> Any:
-    if isinstance(value, dict | list) or _is_beyond(value) or (isinstance(value, str) and not personal.is_plain(value)):
-        return HIDDEN
-    return value
-
-
-def _hash(value: Any, key: bytes) -> str | None:
-    if value == HIDDEN:
-        return None
-    return personal.hashed(str(value) if isinstance(value, Decimal) else value, key)
-
-
-def _prefix(value: Any, _: bytes) -> str | None:
-    return personal.prefix(str(value) if isinstance(value, Decimal) else value)
-
-
-LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
-    "id": _id,
-    "text": _text,
-    "plain": _plain,
-    "hash": _hash,
-    "prefix": _prefix,
-}
-"""``plain`` is a number, time or truth value; ``hash`` and ``prefix`` are personal classes (docs/contract.md)."""
-DROP = "drop"
 
 
 class Declarations:
@@ -156,7 +107,7 @@ class Declarations:
         """The declared topics."""
         return self._topics.keys()
 
-    def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> Reduced:
+    def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> ReducedEvent:
         """What is kept of a body. Personal values leave this function hashed, cut or not at all."""
         declaration = self._topics.get(topic)
         if declaration is None:
@@ -165,7 +116,7 @@ class Declarations:
             items = [
                 Item(self._subject(part, self._unknown.id, hashes, hash_key)) for part in _items(body, self._unknown.id)
             ]
-            return Reduced(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
+            return ReducedEvent(kind[:40], items[0].subject_id, None, _payload(items), frozenset())
         undeclared: set[tuple[str, str, str]] = set()
         items = []
         for part in _items(body, declaration.id):
@@ -174,7 +125,7 @@ class Declarations:
             items.append(Item(subject, msgspec.Raw(_ENCODER.encode(fields))))
         occurred = value_at(body, declaration.occurred) if declaration.occurred else None
         is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
-        return Reduced(
+        return ReducedEvent(
             declaration.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
         )
 
@@ -211,7 +162,7 @@ def _items(body: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]:
     A subject is looked for at ``paths``; where the object at the beginning of one is a list, each member is a subject.
     """
     holders = {path.split(".", 1)[0] for path in paths if "." in path}
-    several = {name: members for name in holders if (members := as_list(alone(body.get(name)))) is not None}
+    several = {name: members for name in holders if (members := as_list(unwrapped(body.get(name)))) is not None}
     if not several:
         return [body]
     count = max(len(members) for members in several.values())
@@ -243,7 +194,7 @@ def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared:
             return [_declared_part(declared[0], member, key, f"{path}[]", undeclared) for member in members]
         return _declared_part(declared[0], value, key, path, undeclared)  # a list of one may come bare
     if not isinstance(declared, dict):
-        return LEAVES[declared](alone(value), key)
+        return LEAVES[declared](unwrapped(value), key)
     if not isinstance(value, dict) or as_list(value) is not None:
         return _part_of_no_object(declared, value, key, path, undeclared)
     fields = {}
@@ -260,7 +211,7 @@ def _part_of_no_object(
     declared: dict[str, Any], value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]
 ) -> Any:
     """What is kept where an object is declared and something else came."""
-    content = alone(value)
+    content = unwrapped(value)
     if content is None:
         return None
     if isinstance(content, dict) and as_list(content) is None:

@@ -1,9 +1,9 @@
 """
-The door of the stand-alone receiver: what a connection may take before anybody knows who is behind it.
+The limits of the stand-alone receiver on connections that have not proven themselves yet.
 
-A head has so many bytes and seconds, a body its seconds, and so many connections may wait unproven, of one address and
-in all. Where one too many comes the oldest goes: an honest sender says all it has to say at once and is proven
-within milliseconds, who only holds a connection grows old. A connection is proven by an event whose secret was right.
+A head is limited in bytes and seconds, a body in seconds, and unproven connections in number, per address and in all.
+A connection is proven by an event with the right secret. When there is one connection too many, the oldest is closed:
+an honest sender sends at once and is proven within milliseconds; a connection that is only held grows old.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from stockbook.webhooks.request import PROVEN
 
 # a body in small chunks takes more bytes than it has
 _WIRE_LIMIT = 4 * BODY_LIMIT
-# the application answers 408 by itself; who does not even read that is cut off
+# the application answers 408 by itself; a client that does not even read that is cut off
 _GRACE = 2.0
-# longer than the inbox waits for its database; who does not read its answers is cut off
+# longer than the inbox waits for its database; a client that does not read its answers is cut off
 _ANSWER_SECONDS = 60.0
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
@@ -33,7 +33,7 @@ class Guard:
     """The unproven connections of a receiver."""
 
     def __init__(self, limits: HookLimits) -> None:
-        """Nobody is there yet."""
+        """Begin without connections."""
         self.limits = limits
         self._trusted = [ip_network(proxy) for proxy in limits.trusted_proxies]
         # in order of arrival
@@ -41,7 +41,7 @@ class Guard:
         self._size = 0
 
     def admit(self, connection: "Guarded") -> None:
-        """Count a connection that nobody vouches for; the oldest one goes when there are too many."""
+        """Count an unproven connection; close the oldest when there are too many."""
         address = _network(connection.client)
         own = self._waiting.setdefault(address, {})
         own[connection] = None
@@ -49,11 +49,11 @@ class Guard:
         if len(own) > self.limits.connections_per_address and not self._is_trusted(connection.client):
             self._turn_out(own)
         if self._size > self.limits.connections:
-            # of the address that has most: who has few is not pushed out by who has many
+            # of the address that has most: an address with few is not pushed out by one with many
             self._turn_out(max(self._waiting.values(), key=len))
 
     def leave(self, connection: "Guarded") -> None:
-        """Count a connection no more: it is proven, closed, or its request is being answered."""
+        """Stop counting a connection: it is proven, closed, or its request is being answered."""
         address = _network(connection.client)
         own = self._waiting.get(address, {})
         if connection in own:

@@ -55,7 +55,7 @@ class Health:
     """The health of a desk, looked at no more than once a second."""
 
     def __init__(self, desk: "Desk", log: Callable[[str, Exception], None]) -> None:
-        """``log`` is told what is wrong, in words that may be logged."""
+        """``log`` gets what is wrong, in words that may be logged."""
         self._desk, self._log = desk, log
         self._parts: dict[str, Part] = {}
         self._looked_at = float("-inf")

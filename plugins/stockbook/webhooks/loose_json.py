@@ -13,7 +13,7 @@ def as_list(value: Any) -> list[Any] | None:
     return list_of(list(value.items())) if isinstance(value, dict) and value else None
 
 
-def alone(value: Any) -> Any:
+def unwrapped(value: Any) -> Any:
     """The one member of a list of one, however often it is wrapped; of an empty list nothing; all else as it is."""
     while isinstance(value, dict | list) and (members := as_list(value)) is not None and len(members) <= 1:
         value = members[0] if members else None
@@ -30,11 +30,11 @@ def as_container(declared: Any, value: Any) -> Any:
 def value_at(body: Any, path: str) -> Any:
     """What stands at a path of names; None where an object on the way is none."""
     for name in path.split("."):
-        body = alone(body)
+        body = unwrapped(body)
         if not isinstance(body, dict):
             return None
         body = body.get(name)
-    return alone(body)
+    return unwrapped(body)
 
 
 def type_of(value: Any) -> str:

@@ -20,8 +20,9 @@ from stockbook.projection.undeclared_names import Names
 from stockbook.settings import HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
-from stockbook.webhooks.event_fields import NAME, Declarations, Reduced
-from stockbook.webhooks.loose_json import alone, as_list
+from stockbook.webhooks.event_fields import Declarations, ReducedEvent
+from stockbook.webhooks.field_classes import NAME
+from stockbook.webhooks.loose_json import as_list, unwrapped
 from stockbook.webhooks.request import (
     PROVEN,
     Headers,
@@ -126,8 +127,10 @@ class Shopline(Sender):
             raise Refused(401)
         content, count = json_object(body)
         if account.sender_id is not None:
-            named = [value for member in content.values() for value in (as_list(alone(member)) or [alone(member)])]
-            claims = [value.get("shop_id") for value in map(alone, named) if isinstance(value, dict)]
+            named = [
+                value for member in content.values() for value in (as_list(unwrapped(member)) or [unwrapped(member)])
+            ]
+            claims = [value.get("shop_id") for value in map(unwrapped, named) if isinstance(value, dict)]
             for claim in [content.get("shop_id"), *claims]:
                 if claim is not None:
                     _check_sender(account, claim)
@@ -165,7 +168,7 @@ class Receiver:
         """
         The event of a request, verified and reduced to what is declared; ``now`` is when it came (aware).
 
-        Raises Refused (404 for a source there is not; an account there is not is like a wrong secret), Gone.
+        Raises Refused (404 for a source there is not; an account there is not is like a wrong secret), SenderHungUp.
         """
         sender = SENDERS.get(source)
         if sender is None:
@@ -191,7 +194,7 @@ class Receiver:
             merge_seconds=MERGE_SECONDS if event.merges else 0,
         )
 
-    def _notice(self, source: str, event: VerifiedBody, reduced: Reduced) -> None:
+    def _notice(self, source: str, event: VerifiedBody, reduced: ReducedEvent) -> None:
         """Log each undeclared field once, and once that an event held characters that are no text."""
         undeclared = sorted(reduced.undeclared)
         named_fields = [field for field in undeclared if field[1]]

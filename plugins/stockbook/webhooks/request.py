@@ -1,7 +1,7 @@
 """
 A request as far as it may be trusted before it is verified: its method, its headers, its body within limits.
 
-Nothing that is refused says why in more than a status: who sends honestly sees it in the vendor's own log.
+A refusal says no more than its status: an honest sender sees it in the vendor's own log.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ class Refused(StockbookError):
         self.status = status
 
 
-class Gone(StockbookError):
-    """The sender hung up before its body was there: there is nobody to answer."""
+class SenderHungUp(StockbookError):
+    """The sender hung up before its body arrived: there is no one to answer."""
 
 
 def header(headers: Headers, name: bytes) -> bytes | None:
@@ -81,8 +81,8 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     """
     The raw body, counted while it comes in.
 
-    Raises Refused with 413 as soon as it is longer than ``limit`` bytes, with 408 when it takes too long; Gone when
-    the sender hung up.
+    Raises Refused with 413 as soon as it is longer than ``limit`` bytes, with 408 when it takes too long;
+    SenderHungUp when the connection ends before the body.
     """
     parts: list[bytes] = []
     size = 0
@@ -91,7 +91,7 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Gone("The sender hung up.")
+                    raise SenderHungUp("The sender hung up.")
                 part = message.get("body", b"")
                 size += len(part)
                 if size > limit:

@@ -61,7 +61,7 @@ def serve(
     app = Starlette(routes=[Mount(PREFIX, create_app(desk))])
     # a redirect counts as a failure with every sender
     app.router.redirect_slashes = False
-    # who waits unproven must not keep out who is proven
+    # unproven connections must not keep out proven ones
     connections = limits.connections + _PROVEN
     config = uvicorn.Config(
         app,

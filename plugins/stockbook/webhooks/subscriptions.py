@@ -90,7 +90,7 @@ class Subscriptions:
         return [self._subscription(row) for row in rows if isinstance(row, dict)]
 
     def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
-        """The topics nobody subscribed, at ``address`` where one is given."""
+        """The topics that are not subscribed, at ``address`` where one is given."""
         topics = {
             _plain(subscription.topic) for subscription in there if address is None or subscription.address == address
         }

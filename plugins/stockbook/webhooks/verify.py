@@ -1,8 +1,8 @@
 """
-Whether a request comes from who it says: one pure function per source.
+Whether a request is signed by the sender it names: one pure function per source.
 
-Every comparison takes the same time whatever was sent, and all secrets of an account are tried whichever fits:
-during a rotation there are two. An account without a secret is an account nobody can speak for.
+Every comparison takes the same time whatever was sent, and all secrets of an account are tried even after one
+fits: during a rotation there are two. For an account without a secret every request is refused.
 """
 
 import base64
@@ -100,7 +100,7 @@ def ordered_pairs(body: bytes) -> Pairs:
 
 
 class _Object(Pairs):
-    """An object, told from a list."""
+    """An object, which ``isinstance`` can tell from a list."""
 
 
 def _distinct(pairs: Pairs) -> _Object:

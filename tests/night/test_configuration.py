@@ -141,7 +141,7 @@ def changed(content: Any, path: tuple[Step, ...], to: Any = None, key: str = "")
 def problems(folder: Path, **environ: str) -> list[str]:
     """What the one look finds."""
     variables = {"STOCKBOOK_POLICY_DIR": str(folder), "STOCKBOOK_HASH_KEY": KEY, **environ}
-    return [problem for look in configuration.looks(variables) for problem in look.problems]
+    return [problem for inspection in configuration.inspections(variables) for problem in inspection.problems]
 
 
 def test_what_ships_and_what_writes_every_field_is_right(folder: Path) -> None:
