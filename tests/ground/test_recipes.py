@@ -9,7 +9,7 @@ import pytest
 import test_new_listing
 from checkout import PROJECT
 
-from stockbook import declarations
+from stockbook import cost_methods, declarations
 from stockbook.bi import bundle, spec
 from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
@@ -91,6 +91,16 @@ def test_a_file_that_a_recipe_names_is_there_or_is_written_by_it() -> None:
 
     assert len(named) > 20
     assert [path for path in named if path not in written and not (PROJECT / path).exists()] == []
+
+
+def test_a_method_that_is_named_gets_its_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first step of the recipe of a valuation method: every declared column of each figure exists for it too."""
+    monkeypatch.setattr(cost_methods, "FIGURES", (*cost_methods.FIGURES, "standard_landed", "standard_bare"))
+    shutil.copytree(PROJECT / "include" / "sql", tmp_path / "sql")
+    columns = list(declarations.load(tmp_path / "sql")["marts.fct_stock_balance"].columns)
+
+    assert columns.index("standard_landed_value") == columns.index("average_bare_value") + 1
+    assert "standard_bare_value" in columns
 
 
 def test_the_recipe_of_a_stop_event_names_every_file_that_knows_them() -> None:
