@@ -47,7 +47,7 @@ class Signer:
 
 
 def _flat(body: dict[str, object]) -> list[tuple[str, object]]:
-    """Keys and values from first to last; of an object its own pairs instead of its key (dossier 5.3, string A)."""
+    """Keys and values from first to last, of an object its own pairs: ``pairs`` of docs/apis/flickrocket.md."""
     pairs: list[tuple[str, object]] = []
     for name, value in body.items():
         pairs += _flat(value) if isinstance(value, dict) else [(name, value)]

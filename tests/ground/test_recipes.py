@@ -6,9 +6,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import test_new_listing
 from checkout import PROJECT
 
-from stockbook import declarations
+from stockbook import cost_methods, declarations
 from stockbook.bi import bundle, spec
 from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
@@ -78,10 +79,42 @@ def test_the_recipes_chart_is_in_the_bundle(models: Path, tmp_path: Path) -> Non
     assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, "CZK")
 
 
+def test_the_recipe_of_a_listing_has_the_texts_that_are_tried() -> None:
+    """tests/sources/test_new_listing.py reads, proves and loads a listing from the same two texts."""
+    assert list(files_of("a listing").values()) == [test_new_listing.ENTRY, test_new_listing.TABLE]
+
+
 def test_a_file_that_a_recipe_names_is_there_or_is_written_by_it() -> None:
     """Paths in CONTRIBUTING.md are files and folders of the project, but those that a recipe tells to write."""
-    written = files_of("a report on the dashboard")
+    written = files_of("a report on the dashboard") | files_of("a listing")
     named = re.findall(r"(?<![\w/<])(?:include|plugins|tests|bi|docs|tools|benchmarks)/[\w/.]*\w", TEXT)
 
     assert len(named) > 20
     assert [path for path in named if path not in written and not (PROJECT / path).exists()] == []
+
+
+def test_a_method_that_is_named_gets_its_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first step of the recipe of a valuation method: every declared column of each figure exists for it too."""
+    monkeypatch.setattr(cost_methods, "FIGURES", (*cost_methods.FIGURES, "standard_landed", "standard_bare"))
+    shutil.copytree(PROJECT / "include" / "sql", tmp_path / "sql")
+    columns = list(declarations.load(tmp_path / "sql")["marts.fct_stock_balance"].columns)
+
+    assert columns.index("standard_landed_value") == columns.index("average_bare_value") + 1
+    assert "standard_bare_value" in columns
+
+
+def test_the_recipe_of_a_stop_event_names_every_file_that_knows_them() -> None:
+    """A select, enum or type that tells stop events apart is named in the recipe, or its folder is."""
+    recipe = TEXT.split("## Recipe: a stop event\n")[1].split("\n## ")[0]
+    tells_apart = re.compile(
+        r"case stop_event|stop_event (?:=|in) |stop_event: \{type: \"?enum|^StopEvent = ", re.MULTILINE
+    )
+    files = [
+        file.relative_to(PROJECT)
+        for folder, end in (("include/sql", "sql"), ("include/sql", "yml"), ("plugins", "py"))
+        for file in (PROJECT / folder).rglob(f"*.{end}")
+        if tells_apart.search(file.read_text())
+    ]
+
+    assert len(files) > 3
+    assert [str(file) for file in files if str(file) not in recipe and f"{file.parent}/`" not in recipe] == []

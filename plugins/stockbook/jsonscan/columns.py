@@ -2,7 +2,7 @@
 The columns of a listing's landed pages, as Arrow tables of texts.
 
 Pages are read in chunks of some megabytes, so that the lines and cells of only a few are in memory at a time. What
-stays are the texts of every level, in arrays of one row group of DuckDB (docs/decisions/staging.md).
+stays are the texts of every level, in arrays of one row group of DuckDB (docs/decisions/valuation.md).
 """
 
 from collections.abc import Iterator

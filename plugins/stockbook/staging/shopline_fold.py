@@ -122,7 +122,7 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
 
 
 def request_status(fields: dict[str, Any]) -> str | None:
-    """The request status under either spelling: the original of a submission has it in camel case (dossier 5.4)."""
+    """The request status; the original of a submission spells it in camel case (docs/apis/shopline.md)."""
     return text_of(fields.get("request_status")) or text_of(fields.get("requestStatus"))
 
 

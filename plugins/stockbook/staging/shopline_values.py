@@ -14,8 +14,8 @@ def split_id(text: object) -> tuple[str | None, str | None]:
     """
     (order id or None, own id or None) of an id as sent.
 
-    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id (dossier 5.5). Ids have
-    up to 26 digits and stay text.
+    ``<order id>_<own id>`` is a composite: text after the last underscore is the own id
+    (docs/apis/shopline.md). Ids have up to 26 digits and stay text.
     """
     if text is None or isinstance(text, bool) or not isinstance(text, str | int):
         return None, None
