@@ -23,6 +23,7 @@ import duckdb  # noqa: E402  # the paths above come first
 
 from stockbook import declarations  # noqa: E402
 from stockbook.models.build import has_large, run_step  # noqa: E402
+from stockbook.models.macros import create_macros  # noqa: E402
 from stockbook.models.order import Step, steps  # noqa: E402
 from stockbook.models.programs import BuildContext  # noqa: E402
 from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
@@ -353,6 +354,7 @@ def measure(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("begin")
     con.execute("delete from meta.current_run")
     con.execute("insert into meta.current_run values (?, ?, ?)", ["benchmark", AS_OF, PRAGUE.key])
+    create_macros(con, SQL)
     total, total_cpu, is_large = 0.0, 0.0, False
     print(f"\n{'seconds':>12} {'CPU':>8}  model")
     for step in wanted(steps(SQL, tables)):

@@ -43,7 +43,7 @@ class Nights:
             self.orders.con.execute("insert into made.meta.current_run select * from meta.current_run")
             self.orders.con.execute("detach made")
 
-    def told(self) -> set[tuple[object, ...]]:
+    def changed_orders(self) -> set[tuple[object, ...]]:
         """The changes of orders: day, order, kind of change, states, why."""
         return {
             (row["due_date"], row["order_id"], row["change"], row["old_state"], row["new_state"], row["reason"])
@@ -72,15 +72,15 @@ def nights(tmp_path: Path) -> Nights:
 
 def test_the_first_night_changes_nothing(nights: Nights) -> None:
     """There is nothing to compare with; a second night that learnt nothing finds nothing either."""
-    assert nights.told() == set()
+    assert nights.changed_orders() == set()
 
     nights.night(SECOND)
 
-    assert (nights.told(), nights.orders.rows(changes.DAYS)) == (set(), [])
+    assert (nights.changed_orders(), nights.orders.rows(changes.DAYS)) == (set(), [])
 
 
 def test_a_past_day_changes_by_the_orders_named_and_says_why(nights: Nights) -> None:
-    """One leaves late, one's cancellation is told, one is sent back in time, one appears: each with its evidence."""
+    """One leaves late, one's cancellation is read, one is sent back in time, one appears: each with its evidence."""
     orders = nights.orders
     orders.move("there", "2025-03-06 10:00", 1)
     orders.event("doubt", "OrderCanceled", "2025-03-04 17:00")
@@ -90,7 +90,7 @@ def test_a_past_day_changes_by_the_orders_named_and_says_why(nights: Nights) -> 
 
     nights.night(SECOND)
 
-    assert nights.told() == {
+    assert nights.changed_orders() == {
         (TUESDAY, "there", "state", "overdue", "late", "stock_out (movement)"),
         (TUESDAY, "doubt", "state", "unknown", "excluded", "cancelled (webhook)"),
         (TUESDAY, "forgotten", "joined", None, "overdue", "first seen"),
@@ -106,18 +106,18 @@ def test_a_past_day_changes_by_the_orders_named_and_says_why(nights: Nights) -> 
 
 
 def test_changes_are_kept_and_a_red_or_repeated_night_adds_none(nights: Nights) -> None:
-    """A night that was not published leaves no trace, one made again no second; the next keeps what was told."""
+    """A night that was not published leaves no trace, one made again no second; the next keeps what was written."""
     nights.orders.move("there", "2025-03-06 10:00", 1)
     nights.night(SECOND, publish=False)
     nights.night(SECOND)
     nights.night(SECOND)
-    first = nights.told()
+    first = nights.changed_orders()
     nights.orders.event("doubt", "OrderCanceled", "2025-03-04 19:00")
 
     nights.night(THIRD)
 
     assert first == {(TUESDAY, "there", "state", "overdue", "late", "stock_out (movement)")}
-    assert nights.told() == first | {(TUESDAY, "doubt", "state", "unknown", "late", "cancelled (webhook)")}
+    assert nights.changed_orders() == first | {(TUESDAY, "doubt", "state", "unknown", "late", "cancelled (webhook)")}
     assert [row["changed_as_of"] for row in nights.orders.rows(changes.DAYS, "changed_as_of")] == [
         at(SECOND),
         at(THIRD),
@@ -126,14 +126,14 @@ def test_changes_are_kept_and_a_red_or_repeated_night_adds_none(nights: Nights) 
 
 
 def test_a_night_dated_before_the_published_one_changes_nothing(nights: Nights) -> None:
-    """As of a time before it, figures are of another day: nothing is compared, what was told stays."""
+    """As of a time before it, figures are of another day: nothing is compared, what was written stays."""
     nights.orders.move("there", "2025-03-06 10:00", 1)
     nights.night(SECOND)
-    told = nights.told()
+    before = nights.changed_orders()
 
     nights.night(FIRST, publish=False)
 
-    assert nights.told() == told != set()
+    assert nights.changed_orders() == before != set()
 
 
 def test_the_check_finds_a_day_that_changed_by_no_order(nights: Nights) -> None:

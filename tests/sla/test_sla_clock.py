@@ -40,9 +40,9 @@ def test_due_times_of_the_worked_examples() -> None:
     for name, (created, _, _) in EXAMPLES.items():
         orders.order(name, created)
 
-    found = orders.fulfillment("2026-02-01")
+    fulfillments = orders.fulfillment("2026-02-01")
 
-    assert {name: (row["due_date"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {name: (row["due_date"], row["due_at_utc"]) for name, row in fulfillments.items()} == {
         name: (at(due_local).date(), at(due_utc)) for name, (_, due_local, due_utc) in EXAMPLES.items()
     }
 
@@ -53,11 +53,17 @@ def test_a_requested_date_moves_the_promise() -> None:
     orders.order("future", "2025-03-04 09:00", dispatch_date="2025-03-08")
     orders.order("past", "2025-03-04 09:00", dispatch_date="2025-03-01")
 
-    found = orders.fulfillment("2025-03-05 02:15")
+    fulfillments = orders.fulfillment("2025-03-05 02:15")
 
-    assert (found["future"]["due_at_utc"], found["future"]["sla_state"]) == (at("2025-03-10 17:00"), "pending")
-    assert (found["future"]["not_eligible_reason"], found["past"]["not_eligible_reason"]) == ("requested_date", None)
-    assert found["past"]["due_at_utc"] == at("2025-03-04 17:00")
+    assert (fulfillments["future"]["due_at_utc"], fulfillments["future"]["sla_state"]) == (
+        at("2025-03-10 17:00"),
+        "pending",
+    )
+    assert (fulfillments["future"]["not_eligible_reason"], fulfillments["past"]["not_eligible_reason"]) == (
+        "requested_date",
+        None,
+    )
+    assert fulfillments["past"]["due_at_utc"] == at("2025-03-04 17:00")
 
 
 def test_a_hold_starts_the_clock_at_its_release() -> None:
@@ -70,13 +76,16 @@ def test_a_hold_starts_the_clock_at_its_release() -> None:
         Seen("in_expedition", "2025-03-05 11:00"),
     )
 
-    found = orders.fulfillment("2025-03-05 12:00")["a"]
+    fulfillment = orders.fulfillment("2025-03-05 12:00")["a"]
 
-    assert (found["due_after_utc"], found["due_at_utc"]) == (at("2025-03-05 17:00"), at("2025-03-05 17:00"))
-    assert (found["eligible_after_utc"], found["eligible_at_utc"]) == (utc("2025-03-05 10:59"), utc("2025-03-05 11:00"))
-    assert (found["eligible_evidence"], found["released_evidence"]) == ("poll", "poll")
+    assert (fulfillment["due_after_utc"], fulfillment["due_at_utc"]) == (at("2025-03-05 17:00"), at("2025-03-05 17:00"))
+    assert (fulfillment["eligible_after_utc"], fulfillment["eligible_at_utc"]) == (
+        utc("2025-03-05 10:59"),
+        utc("2025-03-05 11:00"),
+    )
+    assert (fulfillment["eligible_evidence"], fulfillment["released_evidence"]) == ("poll", "poll")
     # a bound is never shown as a fact
-    assert found["waiting_hours"] is None
+    assert fulfillment["waiting_hours"] is None
 
 
 INTERVALS = {
@@ -93,11 +102,11 @@ def test_hours_of_the_worked_examples() -> None:
     for name, (created, left, _, _) in INTERVALS.items():
         orders.order(name, created, out=left)
 
-    found = orders.fulfillment("2025-11-01")
+    fulfillments = orders.fulfillment("2025-11-01")
 
-    assert {name: (row["click_to_ship_hours"], row["click_to_ship_business_hours"]) for name, row in found.items()} == {
-        name: (elapsed, business) for name, (_, _, elapsed, business) in INTERVALS.items()
-    }
+    assert {
+        name: (row["click_to_ship_hours"], row["click_to_ship_business_hours"]) for name, row in fulfillments.items()
+    } == {name: (elapsed, business) for name, (_, _, elapsed, business) in INTERVALS.items()}
 
 
 def test_the_second_pass_of_the_repeated_hour_is_told_by_the_order_of_ids() -> None:
@@ -107,9 +116,9 @@ def test_the_second_pass_of_the_repeated_hour_is_told_by_the_order_of_ids() -> N
         orders.order(order_id, "2025-10-24 10:00", out=moved)
     orders.order("d", "2025-10-24 10:00", out="2025-10-26 02:55")
 
-    found = orders.fulfillment("2025-11-01")
+    fulfillments = orders.fulfillment("2025-11-01")
 
-    assert {name: row["dispatch_at_utc"] for name, row in found.items()} == {
+    assert {name: row["dispatch_at_utc"] for name, row in fulfillments.items()} == {
         "a": at("2025-10-26 00:10"),
         "b": at("2025-10-26 00:50"),
         "c": at("2025-10-26 01:20"),
@@ -124,13 +133,13 @@ def test_an_order_of_the_repeated_hour_is_marked() -> None:
     orders.order("once", "2025-10-26 03:30")
     orders.build("2025-11-01", "marts.fct_order")
 
-    found = {row["order_id"]: row for row in orders.rows("marts.fct_order")}
+    rows = {row["order_id"]: row for row in orders.rows("marts.fct_order")}
 
-    assert (found["twice"]["created_at_utc"], found["twice"]["is_created_in_repeated_hour"]) == (
+    assert (rows["twice"]["created_at_utc"], rows["twice"]["is_created_in_repeated_hour"]) == (
         at("2025-10-26 00:30"),
         True,
     )
-    assert found["once"]["is_created_in_repeated_hour"] is False
+    assert rows["once"]["is_created_in_repeated_hour"] is False
 
 
 def test_waiting_hours_of_the_worked_example() -> None:
@@ -144,10 +153,10 @@ def test_waiting_hours_of_the_worked_example() -> None:
     )
     orders.event("a", "OrderPushedToExpedition", "2025-03-05 11:00")
 
-    found = orders.fulfillment("2025-03-06 12:00")["a"]
+    fulfillment = orders.fulfillment("2025-03-06 12:00")["a"]
 
-    assert (found["waiting_hours"], found["waiting_business_hours"]) == (50, 22)
-    assert (found["due_at_utc"], found["sla_state"]) == (at("2025-03-05 17:00"), "overdue")
+    assert (fulfillment["waiting_hours"], fulfillment["waiting_business_hours"]) == (50, 22)
+    assert (fulfillment["due_at_utc"], fulfillment["sla_state"]) == (at("2025-03-05 17:00"), "overdue")
 
 
 def test_movements_have_one_instant_in_both_halves_of_the_warehouse() -> None:
@@ -225,8 +234,8 @@ def test_business_hours_equal_a_count_of_minutes(intervals: list[tuple[datetime,
     """On any interval, business hours are what counting every open minute gives."""
     orders = Orders()
     ends = {}
-    for number, (start, one, other) in enumerate(intervals):
-        first, last = (start + timedelta(minutes=minute) for minute in sorted((one, other)))
+    for number, (start, minute, other_minute) in enumerate(intervals):
+        first, last = (start + timedelta(minutes=elapsed) for elapsed in sorted((minute, other_minute)))
         # the skipped hour does not occur in real data
         if any(moment.date() == at("2025-03-30").date() and moment.hour == 2 for moment in (first, last)):
             continue
@@ -237,6 +246,6 @@ def test_business_hours_equal_a_count_of_minutes(intervals: list[tuple[datetime,
     for order_id, row in orders.fulfillment("2025-12-01").items():
         ends[order_id] = (row["click_to_ship_business_hours"] * 60, row["created_at_utc"], row["dispatch_at_utc"])
 
-    assert {name: found[0] for name, found in ends.items()} == pytest.approx(
+    assert {name: measured[0] for name, measured in ends.items()} == pytest.approx(
         {name: _open_minutes(first, last, closed) for name, (_, first, last) in ends.items()}
     )

@@ -28,14 +28,14 @@ def test_an_event_says_when_to_the_second() -> None:
         Seen("delivered", "2025-03-06 02:15"),
         out="2025-03-04 15:00",
     )
-    orders.told("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-04 15:00"), (SENT, "2025-03-04 18:40"))
+    orders.webhooks("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-04 15:00"), (SENT, "2025-03-04 18:40"))
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert ends(found, "pushed") == (utc("2025-03-04 09:05"), utc("2025-03-04 09:05"), "webhook")
-    assert ends(found, "packed") == (utc("2025-03-04 15:00"), utc("2025-03-04 15:00"), "webhook")
-    assert ends(found, "sent") == (utc("2025-03-04 18:40"), utc("2025-03-04 18:40"), "webhook")
-    assert ends(found, "delivered") == (utc("2025-03-04 15:00"), utc("2025-03-06 02:15"), "poll")
+    assert ends(fulfillment, "pushed") == (utc("2025-03-04 09:05"), utc("2025-03-04 09:05"), "webhook")
+    assert ends(fulfillment, "packed") == (utc("2025-03-04 15:00"), utc("2025-03-04 15:00"), "webhook")
+    assert ends(fulfillment, "sent") == (utc("2025-03-04 18:40"), utc("2025-03-04 18:40"), "webhook")
+    assert ends(fulfillment, "delivered") == (utc("2025-03-04 15:00"), utc("2025-03-06 02:15"), "poll")
 
 
 def test_a_promise_that_stops_at_sending_is_decided_by_the_event(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_a_promise_that_stops_at_sending_is_decided_by_the_event(tmp_path: Path)
     orders.event("in time", SENT, "2025-03-04 17:30")
     orders.event("late", SENT, "2025-03-04 18:30")
 
-    found = orders.fulfillment(LATER, policy)
+    fulfillments = orders.fulfillment(LATER, policy)
 
-    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in fulfillments.items()} == {
         "untold": ("unknown", "poll"),
         "in time": ("on_time", "webhook"),
         "late": ("late", "webhook"),
@@ -67,29 +67,29 @@ def test_events_doubled_and_out_of_order_change_nothing() -> None:
     ]  # fmt: skip
     for orders in (once, twice):
         orders.order("a", CREATED, Seen("delivered", "2025-03-07 02:15"), out="2025-03-05 15:00")
-    once.told("a", *events)
+    once.webhooks("a", *events)
     for event_type, occurred in reversed(events):
         copied = at(occurred).replace(minute=at(occurred).minute + 1)
         twice.event("a", event_type, copied.isoformat(" "))
         twice.event("a", event_type, occurred)
         twice.event("a", event_type, occurred, event_id=f"again {event_type} {occurred}")
 
-    expected, found = once.fulfillment(LATER), twice.fulfillment(LATER)
+    expected, fulfillments = once.fulfillment(LATER), twice.fulfillment(LATER)
 
     assert expected["a"]["eligible_at_utc"] == utc("2025-03-05 10:00")
     assert expected["a"]["sla_state"] == "on_time"
-    assert found == expected
+    assert fulfillments == expected
 
 
 def test_what_is_missing_is_bounded_by_what_came() -> None:
     """Delivered was told and sending was not: it was sent after packing, not later than delivered."""
     orders = Orders()
     orders.order("a", CREATED, Seen("in_expedition", "2025-03-04 10:00", MORNING_AFTER), out="2025-03-04 15:00")
-    orders.told("a", (PACKED, "2025-03-04 15:00"), ("OrderDelivered", "2025-03-05 11:00"))
+    orders.webhooks("a", (PACKED, "2025-03-04 15:00"), ("OrderDelivered", "2025-03-05 11:00"))
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert ends(found, "sent") == (utc("2025-03-04 15:00"), utc("2025-03-05 11:00"), "webhook")
+    assert ends(fulfillment, "sent") == (utc("2025-03-04 15:00"), utc("2025-03-05 11:00"), "webhook")
 
 
 def test_events_of_unknown_orders_and_other_things_are_nothing() -> None:
@@ -121,7 +121,7 @@ def test_what_comes_after_now_is_not_known_yet() -> None:
         Seen("sent", "2025-03-06 02:15"),
         out="2025-03-05 15:00",
     )
-    orders.told("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-05 15:00"), (SENT, "2025-03-05 18:30"))
+    orders.webhooks("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-05 15:00"), (SENT, "2025-03-05 18:30"))
 
     then = orders.fulfillment("2025-03-04 17:00")["a"]
     next_morning = orders.fulfillment(MORNING_AFTER)["a"]
@@ -145,9 +145,9 @@ def test_an_event_in_the_skipped_hour_proves_nothing() -> None:
     )
     orders.event("a", SENT, "2025-03-30 02:30")
 
-    found = orders.fulfillment("2025-04-05")["a"]
+    fulfillment = orders.fulfillment("2025-04-05")["a"]
 
-    assert ends(found, "sent") == (utc("2025-03-29 02:15"), utc("2025-03-31 02:15"), "poll")
+    assert ends(fulfillment, "sent") == (utc("2025-03-29 02:15"), utc("2025-03-31 02:15"), "poll")
 
 
 def test_an_event_in_the_repeated_hour_keeps_both_readings() -> None:
@@ -163,31 +163,31 @@ def test_an_event_in_the_repeated_hour_keeps_both_readings() -> None:
         "update staging.webhook_events set received_at_utc = timestamp '2025-10-26 01:31' where subject_id = 'either'"
     )
 
-    found = orders.fulfillment("2025-11-01")
+    fulfillments = orders.fulfillment("2025-11-01")
 
-    assert ends(found["first"], "sent") == (at("2025-10-26 00:30"), at("2025-10-26 00:30"), "webhook")
-    assert ends(found["either"], "sent") == (at("2025-10-26 00:30"), at("2025-10-26 01:30"), "webhook")
+    assert ends(fulfillments["first"], "sent") == (at("2025-10-26 00:30"), at("2025-10-26 00:30"), "webhook")
+    assert ends(fulfillments["either"], "sent") == (at("2025-10-26 00:30"), at("2025-10-26 01:30"), "webhook")
 
 
 def test_handing_over_ends_a_hold_exactly() -> None:
     """Seen on hold by night, handed to the warehouse at 11:59:59 or 12:00: the cut-off decides, not the poll."""
     orders = Orders()
-    held = Seen("created", MORNING_AFTER, on_hold=True)
+    on_hold = Seen("created", MORNING_AFTER, on_hold=True)
     free = Seen("in_expedition", "2025-03-06 02:15")
     for name, pushed in (("before", "2025-03-05 11:59:59"), ("at", "2025-03-05 12:00:00"), ("untold", None)):
-        orders.order(name, CREATED, held, free, out="2025-03-06 15:00")
+        orders.order(name, CREATED, on_hold, free, out="2025-03-06 15:00")
         orders.event(name, "OrderCreated", CREATED, on_hold=True)
         if pushed:
             orders.event(name, PUSHED, pushed)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["eligible_evidence"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["eligible_evidence"]) for name, row in fulfillments.items()} == {
         "before": ("late", "webhook"),
         "at": ("on_time", "webhook"),
         "untold": ("unknown", "poll"),
     }
-    assert ends(found["at"], "released") == (utc("2025-03-05 12:00"), utc("2025-03-05 12:00"), "webhook")
+    assert ends(fulfillments["at"], "released") == (utc("2025-03-05 12:00"), utc("2025-03-05 12:00"), "webhook")
 
 
 def test_a_hold_that_only_an_event_told_of_stops_the_clock() -> None:
@@ -206,10 +206,11 @@ def test_a_hold_that_only_an_event_told_of_stops_the_clock() -> None:
     orders.order("still held", CREATED, Seen("created", "2025-03-04 10:00"))
     orders.event("still held", "OrderUpdated", "2025-03-04 11:00", on_hold=True)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
     assert {
-        name: (row["sla_state"], row["eligible_at_utc"], row["not_eligible_reason"]) for name, row in found.items()
+        name: (row["sla_state"], row["eligible_at_utc"], row["not_eligible_reason"])
+        for name, row in fulfillments.items()
     } == {
         "created": ("on_time", utc("2025-03-04 16:00"), None),
         "updated": ("on_time", utc("2025-03-05 16:00"), None),
@@ -235,17 +236,17 @@ def test_waiting_for_stock_lasts_until_the_order_is_handed_over_again() -> None:
     """No poll saw the wait; its end is the next hand-over, and an order that still waits is not eligible."""
     orders = Orders()
     orders.order("ended", CREATED, Seen("in_expedition", "2025-03-06 02:15"), out="2025-03-06 10:00")
-    orders.told("ended", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 09:06"), (PUSHED, "2025-03-05 13:00"))
+    orders.webhooks("ended", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 09:06"), (PUSHED, "2025-03-05 13:00"))
     orders.order("waits", CREATED, Seen("in_expedition", "2025-03-04 10:00"))
-    orders.told("waits", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 11:00"))
+    orders.webhooks("waits", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 11:00"))
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["not_eligible_reason"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["not_eligible_reason"]) for name, row in fulfillments.items()} == {
         "ended": ("on_time", None),
         "waits": ("pending", "stock"),
     }
-    assert ends(found["ended"], "stock_ready") == (utc("2025-03-05 13:00"), utc("2025-03-05 13:00"), "webhook")
+    assert ends(fulfillments["ended"], "stock_ready") == (utc("2025-03-05 13:00"), utc("2025-03-05 13:00"), "webhook")
 
 
 def test_a_lost_begin_or_end_of_a_wait_leaves_what_polls_saw() -> None:
@@ -256,14 +257,15 @@ def test_a_lost_begin_or_end_of_a_wait_leaves_what_polls_saw() -> None:
         Seen("in_expedition", "2025-03-06 02:15"),
     )
     orders.order("no begin", CREATED, *polls, out="2025-03-06 10:00")
-    orders.told("no begin", (PUSHED, "2025-03-04 09:05"), (PUSHED, "2025-03-05 13:00"))
+    orders.webhooks("no begin", (PUSHED, "2025-03-04 09:05"), (PUSHED, "2025-03-05 13:00"))
     orders.order("no end", CREATED, *polls, out="2025-03-06 10:00")
-    orders.told("no end", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 09:06"))
+    orders.webhooks("no end", (PUSHED, "2025-03-04 09:05"), (WAITING, "2025-03-04 09:06"))
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
     assert {
-        name: (row["sla_state"], row["eligible_after_utc"], row["eligible_at_utc"]) for name, row in found.items()
+        name: (row["sla_state"], row["eligible_after_utc"], row["eligible_at_utc"])
+        for name, row in fulfillments.items()
     } == {
         "no begin": ("on_time", utc("2025-03-05 13:00"), utc("2025-03-05 13:00")),
         "no end": ("unknown", utc(MORNING_AFTER), utc("2025-03-06 02:15")),
@@ -274,17 +276,17 @@ def test_sent_back_ends_eligibility_until_handed_over_again() -> None:
     """Correction is the shop's wait, in the same cycle; what was promised before it does not count."""
     orders = Orders()
     orders.order("corrected", CREATED, Seen("in_expedition", MORNING_AFTER), out="2025-03-05 16:00")
-    orders.told(
+    orders.webhooks(
         "corrected", (PUSHED, "2025-03-04 09:05"), (SENT_BACK, "2025-03-04 10:00"), (PUSHED, "2025-03-05 11:00")
     )
     orders.order("with the shop", CREATED, Seen("created", "2025-03-04 09:01"))
-    orders.told("with the shop", (PUSHED, "2025-03-04 09:05"), (SENT_BACK, "2025-03-04 10:00"))
+    orders.webhooks("with the shop", (PUSHED, "2025-03-04 09:05"), (SENT_BACK, "2025-03-04 10:00"))
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
     assert {
         name: (row["sla_state"], row["cycle_no"], row["due_at_utc"], row["not_eligible_reason"])
-        for name, row in found.items()
+        for name, row in fulfillments.items()
     } == {
         "corrected": ("on_time", 1, utc("2025-03-05 18:00"), None),
         "with the shop": ("pending", 1, None, "correction"),
@@ -297,23 +299,23 @@ def test_not_sent_ends_the_attempt_to_the_second() -> None:
     failed = ((PACKED, "2025-03-04 15:00"), ("OrderNotSent", "2025-03-04 17:00"))
     for name in ("still there", "sent that day", "sent later", "left again", "given up"):
         orders.order(name, CREATED, Seen("in_expedition", "2025-03-04 10:00"), out="2025-03-04 15:00")
-        orders.told(name, *failed)
+        orders.webhooks(name, *failed)
     orders.event("sent that day", SENT, "2025-03-04 17:50")
     orders.event("sent later", SENT, "2025-03-05 17:50")
     orders.move("left again", "2025-03-04 17:30", 1)
     orders.event("left again", SENT, "2025-03-05 17:50")
     orders.event("given up", "OrderCanceled", "2025-03-05 10:00")
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in fulfillments.items()} == {
         "still there": ("overdue", None),
         "sent that day": ("on_time", "webhook"),
         "sent later": ("late", "webhook"),
         "left again": ("on_time", "movement"),
         "given up": ("late", None),
     }
-    assert {row["is_perfect"] for row in found.values()} == {False}
+    assert {row["is_perfect"] for row in fulfillments.values()} == {False}
 
 
 def test_a_failed_attempt_polls_saw_and_an_event_told_is_one() -> None:
@@ -325,9 +327,9 @@ def test_a_failed_attempt_polls_saw_and_an_event_told_is_one() -> None:
     orders.event("a", "OrderNotSent", "2025-03-04 17:00")
     orders.move("a", "2025-03-04 17:30", 1)
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert (found["sla_state"], found["dispatch_at_utc"]) == ("on_time", utc("2025-03-04 17:30"))
+    assert (fulfillment["sla_state"], fulfillment["dispatch_at_utc"]) == ("on_time", utc("2025-03-04 17:30"))
 
 
 def test_a_cancellation_is_decided_by_its_event() -> None:
@@ -350,7 +352,7 @@ def test_a_restore_no_poll_saw_begins_a_cycle() -> None:
     """Cancelled and restored between two polls that both show it in the warehouse: two cycles, two promises."""
     orders = Orders()
     orders.order("a", CREATED, Seen("in_expedition", "2025-03-04 10:00", LATER), out="2025-03-06 16:00")
-    orders.told(
+    orders.webhooks(
         "a", (PUSHED, "2025-03-04 09:05"), ("OrderCanceled", "2025-03-04 12:00"),
         ("OrderRestored", "2025-03-06 09:00"), (PUSHED, "2025-03-06 09:05"),
     )  # fmt: skip
@@ -370,23 +372,23 @@ def test_restored_twice_is_restored_once_unless_cancelled_between() -> None:
     orders = Orders()
     seen = Seen("in_expedition", "2025-03-09 02:15")
     orders.order("doubled", CREATED, seen)
-    orders.told(
+    orders.webhooks(
         "doubled",
         ("OrderCanceled", "2025-03-04 12:00"),
         ("OrderRestored", "2025-03-06 09:00"),
         ("OrderRestored", "2025-03-06 09:10"),
     )
     orders.order("untold", CREATED, seen)
-    orders.told("untold", ("OrderRestored", "2025-03-06 09:00"))
+    orders.webhooks("untold", ("OrderRestored", "2025-03-06 09:00"))
     orders.order("twice", CREATED, seen)
-    orders.told(
+    orders.webhooks(
         "twice", ("OrderCanceled", "2025-03-04 12:00"), ("OrderRestored", "2025-03-06 09:00"),
         ("OrderCanceled", "2025-03-06 10:00"), ("OrderRestored", "2025-03-07 09:00"),
     )  # fmt: skip
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["cycle_no"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {name: (row["cycle_no"], row["due_at_utc"]) for name, row in fulfillments.items()} == {
         "doubled": (2, utc("2025-03-06 18:00")),
         "untold": (2, utc("2025-03-06 18:00")),
         "twice": (3, utc("2025-03-07 18:00")),
@@ -402,9 +404,9 @@ def test_a_restore_polls_saw_and_an_event_told_is_one() -> None:
     )  # fmt: skip
     orders.event("a", "OrderRestored", "2025-03-05 11:00")
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert (found["cycle_no"], found["due_after_utc"], found["due_at_utc"]) == (
+    assert (fulfillment["cycle_no"], fulfillment["due_after_utc"], fulfillment["due_at_utc"]) == (
         2,
         utc("2025-03-05 18:00"),
         utc("2025-03-05 18:00"),
@@ -417,16 +419,18 @@ def test_a_hold_outlasts_a_cancellation() -> None:
     for name in ("held", "handed over"):
         orders.order(name, CREATED, Seen("created", MORNING_AFTER, on_hold=True))
         orders.event(name, "OrderCreated", CREATED, on_hold=True)
-        orders.told(name, ("OrderCanceled", "2025-03-05 09:00"), ("OrderRestored", "2025-03-05 10:00"))
+        orders.webhooks(name, ("OrderCanceled", "2025-03-05 09:00"), ("OrderRestored", "2025-03-05 10:00"))
     orders.event("handed over", PUSHED, "2025-03-05 13:00")
 
-    found = orders.fulfillment("2025-03-05 14:00")
+    fulfillments = orders.fulfillment("2025-03-05 14:00")
 
-    assert {name: (row["cycle_no"], row["sla_state"], row["eligible_at_utc"]) for name, row in found.items()} == {
+    assert {
+        name: (row["cycle_no"], row["sla_state"], row["eligible_at_utc"]) for name, row in fulfillments.items()
+    } == {
         "held": (2, "pending", None),
         "handed over": (2, "pending", utc("2025-03-05 13:00")),
     }
-    assert (found["held"]["not_eligible_reason"], found["handed over"]["due_at_utc"]) == (
+    assert (fulfillments["held"]["not_eligible_reason"], fulfillments["handed over"]["due_at_utc"]) == (
         "hold",
         utc("2025-03-06 18:00"),
     )
@@ -466,15 +470,15 @@ def test_events_narrow_what_polls_saw_of_a_problem() -> None:
         Seen("sent", "2025-03-06 02:15"),
         out="2025-03-05 11:00",
     )
-    orders.told("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-05 11:00"), (SENT, "2025-03-05 18:30"))
+    orders.webhooks("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-05 11:00"), (SENT, "2025-03-05 18:30"))
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert (found["problem_began_after_utc"], found["problem_began_at_utc"]) == (
+    assert (fulfillment["problem_began_after_utc"], fulfillment["problem_began_at_utc"]) == (
         utc("2025-03-04 09:05"),
         utc(MORNING_AFTER),
     )
-    assert (found["problem_ended_after_utc"], found["problem_ended_at_utc"]) == (
+    assert (fulfillment["problem_ended_after_utc"], fulfillment["problem_ended_at_utc"]) == (
         utc(MORNING_AFTER),
         utc("2025-03-05 11:00"),
     )
@@ -484,7 +488,7 @@ def test_order_events_name_their_evidence() -> None:
     """fct_order_event shows events beside polls and movements, each with a key of its own."""
     orders = Orders()
     orders.order("a", CREATED, Seen("packed", MORNING_AFTER), out="2025-03-04 15:00")
-    orders.told("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-04 15:00"))
+    orders.webhooks("a", (PUSHED, "2025-03-04 09:05"), (PACKED, "2025-03-04 15:00"))
     orders.build(LATER, "marts.fct_order_event")
 
     rows = orders.rows("marts.fct_order_event")

@@ -28,8 +28,8 @@ class Life:
 
     def at(self, moment: datetime) -> tuple[str, bool]:
         """Status and hold at a moment not before the creation."""
-        _, status, held = [step for step in self.steps if step[0] <= moment][-1]
-        return status, held
+        _, status, is_on_hold = [step for step in self.steps if step[0] <= moment][-1]
+        return status, is_on_hold
 
 
 def a_life(chance: Random) -> Life:
@@ -41,9 +41,9 @@ def a_life(chance: Random) -> Life:
     moment = START + timedelta(minutes=chance.randint(0, 3 * 24 * 60))
     steps = []
     waited = False
-    for status, held in (("created", True), ("waiting_for_storage", False)):
+    for status, is_on_hold in (("created", True), ("waiting_for_storage", False)):
         if chance.random() < 0.3:
-            steps.append((moment, status, held))
+            steps.append((moment, status, is_on_hold))
             moment += pause()
             waited = True
     waits_end = moment
@@ -93,11 +93,11 @@ def as_polled(life: Life) -> list[Seen]:
     seen: list[Seen] = []
     for night in NIGHTS:
         if night >= life.steps[0][0]:
-            status, held = life.at(night)
-            if seen and (seen[-1].status, seen[-1].on_hold) == (status, held):
+            status, is_on_hold = life.at(night)
+            if seen and (seen[-1].status, seen[-1].on_hold) == (status, is_on_hold):
                 seen[-1].last = night.isoformat()
             else:
-                seen.append(Seen(status, night.isoformat(), on_hold=held))
+                seen.append(Seen(status, night.isoformat(), on_hold=is_on_hold))
     return seen
 
 
@@ -118,8 +118,8 @@ def test_what_is_claimed_is_true(tmp_path: Path, seed: int) -> None:
     widened = orders.fulfillment(NOW.isoformat(), folder)
     assumed = orders.fulfillment(NOW.isoformat())
 
-    def claims(found: dict[str, dict[str, object]]) -> dict[str, object]:
-        return {name: row["sla_state"] for name, row in found.items() if row["sla_state"] != "unknown"}
+    def claims(fulfillments: dict[str, dict[str, object]]) -> dict[str, object]:
+        return {name: row["sla_state"] for name, row in fulfillments.items() if row["sla_state"] != "unknown"}
 
     assert claims(widened) == {name: really[name] for name in claims(widened)}
     by_default = {name: state for name, state in claims(assumed).items() if name in never_waited}

@@ -199,10 +199,10 @@ def stands(books: Catalogue) -> dict[str, dict[str, Any]]:
         books.ordered(name, created, code, *moved, pieces=pieces, items=items)
     books.ordered("parcels tell", AFTER, "B", (2, 1), items={2: ("B", 1)}, table="order_packages")
     books.ordered("a set, parcels tell", AFTER, "SET", (21, 1), items={21: ("PART-1", 1)}, table="order_packages")
-    found = books.fulfillment(LATER)
+    fulfillments = books.fulfillment(LATER)
     books.build(LATER, "marts.fct_order_line")
     lines = {row["order_id"]: row for row in books.rows("marts.fct_order_line")}
-    return {name: row | {"line": lines[name]} for name, row in found.items()}
+    return {name: row | {"line": lines[name]} for name, row in fulfillments.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -249,18 +249,20 @@ def test_an_order_whose_line_is_in_quarantine_is_unknown() -> None:
             [table, row_key, parent, at(seen_at)],
         )
 
-    found = orders.fulfillment("2025-03-06 02:15")
+    fulfillments = orders.fulfillment("2025-03-06 02:15")
     orders.build("2025-03-06 02:15", "reports.fill_rate")
     (rate,) = orders.rows("reports.fill_rate")
 
-    assert {name: (row["sla_state"], row["is_in_full"], row["unknown_reason"]) for name, row in found.items()} == {
+    assert {
+        name: (row["sla_state"], row["is_in_full"], row["unknown_reason"]) for name, row in fulfillments.items()
+    } == {
         "refused": ("unknown", None, "in quarantine: order_lines"),
         "refused before": ("on_time", True, None),
         "whole": ("on_time", True, None),
         "refused and cancelled": ("excluded", None, "in quarantine: order_packages"),
         "nothing left": ("unknown", None, "in quarantine: order_stock_items"),
     }
-    assert found["refused"]["first_stock_out_at_utc"] == utc("2025-03-04 10:00")
+    assert fulfillments["refused"]["first_stock_out_at_utc"] == utc("2025-03-04 10:00")
     assert (rate["orders"], rate["orders_not_countable"], rate["lines"], rate["complete_lines"]) == (4, 2, 2, 2)
 
 

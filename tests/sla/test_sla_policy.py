@@ -40,9 +40,9 @@ def folder(path: Path, sla: str = TWO_VERSIONS, calendars: str = CALENDAR) -> Pa
 
 def test_the_projects_own_policy_is_valid() -> None:
     """The files that ship promise dispatch on the day of eligibility before noon."""
-    found = program.read(POLICY)
+    policies = program.read(POLICY)
 
-    (rule,) = found.rules
+    (rule,) = policies.rules
     assert (
         rule.policy_version,
         rule.calendar_version,
@@ -83,9 +83,9 @@ def test_the_version_of_the_day_of_creation_applies_for_good(tmp_path: Path) -> 
     orders.order("method there", "2025-03-10 09:00", delivery_id=7, account="second")
     orders.order("there", "2025-03-10 09:00", delivery_id=8, account="second")
 
-    found = orders.fulfillment("2025-03-20", folder(tmp_path))
+    fulfillments = orders.fulfillment("2025-03-20", folder(tmp_path))
 
-    assert {name: (row["policy_version"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {name: (row["policy_version"], row["due_at_utc"]) for name, row in fulfillments.items()} == {
         "sunday": ("standard-1", utc("2025-03-10 18:00")),
         "monday": ("strict-2", utc("2025-03-10 16:00")),
         "method": ("strict-2", utc("2025-03-12 16:00")),
@@ -102,10 +102,14 @@ def test_an_order_before_the_first_version_is_unknown(tmp_path: Path) -> None:
         "  - version: standard-1\n", "  - version: standard-1\n    valid_from: 2025-03-05\n"
     )
 
-    found = orders.fulfillment("2025-03-20", folder(tmp_path, late_start))["a"]
+    fulfillment = orders.fulfillment("2025-03-20", folder(tmp_path, late_start))["a"]
 
-    assert (found["sla_state"], found["policy_version"], found["due_at_utc"]) == ("unknown", None, None)
-    assert (found["could_be_on_time"], found["could_be_late"]) == (True, True)
+    assert (fulfillment["sla_state"], fulfillment["policy_version"], fulfillment["due_at_utc"]) == (
+        "unknown",
+        None,
+        None,
+    )
+    assert (fulfillment["could_be_on_time"], fulfillment["could_be_late"]) == (True, True)
 
 
 def test_a_calendar_that_ends_too_early_leaves_the_promise_unknown(tmp_path: Path) -> None:
@@ -115,9 +119,9 @@ def test_a_calendar_that_ends_too_early_leaves_the_promise_unknown(tmp_path: Pat
     orders.order("beyond", "2025-03-07 13:00", out="2025-03-07 14:00")
     short = CALENDAR.replace("    holidays: CZ", "    covers_to: 2025-03-09\n    holidays: CZ")
 
-    found = orders.fulfillment("2025-03-20", folder(tmp_path, calendars=short))
+    fulfillments = orders.fulfillment("2025-03-20", folder(tmp_path, calendars=short))
 
-    assert {name: (row["sla_state"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["due_at_utc"]) for name, row in fulfillments.items()} == {
         "covered": ("on_time", utc("2025-03-05 18:00")),
         "beyond": ("unknown", None),
     }
@@ -135,16 +139,16 @@ def test_a_policy_that_reads_well_and_fits_no_order_is_named(tmp_path: Path) -> 
     where = folder(tmp_path, late_start)
 
     orders.build("2025-03-20", policy_dir=where)
-    found = program.notes(orders.con, program.read(where))
+    notes = program.notes(orders.con, program.read(where))
 
-    assert [note.split(": ")[0] for note in found] == [
+    assert [note.split(": ")[0] for note in notes] == [
         "sla.yml line 9, versions[0].overrides[0].delivery_id",
         "sla.yml line 10, versions[0].overrides[1].account",
         "sla.yml line 11, versions[0].overrides[2].account",
         "sla.yml line 12, versions[1].valid_from",
     ]
-    assert "the warehouse lists no delivery method 7" in found[0]
-    assert "1 orders were created before 2025-03-05" in found[-1]
+    assert "the warehouse lists no delivery method 7" in notes[0]
+    assert "1 orders were created before 2025-03-05" in notes[-1]
     bad = {check.name: orders.con.execute(check.rows).fetchall() for check in _checks() if check.rows}
     assert bad["every order has a policy"] == [("main", "a")]
     assert [row[1] for row in bad["a rule of the policy is for a delivery method that exists"]] == [7, 7]
@@ -168,10 +172,13 @@ def test_exceptions_open_and_close_days(tmp_path: Path) -> None:
     )
     where = folder(tmp_path, calendars=differing)
 
-    found = orders.fulfillment("2025-03-20", where)
+    fulfillments = orders.fulfillment("2025-03-20", where)
     orders.build("2025-03-20", "marts.dim_calendar", where)
 
-    assert {name: row["due_date"] for name, row in found.items()} == {"a": date(2025, 3, 8), "b": date(2025, 3, 11)}
+    assert {name: row["due_date"] for name, row in fulfillments.items()} == {
+        "a": date(2025, 3, 8),
+        "b": date(2025, 3, 11),
+    }
     assert [
         (row["date"].day, row["is_working_day"], row["opens_at_utc"], row["exception"])
         for row in orders.rows("marts.dim_calendar")
@@ -276,12 +283,12 @@ def test_a_wrong_calendar_is_refused_by_line_and_field(tmp_path: Path, right: st
 def test_a_status_text_means_one_thing(tmp_path: Path) -> None:
     """A text mapped twice, or to a status nobody knows, is refused by line."""
     file = tmp_path / "statuses.yml"
-    one = "statuses:\n  - {source_status: a, status: sent, stage: carrier, is_final: false}\n"
-    file.write_text(one + "  - {source_status: a, status: packed, stage: warehouse, is_final: false}\n")
+    text = "statuses:\n  - {source_status: a, status: sent, stage: carrier, is_final: false}\n"
+    file.write_text(text + "  - {source_status: a, status: packed, stage: warehouse, is_final: false}\n")
     with pytest.raises(ConfigError, match=r"statuses\.yml line 3, .*mapped twice"):
         statuses.read(file)
 
-    file.write_text(one.replace("status: sent", "status: flown"))
+    file.write_text(text.replace("status: sent", "status: flown"))
     with pytest.raises(ConfigError, match=r"line 2, statuses\[0\]\.status: expected one of .*, got 'flown'"):
         statuses.read(file)
 

@@ -59,24 +59,25 @@ def other(folder: Path, **changes: str) -> Path:
 
 def test_the_same_policy_changes_nothing(settings: Settings) -> None:
     """Judged by the policy they were promised by, orders are as they were published."""
-    found = compare(settings, POLICY / "sla.yml")
+    comparison = compare(settings, POLICY / "sla.yml")
 
-    assert found.states(False) == found.states(True)
-    assert {state: count for state, count in found.states(True).items() if count} == {
+    assert comparison.states(False) == comparison.states(True)
+    assert {state: count for state, count in comparison.states(True).items() if count} == {
         "on_time": 3,
         "late": 1,
         "pending": 1,
     }
-    assert (found.changed, found.notes, found.as_of) == ([], [], at(AS_OF))
+    assert (comparison.changed, comparison.notes, comparison.as_of) == ([], [], at(AS_OF))
 
 
 def test_an_earlier_cut_off_moves_promises_and_states(settings: Settings, tmp_path: Path) -> None:
     """Cut-off at 9:00 instead of 12:00: orders of 9:00 are due a day later, and the late one is in time."""
-    found = compare(settings, other(tmp_path, cutoff='"09:00"'))
+    comparison = compare(settings, other(tmp_path, cutoff='"09:00"'))
 
-    assert found.moved == {("late", "on_time"): 1, ("on_time", "on_time"): 3, ("pending", "pending"): 1}
+    assert comparison.moved == {("late", "on_time"): 1, ("on_time", "on_time"): 3, ("pending", "pending"): 1}
     assert {
-        order.order_id: (order.state, order.other_state, order.due_at, order.other_due_at) for order in found.changed
+        order.order_id: (order.state, order.other_state, order.due_at, order.other_due_at)
+        for order in comparison.changed
     } == {
         "early": ("on_time", "on_time", at("2025-03-04 18:00"), at("2025-03-05 18:00")),
         "late": ("late", "on_time", at("2025-03-04 18:00"), at("2025-03-05 18:00")),
@@ -120,11 +121,11 @@ def test_the_command_prints_both_sides(settings: Settings, tmp_path: Path) -> No
     environ = {"STOCKBOOK_HOME": str(settings.home)}
     file = str(other(tmp_path, cutoff='"09:00"'))
 
-    told = run.invoke(app, ["sla", "replay", "--policy", file, "--limit", "2"], env=environ)
+    result = run.invoke(app, ["sla", "replay", "--policy", file, "--limit", "2"], env=environ)
     rows = run.invoke(app, ["sla", "replay", "--policy", file, "--json"], env=environ)
     helped = run.invoke(app, ["sla", "replay", "--help"])
 
-    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "on_time 3 4" in lines
     assert "late 1 0" in lines
     assert "rate 75.0% 100.0%" in lines

@@ -45,17 +45,17 @@ def test_the_states_of_a_delivery_method_add_up_to_its_orders() -> None:
     orders.con.execute("update staging.orders set is_damaged_sale = true where order_id = 'damaged'")
     orders.build("2025-04-10", "reports.sla_daily")
 
-    found = report(orders, "sla_by_delivery_method", "2025-04-10", "due_month, delivery_id, is_damaged_sale")
+    rows = report(orders, "sla_by_delivery_method", "2025-04-10", "due_month, delivery_id, is_damaged_sale")
 
     names = ("due_month", "delivery_name", "is_damaged_sale", "orders", "on_time", "late", "overdue", "pending")
-    assert of(found, *names) == [
+    assert of(rows, *names) == [
         (date(2025, 3, 1), "Express", False, 3, 1, 1, 1, 0),
         (date(2025, 3, 1), "Express", True, 1, 1, 0, 0, 0),
         (date(2025, 4, 1), None, False, 1, 1, 0, 0, 0),
         (None, "Express", False, 1, 0, 0, 0, 1),
     ]
-    assert found[0]["on_time_rate"] == pytest.approx(1 / 3)
-    assert (found[3]["on_time_rate"], found[3]["on_time_rate_possible"]) == (None, None)
+    assert rows[0]["on_time_rate"] == pytest.approx(1 / 3)
+    assert (rows[3]["on_time_rate"], rows[3]["on_time_rate_possible"]) == (None, None)
 
 
 def test_a_late_order_says_where_its_time_went() -> None:
@@ -84,19 +84,19 @@ def test_a_late_order_says_where_its_time_went() -> None:
     )
     orders.order("in time", CREATED, POLLED, out="2025-03-04 10:00")
 
-    found = {row["order_id"]: row for row in report(orders, "sla_late_orders", "2025-03-11 02:00")}
+    rows = {row["order_id"]: row for row in report(orders, "sla_late_orders", "2025-03-11 02:00")}
 
-    assert set(found) == {"held", "no stock", "slow", "problem"}
-    assert {name: row["longest_with"] for name, row in found.items()} == {
+    assert set(rows) == {"held", "no stock", "slow", "problem"}
+    assert {name: row["longest_with"] for name, row in rows.items()} == {
         "held": "warehouse",
         "no stock": "stock",
         "slow": "warehouse",
         "problem": "problem",
     }
-    held, no_stock, slow, problem = (found[name] for name in ("held", "no stock", "slow", "problem"))
+    on_hold, no_stock, slow, problem = (rows[name] for name in ("held", "no stock", "slow", "problem"))
     # on hold from Monday 9:00 to between Thursday 2:00 and Friday 2:00; gone Monday 20:00
-    assert (held["shop_hours_least"], held["shop_hours_most"]) == (65, 89)
-    assert (held["warehouse_hours_least"], held["warehouse_hours_most"]) == (90, 114)
+    assert (on_hold["shop_hours_least"], on_hold["shop_hours_most"]) == (65, 89)
+    assert (on_hold["warehouse_hours_least"], on_hold["warehouse_hours_most"]) == (90, 114)
     assert (no_stock["stock_hours_least"], no_stock["stock_hours_most"]) == (65, 89)
     assert (no_stock["warehouse_hours_least"], no_stock["warehouse_hours_most"]) == (17, 41)
     assert (slow["warehouse_hours_least"], slow["warehouse_hours_most"], slow["shop_hours_most"]) == (24, 24, 0)
@@ -172,15 +172,15 @@ def test_a_problem_is_an_interval_with_the_name_a_night_saw() -> None:
     )
     orders.order("none", "2025-03-03 09:00", POLLED, out="2025-03-03 10:00")
 
-    found = report(orders, "problem_orders", "2025-03-07 12:00", "order_id, problem_no")
+    rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id, problem_no")
 
-    assert of(found, "order_id", "problem_no", "problem_source", "hours_least", "hours_most", "is_open") == [
+    assert of(rows, "order_id", "problem_no", "problem_source", "hours_least", "hours_most", "is_open") == [
         ("lasting", 1, "unknown", 72, 99, True),
         ("solved", 1, "eshop", 24, 72, False),
         ("twice", 1, "warehouse", 0, 27, False),
         ("twice", 2, "carrier", 0, 48, False),
     ]
-    assert (found[1]["began_after_utc"], found[1]["ended_at_utc"]) == (utc("2025-03-03 12:00"), utc("2025-03-06 12:00"))
+    assert (rows[1]["began_after_utc"], rows[1]["ended_at_utc"]) == (utc("2025-03-03 12:00"), utc("2025-03-06 12:00"))
     rates = report(orders, "problem_rate", "2025-03-07 12:00")
     assert of(rates, "problem_source", "orders_in_dispatch", "orders", "problem_rate", "open_problems") == [
         ("carrier", 4, 1, 0.25, 0),
@@ -194,9 +194,9 @@ def test_goods_that_left_end_a_wait_nobody_saw_end() -> None:
     """Stock that left proves that the hold had ended, not since when: its end lies between."""
     orders = Orders()
     orders.order("held", "2025-03-03 09:00", Seen("created", "2025-03-03 12:00", on_hold=True), out="2025-03-04 09:00")
-    orders.build(LATER, "intermediate.order_wait")
+    orders.build(LATER, "intermediate.order_wait_interval")
 
-    (wait,) = orders.rows("intermediate.order_wait")
+    (wait,) = orders.rows("intermediate.order_wait_interval")
 
     assert (wait["kind"], wait["ended_after_utc"], wait["ended_at_utc"]) == (
         "hold",
@@ -209,21 +209,21 @@ def test_goods_that_left_end_a_wait_nobody_saw_end() -> None:
 def test_webhooks_make_waits_exact() -> None:
     """Told to the minute, a hold and a wait for stock have one length, whatever polls saw of them beside."""
     orders = Orders()
-    held = Seen("created", "2025-03-04 02:15", on_hold=True)
-    orders.order("held", "2025-03-03 09:00", held, Seen("in_expedition", MORNING_AFTER), out="2025-03-06 09:00")
+    on_hold = Seen("created", "2025-03-04 02:15", on_hold=True)
+    orders.order("held", "2025-03-03 09:00", on_hold, Seen("in_expedition", MORNING_AFTER), out="2025-03-06 09:00")
     orders.event("held", "OrderCreated", "2025-03-03 09:00", on_hold=True)
     orders.event("held", "OrderPushedToExpedition", "2025-03-04 15:00")
     orders.order("no stock", "2025-03-03 09:00", Seen("in_expedition", MORNING_AFTER), out="2025-03-06 09:00")
-    orders.told(
+    orders.webhooks(
         "no stock",
         ("OrderStatusChangedToWaitingForStorage", "2025-03-03 10:00"),
         ("OrderPushedToExpedition", "2025-03-04 15:00"),
     )
-    orders.build(LATER, "intermediate.order_wait")
+    orders.build(LATER, "intermediate.order_wait_interval")
 
-    found = orders.rows("intermediate.order_wait", "order_id")
+    rows = orders.rows("intermediate.order_wait_interval", "order_id")
 
-    assert of(found, "order_id", "kind", "hours_least", "hours_most", "ended_evidence") == [
+    assert of(rows, "order_id", "kind", "hours_least", "hours_most", "ended_evidence") == [
         ("held", "hold", 30, 30, "webhook"),
         ("no stock", "stock", 29, 29, "webhook"),
     ]
@@ -288,14 +288,14 @@ def test_the_same_day_is_the_local_one() -> None:
     orders.order("summer time begins", "2025-03-30 09:00", out="2025-03-30 23:59")
     orders.order("its next day", "2025-03-30 09:00", out="2025-03-31 00:30")
 
-    found = report(orders, "same_day_share", "2025-04-10", "created_date")
+    rows = report(orders, "same_day_share", "2025-04-10", "created_date")
 
     names = ("created_date", "is_working_day", "orders", "orders_before_cutoff", "same_day", "same_day_after_cutoff")
-    assert of(found, *names) == [
+    assert of(rows, *names) == [
         (date(2025, 3, 4), True, 3, 2, 1, 1),
         (date(2025, 3, 30), False, 2, 2, 1, 0),
     ]
-    assert (found[0]["same_day_share_sure"], found[0]["same_day_share_possible"]) == (0.5, 0.5)
+    assert (rows[0]["same_day_share_sure"], rows[0]["same_day_share_possible"]) == (0.5, 0.5)
 
 
 def test_percentiles_keep_what_is_open_beside_them() -> None:
@@ -306,9 +306,9 @@ def test_percentiles_keep_what_is_open_beside_them() -> None:
     orders.order("open", "2025-03-04 06:00", POLLED, delivery_id=8)
     orders.order("cancelled", "2025-03-04 06:00", Seen("cancelled", "2025-03-04 07:00"), delivery_id=8)
 
-    found = report(orders, "lead_time_percentiles", order="measure, hours, is_all_methods, delivery_id")
+    rows = report(orders, "lead_time_percentiles", order="measure, hours, is_all_methods, delivery_id")
 
-    ship = [row for row in found if row["measure"] == "click_to_ship" and row["hours"] == "elapsed"]
+    ship = [row for row in rows if row["measure"] == "click_to_ship" and row["hours"] == "elapsed"]
     names = ("is_all_methods", "delivery_id", "orders", "n", "n_exact", "open_orders")
     assert of(ship, *names) == [(False, 7, 11, 11, 11, 0), (False, 8, 2, 0, 0, 1), (True, None, 13, 11, 11, 1)]
     everything = ship[2]
@@ -316,10 +316,10 @@ def test_percentiles_keep_what_is_open_beside_them() -> None:
     assert of([everything], "p50_least", "p50_most", "p90_most", "p95_most") == [(6, 6, 10, 10.5)]
     # open from 8:00: two hours of each are not business hours
     (business,) = [
-        row for row in found if (row["measure"], row["hours"], row["delivery_id"]) == ("click_to_ship", "business", 7)
+        row for row in rows if (row["measure"], row["hours"], row["delivery_id"]) == ("click_to_ship", "business", 7)
     ]
     assert (business["n"], business["p50_least"]) == (11, 4)
-    assert {(row["measure"], row["hours"]) for row in found} == {
+    assert {(row["measure"], row["hours"]) for row in rows} == {
         *((measure, "elapsed") for measure in ("click_to_ship", "warehouse", "waiting", "transit", "click_to_door")),
         *((measure, "business") for measure in ("click_to_ship", "warehouse", "waiting")),
     }
@@ -346,8 +346,8 @@ def test_polls_bound_percentiles_and_transit_from_both_sides() -> None:
     assert (row["coverage"], row["measured_exactly"]) == (0.5, 0)
     # handed over between Tuesday 16:15 and Wednesday 2:15, delivered between Thursday and Friday 2:15
     assert (row["p50_hours_least"], row["p50_hours_most"], row["oldest_open_hours"]) == (24, 58, 120)
-    found = report(orders, "lead_time_percentiles")
-    (transit,) = [row for row in found if row["measure"] == "transit" and row["is_all_methods"]]
+    rows = report(orders, "lead_time_percentiles")
+    (transit,) = [row for row in rows if row["measure"] == "transit" and row["is_all_methods"]]
     assert of([transit], "n", "n_exact", "open_orders", "p50_least", "p50_most") == [(2, 0, 1, 12, 94)]
 
 
@@ -381,17 +381,17 @@ def test_returns_belong_to_the_month_they_were_shipped_in() -> None:
     orders.move("many", "2025-05-02 09:00", 0, direction="in", damaged=1)
     orders.order("april", "2025-04-01 00:30", out="2025-04-01 00:40", pieces=2)
 
-    found = report(orders, "return_rate", "2025-05-20", "ship_month, age_months")
+    rows = report(orders, "return_rate", "2025-05-20", "ship_month, age_months")
 
     names = ("ship_month", "age_months", "is_latest_age", "shipped_units", "returned_units_so_far", "return_rate")
-    assert of(found, *names) == [
+    assert of(rows, *names) == [
         (date(2025, 3, 1), 0, False, 12, 3, 0.25),
         (date(2025, 3, 1), 1, False, 12, 3, 0.25),
         (date(2025, 3, 1), 2, True, 12, 4, pytest.approx(1 / 3)),
         (date(2025, 4, 1), 0, False, 2, 0, 0),
         (date(2025, 4, 1), 1, True, 2, 0, 0),
     ]
-    assert found[2]["damaged_units_so_far"] == 1
+    assert rows[2]["damaged_units_so_far"] == 1
 
 
 def test_receivings_are_counted_and_timed_in_working_days() -> None:
@@ -422,16 +422,16 @@ def test_receivings_are_counted_and_timed_in_working_days() -> None:
         """,
     )
 
-    found = report(orders, "receiving_accuracy", order="receiving_id")
+    rows = report(orders, "receiving_accuracy", order="receiving_id")
 
     names = ("lines", "right_lines", "uncounted_lines", "received_pieces", "damaged_pieces", "stocked_pieces")
-    assert of(found, *names) == [(2, 1, 0, 18, 2, 20), (2, 0, 1, 6, 0, 6), (1, 0, 1, 0, 0, 0)]
-    assert of(found, "receiving_accuracy", "damaged_share", "dock_to_stock_days") == [
+    assert of(rows, *names) == [(2, 1, 0, 18, 2, 20), (2, 0, 1, 6, 0, 6), (1, 0, 1, 0, 0, 0)]
+    assert of(rows, "receiving_accuracy", "damaged_share", "dock_to_stock_days") == [
         (0.9, 0.1, 1),
         (1.2, 0, -1),
         (None, None, None),
     ]
-    assert found[0]["last_stocked_at"] == at("2025-03-10 11:00")
+    assert rows[0]["last_stocked_at"] == at("2025-03-10 11:00")
 
 
 def test_flickrocket_orders_are_timed_by_the_nights_that_saw_them() -> None:

@@ -195,7 +195,7 @@ def books() -> Orders:
     # restored after it came back: the second cycle is that of its own pieces
     cancelled = (Seen("in_expedition", "2025-03-04 09:30"), Seen("cancelled", "2025-03-04 11:00"))
     orders.order("restored", CREATED, *cancelled)
-    orders.told("restored", ("OrderCanceled", "2025-03-04 10:30"), ("OrderRestored", "2025-03-04 12:00"))
+    orders.webhooks("restored", ("OrderCanceled", "2025-03-04 10:30"), ("OrderRestored", "2025-03-04 12:00"))
     orders.move("restored", OUT, 1)
     orders.move("restored", "2025-03-04 12:30", 1, direction="in")
     orders.move("restored", "2025-03-04 16:00", 1)
@@ -212,42 +212,42 @@ def found(books: Orders) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_when_an_order_was_out(found: dict[str, dict[str, Any]], name: str) -> None:
+def test_when_an_order_was_out(fulfillments: dict[str, dict[str, Any]], name: str) -> None:
     """Its pieces decide when they were all out for the first time and stayed out until it was sent."""
     state, in_full, out, extra, later = CASES[name][3]
-    row = found[name]
+    row = fulfillments[name]
 
     assert (row["sla_state"], row["is_in_full"]) == (state, in_full)
     assert row["stock_out_at_utc"] == (utc(out) if out else None)
     assert (row["extra_pieces"], row["later_pieces"]) == (extra, later)
 
 
-def test_a_doubt_says_why(found: dict[str, dict[str, Any]]) -> None:
+def test_a_doubt_says_why(fulfillments: dict[str, dict[str, Any]]) -> None:
     """Where it is not known whether pieces were put back before sending, the row says so and keeps both readings."""
-    row = found["back in the night of sending"]
-    both = found["back and out in the night of sending, one too late"]
+    row = fulfillments["back in the night of sending"]
+    both = fulfillments["back and out in the night of sending, one too late"]
 
     assert row["unknown_reason"] == "perhaps put back before it was sent"
     assert (row["could_be_on_time"], row["could_be_late"]) == (True, True)
     assert both["stock_out_after_utc"] < utc(OUT) < both["stock_out_at_utc"]
 
 
-def test_all_variants_are_out_together(found: dict[str, dict[str, Any]]) -> None:
+def test_all_variants_are_out_together(fulfillments: dict[str, dict[str, Any]]) -> None:
     """A variant put back while another leaves makes the order whole only when it is out again."""
-    assert found["two variants"]["stock_out_at_utc"] == utc("2025-03-04 13:00")
-    assert (found["two variants"]["sla_state"], found["two variants"]["is_in_full"]) == ("on_time", True)
+    assert fulfillments["two variants"]["stock_out_at_utc"] == utc("2025-03-04 13:00")
+    assert (fulfillments["two variants"]["sla_state"], fulfillments["two variants"]["is_in_full"]) == ("on_time", True)
 
 
-def test_what_followed_makes_it_whole(found: dict[str, dict[str, Any]]) -> None:
+def test_what_followed_makes_it_whole(fulfillments: dict[str, dict[str, Any]]) -> None:
     """An order sent short is out when the rest has left."""
-    row = found["the rest followed"]
+    row = fulfillments["the rest followed"]
 
     assert (row["sla_state"], row["stock_out_at_utc"], row["later_pieces"]) == ("late", utc("2025-03-10 10:00"), 0)
 
 
-def test_a_restored_order_owes_nothing_to_its_first_cycle(found: dict[str, dict[str, Any]]) -> None:
+def test_a_restored_order_owes_nothing_to_its_first_cycle(fulfillments: dict[str, dict[str, Any]]) -> None:
     """Pieces of the first cycle put back after the restore are not missing in the second."""
-    row = found["restored"]
+    row = fulfillments["restored"]
 
     assert (row["cycle_no"], row["sla_state"], row["stock_out_at_utc"]) == (2, "on_time", utc("2025-03-04 16:00"))
 
@@ -268,11 +268,11 @@ def test_put_back_is_neither_shipped_nor_returned(books: Orders) -> None:
     assert month["returned_units_so_far"] == pieces["stock_in", None] + pieces["stock_in", False]
 
 
-def test_a_return_is_a_customers(found: dict[str, dict[str, Any]]) -> None:
+def test_a_return_is_a_customers(fulfillments: dict[str, dict[str, Any]]) -> None:
     """Only what came back after sending is a return of the order."""
-    assert found["returned by the customer"]["returned_at_utc"] == utc("2025-03-20 09:00")
-    assert found["put back and still there"]["returned_at_utc"] is None
-    assert found["put back, out again in time"]["returned_at_utc"] is None
+    assert fulfillments["returned by the customer"]["returned_at_utc"] == utc("2025-03-20 09:00")
+    assert fulfillments["put back and still there"]["returned_at_utc"] is None
+    assert fulfillments["put back, out again in time"]["returned_at_utc"] is None
 
 
 def test_the_fill_rate_leaves_out_what_was_put_back(books: Orders) -> None:

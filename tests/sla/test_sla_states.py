@@ -19,8 +19,8 @@ LATER = "2025-03-10 02:15"
 
 def states(orders: Orders, as_of: str, policy_dir: Path | None = None) -> dict[str, str]:
     """State of each order's latest cycle."""
-    found = orders.fulfillment(as_of, policy_dir) if policy_dir else orders.fulfillment(as_of)
-    return {name: row["sla_state"] for name, row in found.items()}
+    fulfillments = orders.fulfillment(as_of, policy_dir) if policy_dir else orders.fulfillment(as_of)
+    return {name: row["sla_state"] for name, row in fulfillments.items()}
 
 
 def test_a_movement_decides_to_the_second() -> None:
@@ -29,13 +29,13 @@ def test_a_movement_decides_to_the_second() -> None:
     orders.order("at the second", CREATED, out="2025-03-04 18:00:00")
     orders.order("a second after", CREATED, out="2025-03-04 18:00:01")
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: row["sla_state"] for name, row in found.items()} == {
+    assert {name: row["sla_state"] for name, row in fulfillments.items()} == {
         "at the second": "on_time",
         "a second after": "late",
     }
-    assert {row["dispatch_evidence"] for row in found.values()} == {"movement"}
+    assert {row["dispatch_evidence"] for row in fulfillments.values()} == {"movement"}
 
 
 def test_an_order_that_has_not_left_is_pending_then_overdue() -> None:
@@ -43,13 +43,13 @@ def test_an_order_that_has_not_left_is_pending_then_overdue() -> None:
     orders = Orders()
     orders.order("a", CREATED, Seen("in_expedition", "2025-03-04 17:00"))
 
-    found = [
+    states = [
         (row["sla_state"], row["overdue_working_days"])
         for as_of in ("2025-03-04 18:00:00", "2025-03-04 18:00:01", "2025-03-05 18:00:01", "2025-03-10 02:15")
         for row in [orders.fulfillment(as_of)["a"]]
     ]
 
-    assert found == [("pending", None), ("overdue", 0), ("overdue", 1), ("overdue", 3)]
+    assert states == [("pending", None), ("overdue", 0), ("overdue", 1), ("overdue", 3)]
 
 
 def test_an_order_left_only_when_every_piece_did() -> None:
@@ -63,15 +63,15 @@ def test_an_order_left_only_when_every_piece_did() -> None:
     orders.order("other variant", CREATED, pieces=1)
     orders.move("other variant", "2025-03-04 10:00", 1, variant_id=2)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: row["sla_state"] for name, row in found.items()} == {
+    assert {name: row["sla_state"] for name, row in fulfillments.items()} == {
         "split": "late",
         "short": "overdue",
         "other variant": "overdue",
     }
-    assert found["split"]["first_stock_out_at_utc"] == utc("2025-03-04 10:00")
-    assert (found["split"]["is_in_full"], found["short"]["is_in_full"]) == (True, False)
+    assert fulfillments["split"]["first_stock_out_at_utc"] == utc("2025-03-04 10:00")
+    assert (fulfillments["split"]["is_in_full"], fulfillments["short"]["is_in_full"]) == (True, False)
 
 
 def test_in_full_means_exactly_what_was_ordered() -> None:
@@ -84,14 +84,14 @@ def test_in_full_means_exactly_what_was_ordered() -> None:
     orders.line("set", 500, 1)
     orders.move("set", "2025-03-04 10:00", 4, variant_id=7)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["is_in_full"], row["is_otif"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["is_in_full"], row["is_otif"]) for name, row in fulfillments.items()} == {
         "exact": ("on_time", True, True),
         "more": ("on_time", False, False),
         "set": ("unknown", None, None),
     }
-    assert found["set"]["unknown_reason"] == "no variant has the code"
+    assert fulfillments["set"]["unknown_reason"] == "no variant has the code"
 
 
 def test_a_perfect_order_had_no_problem_and_no_damage_back() -> None:
@@ -108,9 +108,9 @@ def test_a_perfect_order_had_no_problem_and_no_damage_back() -> None:
     orders.move("undamaged", "2025-03-10 09:00", 1, direction="in")
     orders.order("late", CREATED, good, out="2025-03-06 10:00")
 
-    found = orders.fulfillment("2025-06-01")
+    fulfillments = orders.fulfillment("2025-06-01")
 
-    assert {name: row["is_perfect"] for name, row in found.items()} == {
+    assert {name: row["is_perfect"] for name, row in fulfillments.items()} == {
         "good": True,
         "problem": False,
         "damaged": False,
@@ -118,7 +118,7 @@ def test_a_perfect_order_had_no_problem_and_no_damage_back() -> None:
         "undamaged": True,
         "late": False,
     }
-    assert (found["undamaged"]["returned_at_utc"], found["undamaged"]["returned_evidence"]) == (
+    assert (fulfillments["undamaged"]["returned_at_utc"], fulfillments["undamaged"]["returned_evidence"]) == (
         utc("2025-03-10 09:00"),
         "movement",
     )
@@ -137,9 +137,9 @@ def test_a_cancelled_order_is_excluded_or_late_by_the_bounds_of_its_cancellation
     orders.order("at first sight", CREATED, Seen("cancelled", "2025-03-04 12:00"))
     orders.order("dispatched first", CREATED, seen, Seen("cancelled", LATER), out="2025-03-04 16:00")
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: row["sla_state"] for name, row in found.items()} == {
+    assert {name: row["sla_state"] for name, row in fulfillments.items()} == {
         "before": "excluded",
         "after": "overdue",
         "late": "late",
@@ -147,24 +147,26 @@ def test_a_cancelled_order_is_excluded_or_late_by_the_bounds_of_its_cancellation
         "at first sight": "excluded",
         "dispatched first": "on_time",
     }
-    assert (found["between"]["could_be_on_time"], found["between"]["could_be_late"]) == (False, True)
+    assert (fulfillments["between"]["could_be_on_time"], fulfillments["between"]["could_be_late"]) == (False, True)
 
 
 def test_an_order_that_was_never_eligible_has_no_due_time() -> None:
     """On hold or waiting it is pending with the reason; cancelled from there it is excluded."""
     orders = Orders()
-    held = Seen("created", MORNING_AFTER, "2025-03-09 02:15", on_hold=True)
+    on_hold = Seen("created", MORNING_AFTER, "2025-03-09 02:15", on_hold=True)
     waiting = Seen("waiting_for_storage", MORNING_AFTER, "2025-03-09 02:15")
-    orders.order("held", CREATED, held)
+    orders.order("held", CREATED, on_hold)
     orders.order("waiting", CREATED, waiting)
-    orders.order("held, cancelled", CREATED, held, Seen("cancelled", LATER))
+    orders.order("held, cancelled", CREATED, on_hold, Seen("cancelled", LATER))
     orders.order("waiting, cancelled", CREATED, waiting, Seen("cancelled", LATER))
     sent_back = (Seen("in_expedition", "2025-03-04 12:00"), Seen("created", "2025-03-04 14:00", LATER))
     orders.order("sent back", CREATED, *sent_back)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["not_eligible_reason"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {
+        name: (row["sla_state"], row["not_eligible_reason"], row["due_at_utc"]) for name, row in fulfillments.items()
+    } == {
         "held": ("pending", "hold", None),
         "waiting": ("pending", "stock", None),
         "held, cancelled": ("excluded", None, None),
@@ -176,9 +178,9 @@ def test_an_order_that_was_never_eligible_has_no_due_time() -> None:
 def test_a_cancellation_from_a_wait_may_hide_its_end() -> None:
     """Held in one poll, cancelled in the next after a whole working day: it may have been due in between."""
     orders = Orders()
-    held = Seen("created", MORNING_AFTER, on_hold=True)
-    orders.order("a day apart", CREATED, held, Seen("cancelled", "2025-03-06 02:15"))
-    orders.order("the same day", CREATED, held, Seen("cancelled", "2025-03-05 17:00"))
+    on_hold = Seen("created", MORNING_AFTER, on_hold=True)
+    orders.order("a day apart", CREATED, on_hold, Seen("cancelled", "2025-03-06 02:15"))
+    orders.order("the same day", CREATED, on_hold, Seen("cancelled", "2025-03-05 17:00"))
 
     assert states(orders, LATER) == {"a day apart": "unknown", "the same day": "excluded"}
 
@@ -186,17 +188,19 @@ def test_a_cancellation_from_a_wait_may_hide_its_end() -> None:
 def test_a_wait_that_ended_between_two_polls_leaves_a_doubt() -> None:
     """Released between two polls around a cut-off: two due days are possible, and only agreement is claimed."""
     orders = Orders()
-    held = Seen("created", "2025-03-04 10:00", MORNING_AFTER, on_hold=True)
+    on_hold = Seen("created", "2025-03-04 10:00", MORNING_AFTER, on_hold=True)
     free = Seen("in_expedition", "2025-03-06 02:15")
-    orders.order("left before both", CREATED, held, free, out="2025-03-05 15:00")
-    orders.order("left between", CREATED, held, free, out="2025-03-06 15:00")
-    orders.order("left after both", CREATED, held, free, out="2025-03-07 09:00")
-    orders.order("still there", CREATED, held, free)
+    orders.order("left before both", CREATED, on_hold, free, out="2025-03-05 15:00")
+    orders.order("left between", CREATED, on_hold, free, out="2025-03-06 15:00")
+    orders.order("left after both", CREATED, on_hold, free, out="2025-03-07 09:00")
+    orders.order("still there", CREATED, on_hold, free)
 
-    found = orders.fulfillment("2025-03-06 17:00")
+    fulfillments = orders.fulfillment("2025-03-06 17:00")
     later = orders.fulfillment("2025-03-07 10:00")
 
-    assert {name: (row["sla_state"], row["could_be_on_time"], row["could_be_late"]) for name, row in found.items()} == {
+    assert {
+        name: (row["sla_state"], row["could_be_on_time"], row["could_be_late"]) for name, row in fulfillments.items()
+    } == {
         "left before both": ("on_time", True, False),
         "left between": ("unknown", True, True),
         # what leaves tomorrow is still there today
@@ -207,7 +211,7 @@ def test_a_wait_that_ended_between_two_polls_leaves_a_doubt() -> None:
         "left after both": "late",
         "still there": "overdue",
     }
-    assert (found["left between"]["due_after_utc"], found["left between"]["due_at_utc"]) == (
+    assert (fulfillments["left between"]["due_after_utc"], fulfillments["left between"]["due_at_utc"]) == (
         utc("2025-03-05 18:00"),
         utc("2025-03-06 18:00"),
     )
@@ -223,9 +227,14 @@ def test_a_hold_set_after_the_release_is_read_both_ways() -> None:
         Seen("created", MORNING_AFTER, LATER, on_hold=True),
     )
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert (found["sla_state"], found["not_eligible_reason"], found["due_after_utc"], found["due_at_utc"]) == (
+    assert (
+        fulfillment["sla_state"],
+        fulfillment["not_eligible_reason"],
+        fulfillment["due_after_utc"],
+        fulfillment["due_at_utc"],
+    ) == (
         "unknown",
         "hold",
         utc("2025-03-04 18:00"),
@@ -250,13 +259,13 @@ def test_stock_ready_and_sent_back_move_the_promise() -> None:
         Seen("in_expedition", "2025-03-07 09:00"),
     )
 
-    found = orders.fulfillment("2025-03-07 10:00")
+    fulfillments = orders.fulfillment("2025-03-07 10:00")
 
-    assert {name: (row["due_after_utc"], row["due_at_utc"]) for name, row in found.items()} == {
+    assert {name: (row["due_after_utc"], row["due_at_utc"]) for name, row in fulfillments.items()} == {
         "waited": (utc("2025-03-06 18:00"), utc("2025-03-06 18:00")),
         "corrected": (utc("2025-03-07 18:00"), utc("2025-03-07 18:00")),
     }
-    assert (found["waited"]["stock_ready_after_utc"], found["waited"]["stock_ready_at_utc"]) == (
+    assert (fulfillments["waited"]["stock_ready_after_utc"], fulfillments["waited"]["stock_ready_at_utc"]) == (
         utc("2025-03-06 08:00"),
         utc("2025-03-06 09:00"),
     )
@@ -295,9 +304,9 @@ def test_an_attempt_that_was_not_sent_does_not_count() -> None:
     orders.order("left again", CREATED, *failed, Seen("sent", "2025-03-06 20:00"), out="2025-03-04 14:00")
     orders.move("left again", "2025-03-06 14:00", 1)
 
-    found = orders.fulfillment(LATER)
+    fulfillments = orders.fulfillment(LATER)
 
-    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in found.items()} == {
+    assert {name: (row["sla_state"], row["dispatch_evidence"]) for name, row in fulfillments.items()} == {
         "still there": ("overdue", None),
         "sent later": ("unknown", "poll"),
         "left again": ("late", "movement"),
@@ -315,10 +324,11 @@ def test_polls_bound_the_milestones_they_pass_over() -> None:
         out="2025-03-04 15:00",
     )
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
     assert {
-        name: (found[f"{name}_after_utc"], found[f"{name}_at_utc"]) for name in ("packed", "sent", "delivered")
+        name: (fulfillment[f"{name}_after_utc"], fulfillment[f"{name}_at_utc"])
+        for name in ("packed", "sent", "delivered")
     } == {name: (utc("2025-03-04 15:00"), utc("2025-03-06 02:15")) for name in ("packed", "sent", "delivered")}
 
 
@@ -391,9 +401,12 @@ def test_stock_that_left_before_the_creation_is_taken_as_in_time() -> None:
     orders = Orders()
     orders.order("a", CREATED, out="2025-03-04 08:00")
 
-    found = orders.fulfillment(LATER)["a"]
+    fulfillment = orders.fulfillment(LATER)["a"]
 
-    assert (found["sla_state"], found["first_stock_out_at_utc"] < found["created_at_utc"]) == ("on_time", True)
+    assert (fulfillment["sla_state"], fulfillment["first_stock_out_at_utc"] < fulfillment["created_at_utc"]) == (
+        "on_time",
+        True,
+    )
 
 
 def test_accounts_stay_apart() -> None:
@@ -412,9 +425,9 @@ def test_accounts_stay_apart() -> None:
 def test_the_range_of_a_day_holds_what_may_be() -> None:
     """One order in time, one late, one in doubt: one half, between a third and two thirds."""
     orders = Orders()
-    held = Seen("created", "2025-03-04 10:00", MORNING_AFTER, on_hold=True)
+    on_hold = Seen("created", "2025-03-04 10:00", MORNING_AFTER, on_hold=True)
     free = Seen("in_expedition", "2025-03-06 02:15")
-    orders.order("doubt", CREATED, held, free, out="2025-03-06 15:00")
+    orders.order("doubt", CREATED, on_hold, free, out="2025-03-06 15:00")
     orders.order("in time", "2025-03-06 09:00", out="2025-03-06 15:00")
     orders.order("late", "2025-03-06 09:00", out="2025-03-07 15:00")
     orders.build(LATER, "reports.sla_daily")
@@ -494,29 +507,29 @@ def test_whatever_happens_every_order_has_one_state(
     orders = Orders()
     start = at("2025-03-03 09:00")
     for number, (life, left, events) in enumerate(lives):
-        polls = sorted((start + timedelta(hours=1 + hours), status, held) for status, held, hours in life)
-        seen = [Seen(status, moment.isoformat(), on_hold=held) for moment, status, held in polls]
+        polls = sorted((start + timedelta(hours=1 + hours), status, is_on_hold) for status, is_on_hold, hours in life)
+        seen = [Seen(status, moment.isoformat(), on_hold=is_on_hold) for moment, status, is_on_hold in polls]
         out = (start + timedelta(hours=left)).isoformat() if left is not None else None
         orders.order(f"o{number}", start.isoformat(), *seen, out=out)
         for event_type, on_hold, hours in events:
             orders.event(f"o{number}", event_type, (start + timedelta(hours=hours)).isoformat(), on_hold=on_hold)
     folder = policy_folder(tmp_path_factory.mktemp("policy"), stop_event=stop_event, unseen_waits=unseen_waits)
 
-    found = orders.fulfillment("2025-03-20", folder)
+    fulfillments = orders.fulfillment("2025-03-20", folder)
 
-    assert set(found) == {f"o{number}" for number in range(len(lives))}
+    assert set(fulfillments) == {f"o{number}" for number in range(len(lives))}
     assert [problem for row in orders.rows("marts.fct_fulfillment") for problem in _problems(row)] == []
 
 
 def _problems(row: dict[str, Any]) -> list[str]:
     """What contradicts itself in a fulfillment."""
-    found = []
+    problems = []
     if row["sla_state"] not in {"on_time", "late", "overdue", "pending", "excluded", "unknown"}:
-        found.append(f"state {row['sla_state']}")
+        problems.append(f"state {row['sla_state']}")
     for name in ("due", "eligible", "dispatch", "packed", "sent", "delivered", "cancelled", "released", "stock_ready"):
         first, last = row[f"{name}_after_utc"], row[f"{name}_at_utc"]
         if first and last and first > last:
-            found.append(f"{name} is turned round")
+            problems.append(f"{name} is turned round")
     expected = {
         "on_time": (True, False),
         "late": (False, True),
@@ -526,7 +539,7 @@ def _problems(row: dict[str, Any]) -> list[str]:
     }.get(row["sla_state"])
     could = (row["could_be_on_time"], row["could_be_late"])
     if expected is not None and could != expected:
-        found.append(f"{row['sla_state']} with {could}")
+        problems.append(f"{row['sla_state']} with {could}")
     if row["sla_state"] == "unknown" and could == (False, False):
-        found.append("unknown without a reading")
-    return found
+        problems.append("unknown without a reading")
+    return problems

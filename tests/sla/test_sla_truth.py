@@ -27,8 +27,8 @@ EVENTFUL = Shares(
 
 
 @dataclass
-class Told:
-    """The warehouse of a shop."""
+class PolledShop:
+    """A shop whose orders only polls and the ledger have shown so far."""
 
     sandbox: Sandbox
     orders: Orders
@@ -55,46 +55,45 @@ class Told:
         ),
     ],
 )
-def told(request: pytest.FixtureRequest) -> Iterator[Told]:
-    """Orders, ledger and nightly polls of a shop; events are told in the tests that want them."""
+def shop(request: pytest.FixtureRequest) -> Iterator[PolledShop]:
+    """Orders, ledger and nightly polls of a shop; tests that want events add them."""
     if request.param == "real":
         sandbox = Sandbox(Shop(history=FILE), datetime(2011, 12, 10, 2, 15))
     else:
-        shop = Shop.small(orders=1_500, shares=EVENTFUL)
-        sandbox = Sandbox(shop, datetime(2025, 11, 20, 2, 15))
+        sandbox = Sandbox(Shop.small(orders=1_500, shares=EVENTFUL), datetime(2025, 11, 20, 2, 15))
     orders = Orders()
     sandbox.fill(orders.con)
     sandbox.poll(orders.con, nights(sandbox.shop, sandbox.as_of))
-    yield Told(sandbox, orders, request.param == "invented")
+    yield PolledShop(sandbox, orders, request.param == "invented")
     orders.con.close()
 
 
-def claims(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+def claims(fulfillments: dict[str, dict[str, Any]]) -> dict[str, str]:
     """What is claimed: the states that are not unknown."""
-    return {name: row["sla_state"] for name, row in found.items() if row["sla_state"] != "unknown"}
+    return {name: row["sla_state"] for name, row in fulfillments.items() if row["sla_state"] != "unknown"}
 
 
 def states(truth: dict[str, Truth]) -> dict[str, str]:
     """The true state of every order."""
-    return {name: one.state for name, one in truth.items()}
+    return {name: life.state for name, life in truth.items()}
 
 
-def differing(found: dict[str, Any], truth: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Orders whose value differs, with what was found and what is true."""
-    return {name: (value, truth[name]) for name, value in found.items() if value != truth[name]}
+def differing(fulfillments: dict[str, Any], truth: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Orders whose value differs, with what is claimed and what is true."""
+    return {name: (value, truth[name]) for name, value in fulfillments.items() if value != truth[name]}
 
 
-def test_without_events_what_is_widened_and_claimed_is_true_and_ranges_hold(told: Told, tmp_path: Path) -> None:
+def test_without_events_what_is_widened_and_claimed_is_true_and_ranges_hold(shop: PolledShop, tmp_path: Path) -> None:
     """With ``widen`` every claimed state is the true one, and the range of every day holds the true rate."""
     policy = policy_folder(tmp_path, unseen_waits="widen")
-    truth = told.sandbox.truth()
+    truth = shop.sandbox.truth()
 
-    found = told.fulfillment(policy)
-    told.orders.build(told.sandbox.as_of.isoformat(), "reports.sla_daily", policy)
-    days = {row["due_date"]: row for row in told.orders.rows("reports.sla_daily")}
+    fulfillments = shop.fulfillment(policy)
+    shop.orders.build(shop.sandbox.as_of.isoformat(), "reports.sla_daily", policy)
+    days = {row["due_date"]: row for row in shop.orders.rows("reports.sla_daily")}
 
-    assert len(claims(found)) > len(found) * 0.5
-    assert differing(claims(found), states(truth)) == {}
+    assert len(claims(fulfillments)) > len(fulfillments) * 0.5
+    assert differing(claims(fulfillments), states(truth)) == {}
     true_rates = rates(truth)
     outside = {
         day: (days[day]["on_time_rate_sure"], rate, days[day]["on_time_rate_possible"])
@@ -113,43 +112,47 @@ def _or_one(rate: float | None) -> float:
 def rates(truth: dict[str, Truth]) -> dict[date, float]:
     """The true on-time rate of every day on which something counted was due."""
     counted: dict[date, list[str]] = {}
-    for one in truth.values():
-        if one.state in ("on_time", "late", "overdue") and one.due_day is not None:
-            counted.setdefault(one.due_day, []).append(one.state)
-    return {day: found.count("on_time") / len(found) for day, found in counted.items()}
+    for life in truth.values():
+        if life.state in ("on_time", "late", "overdue") and life.due_day is not None:
+            counted.setdefault(life.due_day, []).append(life.state)
+    return {day: states.count("on_time") / len(states) for day, states in counted.items()}
 
 
-def test_by_default_nearly_all_is_claimed_and_true_of_what_never_waited(told: Told) -> None:
+def test_by_default_nearly_all_is_claimed_and_true_of_what_never_waited(shop: PolledShop) -> None:
     """Without events, of at least 95 % of dispatched orders a state is claimed; it is true of all that never waited."""
-    truth = told.sandbox.truth()
+    truth = shop.sandbox.truth()
 
-    found = told.fulfillment()
+    fulfillments = shop.fulfillment()
 
-    dispatched = {name for name, row in found.items() if row["dispatch_at_utc"] is not None}
-    if told.is_eventful:  # far more orders wait there than in any shop
+    dispatched = {name for name, row in fulfillments.items() if row["dispatch_at_utc"] is not None}
+    if shop.is_eventful:  # far more orders wait there than in any shop
         dispatched = {name for name in dispatched if not truth[name].waited}
-    assert len(dispatched & set(claims(found))) >= 0.95 * len(dispatched)
-    never_waited = {name: state for name, state in claims(found).items() if not truth[name].waited}
+    assert len(dispatched & set(claims(fulfillments))) >= 0.95 * len(dispatched)
+    never_waited = {name: state for name, state in claims(fulfillments).items() if not truth[name].waited}
     assert differing(never_waited, states(truth)) == {}
 
 
 @pytest.mark.parametrize("stop_event", ["stock_out", "sent"])
-def test_with_all_evidence_states_are_the_truth(told: Told, stop_event: str, tmp_path: Path) -> None:
+def test_with_all_evidence_states_are_the_truth(shop: PolledShop, stop_event: str, tmp_path: Path) -> None:
     """With events too, every order's state and due day are the true ones, whatever stops the clock."""
-    if not told.orders.con.execute("select 1 from staging.webhook_events limit 1").fetchall():
-        told.sandbox.tell(told.orders.con)
-    truth = told.sandbox.truth(stop_event)
+    if not shop.orders.con.execute("select 1 from staging.webhook_events limit 1").fetchall():
+        shop.sandbox.tell(shop.orders.con)
+    truth = shop.sandbox.truth(stop_event)
 
-    found = told.fulfillment(policy_folder(tmp_path, stop_event=stop_event))
+    fulfillments = shop.fulfillment(policy_folder(tmp_path, stop_event=stop_event))
 
-    unwritten = told.sandbox.unwritten()
-    assert len(unwritten) <= len(found) * 0.002
+    unwritten = shop.sandbox.unwritten()
+    assert len(unwritten) <= len(fulfillments) * 0.002
     assert (
-        differing({name: row["sla_state"] for name, row in found.items() if name not in unwritten}, states(truth)) == {}
+        differing(
+            {name: row["sla_state"] for name, row in fulfillments.items() if name not in unwritten}, states(truth)
+        )
+        == {}
     )
     assert (
         differing(
-            {name: row["due_date"] for name, row in found.items()}, {name: one.due_day for name, one in truth.items()}
+            {name: row["due_date"] for name, row in fulfillments.items()},
+            {name: life.due_day for name, life in truth.items()},
         )
         == {}
     )

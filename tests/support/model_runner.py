@@ -28,11 +28,10 @@ PRAGUE = ZoneInfo("Europe/Prague")
 
 
 def warehouse() -> duckdb.DuckDBPyConnection:
-    """An empty warehouse: schemas, staging tables, macros."""
+    """An empty warehouse: schemas and staging tables."""
     con = duckdb.connect()
     con.execute("set threads = 2")
     create_all(con, load(MODELS))
-    create_macros(con, MODELS)
     return con
 
 
@@ -54,6 +53,7 @@ def run(
     tables = load(MODELS)
     con.execute("delete from meta.current_run")
     con.execute("insert into meta.current_run (run_id, as_of, zone) values ('test', ?, ?)", [as_of, zone.key])
+    create_macros(con, MODELS)
     program.build(con, BuildContext(as_of, "test", zone, policy_dir, tables))
     _build(con, tables, wanted, set())
 

@@ -159,7 +159,7 @@ class Orders:
             ],
         )
 
-    def told(self, order_id: str, *events: tuple[str, str], account: str = "main") -> None:
+    def webhooks(self, order_id: str, *events: tuple[str, str], account: str = "main") -> None:
         """Several events of the order: ``(event_type, local time)``."""
         for event_type, occurred in events:
             self.event(order_id, event_type, occurred, account=account)

@@ -18,6 +18,7 @@ from test_valuation_replay import movements as ledgers
 from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
+from stockbook.models.macros import create_macros
 from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
 from stockbook.valuation import drawing, policy
@@ -49,6 +50,7 @@ class Shop:
         self.policy_dir = policy_dir
         self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
         create_all(self.con, self.tables)
+        create_macros(self.con, SQL)
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
         """One movement. ``first_seen`` None: in the very first load."""

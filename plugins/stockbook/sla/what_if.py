@@ -19,6 +19,7 @@ from stockbook import declarations
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
+from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
 from stockbook.settings import Settings
@@ -92,6 +93,7 @@ def _beside_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]
             con.execute(f"create schema {schema}")
         for macro in MACROS:
             con.execute(macro)
+        create_macros(con, settings.models_dir)
         for name in ("meta.current_run", "meta.run"):
             con.execute(f"create view {name} as select * from published.{name}")
         yield con

@@ -7,7 +7,7 @@ orders as (
     select
         order_no,
         created_at_utc
-    from intermediate.order_key
+    from intermediate.order_base
 
 ),
 

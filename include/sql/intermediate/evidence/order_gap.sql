@@ -36,7 +36,7 @@ inner join orders as o
     on
         r.account = o.account
         and r.parent_key = o.order_id
-inner join intermediate.order_key as k
+inner join intermediate.order_base as k
     on
         o.account = k.account
         and o.order_id = k.order_id

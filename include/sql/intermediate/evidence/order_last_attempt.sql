@@ -1,14 +1,14 @@
 -- The latest attempt to send an order in each of its cycles.
--- Grain: one row per order and cycle with a break; elsewhere the first attempt is the latest.
+-- Grain: one row per order and cycle with a restart; elsewhere the first attempt is the latest.
 with
 
-breaks as (
+restarts as (
 
     select
         order_no,
         cycle_no,
         attempt_no
-    from intermediate.order_break
+    from intermediate.order_restart
 
 )
 
@@ -16,5 +16,5 @@ select
     order_no,
     cycle_no,
     max(attempt_no) as attempt_no
-from breaks
+from restarts
 group by order_no, cycle_no

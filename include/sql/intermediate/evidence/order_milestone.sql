@@ -2,57 +2,8 @@
 -- Grain: one row per order and cycle.
 with
 
-orders as (
-
-    select
-        account,
-        order_id,
-        order_no,
-        created_at_utc,
-        created_date,
-        delivery_id,
-        dispatch_date
-    from intermediate.order_key
-
-),
-
-restores as (
-
-    select
-        order_no,
-        cycle_no,
-        after_utc,
-        at_utc,
-        evidence
-    from intermediate.order_break
-    where is_restored
-
-),
-
-cycles as (
-
-    select
-        *,
-        1 as cycle_no,
-        created_at_utc as begun_after_utc,
-        created_at_utc as begun_at_utc,
-        cast(null as varchar) as restored_evidence
-    from orders
-    union all
-    select
-        o.*,
-        r.cycle_no,
-        r.after_utc as begun_after_utc,
-        r.at_utc as begun_at_utc,
-        r.evidence as restored_evidence
-    from orders as o
-    inner join restores as r
-        on o.order_no = r.order_no
-
-),
-
 -- leaving counts in the latest attempt only
-seen as (
+by_poll as (
 
     select
         order_no,
@@ -71,7 +22,7 @@ seen as (
 
 ),
 
-heard as (
+by_event as (
 
     select
         order_no,
@@ -86,115 +37,6 @@ heard as (
 
 ),
 
--- what few orders know is counted apart and joined once: in the aggregates above each of it would cost in every row
-rarely_seen as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where is_returned) as seen_returned_after_utc,
-        min(at_utc) filter (where is_returned) as seen_returned_at_utc,
-        min(after_utc) filter (where is_cancelled) as seen_cancelled_after_utc,
-        min(at_utc) filter (where is_cancelled) as seen_cancelled_at_utc,
-        min(after_utc) filter (where is_problem_begun) as problem_began_after_utc,
-        min(at_utc) filter (where is_problem_begun) as problem_began_at_utc,
-        max(after_utc) filter (where is_problem_ended) as problem_ended_after_utc,
-        max(at_utc) filter (where is_problem_ended) as problem_ended_at_utc
-    from intermediate.order_poll_cycle
-    where is_returned or is_cancelled or is_problem_begun or is_problem_ended
-    group by order_no, cycle_no
-
-),
-
-rarely_heard as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where event_type = 'returned') as told_returned_after_utc,
-        min(at_utc) filter (where event_type = 'returned') as told_returned_at_utc,
-        min(after_utc) filter (where event_type = 'cancelled') as told_cancelled_after_utc,
-        min(at_utc) filter (where event_type = 'cancelled') as told_cancelled_at_utc
-    from intermediate.order_webhook_cycle
-    where event_type in ('returned', 'cancelled')
-    group by order_no, cycle_no
-
-),
-
--- only an event of the repeated hour leaves two readings: elsewhere both ends are one
-heard_within as (
-
-    select
-        order_no,
-        cycle_no,
-        min(after_utc) filter (where event_type = 'pushed') as told_pushed_after_utc,
-        min(after_utc) filter (where event_type = 'packed' and is_last_attempt) as told_packed_after_utc,
-        min(after_utc) filter (where event_type = 'sent' and is_last_attempt) as told_sent_after_utc,
-        min(after_utc) filter (where event_type = 'delivered' and is_last_attempt) as told_delivered_after_utc
-    from intermediate.order_webhook_cycle
-    -- so written, the few are looked up; as a plain filter all events would be
-    where coalesce(order_no in (select order_no from intermediate.order_webhook where after_utc < at_utc), false)
-    group by order_no, cycle_no
-
-),
-
-not_sent as (
-
-    select
-        order_no,
-        cycle_no,
-        max(after_utc) as not_sent_after_utc,
-        max(at_utc) as not_sent_at_utc
-    from intermediate.order_break
-    where is_not_sent
-    group by order_no, cycle_no
-
-),
-
-known_of_few as (
-
-    select *
-    from rarely_seen
-    union all by name
-    select *
-    from rarely_heard
-    union all by name
-    select *
-    from heard_within
-    union all by name
-    select *
-    from not_sent
-
-),
-
-rare as (
-
-    select
-        order_no,
-        cycle_no,
-        max(seen_returned_after_utc) as seen_returned_after_utc,
-        max(seen_returned_at_utc) as seen_returned_at_utc,
-        max(seen_cancelled_after_utc) as seen_cancelled_after_utc,
-        max(seen_cancelled_at_utc) as seen_cancelled_at_utc,
-        max(problem_began_after_utc) as problem_began_after_utc,
-        max(problem_began_at_utc) as problem_began_at_utc,
-        max(problem_ended_after_utc) as problem_ended_after_utc,
-        max(problem_ended_at_utc) as problem_ended_at_utc,
-        max(told_returned_after_utc) as told_returned_after_utc,
-        max(told_returned_at_utc) as told_returned_at_utc,
-        max(told_cancelled_after_utc) as told_cancelled_after_utc,
-        max(told_cancelled_at_utc) as told_cancelled_at_utc,
-        max(told_pushed_after_utc) as told_pushed_after_utc,
-        max(told_packed_after_utc) as told_packed_after_utc,
-        max(told_sent_after_utc) as told_sent_after_utc,
-        max(told_delivered_after_utc) as told_delivered_after_utc,
-        max(not_sent_after_utc) as not_sent_after_utc,
-        max(not_sent_at_utc) as not_sent_at_utc
-    from known_of_few
-    group by order_no, cycle_no
-
-),
-
 -- an event says when; without it polls say between when, and what came later bounds what came before
 merged as (
 
@@ -202,74 +44,78 @@ merged as (
         c.*,
         r.not_sent_after_utc,
         r.not_sent_at_utc,
-        s.pushed_after_utc as seen_pushed_after_utc,
-        s.pushed_at_utc as seen_pushed_at_utc,
-        coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc) as first_pushed_after_utc,
-        h.first_pushed_at_utc,
-        coalesce(r.told_delivered_after_utc, h.delivered_at_utc, s.delivered_after_utc) as delivered_after_utc,
-        coalesce(h.delivered_at_utc, s.delivered_at_utc) as delivered_at_utc,
-        case when h.delivered_at_utc is not null then 'webhook' when s.delivered_at_utc is not null then 'poll' end
+        p.pushed_after_utc as pushed_by_poll_after_utc,
+        p.pushed_at_utc as pushed_by_poll_at_utc,
+        coalesce(r.pushed_by_event_after_utc, e.first_pushed_at_utc) as first_pushed_after_utc,
+        e.first_pushed_at_utc,
+        coalesce(r.delivered_by_event_after_utc, e.delivered_at_utc, p.delivered_after_utc) as delivered_after_utc,
+        coalesce(e.delivered_at_utc, p.delivered_at_utc) as delivered_at_utc,
+        case when e.delivered_at_utc is not null then 'webhook' when p.delivered_at_utc is not null then 'poll' end
             as delivered_evidence,
-        coalesce(h.sent_at_utc, least(s.sent_at_utc, h.delivered_at_utc)) as sent_at_utc,
+        coalesce(e.sent_at_utc, least(p.sent_at_utc, e.delivered_at_utc)) as sent_at_utc,
         case
-            when h.sent_at_utc is not null then coalesce(r.told_sent_after_utc, h.sent_at_utc)
-            when s.sent_at_utc is not null or h.delivered_at_utc is not null
+            when e.sent_at_utc is not null then coalesce(r.sent_by_event_after_utc, e.sent_at_utc)
+            when p.sent_at_utc is not null or e.delivered_at_utc is not null
                 then least(
                     greatest(
-                        coalesce(s.sent_after_utc, c.begun_after_utc),
-                        coalesce(r.told_packed_after_utc, h.packed_at_utc)
+                        coalesce(p.sent_after_utc, c.begun_after_utc),
+                        coalesce(r.packed_by_event_after_utc, e.packed_at_utc)
                     ),
-                    least(s.sent_at_utc, h.delivered_at_utc)
+                    least(p.sent_at_utc, e.delivered_at_utc)
                 )
         end as sent_after_utc,
         case
-            when h.sent_at_utc is not null then 'webhook'
-            when h.delivered_at_utc < s.sent_at_utc then 'webhook'
-            when s.sent_at_utc is not null then 'poll'
-            when h.delivered_at_utc is not null then 'webhook'
+            when e.sent_at_utc is not null then 'webhook'
+            when e.delivered_at_utc < p.sent_at_utc then 'webhook'
+            when p.sent_at_utc is not null then 'poll'
+            when e.delivered_at_utc is not null then 'webhook'
         end as sent_evidence,
-        coalesce(h.packed_at_utc, least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)) as packed_at_utc,
+        coalesce(e.packed_at_utc, least(p.packed_at_utc, e.sent_at_utc, e.delivered_at_utc)) as packed_at_utc,
         case
-            when h.packed_at_utc is not null then coalesce(r.told_packed_after_utc, h.packed_at_utc)
-            when coalesce(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc) is not null
+            when e.packed_at_utc is not null then coalesce(r.packed_by_event_after_utc, e.packed_at_utc)
+            when coalesce(p.packed_at_utc, e.sent_at_utc, e.delivered_at_utc) is not null
                 then least(
-                    coalesce(s.packed_after_utc, c.begun_after_utc),
-                    least(s.packed_at_utc, h.sent_at_utc, h.delivered_at_utc)
+                    coalesce(p.packed_after_utc, c.begun_after_utc),
+                    least(p.packed_at_utc, e.sent_at_utc, e.delivered_at_utc)
                 )
         end as packed_after_utc,
         case
-            when h.packed_at_utc is not null then 'webhook'
-            when least(h.sent_at_utc, h.delivered_at_utc) < s.packed_at_utc then 'webhook'
-            when s.packed_at_utc is not null then 'poll'
-            when coalesce(h.sent_at_utc, h.delivered_at_utc) is not null then 'webhook'
+            when e.packed_at_utc is not null then 'webhook'
+            when least(e.sent_at_utc, e.delivered_at_utc) < p.packed_at_utc then 'webhook'
+            when p.packed_at_utc is not null then 'poll'
+            when coalesce(e.sent_at_utc, e.delivered_at_utc) is not null then 'webhook'
         end as packed_evidence,
-        coalesce(r.told_returned_after_utc, r.seen_returned_after_utc) as returned_after_utc,
-        coalesce(r.told_returned_at_utc, r.seen_returned_at_utc) as returned_at_utc,
-        case when r.told_returned_at_utc is not null then 'webhook' when r.seen_returned_at_utc is not null then 'poll' end
-            as returned_evidence,
-        coalesce(r.told_cancelled_after_utc, r.seen_cancelled_after_utc) as cancelled_after_utc,
-        coalesce(r.told_cancelled_at_utc, r.seen_cancelled_at_utc) as cancelled_at_utc,
-        case when r.told_cancelled_at_utc is not null then 'webhook' when r.seen_cancelled_at_utc is not null then 'poll' end
-            as cancelled_evidence,
-        greatest(r.problem_began_after_utc, coalesce(r.told_pushed_after_utc, h.first_pushed_at_utc))
+        coalesce(r.returned_by_event_after_utc, r.returned_by_poll_after_utc) as returned_after_utc,
+        coalesce(r.returned_by_event_at_utc, r.returned_by_poll_at_utc) as returned_at_utc,
+        case
+            when r.returned_by_event_at_utc is not null then 'webhook'
+            when r.returned_by_poll_at_utc is not null then 'poll'
+        end as returned_evidence,
+        coalesce(r.cancelled_by_event_after_utc, r.cancelled_by_poll_after_utc) as cancelled_after_utc,
+        coalesce(r.cancelled_by_event_at_utc, r.cancelled_by_poll_at_utc) as cancelled_at_utc,
+        case
+            when r.cancelled_by_event_at_utc is not null then 'webhook'
+            when r.cancelled_by_poll_at_utc is not null then 'poll'
+        end as cancelled_evidence,
+        greatest(r.problem_began_after_utc, coalesce(r.pushed_by_event_after_utc, e.first_pushed_at_utc))
             as problem_began_after_utc,
         r.problem_began_at_utc,
         r.problem_ended_after_utc,
         -- what is packed has no problem any more
         case
-            when h.packed_at_utc > r.problem_ended_after_utc then least(r.problem_ended_at_utc, h.packed_at_utc)
+            when e.packed_at_utc > r.problem_ended_after_utc then least(r.problem_ended_at_utc, e.packed_at_utc)
             else r.problem_ended_at_utc
         end as problem_ended_at_utc
-    from cycles as c
-    left join seen as s
+    from intermediate.order_cycle as c
+    left join by_poll as p
         on
-            c.order_no = s.order_no
-            and c.cycle_no = s.cycle_no
-    left join heard as h
+            c.order_no = p.order_no
+            and c.cycle_no = p.cycle_no
+    left join by_event as e
         on
-            c.order_no = h.order_no
-            and c.cycle_no = h.cycle_no
-    left join rare as r
+            c.order_no = e.order_no
+            and c.cycle_no = e.cycle_no
+    left join intermediate.order_rare_milestone as r
         on
             c.order_no = r.order_no
             and c.cycle_no = r.cycle_no
@@ -279,12 +125,10 @@ merged as (
 )
 
 select
-    * exclude (problem_began_after_utc, seen_pushed_after_utc, seen_pushed_at_utc),
+    * exclude (problem_began_after_utc, pushed_by_poll_after_utc, pushed_by_poll_at_utc),
     least(problem_began_after_utc, problem_began_at_utc) as problem_began_after_utc,
-    coalesce(first_pushed_after_utc, seen_pushed_after_utc) as pushed_after_utc,
-    coalesce(first_pushed_at_utc, seen_pushed_at_utc) as pushed_at_utc,
-    case when first_pushed_at_utc is not null then 'webhook' when seen_pushed_at_utc is not null then 'poll' end
-        as pushed_evidence,
-    seen_pushed_after_utc,
-    seen_pushed_at_utc
+    coalesce(first_pushed_after_utc, pushed_by_poll_after_utc) as pushed_after_utc,
+    coalesce(first_pushed_at_utc, pushed_by_poll_at_utc) as pushed_at_utc,
+    case when first_pushed_at_utc is not null then 'webhook' when pushed_by_poll_at_utc is not null then 'poll' end
+        as pushed_evidence
 from merged

@@ -24,7 +24,7 @@ orders as (
         order_id,
         order_no,
         created_at_utc
-    from intermediate.order_key
+    from intermediate.order_base
 
 ),
 
@@ -46,11 +46,11 @@ poll_times as (
         is_past,
         earliest_utc,
         latest_utc
-    from intermediate.order_poll_time
+    from intermediate.observation
 
 ),
 
-told_restores as (
+restores as (
 
     select
         order_no,
@@ -71,8 +71,8 @@ observed as (
         coalesce(h.is_on_hold, false) as is_on_hold,
         m.status = 'problem_in_expedition' or h.problem_source is not null as has_problem,
         o.created_at_utc,
-        f.latest_utc as first_seen_utc,
-        l.earliest_utc as last_seen_utc
+        f.latest_utc as first_poll_utc,
+        l.earliest_utc as last_poll_utc
     from history as h
     inner join orders as o
         on
@@ -97,7 +97,7 @@ framed as (
         lag(progress) over versions as previous_progress,
         lag(is_on_hold) over versions as previous_is_on_hold,
         lag(has_problem) over versions as previous_has_problem,
-        lag(last_seen_utc) over versions as previous_last_seen_utc
+        lag(last_poll_utc) over versions as previous_poll_utc
     from observed
     window versions as (partition by order_no order by version_no)
 
@@ -118,10 +118,10 @@ bounded as (
         previous_has_problem,
         -- a clock that jumped back must not turn an interval round
         least(
-            greatest(coalesce(previous_last_seen_utc, created_at_utc), created_at_utc),
-            greatest(first_seen_utc, created_at_utc)
+            greatest(coalesce(previous_poll_utc, created_at_utc), created_at_utc),
+            greatest(first_poll_utc, created_at_utc)
         ) as after_utc,
-        greatest(first_seen_utc, created_at_utc) as at_utc,
+        greatest(first_poll_utc, created_at_utc) as at_utc,
         coalesce(previous_status = 'cancelled' and status <> 'cancelled', false) as is_restored,
         coalesce(status = 'not_sent' and previous_status is distinct from 'not_sent', false) as is_not_sent
     from framed
@@ -150,7 +150,7 @@ compared as (
         case when not begins_anew then b.previous_is_on_hold end as was_on_hold,
         coalesce(not begins_anew and b.previous_has_problem, false) as had_problem
     from bounded as b
-    left join told_restores as t
+    left join restores as t
         on b.order_no = t.order_no
 
 )

@@ -1,8 +1,8 @@
 -- Which cycle and attempt of their order polled versions belong to, where the order begins again.
--- Grain: one row per version of an order that has a break; few orders have any.
+-- Grain: one row per version of an order that has a restart; few orders have any.
 with
 
-breaks as (
+restarts as (
 
     select
         order_no,
@@ -10,7 +10,7 @@ breaks as (
         is_restored,
         is_not_sent,
         at_utc
-    from intermediate.order_break
+    from intermediate.order_restart
 
 ),
 
@@ -24,17 +24,17 @@ last_attempts as (
 
 ),
 
-met as (
+ordered as (
 
     select
         p.order_no,
         p.version_no,
         b.is_restored,
         b.is_not_sent,
-        -- the version that shows a break already belongs to what begins with it
+        -- the version that shows a restart already belongs to what begins with it
         case when b.version_no is null then b.at_utc <= p.at_utc else b.version_no <= p.version_no end as is_past
     from intermediate.order_poll as p
-    inner join breaks as b
+    inner join restarts as b
         on p.order_no = b.order_no
 
 ),
@@ -46,7 +46,7 @@ begun_again as (
         version_no,
         1 + count(*) filter (where is_restored and is_past) as cycle_no,
         1 + count(*) filter (where is_not_sent and is_past) as attempt_no
-    from met
+    from ordered
     group by order_no, version_no
 
 )

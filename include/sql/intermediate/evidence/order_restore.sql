@@ -28,7 +28,7 @@ restored_keys as (
         k.account,
         k.order_id,
         k.order_no
-    from intermediate.order_key as k
+    from intermediate.order_base as k
     inner join restored as r
         on k.order_no = r.order_no
 
@@ -49,7 +49,7 @@ polled as (
             and h.order_id = k.order_id
     inner join intermediate.order_status_map as m
         on h.source_status = m.source_status
-    inner join intermediate.order_poll_time as p
+    inner join intermediate.observation as p
         on h._valid_from = p.local_at
     where m.status = 'cancelled'
 

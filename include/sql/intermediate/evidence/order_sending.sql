@@ -11,36 +11,22 @@ cycles as (
 
 ),
 
-orders as (
-
-    select
-        k.order_no,
-        k.created_at_utc
-    from intermediate.order_key as k
-    inner join (select distinct order_no from cycles) as c
-        on k.order_no = c.order_no
-
-),
-
 begun as (
 
     select
-        o.order_no,
-        o.created_at_utc,
-        c.cycle_no,
-        coalesce(b.after_utc, o.created_at_utc) as begun_after_utc
-    from cycles as c
-    inner join orders as o
-        on c.order_no = o.order_no
-    left join intermediate.order_break as b
+        b.order_no,
+        b.created_at_utc,
+        b.cycle_no,
+        b.begun_after_utc
+    from intermediate.order_cycle as b
+    inner join cycles as c
         on
-            c.order_no = b.order_no
-            and c.cycle_no = b.cycle_no
-            and b.is_restored
+            b.order_no = c.order_no
+            and b.cycle_no = c.cycle_no
 
 ),
 
-seen as (
+by_poll as (
 
     select
         p.order_no,
@@ -59,7 +45,7 @@ seen as (
 
 ),
 
-heard as (
+by_event as (
 
     select
         w.order_no,
@@ -85,29 +71,29 @@ bounded as (
     select
         b.order_no,
         b.cycle_no,
-        h.sent_after_utc as told_after_utc,
-        h.sent_at_utc as told_at_utc,
-        greatest(coalesce(s.after_utc, b.begun_after_utc), h.packed_after_utc) as after_utc,
-        least(s.at_utc, h.later_at_utc) as at_utc,
-        b.cycle_no = 1 and coalesce(s.after_utc = b.created_at_utc, false) as is_first_seen
+        e.sent_after_utc as by_event_after_utc,
+        e.sent_at_utc as by_event_at_utc,
+        greatest(coalesce(p.after_utc, b.begun_after_utc), e.packed_after_utc) as after_utc,
+        least(p.at_utc, e.later_at_utc) as at_utc,
+        b.cycle_no = 1 and coalesce(p.after_utc = b.created_at_utc, false) as is_first_seen
     from begun as b
-    left join seen as s
+    left join by_poll as p
         on
-            b.order_no = s.order_no
-            and b.cycle_no = s.cycle_no
-    left join heard as h
+            b.order_no = p.order_no
+            and b.cycle_no = p.cycle_no
+    left join by_event as e
         on
-            b.order_no = h.order_no
-            and b.cycle_no = h.cycle_no
+            b.order_no = e.order_no
+            and b.cycle_no = e.cycle_no
 
 )
 
 select
     order_no,
     cycle_no,
-    case when told_at_utc is not null then told_after_utc else least(after_utc, at_utc) end as sent_after_utc,
-    coalesce(told_at_utc, at_utc) as sent_at_utc,
+    case when by_event_at_utc is not null then by_event_after_utc else least(after_utc, at_utc) end as sent_after_utc,
+    coalesce(by_event_at_utc, at_utc) as sent_at_utc,
     -- the first poll found it gone already: what came back after it was complete came from a customer
-    is_first_seen and told_at_utc is null as is_first_seen
+    is_first_seen and by_event_at_utc is null as is_first_seen
 from bounded
-where coalesce(told_at_utc, at_utc) is not null
+where coalesce(by_event_at_utc, at_utc) is not null

@@ -25,44 +25,19 @@ orders as (
         account,
         order_id,
         order_no
-    from intermediate.order_key
+    from intermediate.order_base
     -- true of all, but planned as a fifth of them: so events are looked up in orders, not orders in events
     where order_no is not null
 
 ),
 
--- what is not here says nothing of the clock (OrderDeliveryChanged); who sets a hold can lift it
 words as (
 
     select
         source_type,
-        told[1] as event_type,
-        told[2] as lifting_type
-    from (
-        select
-            source_type,
-            cast(
-                told as enum(
-                    'created_on_hold', 'hold_set', 'released', 'waiting_for_storage', 'sent_back', 'pushed', 'packed',
-                    'not_sent', 'sent', 'delivered', 'returned', 'cancelled', 'restored'
-                )[]
-            ) as told
-        from (
-            values
-            ('OrderCreated', ['created_on_hold', 'released']),
-            ('OrderUpdated', ['hold_set', 'released']),
-            ('OrderPushedToExpedition', ['pushed']),
-            ('OrderPacked', ['packed']),
-            ('OrderSent', ['sent']),
-            ('OrderDelivered', ['delivered']),
-            ('OrderReturned', ['returned']),
-            ('OrderCanceled', ['cancelled']),
-            ('OrderNotSent', ['not_sent']),
-            ('OrderRestored', ['restored']),
-            ('OrderStatusChangedToWaitingForStorage', ['waiting_for_storage']),
-            ('OrderStatusChangedToCreated', ['sent_back'])
-        ) as w (source_type, told)
-    )
+        event_type,
+        lifting_type
+    from intermediate.order_event_word
 
 ),
 
@@ -92,73 +67,22 @@ milestones as not materialized (
 
 ),
 
--- one that was not on hold when it was created tells nothing new
-creations as (
-
-    select
-        account,
-        subject_id as order_id,
-        received_no,
-        event_type as source_type,
-        staging.truth_of(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold')) as is_on_hold,
-        occurred_text,
-        occurred_at,
-        occurred_at_utc,
-        received_at_utc
-    from staging.webhook_events
-    where
-        source = 'fulfillment_cz'
-        and subject_kind = 'order'
-        and event_type = 'OrderCreated'
-        and _deleted_at is null
-        and is_on_hold
-
-),
-
-updates as (
-
-    select
-        account,
-        subject_id as order_id,
-        received_no,
-        event_type as source_type,
-        staging.truth_of(coalesce(payload ->> '$.data.on_hold', payload ->> '$.on_hold')) as is_on_hold,
-        occurred_text,
-        occurred_at,
-        occurred_at_utc,
-        received_at_utc
-    from staging.webhook_events
-    where
-        source = 'fulfillment_cz'
-        and subject_kind = 'order'
-        and event_type = 'OrderUpdated'
-        and _deleted_at is null
-        and is_on_hold is not null
-
-),
-
 holds as (
 
     select
         o.order_no,
-        p.received_no,
-        p.source_type,
-        p.is_on_hold,
-        p.occurred_text,
-        p.occurred_at,
-        p.occurred_at_utc,
-        p.received_at_utc
-    from (
-        select *
-        from creations
-        union all
-        select *
-        from updates
-    ) as p
+        h.received_no,
+        h.source_type,
+        h.is_on_hold,
+        h.occurred_text,
+        h.occurred_at,
+        h.occurred_at_utc,
+        h.received_at_utc
+    from intermediate.order_hold_event as h
     inner join orders as o
         on
-            p.account = o.account
-            and p.order_id = o.order_id
+            h.account = o.account
+            and h.order_id = o.order_id
 
 ),
 
@@ -172,7 +96,7 @@ events as not materialized (
 
 ),
 
-told as not materialized (
+dated as not materialized (
 
     select
         e.order_no,
@@ -198,15 +122,15 @@ told as not materialized (
 
 ),
 
--- an update tells of a hold only where it differs from what was told before
-told_holds as (
+-- an update tells of a hold only where it differs from what was said before
+hold_changes as (
 
     select
         *,
         coalesce(
             lag(is_on_hold) over (partition by order_no order by at_utc, received_no), false
         ) as was_on_hold
-    from told
+    from dated
     where is_on_hold is not null
 
 )
@@ -217,7 +141,7 @@ select
     event_type,
     after_utc,
     at_utc
-from told
+from dated
 where is_on_hold is null
 union all
 select
@@ -226,5 +150,5 @@ select
     case when is_on_hold then event_type else lifting_type end as event_type,
     after_utc,
     at_utc
-from told_holds
+from hold_changes
 where is_on_hold <> was_on_hold

@@ -1,8 +1,8 @@
 -- Which cycle and attempt of their order events belong to, where the order begins again.
--- Grain: one row per event of an order that has a break; few orders have any.
+-- Grain: one row per event of an order that has a restart; few orders have any.
 with
 
-breaks as (
+restarts as (
 
     select
         order_no,
@@ -11,7 +11,7 @@ breaks as (
         is_not_sent,
         after_utc,
         at_utc
-    from intermediate.order_break
+    from intermediate.order_restart
 
 ),
 
@@ -31,11 +31,13 @@ begun_again as (
         e.order_no,
         e.received_no,
         1 + count(*) filter (
-            where b.is_restored and case when b.version_no is null then b.at_utc <= e.at_utc else b.after_utc < e.at_utc end
+            where
+                b.is_restored
+                and case when b.version_no is null then b.at_utc <= e.at_utc else b.after_utc < e.at_utc end
         ) as cycle_no,
         1 + count(*) filter (where b.is_not_sent and b.at_utc < e.at_utc) as attempt_no
     from intermediate.order_webhook as e
-    inner join breaks as b
+    inner join restarts as b
         on e.order_no = b.order_no
     group by e.order_no, e.received_no
 

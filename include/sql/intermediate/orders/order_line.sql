@@ -11,7 +11,7 @@ lines as not materialized (
         c.variant_id,
         l.quantity
     from staging.order_lines as l
-    inner join intermediate.order_key as k
+    inner join intermediate.order_base as k
         on
             l.account = k.account
             and l.order_id = k.order_id

@@ -2,17 +2,6 @@
 -- Grain: one row per order and line; few lines are.
 with
 
-moved_variants as (
-
-    select distinct
-        account,
-        variant_id
-    from staging.movements
-    where _deleted_at is null
-
-),
-
--- a set has a code of its own and never moves itself
 codes as (
 
     select
@@ -21,7 +10,7 @@ codes as (
         c.variant_id,
         m.variant_id is null as is_unmoved
     from intermediate.variant_code as c
-    left join moved_variants as m
+    left join intermediate.moved_variant as m
         on
             c.account = m.account
             and c.variant_id = m.variant_id
@@ -75,7 +64,7 @@ select
     l.code,
     o.created_at
 from lines as l
-inner join intermediate.order_key as k
+inner join intermediate.order_base as k
     on
         l.account = k.account
         and l.order_id = k.order_id

@@ -10,91 +10,18 @@ open_lines as (
         account,
         order_id,
         code,
-        lower(trim(code)) as spelling,
-        created_at
+        lower(trim(code)) as spelling
     from intermediate.order_line_open
 
 ),
 
--- a code that always meant one variant did so at any time
-periods as (
-
-    select
-        account,
-        code,
-        lower(trim(code)) as spelling,
-        variant_id,
-        surely_from,
-        surely_to,
-        perhaps_after,
-        perhaps_before,
-        is_gone
-    from intermediate.variant_code_period
-    union all
-    select
-        account,
-        code,
-        lower(trim(code)) as spelling,
-        variant_id,
-        timestamp '-infinity' as surely_from,
-        timestamp 'infinity' as surely_to,
-        timestamp '-infinity' as perhaps_after,
-        timestamp 'infinity' as perhaps_before,
-        false as is_gone
-    from intermediate.variant_code
-
-),
-
--- who had the code when the order was made: surely, perhaps, or before it left the catalogue; only where nobody had it
--- as it was typed, who had it in another spelling
 candidates as (
-
-    select
-        l.order_no,
-        l.line_no,
-        l.account,
-        p.variant_id,
-        min(
-            case when l.created_at between p.surely_from and p.surely_to then 1 when p.is_gone then 3 else 2 end
-            + case when l.code = p.code then 0 else 3 end
-        ) as doubt
-    from open_lines as l
-    inner join periods as p
-        on
-            l.account = p.account
-            and l.spelling = p.spelling
-    where
-        l.created_at between p.surely_from and p.surely_to
-        or (l.created_at > p.perhaps_after and l.created_at < p.perhaps_before)
-        or (p.surely_from = timestamp '-infinity' and p.surely_to = timestamp 'infinity')
-    group by l.order_no, l.line_no, l.account, p.variant_id
-
-),
-
-best as (
 
     select
         order_no,
         line_no,
-        account,
         variant_id
-    from candidates
-    qualify rank() over (partition by order_no, line_no order by doubt) = 1
-
-),
-
--- a set has a code of its own and never moves itself
-stocked as (
-
-    select distinct
-        m.account,
-        m.variant_id
-    from staging.movements as m
-    semi join best as b
-        on
-            m.account = b.account
-            and m.variant_id = b.variant_id
-    where m._deleted_at is null
+    from intermediate.order_line_candidate
 
 ),
 
@@ -156,7 +83,7 @@ witnessed as (
             *,
             (order_no, variant_id) in (select (order_no, variant_id) from items) as is_taken,
             (order_no, variant_id) in (select (order_no, variant_id) from moved) as is_moved
-        from best
+        from candidates
     ) as b
     group by b.order_no, b.line_no
 
@@ -195,7 +122,7 @@ read as (
         on
             l.order_no = n.order_no
             and l.line_no = n.line_no
-    left join (select distinct account, spelling from periods) as p
+    left join (select distinct account, spelling from intermediate.code_owner) as p
         on
             l.account = p.account
             and l.spelling = p.spelling
@@ -210,7 +137,7 @@ select
     case when r.variant_id is null then r.unknown_reason end as unknown_reason,
     r.variant_id is null or (s.variant_id is null and r.is_not_taken) as is_perhaps_set
 from read as r
-left join stocked as s
+left join intermediate.moved_variant as s
     on
         r.account = s.account
         and r.variant_id = s.variant_id

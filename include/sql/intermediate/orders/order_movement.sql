@@ -15,7 +15,7 @@ movements as (
         m.created_text,
         m.created_at
     from staging.movements as m
-    inner join intermediate.order_key as k
+    inner join intermediate.order_base as k
         on
             m.account = k.account
             and m.order_id = k.order_id
@@ -44,7 +44,7 @@ current_run as (
 
 ),
 
-breaks as (
+restarts as (
 
     select
         order_no,
@@ -52,7 +52,7 @@ breaks as (
         is_not_sent,
         after_utc,
         at_utc
-    from intermediate.order_break
+    from intermediate.order_restart
 
 ),
 
@@ -130,7 +130,7 @@ instants as (
 
 ),
 
--- few orders have breaks: the inequality meets only their movements
+-- few orders have restarts: the inequality meets only their movements
 begun_again as (
 
     select
@@ -140,7 +140,7 @@ begun_again as (
         count(*) filter (where b.is_restored and i.moved_at_utc > b.after_utc) as restores,
         count(*) filter (where b.is_not_sent and i.moved_at_utc > b.at_utc) as failed_attempts
     from instants as i
-    inner join breaks as b
+    inner join restarts as b
         on i.order_no = b.order_no
     group by i.account, i.movement_id
 

@@ -8,7 +8,7 @@ orders as (
         k.account,
         k.order_id,
         k.order_no
-    from intermediate.order_key as k
+    from intermediate.order_base as k
     inner join intermediate.order_line_reading as r
         on k.order_no = r.order_no
     where r.is_perhaps_set

@@ -18,7 +18,7 @@ later_cycles as (
     select
         order_no,
         cycle_no
-    from intermediate.order_break
+    from intermediate.order_restart
     where is_restored
 
 ),

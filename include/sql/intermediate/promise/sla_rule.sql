@@ -1,4 +1,4 @@
--- The rule of the policy that orders of a day were promised, by method.
+-- The rule of the policy that orders of a day were promised, by method, and that day in the rule's calendar.
 -- Grain: one row per account, delivery method and day of creation that some version of the policy covers.
 with
 
@@ -6,11 +6,29 @@ policy as (
 
     select
         rule_no,
+        policy_version,
         valid_from,
         valid_to,
         account,
-        delivery_id
+        delivery_id,
+        calendar_version,
+        cutoff,
+        handling_days,
+        stop_event,
+        unseen_waits
     from intermediate.sla_policy
+
+),
+
+calendar_days as (
+
+    select
+        calendar_version,
+        date,
+        opens_at_utc,
+        closes_at_utc,
+        open_seconds_before
+    from intermediate.calendar_day
 
 ),
 
@@ -21,7 +39,7 @@ kinds as (
         account,
         delivery_id,
         created_date
-    from intermediate.order_key
+    from intermediate.order_base
 
 )
 
@@ -29,7 +47,16 @@ select
     k.account,
     k.delivery_id,
     k.created_date,
-    p.rule_no
+    p.rule_no,
+    p.policy_version,
+    p.calendar_version,
+    p.cutoff,
+    p.handling_days,
+    p.stop_event,
+    p.unseen_waits,
+    d.opens_at_utc,
+    d.closes_at_utc,
+    d.open_seconds_before
 from kinds as k
 inner join policy as p
     on
@@ -37,6 +64,10 @@ inner join policy as p
         and (p.valid_to is null or p.valid_to > k.created_date)
         and (p.account is null or p.account = k.account)
         and (p.delivery_id is null or p.delivery_id = k.delivery_id)
+left join calendar_days as d
+    on
+        p.calendar_version = d.calendar_version
+        and k.created_date = d.date
 -- the most exact rule: method and account, then method, then account
 qualify row_number() over (
     partition by k.account, k.delivery_id, k.created_date

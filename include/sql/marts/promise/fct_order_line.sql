@@ -23,7 +23,7 @@ orders as (
         account,
         order_id,
         order_no
-    from intermediate.order_key
+    from intermediate.order_base
 
 ),
 

@@ -33,11 +33,8 @@ judged as (
 
     select
         f.account,
-        cast(
-            f.created_at_utc + to_seconds(
-                case when f.created_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
-            ) as date
-        ) as created_date,
+        cast(intermediate.local_at(f.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
+            as created_date,
         f.cancelled_at_utc is not null as is_cancelled,
         -- what was cancelled after it had left is no failure to dispatch
         f.cancelled_at_utc is not null and f.dispatch_at_utc is not null as is_cancelled_dispatched,

@@ -53,14 +53,7 @@ measured as (
     select
         f.account,
         f.delivery_id,
-        cast(
-            date_trunc(
-                'month',
-                f.sent_after_utc + to_seconds(
-                    case when f.sent_after_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
-                )
-            ) as date
-        ) as sent_month,
+        intermediate.local_month_of(f.sent_after_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as sent_month,
         f.delivered_at_utc is not null as is_delivered,
         f.delivered_at_utc is null and f.returned_at_utc is not null as is_returned_undelivered,
         -- history from before the first night, or across red nights, bounds nothing: it is counted, not measured
@@ -70,15 +63,12 @@ measured as (
         ) as is_measured,
         case
             when f.delivered_at_utc is not null
-                then greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) / 3600.0
+                then intermediate.hours_between(f.sent_at_utc, f.delivered_after_utc)
         end as hours_least,
-        case
-            when f.delivered_at_utc is not null
-                then greatest(date_diff('second', f.sent_after_utc, f.delivered_at_utc), 0) / 3600.0
-        end as hours_most,
+        intermediate.hours_between(f.sent_after_utc, f.delivered_at_utc) as hours_most,
         case
             when f.delivered_at_utc is null and f.returned_at_utc is null
-                then greatest(date_diff('second', f.sent_at_utc, r.now_utc), 0) / 3600.0
+                then intermediate.hours_between(f.sent_at_utc, r.now_utc)
         end as open_hours
     from fulfillments as f
     inner join zone_days as z

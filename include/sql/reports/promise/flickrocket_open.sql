@@ -34,7 +34,6 @@ select
     f.line_count,
     f.quantity,
     f.last_seen_open_at,
-    case when f.created_at_utc is not null then greatest(date_diff('second', f.created_at_utc, r.now_utc), 0) / 3600.0 end
-        as open_hours
+    intermediate.hours_between(f.created_at_utc, r.now_utc) as open_hours
 from fulfillments as f
 cross join current_run as r

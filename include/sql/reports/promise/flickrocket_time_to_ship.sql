@@ -53,7 +53,7 @@ measured as (
             when open_utc is null or open_utc > shipped_utc then 0
             else greatest(date_diff('second', created_at_utc, open_utc), 0) / 3600.0
         end as hours_least,
-        case when not is_shipped then greatest(date_diff('second', created_at_utc, now_utc), 0) / 3600.0 end as open_hours
+        case when not is_shipped then intermediate.hours_between(created_at_utc, now_utc) end as open_hours
     from instants
 
 ),

@@ -2,62 +2,6 @@
 -- Grain: one row per account, order and variant that differ.
 with
 
-orders as (
-
-    select
-        account,
-        order_id,
-        number,
-        remote_number,
-        created_date,
-        status,
-        stage
-    from marts.fct_order
-
-),
-
-lines as (
-
-    select
-        account,
-        order_id,
-        variant_id,
-        quantity
-    from marts.fct_order_line
-
-),
-
-taken_items as (
-
-    select
-        account,
-        order_id,
-        variant_id,
-        sum(quantity) as quantity
-    from staging.order_stock_items
-    where _deleted_at is null
-    group by account, order_id, variant_id
-
-),
-
-movements as (
-
-    select
-        m.account,
-        m.order_id,
-        m.variant_id,
-        m.direction,
-        m.quantity + m.damaged_quantity as pieces,
-        coalesce(r.is_put_back, false) as is_put_back
-    from marts.fct_stock_movement as m
-    left join intermediate.order_return as r
-        on
-            m.account = r.account
-            and m.movement_id = r.movement_id
-    where m.order_id is not null
-
-),
-
 variants as (
 
     select
@@ -70,162 +14,47 @@ variants as (
     from marts.dim_variant
     where is_current
 
-),
-
-ordered as (
-
-    select
-        account,
-        order_id,
-        variant_id,
-        sum(quantity) as quantity
-    from lines
-    where variant_id is not null
-    group by account, order_id, variant_id
-
-),
-
--- what a set holds is not known from the order: there the warehouse's own list of what it took stands in
-sets as (
-
-    select distinct
-        account,
-        order_id
-    from lines
-    where variant_id is null
-
-),
-
-moved as (
-
-    select
-        account,
-        order_id,
-        variant_id,
-        -- less what was put back before the order was sent
-        greatest(
-            coalesce(sum(pieces) filter (where direction = 'out'), 0)
-            - coalesce(sum(pieces) filter (where direction = 'in' and is_put_back), 0), 0
-        ) as issued,
-        sum(pieces) filter (where direction = 'in' and not is_put_back) as returned
-    from movements
-    group by account, order_id, variant_id
-
-),
-
-keys as (
-
-    select
-        account,
-        order_id,
-        variant_id
-    from ordered
-    union
-    select
-        account,
-        order_id,
-        variant_id
-    from moved
-    union
-    select
-        t.account,
-        t.order_id,
-        t.variant_id
-    from taken_items as t
-    inner join sets as s
-        on
-            t.account = s.account
-            and t.order_id = s.order_id
-
-),
-
-compared as (
-
-    select
-        k.account,
-        k.order_id,
-        o.number,
-        o.remote_number,
-        o.created_date,
-        o.status,
-        o.stage,
-        k.variant_id,
-        s.order_id is not null as has_set,
-        coalesce(l.quantity, 0) as ordered_quantity,
-        coalesce(t.quantity, 0) as taken_quantity,
-        coalesce(m.issued, 0) as issued_quantity,
-        coalesce(m.returned, 0) as returned_quantity,
-        case
-            when o.status = 'cancelled' then 0
-            when s.order_id is not null then coalesce(t.quantity, 0)
-            else coalesce(l.quantity, 0)
-        end as expected_quantity
-    from keys as k
-    left join orders as o
-        on
-            k.account = o.account
-            and k.order_id = o.order_id
-    left join sets as s
-        on
-            k.account = s.account
-            and k.order_id = s.order_id
-    left join ordered as l
-        on
-            k.account = l.account
-            and k.order_id = l.order_id
-            and k.variant_id = l.variant_id
-    left join taken_items as t
-        on
-            k.account = t.account
-            and k.order_id = t.order_id
-            and k.variant_id = t.variant_id
-    left join moved as m
-        on
-            k.account = m.account
-            and k.order_id = m.order_id
-            and k.variant_id = m.variant_id
-
 )
 
 select
-    c.account,
-    c.order_id,
-    c.number,
-    c.remote_number,
-    c.created_date,
-    c.status,
-    c.variant_id,
+    i.account,
+    i.order_id,
+    i.number,
+    i.remote_number,
+    i.created_date,
+    i.status,
+    i.variant_id,
     v.code,
     v.ext_code,
     v.product_name,
     v.variant_name,
-    c.has_set,
-    cast(c.ordered_quantity as bigint) as ordered_quantity,
-    cast(c.taken_quantity as bigint) as taken_quantity,
-    cast(c.issued_quantity as bigint) as issued_quantity,
-    cast(c.returned_quantity as bigint) as returned_quantity,
-    cast(c.issued_quantity - c.expected_quantity as bigint) as difference,
+    i.has_set,
+    cast(i.ordered_quantity as bigint) as ordered_quantity,
+    cast(i.taken_quantity as bigint) as taken_quantity,
+    cast(i.issued_quantity as bigint) as issued_quantity,
+    cast(i.returned_quantity as bigint) as returned_quantity,
+    cast(i.issued_quantity - i.expected_quantity as bigint) as difference,
     case
-        when c.status is null then 'order not known'
-        when c.status = 'cancelled' then 'left a cancelled order'
-        when c.ordered_quantity = 0 and not c.has_set then 'not ordered'
-        when c.issued_quantity = 0 then 'never left'
-        when c.issued_quantity < c.expected_quantity then 'too few'
+        when i.status is null then 'order not known'
+        when i.status = 'cancelled' then 'left a cancelled order'
+        when i.ordered_quantity = 0 and not i.has_set then 'not ordered'
+        when i.issued_quantity = 0 then 'never left'
+        when i.issued_quantity < i.expected_quantity then 'too few'
         else 'too many'
     end as reason
-from compared as c
+from intermediate.order_issue as i
 left join variants as v
     on
-        c.account = v.account
-        and c.variant_id = v.variant_id
+        i.account = v.account
+        and i.variant_id = v.variant_id
 where
     -- a restored order leaves, comes back and leaves again
-    c.issued_quantity <> c.expected_quantity
-    and c.issued_quantity - c.returned_quantity <> c.expected_quantity
+    i.issued_quantity <> i.expected_quantity
+    and i.issued_quantity - i.returned_quantity <> i.expected_quantity
     -- until an order has left, only too much of something is a difference
     and (
-        c.status is null
-        or c.status = 'cancelled'
-        or c.stage in ('carrier', 'closed')
-        or c.issued_quantity > c.expected_quantity
+        i.status is null
+        or i.status = 'cancelled'
+        or i.stage in ('carrier', 'closed')
+        or i.issued_quantity > i.expected_quantity
     )

@@ -18,7 +18,7 @@ waits as (
         is_open,
         hours_least,
         hours_most
-    from intermediate.order_wait
+    from intermediate.order_wait_interval
     where kind = 'problem'
 
 ),

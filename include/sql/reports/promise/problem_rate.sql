@@ -74,14 +74,7 @@ reached_monthly as (
 
     select
         r.account,
-        cast(
-            date_trunc(
-                'month',
-                r.created_at_utc + to_seconds(
-                    case when r.created_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
-                )
-            ) as date
-        ) as month_start,
+        intermediate.local_month_of(r.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as month_start,
         count(*) as orders_in_dispatch
     from reached as r
     inner join zone_days as z

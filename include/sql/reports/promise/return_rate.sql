@@ -42,14 +42,8 @@ monthly as (
         e.order_id,
         e.event_type,
         e.occurred_at_utc,
-        cast(
-            date_trunc(
-                'month',
-                e.occurred_at_utc + to_seconds(
-                    case when e.occurred_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
-                )
-            ) as date
-        ) as month_start,
+        intermediate.local_month_of(e.occurred_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after)
+            as month_start,
         e.pieces,
         e.damaged_pieces,
         e.is_put_back

@@ -79,9 +79,7 @@ local_orders as (
         f.delivery_id,
         f.dispatch_after_utc,
         f.dispatch_at_utc,
-        f.created_at_utc + to_seconds(
-            case when f.created_at_utc >= z.utc_change_at then z.utc_offset_after else z.utc_offset end
-        ) as created_at
+        intermediate.local_at(f.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as created_at
     from fulfillments as f
     inner join zone_days as z
         on cast(f.created_at_utc as date) = z.date

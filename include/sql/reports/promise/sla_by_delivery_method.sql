@@ -2,19 +2,18 @@
 -- Grain: one row per account, month of the due day, delivery method and kind of stock.
 with
 
-fulfillments as (
+late_orders as (
 
     select
         account,
         order_id,
         delivery_id,
         due_date,
-        sla_state,
-        could_be_on_time,
-        could_be_late,
         late_business_hours
     from marts.fct_fulfillment
-    where is_latest_cycle
+    where
+        is_latest_cycle
+        and late_business_hours is not null
 
 ),
 
@@ -39,28 +38,40 @@ methods as (
 
 ),
 
-counted as (
+medians as (
 
     select
         f.account,
         cast(date_trunc('month', f.due_date) as date) as due_month,
         f.delivery_id,
         d.order_id is not null as is_damaged_sale,
-        count(*) as orders,
-        count(*) filter (where f.sla_state = 'on_time') as on_time,
-        count(*) filter (where f.sla_state = 'late') as late,
-        count(*) filter (where f.sla_state = 'overdue') as overdue,
-        count(*) filter (where f.sla_state = 'pending') as pending,
-        count(*) filter (where f.sla_state = 'excluded') as excluded,
-        count(*) filter (where f.sla_state = 'unknown') as unknown,
-        count(*) filter (where f.sla_state = 'unknown' and f.could_be_on_time) as perhaps_on_time,
-        count(*) filter (where f.sla_state = 'unknown' and f.could_be_late) as perhaps_late,
         median(f.late_business_hours) as median_late_business_hours
-    from fulfillments as f
+    from late_orders as f
     left join damaged_sales as d
         on
             f.account = d.account
             and f.order_id = d.order_id
+    group by all
+
+),
+
+counted as (
+
+    select
+        account,
+        cast(date_trunc('month', due_date) as date) as due_month,
+        delivery_id,
+        is_damaged_sale,
+        sum(orders) as orders,
+        sum(on_time) as on_time,
+        sum(late) as late,
+        sum(overdue) as overdue,
+        sum(pending) as pending,
+        sum(excluded) as excluded,
+        sum(unknown) as unknown,
+        sum(perhaps_on_time) as perhaps_on_time,
+        sum(perhaps_late) as perhaps_late
+    from intermediate.sla_cohort
     group by all
 
 )
@@ -84,8 +95,14 @@ select
     c.on_time / nullif(c.on_time + c.late + c.overdue + c.unknown, 0) as on_time_rate_sure,
     (c.on_time + c.perhaps_on_time) / nullif(c.on_time + c.late + c.overdue + c.perhaps_on_time, 0)
         as on_time_rate_possible,
-    c.median_late_business_hours
+    h.median_late_business_hours
 from counted as c
+left join medians as h
+    on
+        c.account = h.account
+        and c.due_month is not distinct from h.due_month
+        and c.delivery_id is not distinct from h.delivery_id
+        and c.is_damaged_sale = h.is_damaged_sale
 left join methods as m
     on
         c.account = m.account

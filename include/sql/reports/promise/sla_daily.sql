@@ -2,39 +2,24 @@
 -- Grain: one row per account and local due date.
 with
 
-fulfillments as (
-
-    select
-        account,
-        due_after_date is not distinct from due_date as is_only_day,
-        due_date,
-        sla_state,
-        could_be_on_time,
-        could_be_late
-    from marts.fct_fulfillment
-    where
-        is_latest_cycle
-        and due_date is not null
-
-),
-
 counted as (
 
     select
         account,
         due_date,
-        count(*) as orders,
-        count(*) filter (where sla_state = 'on_time') as on_time,
-        count(*) filter (where sla_state = 'late') as late,
-        count(*) filter (where sla_state = 'overdue') as overdue,
-        count(*) filter (where sla_state = 'pending') as pending,
-        count(*) filter (where sla_state = 'excluded') as excluded,
-        count(*) filter (where sla_state = 'unknown') as unknown,
-        count(*) filter (where sla_state = 'unknown' and could_be_on_time) as perhaps_on_time,
-        count(*) filter (where sla_state = 'unknown' and could_be_late) as perhaps_late,
-        count(*) filter (where is_only_day and sla_state = 'on_time') as surely_on_time,
-        count(*) filter (where is_only_day and sla_state in ('late', 'overdue')) as surely_late
-    from fulfillments
+        sum(orders) as orders,
+        sum(on_time) as on_time,
+        sum(late) as late,
+        sum(overdue) as overdue,
+        sum(pending) as pending,
+        sum(excluded) as excluded,
+        sum(unknown) as unknown,
+        sum(perhaps_on_time) as perhaps_on_time,
+        sum(perhaps_late) as perhaps_late,
+        sum(surely_on_time) as surely_on_time,
+        sum(surely_late) as surely_late
+    from intermediate.sla_cohort
+    where due_date is not null
     group by account, due_date
 
 ),
@@ -49,7 +34,7 @@ doubts as (
         count(*) filter (where could_be_late) as late_there,
         -- in doubt on the day it is shown: the worst reading counts it, whatever is known against it
         count(*) filter (where is_shown_day and not could_be_late and not is_claimed) as shown_there
-    from intermediate.sla_doubt
+    from intermediate.sla_undecided
     group by account, due_date
 
 )

@@ -2,22 +2,6 @@
 -- Grain: one row per account, local due date and delivery method.
 with
 
-fulfillments as (
-
-    select
-        account,
-        due_date,
-        delivery_id,
-        sla_state,
-        could_be_on_time,
-        could_be_late
-    from marts.fct_fulfillment
-    where
-        is_latest_cycle
-        and due_date is not null
-
-),
-
 methods as (
 
     select
@@ -34,16 +18,17 @@ counted as (
         account,
         due_date,
         delivery_id,
-        count(*) as orders,
-        count(*) filter (where sla_state = 'on_time') as on_time,
-        count(*) filter (where sla_state = 'late') as late,
-        count(*) filter (where sla_state = 'overdue') as overdue,
-        count(*) filter (where sla_state = 'pending') as pending,
-        count(*) filter (where sla_state = 'excluded') as excluded,
-        count(*) filter (where sla_state = 'unknown') as unknown,
-        count(*) filter (where sla_state = 'unknown' and could_be_on_time) as perhaps_on_time,
-        count(*) filter (where sla_state = 'unknown' and could_be_late) as perhaps_late
-    from fulfillments
+        sum(orders) as orders,
+        sum(on_time) as on_time,
+        sum(late) as late,
+        sum(overdue) as overdue,
+        sum(pending) as pending,
+        sum(excluded) as excluded,
+        sum(unknown) as unknown,
+        sum(perhaps_on_time) as perhaps_on_time,
+        sum(perhaps_late) as perhaps_late
+    from intermediate.sla_cohort
+    where due_date is not null
     group by account, due_date, delivery_id
 
 )

@@ -2,28 +2,39 @@
 -- Grain: one row per account and order, by its latest cycle.
 with
 
+times as (
+
+    select
+        account,
+        order_id,
+        is_until_delivered,
+        shop_hours_least,
+        shop_hours_most,
+        stock_hours_least,
+        stock_hours_most,
+        warehouse_hours_least,
+        warehouse_hours_most,
+        problem_hours_least,
+        problem_hours_most,
+        carrier_hours_least,
+        carrier_hours_most
+    from intermediate.sla_late_time
+
+),
+
 fulfillments as (
 
     select
         account,
         order_id,
-        cycle_no,
         delivery_id,
-        created_at_utc,
-        restored_at_utc,
-        sent_after_utc,
-        sent_at_utc,
-        delivered_after_utc,
-        delivered_at_utc,
-        cancelled_at_utc,
-        eligible_after_utc,
+        coalesce(restored_at_utc, created_at_utc) as begun_at_utc,
         eligible_at_utc,
         due_at_utc,
         due_date,
-        dispatch_after_utc,
         dispatch_at_utc,
         dispatch_evidence,
-        stop_event,
+        cancelled_at_utc,
         sla_state,
         overdue_working_days,
         waiting_business_hours,
@@ -71,149 +82,77 @@ zone_days as (
 
 ),
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
-waits as (
+-- the shop's own wish for a later day is the shop's time, as far as nobody began before
+requested as (
 
     select
-        w.account,
-        w.order_id,
-        w.cycle_no,
-        sum(w.hours_least) filter (where w.kind in ('hold', 'correction')) as shop_hours_least,
-        sum(w.hours_most) filter (where w.kind in ('hold', 'correction')) as shop_hours_most,
-        sum(w.hours_least) filter (where w.kind = 'stock') as stock_hours_least,
-        sum(w.hours_most) filter (where w.kind = 'stock') as stock_hours_most,
-        sum(w.hours_least) filter (where w.kind = 'problem') as problem_hours_least,
-        sum(w.hours_most) filter (where w.kind = 'problem') as problem_hours_most
-    from intermediate.order_wait as w
-    group by w.account, w.order_id, w.cycle_no
-
-),
-
-bounded as (
-
-    select
-        f.*,
-        o.number,
-        o.remote_number,
-        o.created_at,
-        o.status,
-        o.stage,
-        o.problem_source,
-        m.name as delivery_name,
-        -- the shop's own wish for a later day is the shop's time, as far as nobody began before
+        o.*,
+        f.* exclude (account, order_id),
+        t.* exclude (account, order_id),
         coalesce(
-            case
-                when d.midnight_utc > coalesce(f.restored_at_utc, f.created_at_utc)
-                    then date_diff('second', coalesce(f.restored_at_utc, f.created_at_utc), d.midnight_utc)
-            end, 0
-        ) / 3600.0 as requested_hours,
-        coalesce(w.shop_hours_least, 0) as shop_hours_least,
-        coalesce(w.shop_hours_most, 0) as shop_hours_most,
-        coalesce(w.stock_hours_least, 0) as stock_hours_least,
-        coalesce(w.stock_hours_most, 0) as stock_hours_most,
-        coalesce(w.problem_hours_least, 0) as problem_hours_least,
-        coalesce(w.problem_hours_most, 0) as problem_hours_most,
-        coalesce(f.dispatch_after_utc, f.cancelled_at_utc, r.now_utc) as ended_after_utc,
-        coalesce(f.dispatch_at_utc, f.cancelled_at_utc, r.now_utc) as ended_at_utc,
-        r.now_utc
+            case when d.midnight_utc > f.begun_at_utc then date_diff('second', f.begun_at_utc, d.midnight_utc) end, 0
+        ) / 3600.0 as requested_hours
     from orders as o
     inner join fulfillments as f
         on
             o.account = f.account
             and o.order_id = f.order_id
-    left join methods as m
+    inner join times as t
         on
-            f.account = m.account
-            and f.delivery_id = m.delivery_id
-    left join waits as w
-        on
-            f.account = w.account
-            and f.order_id = w.order_id
-            and f.cycle_no = w.cycle_no
+            f.account = t.account
+            and f.order_id = t.order_id
     left join zone_days as d
         on o.dispatch_date = d.date
-    cross join current_run as r
-
-),
-
-split as (
-
-    select
-        *,
-        -- the warehouse has the order from the moment it could begin until it has left its hands
-        case
-            -- greatest() passes over NULL: what is not known is not none
-            when eligible_at_utc is null then null
-            when stop_event = 'delivered' and sent_at_utc is not null
-                then greatest(date_diff('second', eligible_at_utc, sent_after_utc), 0)
-            else greatest(date_diff('second', eligible_at_utc, ended_after_utc), 0)
-        end / 3600.0 as warehouse_hours_least,
-        case
-            when eligible_after_utc is null then null
-            when stop_event = 'delivered' and sent_at_utc is not null
-                then greatest(date_diff('second', eligible_after_utc, sent_at_utc), 0)
-            else greatest(date_diff('second', eligible_after_utc, ended_at_utc), 0)
-        end / 3600.0 as warehouse_hours_most,
-        case
-            when sent_at_utc is not null
-                then greatest(date_diff('second', sent_at_utc, coalesce(delivered_after_utc, now_utc)), 0) / 3600.0
-        end as carrier_hours_least,
-        case
-            when sent_at_utc is not null
-                then greatest(date_diff('second', sent_after_utc, coalesce(delivered_at_utc, now_utc)), 0) / 3600.0
-        end as carrier_hours_most
-    from bounded
 
 )
 
 select
-    account,
-    order_id,
-    number,
-    remote_number,
-    sla_state,
-    status,
-    stage,
+    r.account,
+    r.order_id,
+    r.number,
+    r.remote_number,
+    r.sla_state,
+    r.status,
+    r.stage,
     -- the longest stretch, by the lower bounds; ties go to whoever had the order last
     case greatest(
-        coalesce(case when stop_event = 'delivered' then carrier_hours_least end, 0),
-        coalesce(warehouse_hours_least, 0),
-        stock_hours_least,
-        shop_hours_least + requested_hours
+        coalesce(case when r.is_until_delivered then r.carrier_hours_least end, 0),
+        coalesce(r.warehouse_hours_least, 0),
+        r.stock_hours_least,
+        r.shop_hours_least + r.requested_hours
     )
-        when coalesce(case when stop_event = 'delivered' then carrier_hours_least end, -1) then 'carrier'
-        when coalesce(warehouse_hours_least, 0) then case when problem_hours_least > 0 then 'problem' else 'warehouse' end
-        when stock_hours_least then 'stock'
+        when coalesce(case when r.is_until_delivered then r.carrier_hours_least end, -1) then 'carrier'
+        when coalesce(r.warehouse_hours_least, 0)
+            then case when r.problem_hours_least > 0 then 'problem' else 'warehouse' end
+        when r.stock_hours_least then 'stock'
         else 'shop'
     end as longest_with,
-    problem_source,
-    delivery_id,
-    delivery_name,
-    created_at,
-    eligible_at_utc,
-    due_at_utc,
-    due_date,
-    dispatch_at_utc,
-    dispatch_evidence,
-    cancelled_at_utc,
-    waiting_business_hours,
-    warehouse_business_hours,
-    late_business_hours,
-    overdue_working_days,
-    shop_hours_least + requested_hours as shop_hours_least,
-    shop_hours_most + requested_hours as shop_hours_most,
-    stock_hours_least,
-    stock_hours_most,
-    warehouse_hours_least,
-    warehouse_hours_most,
-    problem_hours_least,
-    problem_hours_most,
-    carrier_hours_least,
-    carrier_hours_most
-from split
+    r.problem_source,
+    r.delivery_id,
+    m.name as delivery_name,
+    r.created_at,
+    r.eligible_at_utc,
+    r.due_at_utc,
+    r.due_date,
+    r.dispatch_at_utc,
+    r.dispatch_evidence,
+    r.cancelled_at_utc,
+    r.waiting_business_hours,
+    r.warehouse_business_hours,
+    r.late_business_hours,
+    r.overdue_working_days,
+    r.shop_hours_least + r.requested_hours as shop_hours_least,
+    r.shop_hours_most + r.requested_hours as shop_hours_most,
+    r.stock_hours_least,
+    r.stock_hours_most,
+    r.warehouse_hours_least,
+    r.warehouse_hours_most,
+    r.problem_hours_least,
+    r.problem_hours_most,
+    r.carrier_hours_least,
+    r.carrier_hours_most
+from requested as r
+left join methods as m
+    on
+        r.account = m.account
+        and r.delivery_id = m.delivery_id

@@ -1,8 +1,8 @@
 -- Where an order begins again: restored after a cancellation (a new cycle) or not sent (a new attempt).
--- Grain: one row per order and break; few orders have any.
+-- Grain: one row per order and restart; few orders have any.
 with
 
-polled as (
+by_poll as (
 
     select
         order_no,
@@ -16,7 +16,7 @@ polled as (
 
 ),
 
-told as (
+by_event as (
 
     select
         order_no,
@@ -35,22 +35,22 @@ told as (
 
 ),
 
--- a break polls saw in whose time an event tells of one is that one
-untold as (
+-- a restart polls saw in whose time an event tells of one is that one
+polled_only as (
 
     select p.*
-    from polled as p
-    left join told as t
+    from by_poll as p
+    left join by_event as e
         on
-            p.order_no = t.order_no
-            and p.is_restored = t.is_restored
-            and t.at_utc > p.after_utc
-            and t.after_utc <= p.at_utc
-    where t.order_no is null
+            p.order_no = e.order_no
+            and p.is_restored = e.is_restored
+            and e.at_utc > p.after_utc
+            and e.after_utc <= p.at_utc
+    where e.order_no is null
 
 ),
 
-breaks as (
+restarts as (
 
     select
         order_no,
@@ -60,7 +60,7 @@ breaks as (
         after_utc,
         at_utc,
         'poll' as evidence
-    from untold
+    from polled_only
     union all
     select
         order_no,
@@ -70,13 +70,13 @@ breaks as (
         after_utc,
         at_utc,
         'webhook' as evidence
-    from told
+    from by_event
 
 )
 
 select
     order_no,
-    row_number() over so_far as break_no,
+    row_number() over so_far as restart_no,
     version_no,
     is_restored,
     is_not_sent,
@@ -85,5 +85,5 @@ select
     evidence,
     1 + sum(cast(is_restored as bigint)) over so_far as cycle_no,
     1 + sum(cast(is_not_sent as bigint)) over so_far as attempt_no
-from breaks
+from restarts
 window so_far as (partition by order_no order by at_utc, is_restored desc, version_no)

@@ -1,0 +1,21 @@
+-- What the events of webhooks mean for the clock of an order, in the words of order events.
+-- Grain: one row per type of event that means anything; what is not here says nothing (OrderDeliveryChanged).
+select
+    source_type,
+    event_type,
+    lifting_type
+from (
+    values
+    ('OrderCreated', 'created_on_hold', 'released'),
+    ('OrderUpdated', 'hold_set', 'released'),
+    ('OrderPushedToExpedition', 'pushed', null),
+    ('OrderPacked', 'packed', null),
+    ('OrderSent', 'sent', null),
+    ('OrderDelivered', 'delivered', null),
+    ('OrderReturned', 'returned', null),
+    ('OrderCanceled', 'cancelled', null),
+    ('OrderNotSent', 'not_sent', null),
+    ('OrderRestored', 'restored', null),
+    ('OrderStatusChangedToWaitingForStorage', 'waiting_for_storage', null),
+    ('OrderStatusChangedToCreated', 'sent_back', null)
+) as w (source_type, event_type, lifting_type)
