@@ -1,4 +1,4 @@
-"""What a night asks of every report without anybody writing it down."""
+"""The checks every report has without a declaration."""
 
 import duckdb
 import pytest
@@ -37,8 +37,8 @@ def test_no_duration_of_any_table_is_negative(tables: dict[str, Table]) -> None:
         assert con.execute(rule.query or "").fetchall() == [("c", "took")]
 
 
-def test_required_columns_of_a_report_are_asked_for_together(report: Table) -> None:
-    """One question names key and column of each row that lacks something it must have, and nothing else."""
+def test_required_columns_of_a_report_are_one_check(report: Table) -> None:
+    """One check names key and column of each row that lacks a required value, and no other row."""
     rules = {rule.name: rule for rule in of_table(report)}
     assert set(rules) == {"one row per account", "required columns are there"}
     query = rules["required columns are there"].query

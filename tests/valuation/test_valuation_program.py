@@ -19,7 +19,7 @@ from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
-from stockbook.models.order import steps
+from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
 from stockbook.valuation import drawing, policy
 from stockbook.warehouse.schema import create_all
@@ -41,6 +41,16 @@ OURS = (
 )
 
 
+def with_what_they_read(names: tuple[str, ...], all_steps: list[Step]) -> list[Step]:
+    """The steps of these names and those that build what they read, in the order of a night."""
+    wanted, read = [], set[str]()
+    for step in reversed(all_steps):
+        if step.name in names or any(table.name in read for table in step.tables):
+            wanted.append(step)
+            read |= step.reads
+    return wanted[::-1]
+
+
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
@@ -48,7 +58,7 @@ class Shop:
         self.con = duckdb.connect()
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
+        self.steps = with_what_they_read((*OURS, *also), steps(SQL, self.tables))
         create_all(self.con, self.tables)
         create_macros(self.con, SQL)
 

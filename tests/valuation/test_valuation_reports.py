@@ -1,4 +1,4 @@
-"""The reports of stock: given rows of staging, the rows finance reads."""
+"""The reports of stock: rows of staging in, the rows finance reads out."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -38,7 +38,7 @@ def quarter() -> Iterator[Shop]:
 
 
 def test_every_check_of_the_reports_holds(quarter: Shop) -> None:
-    """The identities that a night asks hold on these rows."""
+    """The checks that a night runs find no row here."""
     assert quarter.broken() == {}
 
 
@@ -59,7 +59,7 @@ def test_a_month_leads_from_opening_to_closing(quarter: Shop) -> None:
     ]
 
 
-def test_a_month_is_told_of_what_only_lay_there(quarter: Shop) -> None:
+def test_stock_that_only_lies_there_has_its_months(quarter: Shop) -> None:
     """Stock that did not move opens and closes every month alike, from the local day it came in."""
     assert quarter.ask("""
         select month, opening_quantity, receipts_quantity, closing_quantity, closing_value
@@ -123,11 +123,11 @@ def test_ages_tie_to_the_balance_under_both_methods() -> None:
     shop.con.close()
 
 
-def test_slow_movers_know_pace_and_turnover() -> None:
+def test_slow_movers_have_pace_and_turnover() -> None:
     """
     Ten at 2.00 on 1 March, four leave on the 11th, seen on the 21st: 6 on hand at 4 in 28 days last 42 days.
 
-    Daily value 20 for ten days, 12 for ten: a mean of 16, and 8 of cost turned it half. What nobody wants has no pace.
+    Daily value 20 for ten days, 12 for ten: a mean of 16, and 8 of cost turned it half. What nobody buys has no pace.
     What is sold out is there too: a piece worth 1.00 for one day of twenty turned twenty times.
     """
     shop = Shop(also=REPORTS)
@@ -153,8 +153,8 @@ def test_slow_movers_know_pace_and_turnover() -> None:
     shop.con.close()
 
 
-def test_cost_of_goods_tells_pieces_it_does_not_know_the_cost_of(tmp_path: Path) -> None:
-    """Of four, two without a cost, half are lost; an order takes one of the rest: known by FIFO, not by the average."""
+def test_cost_of_goods_counts_pieces_without_a_cost(tmp_path: Path) -> None:
+    """Two of four have no cost and two are lost; an order takes one of the rest: FIFO has its cost, the average not."""
     shop = Shop(also=REPORTS)
     shop.move(1, 7, "in", 2, "2025-03-01 09:00:00")
     shop.move(2, 7, "in", 2, "2025-03-01 10:00:00", price="6")

@@ -9,13 +9,6 @@ current_run as (
 
 ),
 
-settings as (
-
-    select damaged_quantity_is_additive
-    from marts.dim_valuation_setting
-
-),
-
 received as (
 
     select
@@ -33,21 +26,12 @@ received as (
         end as quantity,
         m.damaged_quantity
     from staging.movements as m
-    cross join settings as s
+    cross join marts.dim_valuation_setting as s
     cross join current_run as r
     where
         m._deleted_at is null
         -- all others are past in any reading of the repeated hour
         and m.created_at > r.as_of - interval 1 hour
-
-),
-
-valued as (
-
-    select
-        account,
-        movement_id
-    from marts.fct_stock_movement
 
 )
 
@@ -70,7 +54,7 @@ select
     m.quantity,
     m.damaged_quantity
 from received as m
-anti join valued as v
+anti join marts.fct_stock_movement as v
     on
         m.account = v.account
         and m.movement_id = v.movement_id

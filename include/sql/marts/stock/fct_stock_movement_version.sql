@@ -36,13 +36,6 @@ versions as (
         h._valid_to is not null
         and coalesce(staging.local_of(h.created_text, r.zone) <= r.as_of, true)
 
-),
-
-settings as (
-
-    select damaged_quantity_is_additive
-    from marts.dim_valuation_setting
-
 )
 
 select
@@ -68,4 +61,4 @@ select
     end as known_from,
     cast(v._valid_to as date) as known_to
 from versions as v
-cross join settings as s
+cross join marts.dim_valuation_setting as s

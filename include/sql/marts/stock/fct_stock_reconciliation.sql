@@ -2,52 +2,29 @@
 -- Grain: one row per account, variant, pool and snapshot.
 with
 
-current_run as (
-
-    select as_of
-    from intermediate.run_now
-
-),
-
--- what a later run counted is not known to a run dated before it
-stock_levels as (
+counts as (
 
     select
         account,
         variant_id,
+        pool,
         snapshot_date,
         snapshot_at,
         quantity,
-        damaged_quantity,
         unit_price
-    from staging.stock_levels
-    cross join current_run
-    where
-        _deleted_at is null
-        and coalesce(_first_seen_at <= as_of, true)
+    from intermediate.stock_count
 
 ),
 
-movements as (
+ledger as (
 
     select
         account,
         variant_id,
+        pool,
         moved_at,
-        direction,
-        quantity,
-        damaged_quantity
-    from marts.fct_stock_movement
-    union all
-    -- the stock is read after the run's now: what moved in between is in the count
-    select
-        account,
-        variant_id,
-        moved_at,
-        direction,
-        quantity,
-        damaged_quantity
-    from intermediate.later_movement
+        quantity
+    from intermediate.stock_ledger
 
 ),
 
@@ -71,77 +48,8 @@ snapshots as (
         account,
         snapshot_date,
         max(snapshot_at) as snapshot_at
-    from stock_levels
+    from counts
     group by account, snapshot_date
-
-),
-
-counted as (
-
-    select
-        account,
-        variant_id,
-        'sellable' as pool,
-        snapshot_date,
-        quantity,
-        unit_price
-    from stock_levels
-    union all
-    select
-        account,
-        variant_id,
-        'damaged' as pool,
-        snapshot_date,
-        damaged_quantity as quantity,
-        unit_price
-    from stock_levels
-
-),
-
-moved as (
-
-    select
-        account,
-        variant_id,
-        'sellable' as pool,
-        moved_at,
-        case direction when 'in' then quantity else -quantity end as pieces
-    from movements
-    where quantity <> 0
-    union all
-    select
-        account,
-        variant_id,
-        'damaged' as pool,
-        moved_at,
-        case direction when 'in' then damaged_quantity else -damaged_quantity end as pieces
-    from movements
-    where damaged_quantity <> 0
-
-),
-
-moments as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        moved_at,
-        sum(pieces) as pieces
-    from moved
-    group by account, variant_id, pool, moved_at
-
-),
-
-running as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        moved_at,
-        cast(sum(pieces) over (partition by account, variant_id, pool order by moved_at) as bigint) as ledger_quantity
-    from moments
 
 ),
 
@@ -152,7 +60,7 @@ beginnings as (
         variant_id,
         pool,
         min(moved_at) as moved_at
-    from moments
+    from ledger
     group by account, variant_id, pool
 
 ),
@@ -165,7 +73,7 @@ keys as (
         variant_id,
         pool,
         snapshot_date
-    from counted
+    from counts
     union
     select
         b.account,
@@ -205,23 +113,23 @@ compared as (
         t.snapshot_date,
         t.snapshot_at,
         c.quantity as snapshot_quantity,
-        r.ledger_quantity,
-        coalesce(c.quantity, 0) - coalesce(r.ledger_quantity, 0) as quantity_diff,
+        l.quantity as ledger_quantity,
+        coalesce(c.quantity, 0) - coalesce(l.quantity, 0) as quantity_diff,
         c.unit_price as snapshot_unit_price,
-        cast(r.moved_at as date) as moved_date
+        cast(l.moved_at as date) as moved_date
     from timed as t
-    left join counted as c
+    left join counts as c
         on
             t.account = c.account
             and t.variant_id = c.variant_id
             and t.pool = c.pool
             and t.snapshot_date = c.snapshot_date
-    asof left join running as r
+    asof left join ledger as l
         on
-            t.account = r.account
-            and t.variant_id = r.variant_id
-            and t.pool = r.pool
-            and t.snapshot_at >= r.moved_at
+            t.account = l.account
+            and t.variant_id = l.variant_id
+            and t.pool = l.pool
+            and t.snapshot_at >= l.moved_at
 
 ),
 

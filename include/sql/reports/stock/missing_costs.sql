@@ -31,21 +31,6 @@ on_hand as (
     where valid_to is null
     group by account, variant_id
 
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
 )
 
 select
@@ -71,7 +56,7 @@ left join on_hand as h
     on
         m.account = h.account
         and m.variant_id = h.variant_id
-left join variants as v
+left join intermediate.current_variant as v
     on
         m.account = v.account
         and m.variant_id = v.variant_id

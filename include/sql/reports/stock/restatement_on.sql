@@ -13,10 +13,7 @@ revisions as (
         movement_id,
         version,
         cast(sum(quantity_change) as bigint) as quantity_change,
-        sum(fifo_landed_change) as fifo_landed_change,
-        sum(fifo_bare_change) as fifo_bare_change,
-        sum(average_landed_change) as average_landed_change,
-        sum(average_bare_change) as average_bare_change
+        sum(columns('_(landed|bare)_change$'))
     from marts.fct_stock_revision
     where
         valid_from <= day
@@ -25,59 +22,9 @@ revisions as (
 
 ),
 
-balances as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value
-    from marts.fct_stock_balance
-    where
-        valid_from <= day
-        and (valid_to is null or valid_to > day)
-
-),
-
-known as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value
-    from reports.stock_balance_as_known(day, known_day)
-
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
 settings as (
 
-    select
-        headline_method,
-        headline_basis
+    select headline_method || '_' || headline_basis as headline
     from marts.dim_valuation_setting
 
 ),
@@ -89,33 +36,26 @@ parts as (
         account,
         variant_id,
         pool,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value
-    from balances
-    union all
+        quantity as quantity_change,
+        columns('^(\w+_(landed|bare))_value$') as '\1_change'
+    from marts.fct_stock_balance
+    where
+        valid_from <= day
+        and (valid_to is null or valid_to > day)
+    union all by name
     select
         account,
         variant_id,
         pool,
-        -quantity,
-        -fifo_landed_value,
-        -fifo_bare_value,
-        -average_landed_value,
-        -average_bare_value
-    from known
-    union all
+        -quantity as quantity_change,
+        -columns('^(\w+_(landed|bare))_value$') as '\1_change'
+    from reports.stock_balance_as_known(day, known_day)
+    union all by name
     select
         account,
         variant_id,
         pool,
-        -quantity_change,
-        -fifo_landed_change,
-        -fifo_bare_change,
-        -average_landed_change,
-        -average_bare_change
+        -columns('_change$')
     from revisions
 
 ),
@@ -130,11 +70,8 @@ in_order as (
         'in order' as cause,
         cast(null as bigint) as movement_id,
         cast(null as integer) as version,
-        cast(sum(quantity) as bigint) as quantity_change,
-        sum(fifo_landed_value) as fifo_landed_change,
-        sum(fifo_bare_value) as fifo_bare_change,
-        sum(average_landed_value) as average_landed_change,
-        sum(average_bare_value) as average_bare_change
+        cast(sum(quantity_change) as bigint) as quantity_change,
+        sum(columns('_(landed|bare)_change$'))
     from parts
     group by account, variant_id, pool
 
@@ -162,25 +99,20 @@ select
     c.movement_id,
     c.version,
     c.quantity_change,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then c.fifo_landed_change
-        when 'fifo_bare' then c.fifo_bare_change
-        when 'average_landed' then c.average_landed_change
-        else c.average_bare_change
-    end as value_change,
+    intermediate.headline(
+        s.headline, c.fifo_landed_change, c.fifo_bare_change, c.average_landed_change, c.average_bare_change
+    ) as value_change,
     c.fifo_landed_change,
     c.fifo_bare_change,
     c.average_landed_change,
     c.average_bare_change
 from changes as c
 cross join settings as s
-left join variants as v
+left join intermediate.current_variant as v
     on
         c.account = v.account
         and c.variant_id = v.variant_id
 where
-    c.quantity_change <> 0
-    or c.fifo_landed_change <> 0
-    or c.fifo_bare_change <> 0
-    or c.average_landed_change <> 0
-    or c.average_bare_change <> 0
+    -- one of them is not zero
+    least(*columns('_change$')) < 0
+    or greatest(*columns('_change$')) > 0

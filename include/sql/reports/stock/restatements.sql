@@ -2,57 +2,9 @@
 -- Grain: one row per account, end of month, night, cause, movement, variant and pool.
 with
 
-revisions as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        known_from,
-        cause,
-        movement_id,
-        version,
-        valid_from,
-        quantity_change,
-        fifo_landed_change,
-        fifo_bare_change,
-        average_landed_change,
-        average_bare_change
-    from marts.fct_stock_revision
-
-),
-
-movements as (
-
-    select
-        account,
-        movement_id,
-        moved_at,
-        kind
-    from marts.fct_stock_movement
-
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
 settings as (
 
-    select
-        headline_method,
-        headline_basis
+    select headline_method || '_' || headline_basis as headline
     from marts.dim_valuation_setting
 
 ),
@@ -77,12 +29,8 @@ ended as (
                 )
             ) - interval 1 day as date
         ) as date,
-        quantity_change,
-        fifo_landed_change,
-        fifo_bare_change,
-        average_landed_change,
-        average_bare_change
-    from revisions
+        columns('_change$')
+    from marts.fct_stock_revision
 
 ),
 
@@ -98,18 +46,9 @@ summed as (
         variant_id,
         pool,
         cast(sum(quantity_change) as bigint) as quantity_change,
-        sum(fifo_landed_change) as fifo_landed_change,
-        sum(fifo_bare_change) as fifo_bare_change,
-        sum(average_landed_change) as average_landed_change,
-        sum(average_bare_change) as average_bare_change
+        sum(columns('_(landed|bare)_change$'))
     from ended
     group by account, date, known_from, cause, movement_id, version, variant_id, pool
-    having
-        sum(quantity_change) <> 0
-        or sum(fifo_landed_change) <> 0
-        or sum(fifo_bare_change) <> 0
-        or sum(average_landed_change) <> 0
-        or sum(average_bare_change) <> 0
 
 )
 
@@ -130,23 +69,24 @@ select
     v.variant_name,
     v.category_path,
     c.quantity_change,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then c.fifo_landed_change
-        when 'fifo_bare' then c.fifo_bare_change
-        when 'average_landed' then c.average_landed_change
-        else c.average_bare_change
-    end as value_change,
+    intermediate.headline(
+        s.headline, c.fifo_landed_change, c.fifo_bare_change, c.average_landed_change, c.average_bare_change
+    ) as value_change,
     c.fifo_landed_change,
     c.fifo_bare_change,
     c.average_landed_change,
     c.average_bare_change
 from summed as c
 cross join settings as s
-left join movements as m
+left join marts.fct_stock_movement as m
     on
         c.account = m.account
         and c.movement_id = m.movement_id
-left join variants as v
+left join intermediate.current_variant as v
     on
         c.account = v.account
         and c.variant_id = v.variant_id
+where
+    -- one of them is not zero
+    least(*columns('_change$')) < 0
+    or greatest(*columns('_change$')) > 0

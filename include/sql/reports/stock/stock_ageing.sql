@@ -2,32 +2,40 @@
 -- Grain: one row per account, variant, pool and age bucket.
 with
 
-layers as (
+settings as (
 
-    select
-        account,
-        variant_id,
-        pool,
-        cast(received_at as date) as received_date,
-        quantity_left as quantity,
-        landed_value,
-        bare_value
-    from marts.fct_stock_layer
+    select headline_method || '_' || headline_basis as headline
+    from marts.dim_valuation_setting
 
 ),
 
-owed as (
+current_run as (
+
+    select cast(as_of as date) as today
+    from meta.current_run
+
+),
+
+layers as (
 
     select
-        account,
-        variant_id,
-        pool,
-        -sum(quantity) as quantity,
-        -sum(landed_cost) as landed_value,
-        -sum(bare_cost) as bare_value
-    from marts.fct_cost_allocation
-    where receipt_id is null
-    group by account, variant_id, pool
+        l.account,
+        l.variant_id,
+        l.pool,
+        cast(l.received_at as date) as received_date,
+        case
+            when r.today - received_date <= 30 then 1
+            when r.today - received_date <= 60 then 2
+            when r.today - received_date <= 90 then 3
+            when r.today - received_date <= 180 then 4
+            when r.today - received_date <= 365 then 5
+            else 6
+        end as bucket_no,
+        l.quantity_left as quantity,
+        l.landed_value,
+        l.bare_value
+    from marts.fct_stock_layer as l
+    cross join current_run as r
 
 ),
 
@@ -46,54 +54,6 @@ balances as (
 
 ),
 
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
-settings as (
-
-    select
-        headline_method,
-        headline_basis
-    from marts.dim_valuation_setting
-
-),
-
-current_run as (
-
-    select cast(as_of as date) as today
-    from meta.current_run
-
-),
-
-aged as (
-
-    select
-        l.*,
-        case
-            when r.today - l.received_date <= 30 then 1
-            when r.today - l.received_date <= 60 then 2
-            when r.today - l.received_date <= 90 then 3
-            when r.today - l.received_date <= 180 then 4
-            when r.today - l.received_date <= 365 then 5
-            else 6
-        end as bucket_no
-    from layers as l
-    cross join current_run as r
-
-),
-
 buckets as (
 
     select
@@ -105,7 +65,7 @@ buckets as (
         sum(landed_value) as fifo_landed_value,
         sum(bare_value) as fifo_bare_value,
         min(received_date) as oldest_date
-    from aged
+    from layers
     group by account, variant_id, pool, bucket_no
     union all
     select
@@ -113,11 +73,13 @@ buckets as (
         variant_id,
         pool,
         0 as bucket_no,
-        cast(quantity as bigint) as quantity,
-        landed_value as fifo_landed_value,
-        bare_value as fifo_bare_value,
+        cast(-sum(quantity) as bigint) as quantity,
+        -sum(landed_cost) as fifo_landed_value,
+        -sum(bare_cost) as fifo_bare_value,
         null as oldest_date
-    from owed
+    from marts.fct_cost_allocation
+    where receipt_id is null
+    group by account, variant_id, pool
 
 ),
 
@@ -191,19 +153,16 @@ select
     v.category_path,
     a.oldest_date,
     a.quantity,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then a.fifo_landed_value
-        when 'fifo_bare' then a.fifo_bare_value
-        when 'average_landed' then a.average_landed_value
-        else a.average_bare_value
-    end as value,
+    intermediate.headline(
+        s.headline, a.fifo_landed_value, a.fifo_bare_value, a.average_landed_value, a.average_bare_value
+    ) as value,
     a.fifo_landed_value,
     a.fifo_bare_value,
     a.average_landed_value,
     a.average_bare_value
 from valued as a
 cross join settings as s
-left join variants as v
+left join intermediate.current_variant as v
     on
         a.account = v.account
         and a.variant_id = v.variant_id

@@ -2,45 +2,6 @@
 -- Grain: one row per account, variant and pool that had moved by then, as far as was known.
 with
 
-versions as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        valid_from,
-        known_from,
-        known_to,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value,
-        missing_cost_quantity,
-        average_missing_cost_quantity
-    from marts.fct_stock_balance_version
-
-),
-
-balances as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        valid_from,
-        valid_to,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value,
-        missing_cost_quantity,
-        average_missing_cost_quantity
-    from marts.fct_stock_balance
-
-),
-
 movements as (
 
     select
@@ -57,7 +18,7 @@ versioned as (
     select distinct
         account,
         variant_id
-    from versions
+    from marts.fct_stock_balance_version
 
 ),
 
@@ -67,14 +28,8 @@ known as (
         account,
         variant_id,
         pool,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value,
-        missing_cost_quantity,
-        average_missing_cost_quantity
-    from versions
+        columns('^(\w+_)?(quantity|value)$')
+    from marts.fct_stock_balance_version
     where
         valid_from <= day
         and known_from <= known_day
@@ -115,7 +70,7 @@ last_days as (
         select distinct
             account,
             variant_id
-        from balances
+        from marts.fct_stock_balance
     ) as b
     left join known_at_once as o
         on
@@ -133,27 +88,15 @@ select
     account,
     variant_id,
     pool,
-    quantity,
-    fifo_landed_value,
-    fifo_bare_value,
-    average_landed_value,
-    average_bare_value,
-    missing_cost_quantity,
-    average_missing_cost_quantity
+    columns('(quantity|value)$')
 from known
-union all
+union all by name
 select
     b.account,
     b.variant_id,
     b.pool,
-    b.quantity,
-    b.fifo_landed_value,
-    b.fifo_bare_value,
-    b.average_landed_value,
-    b.average_bare_value,
-    b.missing_cost_quantity,
-    b.average_missing_cost_quantity
-from balances as b
+    columns('^(\w+_)?(quantity|value)$')
+from marts.fct_stock_balance as b
 inner join last_days as d
     on
         b.account = d.account

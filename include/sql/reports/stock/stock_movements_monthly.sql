@@ -10,96 +10,30 @@ balances as (
         pool,
         valid_from,
         valid_to,
-        quantity,
-        fifo_landed_value,
-        fifo_bare_value,
-        average_landed_value,
-        average_bare_value
-    from marts.fct_stock_balance
+        quantity as closing_quantity,
+        columns('^(\w+)_value$') as '\1_closing'
+    from intermediate.stock_balance
 
 ),
 
-movements as (
+flows as (
 
     select
         account,
-        movement_id,
-        kind
-    from marts.fct_stock_movement
-
-),
-
-receipts as (
-
-    select
-        account,
-        movement_id,
         variant_id,
         pool,
-        moved_date,
+        cast(date_trunc('month', date) as date) as month,
+        case
+            when side = 'settlement' then 'settlements'
+            when side = 'issue' and kind = 'transformation' then 'transformations_out'
+            when side = 'issue' then 'issues'
+            when kind = 'transformation' then 'transformations_in'
+            when kind = 'return' then 'returns'
+            else 'receipts'
+        end as flow,
         quantity,
-        fifo_landed_cost,
-        fifo_bare_cost,
-        average_landed_cost,
-        average_bare_cost
-    from marts.fct_receipt_cost
-
-),
-
-issues as (
-
-    select
-        account,
-        movement_id,
-        variant_id,
-        pool,
-        moved_date,
-        quantity,
-        fifo_landed_cogs,
-        fifo_bare_cogs,
-        average_landed_cogs,
-        average_bare_cogs
-    from marts.fct_issue_cost
-
-),
-
-settlements as (
-
-    select
-        account,
-        issue_id,
-        variant_id,
-        pool,
-        settled_date,
-        fifo_landed_settlement,
-        fifo_bare_settlement,
-        average_landed_settlement,
-        average_bare_settlement
-    from marts.fct_cost_settlement
-
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
-settings as (
-
-    select
-        headline_method,
-        headline_basis
-    from marts.dim_valuation_setting
+        columns('_cost$')
+    from intermediate.stock_flow
 
 ),
 
@@ -134,163 +68,59 @@ closings as (
 
 ),
 
-flows as (
+-- no month is left out between the first and the last, so the closing before is that of the month before
+opened as (
 
     select
-        r.account,
-        r.variant_id,
-        r.pool,
-        r.moved_date as date,
-        case m.kind when 'return' then 'returns' when 'transformation' then 'transformations_in' else 'receipts' end as flow,
-        r.quantity,
-        r.fifo_landed_cost as fifo_landed_value,
-        r.fifo_bare_cost as fifo_bare_value,
-        r.average_landed_cost as average_landed_value,
-        r.average_bare_cost as average_bare_value
-    from receipts as r
-    inner join movements as m
-        on
-            r.account = m.account
-            and r.movement_id = m.movement_id
-    union all
-    select
-        i.account,
-        i.variant_id,
-        i.pool,
-        i.moved_date as date,
-        case m.kind when 'transformation' then 'transformations_out' else 'issues' end as flow,
-        i.quantity,
-        i.fifo_landed_cogs as fifo_landed_value,
-        i.fifo_bare_cogs as fifo_bare_value,
-        i.average_landed_cogs as average_landed_value,
-        i.average_bare_cogs as average_bare_value
-    from issues as i
-    inner join movements as m
-        on
-            i.account = m.account
-            and i.movement_id = m.movement_id
-    union all
-    select
-        account,
-        variant_id,
-        pool,
-        settled_date as date,
-        'settlements' as flow,
-        0 as quantity,
-        fifo_landed_settlement as fifo_landed_value,
-        fifo_bare_settlement as fifo_bare_value,
-        average_landed_settlement as average_landed_value,
-        average_bare_settlement as average_bare_value
-    from settlements
+        *,
+        coalesce(lag(closing_quantity) over earlier, 0) as opening_quantity,
+        coalesce(lag(columns('^(\w+)_closing$')) over earlier, 0) as '\1_opening'
+    from closings
+    window earlier as (partition by account, variant_id, pool order by month)
 
 ),
 
-months as (
+moved as (
 
     select
         account,
         variant_id,
         pool,
-        cast(date_trunc('month', date) as date) as month,
-        coalesce(sum(quantity) filter (where flow = 'receipts'), 0) as receipts_quantity,
-        coalesce(sum(quantity) filter (where flow = 'returns'), 0) as returns_quantity,
-        coalesce(sum(quantity) filter (where flow = 'transformations_in'), 0) as transformations_in_quantity,
-        coalesce(sum(quantity) filter (where flow = 'issues'), 0) as issues_quantity,
-        coalesce(sum(quantity) filter (where flow = 'transformations_out'), 0) as transformations_out_quantity,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'receipts'), 0) as fifo_landed_receipts,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'returns'), 0) as fifo_landed_returns,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'transformations_in'), 0) as fifo_landed_transformations_in,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'issues'), 0) as fifo_landed_issues,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'transformations_out'), 0) as fifo_landed_transformations_out,
-        coalesce(sum(fifo_landed_value) filter (where flow = 'settlements'), 0) as fifo_landed_settlements,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'receipts'), 0) as fifo_bare_receipts,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'returns'), 0) as fifo_bare_returns,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'transformations_in'), 0) as fifo_bare_transformations_in,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'issues'), 0) as fifo_bare_issues,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'transformations_out'), 0) as fifo_bare_transformations_out,
-        coalesce(sum(fifo_bare_value) filter (where flow = 'settlements'), 0) as fifo_bare_settlements,
-        coalesce(sum(average_landed_value) filter (where flow = 'receipts'), 0) as average_landed_receipts,
-        coalesce(sum(average_landed_value) filter (where flow = 'returns'), 0) as average_landed_returns,
-        coalesce(sum(average_landed_value) filter (where flow = 'transformations_in'), 0) as average_landed_transformations_in,
-        coalesce(sum(average_landed_value) filter (where flow = 'issues'), 0) as average_landed_issues,
-        coalesce(sum(average_landed_value) filter (where flow = 'transformations_out'), 0) as average_landed_transformations_out,
-        coalesce(sum(average_landed_value) filter (where flow = 'settlements'), 0) as average_landed_settlements,
-        coalesce(sum(average_bare_value) filter (where flow = 'receipts'), 0) as average_bare_receipts,
-        coalesce(sum(average_bare_value) filter (where flow = 'returns'), 0) as average_bare_returns,
-        coalesce(sum(average_bare_value) filter (where flow = 'transformations_in'), 0) as average_bare_transformations_in,
-        coalesce(sum(average_bare_value) filter (where flow = 'issues'), 0) as average_bare_issues,
-        coalesce(sum(average_bare_value) filter (where flow = 'transformations_out'), 0) as average_bare_transformations_out,
-        coalesce(sum(average_bare_value) filter (where flow = 'settlements'), 0) as average_bare_settlements
+        month,
+        sum(quantity) filter (where flow = 'receipts') as receipts_quantity,
+        sum(quantity) filter (where flow = 'returns') as returns_quantity,
+        sum(quantity) filter (where flow = 'transformations_in') as transformations_in_quantity,
+        sum(quantity) filter (where flow = 'issues') as issues_quantity,
+        sum(quantity) filter (where flow = 'transformations_out') as transformations_out_quantity,
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'receipts') as '\1_receipts',
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'returns') as '\1_returns',
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'transformations_in') as '\1_transformations_in',
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'issues') as '\1_issues',
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'transformations_out') as '\1_transformations_out',
+        sum(columns('^(\w+)_cost$')) filter (where flow = 'settlements') as '\1_settlements'
     from flows
-    group by account, variant_id, pool, cast(date_trunc('month', date) as date)
+    group by account, variant_id, pool, month
 
 ),
 
 joined as (
 
     select
-        c.account,
-        c.month,
-        c.variant_id,
-        c.pool,
-        coalesce(o.quantity, 0) as opening_quantity,
-        coalesce(m.receipts_quantity, 0) as receipts_quantity,
-        coalesce(m.returns_quantity, 0) as returns_quantity,
-        coalesce(m.transformations_in_quantity, 0) as transformations_in_quantity,
-        coalesce(m.issues_quantity, 0) as issues_quantity,
-        coalesce(m.transformations_out_quantity, 0) as transformations_out_quantity,
-        c.quantity as closing_quantity,
-        coalesce(o.fifo_landed_value, 0) as fifo_landed_opening,
-        coalesce(m.fifo_landed_receipts, 0) as fifo_landed_receipts,
-        coalesce(m.fifo_landed_returns, 0) as fifo_landed_returns,
-        coalesce(m.fifo_landed_transformations_in, 0) as fifo_landed_transformations_in,
-        coalesce(m.fifo_landed_issues, 0) as fifo_landed_issues,
-        coalesce(m.fifo_landed_transformations_out, 0) as fifo_landed_transformations_out,
-        coalesce(m.fifo_landed_settlements, 0) as fifo_landed_settlements,
-        c.fifo_landed_value as fifo_landed_closing,
-        coalesce(o.fifo_bare_value, 0) as fifo_bare_opening,
-        coalesce(m.fifo_bare_receipts, 0) as fifo_bare_receipts,
-        coalesce(m.fifo_bare_returns, 0) as fifo_bare_returns,
-        coalesce(m.fifo_bare_transformations_in, 0) as fifo_bare_transformations_in,
-        coalesce(m.fifo_bare_issues, 0) as fifo_bare_issues,
-        coalesce(m.fifo_bare_transformations_out, 0) as fifo_bare_transformations_out,
-        coalesce(m.fifo_bare_settlements, 0) as fifo_bare_settlements,
-        c.fifo_bare_value as fifo_bare_closing,
-        coalesce(o.average_landed_value, 0) as average_landed_opening,
-        coalesce(m.average_landed_receipts, 0) as average_landed_receipts,
-        coalesce(m.average_landed_returns, 0) as average_landed_returns,
-        coalesce(m.average_landed_transformations_in, 0) as average_landed_transformations_in,
-        coalesce(m.average_landed_issues, 0) as average_landed_issues,
-        coalesce(m.average_landed_transformations_out, 0) as average_landed_transformations_out,
-        coalesce(m.average_landed_settlements, 0) as average_landed_settlements,
-        c.average_landed_value as average_landed_closing,
-        coalesce(o.average_bare_value, 0) as average_bare_opening,
-        coalesce(m.average_bare_receipts, 0) as average_bare_receipts,
-        coalesce(m.average_bare_returns, 0) as average_bare_returns,
-        coalesce(m.average_bare_transformations_in, 0) as average_bare_transformations_in,
-        coalesce(m.average_bare_issues, 0) as average_bare_issues,
-        coalesce(m.average_bare_transformations_out, 0) as average_bare_transformations_out,
-        coalesce(m.average_bare_settlements, 0) as average_bare_settlements,
-        c.average_bare_value as average_bare_closing
-    from closings as c
-    left join closings as o
+        o.*,
+        coalesce(columns('(receipts|returns|transformations_in|issues|transformations_out|settlements)(_quantity)?$'), 0)
+    from opened as o
+    left join moved as m
         on
-            c.account = o.account
-            and c.variant_id = o.variant_id
-            and c.pool = o.pool
-            and c.month = o.month + interval 1 month
-    left join months as m
-        on
-            c.account = m.account
-            and c.variant_id = m.variant_id
-            and c.pool = m.pool
-            and c.month = m.month
+            o.account = m.account
+            and o.variant_id = m.variant_id
+            and o.pool = m.pool
+            and o.month = m.month
     where
         -- nothing there and nothing moved
-        c.month = c.changed_month
-        or c.quantity <> 0
-        or c.fifo_landed_value <> 0
-        or c.average_landed_value <> 0
+        o.month = o.changed_month
+        or o.closing_quantity <> 0
+        or o.fifo_landed_closing <> 0
+        or o.average_landed_closing <> 0
 
 )
 
@@ -304,58 +134,11 @@ select
     v.product_name,
     v.variant_name,
     v.category_path,
-    j.* exclude (account, month, variant_id, pool),
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_opening
-        when 'fifo_bare' then j.fifo_bare_opening
-        when 'average_landed' then j.average_landed_opening
-        else j.average_bare_opening
-    end as opening_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_receipts
-        when 'fifo_bare' then j.fifo_bare_receipts
-        when 'average_landed' then j.average_landed_receipts
-        else j.average_bare_receipts
-    end as receipts_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_returns
-        when 'fifo_bare' then j.fifo_bare_returns
-        when 'average_landed' then j.average_landed_returns
-        else j.average_bare_returns
-    end as returns_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_transformations_in
-        when 'fifo_bare' then j.fifo_bare_transformations_in
-        when 'average_landed' then j.average_landed_transformations_in
-        else j.average_bare_transformations_in
-    end as transformations_in_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_issues
-        when 'fifo_bare' then j.fifo_bare_issues
-        when 'average_landed' then j.average_landed_issues
-        else j.average_bare_issues
-    end as issues_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_transformations_out
-        when 'fifo_bare' then j.fifo_bare_transformations_out
-        when 'average_landed' then j.average_landed_transformations_out
-        else j.average_bare_transformations_out
-    end as transformations_out_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_settlements
-        when 'fifo_bare' then j.fifo_bare_settlements
-        when 'average_landed' then j.average_landed_settlements
-        else j.average_bare_settlements
-    end as settlements_value,
-    case s.headline_method || '_' || s.headline_basis
-        when 'fifo_landed' then j.fifo_landed_closing
-        when 'fifo_bare' then j.fifo_bare_closing
-        when 'average_landed' then j.average_landed_closing
-        else j.average_bare_closing
-    end as closing_value
+    columns('_quantity$'),
+    columns('_(landed|bare)_'),
+    columns('^headline_(\w+)$') as '\1_value'
 from joined as j
-cross join settings as s
-left join variants as v
+left join intermediate.current_variant as v
     on
         j.account = v.account
         and j.variant_id = v.variant_id

@@ -21,21 +21,6 @@ reconciliation as (
 
 ),
 
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
 latest as (
 
     select
@@ -69,7 +54,7 @@ inner join latest as l
     on
         r.account = l.account
         and r.snapshot_date = l.snapshot_date
-left join variants as v
+left join intermediate.current_variant as v
     on
         r.account = v.account
         and r.variant_id = v.variant_id
