@@ -17,16 +17,6 @@ counts as (
 
 ),
 
-latest as (
-
-    select
-        account,
-        max(snapshot_date) as snapshot_date
-    from marts.fct_stock_reconciliation
-    group by account
-
-),
-
 balances as (
 
     select
@@ -60,6 +50,16 @@ issues as (
         direction = 'out'
         and source_unit_price is not null
         and average_bare_unit_cost is not null
+
+),
+
+latest as (
+
+    select
+        account,
+        max(snapshot_date) as snapshot_date
+    from marts.fct_stock_reconciliation
+    group by account
 
 ),
 

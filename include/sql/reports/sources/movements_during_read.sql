@@ -2,6 +2,30 @@
 -- Grain: one row per account and movement.
 with
 
+reconciliation as (
+
+    select
+        account,
+        snapshot_at
+    from marts.fct_stock_reconciliation
+
+),
+
+variants as (
+
+    select
+        account,
+        variant_id,
+        code,
+        ext_code,
+        product_name,
+        variant_name,
+        category_path
+    from marts.dim_variant
+    where is_current
+
+),
+
 movements as (
 
     select
@@ -27,30 +51,6 @@ movements as (
         quantity,
         damaged_quantity
     from intermediate.later_movement
-
-),
-
-reconciliation as (
-
-    select
-        account,
-        snapshot_at
-    from marts.fct_stock_reconciliation
-
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
 
 ),
 
