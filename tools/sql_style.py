@@ -140,9 +140,12 @@ def of_query(text: str, tokens: list[Token]) -> Iterator[Fault]:
     names = {cte.alias for cte in query.find_all(exp.CTE)}
     read = {table.name for table in query.find_all(exp.Table) if not table.db}
     for select in query.find_all(exp.Select):
-        tables = [join.this for join in [select.args.get("from_"), *select.args.get("joins", [])] if join]
-        if select.is_star and any(isinstance(table, exp.Table) and table.db for table in tables):
-            yield line_of(text, tables[0].name), "a star stands only for a CTE of the model's own"
+        tables = [join.this for join in [select.args.get("from_"), *(select.args.get("joins") or [])] if join]
+        declared = [table for table in tables if isinstance(table, exp.Table) and table.db]
+        stars = [column for column in select.expressions if column.is_star]
+        for table in declared:
+            if any(isinstance(star, exp.Star) or star.table == table.alias_or_name for star in stars):
+                yield line_of(text, f"{table.db}.{table.name}"), "a star stands only for a CTE of the model's own"
     ctes = outer_ctes(text, tokens)
     for name in sorted(names - read):
         yield next((cte.line for cte in ctes if cte.name == name), 1), f"nothing reads the CTE {name}"

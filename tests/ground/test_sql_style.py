@@ -4,11 +4,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from tools import sql_style
 
 from stockbook.declarations import Table
 from stockbook.models.select import TEMPLATE, select_of
-from stockbook.settings import PROJECT
 
 MODELS = PROJECT / "include" / "sql"
 MODEL = """\
@@ -57,6 +57,11 @@ PLANTED = {
     "a star of a declared table": (
         "select\n        account,\n        created_date\n    from",
         "select *\n    from",
+        "a star stands only for a CTE",
+    ),
+    "a star of a declared table beside a CTE": (
+        'o.created_date,\n        count(*) as "Orders"\n    from orders as o\n    left join orders as later',
+        "later.*\n    from orders as o\n    left join marts.fct_order as later",
         "a star stands only for a CTE",
     ),
     "an unused CTE": ("from counted", "from orders", "nothing reads the CTE counted"),

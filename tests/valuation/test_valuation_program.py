@@ -19,7 +19,7 @@ from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
-from stockbook.models.order import steps
+from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
 from stockbook.valuation import drawing, policy
 from stockbook.warehouse.schema import create_all
@@ -41,6 +41,14 @@ OURS = (
 )
 
 
+def with_intermediates(order: list[Step], names: set[str]) -> set[str]:
+    """The names of steps, and of the intermediate models they read, however far down."""
+    for step in reversed(order):
+        if step.name in names:
+            names |= {name for name in step.reads if name.startswith("intermediate.")}
+    return names
+
+
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
@@ -48,7 +56,9 @@ class Shop:
         self.con = duckdb.connect()
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = [step for step in steps(SQL, self.tables) if step.name in (*OURS, *also)]
+        order = steps(SQL, self.tables)
+        names = with_intermediates(order, {*OURS, *also})
+        self.steps = [step for step in order if step.name in names]
         create_all(self.con, self.tables)
         create_macros(self.con, SQL)
 
