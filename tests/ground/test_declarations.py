@@ -1,6 +1,7 @@
 """Declarations are read strictly: names that go into SQL are names, columns say what they are, once."""
 
 import shutil
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from checkout import PROJECT
 from model_runner import run, warehouse
 
-from stockbook.declarations import SHARED_TEXTS, Table, load
+from stockbook.declarations import SHARED_TEXTS, Table, load, shared_texts
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.projection import renames
 
@@ -131,3 +132,17 @@ def test_a_text_of_a_policy_stays_a_text(tmp_path: Path) -> None:
     query = "select source_status from intermediate.order_status_map where source_status like '%drop%'"
     assert con.execute(query).fetchall() == [(status,)]
     assert con.execute("select count(*) from meta.run").fetchall() == [(0,)]
+
+
+def test_every_shared_text_is_of_several_tables() -> None:
+    """A text that only one table has stands in that table."""
+    texts = shared_texts(MODELS)
+    users = Counter(
+        key
+        for table in load(MODELS).values()
+        for name, column in table.columns.items()
+        if texts.get(key := column.text or name) == column.description
+    )
+
+    assert len(texts) > 50
+    assert [key for key in texts if users[key] < 2] == []
