@@ -1,12 +1,17 @@
 """Declarations are read strictly: names that go into SQL are names, columns say what they are, once."""
 
+import shutil
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from checkout import PROJECT
+from model_runner import run, warehouse
 
-from stockbook.declarations import SHARED_TEXTS, Table, load
-from stockbook.errors import DeclarationError
+from stockbook.declarations import SHARED_TEXTS, Table, load, shared_texts
+from stockbook.errors import ConfigError, DeclarationError
+from stockbook.projection import renames
 
 MODELS = PROJECT / "include" / "sql"
 INJECTED = "a; drop table meta.run --"
@@ -101,3 +106,43 @@ def test_a_column_without_any_text_is_refused(tmp_path: Path) -> None:
         DeclarationError, match=r"t\.yml in staging: column 'id' has no description, and columns\.yml has no text 'id'"
     ):
         declared(tmp_path, text, "other: Another.")
+
+
+def test_a_name_of_a_field_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that maps names of fields holds nothing but names."""
+    file = tmp_path / "flickrocket_fields.yml"
+    file.write_text("fulfillments: {names: {status: ['a\" from meta.run --']}}")
+    monkeypatch.setattr(renames, "FILE", file)
+    monkeypatch.setattr(renames, "_all", renames._all.__wrapped__)
+
+    with pytest.raises(ConfigError, match=r"flickrocket_fields\.yml must map .* Expected `str` matching"):
+        renames.of("fulfillments")
+
+
+def test_a_text_of_a_policy_stays_a_text(tmp_path: Path) -> None:
+    """What a policy file says is bound, never part of a statement: a status may be written like one."""
+    folder = shutil.copytree(PROJECT / "include" / "policy", tmp_path / "policy")
+    status = "'); drop table meta.run; --"
+    with (folder / "statuses.yml").open("a") as file:
+        file.write(f'  - {{source_status: "{status}", status: sent, stage: carrier, is_final: false}}\n')
+    con = warehouse()
+
+    run(con, "intermediate.run_now", datetime(2026, 3, 1, 2, 15), policy_dir=folder)
+
+    query = "select source_status from intermediate.order_status_map where source_status like '%drop%'"
+    assert con.execute(query).fetchall() == [(status,)]
+    assert con.execute("select count(*) from meta.run").fetchall() == [(0,)]
+
+
+def test_every_shared_text_is_of_several_tables() -> None:
+    """A text that only one table has stands in that table."""
+    texts = shared_texts(MODELS)
+    users = Counter(
+        key
+        for table in load(MODELS).values()
+        for name, column in table.columns.items()
+        if texts.get(key := column.text or name) == column.description
+    )
+
+    assert len(texts) > 50
+    assert [key for key in texts if users[key] < 2] == []

@@ -310,22 +310,6 @@ def test_the_contract_tables_are_declared(tables: dict[str, Table]) -> None:
     assert wanted - tables.keys() == set()
 
 
-def test_the_sql_is_in_house_style() -> None:
-    """Models are lower case and begin with what they are; a star stands only for a CTE of the model's own."""
-    files = [
-        file
-        for layer in ("intermediate", "marts", "reports")
-        for file in (PROJECT / "include" / "sql" / layer).rglob("*.sql")
-    ]
-    assert len(files) > 20
-    for file in files:
-        lines = file.read_text().strip().splitlines()
-        code = [line.split("--")[0] for line in lines]
-        assert lines[0].startswith("-- "), file.name
-        assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP BY)\b", "\n".join(code)), file.name
-        assert not re.search(r"select \*[^;]*?from \w+\.\w+", "\n".join(code)), file.name
-
-
 def test_nothing_reads_the_systems_clock_but_the_clock() -> None:
     """Time is an argument: only clock.py asks the machine, and no model asks the database."""
     python = [file for file in (PROJECT / "plugins").rglob("*.py") if file.name != "clock.py"]

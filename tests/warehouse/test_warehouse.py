@@ -10,7 +10,7 @@ from checkout import PROJECT
 
 from stockbook import declarations
 from stockbook.clock import ManualClock
-from stockbook.declarations import Table
+from stockbook.declarations import SHARED_TEXTS, Table
 from stockbook.errors import ConfigError, DeclarationError, ModelFailed, PublishFailed, RunLocked, WarehouseDamaged
 from stockbook.models.build import build
 from stockbook.models.order import reads_of, steps
@@ -51,12 +51,18 @@ def context(tables: dict[str, Table], run_id: str = "r1") -> BuildContext:
     return BuildContext(AS_OF, run_id, ZoneInfo("Europe/Prague"), PROJECT / "include" / "policy", tables)
 
 
+def with_meta(folder: Path) -> None:
+    """Put the declarations of meta into a folder of models, with the texts they share."""
+    for name in ("meta", SHARED_TEXTS):
+        (folder / name).symlink_to(PROJECT / "include" / "sql" / name)
+
+
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A folder of models that has the declarations of meta."""
     folder = tmp_path / "sql"
     folder.mkdir()
-    (folder / "meta").symlink_to(PROJECT / "include" / "sql" / "meta")
+    with_meta(folder)
     return folder
 
 
@@ -119,7 +125,7 @@ def test_a_table_may_become_a_view_and_a_view_a_table(
     for number, (a, b) in enumerate((("table", "view"), ("view", "table"), ("table", "view"))):
         folder = models.parent / f"version{number}"
         folder.mkdir()
-        (folder / "meta").symlink_to(models / "meta")
+        with_meta(folder)
         declare(folder, "marts", "a", f"select {number} as n", kind=a)
         declare(folder, "marts", "b", f"select {number} + 10 as n", kind=b)
         build(con, folder, context(declarations.load(folder)), clock, Silent())
@@ -135,7 +141,7 @@ def test_a_failing_model_changes_nothing(models: Path, con: duckdb.DuckDBPyConne
     build(con, models, context(declarations.load(models)), clock, Silent())
     other = models.parent / "other"
     other.mkdir()
-    (other / "meta").symlink_to(models / "meta")
+    with_meta(other)
     declare(other, "marts", "a", "select 2 as n")
     declare(other, "marts", "b", "select cast('x' as bigint) as n from marts.a")
 
@@ -155,7 +161,7 @@ def test_a_large_table_is_there_before_the_next_model_reads_it(
     for folder, number, last in ((models, 1, "n"), (other, 2, "cast('x' as bigint)"), (healed, 3, "n")):
         if folder != models:
             folder.mkdir()
-            (folder / "meta").symlink_to(models / "meta")
+            with_meta(folder)
         declare(folder, "marts", "a", f"select {number} as n from range(2)")
         declare(folder, "marts", "b", f"select {last} as n from marts.a")
     build(con, models, context(declarations.load(models)), clock, Silent(), large)

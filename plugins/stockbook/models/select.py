@@ -32,8 +32,10 @@ def names_in(folder: Path) -> set[str]:
 def _expanded(file: Path, tables: Iterable[Table]) -> str:
     from jinja2 import Environment, StrictUndefined, TemplateError
 
-    # it makes SQL of names that were validated when they were read; nothing is escaped for HTML
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # no HTML
+    # what it makes is SQL, of names that were validated when they were read
+    environment = Environment(  # noqa: S701  # no HTML
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     try:
         template = environment.from_string(file.read_text())
         return template.render(tables=sorted(tables, key=lambda table: table.name))

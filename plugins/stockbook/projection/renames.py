@@ -15,6 +15,7 @@ from msgspec import Raw
 from stockbook.errors import BadAnswer, ConfigError
 from stockbook.project import SHIPPED
 from stockbook.projection.undeclared_names import ENOUGH
+from stockbook.sql_text import WirePath
 
 FILE = SHIPPED / "include" / "sources" / "flickrocket_fields.yml"
 _object: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
@@ -29,8 +30,8 @@ class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     its arrays.
     """
 
-    names: dict[str, list[str]] = {}
-    required: list[str] = []
+    names: dict[WirePath, list[WirePath]] = {}
+    required: list[WirePath] = []
     inside: dict[str, "Renames"] = {}
 
     def row(self, raw: Raw) -> Raw:

@@ -21,7 +21,6 @@ counts as (
         account,
         variant_id,
         snapshot_date,
-        snapshot_at,
         quantity_diff
     from marts.fct_stock_reconciliation
     where pool = 'sellable'
@@ -32,17 +31,6 @@ settings as (
 
     select damaged_quantity_is_additive
     from marts.dim_valuation_setting
-
-),
-
-latest as (
-
-    select
-        account,
-        max(snapshot_at) as snapshot_at,
-        max(snapshot_date) as snapshot_date
-    from marts.fct_stock_reconciliation
-    group by account
 
 ),
 
@@ -61,7 +49,7 @@ damaged_moves as (
             end
         ) as other_pieces
     from movements as m
-    inner join latest as l
+    inner join intermediate.latest_count as l
         on
             m.account = l.account
             and m.moved_at <= l.snapshot_at
@@ -79,7 +67,7 @@ compared as (
         count(*) filter (where c.quantity_diff = 0) as agreeing,
         count(*) filter (where c.quantity_diff - d.other_pieces = 0) as other_agreeing
     from counts as c
-    inner join latest as l
+    inner join intermediate.latest_count as l
         on
             c.account = l.account
             and c.snapshot_date = l.snapshot_date

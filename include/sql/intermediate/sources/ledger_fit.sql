@@ -13,6 +13,13 @@ movements as (
 
 ),
 
+current_run as (
+
+    select cast(as_of as date) as today
+    from meta.current_run
+
+),
+
 rewritten as (
 
     select
@@ -20,13 +27,6 @@ rewritten as (
         count(distinct movement_id) as changed
     from marts.fct_stock_movement_version
     group by account
-
-),
-
-current_run as (
-
-    select cast(as_of as date) as today
-    from meta.current_run
 
 ),
 

@@ -17,16 +17,6 @@ counts as (
 
 ),
 
-latest as (
-
-    select
-        account,
-        max(snapshot_date) as snapshot_date
-    from marts.fct_stock_reconciliation
-    group by account
-
-),
-
 balances as (
 
     select
@@ -68,9 +58,13 @@ priced_stock as (
     select
         c.account,
         cast(c.snapshot_unit_price * b.quantity as decimal(38, 12)) as source_value,
-        b.*
+        b.quantity,
+        b.fifo_landed_value,
+        b.fifo_bare_value,
+        b.average_landed_value,
+        b.average_bare_value
     from counts as c
-    inner join latest as l
+    inner join intermediate.latest_count as l
         on
             c.account = l.account
             and c.snapshot_date = l.snapshot_date

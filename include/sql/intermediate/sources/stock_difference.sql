@@ -11,16 +11,6 @@ counts as (
         coalesce(average_landed_unit_cost, snapshot_unit_price) as unit_cost
     from marts.fct_stock_reconciliation
 
-),
-
-latest as (
-
-    select
-        account,
-        max(snapshot_date) as snapshot_date
-    from counts
-    group by account
-
 )
 
 select
@@ -30,7 +20,7 @@ select
     coalesce(sum(c.pieces) filter (where c.unit_cost is null), 0) as unpriced_pieces,
     count(*) filter (where c.pieces <> 0) as pools
 from counts as c
-inner join latest as l
+inner join intermediate.latest_count as l
     on
         c.account = l.account
         and c.snapshot_date = l.snapshot_date

@@ -11,6 +11,45 @@ current_run as (
 
 ),
 
+long_overdue_orders as (
+
+    select
+        account,
+        'long_overdue_orders' as measure,
+        orders as value,
+        value as basis,
+        oldest_age_hours as age_hours
+    from reports.backlog
+    where bucket = 'overdue_more_than_a_day'
+
+),
+
+stock_differences as (
+
+    select
+        account,
+        unnest(['reconciliation_pieces', 'reconciliation_value']) as measure,
+        -- pieces nobody knows the cost of are in no value
+        unnest(['', case when unpriced_pieces > 0 then cast(unpriced_pieces as varchar) end]) as detail,
+        unnest([cast(pieces as double), cast(amount as double)]) as value,
+        pools as basis
+    from intermediate.stock_difference
+
+),
+
+stale_listings as (
+
+    select
+        account,
+        'listing_age_hours' as measure,
+        table_name as subject,
+        last_seen_age_hours as value,
+        row_count as basis,
+        value as age_hours
+    from reports.data_freshness
+
+),
+
 -- the last day before today on which promises ran out: on a Sunday night still Friday
 on_time_rates as (
 
@@ -43,19 +82,6 @@ overdue_orders as (
 
 ),
 
-long_overdue_orders as (
-
-    select
-        account,
-        'long_overdue_orders' as measure,
-        orders as value,
-        value as basis,
-        oldest_age_hours as age_hours
-    from reports.backlog
-    where bucket = 'overdue_more_than_a_day'
-
-),
-
 open_problems as (
 
     select
@@ -82,19 +108,6 @@ open_fulfillments as (
         value as age_hours
     from reports.flickrocket_open
     group by account
-
-),
-
-stock_differences as (
-
-    select
-        account,
-        unnest(['reconciliation_pieces', 'reconciliation_value']) as measure,
-        -- pieces nobody knows the cost of are in no value
-        unnest(['', case when unpriced_pieces > 0 then cast(unpriced_pieces as varchar) end]) as detail,
-        unnest([cast(pieces as double), cast(amount as double)]) as value,
-        pools as basis
-    from intermediate.stock_difference
 
 ),
 
@@ -141,19 +154,6 @@ quarantined as (
         value as basis
     from staging.quarantine
     group by account, table_name
-
-),
-
-stale_listings as (
-
-    select
-        account,
-        'listing_age_hours' as measure,
-        table_name as subject,
-        last_seen_age_hours as value,
-        row_count as basis,
-        value as age_hours
-    from reports.data_freshness
 
 ),
 

@@ -2,6 +2,21 @@
 -- Grain: one row per account and movement.
 with
 
+variants as (
+
+    select
+        account,
+        variant_id,
+        code,
+        ext_code,
+        product_name,
+        variant_name,
+        category_path
+    from marts.dim_variant
+    where is_current
+
+),
+
 movements as (
 
     select
@@ -28,40 +43,6 @@ movements as (
         damaged_quantity
     from intermediate.later_movement
 
-),
-
-reconciliation as (
-
-    select
-        account,
-        snapshot_at
-    from marts.fct_stock_reconciliation
-
-),
-
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where is_current
-
-),
-
-latest as (
-
-    select
-        account,
-        max(snapshot_at) as snapshot_at
-    from reconciliation
-    group by account
-
 )
 
 select
@@ -81,7 +62,7 @@ select
     m.quantity,
     m.damaged_quantity
 from movements as m
-inner join latest as l
+inner join intermediate.latest_count as l
     on
         m.account = l.account
         and m.moved_at > l.snapshot_at
