@@ -77,10 +77,10 @@ def test_every_parameter_of_a_night_is_documented() -> None:
 def test_every_make_target_of_the_readme_exists() -> None:
     """What the README tells to type is in the Makefile, and help lists what the Makefile has."""
     targets = set(re.findall(r"^([a-z-]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    told = set(re.findall(r"\bmake ([a-z-]+)", DOCS["README.md"]))
+    commands = set(re.findall(r"\bmake ([a-z-]+)", DOCS["README.md"]))
 
-    assert told
-    assert told <= targets
+    assert commands
+    assert commands <= targets
 
 
 def test_the_first_hour_takes_at_most_six_commands() -> None:
@@ -94,10 +94,10 @@ def test_the_first_hour_takes_at_most_six_commands() -> None:
 
     assert len(commands) <= 6
     assert all(command.startswith(("make ", "export ")) for command in commands)
-    found = connections.accounts(
+    accounts = connections.accounts(
         connections.conn_ids_in_environment(environ), lambda conn_id: connections.from_environment(conn_id, environ)
     )
-    assert [account.base_url for account in found] == [
+    assert [account.base_url for account in accounts] == [
         "https://api.flickrocket.com",
         "https://client.api.fulfillment.cz",
     ]
@@ -220,14 +220,14 @@ def test_every_room_is_in_the_architecture() -> None:
     floors = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(floors)
     rows = re.findall(r"^\| (top|ground|\d*) ?\| `([\w]+)`", DOCS["architecture.md"], re.MULTILINE)
-    floor, told = "", {}
+    floor, described = "", {}
     for number, room in rows:
         floor = number or floor
-        told[room] = floor
+        described[room] = floor
     rooms = {folder.parent.name for folder in (PROJECT / "plugins" / "stockbook").glob("*/__init__.py")}
 
-    assert rooms <= told.keys()
-    assert {room: str(floors.FLOOR_OF[room]) for room in rooms} == {room: told[room] for room in rooms}
+    assert rooms <= described.keys()
+    assert {room: str(floors.FLOOR_OF[room]) for room in rooms} == {room: described[room] for room in rooms}
 
 
 def test_the_decisions_are_numbered_and_whole() -> None:

@@ -206,7 +206,7 @@ def books() -> Orders:
 
 
 @pytest.fixture(scope="module")
-def found(books: Orders) -> dict[str, dict[str, Any]]:
+def fulfillments(books: Orders) -> dict[str, dict[str, Any]]:
     """The latest cycle of every order."""
     return {row["order_id"]: row for row in books.rows("marts.fct_fulfillment") if row["is_latest_cycle"]}
 
