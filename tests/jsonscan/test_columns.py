@@ -1,14 +1,11 @@
 """Landed lines read as columns against the same lines parsed by DuckDB: equal, or left to DuckDB."""
 
-import gc
 import json
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
 from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +20,6 @@ from stockbook.jsonscan.fast_path import Thresholds, Warmth
 from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
-from stockbook.warehouse.arrow_view import ArrowView
 
 TABLES = declarations.load(PROJECT / "include" / "sql")
 # lists in rows, lists in lists, two lists for one table, values below values
@@ -290,18 +286,3 @@ def test_keys_are_unique_where_those_above_are(
 
     packages = next(table for table in fed if table.table == "order_packages")
     assert texts.are_unique(packages, "true") is expected
-
-
-def test_what_is_held_is_let_go_within_a_transaction(con: duckdb.DuckDBPyConnection) -> None:
-    """An Arrow table is read in place, and its memory is free again before the transaction ends."""
-    table = pa.table({"a": [1, 2, 3]})
-    gone = weakref.ref(table)
-    con.execute("begin")
-    view = ArrowView(con, "numbers", table)
-    del table
-    assert con.execute("select sum(a) from numbers").fetchall() == [(6,)]
-    view.release()
-    gc.collect()
-
-    assert gone() is None
-    con.execute("commit")

@@ -19,6 +19,7 @@ from stockbook.models.order import reads_of
 from stockbook.models.programs import BuildContext
 from stockbook.models.select import select_of
 from stockbook.sla import program
+from stockbook.warehouse.connect import NO_VARIABLES
 from stockbook.warehouse.schema import create_all
 
 PROJECT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     """An empty warehouse: schemas and staging tables."""
     con = duckdb.connect()
     con.execute("set threads = 2")
+    con.execute(NO_VARIABLES)
     create_all(con, load(MODELS))
     return con
 
