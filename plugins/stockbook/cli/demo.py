@@ -136,7 +136,8 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
     connection = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
     key = place / "hash-key"
     if not key.exists():
-        key.write_text(secrets.token_hex(32))
+        # the same key makes the same demo, to the row
+        key.write_text(os.environ.get("STOCKBOOK_HASH_KEY") or secrets.token_hex(32))
         key.chmod(0o600)
     theirs = environment(place / "airflow")
     return {name: value for name, value in theirs.items() if not name.startswith("AIRFLOW_CONN_")} | {
