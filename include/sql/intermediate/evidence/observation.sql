@@ -10,16 +10,6 @@ poll_times as (
     select _last_seen_at
     from staging.orders_history
 
-),
-
-current_run as (
-
-    select
-        zone,
-        as_of,
-        now_utc
-    from intermediate.run_now
-
 )
 
 select
@@ -29,5 +19,5 @@ select
     least(staging.utc_of(p.local_at, r.zone), r.now_utc) as earliest_utc,
     staging.utc_of_second(p.local_at, r.zone) as latest_utc
 from poll_times as p
-cross join current_run as r
+cross join intermediate.run_now as r
 where p.local_at is not null

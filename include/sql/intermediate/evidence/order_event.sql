@@ -2,58 +2,6 @@
 -- Grain: one row per order and event.
 with
 
-orders as (
-
-    select
-        order_no,
-        created_at_utc
-    from intermediate.order_base
-
-),
-
-polls as (
-
-    select
-        order_no,
-        version_no,
-        after_utc,
-        at_utc,
-        is_restored,
-        is_created_on_hold,
-        is_hold_set,
-        is_released,
-        is_waiting,
-        is_stock_ready,
-        is_sent_back,
-        is_pushed,
-        is_problem_begun,
-        is_problem_ended,
-        is_packed,
-        is_not_sent,
-        is_sent,
-        is_delivered,
-        is_returned,
-        is_cancelled,
-        cycle_no,
-        attempt_no
-    from intermediate.order_poll_cycle
-
-),
-
-webhooks as (
-
-    select
-        order_no,
-        received_no,
-        event_type,
-        after_utc,
-        at_utc,
-        cycle_no,
-        attempt_no
-    from intermediate.order_webhook_cycle
-
-),
-
 movements as (
 
     select
@@ -89,7 +37,7 @@ created_events as (
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
         cast(null as boolean) as is_put_back
-    from orders
+    from intermediate.order_base
 
 ),
 
@@ -125,7 +73,7 @@ poll_events as (
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
         cast(null as boolean) as is_put_back
-    from polls
+    from intermediate.order_poll_cycle
 
 ),
 
@@ -143,7 +91,7 @@ webhook_events as (
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
         cast(null as boolean) as is_put_back
-    from webhooks
+    from intermediate.order_webhook_cycle
 
 ),
 

@@ -17,27 +17,6 @@ history as (
 
 ),
 
-orders as (
-
-    select
-        account,
-        order_id,
-        order_no,
-        created_at_utc
-    from intermediate.order_base
-
-),
-
-status_map as (
-
-    select
-        source_status,
-        status,
-        progress
-    from intermediate.order_status_map
-
-),
-
 -- no poll after now: a run dated in the past sees what had been seen by then
 poll_times as (
 
@@ -74,11 +53,11 @@ observed as (
         f.latest_utc as first_poll_utc,
         l.earliest_utc as last_poll_utc
     from history as h
-    inner join orders as o
+    inner join intermediate.order_base as o
         on
             h.account = o.account
             and h.order_id = o.order_id
-    inner join status_map as m
+    inner join intermediate.order_status_map as m
         on h.source_status = m.source_status
     inner join poll_times as f
         on

@@ -2,28 +2,6 @@
 -- Grain: one row per version of an order that has a restart; few orders have any.
 with
 
-restarts as (
-
-    select
-        order_no,
-        version_no,
-        is_restored,
-        is_not_sent,
-        at_utc
-    from intermediate.order_restart
-
-),
-
-last_attempts as (
-
-    select
-        order_no,
-        cycle_no,
-        attempt_no
-    from intermediate.order_last_attempt
-
-),
-
 ordered as (
 
     select
@@ -34,7 +12,7 @@ ordered as (
         -- the version that shows a restart already belongs to what begins with it
         case when b.version_no is null then b.at_utc <= p.at_utc else b.version_no <= p.version_no end as is_past
     from intermediate.order_poll as p
-    inner join restarts as b
+    inner join intermediate.order_restart as b
         on p.order_no = b.order_no
 
 ),
@@ -58,7 +36,7 @@ select
     b.attempt_no,
     b.attempt_no >= coalesce(a.attempt_no, 1) as is_last_attempt
 from begun_again as b
-left join last_attempts as a
+left join intermediate.order_last_attempt as a
     on
         b.order_no = a.order_no
         and b.cycle_no = a.cycle_no

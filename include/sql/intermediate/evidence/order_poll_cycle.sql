@@ -28,18 +28,6 @@ polls as not materialized (
         is_cancelled
     from intermediate.order_poll
 
-),
-
-attempts as (
-
-    select
-        order_no,
-        version_no,
-        cycle_no,
-        attempt_no,
-        is_last_attempt
-    from intermediate.order_poll_attempt
-
 )
 
 select
@@ -48,7 +36,7 @@ select
     coalesce(a.attempt_no, 1) as attempt_no,
     coalesce(a.is_last_attempt, true) as is_last_attempt
 from polls as p
-left join attempts as a
+left join intermediate.order_poll_attempt as a
     on
         p.order_no = a.order_no
         and p.version_no = a.version_no

@@ -2,25 +2,6 @@
 -- Grain: one row per order and cycle.
 with
 
-stock_outs as (
-
-    select
-        order_no,
-        cycle_no,
-        extra_pieces,
-        later_pieces,
-        unknown_reason,
-        first_stock_out_at_utc,
-        stock_out_after_utc,
-        stock_out_at_utc,
-        last_stock_out_at_utc,
-        is_complete,
-        is_in_full,
-        is_anything_out
-    from intermediate.order_stock_out
-
-),
-
 -- what customers brought back, of few orders
 returns as (
 
@@ -31,15 +12,6 @@ returns as (
         min(moved_at_utc) filter (where is_put_back is distinct from true and damaged_pieces > 0) as damaged_in_at_utc
     from intermediate.order_return
     group by order_no, cycle_no
-
-),
-
-gaps as (
-
-    select
-        order_no,
-        table_name
-    from intermediate.order_gap
 
 ),
 
@@ -61,7 +33,7 @@ bounded as (
         coalesce(s.is_complete, false) and not has_gap as is_complete,
         coalesce(s.is_anything_out, false) as is_anything_out
     from intermediate.order_milestone as m
-    left join stock_outs as s
+    left join intermediate.order_stock_out as s
         on
             m.order_no = s.order_no
             and m.cycle_no = s.cycle_no
@@ -69,7 +41,7 @@ bounded as (
         on
             m.order_no = r.order_no
             and m.cycle_no = r.cycle_no
-    left join gaps as g
+    left join intermediate.order_gap as g
         on m.order_no = g.order_no
 
 )

@@ -2,13 +2,6 @@
 -- Grain: one row per account, order, cycle, kind and number.
 with
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 orders as not materialized (
 
     select
@@ -94,7 +87,7 @@ bounded as (
         ),
         r.now_utc
     from stretches as s
-    cross join current_run as r
+    cross join intermediate.run_now as r
 
 )
 

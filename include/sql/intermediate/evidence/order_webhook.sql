@@ -2,15 +2,6 @@
 -- Grain: one row per account and event of an order the source still has; later than now there are none.
 with
 
-current_run as (
-
-    select
-        zone,
-        now_utc
-    from intermediate.run_now
-
-),
-
 changing_days as (
 
     select date
@@ -28,16 +19,6 @@ orders as (
     from intermediate.order_base
     -- true of all, but planned as a fifth of them: so events are looked up in orders, not orders in events
     where order_no is not null
-
-),
-
-words as (
-
-    select
-        source_type,
-        event_type,
-        lifting_type
-    from intermediate.order_event_word
 
 ),
 
@@ -112,11 +93,11 @@ dated as not materialized (
             else staging.utc_of_second(e.occurred_at, r.zone)
         end as at_utc
     from events as e
-    inner join words as w
+    inner join intermediate.order_event_word as w
         on e.source_type = w.source_type
     left join changing_days as d
         on cast(e.occurred_at as date) = d.date
-    cross join current_run as r
+    cross join intermediate.run_now as r
     -- a time that never was has no instant and proves nothing; what comes after now is not known yet
     where e.occurred_at_utc <= r.now_utc
 

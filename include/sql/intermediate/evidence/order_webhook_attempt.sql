@@ -2,29 +2,6 @@
 -- Grain: one row per event of an order that has a restart; few orders have any.
 with
 
-restarts as (
-
-    select
-        order_no,
-        version_no,
-        is_restored,
-        is_not_sent,
-        after_utc,
-        at_utc
-    from intermediate.order_restart
-
-),
-
-last_attempts as (
-
-    select
-        order_no,
-        cycle_no,
-        attempt_no
-    from intermediate.order_last_attempt
-
-),
-
 begun_again as (
 
     select
@@ -37,7 +14,7 @@ begun_again as (
         ) as cycle_no,
         1 + count(*) filter (where b.is_not_sent and b.at_utc < e.at_utc) as attempt_no
     from intermediate.order_webhook as e
-    inner join restarts as b
+    inner join intermediate.order_restart as b
         on e.order_no = b.order_no
     group by e.order_no, e.received_no
 
@@ -50,7 +27,7 @@ select
     b.attempt_no,
     b.attempt_no >= coalesce(a.attempt_no, 1) as is_last_attempt
 from begun_again as b
-left join last_attempts as a
+left join intermediate.order_last_attempt as a
     on
         b.order_no = a.order_no
         and b.cycle_no = a.cycle_no

@@ -13,18 +13,6 @@ events as not materialized (
         at_utc
     from intermediate.order_webhook
 
-),
-
-attempts as (
-
-    select
-        order_no,
-        received_no,
-        cycle_no,
-        attempt_no,
-        is_last_attempt
-    from intermediate.order_webhook_attempt
-
 )
 
 select
@@ -33,7 +21,7 @@ select
     coalesce(a.attempt_no, 1) as attempt_no,
     coalesce(a.is_last_attempt, true) as is_last_attempt
 from events as e
-left join attempts as a
+left join intermediate.order_webhook_attempt as a
     on
         e.order_no = a.order_no
         and e.received_no = a.received_no

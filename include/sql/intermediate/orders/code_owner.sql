@@ -2,16 +2,6 @@
 -- Grain: one row per account, code and variant, and per time the variant had it.
 with
 
-codes as (
-
-    select
-        account,
-        code,
-        variant_id
-    from intermediate.variant_code
-
-),
-
 periods as (
 
     select
@@ -34,7 +24,7 @@ periods as (
         timestamp '-infinity' as perhaps_after,
         timestamp 'infinity' as perhaps_before,
         false as is_gone
-    from codes
+    from intermediate.variant_code
 
 )
 

@@ -2,13 +2,6 @@
 -- Grain: one row per account and order made by now; the number means nothing outside one build.
 with
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 orders as (
 
     select
@@ -20,7 +13,7 @@ orders as (
         o.delivery_id,
         o.dispatch_date
     from staging.orders as o
-    cross join current_run as r
+    cross join intermediate.run_now as r
     where
         o._deleted_at is null
         and coalesce(o.created_at_utc <= r.now_utc, true)

@@ -27,15 +27,6 @@ by_variant as not materialized (
 
 ),
 
-replayed as (
-
-    select
-        order_no,
-        cycle_no
-    from intermediate.order_replayed
-
-),
-
 in_all as (
 
     select
@@ -82,7 +73,7 @@ select
 from in_all as a
 left join nameless as n
     on a.order_no = n.order_no
-left join replayed as r
+left join intermediate.order_replayed as r
     on
         a.order_no = r.order_no
         and a.cycle_no = r.cycle_no

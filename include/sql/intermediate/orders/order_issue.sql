@@ -2,20 +2,6 @@
 -- Grain: one row per account, order and variant that was ordered or moved, or taken for a set.
 with
 
-orders as (
-
-    select
-        account,
-        order_id,
-        number,
-        remote_number,
-        created_date,
-        status,
-        stage
-    from marts.fct_order
-
-),
-
 lines as (
 
     select
@@ -145,7 +131,7 @@ select
         else coalesce(l.quantity, 0)
     end as expected_quantity
 from keys as k
-left join orders as o
+left join marts.fct_order as o
     on
         k.account = o.account
         and k.order_id = o.order_id

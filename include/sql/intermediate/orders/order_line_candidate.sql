@@ -15,22 +15,6 @@ open_lines as (
 
 ),
 
-owners as (
-
-    select
-        account,
-        code,
-        spelling,
-        variant_id,
-        surely_from,
-        surely_to,
-        perhaps_after,
-        perhaps_before,
-        is_gone
-    from intermediate.code_owner
-
-),
-
 -- who had the code when the order was made: surely, perhaps, or before it left the catalogue; only where nobody had it
 -- as it was typed, who had it in another spelling
 doubts as (
@@ -45,7 +29,7 @@ doubts as (
             + case when l.code = p.code then 0 else 3 end
         ) as doubt
     from open_lines as l
-    inner join owners as p
+    inner join intermediate.code_owner as p
         on
             l.account = p.account
             and l.spelling = p.spelling

@@ -15,16 +15,6 @@ open_lines as (
 
 ),
 
-candidates as (
-
-    select
-        order_no,
-        line_no,
-        variant_id
-    from intermediate.order_line_candidate
-
-),
-
 items as (
 
     select distinct
@@ -83,7 +73,7 @@ witnessed as (
             *,
             (order_no, variant_id) in (select (order_no, variant_id) from items) as is_taken,
             (order_no, variant_id) in (select (order_no, variant_id) from moved) as is_moved
-        from candidates
+        from intermediate.order_line_candidate
     ) as b
     group by b.order_no, b.line_no
 

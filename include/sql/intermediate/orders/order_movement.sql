@@ -25,37 +25,6 @@ movements as (
 
 ),
 
-zone_days as (
-
-    select
-        date,
-        has_change,
-        local_offset
-    from intermediate.calendar_zone_day
-
-),
-
-current_run as (
-
-    select
-        zone,
-        now_utc
-    from intermediate.run_now
-
-),
-
-restarts as (
-
-    select
-        order_no,
-        is_restored,
-        is_not_sent,
-        after_utc,
-        at_utc
-    from intermediate.order_restart
-
-),
-
 -- an offset tells the pass of the hour that occurs twice; else ids ascend in time: the second begins where the clock
 -- falls back, whatever the movement that shows it is of
 repeated as (
@@ -68,9 +37,9 @@ repeated as (
         staging.utc_of_second(m.created_at, r.zone) as second_pass_utc,
         staging.stated_utc(m.created_text) as stated_utc
     from staging.movements as m
-    inner join zone_days as d
+    inner join intermediate.calendar_zone_day as d
         on cast(m.created_at as date) = d.date
-    cross join current_run as r
+    cross join intermediate.run_now as r
     where
         m._deleted_at is null
         and d.has_change
@@ -120,8 +89,8 @@ instants as (
             else staging.utc_of(m.created_at, r.zone)
         end as moved_at_utc
     from movements as m
-    cross join current_run as r
-    left join zone_days as d
+    cross join intermediate.run_now as r
+    left join intermediate.calendar_zone_day as d
         on cast(m.created_at as date) = d.date
     left join second_pass as s
         on
@@ -140,7 +109,7 @@ begun_again as (
         count(*) filter (where b.is_restored and i.moved_at_utc > b.after_utc) as restores,
         count(*) filter (where b.is_not_sent and i.moved_at_utc > b.at_utc) as failed_attempts
     from instants as i
-    inner join restarts as b
+    inner join intermediate.order_restart as b
         on i.order_no = b.order_no
     group by i.account, i.movement_id
 
@@ -162,6 +131,6 @@ left join begun_again as b
     on
         i.account = b.account
         and i.movement_id = b.movement_id
-cross join current_run as r
+cross join intermediate.run_now as r
 -- what moved after now is not known yet
 where i.moved_at_utc <= r.now_utc

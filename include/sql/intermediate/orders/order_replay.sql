@@ -14,21 +14,6 @@ completed as (
 
 ),
 
-readings as (
-
-    select
-        order_no,
-        cycle_no,
-        early_out_at_utc,
-        late_out_at_utc,
-        is_complete,
-        is_in_full,
-        later_pieces,
-        last_out_at_utc
-    from intermediate.order_replay_reading
-
-),
-
 -- what came back to an order that the first poll found gone, after it was complete, was not put back
 backs as (
 
@@ -106,7 +91,7 @@ select
     case when h.unknown_reason is null then r.is_in_full end as is_in_full,
     coalesce(m.is_anything_out, false) as is_anything_out
 from heads as h
-left join readings as r
+left join intermediate.order_replay_reading as r
     on
         h.order_no = r.order_no
         and h.cycle_no = r.cycle_no

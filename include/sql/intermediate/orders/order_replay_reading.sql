@@ -2,36 +2,6 @@
 -- Grain: one row per order and cycle whose movements are replayed.
 with
 
-states as (
-
-    select
-        order_no,
-        cycle_no,
-        reading,
-        variant_id,
-        moved_at_utc,
-        ordered_pieces,
-        out_pieces,
-        net_pieces,
-        is_whole,
-        is_filled,
-        is_latest_attempt_out
-    from intermediate.order_replay_state
-
-),
-
-completed as (
-
-    select
-        order_no,
-        cycle_no,
-        reading,
-        complete_at_utc,
-        out_at_utc
-    from intermediate.order_replay_completion
-
-),
-
 -- of each variant: what was out at that moment, what left later, and since when what is there was
 per_variant as (
 
@@ -50,8 +20,8 @@ per_variant as (
             when arg_max(t.is_whole, t.moved_at_utc) then max(t.moved_at_utc) filter (where t.is_filled)
             else max(t.moved_at_utc) filter (where t.is_latest_attempt_out)
         end as last_out_at_utc
-    from states as t
-    left join completed as c
+    from intermediate.order_replay_state as t
+    left join intermediate.order_replay_completion as c
         on
             t.order_no = c.order_no
             and t.cycle_no = c.cycle_no

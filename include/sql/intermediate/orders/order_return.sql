@@ -16,28 +16,6 @@ movements as (
     from intermediate.order_movement
     where direction = 'in'
 
-),
-
-sendings as (
-
-    select
-        order_no,
-        cycle_no,
-        sent_after_utc,
-        sent_at_utc,
-        is_first_seen
-    from intermediate.order_sending
-
-),
-
-replays as (
-
-    select
-        order_no,
-        cycle_no,
-        stock_out_at_utc
-    from intermediate.order_replay
-
 )
 
 select
@@ -57,11 +35,11 @@ select
         when m.moved_at_utc <= s.sent_after_utc then true
     end as is_put_back
 from movements as m
-left join sendings as s
+left join intermediate.order_sending as s
     on
         m.order_no = s.order_no
         and m.cycle_no = s.cycle_no
-left join replays as r
+left join intermediate.order_replay as r
     on
         m.order_no = r.order_no
         and m.cycle_no = r.cycle_no

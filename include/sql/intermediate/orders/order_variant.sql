@@ -23,16 +23,6 @@ later_cycles as (
 
 ),
 
-last_attempts as (
-
-    select
-        order_no,
-        cycle_no,
-        attempt_no
-    from intermediate.order_last_attempt
-
-),
-
 movements as not materialized (
 
     select
@@ -43,7 +33,7 @@ movements as not materialized (
         m.moved_at_utc,
         m.attempt_no >= coalesce(a.attempt_no, 1) as is_last_attempt
     from intermediate.order_movement as m
-    left join last_attempts as a
+    left join intermediate.order_last_attempt as a
         on
             m.order_no = a.order_no
             and m.cycle_no = a.cycle_no

@@ -3,13 +3,6 @@
 -- Grain: one row per account and order with an instant of creation, by its latest cycle.
 with
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 fulfillments as (
 
     select
@@ -35,17 +28,6 @@ fulfillments as (
         waiting_business_hours
     from marts.fct_fulfillment
     where is_latest_cycle
-
-),
-
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
 
 )
 
@@ -98,6 +80,6 @@ select
         when f.eligible_at_utc <= r.now_utc then cast(round(f.waiting_business_hours * 3600) as bigint)
     end as waiting_business
 from fulfillments as f
-inner join zone_days as z
+inner join intermediate.calendar_zone_day as z
     on cast(f.created_at_utc as date) = z.date
-cross join current_run as r
+cross join intermediate.run_now as r

@@ -2,26 +2,6 @@
 -- Grain: one row per order and cycle.
 with
 
-rules as (
-
-    select
-        account,
-        delivery_id,
-        created_date,
-        rule_no,
-        policy_version,
-        calendar_version,
-        cutoff,
-        handling_days,
-        stop_event,
-        unseen_waits,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
-    from intermediate.sla_rule
-
-),
-
 ruled as (
 
     select
@@ -42,7 +22,7 @@ ruled as (
         and p.is_complete
         and p.not_sent_at_utc is not null as is_resent
     from intermediate.order_progress as p
-    left join rules as r
+    left join intermediate.sla_rule as r
         on
             p.account = r.account
             and p.delivery_id is not distinct from r.delivery_id

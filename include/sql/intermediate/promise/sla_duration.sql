@@ -2,29 +2,6 @@
 -- Grain: one row per order and cycle.
 with
 
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
-calendar_days as (
-
-    select
-        calendar_version,
-        date,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
-    from intermediate.calendar_day
-
-),
-
 ended as (
 
     select
@@ -45,9 +22,9 @@ measured as (
         intermediate.open_seconds_at(e.ended_at_utc, d.opens_at_utc, d.closes_at_utc, d.open_seconds_before)
             as open_seconds_ended
     from ended as e
-    left join zone_days as z
+    left join intermediate.calendar_zone_day as z
         on cast(e.ended_at_utc as date) = z.date
-    left join calendar_days as d
+    left join intermediate.calendar_day as d
         on
             e.calendar_version = d.calendar_version
             and cast(

@@ -26,15 +26,6 @@ releases as (
 
 ),
 
-current_run as (
-
-    select
-        zone,
-        now_utc
-    from intermediate.run_now
-
-),
-
 -- an open wait of an order that left nevertheless ended unseen, before it left
 released as (
 
@@ -55,7 +46,7 @@ released as (
         on
             d.order_no = r.order_no
             and d.cycle_no = r.cycle_no
-    cross join current_run as n
+    cross join intermediate.run_now as n
 
 ),
 

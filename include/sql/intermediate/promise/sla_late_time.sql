@@ -25,13 +25,6 @@ fulfillments as (
 
 ),
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 waits as (
 
     select
@@ -70,7 +63,7 @@ bounded as (
             f.account = w.account
             and f.order_id = w.order_id
             and f.cycle_no = w.cycle_no
-    cross join current_run as r
+    cross join intermediate.run_now as r
 
 )
 

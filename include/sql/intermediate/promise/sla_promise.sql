@@ -2,45 +2,6 @@
 -- Grain: one row per order and cycle.
 with
 
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
-calendar_days as (
-
-    select
-        calendar_version,
-        date,
-        is_working_day,
-        working_days_through,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
-    from intermediate.calendar_day
-
-),
-
-due_days as (
-
-    select
-        rule_no,
-        working_day_no,
-        due_date,
-        due_at_utc,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
-    from intermediate.sla_due_day
-
-),
-
 local_ends as (
 
     select
@@ -49,9 +10,9 @@ local_ends as (
             as eligible_after_local,
         intermediate.local_at(e.eligible_at_utc, l.utc_offset, l.utc_change_at, l.utc_offset_after) as eligible_local
     from intermediate.sla_eligibility as e
-    left join zone_days as f
+    left join intermediate.calendar_zone_day as f
         on cast(e.eligible_after_utc as date) = f.date
-    left join zone_days as l
+    left join intermediate.calendar_zone_day as l
         on cast(e.eligible_at_utc as date) = l.date
 
 ),
@@ -71,11 +32,11 @@ due_numbers as (
         intermediate.open_seconds_at(e.eligible_at_utc, l.opens_at_utc, l.closes_at_utc, l.open_seconds_before)
             as open_seconds_eligible
     from local_ends as e
-    left join calendar_days as f
+    left join intermediate.calendar_day as f
         on
             e.calendar_version = f.calendar_version
             and cast(e.eligible_after_local as date) = f.date
-    left join calendar_days as l
+    left join intermediate.calendar_day as l
         on
             e.calendar_version = l.calendar_version
             and cast(e.eligible_local as date) = l.date
@@ -91,11 +52,11 @@ select
     intermediate.open_seconds_at(l.due_at_utc, l.opens_at_utc, l.closes_at_utc, l.open_seconds_before)
         as open_seconds_due
 from due_numbers as e
-left join due_days as f
+left join intermediate.sla_due_day as f
     on
         e.rule_no = f.rule_no
         and e.first_due_working_day_no = f.working_day_no
-left join due_days as l
+left join intermediate.sla_due_day as l
     on
         e.rule_no = l.rule_no
         and e.due_working_day_no = l.working_day_no

@@ -2,36 +2,6 @@
 -- Grain: one row per account, delivery method and day of creation that some version of the policy covers.
 with
 
-policy as (
-
-    select
-        rule_no,
-        policy_version,
-        valid_from,
-        valid_to,
-        account,
-        delivery_id,
-        calendar_version,
-        cutoff,
-        handling_days,
-        stop_event,
-        unseen_waits
-    from intermediate.sla_policy
-
-),
-
-calendar_days as (
-
-    select
-        calendar_version,
-        date,
-        opens_at_utc,
-        closes_at_utc,
-        open_seconds_before
-    from intermediate.calendar_day
-
-),
-
 -- orders of a day and method share a rule
 kinds as (
 
@@ -58,13 +28,13 @@ select
     d.closes_at_utc,
     d.open_seconds_before
 from kinds as k
-inner join policy as p
+inner join intermediate.sla_policy as p
     on
         (p.valid_from is null or p.valid_from <= k.created_date)
         and (p.valid_to is null or p.valid_to > k.created_date)
         and (p.account is null or p.account = k.account)
         and (p.delivery_id is null or p.delivery_id = k.delivery_id)
-left join calendar_days as d
+left join intermediate.calendar_day as d
     on
         p.calendar_version = d.calendar_version
         and k.created_date = d.date

@@ -2,23 +2,13 @@
 -- Grain: one row per order and cycle.
 with
 
-due_days as (
-
-    select
-        rule_no,
-        working_day_no,
-        due_at_utc
-    from intermediate.sla_due_day
-
-),
-
 -- working days whose promises have run out by now
 past_days as (
 
     select
         d.rule_no,
         max(d.working_day_no) as working_day_no
-    from due_days as d
+    from intermediate.sla_due_day as d
     cross join intermediate.run_now as r
     where d.due_at_utc < r.now_utc
     group by d.rule_no

@@ -16,17 +16,6 @@ orders as (
 
 ),
 
-status_map as (
-
-    select
-        source_status,
-        status,
-        stage,
-        is_final
-    from intermediate.order_status_map
-
-),
-
 texts as (
 
     select
@@ -41,7 +30,7 @@ texts as (
         m.source_status,
         false as is_seen
     from (select distinct account from orders) as a
-    cross join status_map as m
+    cross join intermediate.order_status_map as m
 
 )
 
@@ -53,6 +42,6 @@ select
     coalesce(any_value(m.is_final), false) as is_final,
     bool_or(t.is_seen) as is_seen
 from texts as t
-left join status_map as m
+left join intermediate.order_status_map as m
     on t.source_status = m.source_status
 group by t.account, t.source_status

@@ -18,15 +18,6 @@ lines as (
     from staging.flickrocket_fulfillment_lines
     where _deleted_at is null
 
-),
-
-fulfillments as (
-
-    select
-        account,
-        fulfillment_id
-    from marts.fct_flickrocket_fulfillment
-
 )
 
 select
@@ -41,7 +32,7 @@ select
     l.gtin,
     l.weight_grams
 from lines as l
-inner join fulfillments as f
+inner join marts.fct_flickrocket_fulfillment as f
     on
         l.account = f.account
         and l.fulfillment_id = f.fulfillment_id

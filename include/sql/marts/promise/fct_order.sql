@@ -43,17 +43,6 @@ orders as (
 
 ),
 
-status_map as (
-
-    select
-        source_status,
-        status,
-        stage,
-        is_final
-    from intermediate.order_status_map
-
-),
-
 -- local days with a repeated or skipped hour
 change_days as (
 
@@ -98,7 +87,7 @@ select
     o.city,
     o.postcode
 from orders as o
-left join status_map as m
+left join intermediate.order_status_map as m
     on o.source_status = m.source_status
 left join change_days as c
     on cast(o.created_at as date) = c.date

@@ -1,35 +1,5 @@
 -- What happened to orders, from every kind of evidence.
 -- Grain: one row per account and event.
-with
-
-orders as (
-
-    select
-        account,
-        order_id,
-        order_no
-    from intermediate.order_base
-
-),
-
-events as (
-
-    select
-        order_no,
-        event_type,
-        source_no,
-        occurred_after_utc,
-        occurred_at_utc,
-        evidence,
-        cycle_no,
-        attempt_no,
-        pieces,
-        damaged_pieces,
-        is_put_back
-    from intermediate.order_event
-
-)
-
 select
     o.account,
     o.order_id,
@@ -47,6 +17,6 @@ select
     e.pieces,
     e.damaged_pieces,
     e.is_put_back
-from events as e
-inner join orders as o
+from intermediate.order_event as e
+inner join intermediate.order_base as o
     on e.order_no = o.order_no

@@ -15,28 +15,6 @@ lines as (
     from staging.order_lines
     where _deleted_at is null
 
-),
-
-orders as (
-
-    select
-        account,
-        order_id,
-        order_no
-    from intermediate.order_base
-
-),
-
-meanings as (
-
-    select
-        order_no,
-        line_no,
-        variant_id,
-        variant_evidence,
-        unknown_reason
-    from intermediate.order_line
-
 )
 
 select
@@ -51,11 +29,11 @@ select
     l.product_name,
     l.quantity
 from lines as l
-inner join orders as o
+inner join intermediate.order_base as o
     on
         l.account = o.account
         and l.order_id = o.order_id
-inner join meanings as m
+inner join intermediate.order_line as m
     on
         o.order_no = m.order_no
         and l.line_no = m.line_no

@@ -2,18 +2,6 @@
 -- Grain: one row per account and bucket, empty buckets too.
 with
 
-orders as (
-
-    select
-        account,
-        bucket,
-        created_at_utc,
-        due_at_utc,
-        age_hours
-    from reports.backlog_orders
-
-),
-
 accounts as (
 
     select distinct account
@@ -50,7 +38,7 @@ counted as (
         min(created_at_utc) as oldest_created_at_utc,
         min(due_at_utc) as first_due_at_utc,
         max(age_hours) as oldest_age_hours
-    from orders
+    from reports.backlog_orders
     group by account, bucket
 
 )

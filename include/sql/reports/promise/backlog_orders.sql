@@ -27,33 +27,6 @@ fulfillments as (
 
 ),
 
-orders as (
-
-    select
-        account,
-        order_id,
-        number,
-        remote_number,
-        created_at,
-        status,
-        stage,
-        problem_source,
-        currency,
-        goods_value
-    from marts.fct_order
-
-),
-
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
 current_run as (
 
     select
@@ -93,12 +66,12 @@ select
     greatest(date_diff('second', f.created_at_utc, r.now_utc), 0) / 3600.0 as age_hours,
     o.currency,
     o.goods_value
-from orders as o
+from marts.fct_order as o
 inner join fulfillments as f
     on
         o.account = f.account
         and o.order_id = f.order_id
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         f.account = m.account
         and f.delivery_id = m.delivery_id

@@ -18,17 +18,6 @@ fulfillments as (
 
 ),
 
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
 judged as (
 
     select
@@ -42,7 +31,7 @@ judged as (
         coalesce(f.dispatch_at_utc is null and f.cancelled_at_utc > f.due_after_utc, false) as is_perhaps_after_due,
         f.cancelled_at_utc is null and f.dispatch_at_utc is null and f.sent_at_utc is null as is_open
     from fulfillments as f
-    inner join zone_days as z
+    inner join intermediate.calendar_zone_day as z
         on cast(f.created_at_utc as date) = z.date
 
 ),

@@ -20,34 +20,6 @@ fulfillments as (
 
 ),
 
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 measured as (
 
     select
@@ -71,9 +43,9 @@ measured as (
                 then intermediate.hours_between(f.sent_at_utc, r.now_utc)
         end as open_hours
     from fulfillments as f
-    inner join zone_days as z
+    inner join intermediate.calendar_zone_day as z
         on cast(f.sent_after_utc as date) = z.date
-    cross join current_run as r
+    cross join intermediate.run_now as r
 
 ),
 
@@ -116,7 +88,7 @@ select
     c.most[3] as p95_hours_most,
     c.oldest_open_hours
 from counted as c
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         c.account = m.account
         and c.delivery_id = m.delivery_id

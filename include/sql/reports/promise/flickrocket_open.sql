@@ -16,13 +16,6 @@ fulfillments as (
     from marts.fct_flickrocket_fulfillment
     where not is_shipped
 
-),
-
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
 )
 
 select
@@ -36,4 +29,4 @@ select
     f.last_seen_open_at,
     intermediate.hours_between(f.created_at_utc, r.now_utc) as open_hours
 from fulfillments as f
-cross join current_run as r
+cross join intermediate.run_now as r

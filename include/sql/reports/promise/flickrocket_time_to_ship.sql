@@ -2,28 +2,6 @@
 -- Grain: one row per account and month of the order.
 with
 
-fulfillments as (
-
-    select
-        account,
-        fulfillment_id,
-        created_at_utc,
-        is_shipped,
-        first_seen_shipped_at,
-        last_seen_open_at
-    from marts.fct_flickrocket_fulfillment
-
-),
-
-current_run as (
-
-    select
-        zone,
-        now_utc
-    from intermediate.run_now
-
-),
-
 instants as (
 
     select
@@ -34,8 +12,8 @@ instants as (
         r.now_utc,
         staging.utc_of(f.last_seen_open_at, r.zone) as open_utc,
         staging.utc_of_second(f.first_seen_shipped_at, r.zone) as shipped_utc
-    from fulfillments as f
-    cross join current_run as r
+    from marts.fct_flickrocket_fulfillment as f
+    cross join intermediate.run_now as r
 
 ),
 

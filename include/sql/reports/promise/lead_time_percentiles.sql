@@ -2,16 +2,6 @@
 -- Grain: one row per account, month of creation, delivery method (and all methods together), measure and kind of hours.
 with
 
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
 counted as (
 
     select
@@ -123,7 +113,7 @@ select
     l.least[3] / 3600.0 as p95_least,
     l.most[3] / 3600.0 as p95_most
 from listed as l
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         l.account = m.account
         and l.delivery_id = m.delivery_id

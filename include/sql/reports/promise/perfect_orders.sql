@@ -2,13 +2,6 @@
 -- Grain: one row per account, period (day or month) and its first day.
 with
 
-current_run as (
-
-    select now_utc
-    from intermediate.run_now
-
-),
-
 -- what counts against a promise: not what was cancelled in time, not what is not due yet
 fulfillments as (
 
@@ -22,7 +15,7 @@ fulfillments as (
         -- a damaged unit may still come back
         coalesce(f.is_perfect and f.dispatch_at_utc + interval 30 days > r.now_utc, false) as is_perfect_so_far
     from marts.fct_fulfillment as f
-    cross join current_run as r
+    cross join intermediate.run_now as r
     where
         f.is_latest_cycle
         and f.due_date is not null

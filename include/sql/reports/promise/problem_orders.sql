@@ -23,13 +23,6 @@ waits as (
 
 ),
 
-current_run as (
-
-    select zone
-    from meta.current_run
-
-),
-
 -- what the warehouse named as the source, in the versions nights saw
 sources as (
 
@@ -39,7 +32,7 @@ sources as (
         h.problem_source,
         staging.utc_of(h._valid_from, r.zone) as seen_utc
     from staging.orders_history as h
-    cross join current_run as r
+    cross join meta.current_run as r
     where h.problem_source is not null
 
 ),
@@ -61,32 +54,6 @@ named as (
             and s.seen_utc >= w.began_after_utc
             and (w.ended_at_utc is null or s.seen_utc <= w.ended_at_utc)
     group by w.account, w.order_id, w.cycle_no, w.wait_no
-
-),
-
-orders as (
-
-    select
-        account,
-        order_id,
-        number,
-        remote_number,
-        created_at,
-        created_date,
-        status,
-        stage,
-        delivery_id
-    from marts.fct_order
-
-),
-
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
 
 )
 
@@ -113,7 +80,7 @@ select
     w.is_open,
     w.hours_least,
     w.hours_most
-from orders as o
+from marts.fct_order as o
 inner join waits as w
     on
         o.account = w.account
@@ -124,7 +91,7 @@ left join named as n
         and w.order_id = n.order_id
         and w.cycle_no = n.cycle_no
         and w.wait_no = n.wait_no
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         o.account = m.account
         and o.delivery_id = m.delivery_id

@@ -2,31 +2,6 @@
 -- Grain: one row per account, month of creation and source of the problem.
 with
 
-problems as (
-
-    select
-        account,
-        order_id,
-        created_date,
-        problem_source,
-        is_open,
-        hours_least,
-        hours_most
-    from reports.problem_orders
-
-),
-
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
 fulfillments as (
 
     select
@@ -77,7 +52,7 @@ reached_monthly as (
         intermediate.local_month_of(r.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as month_start,
         count(*) as orders_in_dispatch
     from reached as r
-    inner join zone_days as z
+    inner join intermediate.calendar_zone_day as z
         on cast(r.created_at_utc as date) = z.date
     group by all
 
@@ -95,7 +70,7 @@ by_source as (
         -- whole seconds add up to the same whatever their order
         sum(cast(round(hours_least * 3600) as bigint)) / 3600.0 as hours_least,
         sum(cast(round(hours_most * 3600) as bigint)) / 3600.0 as hours_most
-    from problems
+    from reports.problem_orders
     group by all
 
 )

@@ -17,17 +17,6 @@ events as (
 
 ),
 
-zone_days as (
-
-    select
-        date,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
 current_run as (
 
     select cast(date_trunc('month', as_of) as date) as last_month
@@ -48,7 +37,7 @@ monthly as (
         e.damaged_pieces,
         e.is_put_back
     from events as e
-    inner join zone_days as z
+    inner join intermediate.calendar_zone_day as z
         on cast(e.occurred_at_utc as date) = z.date
 
 ),

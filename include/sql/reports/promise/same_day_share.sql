@@ -16,30 +16,6 @@ fulfillments as (
 
 ),
 
-rules as (
-
-    select
-        rule_no,
-        policy_version,
-        account,
-        delivery_id,
-        cutoff
-    from intermediate.sla_policy
-
-),
-
-zone_days as (
-
-    select
-        date,
-        midnight_utc,
-        utc_offset,
-        utc_change_at,
-        utc_offset_after
-    from intermediate.calendar_zone_day
-
-),
-
 -- orders of a version, account and method share a rule: the most exact one
 kinds as (
 
@@ -59,7 +35,7 @@ cutoffs as (
         k.delivery_id,
         r.cutoff
     from kinds as k
-    inner join rules as r
+    inner join intermediate.sla_policy as r
         on
             k.policy_version = r.policy_version
             and (r.account is null or r.account = k.account)
@@ -81,7 +57,7 @@ local_orders as (
         f.dispatch_at_utc,
         intermediate.local_at(f.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as created_at
     from fulfillments as f
-    inner join zone_days as z
+    inner join intermediate.calendar_zone_day as z
         on cast(f.created_at_utc as date) = z.date
 
 ),
@@ -101,7 +77,7 @@ judged as (
             o.account = c.account
             and o.policy_version = c.policy_version
             and o.delivery_id is not distinct from c.delivery_id
-    inner join zone_days as n
+    inner join intermediate.calendar_zone_day as n
         on cast(o.created_at as date) + 1 = n.date
 
 ),

@@ -28,16 +28,6 @@ damaged_sales as (
 
 ),
 
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
 medians as (
 
     select
@@ -103,7 +93,7 @@ left join medians as h
         and c.due_month is not distinct from h.due_month
         and c.delivery_id is not distinct from h.delivery_id
         and c.is_damaged_sale = h.is_damaged_sale
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         c.account = m.account
         and c.delivery_id = m.delivery_id

@@ -2,16 +2,6 @@
 -- Grain: one row per account, local due date and delivery method.
 with
 
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
 counted as (
 
     select
@@ -48,7 +38,7 @@ select
     c.perhaps_on_time,
     c.perhaps_late
 from counted as c
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         c.account = m.account
         and c.delivery_id = m.delivery_id

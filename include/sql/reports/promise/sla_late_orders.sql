@@ -63,25 +63,6 @@ orders as (
 
 ),
 
-methods as (
-
-    select
-        account,
-        delivery_id,
-        name
-    from marts.dim_delivery_method
-
-),
-
-zone_days as (
-
-    select
-        date,
-        midnight_utc
-    from intermediate.calendar_zone_day
-
-),
-
 -- the shop's own wish for a later day is the shop's time, as far as nobody began before
 requested as (
 
@@ -101,7 +82,7 @@ requested as (
         on
             f.account = t.account
             and f.order_id = t.order_id
-    left join zone_days as d
+    left join intermediate.calendar_zone_day as d
         on o.dispatch_date = d.date
 
 )
@@ -152,7 +133,7 @@ select
     r.carrier_hours_least,
     r.carrier_hours_most
 from requested as r
-left join methods as m
+left join marts.dim_delivery_method as m
     on
         r.account = m.account
         and r.delivery_id = m.delivery_id
