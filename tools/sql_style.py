@@ -141,11 +141,15 @@ def of_query(text: str, tokens: list[Token]) -> Iterator[Fault]:
     read = {table.name for table in query.find_all(exp.Table) if not table.db}
     for select in query.find_all(exp.Select):
         tables = [join.this for join in [select.args.get("from_"), *(select.args.get("joins") or [])] if join]
-        declared = [table for table in tables if isinstance(table, exp.Table) and table.db]
+        # a model of intermediate is a step of the models that read it, as a CTE is
+        declared = [table for table in tables if isinstance(table, exp.Table) and table.db not in ("", "intermediate")]
         stars = [column for column in select.expressions if column.is_star]
         for table in declared:
             if any(isinstance(star, exp.Star) or star.table == table.alias_or_name for star in stars):
-                yield line_of(text, f"{table.db}.{table.name}"), "a star stands only for a CTE of the model's own"
+                yield (
+                    line_of(text, f"{table.db}.{table.name}"),
+                    "a star stands only for a CTE or a model of intermediate",
+                )
     ctes = outer_ctes(text, tokens)
     for name in sorted(names - read):
         yield next((cte.line for cte in ctes if cte.name == name), 1), f"nothing reads the CTE {name}"
