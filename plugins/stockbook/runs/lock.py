@@ -94,7 +94,7 @@ class RunLock:
             try:
                 yield
             finally:
-                # on a disk that takes nothing the step's own error is what is said; a lock that names a step
+                # on a full disk the step's own error is the one to raise; a lock that names a step
                 # which is not at work is taken over at once
                 with suppress(DiskRefused):
                     self._write(msgspec.structs.replace(holder, renewed_at=self._clock.utc(), step=None))

@@ -4,8 +4,8 @@ The program ``sla_changes``: what a night changed in the figures of days that we
 A night is compared with the one readers have: the published file. Only days that were over by then
 count; on the others orders come and go as they should. What earlier nights changed is taken along
 from the published file, so that a red night leaves no trace and a repeated one none of its own. A published file
-that somebody writes to, or that is damaged, is not compared with: what published nights changed is then taken along
-from the writer's own tables.
+that is open for writing or damaged cannot be compared with: what published nights changed then comes from the writer's
+own tables.
 """
 
 from datetime import datetime

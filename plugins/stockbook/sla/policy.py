@@ -74,7 +74,7 @@ def read(path: Path, calendars: dict[str, Calendar] | None) -> list[Rule]:
     """
     The rules of a policy file, versions in order of validity, the version's own rule before its overrides.
 
-    ``calendars`` None: they could not be read, and what is said of them here is not judged.
+    ``calendars`` is None when they could not be read: rules are then not checked against them.
     Raises ConfigError naming file, line and field of everything wrong: an unknown field or calendar, a time that is
     none, a cut-off outside opening hours, two versions from the same day, two overrides for the same orders.
     """

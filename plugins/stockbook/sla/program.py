@@ -103,7 +103,7 @@ def write(con: duckdb.DuckDBPyConnection, context: BuildContext, policies: Polic
 
 def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "sla.yml") -> list[str]:
     """
-    What the built tables show to be wrong with a policy that reads well: rules for nobody, orders without a promise.
+    What is wrong with a policy by the tables built from it: rules that apply to no order, orders without a promise.
 
     Each is one sentence naming file, line and field; what it concerns has a defined state (no effect, or unknown).
     """

@@ -1,8 +1,8 @@
 """
 The replay itself: one pass over the movements in their order, for all variants at once.
 
-Written for the compiler: flat arrays, whole numbers, no objects. What the arrays hold is said
-in replay_tables.py, the arithmetic in fixed_point.py; the rules are in docs/valuation.md. Receipts are
+Written for the compiler: flat arrays, whole numbers, no objects. replay_tables.py
+says what the arrays hold, fixed_point.py how they are added; the rules are in docs/valuation.md. Receipts are
 costed in receipt_cost.py and brought in by receiving.py, issues taken out by issuing.py.
 """
 
@@ -88,7 +88,7 @@ def _write_balance(books: Books, count: int, cell: int, day: int) -> int:
 
 @compiled
 def _allocate_shortages(books: Books) -> None:
-    """The slices of pieces nobody has delivered yet: no receipt, at the provisional rate."""
+    """Slices for pieces that are still short: without a receipt, at the provisional rate."""
     for issue in range(books.counts[ISSUES]):
         if books.issues[issue, ISSUE.left] > 0:
             landed = books.issues[issue, ISSUE.short_rate + FIFO + LANDED], 0

@@ -131,7 +131,7 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
                 f"Another program has {path} open for writing: close it there, readers open it read-only."
             ) from error
         raise (error_about(path, error, is_opening=True) or error) from error
-    # as a setting of the opening it is shown and not kept to (DuckDB 1.5)
+    # given when opening, DuckDB 1.5 shows this setting and does not hold to it
     con.execute(f"set global max_temp_directory_size = {quoted(limits.disk)}")
     lock(con)
     return con
@@ -195,7 +195,7 @@ def _name_of_its_own(path: Path) -> Iterator[Path]:
 
 
 def _as_it_is(path: Path) -> Path:
-    """The file under its own name, for one who may not write beside it; nobody can then write to it either."""
+    """The file under its own name, for a reader who may not write beside it."""
     log = log_of(path)
     if log.exists():
         raise ConfigError(

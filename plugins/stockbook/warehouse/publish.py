@@ -145,7 +145,7 @@ def last_published(settings: Settings) -> datetime | None:
     """
     The same as the writer's file knows it.
 
-    A night needs no look into the published file, which somebody may have open or have damaged: it replaces it.
+    A night does not open the published file, which may be damaged or open elsewhere: it replaces it.
     """
     if not settings.published.exists() or not settings.warehouse.exists():
         return None

@@ -46,7 +46,7 @@ create table if not exists staging.quarantine (
     parent_key varchar
 )
 """
-# the column of meta.undeclared_field that tells whether a name is told
+# the column of meta.undeclared_field that says whether a name is listed as it came
 IS_TOLD = "is_told"
 # a file of an earlier version has the table without it
 PARENT_KEY = "alter table staging.quarantine add column if not exists parent_key varchar"
@@ -84,7 +84,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     con.execute(PARENT_KEY)
     meta = _columns_of(con, "meta")
     if IS_TOLD not in meta.get("undeclared_field", {IS_TOLD: ""}):
-        # a file of version 0.1 tells every name, also those that may be somebody's
+        # a file of version 0.1 lists every name, also those that may be personal
         forget_undeclared_fields(con)
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
