@@ -78,8 +78,8 @@ def sealed(content: bytes) -> bytes:
 
 def is_whole(content: bytes) -> bool:
     """Whether what ``sealed`` made is as it made it; what has no checksum (of an earlier version) passes."""
-    found = _SEALED.search(content)
-    return found is None or hashlib.sha256(content[: found.start()]).hexdigest().encode() == found[1]
+    seal = _SEALED.search(content)
+    return seal is None or hashlib.sha256(content[: seal.start()]).hexdigest().encode() == seal[1]
 
 
 def _write(path: Path, content: bytes) -> None:

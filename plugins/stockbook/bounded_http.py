@@ -85,17 +85,17 @@ def connections(address: str, limits: Limits, most: int = 1) -> urllib3.PoolMana
     urllib3 itself: a session of requests on top of it takes a millisecond of every request, as long as reading a page.
     """
     trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    kept: dict[str, Any] = {
+    pool_settings: dict[str, Any] = {
         "cert_reqs": "CERT_REQUIRED",
         "ca_cert_dir" if os.path.isdir(trusted) else "ca_certs": trusted,
     }
     proxy = select_proxy(address, get_environ_proxies(address))
     if proxy is None:
-        return limited(urllib3.PoolManager(num_pools=1, maxsize=most, **kept), limits)
+        return limited(urllib3.PoolManager(num_pools=1, maxsize=most, **pool_settings), limits)
     # what cannot be read of a proxy's address may be its password: nothing of it is quoted or chained
     with suppress(ValueError, urllib3.exceptions.HTTPError):
         through: str = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]  # requests has no types
-        return limited(HTTPAdapter(pool_maxsize=most).proxy_manager_for(through, **kept), limits)
+        return limited(HTTPAdapter(pool_maxsize=most).proxy_manager_for(through, **pool_settings), limits)
     raise ConfigError(
         "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
     )
@@ -104,7 +104,7 @@ def connections(address: str, limits: Limits, most: int = 1) -> urllib3.PoolMana
 def limited(manager: urllib3.PoolManager, limits: Limits) -> urllib3.PoolManager:
     """The same manager, which connected to nothing yet; its answers keep to the limits."""
     manager.pool_classes_by_scheme = {
-        scheme: _limited(known, limits) for scheme, known in manager.pool_classes_by_scheme.items()
+        scheme: _limited(pool_class, limits) for scheme, pool_class in manager.pool_classes_by_scheme.items()
     }
     return manager
 
@@ -280,8 +280,8 @@ def _response(limits: Limits, sock: Any, *words: Any, **named: Any) -> HTTPRespo
     return HTTPResponse(_Socket(sock, limits), *words, **named)  # type: ignore[arg-type]  # it asks for makefile alone
 
 
-def _limited(known: type[Any], limits: Limits) -> type[Any]:
+def _limited(pool_class: type[Any], limits: Limits) -> type[Any]:
     """The same kind of pool, whose connections read answers within limits."""
     parts = {"response_class": staticmethod(partial(_response, limits))}
-    connection = type(known.ConnectionCls.__name__, (known.ConnectionCls,), parts)
-    return type(known.__name__, (known,), {"ConnectionCls": connection})
+    connection = type(pool_class.ConnectionCls.__name__, (pool_class.ConnectionCls,), parts)
+    return type(pool_class.__name__, (pool_class,), {"ConnectionCls": connection})

@@ -78,8 +78,8 @@ class RawConnection:
 
 def split_conn_id(conn_id: str) -> tuple[str, str] | None:
     """(source, account) of a connection id, or None when it is not one of ours."""
-    source, found, account = conn_id.lower().partition("__")
-    if source not in SOURCES or (found and not _ACCOUNT.fullmatch(account)):
+    source, separator, account = conn_id.lower().partition("__")
+    if source not in SOURCES or (separator and not _ACCOUNT.fullmatch(account)):
         return None
     return source, account or "main"
 
@@ -111,16 +111,16 @@ def from_environment(conn_id: str, environ: Mapping[str, str] = os.environ) -> R
 
 
 def _from_json(text: str) -> RawConnection:
-    found = json.loads(text)
-    extra = found.get("extra") or {}
+    parts = json.loads(text)
+    extra = parts.get("extra") or {}
     if isinstance(extra, str):
         extra = json.loads(extra)
-    port = found.get("port")
+    port = parts.get("port")
     return RawConnection(
-        host=found.get("host"),
+        host=parts.get("host"),
         port=int(port) if port not in (None, "") else None,
-        schema=found.get("schema"),
-        password=found.get("password"),
+        schema=parts.get("schema"),
+        password=parts.get("password"),
         extra=dict(extra),
     )
 
@@ -150,13 +150,13 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
 
     Raises ConfigError when the password is missing or an extra is not what it should be.
     """
-    known = split_conn_id(conn_id)
-    if known is None:
+    source_account = split_conn_id(conn_id)
+    if source_account is None:
         raise ConfigError(
             f"Connection id {conn_id!r} is not one of ours: expected one of {', '.join(SOURCES)}, "
             "optionally followed by __<account>."
         )
-    source, account = known
+    source, account = source_account
     extra = extra_of(conn_id, raw)
     password = secret_text.sent_secret(f"connection {conn_id}", "password", raw.password)
     has_refresh = source == "flickrocket" and extra.get("refresh_token") and extra.get("client_id")
@@ -205,11 +205,11 @@ def _base_url(conn_id: str, source: str, raw: RawConnection) -> str:
 
 
 def _number(conn_id: str, extra: Mapping[str, Any], name: str, default: float, least: float) -> float:
-    given = extra.get(name)
-    if given in (None, ""):
+    value = extra.get(name)
+    if value in (None, ""):
         return default
     try:
-        value = float(given)
+        value = float(value)
     except (TypeError, ValueError):
         value = float("nan")
     if not value >= least:
@@ -219,10 +219,10 @@ def _number(conn_id: str, extra: Mapping[str, Any], name: str, default: float, l
 
 
 def _flag(conn_id: str, extra: Mapping[str, Any], name: str) -> bool:
-    given = extra.get(name)
-    if isinstance(given, bool):
-        return given
-    text = str(given if given is not None else "").strip().lower()
+    value = extra.get(name)
+    if isinstance(value, bool):
+        return value
+    text = str(value if value is not None else "").strip().lower()
     if text in ("", "0", "false", "no"):
         return False
     if text in ("1", "true", "yes"):
@@ -244,15 +244,19 @@ def accounts(
     """
     wanted = set(only)
     named: set[str] = set()
-    found: list[Account] = []
+    chosen: list[Account] = []
     problems = Problems()
     needs_fulfillment_cz = True
     for conn_id in conn_ids:
-        known = split_conn_id(conn_id)
-        if known is None or known[0] not in API_SOURCES or (wanted and known[1] not in wanted):
+        source_account = split_conn_id(conn_id)
+        if (
+            source_account is None
+            or source_account[0] not in API_SOURCES
+            or (wanted and source_account[1] not in wanted)
+        ):
             continue
-        named.add(known[1])
-        needs_fulfillment_cz &= known[0] != "fulfillment_cz"
+        named.add(source_account[1])
+        needs_fulfillment_cz &= source_account[0] != "fulfillment_cz"
         with problems.gathered():
             raw = look_up(conn_id)
             if raw is None:
@@ -260,7 +264,7 @@ def accounts(
                     f"Connection {conn_id} was expected and not found: add it in Airflow "
                     f"or set AIRFLOW_CONN_{conn_id.upper()}."
                 )
-            found.append(account_from(conn_id, raw))
+            chosen.append(account_from(conn_id, raw))
     if wanted - named:
         problems.found.append(
             f"No connection belongs to account {', '.join(sorted(wanted - named))}: see `accounts` of this run."
@@ -271,4 +275,4 @@ def accounts(
             "(host with scheme, password = API token) in Airflow or as AIRFLOW_CONN_FULFILLMENT_CZ."
         )
     problems.settle()
-    return found
+    return chosen

@@ -46,13 +46,13 @@ def remember(settings: Settings, of_landed: str | None = None) -> None:
 
     Raises ConfigError when the home, or its setting, has another.
     """
-    mine = fingerprint(settings.hash_key) if settings.hash_key is not None else None
-    if mine and of_landed and mine != of_landed:
+    of_setting = fingerprint(settings.hash_key) if settings.hash_key is not None else None
+    if of_setting and of_landed and of_setting != of_landed:
         raise ConfigError(
             "STOCKBOOK_HASH_KEY is not the key these pages were hashed with: the nights that follow would make other "
             "customers of the same people. Set the key they were read with, or none to make the books now."
         )
-    chosen = of_landed or mine
+    chosen = of_landed or of_setting
     if chosen is None:
         return
     if _refuse_other(settings, chosen):
@@ -66,21 +66,21 @@ def remember(settings: Settings, of_landed: str | None = None) -> None:
         ) from error
 
 
-def _refuse_other(settings: Settings, mine: str) -> bool:
+def _refuse_other(settings: Settings, expected: str) -> bool:
     """Whether this key is remembered; raises ConfigError when another is."""
     file = _file(settings)
     try:
-        kept = file.read_bytes().strip().decode("ascii", "replace")
+        remembered = file.read_bytes().strip().decode("ascii", "replace")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise ConfigError(f"{file} must be readable: it tells which key is the books'. {error.strerror}.") from error
-    if not _FINGERPRINT.fullmatch(kept):
+    if not _FINGERPRINT.fullmatch(remembered):
         raise ConfigError(
             f"{file} is damaged: it must tell in 16 hexadecimal digits which key is the books'. Bring it back from a "
             "backup, or remove it when STOCKBOOK_HASH_KEY is surely the books' key: the next night writes it anew."
         )
-    if kept != mine:
+    if remembered != expected:
         raise ConfigError(
             "STOCKBOOK_HASH_KEY (or where it is not set, the file hash-key in the Airflow home) is not the key the "
             f"books in {settings.home} were begun with: it would make other customers of the same people. Put the old "

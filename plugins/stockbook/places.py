@@ -138,8 +138,12 @@ def _in_airflow_home(conn_id: str, environ: Mapping[str, str]) -> RawConnection 
         return None
 
 
-def raw_connection(kept: "Connection") -> RawConnection:
+def raw_connection(connection: "Connection") -> RawConnection:
     """The parts of Airflow's connection that Stockbook reads; of the Task SDK's one alike."""
     return RawConnection(
-        host=kept.host, port=kept.port, schema=kept.schema, password=kept.password, extra=kept.extra_dejson or {}
+        host=connection.host,
+        port=connection.port,
+        schema=connection.schema,
+        password=connection.password,
+        extra=connection.extra_dejson or {},
     )

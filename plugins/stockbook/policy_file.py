@@ -87,7 +87,7 @@ class PolicyFile:
         """Every place at which ``value`` is not what ``wanted`` (an annotation of a struct's field) says."""
         origin, arguments = get_origin(wanted), get_args(wanted)
         if origin is UnionType:
-            wanted = next(one for one in arguments if one is not type(None))
+            wanted = next(kind for kind in arguments if kind is not type(None))
             yield from self._misfits(value, wanted, path)
         elif origin is list or origin is dict:
             kind = "a list" if origin is list else "a mapping of fields to values"
@@ -152,8 +152,8 @@ def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         return next((value for key, value in node.value if key.value == step), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found: yaml.Node = node.value[step]
-        return found
+        child: yaml.Node = node.value[step]
+        return child
     return None
 
 

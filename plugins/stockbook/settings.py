@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
+from stockbook.setting_list import SETTINGS, number_of, text_of
 
 # beside Airflow's secrets, made by `stockbook setup`
 KEY_FILE = "hash-key"
@@ -33,9 +34,9 @@ class Limits:
     ``spill`` is the folder for that, the system's own for temporary files when None.
     """
 
-    memory: str = "1GB"
-    seconds: float = 300
-    disk: str = "4GB"
+    memory: str = text_of("STOCKBOOK_READER_MEMORY")
+    seconds: float = number_of("STOCKBOOK_READER_SECONDS")
+    disk: str = text_of("STOCKBOOK_READER_DISK")
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     spill: Path | None = None
 
@@ -43,9 +44,9 @@ class Limits:
     def load(cls, environ: Mapping[str, str], spill: Path | None = None) -> "Limits":
         """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
         return cls(
-            memory=_size(environ, "STOCKBOOK_READER_MEMORY", cls.memory),
+            memory=_size(environ, "STOCKBOOK_READER_MEMORY"),
             seconds=_number(environ, "STOCKBOOK_READER_SECONDS"),
-            disk=_size(environ, "STOCKBOOK_READER_DISK", cls.disk),
+            disk=_size(environ, "STOCKBOOK_READER_DISK"),
             threads=int(_number(environ, "STOCKBOOK_THREADS")),
             spill=spill,
         )
@@ -60,17 +61,19 @@ class HookLimits:
     ``trusted_proxies`` (addresses or networks).
     """
 
-    header_bytes: int = 16_384
-    header_seconds: float = 10.0
-    body_seconds: float = 10.0
-    connections: int = 500
-    connections_per_address: int = 100
+    header_bytes: int = int(number_of("STOCKBOOK_HOOKS_HEADER_BYTES"))
+    header_seconds: float = number_of("STOCKBOOK_HOOKS_HEADER_SECONDS")
+    body_seconds: float = number_of("STOCKBOOK_HOOKS_BODY_SECONDS")
+    connections: int = int(number_of("STOCKBOOK_HOOKS_CONNECTIONS"))
+    connections_per_address: int = int(number_of("STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS"))
     trusted_proxies: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "HookLimits":
         """Read the environment. Raises ConfigError."""
-        proxies = [one.strip() for one in environ.get("STOCKBOOK_HOOKS_TRUSTED_PROXIES", "").split(",") if one.strip()]
+        proxies = [
+            proxy.strip() for proxy in environ.get("STOCKBOOK_HOOKS_TRUSTED_PROXIES", "").split(",") if proxy.strip()
+        ]
         for proxy in proxies:
             try:
                 ip_network(proxy)
@@ -106,15 +109,15 @@ class Settings:
     quarantine_share: float
     memory_limit: str
     threads: int
-    locale: str = "en_GB"
+    locale: str = text_of("STOCKBOOK_LOCALE")
     fernet_keys: tuple[bytes, ...] = field(repr=False, default=())
     # JSON; read by stockbook.alerts.notify
     alert_notifier: str = field(repr=False, default="")
     report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
-    inbox_days: int = 30
-    answer_megabytes: float = 256
-    answer_seconds: float = 300
+    inbox_days: int = int(number_of("STOCKBOOK_INBOX_DAYS"))
+    answer_megabytes: float = number_of("STOCKBOOK_ANSWER_MEGABYTES")
+    answer_seconds: float = number_of("STOCKBOOK_ANSWER_SECONDS")
     hooks: HookLimits = field(default_factory=HookLimits)
     limits: Limits = field(default_factory=Limits)
     group_readable: bool = False
@@ -161,9 +164,10 @@ class Settings:
         """Read the environment. Raises ConfigError naming each wrong variable, what it expects and what it got."""
         problems = Problems()
         numbers: dict[str, float] = {}
-        for name in NUMBERS:
-            with problems.gathered():
-                numbers[name] = _number(environ, name)
+        for setting in SETTINGS.values():
+            if setting.least is not None:
+                with problems.gathered():
+                    numbers[setting.name] = _number(environ, setting.name)
         zone, key = ZoneInfo("UTC"), b""
         fernet_keys: tuple[bytes, ...] = ()
         with problems.gathered():
@@ -177,7 +181,7 @@ class Settings:
             home = _home(environ)
         hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
         with problems.gathered():
-            memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT", "2GB")
+            memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT")
         with problems.gathered():
             hooks = HookLimits.load(environ)
         with problems.gathered():
@@ -201,7 +205,7 @@ class Settings:
             quarantine_share=numbers["STOCKBOOK_QUARANTINE_SHARE"],
             memory_limit=memory_limit,
             threads=int(numbers["STOCKBOOK_THREADS"]),
-            locale=environ.get("STOCKBOOK_LOCALE") or "en_GB",
+            locale=_text(environ, "STOCKBOOK_LOCALE"),
             fernet_keys=fernet_keys,
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
@@ -216,51 +220,12 @@ class Settings:
         )
 
 
-# the default, the least it may be, and whether it is counted in whole ones
-NUMBERS: dict[str, tuple[float, float, bool]] = {
-    "STOCKBOOK_LOCK_LEASE_SECONDS": (300, 1, False),
-    "STOCKBOOK_LANDING_DAYS": (90, 0, True),
-    "STOCKBOOK_ORDERS_WINDOW_DAYS": (35, 1, True),
-    "STOCKBOOK_MOVEMENTS_OVERLAP": (5000, 0, True),
-    "STOCKBOOK_MOVEMENTS_OVERLAP_HOURS": (72, 0, False),
-    "STOCKBOOK_QUARANTINE_SHARE": (0.01, 0, False),
-    "STOCKBOOK_THREADS": (os.cpu_count() or 1, 1, True),
-    # a drained event must outlive every retry of its sender (48 hours), or the retry would be a new event
-    "STOCKBOOK_INBOX_DAYS": (30, 3, True),
-    "STOCKBOOK_ANSWER_MEGABYTES": (256, 1, False),
-    "STOCKBOOK_ANSWER_SECONDS": (300, 1, False),
-    "STOCKBOOK_READER_SECONDS": (Limits.seconds, 0, False),
-    "STOCKBOOK_HOOKS_HEADER_BYTES": (HookLimits.header_bytes, 1_024, True),
-    "STOCKBOOK_HOOKS_HEADER_SECONDS": (HookLimits.header_seconds, 0.1, False),
-    "STOCKBOOK_HOOKS_BODY_SECONDS": (HookLimits.body_seconds, 0.1, False),
-    "STOCKBOOK_HOOKS_CONNECTIONS": (HookLimits.connections, 1, True),
-    "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS": (HookLimits.connections_per_address, 1, True),
-}
+# every variable there is; the orders are those of the demo and of the tests
+NAMES = frozenset(SETTINGS) | {"STOCKBOOK_ORDERS"}
 
 
-# every variable there is; docs/running.md says what each is for. The orders are those of the demo and of the tests
-NAMES = frozenset(NUMBERS) | {
-    "STOCKBOOK_HOME",
-    "STOCKBOOK_HASH_KEY",
-    "STOCKBOOK_FERNET_KEY",
-    "STOCKBOOK_INBOX_URL",
-    "STOCKBOOK_POLICY_DIR",
-    "STOCKBOOK_MODELS_DIR",
-    "STOCKBOOK_ZONE",
-    "STOCKBOOK_SCHEDULE",
-    "STOCKBOOK_DRAIN_SCHEDULE",
-    "STOCKBOOK_CONNECTIONS",
-    "STOCKBOOK_ALERT_NOTIFIER",
-    "STOCKBOOK_REPORT_NOTIFIER",
-    "STOCKBOOK_LOCALE",
-    "STOCKBOOK_MEMORY_LIMIT",
-    "STOCKBOOK_READER_MEMORY",
-    "STOCKBOOK_READER_DISK",
-    "STOCKBOOK_HOOKS_TRUSTED_PROXIES",
-    "STOCKBOOK_GROUP_READABLE",
-    "STOCKBOOK_JSON_FAST_PATH",
-    "STOCKBOOK_ORDERS",
-}
+def _text(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name) or text_of(name)
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -274,7 +239,7 @@ def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
 
 
 def _zone(environ: Mapping[str, str]) -> ZoneInfo:
-    name = environ.get("STOCKBOOK_ZONE") or "Europe/Prague"
+    name = _text(environ, "STOCKBOOK_ZONE")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -295,7 +260,7 @@ def sqlite_url(file: Path) -> str:
 
 def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the group may read what is written. Raises ConfigError for anything but yes or no."""
-    text = environ.get("STOCKBOOK_GROUP_READABLE") or "no"
+    text = _text(environ, "STOCKBOOK_GROUP_READABLE")
     if text not in ("yes", "no"):
         raise ConfigError(f"STOCKBOOK_GROUP_READABLE must be yes or no; got {text!r}.")
     return text == "yes"
@@ -303,7 +268,7 @@ def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
 
 def has_json_fast_path(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether large listings may be read by compiled code. Raises ConfigError for anything but yes or no."""
-    text = environ.get("STOCKBOOK_JSON_FAST_PATH") or "yes"
+    text = _text(environ, "STOCKBOOK_JSON_FAST_PATH")
     if text not in ("yes", "no"):
         raise ConfigError(f"STOCKBOOK_JSON_FAST_PATH must be yes or no; got {text!r}.")
     return text == "yes"
@@ -332,23 +297,23 @@ def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
 
 
-def _size(environ: Mapping[str, str], name: str, default: str) -> str:
-    text = environ.get(name) or default
+def _size(environ: Mapping[str, str], name: str) -> str:
+    text = _text(environ, name)
     if not _SIZE.fullmatch(text):
         raise ConfigError(f"{name} must be a size such as 512MB or 2GB; got {text!r}.")
     return text
 
 
 def _number(environ: Mapping[str, str], name: str) -> float:
-    default, least, whole = NUMBERS[name]
+    least, is_whole = SETTINGS[name].least or 0, SETTINGS[name].is_whole
     text = environ.get(name)
     if not text:
-        return default
+        return number_of(name)
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not least <= value < math.inf or (whole and value != int(value)):
-        kind = "whole number" if whole else "number"
+    if not least <= value < math.inf or (is_whole and value != int(value)):
+        kind = "whole number" if is_whole else "number"
         raise ConfigError(f"{name} must be a {kind} of at least {least:g}; got {text!r}.")
     return value

@@ -43,9 +43,9 @@ def dashboards(tables: dict[str, Table]) -> spec.Spec:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night."""
     with running(Shop.small(seed=31), FIRST) as server:
-        made = Rig(server, tmp_path_factory.mktemp("home"))
-        made.night(FIRST)
-        yield made
+        rig = Rig(server, tmp_path_factory.mktemp("home"))
+        rig.night(FIRST)
+        yield rig
 
 
 def test_the_files_in_the_project_are_those_the_dashboards_say(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
@@ -119,9 +119,9 @@ def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(
         cards = [
             card["meta"] for card in page["position"].values() if isinstance(card, dict) and card["type"] == "CHART"
         ]
-        told = page["position"]["MARKDOWN-intro"]["meta"]["code"]
+        intro = page["position"]["MARKDOWN-intro"]["meta"]["code"]
         for wanted in page["metadata"]["native_filter_configuration"]:
-            sentence = told.partition(f"The filter *{wanted['name']}* does not reach: ")[2].split(".")[0]
+            sentence = intro.partition(f"The filter *{wanted['name']}* does not reach: ")[2].split(".")[0]
             named = set(sentence.split("; ")) - {""}
             charts = {chart.key: chart for chart in dashboard.charts}
             for card in cards:
@@ -214,7 +214,7 @@ def test_charts_beside_the_headline_add_up_to_it(rig: Rig, dashboards: spec.Spec
 @pytest.mark.slow
 def test_every_chart_has_an_answer_in_the_published_file(rig: Rig, dashboards: spec.Spec) -> None:
     """The SQL of each measure and each column of each table runs over what a night publishes."""
-    asked = 0
+    queries = 0
     for chart in (chart for dashboard in dashboards.dashboards for chart in dashboard.charts):
         where = f"where {chart.where}" if chart.where else ""
         if chart.kind == "table":
@@ -222,8 +222,8 @@ def test_every_chart_has_an_answer_in_the_published_file(rig: Rig, dashboards: s
         else:
             measures = ", ".join(measure.sql for measure in chart.measures)
             rig.rows(f"select {chart.x}, {measures} from reports.{chart.report} {where} group by {chart.x}")
-        asked += 1
-    assert asked > 6
+        queries += 1
+    assert queries > 6
 
 
 def test_superset_that_is_not_installed_is_named(tmp_path: Path) -> None:
@@ -330,10 +330,10 @@ def test_the_viewer_sees_the_dashboards_and_changes_nothing(served: Served) -> N
     chart = next(chart for chart in charts if chart["slice_name"] == "Stock value")
     query = {"metrics": [{"expressionType": "SQL", "sqlExpression": "sum(stock_value)", "label": "v"}], "columns": []}
     source = {"id": chart["datasource_id"], "type": "table"}
-    asked = {"datasource": source, "queries": [query], "form_data": {"slice_id": chart["id"]}}
+    request = {"datasource": source, "queries": [query], "form_data": {"slice_id": chart["id"]}}
     seen = [
         session.get(f"{base}/dashboard/stock", timeout=60).status_code,
-        session.post(f"{base}/chart/data", json=asked, timeout=60).status_code,
+        session.post(f"{base}/chart/data", json=request, timeout=60).status_code,
     ]
     refused = [
         session.post(f"{base}/sqllab/execute/", json={"database_id": 1, "sql": "select 1"}, timeout=60).status_code,
@@ -367,8 +367,12 @@ def test_a_new_night_shows_without_a_restart(served: Served, rig: Rig, dashboard
     """)[0][0]
     assert served.number("Stock value") == f"CZK {after}" != before
     process = psutil.Process(served.process_id)
-    opened = {file.path for one in [process, *process.children(recursive=True)] for file in one.open_files()}
+    opened = {
+        file.path
+        for running_process in [process, *process.children(recursive=True)]
+        for file in running_process.open_files()
+    }
     assert str(rig.settings.warehouse) not in opened
-    told = "".join(file.read_text(errors="replace") for file in served.superset.home.rglob("*") if file.is_file())
-    assert str(rig.settings.published) in told
-    assert str(rig.settings.warehouse) not in told
+    written = "".join(file.read_text(errors="replace") for file in served.superset.home.rglob("*") if file.is_file())
+    assert str(rig.settings.published) in written
+    assert str(rig.settings.warehouse) not in written

@@ -26,9 +26,9 @@ def doctor(
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
     monkeypatch.setenv("STOCKBOOK_HOME", str(home))
     monkeypatch.setenv("STOCKBOOK_HASH_KEY", KEY)
-    told = CliRunner().invoke(app, ["doctor", *options])
-    assert TOKEN not in told.output
-    return told.exit_code, [line for line in told.output.splitlines() if "onnection " in line]
+    result = CliRunner().invoke(app, ["doctor", *options])
+    assert TOKEN not in result.output
+    return result.exit_code, [line for line in result.output.splitlines() if "onnection " in line]
 
 
 def nobody() -> str:
@@ -52,7 +52,7 @@ def test_connections_that_answer_are_told_with_what_they_have(tmp_path: Path, mo
         f"ok  connection fulfillment_cz from the environment: {url}, 2 requests/s, answers (stock_levels: 3)",
     ]
     assert served.asked == {f"{BASE}warehouse-variants": 1, "/api/prices/count.json": 1}
-    assert next(asked.text("limit") for asked in served.log if asked.path.startswith(BASE)) == "1"
+    assert next(request.text("limit") for request in served.log if request.path.startswith(BASE)) == "1"
     assert not (tmp_path / "home").exists()
 
 
@@ -68,8 +68,8 @@ def test_a_refused_token_and_a_host_that_is_not_there_name_their_connection(
 ) -> None:
     """One line each, what to do, exit code 1; the connection behind them is asked all the same, and nobody twice."""
 
-    def refused(asked: Request) -> Answer | None:
-        return REFUSED if asked.path.startswith("/api/") else None
+    def refused(request: Request) -> Answer | None:
+        return REFUSED if request.path.startswith("/api/") else None
 
     served = Shop(rows={"warehouse-variants": [stock_level(1)]}, before=refused)
     with serving(served) as url:

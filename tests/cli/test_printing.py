@@ -106,13 +106,13 @@ def test_the_statement_that_failed_is_named_after_those_before_it() -> None:
 
 def test_show_tables_lists_what_is_published() -> None:
     """Tables, views and macros of the published schemas with the first sentence of their comments."""
-    made = """
+    statements = """
         create schema reports; create schema intermediate; create table intermediate.x (i int);
         create table reports.t (i int); comment on table reports.t is 'Counts. One row per i.';
         create view reports.v as select 1 as a; create macro reports.m(a) as table select a;
     """
 
-    assert printed(f"{made} SHOW tables;", Format.csv).strip().splitlines() == [
+    assert printed(f"{statements} SHOW tables;", Format.csv).strip().splitlines() == [
         "name,kind,description",
         "reports.m,macro,",
         "reports.t,table,Counts",

@@ -37,10 +37,10 @@ def test_a_query_over_several_lines_is_answered(published: Path, tables: dict[st
 
 def test_a_wrong_query_is_said_and_the_prompt_goes_on(published: Path, tables: dict[str, Table]) -> None:
     """One line of the error, then the next query."""
-    told = typed(published, tables, "from nothing;", "select 7 as seven;")
-    assert told.startswith("The query cannot be answered: Catalog Error")
-    assert "Did you mean" in told
-    assert "seven" in told
+    output = typed(published, tables, "from nothing;", "select 7 as seven;")
+    assert output.startswith("The query cannot be answered: Catalog Error")
+    assert "Did you mean" in output
+    assert "seven" in output
 
 
 def test_nobody_can_write(published: Path, tables: dict[str, Table]) -> None:
@@ -78,7 +78,7 @@ def test_the_words_of_other_prompts_do_what_they_say(published: Path, tables: di
 
 def test_several_statements_of_a_line_are_all_answered(published: Path, tables: dict[str, Table]) -> None:
     """A semicolon in a text does not end one."""
-    told = typed(published, tables, "select 1 as first; select ';' as second;")
+    output = typed(published, tables, "select 1 as first; select ';' as second;")
 
-    assert "first" in told
-    assert "second" in told
+    assert "first" in output
+    assert "second" in output

@@ -134,9 +134,9 @@ def test_several_accounts_are_told_apart_by_their_ids() -> None:
     }
 
     ids = conn_ids_in_environment(environ)
-    found = accounts(ids, lambda conn_id: from_environment(conn_id, environ))
+    listed = accounts(ids, lambda conn_id: from_environment(conn_id, environ))
 
-    assert [(account.conn_id, account.account) for account in found] == [
+    assert [(account.conn_id, account.account) for account in listed] == [
         ("fulfillment_cz", "main"),
         ("fulfillment_cz__shop2", "shop2"),
     ]

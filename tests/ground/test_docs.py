@@ -14,7 +14,7 @@ import pytest
 import yaml
 from checkout import PROJECT
 
-from stockbook import connections
+from stockbook import connections, setting_list
 from stockbook.cli.main import app
 from stockbook.declarations import Table
 from stockbook.runs.context import Parameters
@@ -34,6 +34,11 @@ def test_every_setting_is_documented() -> None:
 
     assert len(read) > 10
     assert sorted(name for name in read if f"`{name}`" not in DOCS["running.md"]) == []
+
+
+def test_the_table_of_settings_is_the_list_of_settings() -> None:
+    """Names, defaults and texts are written once, in setting_list.py."""
+    assert setting_list.markdown() in DOCS["running.md"]
 
 
 def test_every_command_is_documented() -> None:

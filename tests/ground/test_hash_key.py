@@ -137,8 +137,8 @@ def test_the_doctor_tells_of_another_key(tmp_path: Path) -> None:
     remember(settings(tmp_path))
 
     def asked(key: str) -> tuple[int, str]:
-        told = CliRunner().invoke(app, ["doctor"], env=variables(tmp_path, STOCKBOOK_HASH_KEY=key))
-        return told.exit_code, told.output
+        result = CliRunner().invoke(app, ["doctor"], env=variables(tmp_path, STOCKBOOK_HASH_KEY=key))
+        return result.exit_code, result.output
 
     _, same = asked(KEY)
     code, other = asked(OTHER)

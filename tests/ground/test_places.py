@@ -46,9 +46,9 @@ def test_every_place_is_looked_at_whatever_the_others_hold(airflow: Callable[...
     database = ("flickrocket", "fulfillment_cz__shop2", "postgres_default")
     environ = airflow(*database) | {"AIRFLOW_CONN_FULFILLMENT_CZ": A_CONNECTION}
 
-    found = Places(asked(*database, "shopline"), environ).listing().places
+    by_id = Places(asked(*database, "shopline"), environ).listing().places
 
-    assert found == {
+    assert by_id == {
         "flickrocket": DATABASE,
         "fulfillment_cz": ENVIRONMENT,
         "fulfillment_cz__shop2": DATABASE,
@@ -137,10 +137,10 @@ def test_doctor_names_the_place_of_each_and_what_is_wrong_with_each(
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
 
-    told = CliRunner().invoke(app, ["doctor"])
+    result = CliRunner().invoke(app, ["doctor"])
 
-    assert told.exit_code == 1
-    lines = told.output.splitlines()
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
     wrong = [line for line in lines if line.startswith("NO")]
     named = [match[1] for line in wrong if (match := re.search(r"(?i)connection (\w+) .*from the environment", line))]
     assert named == ["flickrocket", "fulfillment_cz"]

@@ -89,10 +89,10 @@ class Heard:
             self.errors.append(error)
             left: list[BaseException | None] = [error]
             while left:
-                one = left.pop()
-                if one is not None:
-                    self.texts += [str(one), repr(one), "".join(traceback.format_exception(one))]
-                    left += [one.__cause__, one.__context__]
+                error = left.pop()
+                if error is not None:
+                    self.texts += [str(error), repr(error), "".join(traceback.format_exception(error))]
+                    left += [error.__cause__, error.__context__]
 
     def everything(self) -> str:
         shown = self._capfd.readouterr()
@@ -115,15 +115,15 @@ def check(heard: Heard, seed: str) -> None:
     assert [line for line in lines if any(piece in line for piece in pieces(parts(seed)))] == []
 
 
-def refusing(asked: Request) -> Answer:
+def refusing(request: Request) -> Answer:
     """A source that repeats in its answer what it was sent: refused, garbled, redirected or in a broken header."""
-    token = asked.headers.get("Authorization", "") + asked.body.decode(errors="replace")
+    token = request.headers.get("Authorization", "") + request.body.decode(errors="replace")
     shown = quote(token)[:2_000]
-    if "orders" in asked.path:
+    if "orders" in request.path:
         return as_json({"error": token}, status=500, headers={"X-Token": shown})
-    if "prices" in asked.path:
+    if "prices" in request.path:
         return Answer(f"<html>{token}".encode(), kind=shown)
-    if "levels" in asked.path:
+    if "levels" in request.path:
         return Answer(status=302, headers={"Location": f"/{shown}"})
     return as_json({"error": token, "error_description": token}, status=401, headers={"Broken header": shown})
 
@@ -301,8 +301,8 @@ def test_a_token_that_a_source_sends_is_not_told(odd: str, heard: Heard, tmp_pat
     """A renewed token with odd letters is used where a header can carry it, and is no token otherwise."""
     secret = ODD[odd](*parts(odd))
 
-    def answer(asked: Request) -> Answer:
-        if asked.path == "/token":
+    def answer(request: Request) -> Answer:
+        if request.path == "/token":
             return Answer(json.dumps({"access_token": secret, "refresh_token": secret}).encode())
         return Answer(status=401)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from reading_ways import FAST
 
 from stockbook import declarations
@@ -15,7 +16,7 @@ from stockbook.jsonscan.fast_path import Scanner, Thresholds, Warmth
 from stockbook.landing.landed_shape import tree
 from stockbook.landing.pages import write_page
 from stockbook.projection.fields import Shape
-from stockbook.settings import PROJECT, Settings
+from stockbook.settings import Settings
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
 
 FED = of_listing(declarations.load(PROJECT / "include" / "sql"), "fulfillment_cz", "orders")

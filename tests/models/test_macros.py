@@ -20,7 +20,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def with_macro(folder: Path, sql: str) -> Path:
-    """A folder of models with one macro, twice.sql."""
+    """A folder of models with one macro."""
     (folder / "macros").mkdir()
     (folder / "macros" / "twice.sql").write_text(sql)
     return folder

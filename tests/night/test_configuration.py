@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from stockbook.cli.main import app
 from stockbook.errors import ConfigError
 from stockbook.night import configuration
-from stockbook.settings import NAMES, NUMBERS, Settings
+from stockbook.setting_list import SETTINGS
+from stockbook.settings import NAMES, Settings
 
 POLICY = PROJECT / "include" / "policy"
 FULL: dict[str, dict[str, Any]] = {
@@ -105,7 +106,11 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
     "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
     "STOCKBOOK_JSON_FAST_PATH": ["perhaps", "1"],
-    **{name: ["many", "-1", "nan", "inf", *(["1.5"] if whole else [])] for name, (_, _, whole) in NUMBERS.items()},
+    **{
+        name: ["many", "-1", "nan", "inf", *(["1.5"] if setting.is_whole else [])]
+        for name, setting in SETTINGS.items()
+        if setting.least is not None
+    },
 }
 
 

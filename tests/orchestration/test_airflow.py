@@ -99,11 +99,11 @@ def python(program: str, variables: dict[str, str]) -> str:
 
 def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]], port: int) -> None:
     """Address, user, where the password and the key stand, what to do next; both are for their owner's eyes only."""
-    home, told = set_up
+    home, output = set_up
     password, key = home / "simple_auth_manager_passwords.json.generated", home / "hash-key"
 
-    assert sum(line.startswith(("Writing", "Making", "Compiling")) for line in told) >= 4
-    everything = "\n".join(told)
+    assert sum(line.startswith(("Writing", "Making", "Compiling")) for line in output) >= 4
+    everything = "\n".join(output)
     for expected in (
         f"http://127.0.0.1:{port}",
         "admin",
@@ -124,7 +124,7 @@ def test_before_set_up_is_complete_runs_are_skipped_and_say_the_next_step(
 ) -> None:
     """A new home without a connection: neither DAG is red, every task is skipped, and nothing is written."""
     new = {name: text for name, text in variables.items() if not name.startswith("AIRFLOW_CONN_")}
-    told = python(
+    output = python(
         """
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag()
@@ -135,17 +135,17 @@ for name in ("stockbook_nightly", "stockbook_webhooks_drain"):
         new | {"STOCKBOOK_HOME": str(tmp_path / "home")},
     )
 
-    assert [line for line in told.splitlines() if line.startswith("ended")] == [
+    assert [line for line in output.splitlines() if line.startswith("ended")] == [
         "ended stockbook_nightly success skipped",
         "ended stockbook_webhooks_drain success skipped",
     ]
-    assert told.count("add one in Airflow's page (Admin, Connections) with the id fulfillment_cz, type generic") >= 2
+    assert output.count("add one in Airflow's page (Admin, Connections) with the id fulfillment_cz, type generic") >= 2
     assert not (tmp_path / "home").exists()
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
     """Two DAGs without an import error, their tasks, the writer's in the pool of one slot, and no heavy import."""
-    told = json.loads(
+    listed = json.loads(
         python(
             """
 import json, sys
@@ -163,14 +163,17 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
         ).splitlines()[-1]
     )
 
-    assert told["errors"] == {}
-    assert sorted(told["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
-    assert told["drain"] == ["stockbook_writer"]
+    assert listed["errors"] == {}
+    assert sorted(listed["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
+    assert listed["drain"] == ["stockbook_writer"]
     # at a first start tasks begin before the API server answers
-    assert told["again"] == [[4, 30.0], [4, 30.0]]
-    assert list(told["tasks"]) == TASKS
-    assert [name for name, pool in told["tasks"].items() if pool != "stockbook_writer"] == ["connections_of", "extract"]
-    assert told["heavy"] == []
+    assert listed["again"] == [[4, 30.0], [4, 30.0]]
+    assert list(listed["tasks"]) == TASKS
+    assert [name for name, pool in listed["tasks"].items() if pool != "stockbook_writer"] == [
+        "connections_of",
+        "extract",
+    ]
+    assert listed["heavy"] == []
 
 
 def test_nothing_in_an_airflow_home_is_open_to_others(airflow_home: Path, variables: dict[str, str]) -> None:
@@ -203,10 +206,10 @@ def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
     arrived = SystemClock().utc()
     order_id = server.shop.order_uuid[0]
     with Inbox.open(rig.settings.inbox_url) as inbox:
-        given = ("fulfillment_cz", "main", "e1", "OrderSent", "order", order_id, "2025-11-18 10:00:00", arrived, "{}")
-        inbox.append(Arrival(*given)).result(timeout=30)
+        event = ("fulfillment_cz", "main", "e1", "OrderSent", "order", order_id, "2025-11-18 10:00:00", arrived, "{}")
+        inbox.append(Arrival(*event)).result(timeout=30)
     rig.tonight().lock.take("a-night", whole_run_here=True)
-    told = python(
+    output = python(
         """
 from types import SimpleNamespace
 from airflow.dag_processing.dagbag import DagBag
@@ -218,13 +221,13 @@ print(f"{busy} | {run.state}: {run.get_task_instance('drain').xcom_pull('drain')
 """,
         variables,
     ).splitlines()[-1]
-    busy, free = told.split(" | ")
+    busy, free = output.split(" | ")
 
     assert busy.startswith("Left to the next drain: ")
     assert free == "success: 1 events taken from the inbox, 0 were in staging before."
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
-        found = con.execute("select event_id, event_type, subject_id from staging.webhook_events").fetchall()
-    assert found == [("e1", "OrderSent", order_id)]
+        events = con.execute("select event_id, event_type, subject_id from staging.webhook_events").fetchall()
+    assert events == [("e1", "OrderSent", order_id)]
 
 
 class Airflow:
@@ -241,10 +244,10 @@ class Airflow:
 
     def _health(self) -> set[str]:
         try:
-            told = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+            health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
         except (requests.RequestException, ValueError):
             return set()
-        return {told[part]["status"] for part in ("metadatabase", "scheduler", "dag_processor")}
+        return {health[part]["status"] for part in ("metadatabase", "scheduler", "dag_processor")}
 
     def until(self, condition: Callable[[], Any], seconds: float) -> None:
         """Look again and again until a condition holds."""
@@ -340,10 +343,10 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
 
     assert rig.settings.published.read_bytes() == before
     reports = sorted((rig.home / "runs").glob("*/report.txt"), key=lambda file: file.stat().st_mtime)
-    told = reports[-1].read_text()
-    assert "RED (failed)" in told
-    assert "fulfillment_cz" in told
-    assert "Connection flickrocket__late: GET" in told
+    report = reports[-1].read_text()
+    assert "RED (failed)" in report
+    assert "fulfillment_cz" in report
+    assert "Connection flickrocket__late: GET" in report
     assert newest_run(rig)["conn_ids"] == ["flickrocket", "flickrocket__late", "fulfillment_cz"]
 
 
@@ -361,15 +364,15 @@ def test_commands_see_the_connections_that_airflow_keeps(
     """`doctor --try` on this machine: one from the environment, one from Airflow's database, each with its place."""
     here = {name: text for name, text in variables.items() if name != "AIRFLOW_CONN_FULFILLMENT_CZ"}
 
-    told = stockbook(here, "doctor", "--try").stdout.splitlines()
+    lines = stockbook(here, "doctor", "--try").stdout.splitlines()
 
-    assert [line.split(":")[0] for line in told if line.startswith("ok  connection")] == [
+    assert [line.split(":")[0] for line in lines if line.startswith("ok  connection")] == [
         "ok  connection flickrocket from the environment",
         "ok  connection fulfillment_cz from Airflow's database",
     ]
-    (refused,) = [line for line in told if line.startswith("NO")]
+    (refused,) = [line for line in lines if line.startswith("NO")]
     assert "connection flickrocket__late is wrong" in refused
-    assert any(line.endswith("pool stockbook_writer") for line in told)
+    assert any(line.endswith("pool stockbook_writer") for line in lines)
 
 
 @needs_browser
@@ -392,9 +395,9 @@ def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig:
         page.wait_for_url(f"{airflow.url}/", timeout=60_000)
         wrong.clear()
         page.goto(url)
-        told = page.locator("#last-run").inner_text()
-        assert "red" in told
-        assert "fulfillment_cz" in told
+        text = page.locator("#last-run").inner_text()
+        assert "red" in text
+        assert "fulfillment_cz" in text
         pieces = rig.rows(
             "select format('{:,}', sum(quantity)::bigint) from reports.stock_value_daily "
             "group by date order by date desc limit 1"
@@ -454,12 +457,12 @@ def test_nothing_personal_reaches_airflow_or_the_home(airflow_home: Path, rig: R
     its metadata database, no byte under the home holds a person's value, a token, a header or the key of the hash.
     """
     logs = list(airflow_home.rglob("*.log"))
-    told = b"".join(file.read_bytes() for file in logs)
+    logged = b"".join(file.read_bytes() for file in logs)
     databases = list(airflow_home.glob("*.db"))
     secrets = [KEY.encode(), server.token.encode(), SECRET.encode(), hooks.SHOP_SECRET.encode(), b"5" * 64]
 
     assert len(logs) > 10
-    assert b"fulfillment_cz.movements" in told
+    assert b"fulfillment_cz.movements" in logged
     assert databases
     assert findings(airflow_home, secrets) == set()
     assert (rig.home / "warehouse.duckdb").exists()

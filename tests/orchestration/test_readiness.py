@@ -28,10 +28,10 @@ def test_what_a_first_run_waits_for(
     settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path), "STOCKBOOK_HASH_KEY": key})
     night, drain = (missing(settings, lambda: conn_ids) for missing in (missing_for_a_night, missing_for_a_drain))
 
-    for told, expected in ((night, night_waits_for), (drain, drain_waits_for)):
-        assert (told is None) == (not expected)
-        assert [part for part in ("the key", "a connection") if told and f"{part} " in told] == expected
-        assert told is None or "stockbook doctor" in told
+    for missing, expected in ((night, night_waits_for), (drain, drain_waits_for)):
+        assert (missing is None) == (not expected)
+        assert [part for part in ("the key", "a connection") if missing and f"{part} " in missing] == expected
+        assert missing is None or "stockbook doctor" in missing
 
     (tmp_path / "landing").mkdir()
     assert missing_for_a_night(settings, lambda: conn_ids) is None

@@ -76,9 +76,9 @@ class Rig:
         if move_clock:
             self.server.set_clock(as_of)
         self.made += 1
-        given = parse_parameters({"as_of": as_of.isoformat(), **parameters})
+        parsed = parse_parameters({"as_of": as_of.isoformat(), **parameters})
         ids = connections.conn_ids_in_environment(self.environ)
-        return night.run_all(self.tonight(), name or f"run{self.made}", given, ids)
+        return night.run_all(self.tonight(), name or f"run{self.made}", parsed, ids)
 
     def books(
         self, as_of: datetime, name: str = "", tries: int = 1, build: bool = True, **parameters: Any
@@ -91,9 +91,9 @@ class Rig:
         self.server.set_clock(as_of)
         self.made += 1
         tonight = self.tonight()
-        given = parse_parameters({"as_of": as_of.isoformat(), **parameters})
+        parsed = parse_parameters({"as_of": as_of.isoformat(), **parameters})
         ids = connections.conn_ids_in_environment(self.environ)
-        run = night.open_run(tonight, name or f"run{self.made}", given, ids, whole_run_here=True)
+        run = night.open_run(tonight, name or f"run{self.made}", parsed, ids, whole_run_here=True)
         try:
             for conn_id in run.conn_ids:
                 self._extract(tonight, run, conn_id, tries)
@@ -128,7 +128,7 @@ class Rig:
         What staging says of the source after the night ``last``: every table's rows that are not deleted, of what is of
         a day the last one's, without the columns that tell who read them and when.
         """
-        found = {}
+        rows = {}
         with duckdb.connect(str(self.settings.warehouse), read_only=True) as con:
             for table in of_layer(self.tonight().tables, "staging"):
                 if table.table != "quarantine":
@@ -136,17 +136,17 @@ class Rig:
                     day = OF_A_DAY.get(table.table)
                     only = f"and {day} = date '{last:%Y-%m-%d}'" if day else ""
                     query = f"select {columns} from {table.name} where _deleted_at is null {only} order by all"
-                    found[table.table] = con.execute(query).fetchall()
-        return found
+                    rows[table.table] = con.execute(query).fetchall()
+        return rows
 
     def hashes(self, schema: str = "marts") -> dict[str, tuple[int, int]]:
         """Rows and content hash of every published table of a schema."""
         return hashes(self.settings.published, schema)
 
-    def rows(self, query: str, given: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, arguments: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """A query on the published file."""
         with duckdb.connect(str(self.settings.published), read_only=True) as con:
-            return con.execute(query, given).fetchall()
+            return con.execute(query, arguments).fetchall()
 
 
 def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
@@ -157,14 +157,14 @@ def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> 
     """
     with duckdb.connect(str(file), read_only=True) as con:
         tables = con.execute("select table_name from duckdb_tables() where schema_name = ?", [schema]).fetchall()
-        found = {}
+        by_table = {}
         for (name,) in sorted(tables):
             columns = {column for column, *_ in con.execute(f"describe {schema}.{name}").fetchall()}
             left_out = ", ".join(sorted(columns.intersection(without)))
             rows = f"select * {f'exclude ({left_out})' if left_out else ''} from {schema}.{name}"
             query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from ({rows}) as t"
-            found[name] = con.execute(query).fetchall()[0]
-        return found
+            by_table[name] = con.execute(query).fetchall()[0]
+        return by_table
 
 
 def nights_before(end: datetime, count: int) -> list[datetime]:

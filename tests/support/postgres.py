@@ -17,9 +17,9 @@ SETTINGS = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=o
 
 def _programs() -> Path | None:
     """The folder of the server's programs: on the path, or where Debian puts them."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
+    program = shutil.which("initdb")
+    if program:
+        return Path(program).resolve().parent
     return next((file.parent for file in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
 
 
@@ -29,10 +29,10 @@ def _user() -> dict[str, object]:
         return {}
     for name in ("postgres", "nobody"):
         try:
-            found = pwd.getpwnam(name)
+            user = pwd.getpwnam(name)
         except KeyError:
             continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     pytest.skip("PostgreSQL does not run as root, and there is no plain user to run it as")
 
 

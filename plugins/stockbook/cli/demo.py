@@ -7,6 +7,7 @@ everything it started.
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -81,14 +82,13 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
         for number, now in enumerate(nights, 1):
             server.set_clock(now)
             _say(f"\nNight {number} of 3, as of {now:%Y-%m-%d %H:%M} local")
-            seconds, made = airflow_night(place, env, now, clock)
-            typer.echo(report.text(made))
+            seconds, run_report = airflow_night(place, env, now, clock)
+            typer.echo(report.text(run_report))
             _say(f"  through Airflow: {seconds:.1f} s")
         _say("\nThe last night again, with nothing new")
-        idle, made = airflow_night(place, env, nights[-1], clock)
-        _say(
-            f"  through Airflow: {idle:.1f} s (at most {IDLE_LIMIT:.0f} s wanted), the run itself {made.seconds:.1f} s"
-        )
+        idle, run_report = airflow_night(place, env, nights[-1], clock)
+        wanted = f"at most {IDLE_LIMIT:.0f} s wanted"
+        _say(f"  through Airflow: {idle:.1f} s ({wanted}), the run itself {run_report.seconds:.1f} s")
         _compare(place, server, nights[-1])
     _show(place)
     took = clock.monotonic() - began
@@ -118,13 +118,13 @@ def sandbox(place: Path, orders: Path | None, date_format: str = "") -> Iterator
             until = clock.monotonic() + 120
             while not ready.exists():
                 if process.poll() is not None or clock.monotonic() > until:
-                    said = [line for line in log_of(place).splitlines() if line.startswith("error: ")]
+                    reasons = [line for line in log_of(place).splitlines() if line.startswith("stockbook: ")]
                     raise DemoFailed(
-                        " ".join([f"The sandbox did not start; its log is {place / 'sandbox.log'}.", *said])
+                        " ".join([f"The sandbox did not start; its log is {place / 'sandbox.log'}.", *reasons])
                     )
                 clock.sleep(0.1)
-            told = json.loads(ready.read_text())
-            yield Server(told["url"], told["token"])
+            address = json.loads(ready.read_text())
+            yield Server(address["url"], address["token"])
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -139,8 +139,8 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
         # the same key makes the same demo, to the row
         key.write_text(os.environ.get("STOCKBOOK_HASH_KEY") or secrets.token_hex(32))
         key.chmod(0o600)
-    theirs = environment(place / "airflow")
-    return {name: value for name, value in theirs.items() if not name.startswith("AIRFLOW_CONN_")} | {
+    variables = environment(place / "airflow")
+    return {name: value for name, value in variables.items() if not name.startswith("AIRFLOW_CONN_")} | {
         "AIRFLOW_CONN_FULFILLMENT_CZ": json.dumps(connection),
         "AIRFLOW_CONN_FLICKROCKET": json.dumps(connection),
         "STOCKBOOK_HOME": str(place / "home"),
@@ -150,7 +150,7 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
 
 def airflow_night(place: Path, env: dict[str, str], now: datetime, clock: Clock) -> tuple[float, Report]:
     """One night by ``airflow dags test stockbook_nightly``: its seconds, start of Airflow included, and its report."""
-    known = _reports(place)
+    before = _reports(place)
     log = place / f"night-{now:%Y-%m-%d}.log"
     conf = json.dumps({"as_of": now.isoformat()})
     began = clock.monotonic()
@@ -163,13 +163,13 @@ def airflow_night(place: Path, env: dict[str, str], now: datetime, clock: Clock)
             check=False,
         )
     seconds = clock.monotonic() - began
-    new = _reports(place) - known
+    new = _reports(place) - before
     if len(new) != 1:
         raise DemoFailed(f"Airflow ended with code {done.returncode} and no run report; its log is {log}.")
-    made = report.read(new.pop().parent)
-    if made is None or made.status != "published":
-        raise DemoFailed(f"The night is red: {made.reason if made else 'no report'} Its log is {log}.")
-    return seconds, made
+    run_report = report.read(new.pop().parent)
+    if run_report is None or run_report.status != "published":
+        raise DemoFailed(f"The night is red: {run_report.reason if run_report else 'no report'} Its log is {log}.")
+    return seconds, run_report
 
 
 def _reports(place: Path) -> set[Path]:
@@ -205,21 +205,21 @@ def differences(published: Path, truth: dict[str, Any]) -> list[str]:
         }
         orders = dict(con.execute("select order_id, source_status from marts.fct_order").fetchall())
         open_rows = con.execute("select count(*) from reports.stock_reconciliation_open").fetchall()[0][0]
-    told = {key: (row["quantity"], row["damaged_quantity"]) for key, row in truth["stock"].items()}
-    found = [
-        f"variant {key}: {stock.get(key, (0, 0))} published, {told.get(key, (0, 0))} true"
-        for key in sorted(stock.keys() | told.keys())
-        if stock.get(key, (0, 0)) != told.get(key, (0, 0))
+    true_stock = {key: (row["quantity"], row["damaged_quantity"]) for key, row in truth["stock"].items()}
+    differing = [
+        f"variant {key}: {stock.get(key, (0, 0))} published, {true_stock.get(key, (0, 0))} true"
+        for key in sorted(stock.keys() | true_stock.keys())
+        if stock.get(key, (0, 0)) != true_stock.get(key, (0, 0))
     ]
     statuses = {key: row["status"] for key, row in truth["orders"].items()}
-    found += [
+    differing += [
         f"order {key}: {orders.get(key)} published, {statuses.get(key)} true"
         for key in sorted(orders.keys() | statuses.keys())
         if orders.get(key) != statuses.get(key)
     ]
     if open_rows:
-        found.append(f"{open_rows} rows open in the stock reconciliation")
-    return found
+        differing.append(f"{open_rows} rows open in the stock reconciliation")
+    return differing
 
 
 def _show(place: Path) -> None:

@@ -87,15 +87,15 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
 
 def _connections(settings: Settings, where: places.Places, ask: Try | None) -> Iterator[Line]:
     try:
-        found, unlisted = where.listing()
+        places_by_id, unlisted = where.listing()
     except ConfigError as error:
         yield Line(False, str(error))
         return
-    for conn_id, place in found.items():
+    for conn_id, place in places_by_id.items():
         yield _connection(conn_id, place, where, ask)
     if unlisted:
         yield Line(False, unlisted)
-    accounts = {connections.split_conn_id(conn_id) for conn_id in found}
+    accounts = {connections.split_conn_id(conn_id) for conn_id in places_by_id}
     if not any(account and account[0] == "fulfillment_cz" for account in accounts):
         yield Line(
             False,
@@ -117,9 +117,10 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
         if account.source not in connections.API_SOURCES:
             return Line(True, f"connection {conn_id} from {place}: its events are received")
         pace = f"{account.requests_per_second:g} requests/s" if account.requests_per_second else "requests not limited"
-        told = f"connection {conn_id} from {place}: {account.base_url}, {pace}"
+        sentence = f"connection {conn_id} from {place}: {account.base_url}, {pace}"
         return Line(
-            True, f"{told} (not asked: doctor --try asks)" if ask is None else f"{told}, answers ({ask(account)})"
+            True,
+            f"{sentence} (not asked: doctor --try asks)" if ask is None else f"{sentence}, answers ({ask(account)})",
         )
     except StockbookError as error:
         return Line(False, f"{error} (It is from {place}.)" if isinstance(error, ConfigError) else str(error))
@@ -152,4 +153,4 @@ def _books(settings: Settings, clock: Clock) -> Iterator[Line]:
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
     holder = lock.holder() if settings.home.exists() else None
     yield Line(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
-    yield from (Line(*told) for told in state_of_files(settings, is_writing=holder is not None))
+    yield from (Line(*state) for state in state_of_files(settings, is_writing=holder is not None))

@@ -81,8 +81,8 @@ def status() -> None:
                 typer.echo(line)
         heard = last.get((source, account))
         typer.echo(f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}" if heard else "    no event yet")
-        if (found := outage.find_gap(source, account, heard, clock.utc(), is_off)) is not None:
-            typer.echo(f"    {outage.advice(found, settings.zone)}")
+        if (gap := outage.find_gap(source, account, heard, clock.utc(), is_off)) is not None:
+            typer.echo(f"    {outage.advice(gap, settings.zone)}")
     if problems:
         raise typer.Exit(1)
 
@@ -107,10 +107,10 @@ def register(
         if source == "fulfillment_cz":
             typer.echo(f"    {conn_id}: set the address {place} in the vendor's administration")
             continue
-        known = _subscriptions(conn_id)
-        missing = known.missing(known.listed(), place)
+        subscriptions = _subscriptions(conn_id)
+        missing = subscriptions.missing(subscriptions.listed(), place)
         for topic in missing:
-            known.create(topic, place)
+            subscriptions.create(topic, place)
         typer.echo(f"ok  {conn_id}: {len(missing)} topics subscribed at {place}")
 
 
@@ -128,22 +128,24 @@ def reactivate(
     for conn_id, source, account in _accounts():
         if source == "fulfillment_cz":
             continue
-        known = _subscriptions(conn_id)
-        there = known.listed()
-        inactive = [one for one in there if not one.is_active]
-        for one in inactive:
-            known.activate(one)
-        gone = known.missing(there) if source == "shopline" else []
-        places = {one.address for one in there} | ({f"{address.rstrip('/')}/{source}/{account}"} if address else set())
+        subscriptions = _subscriptions(conn_id)
+        there = subscriptions.listed()
+        inactive = [subscription for subscription in there if not subscription.is_active]
+        for subscription in inactive:
+            subscriptions.activate(subscription)
+        gone = subscriptions.missing(there) if source == "shopline" else []
+        places = {subscription.address for subscription in there} | (
+            {f"{address.rstrip('/')}/{source}/{account}"} if address else set()
+        )
         if gone and len(places) != 1:
             raise ConfigError(f"{conn_id}: {len(gone)} topics are gone; say where to send them with --address.")
         for topic in gone:
-            known.create(topic, next(iter(places)))
+            subscriptions.create(topic, next(iter(places)))
         typer.echo(f"ok  {conn_id}: {len(inactive)} switched on, {len(gone)} subscribed again")
         is_off = bool(inactive or gone)
-        found = outage.find_gap(source, account, last.get((source, account)), clock.utc(), is_off)
-        if found is not None:
-            typer.echo(f"    {outage.advice(found, settings.zone)}")
+        gap = outage.find_gap(source, account, last.get((source, account)), clock.utc(), is_off)
+        if gap is not None:
+            typer.echo(f"    {outage.advice(gap, settings.zone)}")
 
 
 @app.command()
@@ -179,16 +181,16 @@ def _accounts() -> Iterator[tuple[str, str, str]]:
     from stockbook import connections
     from stockbook.places import of_this_machine
 
-    found = of_this_machine().conn_ids()
-    if not found:
+    conn_ids = of_this_machine().conn_ids()
+    if not conn_ids:
         raise ConfigError(
             "No connection was found: add fulfillment_cz, flickrocket or shopline in Airflow, or set "
             "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md)."
         )
-    for conn_id in found:
-        known = connections.split_conn_id(conn_id)
-        if known is not None:
-            yield conn_id, *known
+    for conn_id in conn_ids:
+        source_account = connections.split_conn_id(conn_id)
+        if source_account is not None:
+            yield conn_id, *source_account
 
 
 def _subscriptions(conn_id: str) -> "Subscriptions":
@@ -206,21 +208,29 @@ def _subscriptions(conn_id: str) -> "Subscriptions":
 def _subscribed(conn_id: str) -> tuple[list[str], bool]:
     """What there is to say of an account's subscriptions, and whether some are off."""
     try:
-        known = _subscriptions(conn_id)
-        there = known.listed()
+        subscriptions = _subscriptions(conn_id)
+        there = subscriptions.listed()
     except (ConfigError, SourceError) as error:
         return [f"NO  {error}"], False
-    off = [one.topic for one in there if not one.is_active]
-    ours = [one for one in there if one.address.endswith(f"/{known.source}/{known.account}")]
-    missing = known.missing(ours)
+    off = [subscription.topic for subscription in there if not subscription.is_active]
+    ours = [
+        subscription
+        for subscription in there
+        if subscription.address.endswith(f"/{subscriptions.source}/{subscriptions.account}")
+    ]
+    missing = subscriptions.missing(ours)
     lines = [f"{'NO ' if off or missing else 'ok '} {conn_id}: {len(there) - len(off)} topics subscribed"]
-    lines += [f"    {one.topic} goes to {one.address}, which is no address of ours" for one in there if one not in ours]
+    lines += [
+        f"    {subscription.topic} goes to {subscription.address}, which is no address of ours"
+        for subscription in there
+        if subscription not in ours
+    ]
     if off:
         lines.append(f"    switched off by the sender: {', '.join(off)}: `stockbook hooks reactivate`")
     if missing:
         lines.append(f"    not subscribed: {', '.join(missing)}: `stockbook hooks register --address ...`")
     # of SHOPLINE's subscriptions a deleted one is not there any more
-    return lines, bool(off) or (known.source == "shopline" and bool(there) and bool(missing))
+    return lines, bool(off) or (subscriptions.source == "shopline" and bool(there) and bool(missing))
 
 
 def _has_inbox(state: Path, database: str) -> bool:
@@ -236,7 +246,7 @@ def _last_received(url: str) -> "dict[tuple[str, str], datetime]":
 
     with Inbox.open(url) as inbox:
         return {
-            (one.source, one.account): one.last_received_at_utc
-            for one in inbox.counts()
-            if one.last_received_at_utc is not None
+            (count.source, count.account): count.last_received_at_utc
+            for count in inbox.counts()
+            if count.last_received_at_utc is not None
         }

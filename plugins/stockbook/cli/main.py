@@ -108,8 +108,8 @@ def load(
     clock = SystemClock()
     with _progress(clock) as progress:
         tonight = Night(Settings.load(), clock, progress)
-        made = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
-    typer.echo(text(made))
+        run_report = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+    typer.echo(text(run_report))
 
 
 @app.command()
@@ -125,8 +125,8 @@ def dictionary(
     tables = declarations.in_currency(
         declarations.load(settings.models_dir), valuation.read(settings.policy_dir).valuation_currency
     )
-    made = site.write(to.absolute(), settings.models_dir, tables, questions.read())
-    typer.echo(f"{made} pages; open {to.absolute() / 'index.html'}")
+    pages = site.write(to.absolute(), settings.models_dir, tables, questions.read())
+    typer.echo(f"{pages} pages; open {to.absolute() / 'index.html'}")
 
 
 @app.command()
@@ -175,12 +175,12 @@ def report(
 
     settings = Settings.load()
     name = run_name or _latest(settings)
-    found = report.read(context.folder(settings, name))
-    if found is None:
+    run_report = report.read(context.folder(settings, name))
+    if run_report is None:
         raise ConfigError(
             f"Run {name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
         )
-    typer.echo(msgspec.json.encode(found).decode() if as_json else report.text(found))
+    typer.echo(msgspec.json.encode(run_report).decode() if as_json else report.text(run_report))
 
 
 @app.command()
@@ -203,14 +203,14 @@ def alerts(
         typer.echo(f"{notifier.target} took a message.")
         return
     with reader(settings.published, settings.limits) as con:
-        found = con.execute(
+        rows = con.execute(
             "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
             "where cleared_as_of is null order by raised_as_of, account, rule, subject"
         ).fetchall()
-    for row in found:
+    for row in rows:
         alert = notify.Alert(*row)
         typer.echo(f"since {alert.raised_as_of:%Y-%m-%d %H:%M} {notify.line(alert)}")
-    if not found:
+    if not rows:
         typer.echo("No alert stands.")
 
 
@@ -262,7 +262,9 @@ def sql(
 
 @app.command()
 def doctor(
-    asked: Annotated[bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")] = False,
+    ask_accounts: Annotated[
+        bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")
+    ] = False,
 ) -> None:
     """Say what is set up and what is missing: home, key, policies, settings, connections, lock, last night."""
     from stockbook.cli import doctor as examined
@@ -277,7 +279,7 @@ def doctor(
         return try_account(account, credentials_of(account, clock, settings.state, settings.fernet_keys), clock)
 
     problems = 0
-    for line in examined.lines(clock, ask if asked else None):
+    for line in examined.lines(clock, ask if ask_accounts else None):
         problems += not line.good
         typer.echo(f"{'ok ' if line.good else 'NO '} {line.text}")
     if problems:

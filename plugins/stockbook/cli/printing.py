@@ -95,57 +95,57 @@ class Printer:
             raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
         for number, statement in enumerate(statements, 1):
             try:
-                asked = re.fullmatch(r"\s*show\s+tables\s*;?\s*", statement.query, re.IGNORECASE)
-                found = con.sql(TABLES) if asked else con.sql(statement)
-                if found is not None:
+                is_show_tables = re.fullmatch(r"\s*show\s+tables\s*;?\s*", statement.query, re.IGNORECASE)
+                answer = con.sql(TABLES) if is_show_tables else con.sql(statement)
+                if answer is not None:
                     if number > 1 and self.format != Format.json:
                         self.out.write("\n")
-                    self._write(found)
+                    self._write(answer)
             except OF_FILE:
                 raise
             except (RecursionError, OverflowError) as error:
-                told = f"a value is too large to be written ({type(error).__name__})."
-                raise ConfigError(f"{_which(number, len(statements))} cannot be answered: {told}") from error
+                reason = f"a value is too large to be written ({type(error).__name__})."
+                raise ConfigError(f"{_which(number, len(statements))} cannot be answered: {reason}") from error
             except duckdb.Error as error:
                 raise ConfigError(
                     f"{_which(number, len(statements))} cannot be answered: {query_error(error)}"
                 ) from error
 
-    def _write(self, found: "duckdb.DuckDBPyRelation") -> None:
+    def _write(self, answer: "duckdb.DuckDBPyRelation") -> None:
         if self.format == Format.csv:
-            self._csv(found)
+            self._csv(answer)
         elif self.format == Format.json:
-            distinct = found.project("*")  # of two columns of one name the second is renamed
+            distinct = answer.project("*")  # of two columns of one name the second is renamed
             for row in _rows(distinct, self.rows or 0)[0]:
                 named = {name: _as_json(value) for name, value in zip(distinct.columns, row, strict=True)}
                 self.out.write(json.dumps(named, ensure_ascii=False, allow_nan=False) + "\n")
-        elif self.format == Format.expanded or not self._table(found):
-            self._expanded(found)
+        elif self.format == Format.expanded or not self._table(answer):
+            self._expanded(answer)
 
-    def _table(self, found: "duckdb.DuckDBPyRelation") -> bool:
+    def _table(self, answer: "duckdb.DuckDBPyRelation") -> bool:
         """Write DuckDB's table with all its columns; False when there is too little room for it."""
         limited = self.format == Format.auto and self.width is not None
-        headings = zip(found.columns, found.types, strict=True)
+        headings = zip(answer.columns, answer.types, strict=True)
         if limited and sum(3 + max(len(name), len(str(kind))) for name, kind in headings) >= (self.width or 0):
             return False
         rows = self._people()
-        if not 0 < rows <= TABLE_ROWS and len(found.limit(TABLE_ROWS + 1).fetchall()) > TABLE_ROWS:
+        if not 0 < rows <= TABLE_ROWS and len(answer.limit(TABLE_ROWS + 1).fetchall()) > TABLE_ROWS:
             raise ConfigError(
                 f"A table is written of at most {TABLE_ROWS:,} rows, and there are more: choose another --format "
                 "(csv, json, expanded) or a --limit."
             )
         text = StringIO()
         with redirect_stdout(text):
-            found.show(max_rows=rows or TABLE_ROWS, max_width=1_000_000_000)
+            answer.show(max_rows=rows or TABLE_ROWS, max_width=1_000_000_000)
         drawn = text.getvalue().rstrip("\n")
         if limited and len(drawn.partition("\n")[0]) > (self.width or 0):
             return False
         self.out.write(drawn + "\n")
         return True
 
-    def _expanded(self, found: "duckdb.DuckDBPyRelation") -> None:
-        names = found.columns
-        rows, more = _rows(_as_text(found), self._people())
+    def _expanded(self, answer: "duckdb.DuckDBPyRelation") -> None:
+        names = answer.columns
+        rows, more = _rows(_as_text(answer), self._people())
         margin = max(map(len, names))
         room = max((self.width or 1_000_000_000) - margin - 3, 20)
         for number, row in enumerate(rows, 1):
@@ -157,10 +157,10 @@ class Printer:
         count = f"{len(rows)} row{'s' * (len(rows) != 1)}"
         self.out.write(f"({count}; there are more: --limit 0 writes all)\n" if more else f"({count})\n")
 
-    def _csv(self, found: "duckdb.DuckDBPyRelation") -> None:
-        rows = _rows(_as_text(found), self.rows or 0)[0]
-        texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in found.types]
-        self.out.write(_csv_line([name if self.as_is else _no_formula(name) for name in found.columns]))
+    def _csv(self, answer: "duckdb.DuckDBPyRelation") -> None:
+        rows = _rows(_as_text(answer), self.rows or 0)[0]
+        texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in answer.types]
+        self.out.write(_csv_line([name if self.as_is else _no_formula(name) for name in answer.columns]))
         for row in rows:
             values = [_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)]
             self.out.write(_csv_line(values))
@@ -201,14 +201,14 @@ def terminal_width(out: IO[str]) -> int | None:
     return shutil.get_terminal_size().columns if out.isatty() else None
 
 
-def _as_text(found: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+def _as_text(answer: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
     """Every value as DuckDB itself writes it."""
-    return found.project("cast(columns(*) as varchar)")
+    return answer.project("cast(columns(*) as varchar)")
 
 
-def _rows(found: "duckdb.DuckDBPyRelation", limit: int) -> tuple[list[tuple[object, ...]], bool]:
+def _rows(answer: "duckdb.DuckDBPyRelation", limit: int) -> tuple[list[tuple[object, ...]], bool]:
     """The first ``limit`` rows (0: all), and whether there are more."""
-    rows = found.limit(limit + 1).fetchall() if limit else found.fetchall()
+    rows = answer.limit(limit + 1).fetchall() if limit else answer.fetchall()
     return (rows[:limit], len(rows) > limit) if limit else (rows, False)
 
 

@@ -62,9 +62,9 @@ class Prompt(cmd.Cmd):
             return False
         self.query = f"{self.query}\n{line}" if self.query else line
         if words.endswith(";") or words == "EOF":
-            asked, self.query = self.query.removesuffix("EOF").strip(), ""
-            if asked:
-                self._ask(asked)
+            query, self.query = self.query.removesuffix("EOF").strip(), ""
+            if query:
+                self._ask(query)
         self.prompt = "      ...> " if self.query.strip() else "stockbook> "
         return words == "EOF"
 
@@ -77,14 +77,14 @@ class Prompt(cmd.Cmd):
             self.say(str(error))
 
     def _command(self, words: str) -> None:
-        name, _, given = words.partition(" ")
+        name, _, argument = words.partition(" ")
         if name == ".tables":
-            wanted = given.lower().split()
+            wanted = argument.lower().split()
             for table in self.tables.values():
                 if all(word in f"{table.name} {table.description}".lower() for word in wanted):
                     self.say(f"{table.name:45} {table.description.split('. ')[0].rstrip('.')}")
         elif name == ".describe":
-            self._describe(given.strip())
+            self._describe(argument.strip())
         elif name == ".macros":
             for table in self.tables.values():
                 if table.kind == "macro":

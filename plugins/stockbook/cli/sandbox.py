@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stockbook.errors import ConfigError, StockbookError, Unreachable
+from stockbook.errors import ConfigError, Unreachable
 
 if TYPE_CHECKING:
     from stockbook_sandbox.shop import Shop
@@ -48,11 +48,6 @@ def _local(text: str) -> datetime:
         raise ConfigError(f"A local time like 2025-06-01T02:15:00 was expected; got {text!r}.") from None
 
 
-def _exit(error: StockbookError) -> typer.Exit:
-    typer.echo(f"error: {error}", err=True)
-    return typer.Exit(2)
-
-
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
@@ -80,22 +75,17 @@ def serve(
     from stockbook_sandbox.serving import serve as run
     from stockbook_sandbox.state import Sandbox
 
-    try:
-        given = _local(clock) if clock else None
-        shop = _shop(which, seed, variants, orders_count, orders, date_format)
-        night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
-        sandbox = Sandbox(shop, given or night, token, hooks_to=hooks_to, hooks_account=hooks_account)
-        run(
-            sandbox,
-            host,
-            port,
-            ready_file,
-            lambda url: print(
-                f"sandbox listening on {url} token {token} clock {sandbox.clock.isoformat()}", flush=True
-            ),
-        )
-    except StockbookError as error:
-        raise _exit(error) from None
+    start = _local(clock) if clock else None
+    shop = _shop(which, seed, variants, orders_count, orders, date_format)
+    night = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
+    sandbox = Sandbox(shop, start or night, token, hooks_to=hooks_to, hooks_account=hooks_account)
+    run(
+        sandbox,
+        host,
+        port,
+        ready_file,
+        lambda url: print(f"sandbox listening on {url} token {token} clock {sandbox.clock.isoformat()}", flush=True),
+    )
 
 
 @app.command()
@@ -111,21 +101,18 @@ def truth(
     which: Which = "invented",
 ) -> None:
     """Write what is true at a clock (stock, orders with milestones, counts), from the shop's own ledger."""
+    when = _local(at)
+    if url:
+        body = _truth_of(f"{url.rstrip('/')}/_sandbox/truth?{urllib.parse.urlencode({'at': at})}")
+    else:
+        shop = _shop(which, seed, variants, orders_count, orders, date_format)
+        body = json.dumps(shop.truth(when), ensure_ascii=False).encode()
+    partial = out.with_name(f".{out.name}.part")
     try:
-        when = _local(at)
-        if url:
-            body = _asked(f"{url.rstrip('/')}/_sandbox/truth?{urllib.parse.urlencode({'at': at})}")
-        else:
-            shop = _shop(which, seed, variants, orders_count, orders, date_format)
-            body = json.dumps(shop.truth(when), ensure_ascii=False).encode()
-        partial = out.with_name(f".{out.name}.part")
-        try:
-            partial.write_bytes(body)
-            os.replace(partial, out)
-        except OSError as error:
-            raise ConfigError(f"The truth could not be written to {out}: {error.strerror}.") from None
-    except StockbookError as error:
-        raise _exit(error) from None
+        partial.write_bytes(body)
+        os.replace(partial, out)
+    except OSError as error:
+        raise ConfigError(f"The truth could not be written to {out}: {error.strerror}.") from None
     typer.echo(f"truth at {when.isoformat(sep=' ')} written to {out} ({len(body):,} bytes)")
 
 
@@ -139,7 +126,7 @@ def _shop(which: str, seed: int, variants: int, orders: int, history: Path | Non
     return Shop(seed=seed, variants=variants, orders=orders, history=history, date_format=date_format)
 
 
-def _asked(address: str) -> bytes:
+def _truth_of(address: str) -> bytes:
     if not address.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]")):
         raise ConfigError("The sandbox's --url must be http on loopback, as serve printed it.")
     import urllib3
@@ -154,7 +141,3 @@ def _asked(address: str) -> bytes:
     if answer.status != 200:
         raise Unreachable(f"A running sandbox was expected at the --url; it answered {answer.status}.")
     return answer.body
-
-
-if __name__ == "__main__":
-    app()

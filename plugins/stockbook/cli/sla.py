@@ -38,32 +38,34 @@ def replay(
     """
     from stockbook.sla.what_if import compare
 
-    found = compare(Settings.load(), policy, calendar)
+    comparison = compare(Settings.load(), policy, calendar)
     if as_json:
-        for order in found.changed:
+        for order in comparison.changed:
             typer.echo(json.dumps(order._asdict(), default=str, ensure_ascii=False))
     else:
-        typer.echo(text(found, policy.name, limit))
+        typer.echo(text(comparison, policy.name, limit))
 
 
-def text(found: "Comparison", name: str, limit: int) -> str:
+def text(comparison: "Comparison", name: str, limit: int) -> str:
     """The comparison for a terminal."""
-    published, other = found.states(False), found.states(True)
-    lines = [f"As of {found.as_of}, each order by its latest cycle:", "", f"{'':<10}{'published':>12}{name:>24}"]
+    published, other = comparison.states(False), comparison.states(True)
+    lines = [f"As of {comparison.as_of}, each order by its latest cycle:", "", f"{'':<10}{'published':>12}{name:>24}"]
     lines += [f"{state:<10}{published[state]:>12,}{other[state]:>24,}" for state in published]
     lines.append(f"{'rate':<10}{_rate(published):>12}{_rate(other):>24}")
-    moved = sum(count for (before, after), count in found.moved.items() if before != after)
-    lines += ["", f"{moved:,} orders change their state, {len(found.changed) - moved:,} more their due time only."]
-    shown = found.changed[:limit] if limit else found.changed
+    moved = sum(count for (before, after), count in comparison.moved.items() if before != after)
+    lines += ["", f"{moved:,} orders change their state, {len(comparison.changed) - moved:,} more their due time only."]
+    shown = comparison.changed[:limit] if limit else comparison.changed
     if shown:
         lines += ["", f"{'order':<38}{'published':<32}{name}"]
     for order in shown:
         before = f"{order.state}, {_due(order.due_at)}"
         where = order.order_id if order.account == "main" else f"{order.account}/{order.order_id}"
         lines.append(f"{where:<38}{before:<32}{order.other_state}, {_due(order.other_due_at)}")
-    if len(shown) < len(found.changed):
-        lines.append(f"... and {len(found.changed) - len(shown):,} more (--limit 0 shows all, --json for programs)")
-    lines += [f"Note: {note}" for note in found.notes]
+    if len(shown) < len(comparison.changed):
+        lines.append(
+            f"... and {len(comparison.changed) - len(shown):,} more (--limit 0 shows all, --json for programs)"
+        )
+    lines += [f"Note: {note}" for note in comparison.notes]
     return "\n".join(lines)
 
 

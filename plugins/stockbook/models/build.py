@@ -16,6 +16,7 @@ from stockbook.declarations import VALUATION_CURRENCY, Table, in_currency
 from stockbook.errors import ModelFailed, StockbookError
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
+from stockbook.models.orphans import drop_orphans
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.progress import Progress
 from stockbook.sql_text import quoted
@@ -63,6 +64,7 @@ def build(
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
             seconds[step.name] = clock.monotonic() - started
             progress.finish(step.name, f"{seconds[step.name]:.2f} s")
+        drop_orphans(con, context.tables)
         write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
     return seconds
 

@@ -82,16 +82,16 @@ def _login(home: Path) -> None:
 def _secrets(home: Path) -> dict[str, str]:
     file = home / "stockbook-secrets.json"
     if file.exists():
-        kept: dict[str, str] = json.loads(file.read_text())
-        return kept
-    made = {
+        stored: dict[str, str] = json.loads(file.read_text())
+        return stored
+    fresh = {
         "fernet_key": Fernet.generate_key().decode(),
         "secret_key": secrets.token_urlsafe(32),
         "jwt_secret": secrets.token_urlsafe(32),
     }
-    write_atomically(file, json.dumps(made).encode())
+    write_atomically(file, json.dumps(fresh).encode())
     file.chmod(0o600)
-    return made
+    return fresh
 
 
 def prepare(home: Path, port: int = 8080, say: Callable[[str], object] = lambda text: None) -> None:

@@ -5,6 +5,7 @@ Opening DuckDB files, each kind of use in one way, with errors a reader understa
 ``beside_published`` for figures worked out anew over it. Nothing else in this project opens a DuckDB file.
 """
 
+import logging
 import os
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from stockbook.errors import ConfigError
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.file_errors import error_about, explained, first_line, opened_elsewhere
+from stockbook.warehouse.migrations import migrate
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads
 # (docs/decisions/valuation.md)
@@ -47,6 +49,7 @@ _LOCKED: dict[str, Any] = {
     "python_enable_replacements": False,
 }
 _NO_LIMITS = Limits()
+_LOG = logging.getLogger(__name__)
 # a name of its own beside the file, for the moment of opening
 OPENING = ".open-"
 
@@ -57,7 +60,8 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     The writer's file, read-write, closed at the end.
 
     Raises RunLocked when another process has it open, ConfigError when the home cannot be written, DiskFull when it is
-    full, WarehouseDamaged when the file is not what was written, also while it is in use.
+    full, WarehouseDamaged when the file is not what was written, also while it is in use. A file of an earlier version
+    is migrated first; one of a later version is refused with ConfigError.
     """
     path = settings.warehouse
     try:
@@ -72,6 +76,8 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute(WRITES_FAST)
         con.execute(NO_VARIABLES)
         con.execute(f"set temp_directory = {quoted(str(settings.home / 'tmp'))}")
+        for sentence in migrate(con, str(path)):
+            _LOG.info("%s", sentence)
         yield con
     except duckdb.Error as error:
         with suppress(duckdb.Error):  # one whose file is damaged cannot end in order

@@ -26,6 +26,14 @@ class ListingKey(NamedTuple):
 _OF_LISTING = "account = ? and api = ? and listing = ?"
 
 
+def write_file_format(con: duckdb.DuckDBPyConnection, number: int) -> None:
+    """Which format the file has and that this version wrote it, unless the file says so already."""
+    con.execute("create table if not exists meta.file_format (number integer, written_by varchar)")
+    if con.execute("from meta.file_format").fetchall() != [(number, VERSION)]:
+        con.execute("delete from meta.file_format")
+        con.execute("insert into meta.file_format values (?, ?)", [number, VERSION])
+
+
 def write_run(
     con: duckdb.DuckDBPyConnection,
     run_id: str,

@@ -9,7 +9,8 @@ import duckdb
 
 from stockbook.declarations import Table, of_layer
 from stockbook.warehouse import casts
-from stockbook.warehouse.meta import forget_undeclared_fields
+from stockbook.warehouse.meta import write_file_format
+from stockbook.warehouse.migrations import FORMAT
 
 ROW_COLUMNS = {
     "_run_id": ("varchar", "Run that wrote the row's present content."),
@@ -46,10 +47,6 @@ create table if not exists staging.quarantine (
     parent_key varchar
 )
 """
-# the column of meta.undeclared_field that says whether a name is listed as it came
-IS_TOLD = "is_told"
-# a file of an earlier version has the table without it
-PARENT_KEY = "alter table staging.quarantine add column if not exists parent_key varchar"
 
 # DuckDB's AT TIME ZONE takes the second pass of the repeated hour and shifts the skipped one silently
 # (docs/stack.md); these take the first pass, the second pass, and NULL for a time that never was.
@@ -81,14 +78,11 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     for macro in MACROS:
         con.execute(macro)
     con.execute(QUARANTINE)
-    con.execute(PARENT_KEY)
     meta = _columns_of(con, "meta")
-    if IS_TOLD not in meta.get("undeclared_field", {IS_TOLD: ""}):
-        # a file of version 0.1 lists every name, also those that may be personal
-        forget_undeclared_fields(con)
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
         add_missing_columns(con, table, meta.get(table.table))
+    write_file_format(con, FORMAT)
     have = _columns_of(con, "staging")
     for table in of_layer(tables, "staging"):
         if table.is_staged:

@@ -1,0 +1,95 @@
+"""
+The format of the writer's file: which one a file has, and the numbered steps that bring an older file to this one.
+
+``meta.file_format`` says the number of the last step and which version of Stockbook wrote the file last. A file without
+it is of version 0.1 (format 0), or empty. Columns and tables that are new need no step: ``schema.create_all`` adds what
+is declared.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook.errors import ConfigError
+from stockbook.version import VERSION
+from stockbook.warehouse import meta
+
+TABLE = "meta.file_format"
+
+
+class Migration(NamedTuple):
+    """One step: what it does, in a sentence, and its statements."""
+
+    sentence: str
+    run: Callable[[duckdb.DuckDBPyConnection], object]
+
+
+def _forget_names(con: duckdb.DuckDBPyConnection) -> None:
+    """Version 0.1 told the name of every undeclared field, also those that may be somebody's."""
+    if con.execute("from duckdb_tables() where schema_name = 'meta' and table_name = 'undeclared_field'").fetchall():
+        columns = con.execute("describe meta.undeclared_field").fetchall()
+        if "is_told" not in {name for name, *_ in columns}:
+            meta.forget_undeclared_fields(con)
+
+
+def _add_parent_key(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("alter table if exists staging.quarantine add column if not exists parent_key varchar")
+
+
+# in order, from format 0 on; a step that was released is never changed
+MIGRATIONS = (
+    Migration("names of undeclared fields are forgotten, where all of them were told", _forget_names),
+    Migration("a refused row says whose child it is", _add_parent_key),
+)
+FORMAT = len(MIGRATIONS)
+
+
+class FileFormat(NamedTuple):
+    """The format of a file, and the version of Stockbook that wrote it last."""
+
+    number: int
+    written_by: str
+
+
+def read_format(con: duckdb.DuckDBPyConnection) -> FileFormat | None:
+    """The format of an open file, the writer's or a published one; None of a file that has no tables yet."""
+    schemas = "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'meta'"
+    tables = {name for (name,) in con.execute(schemas).fetchall()}
+    if not tables:
+        return None
+    if "file_format" not in tables:
+        return FileFormat(0, "0.1")
+    number, written_by = con.execute(f"select number, written_by from {TABLE}").fetchall()[0]
+    return FileFormat(int(number), str(written_by))
+
+
+def migrate(con: duckdb.DuckDBPyConnection, file: str) -> list[str]:
+    """
+    Bring an open file to ``FORMAT`` in one transaction; returns a sentence for each step that was done.
+
+    Raises ConfigError for a file of a newer version, which is left as it is.
+    """
+    present = read_format(con)
+    if present is None:
+        return []
+    if present.number > FORMAT:
+        raise ConfigError(
+            f"{file} was written by Stockbook {present.written_by} (format {present.number}); this is {VERSION}, which "
+            f"knows formats up to {FORMAT}: install the newer version again, or bring back a copy of the file."
+        )
+    if present.number == FORMAT:
+        return []
+    con.execute("begin transaction")
+    try:
+        for migration in MIGRATIONS[present.number :]:
+            migration.run(con)
+        meta.write_file_format(con, FORMAT)
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+    return [
+        f"{file}: format {number} of {FORMAT}, {migration.sentence}"
+        for number, migration in enumerate(MIGRATIONS[present.number :], present.number + 1)
+    ]

@@ -1,0 +1,94 @@
+"""A home of version 0.1 is taken on: its file is migrated, and its next night equals a rebuild."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import zstandard
+from night_rig import Rig, hashes
+
+from stockbook.errors import ConfigError
+from stockbook.night.reload import replay
+from stockbook.version import VERSION
+from stockbook.warehouse.connect import writer
+from stockbook.warehouse.migrations import FORMAT, FileFormat, read_format
+from stockbook_sandbox import Running, Shop, running
+
+pytestmark = pytest.mark.slow
+
+HOME = Path(__file__).with_name("home_0_1") / "home.tar.zst"
+# as home_0_1/make.py has it
+SHOP = {"seed": 5, "variants": 12, "orders": 30, "first": date(2025, 10, 20), "last": date(2025, 11, 20), "places": 10}
+FIRST, SECOND = datetime(2025, 11, 19, 2, 15), datetime(2025, 11, 20, 2, 15)
+STEPS = [
+    "names of undeclared fields are forgotten, where all of them were told",
+    "a refused row says whose child it is",
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """The shop of the home."""
+    with running(Shop(**SHOP), SECOND) as served:
+        yield served
+
+
+@pytest.fixture
+def rig(server: Running, tmp_path: Path) -> Rig:
+    """The home as version 0.1 left it after its first night."""
+    packed = zstandard.decompress(HOME.read_bytes(), max_output_size=1 << 28)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path / "home", filter="data")
+    return Rig(server, tmp_path / "home")
+
+
+def test_an_old_file_is_migrated_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """The first opening runs every step, the second none; the file says who wrote it."""
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        assert read_format(con) == FileFormat(0, "0.1")
+    caplog.set_level("INFO", "stockbook")
+    for _ in range(2):
+        with writer(rig.settings) as con:
+            assert read_format(con) == FileFormat(FORMAT, VERSION)
+            assert ("parent_key",) in con.execute("select column_name from (describe staging.quarantine)").fetchall()
+
+    sentences = [record.getMessage().partition(", ")[2] for record in caplog.records if "format" in record.getMessage()]
+    assert sentences == STEPS
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(rig: Rig) -> None:
+    """The sentence names both versions and the way out."""
+    with writer(rig.settings) as con:
+        con.execute("update meta.file_format set number = 99, written_by = '9.0.0'")
+
+    with (
+        pytest.raises(ConfigError, match=rf"written by Stockbook 9\.0\.0 \(format 99\); this is {VERSION}"),
+        writer(rig.settings),
+    ):
+        pass
+
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        assert read_format(con) == FileFormat(99, "9.0.0")
+
+
+def test_the_next_night_of_an_old_home_equals_a_rebuild(rig: Rig, server: Running, tmp_path: Path) -> None:
+    """The marts after the second night are those that its landed pages give in an empty home; no orphan stays."""
+    with duckdb.connect(str(rig.settings.warehouse)) as con:
+        con.execute("create table intermediate.built_by_0_1 as select 1 as a")
+        con.execute("create view reports.shown_by_0_1 as from intermediate.built_by_0_1")
+
+    report = rig.night(SECOND, "second")
+    assert report.status == "published", report.reason
+
+    again = Rig(server, tmp_path / "again")
+    assert replay(again.tonight(), "again", rig.settings.landing).status == "published"
+    assert rig.hashes() == again.hashes()
+    assert rig.staged() == again.staged()
+    assert "built_by_0_1" not in hashes(rig.settings.warehouse, "intermediate")
+    with duckdb.connect(str(rig.settings.published), read_only=True) as con:
+        assert con.execute("from duckdb_views() where view_name = 'shown_by_0_1'").fetchall() == []
+        assert con.execute("from meta.file_format").fetchall() == [(FORMAT, VERSION)]
