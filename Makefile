@@ -47,6 +47,9 @@ test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, n
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/floors.py
+	$(BIN)/python tools/words.py plugins dags tests tools benchmarks bi docs
+	$(BIN)/python tools/sql_style.py include
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -24,7 +24,9 @@ def main() -> None:
 
     def fetch(target: str) -> int:
         if not hasattr(of_thread, "pool"):
-            of_thread.pool = urllib3.connection_from_url(options.url, maxsize=1, headers={"Authorization": options.token})
+            of_thread.pool = urllib3.connection_from_url(
+                options.url, maxsize=1, headers={"Authorization": options.token}
+            )
         return len(of_thread.pool.urlopen("GET", target, retries=False).data)
 
     began = time.perf_counter()

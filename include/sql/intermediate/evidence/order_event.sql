@@ -2,26 +2,6 @@
 -- Grain: one row per order and event.
 with
 
-movements as (
-
-    select
-        m.movement_id,
-        m.order_no,
-        m.direction,
-        m.pieces,
-        m.damaged_pieces,
-        m.moved_at_utc,
-        m.cycle_no,
-        m.attempt_no,
-        r.is_put_back
-    from intermediate.order_movement as m
-    left join intermediate.order_return as r
-        on
-            m.account = r.account
-            and m.movement_id = r.movement_id
-
-),
-
 created_events as (
 
     select
@@ -92,6 +72,26 @@ webhook_events as (
         cast(null as bigint) as damaged_pieces,
         cast(null as boolean) as is_put_back
     from intermediate.order_webhook_cycle
+
+),
+
+movements as (
+
+    select
+        m.movement_id,
+        m.order_no,
+        m.direction,
+        m.pieces,
+        m.damaged_pieces,
+        m.moved_at_utc,
+        m.cycle_no,
+        m.attempt_no,
+        r.is_put_back
+    from intermediate.order_movement as m
+    left join intermediate.order_return as r
+        on
+            m.account = r.account
+            and m.movement_id = r.movement_id
 
 ),
 

@@ -2,17 +2,6 @@
 -- Grain: one row per order and cycle in which anything left.
 with
 
--- few lines
-nameless as (
-
-    select
-        order_no,
-        min(unknown_reason) as unknown_reason
-    from intermediate.order_line_meaning
-    group by order_no
-
-),
-
 by_variant as not materialized (
 
     select
@@ -24,6 +13,17 @@ by_variant as not materialized (
         first_out_at_utc,
         last_out_at_utc
     from intermediate.order_variant
+
+),
+
+-- few lines
+nameless as (
+
+    select
+        order_no,
+        min(unknown_reason) as unknown_reason
+    from intermediate.order_line_meaning
+    group by order_no
 
 ),
 

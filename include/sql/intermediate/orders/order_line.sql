@@ -2,6 +2,20 @@
 -- Grain: one row per order and line.
 with
 
+-- few lines
+meanings as (
+
+    select
+        order_no,
+        line_no,
+        is_set,
+        variant_id,
+        variant_evidence,
+        unknown_reason
+    from intermediate.order_line_meaning
+
+),
+
 -- read in place each time, never copied
 lines as not materialized (
 
@@ -22,20 +36,6 @@ lines as not materialized (
             l.account = c.account
             and l.code = c.code
     where l._deleted_at is null
-
-),
-
--- few lines
-meanings as (
-
-    select
-        order_no,
-        line_no,
-        is_set,
-        variant_id,
-        variant_evidence,
-        unknown_reason
-    from intermediate.order_line_meaning
 
 )
 

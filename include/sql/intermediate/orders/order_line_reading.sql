@@ -22,7 +22,13 @@ items as (
         i.code,
         i.variant_id
     from intermediate.order_item as i
-    inner join (select distinct order_no, account, order_id from open_lines) as l
+    inner join (
+        select distinct
+            order_no,
+            account,
+            order_id
+        from open_lines
+    ) as l
         on
             i.account = l.account
             and i.order_id = l.order_id
@@ -112,7 +118,12 @@ read as (
         on
             l.order_no = n.order_no
             and l.line_no = n.line_no
-    left join (select distinct account, spelling from intermediate.code_owner) as p
+    left join (
+        select distinct
+            account,
+            spelling
+        from intermediate.code_owner
+    ) as p
         on
             l.account = p.account
             and l.spelling = p.spelling

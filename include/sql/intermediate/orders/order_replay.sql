@@ -31,6 +31,7 @@ backs as (
         on
             m.order_no = c.order_no
             and m.cycle_no = c.cycle_no
+
 ),
 
 all_moves as (

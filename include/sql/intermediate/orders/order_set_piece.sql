@@ -2,6 +2,17 @@
 -- Grain: one row per order and variant; few orders have any.
 with
 
+-- a line's own variant is none of what a set would hold
+own as (
+
+    select distinct
+        order_no,
+        variant_id
+    from intermediate.order_line_reading
+    where variant_id is not null
+
+),
+
 orders as (
 
     select distinct
@@ -67,17 +78,6 @@ taken as (
         pieces
     from items
     qualify is_packed = min(is_packed) over (partition by order_no)
-
-),
-
--- a line's own variant is none of what a set would hold
-own as (
-
-    select distinct
-        order_no,
-        variant_id
-    from intermediate.order_line_reading
-    where variant_id is not null
 
 ),
 

@@ -2,6 +2,20 @@
 -- Grain: one row per account and order, by its latest cycle; where all is in full nothing is missing.
 with
 
+variants as (
+
+    select
+        order_no,
+        cycle_no,
+        variant_id,
+        lines,
+        ordered_pieces,
+        issued_pieces
+    from intermediate.order_variant
+    where ordered_pieces is not null
+
+),
+
 doubtful as (
 
     select
@@ -19,20 +33,6 @@ doubtful as (
         and f.due_date is not null
         and f.sla_state not in ('excluded', 'pending')
         and f.is_in_full is distinct from true
-
-),
-
-variants as (
-
-    select
-        order_no,
-        cycle_no,
-        variant_id,
-        lines,
-        ordered_pieces,
-        issued_pieces
-    from intermediate.order_variant
-    where ordered_pieces is not null
 
 ),
 

@@ -2,29 +2,6 @@
 -- Grain: one row per account and variant that has moved by then.
 with
 
-balances as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        columns('^(\w+_)?(quantity|value)$')
-    from marts.fct_stock_balance
-    where
-        known_day is null
-        and valid_from <= day
-        and (valid_to is null or valid_to > day)
-    union all by name
-    select
-        account,
-        variant_id,
-        pool,
-        columns('^(\w+_)?(quantity|value)$')
-    from reports.stock_balance_as_known(day, known_day)
-    where known_day is not null
-
-),
-
 variants as (
 
     select
@@ -48,6 +25,29 @@ settings as (
         headline_method || '_' || headline_basis as headline,
         nrv_factor
     from marts.dim_valuation_setting
+
+),
+
+balances as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        columns('^(\w+_)?(quantity|value)$')
+    from marts.fct_stock_balance
+    where
+        known_day is null
+        and valid_from <= day
+        and (valid_to is null or valid_to > day)
+    union all by name
+    select
+        account,
+        variant_id,
+        pool,
+        columns('^(\w+_)?(quantity|value)$')
+    from reports.stock_balance_as_known(day, known_day)
+    where known_day is not null
 
 ),
 

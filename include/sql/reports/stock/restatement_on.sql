@@ -2,6 +2,13 @@
 -- Grain: one row per account, night, cause, movement, variant and pool; in order: one row per account, variant and pool.
 with
 
+settings as (
+
+    select headline_method || '_' || headline_basis as headline
+    from marts.dim_valuation_setting
+
+),
+
 revisions as (
 
     select
@@ -19,13 +26,6 @@ revisions as (
         valid_from <= day
         and known_from > known_day
     group by account, variant_id, pool, known_from, cause, movement_id, version
-
-),
-
-settings as (
-
-    select headline_method || '_' || headline_basis as headline
-    from marts.dim_valuation_setting
 
 ),
 

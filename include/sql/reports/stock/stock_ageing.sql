@@ -16,6 +16,21 @@ current_run as (
 
 ),
 
+balances as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        average_landed_value,
+        average_bare_value,
+        average_landed_unit_cost,
+        average_bare_unit_cost
+    from marts.fct_stock_balance
+    where valid_to is null
+
+),
+
 layers as (
 
     select
@@ -36,21 +51,6 @@ layers as (
         l.bare_value
     from marts.fct_stock_layer as l
     cross join current_run as r
-
-),
-
-balances as (
-
-    select
-        account,
-        variant_id,
-        pool,
-        average_landed_value,
-        average_bare_value,
-        average_landed_unit_cost,
-        average_bare_unit_cost
-    from marts.fct_stock_balance
-    where valid_to is null
 
 ),
 
