@@ -216,7 +216,9 @@ def load(models_dir: Path) -> dict[str, Table]:
 def shared_texts(models_dir: Path) -> dict[str, str]:
     """The texts of ``columns.yml`` by name; none where the folder has no such file."""
     file = models_dir / SHARED_TEXTS
-    return _parsed(file, SHARED_TEXTS, dict[Identifier, str]) if file.exists() else {}
+    texts = _parsed(file, SHARED_TEXTS, dict[str, str]) if file.exists() else {}
+    described = for_each_figure({name: {"description": text} for name, text in texts.items()})
+    return {name: column["description"] for name, column in described.items()}
 
 
 def in_currency(tables: dict[str, Table], currency: str) -> dict[str, Table]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from checkout import PROJECT
 from model_runner import run, warehouse
 
@@ -146,3 +147,18 @@ def test_every_shared_text_is_of_several_tables() -> None:
 
     assert len(texts) > 50
     assert [key for key in texts if users[key] < 2] == []
+
+
+def test_no_long_text_is_written_in_two_files() -> None:
+    """What several tables say of a column in more than 40 characters stands once, in columns.yml."""
+    written: Counter[str] = Counter()
+    for file in MODELS.rglob("*.yml"):
+        content = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        texts = (
+            content
+            if file.name == SHARED_TEXTS
+            else {n: c.get("description", "") for n, c in content["columns"].items()}
+        )
+        written.update({" ".join(text.split()) for text in texts.values()})
+
+    assert [text for text, files in written.items() if len(text) > 40 and files > 1] == []
