@@ -47,6 +47,8 @@ test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, n
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/floors.py plugins
+	$(BIN)/python tools/words.py plugins tests dags tools bi benchmarks docs
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

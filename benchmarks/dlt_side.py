@@ -104,15 +104,15 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("token")
     parser.add_argument("folder")
-    given = parser.parse_args()
+    options = parser.parse_args()
     pipeline = dlt.pipeline(
         "shop",
-        pipelines_dir=f"{given.folder}/pipelines",
-        destination=dlt.destinations.duckdb(f"{given.folder}/dlt.duckdb"),
+        pipelines_dir=f"{options.folder}/pipelines",
+        destination=dlt.destinations.duckdb(f"{options.folder}/dlt.duckdb"),
         dataset_name="shop",
     )
-    first = not os.path.exists(f"{given.folder}/dlt.duckdb")
-    pipeline.run(source(given.url, given.token, first), loader_file_format="parquet")
+    first = not os.path.exists(f"{options.folder}/dlt.duckdb")
+    pipeline.run(source(options.url, options.token, first), loader_file_format="parquet")
     print(f"{time.perf_counter() - BEGAN:.3f}")
 
 

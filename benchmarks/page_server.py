@@ -57,16 +57,16 @@ class Pages:
                 self.asked.clear()
             return answer(200, body)
         self.asked.append(target)
-        found = self.by_target.get(target)
-        if found is None:
+        page = self.by_target.get(target)
+        if page is None:
             parts = urlsplit(target)
             # two clients may write the same question in another order
             meaning = (parts.path, tuple(sorted(parse_qsl(parts.query, keep_blank_values=True))))
-            found = self.by_meaning.get(meaning)
-            if found is None:
-                found = self.by_meaning[meaning] = self._rendered(parts.path, parts.query)
-            self.by_target[target] = found
-        return found
+            page = self.by_meaning.get(meaning)
+            if page is None:
+                page = self.by_meaning[meaning] = self._rendered(parts.path, parts.query)
+            self.by_target[target] = page
+        return page
 
     def _rendered(self, path: str, query: str) -> bytes:
         from stockbook_sandbox.query import Query
@@ -96,11 +96,11 @@ class Connection(asyncio.Protocol):
         while b"\r\n\r\n" in self.came:
             head, self.came = self.came.split(b"\r\n\r\n", 1)
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
-            found, loop = self.pages.of(method, target), asyncio.get_running_loop()
-            if wait := self.pages.wait(len(found), loop.time()):
-                loop.call_later(wait, self.transport.write, found)
+            page, loop = self.pages.of(method, target), asyncio.get_running_loop()
+            if wait := self.pages.wait(len(page), loop.time()):
+                loop.call_later(wait, self.transport.write, page)
             else:
-                self.transport.write(found)
+                self.transport.write(page)
 
 
 async def serve(pages: Pages) -> None:
@@ -115,8 +115,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=Path, help="a real order history to replay")
     parser.add_argument("--size", type=int, default=0, help="orders of an invented shop, if no history is given")
-    given = parser.parse_args()
-    shop = Shop(history=given.orders) if given.orders else Shop(orders=given.size)
+    options = parser.parse_args()
+    shop = Shop(history=options.orders) if options.orders else Shop(orders=options.size)
     clock = datetime.combine(shop.last + timedelta(days=1), time(2, 15))
     asyncio.run(serve(Pages(Sandbox(shop, clock))))
 

@@ -17,18 +17,20 @@ def main() -> None:
     parser.add_argument("token")
     parser.add_argument("targets", type=Path)
     parser.add_argument("connections", type=int)
-    given = parser.parse_args()
-    targets = json.loads(given.targets.read_text())
+    options = parser.parse_args()
+    targets = json.loads(options.targets.read_text())
     # one pool a thread: nothing to wait for but the server
-    mine = threading.local()
+    of_thread = threading.local()
 
     def fetch(target: str) -> int:
-        if not hasattr(mine, "pool"):
-            mine.pool = urllib3.connection_from_url(given.url, maxsize=1, headers={"Authorization": given.token})
-        return len(mine.pool.urlopen("GET", target, retries=False).data)
+        if not hasattr(of_thread, "pool"):
+            of_thread.pool = urllib3.connection_from_url(
+                options.url, maxsize=1, headers={"Authorization": options.token}
+            )
+        return len(of_thread.pool.urlopen("GET", target, retries=False).data)
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(given.connections) as pool:
+    with ThreadPoolExecutor(options.connections) as pool:
         received = sum(pool.map(fetch, targets))
     seconds = time.perf_counter() - began
     print(json.dumps({"seconds": seconds, "bytes": received, "requests": len(targets)}))

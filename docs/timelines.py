@@ -52,11 +52,11 @@ def _weekend(orders: Orders) -> None:
 
 
 def _hold(orders: Orders) -> None:
-    held = Seen("created", "2025-03-04 02:15", "2025-03-05 02:15", on_hold=True)
+    on_hold = Seen("created", "2025-03-04 02:15", "2025-03-05 02:15", on_hold=True)
     free = Seen("in_expedition", "2025-03-06 02:15")
     for name, left in (("left before both", "2025-03-05 17:00"), ("left between", "2025-03-06 11:00")):
-        orders.order(name, "2025-03-03 09:00", held, free, out=left)
-    orders.order("left after both", "2025-03-03 09:00", held, free, out="2025-03-06 19:00")
+        orders.order(name, "2025-03-03 09:00", on_hold, free, out=left)
+    orders.order("left after both", "2025-03-03 09:00", on_hold, free, out="2025-03-06 19:00")
 
 
 def _cancelled(orders: Orders) -> None:
@@ -96,8 +96,8 @@ def draw(name: str) -> str:
     orders = Orders()
     picture.orders(orders)
     # models number orders as they like; lanes keep the order they were given in
-    found = orders.fulfillment(picture.as_of)
-    lanes = [found[order_id] for (order_id,) in orders.con.execute(
+    fulfillments = orders.fulfillment(picture.as_of)
+    lanes = [fulfillments[order_id] for (order_id,) in orders.con.execute(
         "select order_id from staging.orders order by rowid").fetchall()]  # fmt: skip
     open_days = orders.con.execute(
         "select opens_at_utc, closes_at_utc from intermediate.calendar_day "

@@ -7,6 +7,7 @@ everything it started.
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import subprocess
