@@ -306,7 +306,7 @@ OPENS = {
     "stockbook/warehouse/connect.py": "the one place",
     "stockbook/warehouse/file_errors.py": "reads every block of a file that could not be read",
     "stockbook/checks/run.py": "asks the declared checks of the writer's file",
-    "stockbook_sandbox/demand.py": "in memory: reads the order history its operator names",
+    "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",
     "stockbook/valuation/program.py": "in memory: compiles the replay once",
 }
 
