@@ -15,9 +15,11 @@ PLANTED = {
         "def f():\n    from stockbook.sources import http",
         "does not lie below",
     ),
+    "past a gate": ("stockbook/staging/text_rows.py", "from stockbook.jsonscan import columns", "import only"),
     "of the sandbox": ("stockbook_sandbox/shop.py", "from stockbook.valuation import replay", "knows nothing"),
 }
 MODULES = (
+    "stockbook/jsonscan/columns.py",
     "stockbook/night/steps.py",
     "stockbook/morning/page.py",
     "stockbook/sources/http.py",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from stockbook.jsonscan.scan import PageTables
 
 
+__all__ = ["Columns", "Scanner", "Thresholds", "Warmth", "columns_of", "process", "warm_up"]
+
+
 class Thresholds(NamedTuple):
     """
     From how many bytes on the fast path pays.

@@ -22,7 +22,7 @@ from stockbook.warehouse.arrow_view import ArrowView
 from stockbook.warehouse.connect import ROW_GROUP
 
 if TYPE_CHECKING:
-    from stockbook.jsonscan.columns import Columns
+    from stockbook.jsonscan.fast_path import Columns
 
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
