@@ -15,6 +15,7 @@ from pathlib import Path
 
 import zstandard
 from rig import Rig
+
 from stockbook.sandbox import Shop, running
 
 # test_home_0_1.py goes on with the same shop
