@@ -25,12 +25,8 @@ select
     ) as headline_value,
     b.missing_cost_quantity,
     b.average_missing_cost_quantity,
-    intermediate.headline(
-        s.headline,
-        b.missing_cost_quantity,
-        b.missing_cost_quantity,
-        b.average_missing_cost_quantity,
-        b.average_missing_cost_quantity
+    intermediate.headline_quantity(
+        s.headline, b.missing_cost_quantity, b.average_missing_cost_quantity
     ) as headline_missing_cost_quantity
 from marts.fct_stock_balance as b
 cross join settings as s

@@ -59,12 +59,8 @@ select
     intermediate.headline(
         s.headline, f.fifo_landed_final, f.fifo_bare_final, f.average_landed_final, f.average_bare_final
     ) as headline_final,
-    intermediate.headline(
-        s.headline,
-        f.missing_cost_quantity,
-        f.missing_cost_quantity,
-        f.average_missing_cost_quantity,
-        f.average_missing_cost_quantity
+    intermediate.headline_quantity(
+        s.headline, f.missing_cost_quantity, f.average_missing_cost_quantity
     ) as headline_missing_cost_quantity
 from flows as f
 cross join settings as s

@@ -80,12 +80,8 @@ headlines as (
             b.damaged_average_landed_value,
             b.damaged_average_bare_value
         ) as damaged_value,
-        intermediate.headline(
-            s.headline,
-            b.missing_cost_quantity,
-            b.missing_cost_quantity,
-            b.average_missing_cost_quantity,
-            b.average_missing_cost_quantity
+        intermediate.headline_quantity(
+            s.headline, b.missing_cost_quantity, b.average_missing_cost_quantity
         ) as headline_missing_cost_quantity,
         s.nrv_factor
     from both_pools as b
@@ -106,17 +102,8 @@ select
     h.stock_value,
     h.damaged_value,
     cast(h.damaged_value * h.nrv_factor as decimal(38, 18)) as damaged_value_nrv,
-    h.fifo_landed_value,
-    h.fifo_bare_value,
-    h.average_landed_value,
-    h.average_bare_value,
-    h.damaged_fifo_landed_value,
-    h.damaged_fifo_bare_value,
-    h.damaged_average_landed_value,
-    h.damaged_average_bare_value,
-    h.missing_cost_quantity,
-    h.average_missing_cost_quantity,
-    h.headline_missing_cost_quantity
+    columns('_(landed|bare)_value$'),
+    columns('missing_cost_quantity$')
 from headlines as h
 left join variants as v
     on
