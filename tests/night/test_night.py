@@ -207,7 +207,7 @@ def test_a_broken_check_is_red_and_readers_keep_the_previous_file(three: Rig, tm
     """The error names the check and keys of rows that break it; the published file is the same, to the byte."""
     models = tmp_path / "sql"
     shutil.copytree(PROJECT / "include" / "sql", models)
-    file = models / "marts" / "fct_order.yml"
+    file = models / "marts" / "promise" / "fct_order.yml"
     declared = yaml.safe_load(file.read_text())
     declared["checks"] = [
         {"name": "no order is from Brno", "severity": "fail", "rows": "select account, order_id from marts.fct_order"}
