@@ -213,9 +213,9 @@ def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
         """
 from types import SimpleNamespace
 from airflow.dag_processing.dagbag import DagBag
-from stockbook import airflow_steps
-busy = airflow_steps.drain({"dag_run": SimpleNamespace(run_id="busy")})
-airflow_steps._night().lock.release("a-night")
+from stockbook.orchestration import steps
+busy = steps.drain({"dag_run": SimpleNamespace(run_id="busy")})
+steps._night().lock.release("a-night")
 run = DagBag().dags["stockbook_webhooks_drain"].test()
 print(f"{busy} | {run.state}: {run.get_task_instance('drain').xcom_pull('drain')}")
 """,
