@@ -96,6 +96,7 @@ def declared(sources: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Listing, d
     models = sources.parent / "sql"
     for layer in ("staging", "meta"):
         shutil.copytree(PROJECT / "include" / "sql" / layer, models / layer)
+    shutil.copy(PROJECT / "include" / "sql" / "columns.yml", models)
     (models / "staging" / "invoices.yml").write_text(TABLE)
     tables = declarations.load(models)
     monkeypatch.setattr(contract, "TABLES", tables)
