@@ -199,9 +199,9 @@ def middle(sides: list[Side]) -> Side:
     return sorted(sides, key=lambda side: side.seconds)[(len(sides) - 1) // 2]
 
 
-def paced(url: str, rate: float) -> None:
-    """Let the server send no faster than ``rate`` MB/s; 0 as fast as it can."""
-    urllib.request.urlopen(urllib.request.Request(f"{url}/_pages/pace?{rate}", method="POST")).close()
+def posted(url: str, what: str) -> None:
+    """Tell the server something: ``pace?<MB/s>``, 0 for as fast as it can, or ``clock?<local time>``."""
+    urllib.request.urlopen(urllib.request.Request(f"{url}/_pages/{what}", method="POST")).close()
 
 
 def run(bench: Bench, python: Path | None, rounds: int, rate: float) -> list[tuple[str, ...]]:
@@ -231,7 +231,7 @@ def run(bench: Bench, python: Path | None, rounds: int, rate: float) -> list[tup
     if dlt_first is not None and dlt_idle is not None:
         rows += [line("dlt's first load", dlt_first), line("dlt's idle night", dlt_idle)]
     if rate:
-        paced(bench.url, rate)
+        posted(bench.url, f"pace?{rate}")
         slow = bench.raw(targets)
         rows += [line(f"raw fetch at {rate:g} MB/s", slow), line("our first load so", first_load(), slow)]
     return rows

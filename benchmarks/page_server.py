@@ -3,7 +3,7 @@ A sandbox shop's pages over HTTP at next to no cost: each is rendered once and k
 
 Started by the benchmarks as a process of its own. It prints its base URL, serves both kinds of paging from one
 still clock, and remembers what was asked: GET and DELETE ``/_pages/asked``. POST ``/_pages/pace?50`` makes it send no
-faster than a line of 50 MB/s, shared by all connections.
+faster than a line of 50 MB/s, shared by all connections; POST ``/_pages/clock?2026-02-24T02:15:00`` moves its clock.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from stockbook_sandbox.shop import Shop
 from stockbook_sandbox.state import Sandbox
 
 BASE = "/v2/fulfillment/"
-ASKED, PACE = "/_pages/asked", "/_pages/pace?"
+ASKED, PACE, CLOCK = "/_pages/asked", "/_pages/pace?", "/_pages/clock?"
 
 
 def answer(status: int, body: bytes) -> bytes:
@@ -50,6 +50,11 @@ class Pages:
         """The answer to a request."""
         if target.startswith(PACE):
             self.pace = float(target.removeprefix(PACE))
+            return answer(200, b"{}")
+        if target.startswith(CLOCK):
+            self.sandbox.set_clock(datetime.fromisoformat(target.removeprefix(CLOCK)))
+            self.by_target.clear()
+            self.by_meaning.clear()
             return answer(200, b"{}")
         if target == ASKED:
             body = json.dumps(self.asked).encode()

@@ -39,7 +39,7 @@ def test_a_night_in_a_pipe_tells_its_own_progress_only() -> None:
 import logging
 from stockbook.cli.main import _progress
 from stockbook.clock import SystemClock
-from stockbook.models.order import reads_of
+from stockbook.models.reads import reads_of
 with _progress(SystemClock()) as progress:
     reads_of("select list_value(1)[1] from marts.t", "a model")
     logging.getLogger("some_library").info("chatter")

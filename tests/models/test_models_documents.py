@@ -9,7 +9,7 @@ from model_runner import MODELS, run, warehouse
 from order_rows import Orders, Seen, at
 
 from stockbook.declarations import load, of_layer
-from stockbook.models.order import reads_of
+from stockbook.models.reads import reads_of
 from stockbook.models.select import select_of
 
 

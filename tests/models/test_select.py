@@ -7,7 +7,8 @@ from model_runner import MODELS
 
 from stockbook.declarations import Column, Dated, Source, Table, load
 from stockbook.errors import DeclarationError
-from stockbook.models.order import reads_of, steps
+from stockbook.models.order import steps
+from stockbook.models.reads import reads_of
 from stockbook.models.select import select_of
 
 

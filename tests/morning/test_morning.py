@@ -1,6 +1,7 @@
 """The morning report and the summary pages are drawn from."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,13 +18,15 @@ from playwright.sync_api import Page
 from stockbook import connections
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, SourceError
-from stockbook.morning.charts import svg
+from stockbook.morning import charts
+from stockbook.morning.charts import spec_of, svg
 from stockbook.morning.figures import CHARTS, FIGURES
 from stockbook.morning.last_run import last_ended, under_way
+from stockbook.morning.locale import locale_of
 from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, shown
-from stockbook.morning.publish_files import locale_of, pages, write_report_files
-from stockbook.morning.summary import Value, read
+from stockbook.morning.publish_files import pages, write_report_files
+from stockbook.morning.summary import Value, make, read
 from stockbook.night.steps import Night, open_run
 from stockbook.progress import Silent
 from stockbook.runs import context as runs
@@ -141,7 +144,7 @@ def test_few_things_get_few_ticks(chart: str) -> None:
     drawn = next(each for each in CHARTS if each.key == chart)
     for count in range(1, 13):
         points = [(f"2026-01-{day + 1:02}", "a", day * drawn.least_step) for day in range(count)]
-        for axis in re.findall("role-axis-label.*?</g>", svg(drawn, points), re.DOTALL):
+        for axis in re.findall("role-axis-label.*?</g>", svg(spec_of(drawn, points)), re.DOTALL):
             labels = re.findall(">([^<>]+)</text>", axis)
             assert labels
             assert len(labels) == len(set(labels)), (count, labels)
@@ -191,6 +194,23 @@ def test_the_summary_says_what_the_night_did(rig: Rig) -> None:
     assert [(summary.checks_asked, len(summary.checks_broken))] == rig.rows(
         "select count(*), count(*) filter (not success) from meta.check_result"
     )
+
+
+@pytest.mark.slow
+def test_a_chart_of_the_same_points_is_not_drawn_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A summary takes over what the one beside it has drawn of the same points, and draws the others."""
+    drawn: list[object] = []
+    monkeypatch.setattr(charts, "svg", lambda spec: drawn.append(spec) or "<svg/>")
+    before = read(rig.settings)
+    assert before is not None
+
+    assert make(rig.settings.published).charts == before.charts
+    assert drawn == []
+
+    moved = rig.settings.published.parent / "elsewhere" / "warehouse.duckdb"
+    moved.parent.mkdir()
+    shutil.copyfile(rig.settings.published, moved)
+    assert [chart.svg for chart in make(moved).charts] == ["<svg/>"] * len(CHARTS)
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ import duckdb
 from stockbook.declarations import Table, load
 from stockbook.models.build import replace_table
 from stockbook.models.macros import create_macros
-from stockbook.models.order import reads_of
 from stockbook.models.programs import BuildContext
+from stockbook.models.reads import reads_of
 from stockbook.models.select import select_of
 from stockbook.sla import program
 from stockbook.warehouse.connect import NO_VARIABLES

@@ -147,7 +147,8 @@ def test_a_damaged_published_file_is_told_and_the_next_publication_replaces_it(h
             flip(home.published, place, 16)
         with pytest.raises(WarehouseDamaged, match="stockbook publish"), reader(home.published) as con:
             con.execute("select sum(h) from marts.t").fetchall()
-        assert last_published(home) == AS_OF
+        with writer(home) as con:
+            assert last_published(home, con) == AS_OF
         publish(home, "r1")
         assert published_as_of(home) == AS_OF
 
@@ -313,7 +314,8 @@ def test_a_published_file_that_is_open_for_writing_is_no_hindrance(home: Setting
         process.stdout.readline()
         with pytest.raises(ConfigError, match=r"Another program has .* open for writing"), reader(home.published):
             pytest.fail("a file that is being written was read")
-        assert last_published(home) == AS_OF
+        with writer(home) as con:
+            assert last_published(home, con) == AS_OF
         publish(home, "r1")
         assert published_as_of(home) == AS_OF
         process.communicate(b"")

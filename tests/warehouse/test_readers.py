@@ -307,6 +307,7 @@ OPENS = {
     "stockbook/warehouse/file_errors.py": "reads every block of a file that could not be read",
     "stockbook/checks/run.py": "asks the declared checks of the writer's file",
     "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",
+    "stockbook/models/reads.py": "in memory: its parser says what a select reads",
     "stockbook/valuation/program.py": "in memory: compiles the replay once",
 }
 

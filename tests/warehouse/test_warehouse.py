@@ -13,11 +13,12 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import SHARED_TEXTS, Table
 from stockbook.errors import ConfigError, DeclarationError, ModelFailed, PublishFailed, RunLocked, WarehouseDamaged
 from stockbook.models.build import build
-from stockbook.models.order import reads_of, steps
+from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
+from stockbook.models.reads import reads_of
 from stockbook.progress import Silent
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader, writer
+from stockbook.warehouse.connect import held_open, let_go, reader, writer
 from stockbook.warehouse.publish import publish, published_as_of
 from stockbook.warehouse.schema import create_all
 
@@ -116,6 +117,55 @@ def test_ctes_and_functions_are_no_tables() -> None:
     """Only qualified names count as reads."""
     sql = "with a as (select * from staging.orders) select * from a, range(5) t(i) join marts.x on true"
     assert reads_of(sql, "t") == {"staging.orders", "marts.x"}
+
+
+@pytest.mark.parametrize("sql", ["select 1; select 2", "delete from marts.x", "", "-- nothing"])
+def test_what_is_not_one_select_is_refused(sql: str) -> None:
+    """Two statements, none, or one that changes something: no model."""
+    with pytest.raises(DeclarationError, match="t cannot be parsed as one select"):
+        reads_of(sql, "t")
+
+
+def test_comments_follow_their_declarations(models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock) -> None:
+    """A build writes every comment that is not the declaration's, also of tables that no build makes anew."""
+    texts = """
+        select table_name, comment from duckdb_tables() union all select table_name || column_name, comment
+        from duckdb_columns() where schema_name in ('meta', 'marts') order by all
+    """
+    declare(models, "marts", "a", "select 1 as n")
+    build(con, models, context(declarations.load(models)), clock, Silent())
+    before = con.execute(texts).fetchall()
+    assert ("an", "A number.") in before
+    con.execute("comment on table meta.run is null; comment on column meta.run.status is 'by hand'")
+
+    build(con, models, context(declarations.load(models)), clock, Silent())
+
+    assert con.execute(texts).fetchall() == before
+
+
+def test_a_file_that_is_held_open_can_be_let_go(tmp_path: Path) -> None:
+    """Steps write to it all the same; who opens it in another way can once it is let go, and steps go on."""
+    settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path / "home")})
+    rows = "select count(*) from t"
+    with held_open(settings):
+        with writer(settings) as con:
+            con.execute("create table t as select 1 as n")
+        with pytest.raises(duckdb.ConnectionException):
+            duckdb.connect(str(settings.warehouse), read_only=True)
+        let_go(settings.warehouse)
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            assert con.execute(rows).fetchall() == [(1,)]
+        with writer(settings) as con:
+            con.execute("insert into t values (2)")
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        assert con.execute(rows).fetchall() == [(2,)]
+
+
+def test_an_error_inside_a_file_that_is_held_open_is_judged_of_the_closed_file(tmp_path: Path) -> None:
+    """What is wrong with a query stays DuckDB's error: no step calls the file damaged because it is held."""
+    settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path / "home")})
+    with pytest.raises(duckdb.IOException, match="gone"), held_open(settings), writer(settings) as con:
+        con.execute("select * from read_csv('/gone/*.csv')")
 
 
 def test_a_table_may_become_a_view_and_a_view_a_table(

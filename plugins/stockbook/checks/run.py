@@ -22,6 +22,7 @@ from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
 from stockbook.warehouse import meta
+from stockbook.warehouse.connect import let_go
 
 SAMPLE = 10
 NOTHING = "nothing to check"
@@ -36,6 +37,7 @@ def run_checks(database: Path, tables: list[Table]) -> list[Outcome]:
     rules = [rule for table in tables for rule in of_table(table)]
     if not rules:
         return []
+    let_go(database)
     groups = [list(group) for _, group in groupby(sorted(rules, key=_group), key=_group)]
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.ERROR)

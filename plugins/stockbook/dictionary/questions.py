@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockbook.errors import DeclarationError
-from stockbook.models.order import reads_of
+from stockbook.models.reads import reads_of_all
 from stockbook.project import SHIPPED
 
 FILE = SHIPPED / "docs" / "queries.md"
@@ -21,12 +21,12 @@ class Question(NamedTuple):
 
 def read(file: Path = FILE) -> list[Question]:
     """Every heading of level two that is followed by a query. Raises DeclarationError for a heading without one."""
-    questions = []
+    queries = {}
     for section in re.split(r"^## ", file.read_text(), flags=re.MULTILINE)[1:]:
         title = section.splitlines()[0].strip()
         query = re.search(r"```sql\n(.*?)```", section, re.DOTALL)
         if query is None:
             raise DeclarationError(f"{file.name}: the question {title!r} has no query below it.")
-        sql = query.group(1).strip()
-        questions.append(Question(title, sql, reads_of(sql, title)))
-    return questions
+        queries[title] = query.group(1).strip()
+    reads = reads_of_all(queries)
+    return [Question(title, sql, reads[title]) for title, sql in queries.items()]

@@ -14,18 +14,15 @@ import duckdb
 from stockbook.clock import Clock
 from stockbook.declarations import VALUATION_CURRENCY, Table, in_currency
 from stockbook.errors import ModelFailed, StockbookError
+from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
 from stockbook.models.orphans import drop_orphans
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.progress import Progress
-from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
 from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP
-from stockbook.warehouse.schema import HISTORY_COLUMNS, ROW_COLUMNS
 from stockbook.warehouse.transaction import transaction
-
-ACCOUNT = "Fulfillment account the row came from; one connection each."
 
 
 def build(
@@ -48,6 +45,7 @@ def build(
     with transaction(con):
         meta.write_current_run(con, context.run_id, context.as_of, context.zone.key)
         create_macros(con, models_dir)
+        drop_orphans(con, context.tables)
         for step in steps(models_dir, context.tables):
             progress.start(step.name)
             started = clock.monotonic()
@@ -64,7 +62,6 @@ def build(
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
             seconds[step.name] = clock.monotonic() - started
             progress.finish(step.name, f"{seconds[step.name]:.2f} s")
-        drop_orphans(con, context.tables)
         write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
     return seconds
 
@@ -74,8 +71,6 @@ def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) 
         PROGRAMS[step.program].load()(con, context)
         return
     table, sql = step.tables[0], (step.sql or "").strip().rstrip(";")
-    if table.kind in ("view", "table"):
-        _drop_of_other_kind(con, table)
     if table.kind == "view":
         con.execute(f"create or replace view {table.name} as {sql}")
     elif table.kind == "macro":
@@ -88,18 +83,6 @@ def has_large(con: duckdb.DuckDBPyConnection, step: Step, large: int = ROW_GROUP
     """Whether a step wrote a table of more than ``large`` rows."""
     written = [table.name for table in step.tables if table.kind not in ("view", "macro")]
     return any(con.execute(f"select count(*) from {name}").fetchall()[0][0] > large for name in written)
-
-
-def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """A model that was a table in an earlier version and is a view now, or the other way round, makes way."""
-    other = "table" if table.kind == "view" else "view"
-    former = con.execute(
-        f"select 1 from duckdb_{other}s() where database_name = current_database() and schema_name = ? "
-        f"and {other}_name = ?",
-        [table.layer, table.table],
-    )
-    if former.fetchall():
-        con.execute(f"drop {other} {table.name}")
 
 
 def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> None:
@@ -115,50 +98,3 @@ def _currency(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:
     if "marts.dim_valuation_setting" not in tables:
         return VALUATION_CURRENCY
     return str(con.execute("select valuation_currency from marts.dim_valuation_setting").fetchall()[0][0])
-
-
-def write_comments(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
-    """Comment every table, view, macro and column from its declaration."""
-    columns_of_staging = (
-        "select table_name, column_name from duckdb_columns() where schema_name = 'staging' order by all"
-    )
-    columns = con.execute(columns_of_staging).fetchall()
-    statements = []
-    for table in tables.values():
-        if table.kind == "macro":
-            statements.append(f"comment on macro table {table.name} is {quoted(_with_grain(table))}")
-            continue
-        what = "view" if table.kind == "view" else "table"
-        statements.append(f"comment on {what} {table.name} is {quoted(_with_grain(table))}")
-        statements += _column_comments(table.name, column_texts(table))
-        if table.history:
-            text = f"Versions of {table.name}: {table.description}"
-            statements.append(f"comment on table {table.name}_history is {quoted(text)}")
-            texts = column_texts(table) | {name: text for name, (_, text) in HISTORY_COLUMNS.items()}
-            own = [column for name, column in columns if name == f"{table.table}_history"]
-            statements += _column_comments(f"{table.name}_history", {name: texts[name] for name in own})
-    # in one call: more than two thousand statements one by one take twice the time
-    con.execute(";".join(statements))
-
-
-def _column_comments(table: str, texts: dict[str, str]) -> list[str]:
-    return [f"comment on column {table}.{name} is {quoted(text)}" for name, text in texts.items()]
-
-
-def _with_grain(table: Table) -> str:
-    grain = f" One row per {' × '.join(table.grain)}." if table.grain else ""
-    return table.description.strip() + grain
-
-
-def column_texts(table: Table) -> dict[str, str]:
-    """Description of each column as readers see it, with its unit."""
-    texts = {}
-    if table.is_staged or ("account" in table.grain and "account" not in table.columns):
-        texts["account"] = ACCOUNT
-    texts |= {
-        name: column.description + (f" Unit: {column.unit}." if column.unit else "")
-        for name, column in table.columns.items()
-    }
-    if table.is_staged:
-        texts |= {name: text for name, (_, text) in ROW_COLUMNS.items()}
-    return texts

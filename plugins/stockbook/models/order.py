@@ -5,23 +5,15 @@ A model is a ``.yml`` (declaration) and, unless a program builds it, one select 
 What it reads is found by parsing the select; nobody writes dependencies down.
 """
 
-import logging
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 from stockbook.models.programs import PROGRAMS
+from stockbook.models.reads import reads_of_all
 from stockbook.models.select import names_in, select_of
-
-# it logs every index of an array it reads
-logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
 BUILT_LAYERS = ("intermediate", "marts", "reports")
 
@@ -70,7 +62,8 @@ def _sql_steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
     written = {f"{layer}.{name}" for layer in BUILT_LAYERS for name in names_in(models_dir / layer)}
     if undeclared := sorted(written - selects.keys()):
         raise DeclarationError(f"{undeclared[0]} has a .sql but no declaration (.yml) beside it.")
-    return [Step(name, (table,), sql, None, reads_of(sql, name)) for name, (table, sql) in selects.items()]
+    reads = reads_of_all({name: sql for name, (_, sql) in selects.items()})
+    return [Step(name, (table,), sql, None, reads[name]) for name, (table, sql) in selects.items()]
 
 
 def _program_steps(tables: dict[str, Table]) -> list[Step]:
@@ -86,26 +79,3 @@ def _program_steps(tables: dict[str, Table]) -> list[Step]:
         Step(f"program {name}", tuple(built), None, name, frozenset(PROGRAMS[name].reads))
         for name, built in programs.items()
     ]
-
-
-@cache
-def reads_of(sql: str, name: str) -> frozenset[str]:
-    """
-    The qualified tables, views and table macros a select reads, found by parsing it.
-
-    Raises DeclarationError when it cannot be parsed, or reads a table without its schema.
-    """
-    try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
-    except SqlglotError as error:
-        raise DeclarationError(f"{name} cannot be parsed as one select: {str(error).splitlines()[0]}") from error
-    ctes = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    reads = set()
-    for table in tree.find_all(exp.Table):
-        is_function = isinstance(table.this, exp.Func)
-        if not table.db:
-            if table.name and table.name not in ctes and not is_function:
-                raise DeclarationError(f"{name} reads {table.name} without a schema: write layer.table.")
-            continue  # a CTE, or range(), unnest(), generate_series(): no table
-        reads.add(f"{table.db}.{table.this.name}")
-    return frozenset(reads)

@@ -1,14 +1,22 @@
 """What earlier versions built and this one does not: dropped, so that nobody reads figures that no night renews."""
 
+from collections.abc import Mapping
+
 import duckdb
 
 from stockbook.declarations import Table
 
 BUILT = ("intermediate", "marts", "reports")
+_OF_KIND = {"view": "view", "macro": "macro table"}
 
 
-def drop_orphans(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> list[str]:
-    """Drop tables, views and table macros of the built layers that nothing declares; returns their names."""
+def drop_orphans(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> list[str]:
+    """
+    Drop tables, views and table macros of the built layers that nothing declares; returns their names.
+
+    A view that is a table now, or the other way round, makes way too.
+    """
+    declared = {(name, _OF_KIND.get(table.kind, "table")) for name, table in tables.items()}
     built = con.execute(
         """
         select 'table' as kind, schema_name || '.' || table_name as name, schema_name
@@ -24,7 +32,7 @@ def drop_orphans(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> li
         where database_name = current_database() and function_type = 'table_macro'
         """
     ).fetchall()
-    orphans = sorted((name, kind) for kind, name, schema in built if schema in BUILT and name not in tables)
+    orphans = sorted((name, kind) for kind, name, schema in built if schema in BUILT and (name, kind) not in declared)
     for name, kind in orphans:
         con.execute(f"drop {kind} {name}")
     return [name for name, _ in orphans]

@@ -11,8 +11,9 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.errors import ConfigError
 from stockbook.morning.last_run import last_ended, under_way
+from stockbook.morning.locale import locale_of
 from stockbook.morning.page import airflow_html, problem_html
-from stockbook.morning.publish_files import DICTIONARY, REPORT, locale_of, pages
+from stockbook.morning.publish_files import DICTIONARY, REPORT, pages
 from stockbook.morning.summary import read
 from stockbook.settings import Settings
 

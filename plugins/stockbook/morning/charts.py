@@ -1,8 +1,9 @@
 """Charts as SVG: said in Vega-Lite, drawn without a browser or a network by vl-convert."""
 
+import hashlib
 from typing import Any
 
-import vl_convert
+import msgspec
 
 from stockbook.morning.figures import Chart
 
@@ -15,11 +16,25 @@ SIZES = {"labelFontSize": 12, "titleFontSize": 12}
 CONFIG = {"view": {"stroke": None}, "font": "system-ui, sans-serif", "axis": SIZES, "legend": SIZES}
 
 
-def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
-    """Draw ``points`` (x, series, value); an empty chart says that there is nothing to draw."""
+def svg(spec: dict[str, Any]) -> str:
+    """Draw what ``spec_of`` said."""
+    # starting it takes half a second
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec)
+    return drawn
+
+
+def digest(spec: dict[str, Any]) -> str:
+    """A hash of all that a chart is drawn of."""
+    return hashlib.sha256(msgspec.json.encode(spec)).hexdigest()
+
+
+def spec_of(chart: Chart, points: list[tuple[str, str, float | None]]) -> dict[str, Any]:
+    """What Vega-Lite draws of ``points`` (x, series, value); an empty chart says that there is nothing to draw."""
     if not points:
         words = {"type": "text", "text": "Nothing to show yet", "fontSize": 12}
-        return _svg({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
+        return _framed({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
     several = len({series for _, series, _ in points}) > 1
     measure = {
         "field": "value",
@@ -43,7 +58,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
     if chart.kind == "line":
         count = max(1, min(5, len({x for x, _, _ in points}) - 1))
         days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": count, "labelFlush": False}
-        return _svg(
+        return _framed(
             {
                 "data": data,
                 "mark": "line",
@@ -59,7 +74,7 @@ def svg(chart: Chart, points: list[tuple[str, str, float | None]]) -> str:
             }
         )
     names = {"field": "x", "type": "nominal", "title": None, "sort": [x for x, _, _ in points]}
-    return _svg(
+    return _framed(
         {
             "data": data,
             "mark": "bar",
@@ -77,8 +92,5 @@ def _ticks(chart: Chart, points: list[tuple[str, str, float | None]]) -> int:
     return max(1, min(4, int((max(values, default=0.0) - least) / chart.least_step)))
 
 
-def _svg(spec: dict[str, Any]) -> str:
-    svg: str = vl_convert.vegalite_to_svg(
-        spec | {"padding": {"left": 24, "right": 32, "top": 4, "bottom": 8}, "config": CONFIG}
-    )
-    return svg
+def _framed(spec: dict[str, Any]) -> dict[str, Any]:
+    return spec | {"padding": {"left": 24, "right": 32, "top": 4, "bottom": 8}, "config": CONFIG}

@@ -7,8 +7,9 @@ from babel import Locale
 from stockbook.alerts import notify
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import StockbookError
+from stockbook.morning.locale import locale_of
 from stockbook.morning.page import shown
-from stockbook.morning.publish_files import REPORT, locale_of
+from stockbook.morning.publish_files import REPORT
 from stockbook.morning.summary import Value, read
 from stockbook.settings import Settings
 

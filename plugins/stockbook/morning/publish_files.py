@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import msgspec
-from babel import Locale, UnknownLocaleError
 
 from stockbook import declarations
 from stockbook.atomic_files import write_atomically
 from stockbook.dictionary import questions, site
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import StockbookError
+from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
 from stockbook.morning.summary import NAME, make
 from stockbook.settings import Settings
@@ -50,13 +50,3 @@ def pages(settings: Settings) -> dict[str, str]:
     texts = {"Morning report": (folder / REPORT, "report")}
     texts["Data dictionary"] = (folder / DICTIONARY / "index.html", f"{DICTIONARY}/index.html")
     return {text: address for text, (file, address) in texts.items() if file.exists()}
-
-
-def locale_of(settings: Settings) -> Locale:
-    """How numbers and times are written. Raises ConfigError for an unknown locale."""
-    try:
-        return Locale.parse(settings.locale)
-    except (UnknownLocaleError, ValueError):
-        raise ConfigError(
-            f"STOCKBOOK_LOCALE must be a locale such as en_GB or cs_CZ; got {settings.locale!r}."
-        ) from None

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 import msgspec
 
-from stockbook.morning.figures import CHARTS, FIGURES
+from stockbook.morning import charts
+from stockbook.morning.figures import CHARTS, FIGURES, Chart
 from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
@@ -36,12 +37,13 @@ class Value(msgspec.Struct):
 
 
 class DrawnChart(msgspec.Struct):
-    """A chart, drawn."""
+    """A chart, drawn; ``digest`` is of what it was drawn of."""
 
     key: str
     title: str
     unit: str
     svg: str
+    digest: str = ""
 
 
 class Listing(msgspec.Struct):
@@ -109,9 +111,9 @@ class Summary(msgspec.Struct):
 
 
 def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  # frozen
-    """Read the summary of a published file, its charts drawn."""
-    from stockbook.morning.charts import svg
-
+    """Read the summary of a published file, its charts drawn where the summary beside it has others."""
+    former = _read(published.parent / NAME)
+    drawn = {chart.digest: chart.svg for chart in former.charts} if former else {}
     with reader(published, limits) as con:
         run = _one(
             con,
@@ -129,7 +131,7 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             Value(f.key, f.label, f.form, f.unit.format(**words), _decimal(_one(con, f.sql)[0]), f.bad_above)
             for f in FIGURES
         ]
-        charts = [DrawnChart(c.key, c.title, c.unit.format(**words), svg(c, _points(con, c.sql))) for c in CHARTS]
+        drawn_charts = [_drawn(c, c.unit.format(**words), _points(con, c.sql), drawn) for c in CHARTS]
         check_counts = _one(
             con,
             "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
@@ -145,7 +147,7 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             method=setting[1],
             basis=setting[2],
             figures=figures,
-            charts=charts,
+            charts=drawn_charts,
             listings=_listings(con, run[0]),
             checks_asked=check_counts[0],
             checks_empty=check_counts[1],
@@ -153,6 +155,12 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
             oldest=_oldest(con),
             alerts=_alerts(con),
         )
+
+
+def _drawn(chart: Chart, unit: str, points: list[tuple[str, str, float | None]], drawn: dict[str, str]) -> DrawnChart:
+    spec = charts.spec_of(chart, points)
+    digest = charts.digest(spec)
+    return DrawnChart(chart.key, chart.title, unit, drawn.get(digest) or charts.svg(spec), digest)
 
 
 def _listings(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Listing]:
@@ -201,8 +209,12 @@ def _alerts(con: duckdb.DuckDBPyConnection) -> list[Alert]:
 
 def read(settings: Settings) -> Summary | None:
     """The summary of the last published night, or None when there is none."""
+    return _read(settings.published.parent / NAME)
+
+
+def _read(file: Path) -> Summary | None:
     try:
-        return msgspec.json.decode((settings.published.parent / NAME).read_bytes(), type=Summary)
+        return msgspec.json.decode(file.read_bytes(), type=Summary)
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None  # drawn anew by the next publication
 

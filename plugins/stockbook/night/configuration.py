@@ -136,15 +136,16 @@ def _schedules(settings: Settings) -> None:
 
 
 def _locale(settings: Settings) -> None:
-    from stockbook.morning.publish_files import locale_of
+    from stockbook.morning.locale import locale_of
 
     locale_of(settings)
 
 
 def _inbox(settings: Settings) -> None:
-    from stockbook.inbox.engine import read_url
+    if settings.inbox_database:
+        from stockbook.inbox.engine import read_url
 
-    read_url(settings.inbox_url)
+        read_url(settings.inbox_url)
 
 
 def _fernet(settings: Settings) -> None:

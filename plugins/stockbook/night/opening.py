@@ -84,10 +84,10 @@ def _open(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         _prepare_home(night, run_id)
-        moment = _moment(night, run_id, parameters, accounts, as_of, now)
         done.notes += notes
         with writer(settings) as con:
             create_all(con, night.tables)
+            moment = _moment(night, con, run_id, parameters, accounts, as_of, now)
             if moment.why_not is None:
                 unlisted, warnings = _unlisted_accounts(night, con, accounts, parameters)
                 accounts += unlisted
@@ -126,7 +126,13 @@ def _prepare_home(night: Night, run_id: str) -> None:
 
 
 def _moment(
-    night: Night, run_id: str, parameters: Parameters, accounts: list[Account], as_of: datetime, now: datetime
+    night: Night,
+    con: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    parameters: Parameters,
+    accounts: list[Account],
+    as_of: datetime,
+    now: datetime,
 ) -> _Moment:
     from stockbook.warehouse.publish import last_published
 
@@ -135,7 +141,7 @@ def _moment(
     if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
         opened = runs.read(settings, run_id)
         as_of, instant = opened.as_of, opened.as_of_utc or instant
-    published = last_published(settings)
+    published = last_published(settings, con)
     is_fresh = all(account.sandbox for account in accounts) or abs(as_of - now) <= FRESH
     why_not = None
     if not is_fresh:

@@ -4,19 +4,15 @@ from pathlib import Path
 
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
-from stockbook.warehouse import meta
 
 
 def publish(night: Night, run_id: str) -> Path:
     """Publish the writer's file and write the morning report beside it; returns the published file."""
     from stockbook.morning.publish_files import write_report_files
-    from stockbook.warehouse.connect import writer
     from stockbook.warehouse.publish import publish as publish_file
 
     run = runs.read(night.settings, run_id)
     with night.at(run, "publish") as done:
-        with writer(night.settings) as con:
-            meta.write_published(con, run_id, night.clock.utc())
-        published = publish_file(night.settings, run_id)
+        published = publish_file(night.settings, run_id, night.clock.utc())
         done.notes += published.notes + write_report_files(night.settings)
         return published.path

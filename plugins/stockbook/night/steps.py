@@ -39,11 +39,14 @@ def run_all(
     night: Night, name: str, parameters: Parameters, conn_ids: Iterable[str], notes: Iterable[str] = ()
 ) -> Report:
     """Run the whole night in this process. Raises what made it red, after the report is written."""
+    from stockbook.warehouse.connect import held_open
+
     run = open_run(night, name, parameters, conn_ids, whole_run_here=True, notes=notes)
     try:
         extract_all(night, run)
-        load(night, run.run_id)
-        settle(night, run.run_id)
+        with held_open(night.settings):
+            load(night, run.run_id)
+            settle(night, run.run_id)
     except Exception:
         try:
             finish(night, run.run_id)

@@ -165,7 +165,8 @@ def public_holidays(country: str | None, first: date, last: date) -> dict[date, 
     if country is None:
         return {}
     years = range(first.year, last.year + 1)
-    speaks = holidays.list_localized_countries().get(country, [])
+    # asked of one country: the library's list of languages loads all of them
+    speaks = holidays.country_holidays(country).supported_languages
     language = "en_US" if "en_US" in speaks else None
     named = holidays.country_holidays(country, years=years, language=language)
     return {day: name for day, name in sorted(named.items()) if first <= day <= last}

@@ -70,6 +70,9 @@ def begin_anew(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
 
 def drop_rows(con: duckdb.DuckDBPyConnection, variants: Variants) -> None:
     """Delete the rows of variants that are touched or no longer in the ledger."""
+    is_gone = f"from {INPUT} anti join valuation_fingerprint using (account, variant_id)"
+    if not variants.is_touched.any() and not con.execute(f"select 1 {is_gone} limit 1").fetchall():
+        return
     with ArrowView(con, "untouched_variant", of_variants(variants, ~variants.is_touched)):
         con.execute(f"""
             create or replace temp table valuation_variant as

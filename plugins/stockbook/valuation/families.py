@@ -12,13 +12,13 @@ def first_of_family(variants: int, transformation: Ints, variant: Ints) -> Ints:
 
     ``transformation`` and ``variant`` are pairs of numbers from 0: this variant takes part in that transformation.
     """
-    if not len(transformation):
-        return np.arange(variants)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    nodes = variants + int(transformation.max()) + 1
-    ties = coo_array((np.ones(len(variant)), (variant, variants + transformation)), shape=(nodes, nodes))
-    _, component = connected_components(ties, directed=False)
-    _, first, family = np.unique(component[:variants], return_index=True, return_inverse=True)
-    return first[family]
+    first, lower = np.arange(0), np.arange(variants)
+    # until nothing is lower: what is first among those a transformation ties, and the first one's own first
+    while not np.array_equal(first, lower):
+        first = lower
+        tied = np.full(transformation.max(initial=-1) + 1, variants)
+        np.minimum.at(tied, transformation, first[variant])
+        lower = first.copy()
+        np.minimum.at(lower, first[variant], tied[transformation])
+        lower = lower[lower]
+    return lower

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stockbook.valuation.families import first_of_family
-from stockbook.warehouse.arrow_view import ArrowView
 
 INPUT = "intermediate.valuation_input"
 
@@ -118,55 +117,59 @@ fingerprinted as (
 select
     m.account,
     m.variant_id,
+    row_number() over (order by m.account, m.variant_id) - 1 as place,
     m.movements,
     m.fingerprint,
     f.fingerprint as former
 from fingerprinted as m
 left join {former} as f(account, variant_id, fingerprint)
     on m.account = f.account and m.variant_id = f.variant_id
-order by m.account, m.variant_id
 """
 
 
 def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
     """The variants of ``valuation_ledger``, compared with the table ``since``; all are touched when it is None."""
     former_rows = f"(select account, variant_id, fingerprint from {since})" if since else "(select '', 0, 0 limit 0)"
-    fingerprints = con.execute(_FINGERPRINTS.format(former=former_rows)).to_arrow_table()
-    leader = first_of_family(fingerprints.num_rows, *_legs(con, fingerprints))
-    fingerprint = np.zeros(fingerprints.num_rows, np.uint64)
+    con.execute(f"create or replace temp table valuation_fingerprint as {_FINGERPRINTS.format(former=former_rows)}")
+    # as numpy has them at once: Arrow imports pandas to convert its arrays
+    columns = con.execute("""
+        select variant_id, movements, fingerprint, coalesce(former, 0) as former, former is not null as was_there
+        from valuation_fingerprint
+        order by place
+    """).fetchnumpy()
+    accounts = con.execute("select account from valuation_fingerprint order by place").to_arrow_table()
+    leader = first_of_family(accounts.num_rows, *_legs(con))
+    fingerprint = np.zeros(accounts.num_rows, np.uint64)
     # whole numbers wrap around, on purpose
-    np.add.at(fingerprint, leader, fingerprints.column("fingerprint").to_numpy())
+    np.add.at(fingerprint, leader, columns["fingerprint"])
     fingerprint = fingerprint[leader]
-    touched = np.ones(fingerprints.num_rows, np.bool_)
+    touched = np.ones(accounts.num_rows, np.bool_)
     if since is not None:
-        former = fingerprints.column("former")
-        differs = ~former.is_valid().to_numpy() | (former.fill_null(0).to_numpy() != fingerprint)
+        differs = ~columns["was_there"] | (columns["former"] != fingerprint)
         touched[:] = False
         touched[leader[differs]] = True
         touched = touched[leader]
     return Variants(
-        account=fingerprints.column("account"),
-        variant_id=fingerprints.column("variant_id").to_numpy(),
-        movements=fingerprints.column("movements").to_numpy(),
+        account=accounts.column("account"),
+        variant_id=columns["variant_id"],
+        movements=columns["movements"],
         leader=leader,
         fingerprint=fingerprint,
         is_touched=touched,
     )
 
 
-def _legs(con: duckdb.DuckDBPyConnection, variants: pa.Table) -> tuple[Ints, Ints]:
-    """Transformations (numbered from 0) and the places, among ``variants``, of those that take part in them."""
-    placed = variants.select(["account", "variant_id"]).append_column("place", pa.array(np.arange(len(variants))))
-    with ArrowView(con, "placed_variant", placed):
-        legs = con.execute("""
-            select
-                dense_rank() over (order by l.account, l.transformation_id) - 1 as number,
-                v.place
-            from (
-                select distinct account, transformation_id, variant_id
-                from valuation_ledger
-                where transformation_id is not null and order_id is null
-            ) as l
-            inner join placed_variant as v on l.account = v.account and l.variant_id = v.variant_id
-        """).to_arrow_table()
-    return legs.column("number").to_numpy(), legs.column("place").to_numpy()
+def _legs(con: duckdb.DuckDBPyConnection) -> tuple[Ints, Ints]:
+    """Transformations (numbered from 0) and the places of the variants that take part in them."""
+    legs = con.execute("""
+        select
+            dense_rank() over (order by l.account, l.transformation_id) - 1 as number,
+            v.place
+        from (
+            select distinct account, transformation_id, variant_id
+            from valuation_ledger
+            where transformation_id is not null and order_id is null
+        ) as l
+        inner join valuation_fingerprint as v on l.account = v.account and l.variant_id = v.variant_id
+    """).fetchnumpy()
+    return legs["number"], legs["place"]

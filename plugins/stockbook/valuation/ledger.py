@@ -13,7 +13,7 @@ import duckdb
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.references import reference
 from stockbook.sql_text import quoted
-from stockbook.valuation import receiving_lines, wall_clock
+from stockbook.valuation import lots, wall_clock
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.repeated_hour import Hours, is_second_pass, second_begins
 
@@ -24,6 +24,7 @@ TEMPORARY = (
     ("table", "opening"),
     ("table", "changed"),
     ("table", "variant"),
+    ("table", "fingerprint"),
 )
 
 # of every account with a cut history (parameters: accounts, their opening dates), what its first snapshot counted
@@ -100,7 +101,7 @@ def prepare(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy, zone: ZoneI
             select * from valuation_opening
         )
     """)
-    receiving_lines.prepare(con)
+    lots.prepare(con)
     con.execute("""
         create temp table valuation_changed as
         select account, movement_id, any_value(variant_id) as variant_id, max(cast(_valid_from as date)) as known_from
@@ -115,7 +116,7 @@ def forget(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what ``prepare`` and those who read it made."""
     for kind, name in TEMPORARY:
         con.execute(f"drop {kind} if exists temp.valuation_{name}")
-    receiving_lines.forget(con)
+    lots.forget(con)
 
 
 def _in_first_load(con: duckdb.DuckDBPyConnection) -> str:

@@ -6,7 +6,7 @@ replaces their rows; all others stay. The same ledger, catalogue and settings gi
 whatever was there before.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,20 +64,14 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         str(settings.damaged_quantity_is_additive),
         *(f"{account} {day}" for account, day in sorted(settings.opening_balance.items())),
     )
-    with ThreadPoolExecutor(1, "valuation") as replayer:
-        loaded = replayer.submit(_load)
-        hours = ledger.prepare(con, settings, context.zone, _now(context))
-        try:
-            variants = _to_replay(con, context, rules)
-            row_groups = RowGroups(con)
-            for rows_of in _replayed(replayer, loaded.result()(con, variants), hours):
-                while rows_of:
-                    row_groups.add(*rows_of.popitem())
-            row_groups.finish()
-            append(con, INPUT, fact_tables.of_variants(variants, variants.is_touched))
-            fact_tables.write_build(con, context.tables[BUILD], context.run_id, rules)
-        finally:
-            ledger.forget(con)
+    hours = ledger.prepare(con, settings, context.zone, _now(context))
+    try:
+        variants = _to_replay(con, context, rules)
+        if variants.is_touched.any():
+            _replay(con, variants, hours)
+        fact_tables.write_build(con, context.tables[BUILD], context.run_id, rules)
+    finally:
+        ledger.forget(con)
 
 
 def _now(context: Context) -> Now:
@@ -125,14 +119,27 @@ def _to_replay(con: duckdb.DuckDBPyConnection, context: Context, rules: str) -> 
     return variants
 
 
-def _load() -> "Callable[[duckdb.DuckDBPyConnection, Variants], Iterator[Drawn]]":
-    """``draw``, with all that is compiled: a second's work, done beside the reading of the ledger."""
-    from stockbook.valuation import fact_rows, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
+def _replay(con: duckdb.DuckDBPyConnection, variants: Variants, hours: Hours) -> None:
+    """Write the rows of the touched variants."""
+    # compiled code takes half a second to import, and nights with nothing new need none
     from stockbook.valuation.drawing import draw
+
+    row_groups = RowGroups(con)
+    with ThreadPoolExecutor(1, "valuation") as replayer:
+        replayer.submit(_load)
+        for rows_of in _replayed(replayer, draw(con, variants), hours):
+            while rows_of:
+                row_groups.add(*rows_of.popitem())
+    row_groups.finish()
+    append(con, INPUT, fact_tables.of_variants(variants, variants.is_touched))
+
+
+def _load() -> None:
+    """Have all that is compiled ready: a second's work, done beside the reading of the ledger."""
+    from stockbook.valuation import fact_rows, receiving_lines, replay, versions  # noqa: F401  # loaded for ``_facts_of``
 
     versions.load()
     receiving_lines.load()
-    return draw
 
 
 def _replayed(replayer: ThreadPoolExecutor, ready: "Iterator[Drawn]", hours: Hours) -> Iterator[dict[str, Any]]:

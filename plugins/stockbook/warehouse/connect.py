@@ -23,6 +23,7 @@ from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.file_errors import error_about, explained, first_line, opened_elsewhere
 from stockbook.warehouse.migrations import migrate
+from stockbook.warehouse.spared_pandas import spare_pandas
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads
 # (docs/decisions/valuation.md)
@@ -50,6 +51,8 @@ _LOCKED: dict[str, Any] = {
 }
 _NO_LIMITS = Limits()
 _LOG = logging.getLogger(__name__)
+# a connection to each file that ``held_open`` keeps open, None until a step opened it
+_HELD: dict[Path, duckdb.DuckDBPyConnection | None] = {}
 # a name of its own beside the file, for the moment of opening
 OPENING = ".open-"
 
@@ -64,29 +67,56 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     is migrated first; one of a later version is refused with ConfigError.
     """
     path = settings.warehouse
+    config: dict[str, Any] = {"memory_limit": settings.memory_limit, "threads": settings.threads}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        con = duckdb.connect(str(path), config={"memory_limit": settings.memory_limit, "threads": settings.threads})
+        con = duckdb.connect(str(path), config=config)
     except OSError as error:
         raise explained(error, path, is_opening=True) from error
     except duckdb.Error as error:
         raise (error_about(path, error, is_opening=True) or error) from error
     try:
+        spare_pandas(con)
         con.execute("set global TimeZone = 'UTC'")
         con.execute(WRITES_FAST)
         con.execute(NO_VARIABLES)
         con.execute(f"set temp_directory = {quoted(str(settings.home / 'tmp'))}")
         for sentence in migrate(con, str(path)):
             _LOG.info("%s", sentence)
+        if path in _HELD and _HELD[path] is None:
+            # one of its own: a cursor is closed with its connection
+            _HELD[path] = duckdb.connect(str(path), config=config)
         yield con
     except duckdb.Error as error:
-        with suppress(duckdb.Error):  # one whose file is damaged cannot end in order
+        # one whose file is damaged cannot end in order
+        with suppress(duckdb.Error):
+            let_go(path)
+        with suppress(duckdb.Error):
             con.close()
         file_error = error_about(path, error)
         if file_error is None:
             raise
         raise file_error from error
     finally:
+        con.close()
+
+
+@contextmanager
+def held_open(settings: Settings) -> Iterator[None]:
+    """Keep the writer's file open between the steps within: the first opens it, the others at next to no cost."""
+    _HELD[settings.warehouse] = None
+    try:
+        yield
+    finally:
+        let_go(settings.warehouse)
+        del _HELD[settings.warehouse]
+
+
+def let_go(path: Path) -> None:
+    """Close a file that is kept open between steps, for who opens it in another way or copies it."""
+    con = _HELD.get(path)
+    if con is not None:
+        _HELD[path] = None
         con.close()
 
 
@@ -139,6 +169,7 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
         raise (error_about(path, error, is_opening=True) or error) from error
     # given when opening, DuckDB 1.5 shows this setting and does not hold to it
     con.execute(f"set global max_temp_directory_size = {quoted(limits.disk)}")
+    spare_pandas(con)
     lock(con)
     return con
 

@@ -87,9 +87,9 @@ def damage_in(con: duckdb.DuckDBPyConnection) -> str | None:
         'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables() '
         "where not temporary and database_name = current_database() order by 1"
     ).fetchall()
+    hashes = " union all ".join(f"select bit_xor(hash(t)) from {name} as t" for (name,) in names)
     try:
-        for (name,) in names:
-            con.execute(f"select bit_xor(hash(t)) from {name} as t").fetchall()
+        con.execute(hashes or "select 1").fetchall()
     except duckdb.Error as error:
         return first_line(error)
     return None

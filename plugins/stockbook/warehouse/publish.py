@@ -20,7 +20,9 @@ import psutil
 from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import OPENING, log_of, reader, writer
+from stockbook.sql_text import quoted
+from stockbook.warehouse import meta
+from stockbook.warehouse.connect import OPENING, let_go, log_of, reader, writer
 from stockbook.warehouse.file_errors import WAY_BACK, damage_in, damaged, explained
 
 
@@ -31,17 +33,21 @@ class Published(NamedTuple):
     notes: list[str]
 
 
-def publish(settings: Settings, run_id: str) -> Published:
+def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Published:
     """
-    Make the writer's file of ``run_id`` what readers open next.
+    Make the writer's file of ``run_id`` what readers open next; ``at``, if given, stands in ``meta.run`` as its end.
 
     Raises PublishFailed when the copy is not the writer's file, table by table, WarehouseDamaged when a value of it
     cannot be read, DiskRefused when there is no room; readers keep the previous one. Whatever an earlier attempt left
     behind is removed, and a write-ahead log beside the published file is set aside: it belongs to the file that goes.
     """
     with writer(settings) as con:
+        if at is not None:
+            meta.write_published(con, run_id, at)
         con.execute("checkpoint")
         expected = _contents(con)
+    # the copy ends the kernel's lock on a file that this process has open
+    let_go(settings.warehouse)
     if expected.get("run_id") != run_id:
         raise PublishFailed(
             f"The writer's file holds the figures of run {expected.get('run_id')!r}, not of {run_id!r}: "
@@ -123,9 +129,8 @@ def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where not temporary and schema_name in ('staging', 'marts', 'meta') order by 1"
     ).fetchall()
-    contents: dict[str, object] = {}
-    for (name,) in names:
-        contents[name] = con.execute(f"select count(*) from {name}").fetchall()[0][0]
+    counts = " union all ".join(f"select {quoted(name)}, count(*) from {name}" for (name,) in names)
+    contents: dict[str, object] = dict(con.execute(counts or "select 1, 1 limit 0").fetchall())
     if "meta.current_run" in contents:
         current = con.execute("select run_id from meta.current_run").fetchall()
         contents["run_id"] = current[0][0] if current else None
@@ -141,21 +146,17 @@ def published_as_of(settings: Settings) -> datetime | None:
     return current[0][0] if current else None
 
 
-def last_published(settings: Settings) -> datetime | None:
+def last_published(settings: Settings, con: duckdb.DuckDBPyConnection) -> datetime | None:
     """
     The same as the writer's file knows it.
 
     A night does not open the published file, which may be damaged or open elsewhere: it replaces it.
     """
-    if not settings.published.exists() or not settings.warehouse.exists():
+    if not settings.published.exists():
         return None
-    with writer(settings) as con:
-        there = "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'run'"
-        if not con.execute(there).fetchall():
-            return None
-        published = con.execute(
-            "select as_of from meta.run where status = 'published' order by finished_at desc, started_at desc limit 1"
-        ).fetchall()
+    published = con.execute(
+        "select as_of from meta.run where status = 'published' order by finished_at desc, started_at desc limit 1"
+    ).fetchall()
     return published[0][0] if published else None
 
 

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.valuation import policy, receiving_lines
-from stockbook.valuation.as_known.inputs import read_prices, read_versions
-from stockbook.valuation.as_known.output import REVISIONS, VERSIONS, write_steps
+from stockbook.valuation import lots, policy
 from stockbook.valuation.as_known.selection import write_counts, write_variants
+from stockbook.valuation.policy import ValuationPolicy
 
 VERSION = "marts.fct_stock_balance_version"
 REVISION = "marts.fct_stock_revision"
@@ -46,16 +45,25 @@ def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     try:
         write_counts(con, settings)
         if write_variants(con):
-            receiving_lines.prepare(con)
-            rows = read_versions(con, settings, context.zone, context.as_of)
-            write_steps(con, rows, read_prices(con), receiving_lines.Lines.read(con))
-            con.execute(f"insert into {VERSION} by name {VERSIONS}")
-            con.execute(f"insert into {REVISION} by name {REVISIONS}")
+            _replay(con, settings, context)
     finally:
         _forget(con)
+
+
+def _replay(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, context: Context) -> None:
+    # compiled code takes half a second to import, and most nights need none of it
+    from stockbook.valuation.as_known.inputs import read_prices, read_versions
+    from stockbook.valuation.as_known.output import REVISIONS, VERSIONS, write_steps
+    from stockbook.valuation.receiving_lines import Lines
+
+    lots.prepare(con)
+    rows = read_versions(con, settings, context.zone, context.as_of)
+    write_steps(con, rows, read_prices(con), Lines.read(con))
+    con.execute(f"insert into {VERSION} by name {VERSIONS}")
+    con.execute(f"insert into {REVISION} by name {REVISIONS}")
 
 
 def _forget(con: duckdb.DuckDBPyConnection) -> None:
     for name in SCRATCH:
         con.execute(f"drop table if exists temp.{name}")
-    receiving_lines.forget(con)
+    lots.forget(con)
