@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from stockbook.checks.deferred import UNUSED, deferred
 from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
@@ -64,10 +65,11 @@ def _group(rule: Rule) -> tuple[str, str]:
 
 def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     """The result Great Expectations has for each group; no connection to the database stays open."""
-    import great_expectations as gx
+    with deferred(*UNUSED):
+        import great_expectations as gx
 
+        from stockbook.checks.expectation import RulesHold
     from stockbook.checks.dialect import address
-    from stockbook.checks.expectation import RulesHold
 
     # on import this one module sets its own level below the package's
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
