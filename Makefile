@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean
+.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean proof-carried
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: $(VENV)/.dev $(BI)/.superset programs lint types  ## everything: lint, typ
 
 test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, no slow tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) -m "not slow and not airflow" $(ARGS)
+
+proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried over is what asking would say (half an hour)
+	CARRIED_SEQUENCES=300 $(TEST_ENV) $(BIN)/python -m pytest -q tests/checks/test_carried.py -k random
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from stockbook.checks.run import raise_on_failed, run_checks, write_results
+from stockbook.checks.results import Result, write_results
+from stockbook.checks.run import raise_on_failed, run_checks
 from stockbook.declarations import Check, Column, Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
@@ -175,7 +176,7 @@ def test_results_are_kept_once_per_run_and_stage(con: duckdb.DuckDBPyConnection)
     """Asking a stage again replaces its answers."""
     outcome = Outcome("marts.t", "f", "fail", False, "1 rows", 1, [{"id": 3}], "select 3")
     for _ in range(2):
-        write_results(con, "r1", "check_marts", [outcome], datetime(2026, 3, 1, tzinfo=UTC))
+        write_results(con, "r1", "check_marts", [Result(outcome, datetime(2026, 3, 1, tzinfo=UTC), None)])
 
     results = con.execute("select suite, expectation, success, sample_keys, query from meta.check_result").fetchall()
     assert results == [("marts.t", "f", False, '[{"id":3}]', "select 3")]

@@ -18,6 +18,7 @@ from stockbook.alerts import program, rules
 from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
 from stockbook.errors import CheckFailed
+from stockbook.night import steps as night
 from stockbook.runs import report
 from stockbook.runs.context import folder
 from stockbook_sandbox import Running, Shop, running
@@ -100,6 +101,34 @@ def test_a_night_is_published_with_every_listing_proven(three: Rig) -> None:
     assert three.rows("select count(*) > 100, bool_and(success) from meta.check_result where severity = 'fail'") == [
         (True, True)
     ]
+
+
+def test_a_night_in_which_nothing_changed_carries_every_check_over(
+    three: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Great Expectations is asked nothing; each result is the one it has when everything is asked again."""
+    rig = Rig(three.server, tmp_path / "idle")
+    shutil.copytree(three.home, rig.home)
+    rig.night(THIRD, name="again")
+    with monkeypatch.context() as patched:
+        patched.setattr("stockbook.checks.run._validate", lambda *_: pytest.fail("a rule was asked"))
+        rig.night(THIRD, name="idle")
+
+    results = "select suite, expectation, severity, success, observed, carried_from is null from meta.check_result"
+    of_marts = f"{results} where run_id = 'idle' and stage = 'check_marts' order by all"
+    carried_over = rig.rows(of_marts)
+    tonight = rig.tonight()
+    tonight.lock.take("idle", wait=False)
+    try:
+        night.check(tonight, "idle", "check_marts", everything=True)
+    finally:
+        tonight.lock.release("idle")
+    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
+        all_asked = con.execute(of_marts).fetchall()
+
+    assert len(carried_over) > 100
+    assert [(*row[:-1], True) for row in carried_over] == all_asked
+    assert not any(row[-1] for row in carried_over)
 
 
 def test_the_published_file_equals_the_truth(three: Rig, server: Running) -> None:

@@ -59,7 +59,7 @@ def test_a_name_that_is_listed_takes_the_place_of_its_hash(con: duckdb.DuckDBPyC
 def test_results_of_a_second_attempt_replace_those_of_the_first(con: duckdb.DuckDBPyConnection) -> None:
     """Checks of a stage that is run again stand once."""
     for observed in ("2 of 9 rows", "0 of 9 rows"):
-        result = ("staging.orders", "ids are unique", "fail", True, observed, 0, "[]", None)
-        meta.write_check_results(con, "night1", "check_staging", [result], SECOND)
+        result = meta.CheckRow("staging.orders", "ids are unique", "fail", True, observed, 0, "[]", None, SECOND)
+        meta.write_check_results(con, "night1", "check_staging", [result])
 
     assert con.execute("select observed, checked_at from meta.check_result").fetchall() == [("0 of 9 rows", SECOND)]

@@ -27,7 +27,8 @@ class Rule(NamedTuple):
     """
     One rule of a table: its sentence, its severity, and how bad rows are selected.
 
-    Either ``condition``, which is true of a bad row of the table, or ``query``, which returns bad rows.
+    Either ``condition``, which is true of a bad row of the table, or ``query``, which returns bad rows. A rule
+    ``of_loads`` compares the table with what the latest loads counted.
     """
 
     table: Table
@@ -35,6 +36,12 @@ class Rule(NamedTuple):
     severity: Severity
     condition: str | None = None
     query: str | None = None
+    of_loads: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Table and sentence."""
+        return self.table.name, self.name
 
     @property
     def subjects(self) -> list[str]:
@@ -106,7 +113,7 @@ def _promised(table: Table) -> Rule:
             and l.rows_received > coalesce(l.rows_quarantined, 0)
             and not exists (select 1 from {table.name} as t where t.account = l.account)
     """
-    return Rule(table, "rows that were received are there", "fail", query=query)
+    return Rule(table, "rows that were received are there", "fail", query=query, of_loads=True)
 
 
 def _nothing_is_lost(table: Table) -> Rule:
@@ -157,7 +164,7 @@ def _nothing_is_lost(table: Table) -> Rule:
         from counted
         where rows_received <> rows_accounted
     """
-    return Rule(table, "every row received is somewhere", "fail", query=query)
+    return Rule(table, "every row received is somewhere", "fail", query=query, of_loads=True)
 
 
 def _declared(table: Table, check: Check) -> Rule:

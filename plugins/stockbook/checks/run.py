@@ -9,19 +9,17 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 
+from stockbook.checks.deferred import UNUSED, deferred
 from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
-from stockbook.warehouse import meta
 from stockbook.warehouse.connect import let_go
 
 SAMPLE = 10
@@ -34,7 +32,11 @@ def run_checks(database: Path, tables: list[Table]) -> list[Outcome]:
 
     Raises ModelFailed when a rule cannot be checked at all: a column is missing, or a query is wrong.
     """
-    rules = [rule for table in tables for rule in of_table(table)]
+    return ask(database, [rule for table in tables for rule in of_table(table)])
+
+
+def ask(database: Path, rules: list[Rule]) -> list[Outcome]:
+    """As ``run_checks``, of these rules."""
     if not rules:
         return []
     let_go(database)
@@ -46,28 +48,30 @@ def run_checks(database: Path, tables: list[Table]) -> list[Outcome]:
         results = _validate(database, groups)
     counts = [_counts(database, group, result) for group, result in zip(groups, results, strict=True)]
     bad_rows = {
-        _key(rule): count for group, numbers in zip(groups, counts, strict=True)
+        rule.key: count for group, numbers in zip(groups, counts, strict=True)
         for rule, count in zip(group, numbers, strict=True)
     }  # fmt: skip
     with duckdb.connect(str(database), read_only=True) as con:
-        rows = _rows_of(con, rules)
-        return [_outcome(con, rule, bad_rows[_key(rule)], rows) for rule in rules]
+        return outcomes(con, rules, bad_rows)
+
+
+def outcomes(con: duckdb.DuckDBPyConnection, rules: list[Rule], bad_rows: dict[tuple[str, str], int]) -> list[Outcome]:
+    """What came of rules of which so many rows are bad, by their keys."""
+    rows = _rows_of(con, rules)
+    return [_outcome(con, rule, bad_rows[rule.key], rows) for rule in rules]
 
 
 def _group(rule: Rule) -> tuple[str, str]:
     return rule.table.name, rule.severity
 
 
-def _key(rule: Rule) -> tuple[str, str]:
-    return rule.table.name, rule.name
-
-
 def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     """The result Great Expectations has for each group; no connection to the database stays open."""
-    import great_expectations as gx
+    with deferred(*UNUSED):
+        import great_expectations as gx
 
+        from stockbook.checks.expectation import RulesHold
     from stockbook.checks.dialect import address
-    from stockbook.checks.expectation import RulesHold
 
     # on import this one module sets its own level below the package's
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
@@ -175,26 +179,6 @@ def _plain(value: Any) -> Any:
 
 def _escaped(query: str) -> str:
     return query.replace("{", "{{").replace("}", "}}")
-
-
-def write_results(
-    con: duckdb.DuckDBPyConnection, run_id: str, stage: str, outcomes: list[Outcome], checked_at: datetime
-) -> None:
-    """Write outcomes to ``meta.check_result``, in place of an earlier attempt's. ``checked_at`` is UTC."""
-    results = [
-        (
-            outcome.suite,
-            outcome.expectation,
-            outcome.severity,
-            outcome.success,
-            outcome.observed,
-            outcome.failing_rows,
-            msgspec.json.encode(outcome.sample_keys).decode(),
-            outcome.query,
-        )
-        for outcome in outcomes
-    ]
-    meta.write_check_results(con, run_id, stage, results, checked_at)
 
 
 def raise_on_failed(outcomes: list[Outcome]) -> None:

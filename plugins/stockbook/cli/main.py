@@ -140,7 +140,7 @@ def check(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            steps.check(tonight, name, "check_marts")
+            steps.check(tonight, name, "check_marts", everything=True)
         finally:
             tonight.lock.release(name)
     typer.echo("Every check of severity fail holds.")
@@ -157,7 +157,7 @@ def publish(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            steps.check(tonight, name, "check_marts")
+            steps.check(tonight, name, "check_marts", everything=True)
             published = steps.publish(tonight, name)
         finally:
             steps.finish(tonight, name)

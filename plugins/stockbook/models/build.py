@@ -14,6 +14,7 @@ import duckdb
 from stockbook.clock import Clock
 from stockbook.declarations import VALUATION_CURRENCY, Table, in_currency
 from stockbook.errors import ModelFailed, StockbookError
+from stockbook.models.built_marks import BuiltMarks
 from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
@@ -46,11 +47,13 @@ def build(
         meta.write_current_run(con, context.run_id, context.as_of, context.zone.key)
         create_macros(con, models_dir)
         drop_orphans(con, context.tables)
+        marks = BuiltMarks(con, models_dir, context)
         for step in steps(models_dir, context.tables):
             progress.start(step.name)
             started = clock.monotonic()
             try:
                 run_step(con, step, context)
+                marks.add(step)
                 is_large = is_large or has_large(con, step, large)
                 if is_large:
                     con.execute("commit")
@@ -62,6 +65,7 @@ def build(
                 raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
             seconds[step.name] = clock.monotonic() - started
             progress.finish(step.name, f"{seconds[step.name]:.2f} s")
+        marks.write(con)
         write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
     return seconds
 

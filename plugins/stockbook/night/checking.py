@@ -7,12 +7,19 @@ from stockbook.runs import context as runs
 LAYERS = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
 
-def check(night: Night, run_id: str, step: str) -> None:
-    """Run every check of a stage (``check_staging`` or ``check_marts``) and keep the outcomes. Raises CheckFailed."""
-    from stockbook.checks.run import raise_on_failed, run_checks, write_results
-    from stockbook.warehouse.connect import writer
+def check(night: Night, run_id: str, step: str, everything: bool = False) -> None:
+    """
+    Check every rule of a stage (``check_staging`` or ``check_marts``) and keep the outcomes. Raises CheckFailed.
 
-    run = runs.read(night.settings, run_id)
+    What did not change since it held is not asked again, unless ``everything`` is, as in a full refresh.
+    """
+    from stockbook.checks.results import Result, asked_of, carried, write_results
+    from stockbook.checks.rules import of_table
+    from stockbook.checks.run import ask, raise_on_failed
+    from stockbook.warehouse.connect import writer
+    from stockbook.warehouse.content_marks import Marks
+
+    run, settings = runs.read(night.settings, run_id), night.settings
     with night.at(run, step) as done:
         tables = [
             table
@@ -21,10 +28,21 @@ def check(night: Night, run_id: str, step: str) -> None:
             if table.kind not in ("view", "macro") or table.checks
         ]
         night.progress.start(step)
-        done.checks = run_checks(night.settings.warehouse, tables)
-        with writer(night.settings) as con:
-            write_results(con, run.run_id, step, done.checks, night.clock.utc())
+        rules = [rule for table in tables for rule in of_table(table)]
+        now = night.clock.utc()
+        with writer(settings) as con:
+            marks = Marks(con, night.tables, settings.models_dir)
+            contents = {rule.key: asked_of(rule, marks) for rule in rules}
+            results = {} if everything or run.full_refresh else carried(con, run.run_id, contents, now)
+        unasked = [rule for rule in rules if rule.key not in results]
+        for rule, outcome in zip(unasked, ask(settings.warehouse, unasked), strict=True):
+            results[rule.key] = Result(outcome, now, contents[rule.key])
+        done.checks = [results[rule.key].outcome for rule in rules]
+        with writer(settings) as con:
+            write_results(con, run.run_id, step, [results[rule.key] for rule in rules])
         broken = sum(outcome.success is False for outcome in done.checks)
         empty = sum(outcome.success is None for outcome in done.checks)
-        night.progress.finish(step, f"{len(done.checks)} checks, {broken} do not hold, {empty} had nothing to check")
+        night.progress.finish(
+            step, f"{len(unasked)} of {len(rules)} checks asked, {broken} do not hold, {empty} had nothing to check"
+        )
         raise_on_failed(done.checks)

@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 
 
-class Outcome(msgspec.Struct):
+class Outcome(msgspec.Struct, omit_defaults=True):
     """
     What came of one rule. ``sample_keys`` never hold personal data: they are columns of the grain.
 
     ``success`` is None where the rule's table, or the one its query reads first, has no rows: nothing was proven.
+    ``carried_from`` is the run that asked, where nothing had changed since.
     """
 
     suite: str
@@ -20,3 +21,4 @@ class Outcome(msgspec.Struct):
     failing_rows: int | None
     sample_keys: list[dict[str, Any]]
     query: str | None
+    carried_from: str | None = None

@@ -173,9 +173,12 @@ def _checks(report: Report) -> list[str]:
         return []
     broken = [outcome for outcome in outcomes if outcome.success is False]
     empty = sum(outcome.success is None for outcome in outcomes)
+    carried = sum(outcome.carried_from is not None for outcome in outcomes)
+    unasked = f", {carried} carried over" if carried else ""
     lines = [
-        f"  checks   {len(outcomes)} asked, {len(outcomes) - len(broken) - empty} hold, {empty} had nothing to check, "
-        f"{sum(o.severity == 'warn' for o in broken)} warn, {sum(o.severity == 'fail' for o in broken)} fail"
+        f"  checks   {len(outcomes) - carried} asked{unasked}, {len(outcomes) - len(broken) - empty} hold, "
+        f"{empty} had nothing to check, {sum(o.severity == 'warn' for o in broken)} warn, "
+        f"{sum(o.severity == 'fail' for o in broken)} fail"
     ]
     for outcome in broken:
         keys = "; ".join(", ".join(f"{n}={v}" for n, v in key.items()) for key in outcome.sample_keys[:3])

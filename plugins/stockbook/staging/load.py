@@ -18,9 +18,12 @@ from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
 from stockbook.staging.listing_load import ListingLoad, has_table
 from stockbook.staging.load_log import Loaded, write_cursor, write_listing, write_undeclared
-from stockbook.staging.merge import Stamp
+from stockbook.staging.merge import Stamp, count_of
+from stockbook.warehouse import content_marks
 from stockbook.warehouse.schema import create_all
 from stockbook.warehouse.transaction import transaction
+
+_REFUSED = "select count(*) from staging.quarantine"
 
 
 class Landed(NamedTuple):
@@ -53,6 +56,7 @@ def load(
     loaded: list[Loaded] = []
     with transaction(con):
         create_all(con, tables)
+        refused = count_of(con, _REFUSED)
         for manifest, folder in landed:
             name = f"load {manifest.account} {manifest.listing}"
             progress.start(name, manifest.rows)
@@ -76,4 +80,13 @@ def load(
                 f"{base.new:,} new, {base.changed:,} changed, {base.unchanged:,} unchanged, {base.gone:,} gone"
                 + (f", {base.quarantined:,} quarantined" if base.quarantined else ""),
             )
+        content_marks.renew(con, run.run_id, tables, _changed(con, loaded, refused))
     return loaded
+
+
+def _changed(con: duckdb.DuckDBPyConnection, loaded: list[Loaded], refused: int) -> set[str]:
+    """The tables whose rows are others than before; ``refused`` is how many were in quarantine then."""
+    changed = {f"staging.{table}" for _, table, counts in loaded if counts.new or counts.changed or counts.gone}
+    if count_of(con, _REFUSED) != refused or any(counts.quarantined for _, _, counts in loaded):
+        changed.add(content_marks.QUARANTINE)
+    return changed

@@ -171,24 +171,54 @@ def forget_loaded_pages(con: duckdb.DuckDBPyConnection, listing: ListingKey, sta
     con.execute(f"delete from meta.loaded_page where {_OF_LISTING} and {is_other}", listing)
 
 
-def write_check_results(
-    con: duckdb.DuckDBPyConnection,
-    run_id: str,
-    stage: str,
-    results: Iterable[Sequence[object]],
-    checked_at: datetime,
-) -> None:
-    """
-    The results of a stage's checks.
+class CheckRow(NamedTuple):
+    """The result of one check: a row of ``meta.check_result`` but for its run and stage."""
 
-    Each is suite, expectation, severity, success, observed, failing rows, their keys as JSON, and the query.
-    """
+    suite: str
+    expectation: str
+    severity: str
+    success: bool | None
+    observed: str | None
+    failing_rows: int | None
+    sample_keys: str
+    query: str | None
+    checked_at: datetime
+    carried_from: str | None = None
+    asked_of: str | None = None
+
+
+def write_check_results(con: duckdb.DuckDBPyConnection, run_id: str, stage: str, results: Sequence[CheckRow]) -> None:
+    """The results of a stage's checks; ``sample_keys`` are JSON."""
     con.execute("delete from meta.check_result where run_id = ? and stage = ?", [run_id, stage])
-    for suite, expectation, *result in results:
-        con.execute(
-            "insert into meta.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [run_id, suite, expectation, stage, *result, _seconds(checked_at)],
-        )
+    if not results:
+        return
+    columns = zip(*(result._replace(checked_at=_seconds(result.checked_at)) for result in results), strict=True)
+    # in one statement: a row each takes half a second
+    con.execute(
+        f"""
+        insert into meta.check_result (run_id, stage, {", ".join(CheckRow._fields)})
+        select ?, ?, {", ".join(f"unnest(?::{type_}[])" for type_ in _CHECK_TYPES)}
+        """,
+        [run_id, stage, *map(list, columns)],
+    )
+
+
+_CHECK_TYPES = ("text", "text", "text", "bool", "text", "bigint", "text", "text", "timestamp", "text", "text")
+
+
+def write_content_marks(con: duckdb.DuckDBPyConnection, marks: Mapping[str, str]) -> None:
+    """Marks of the content of tables, in place of those they had."""
+    names = list(marks)
+    con.execute("delete from meta.content_mark where table_name in (select unnest(?::text[]))", [names])
+    con.execute(
+        "insert into meta.content_mark (table_name, mark) select unnest(?::text[]), unnest(?::text[])",
+        [names, list(marks.values())],
+    )
+
+
+def forget_content_marks(con: duckdb.DuckDBPyConnection, layers: Sequence[str]) -> None:
+    """Remove the marks of all tables of some layers."""
+    con.execute("delete from meta.content_mark where split_part(table_name, '.', 1) in (select unnest(?))", [layers])
 
 
 def write_alerts(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], as_of: datetime) -> None:

@@ -15,11 +15,11 @@ import duckdb
 import msgspec
 
 from stockbook.clock import Clock
-from stockbook.declarations import Table
+from stockbook.declarations import Table, of_layer
 from stockbook.errors import InboxUnavailable
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.staging.merge import Stamp
-from stockbook.warehouse import meta
+from stockbook.warehouse import content_marks, meta
 from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.event_batch import stage
 
@@ -116,6 +116,8 @@ def drain(
         with transaction(con):
             staged = stage(con, batch, tables, stamp, zone)
             _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
+            drained = [table.name for table in of_layer(tables, "staging") if table.kind == "drained"]
+            content_marks.renew(con, run_id, tables, [*drained, content_marks.QUARANTINE])
         inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
         done.events += staged.events
         done.items += staged.items
