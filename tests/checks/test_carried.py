@@ -1,4 +1,7 @@
-"""Results that are carried over: what asking would say, and asked again as soon as they may be others."""
+"""
+What did not change: results that are carried over say what asking would say, models left alone have the rows that
+building them would give, and both end as soon as they may be others.
+"""
 
 import os
 import random
@@ -22,7 +25,8 @@ SEQUENCES = int(os.environ.get("CARRIED_SEQUENCES", "4"))
 def own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The programs of the small books."""
     for name, reads in READS.items():
-        monkeypatch.setitem(PROGRAMS, name, Program(f"{small_books.__name__}:{name}", reads))
+        program = Program(f"{small_books.__name__}:{name}", reads, name in small_books.WITHOUT_MEMORY)
+        monkeypatch.setitem(PROGRAMS, name, program)
     assert programs.PROGRAMS is PROGRAMS
 
 
@@ -53,6 +57,27 @@ def order(order_id: str, **fields: object) -> dict[str, object]:
 
 
 ALWAYS = {"clock: some runs are known"}
+
+
+def test_a_night_in_which_nothing_changed_builds_what_remembers(books: SmallBooks) -> None:
+    """And what tells the run's name: all else of the third equal night is left alone. A full refresh builds all."""
+    books.night()
+    assert books.built == {"program memory", "program change", "marts.now", "marts.fresh"}
+
+    left_alone = books.left_alone
+    books.night(full_refresh=True)
+    assert books.left_alone == left_alone
+
+
+def test_another_now_builds_what_depends_on_it(books: SmallBooks) -> None:
+    """The counts of the catalogue stand; the ages of orders, and all made of them, are built."""
+    left_alone, rebuilt = books.left_alone, books.rebuilt
+    books.as_of += timedelta(hours=1)
+    books.night()
+
+    assert {"marts.past_order", "marts.now", "marts.policy_share"} <= books.built
+    assert not {"marts.category_count", "marts.clock"} & books.built
+    assert 0 < books.left_alone - left_alone < books.rebuilt - rebuilt
 
 
 def test_a_night_in_which_nothing_changed_asks_nothing(books: SmallBooks) -> None:
@@ -166,10 +191,10 @@ def test_an_edit_asks_what_it_touches(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_random_nights_carry_over_what_asking_would_say(
+def test_random_nights_are_equal_to_full_rebuilds_with_all_checks(
     tmp_path: Path, land: Callable[..., Landed], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Changes, late rows, edits, red and killed nights, nights dated in the past: each result is compared."""
+    """Changes, late rows, edits, red and killed nights, nights dated in the past: all is compared."""
     chance = random.Random(seed)
     books = SmallBooks(tmp_path, land)
     for _ in range(12):

@@ -1,5 +1,6 @@
 """
-Small books with all that a check can depend on, and nights of them without HTTP: what is carried over is compared.
+Small books with all that a check can depend on, and nights of them without HTTP: what is carried over is compared with
+asking, and what is left alone with building it.
 
 Declarations of the project's own staging, loaded by the night's own load and drain; models and programs of their own
 that read now, the run, when rows were seen, history, quarantine, what was published, and what they wrote before.
@@ -22,7 +23,8 @@ from stockbook.checks.run import outcomes, statement
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox.event import InboxEvent
-from stockbook.models.build import build
+from stockbook.models.build import build, run_step
+from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
 from stockbook.night import run_rows
 from stockbook.progress import Silent
@@ -118,11 +120,26 @@ MODELS: dict[str, tuple[str, str, str, list[tuple[str, str, str]]]] = {
         "",
         [("one night changed something", "warn", "select 1 from marts.change having count(*) > 1")],
     ),
+    "policy": (
+        "program",
+        "texts: {type: varchar, description: a}, categories: {type: bigint, description: a}",
+        "",
+        [("there are few categories", "warn", "select 1 from marts.policy where categories > 9")],
+    ),
+    "policy_share": (
+        "table",
+        "texts: {type: varchar, description: a}, orders: {type: bigint, description: a}",
+        "select p.texts, count(o.order_id) as orders from marts.policy as p "
+        "left join marts.past_order as o on o.hours > p.categories group by p.texts",
+        [],
+    ),
 }
 READS = {
     "memory": ("marts.past_order", "meta.current_run"),
     "change": ("marts.category_count", "meta.current_run", "meta.run"),
+    "policy": ("marts.category_count",),
 }
+WITHOUT_MEMORY = {"policy"}
 
 
 def memory(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
@@ -143,6 +160,16 @@ def change(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
         "insert into marts.change select ?, n from (select sum(categories) as n from marts.category_count) "
         "where (select max_by(as_of, finished_at) from meta.run where status = 'published') < ?",
         [context.as_of, context.as_of],
+    )
+
+
+def policy(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
+    """Like the promises: policy files and rows."""
+    texts = " ".join(file.read_text() for file in sorted(context.policy_dir.iterdir()))
+    con.execute(
+        "create or replace table marts.policy as select ?::varchar as texts, sum(categories)::bigint as categories "
+        "from marts.category_count",
+        [texts],
     )
 
 
@@ -167,7 +194,12 @@ class Inbox:
 
 
 class SmallBooks:
-    """Books in memory. ``carried`` and ``compared`` count results; the shop's rows lie in ``shop``, by listing."""
+    """
+    Books in memory; the shop's rows lie in ``shop``, by listing.
+
+    ``carried`` of all ``compared`` results were carried over, ``left_alone`` of all ``rebuilt`` models not built;
+    ``built`` has the names of those that the latest night built.
+    """
 
     def __init__(self, folder: Path, land: Callable[..., Landed]) -> None:
         self.folder, self.land = folder, land
@@ -188,7 +220,9 @@ class SmallBooks:
             "stock_levels": [{"variant_id": 1, "quantity": 3, "damaged_quantity": 0}],
         }
         self.inbox = Inbox()
-        self.events = self.nights = self.editions = self.carried = self.compared = 0
+        self.events = self.nights = self.editions = 0
+        self.carried = self.compared = self.left_alone = self.rebuilt = 0
+        self.built: set[str] = set()
         self.edit()
         create_all(self.con, self.tables)
         self.con.execute("create table main.published_change (changed_as_of timestamp, categories bigint)")
@@ -292,7 +326,23 @@ class SmallBooks:
                 self.selects = with_mistake
                 self.edit()
             raise Killed  # no order, no mistake
-        build(self.con, self.models, context, self.clock, Silent(), large)
+        self.built = set(build(self.con, self.models, context, self.clock, Silent(), large))
+        self._rebuild(context)
+
+    def _rebuild(self, context: BuildContext) -> None:
+        """Every model without memory has the rows that building it over the same gives, left alone or not."""
+        for step in steps(self.models, self.tables):
+            if step.program is not None and step.program not in WITHOUT_MEMORY:
+                assert step.name in self.built
+                continue
+            rows = [self._rows(table.name) for table in step.tables]
+            run_step(self.con, step, context)
+            assert [self._rows(table.name) for table in step.tables] == rows, (self.nights, step.name)
+            self.rebuilt += 1
+            self.left_alone += step.name not in self.built
+
+    def _rows(self, name: str) -> list[tuple[Any, ...]]:
+        return self.con.execute(f"select * from {name} order by all").fetchall()
 
     def check(self, run: RunContext, layer: str, stop: str = "") -> None:
         """A stage of checks as the night has it; every result is that of asking, and a broken rule ends the night."""

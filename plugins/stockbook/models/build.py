@@ -1,9 +1,9 @@
 """
-Build every model in the writer's file, in one transaction as long as tables are small.
+Build every model whose rows may be others in the writer's file, in one transaction as long as tables are small.
 
 DuckDB reads what a transaction wrote with one thread, and plans as if it were empty. So once a table of more than a
 row group was built, every model is committed before the next one reads it. A build that fails leaves the marts as they
-were or, in a large shop, new ones beside old ones; the next build makes all of them again. Readers see none of this,
+were or, in a large shop, new ones beside old ones; the next build makes these again. Readers see none of this,
 they read the published copy.
 """
 
@@ -35,7 +35,7 @@ def build(
     large: int = ROW_GROUP,
 ) -> dict[str, float]:
     """
-    Build all models as of the context. Returns the seconds each step took.
+    Bring all models to the context's as-of. Returns the seconds of each step that was built; the others stand.
 
     Raises ModelFailed naming the model; nothing is changed then, unless a table of more than ``large`` rows was built
     before it.
@@ -49,11 +49,12 @@ def build(
         drop_orphans(con, context.tables)
         marks = BuiltMarks(con, models_dir, context)
         for step in steps(models_dir, context.tables):
+            if marks.stands(step):
+                continue
             progress.start(step.name)
             started = clock.monotonic()
             try:
                 run_step(con, step, context)
-                marks.add(step)
                 is_large = is_large or has_large(con, step, large)
                 if is_large:
                     con.execute("commit")

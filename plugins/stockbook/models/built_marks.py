@@ -1,8 +1,9 @@
 """
-The marks of what a build makes (``warehouse/content_marks.py``), written at its end.
+The marks of what a build makes (``warehouse/content_marks.py``), written at its end: what has its mark already need
+not be built again.
 
 A select makes the same of the same. A program may remember besides: alerts and what a night changed go on from the
-build before. So its mark stays only while it runs again and again over the same.
+build before. So its mark stays only while it runs again and again over the same, and it runs every night.
 """
 
 import secrets
@@ -11,9 +12,10 @@ from pathlib import Path
 import duckdb
 
 from stockbook.models.order import Step
+from stockbook.models.orphans import built
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.warehouse import meta
-from stockbook.warehouse.content_marks import BUILT, LOADS, NOW, RUN, Marks, digest
+from stockbook.warehouse.content_marks import BUILT, LOADS, NOW, RUN, RUN_ID, Marks, digest
 
 
 class BuiltMarks:
@@ -24,6 +26,8 @@ class BuiltMarks:
         self._marks = Marks(con, context.tables, models_dir)
         stored = self._marks.stored
         self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(BUILT)}
+        self._built = {name for name, _ in built(con)}
+        self._all_anew = context.full_refresh
         files = sorted(file for file in context.policy_dir.rglob("*") if file.is_file())
         self._policies = digest(*(text for file in files for text in (file.name, file.read_bytes())))
         published = con.execute("select max_by(as_of, finished_at) from meta.run where status = 'published'").fetchall()
@@ -31,11 +35,19 @@ class BuiltMarks:
         self._published = repr(published) if has_published else ""
         meta.forget_content_marks(con, BUILT)
 
-    def add(self, step: Step) -> None:
-        """The step was built from what has marks by now."""
+    def stands(self, step: Step) -> bool:
+        """
+        Whether the step would build what is there; every step before it has been asked the same.
+
+        Never of a full refresh, nor of a select that tells the run's name.
+        """
         mark = self._of_program(step) if step.program is not None else self._of_select(step)
-        if mark is not None:
-            self._marks.stored |= {table.name: mark for table in step.tables}
+        if mark is None:
+            return False
+        names = {table.name for table in step.tables}
+        self._marks.stored |= dict.fromkeys(names, mark)
+        is_same = names <= self._built and all(self._before.get(name) == mark for name in names)
+        return is_same and not self._all_anew and not self._remembers(step) and not RUN_ID.search(step.sql or "")
 
     def write(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the marks of all that was built."""
@@ -44,13 +56,17 @@ class BuiltMarks:
         )
 
     def _of_select(self, step: Step) -> str | None:
-        return self._marks.of(step.sql or "", step.reads)
+        return self._marks.of(f"{self._marks.declared[step.name]} {step.sql}", step.reads)
+
+    def _remembers(self, step: Step) -> bool:
+        return step.program is not None and not PROGRAMS[step.program].without_memory
 
     def _of_program(self, step: Step) -> str | None:
         assert step.program is not None  # noqa: S101  # asked only of a program
-        text = f"{PROGRAMS[step.program].target} {self._policies} {self._published}"
+        declared = " ".join(self._marks.declared[table.name] for table in step.tables)
+        text = f"{PROGRAMS[step.program].target} {declared} {self._policies} {self._published}"
         inputs = self._marks.of(text, {name for name in step.reads if not name.startswith("meta.")} | {NOW, RUN, LOADS})
-        if inputs is None:
-            return None
+        if inputs is None or not self._remembers(step):
+            return inputs
         before = self._before.get(step.tables[0].name, "")
         return before if before.startswith(f"{inputs}/") else f"{inputs}/{secrets.token_hex(8)}"

@@ -17,7 +17,15 @@ def drop_orphans(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) ->
     A view that is a table now, or the other way round, makes way too.
     """
     declared = {(name, _OF_KIND.get(table.kind, "table")) for name, table in tables.items()}
-    built = con.execute(
+    orphans = sorted(built(con) - declared)
+    for name, kind in orphans:
+        con.execute(f"drop {kind} {name}")
+    return [name for name, _ in orphans]
+
+
+def built(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Name and kind of every table, view and table macro of the built layers."""
+    objects = con.execute(
         """
         select 'table' as kind, schema_name || '.' || table_name as name, schema_name
         from duckdb_tables()
@@ -32,7 +40,4 @@ def drop_orphans(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) ->
         where database_name = current_database() and function_type = 'table_macro'
         """
     ).fetchall()
-    orphans = sorted((name, kind) for kind, name, schema in built if schema in BUILT and (name, kind) not in declared)
-    for name, kind in orphans:
-        con.execute(f"drop {kind} {name}")
-    return [name for name, _ in orphans]
+    return {(name, kind) for kind, name, schema in objects if schema in BUILT}

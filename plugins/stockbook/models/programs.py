@@ -37,10 +37,15 @@ class BuildContext(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Where a program is (``module:function``) and what it reads."""
+    """
+    Where a program is (``module:function``) and what it reads.
+
+    One ``without_memory`` makes the same of the same: it reads neither rows of earlier builds nor what is published.
+    """
 
     target: str
     reads: tuple[str, ...]
+    without_memory: bool = False
 
     def load(self) -> Callable[[duckdb.DuckDBPyConnection, BuildContext], None]:
         """The function: ``(con, context) -> None``; it creates or replaces its tables."""
@@ -53,6 +58,7 @@ PROGRAMS = {
     "policies": Program(
         "stockbook.sla.program:build",
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
+        without_memory=True,
     ),
     "alerts": Program(
         "stockbook.alerts.program:build",

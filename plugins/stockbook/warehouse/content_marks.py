@@ -29,7 +29,7 @@ BUILT = ("intermediate", "marts", "reports")
 QUARANTINE = "staging.quarantine"
 
 _RELATION = re.compile(r'\b(staging|intermediate|marts|reports|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
-_RUN_ID = re.compile(r"\brun_id\b", re.IGNORECASE)
+RUN_ID = re.compile(r"\brun_id\b", re.IGNORECASE)
 # what is not in the file: a clock, chance, other files, the catalogue
 _OUTSIDE = re.compile(
     r"\b(now|today|get_current_\w+|\w*random|setseed|\w*uuid\w*|nextval|currval|read_\w+|\w+_scan|glob|getenv|duckdb_\w+)"
@@ -68,7 +68,7 @@ class Marks:
     def __init__(self, con: duckdb.DuckDBPyConnection, tables: dict[str, Table], models_dir: Path) -> None:
         """``models_dir`` has the macros."""
         self.stored: dict[str, str] = dict(con.execute("select table_name, mark from meta.content_mark").fetchall())
-        self._declared = {name: digest(msgspec.json.encode(table)) for name, table in tables.items()}
+        self.declared = {name: digest(msgspec.json.encode(table)) for name, table in tables.items()}
         self._history = {f"{name}_history": name for name, table in tables.items() if table.history}
         observed = {
             table.name: [name for name, column in table.columns.items() if column.observed]
@@ -87,7 +87,7 @@ class Marks:
         if "meta.current_run" in names:
             names = names - {"meta.current_run", "meta.run"} | {NOW}
         names |= {LOADS} if self._seen.search(text) else set()
-        names |= {RUN} if _RUN_ID.search(text) else set()
+        names |= {RUN} if RUN_ID.search(text) else set()
         marks = [self._of(name) for name in sorted(names)]
         if None in marks or _OUTSIDE.search(text):
             return None
@@ -97,14 +97,14 @@ class Marks:
         """Every relation that a text names: all that it reads, and maybe more."""
         mentions = {(f"{layer}.{name}".lower(), bool(call)) for layer, name, call in _RELATION.findall(text)}
         # a call of what is no table macro is one of a calculation
-        return {name for name, is_call in mentions if not is_call or name in self._declared}
+        return {name for name, is_call in mentions if not is_call or name in self.declared}
 
     def _of(self, name: str) -> str | None:
         if name in self._moving:
             return self._moving[name]
         name = self._history.get(name, name)
         mark = self.stored.get(name)
-        return mark and f"{mark} {self._declared.get(name, '')}"
+        return mark and f"{mark} {self.declared.get(name, '')}"
 
 
 def digest(*parts: str | bytes) -> str:
