@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean proof-carried
+.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean proof-carried proof-left-alone
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, n
 
 proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried over is what asking would say (half an hour)
 	CARRIED_SEQUENCES=300 $(TEST_ENV) $(BIN)/python -m pytest -q tests/checks/test_carried.py -k random
+
+proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole shop (an hour)
+	LEFT_ALONE_SEQUENCES=60 $(TEST_ENV) $(BIN)/python -m pytest -q tests/night/test_left_alone.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
