@@ -13,7 +13,6 @@ stopped) or trigger the DAG again (it reads what did not land). Parameters are e
 """
 
 import os
-from typing import Any
 
 from airflow.sdk import Asset, Param, dag, get_current_context, task
 from pendulum import datetime, duration
@@ -48,77 +47,56 @@ SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 def stockbook_nightly() -> None:
     # at a first start tasks begin before the API server answers
     @task(**WRITER, retries=4, retry_delay=duration(seconds=30))
-    def open_run() -> dict[str, Any]:
-        """Check parameters, key and connections, take the lock, plan what each account is asked."""
+    def open_run() -> list[str]:
+        """Check parameters, key and connections, take the lock, plan what each account is asked: one task each."""
         from stockbook.orchestration import steps
 
         return steps.open_run(get_current_context())
 
-    @task
-    def connections_of(run: dict[str, Any]) -> list[str]:
-        """The connections to read, one mapped task each."""
-        return list(run["conn_ids"])
-
     @task(retries=2, retry_delay=duration(minutes=2), map_index_template="{{ conn_id }}")
-    def extract(run: dict[str, Any], conn_id: str) -> None:
+    def extract(conn_id: str) -> None:
         """Read one account completely, to the landing. A retry reads only what did not land."""
         from stockbook.orchestration import steps
 
-        get_current_context()["conn_id"] = conn_id  # type: ignore[typeddict-unknown-key]  # names the mapped task
-        steps.extract(run["run_id"], conn_id)
+        context = get_current_context()
+        context["conn_id"] = conn_id  # type: ignore[typeddict-unknown-key]  # names the mapped task
+        steps.extract(context, conn_id)
 
     @task(**WRITER)
-    def load(run: dict[str, Any]) -> None:
-        """Everything landed into staging, with the cursors, in one transaction."""
+    def load_and_check() -> None:
+        """Everything landed into staging, in one transaction; a broken check of severity fail stops the night here."""
         from stockbook.orchestration import steps
 
-        steps.load(run["run_id"])
+        steps.load_and_check(get_current_context())
 
     @task(**WRITER)
-    def check_staging(run: dict[str, Any]) -> None:
-        """Ask staging every expectation; a broken one of severity fail stops the night here."""
+    def build_and_check() -> None:
+        """Build facts, dimensions and reports in the writer's file, and check them before anybody sees them."""
         from stockbook.orchestration import steps
 
-        steps.check(run["run_id"], "check_staging")
-
-    @task(**WRITER)
-    def build(run: dict[str, Any]) -> None:
-        """Build facts, dimensions and reports in the writer's file."""
-        from stockbook.orchestration import steps
-
-        steps.build(run["run_id"])
-
-    @task(**WRITER)
-    def check_marts(run: dict[str, Any]) -> None:
-        """Ask the marts every expectation before anybody sees them."""
-        from stockbook.orchestration import steps
-
-        steps.check(run["run_id"], "check_marts")
+        steps.build_and_check(get_current_context())
 
     @task(**WRITER, outlets=[PUBLISHED])
-    def publish(run: dict[str, Any]) -> None:
+    def publish() -> None:
         """Copy, prove, rename: readers see the new night from here on."""
         from stockbook.orchestration import steps
 
-        steps.publish(run["run_id"])
+        steps.publish(get_current_context())
 
     @task(**WRITER, trigger_rule="all_done")
-    def finish(run: dict[str, Any]) -> None:
+    def finish() -> None:
         """Send the alerts of a published night, write and log the run report. Runs after red nights too."""
         from stockbook.orchestration import steps
 
-        steps.finish(run["run_id"])
+        steps.finish(get_current_context())
 
-    run = open_run()
-    published = publish(run)
+    conn_ids = open_run()
     (
-        extract.partial(run=run).expand(conn_id=connections_of(run))
-        >> load(run)
-        >> check_staging(run)
-        >> build(run)
-        >> check_marts(run)
-        >> published
-        >> finish(run).as_teardown(setups=run)
+        extract.expand(conn_id=conn_ids)
+        >> load_and_check()
+        >> build_and_check()
+        >> publish()
+        >> finish().as_teardown(setups=conn_ids)
     )
 
 

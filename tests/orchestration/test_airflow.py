@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
 FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 SANDBOX = json.dumps({"sandbox": True, "requests_per_second": 0})
-TASKS = ["open_run", "connections_of", "extract", "load", "check_staging", "build", "check_marts", "publish", "finish"]
+TASKS = ["open_run", "extract", "load_and_check", "build_and_check", "publish", "finish"]
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +169,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     # at a first start tasks begin before the API server answers
     assert listed["again"] == [[4, 30.0], [4, 30.0]]
     assert list(listed["tasks"]) == TASKS
-    assert [name for name, pool in listed["tasks"].items() if pool != "stockbook_writer"] == [
-        "connections_of",
-        "extract",
-    ]
+    assert [name for name, pool in listed["tasks"].items() if pool != "stockbook_writer"] == ["extract"]
     assert listed["heavy"] == []
 
 

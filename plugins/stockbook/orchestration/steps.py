@@ -17,6 +17,7 @@ from stockbook.night import steps
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.progress import Logged
+from stockbook.runs.context import run_id_of
 from stockbook.runs.report import text
 from stockbook.settings import Settings
 
@@ -42,14 +43,18 @@ def _night() -> steps.Night:
     return steps.Night(Settings.load(), clock, Logged(clock), PLACES.look_up)
 
 
-def open_run(context: Any) -> dict[str, Any]:
-    """Open the run of this DAG run; the same DAG run opens the same run again. Skipped before set-up is complete."""
+def open_run(context: Any) -> list[str]:
+    """
+    Open the run of this DAG run; the connections to read.
+
+    The same DAG run opens the same run again. Skipped before set-up is complete.
+    """
     with _plain_errors():
         tonight, name = _night(), context["dag_run"].run_id
         listing = PLACES.listing()
         _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
         run = steps.open_run(tonight, name, dict(context["params"]), listing.conn_ids, notes=listing.notes)
-        return {"run_id": run.run_id, "as_of": run.as_of.isoformat(), "conn_ids": list(run.conn_ids)}
+        return list(run.conn_ids)
 
 
 def _skip_if(tonight: steps.Night, missing: str | None) -> None:
@@ -58,41 +63,51 @@ def _skip_if(tonight: steps.Night, missing: str | None) -> None:
         raise AirflowSkipException(missing)
 
 
-def extract(run_id: str, conn_id: str) -> None:
+@contextmanager
+def _held_open() -> Iterator[steps.Night]:
+    from stockbook.warehouse.connect import held_open
+
+    with _plain_errors():
+        tonight = _night()
+        with held_open(tonight.settings):
+            yield tonight
+
+
+def _run_id(context: Any) -> str:
+    return run_id_of(context["dag_run"].run_id)
+
+
+def extract(context: Any, conn_id: str) -> None:
     """Read one account."""
     with _plain_errors():
-        steps.extract(_night(), run_id, conn_id)
+        steps.extract(_night(), _run_id(context), conn_id)
 
 
-def load(run_id: str) -> None:
-    """Load what landed."""
-    with _plain_errors():
-        steps.load(_night(), run_id)
+def load_and_check(context: Any) -> None:
+    """Load what landed, and check staging; done again, both come out the same."""
+    with _held_open() as tonight:
+        steps.load(tonight, _run_id(context))
+        steps.check(tonight, _run_id(context), "check_staging")
 
 
-def check(run_id: str, step: str) -> None:
-    """Ask the expectations of a stage."""
-    with _plain_errors():
-        steps.check(_night(), run_id, step)
+def build_and_check(context: Any) -> None:
+    """Build the models, and check them; done again, both come out the same."""
+    with _held_open() as tonight:
+        steps.build(tonight, _run_id(context))
+        steps.check(tonight, _run_id(context), "check_marts")
 
 
-def build(run_id: str) -> None:
-    """Build the models."""
-    with _plain_errors():
-        steps.build(_night(), run_id)
-
-
-def publish(run_id: str) -> None:
+def publish(context: Any) -> None:
     """Publish."""
     with _plain_errors():
-        steps.publish(_night(), run_id)
+        steps.publish(_night(), _run_id(context))
 
 
-def finish(run_id: str) -> None:
+def finish(context: Any) -> None:
     """Log the run report."""
     with _plain_errors():
         tonight = _night()
-        for line in text(steps.finish(tonight, run_id)).splitlines():
+        for line in text(steps.finish(tonight, _run_id(context))).splitlines():
             tonight.progress.note(line)
 
 

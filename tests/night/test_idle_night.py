@@ -1,0 +1,74 @@
+"""A night over a finished home in which nothing changed, and steps of it that are done again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from night_rig import Rig
+
+from stockbook.night import steps
+from stockbook_sandbox import Running, Shop, running
+
+pytestmark = pytest.mark.slow
+
+AS_OF = datetime(2025, 11, 20, 2, 15)
+HEAVY = ("great_expectations", "numba", "pandas", "scipy", "sqlglot")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """A small shop."""
+    with running(Shop.small(seed=9), AS_OF) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def finished(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """A home after two nights: from the second on nothing is new."""
+    rig = Rig(server, tmp_path_factory.mktemp("finished"))
+    for _ in range(2):
+        rig.night(AS_OF)
+    return rig
+
+
+def test_an_idle_night_imports_nothing_that_it_does_not_use(finished: Rig) -> None:
+    """The process of `stockbook run` has at its end none of the packages that only changed rows need."""
+    program = f"""
+import json, sys
+from stockbook.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+    variables = os.environ | finished.environ
+    command = [sys.executable, "-c", program, "run", "--as-of", AS_OF.isoformat()]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_steps_that_are_done_again_come_out_the_same(finished: Rig) -> None:
+    """Load and check, build and check, each pair twice as a cleared task does: the same rows, one outcome a check."""
+    run = finished.books(AS_OF, name="cleared")
+    tonight = finished.tonight()
+    before = finished.staged(), finished.marts()
+    tonight.lock.take(run.run_id, whole_run_here=True)
+    try:
+        for step, check in ((steps.load, "check_staging"), (steps.build, "check_marts")) * 2:
+            step(tonight, run.run_id)
+            steps.check(tonight, run.run_id, check)
+        steps.publish(tonight, run.run_id)
+    finally:
+        steps.finish(tonight, run.run_id)
+
+    assert (finished.staged(), finished.marts()) == before
+    checks_of = "select count(*), count(distinct (suite, expectation)) from meta.check_result where run_id = 'cleared'"
+    ((rows, checks),) = finished.rows(checks_of)
+    assert rows == checks > 100
