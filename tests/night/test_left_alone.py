@@ -95,11 +95,11 @@ class Books(Rig):
         answers = {(suite, rule): tuple(answer) for suite, rule, *answer in rows}
         tables = self.tonight().tables.values()
         rules = [rule for table in tables for rule in of_table(table) if (rule.table.name, rule.name) in answers]
-        asked = {
+        outcomes = {
             (outcome.suite, outcome.expectation): (outcome.success, outcome.observed, outcome.failing_rows)
             for outcome in ask(self.settings.warehouse, rules)
         }
-        assert asked == answers != {}
+        assert outcomes == answers != {}
 
 
 def is_table(step: Step) -> bool:

@@ -127,9 +127,9 @@ def _draw(con: duckdb.DuckDBPyConnection, start: int, stop: int) -> pa.Table:
         left join valuation_lot as o
             on
                 l.account = o.account
-                and l.receiving_id = o.receiving_id
+                -- a condition on the movement alone beside the keys would be asked of every pair of rows
+                and case when l.direction = 'in' then l.receiving_id end = o.receiving_id
                 and l.variant_id = o.variant_id
-                and l.direction = 'in'
         left join valuation_changed as c on l.account = c.account and l.movement_id = c.movement_id
         {"order by v.batch" if stop - start > 1 else ""}
     """).to_arrow_table(DRAWN_CHUNK)
