@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from checkout import PROJECT
+from shared_home import first_night, made_once
 
 from stockbook import airflow_config, declarations
 from stockbook.clock import ManualClock
@@ -27,6 +28,9 @@ from stockbook.warehouse.schema import create_all
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
 airflow_config.IN_PROJECT = Path(os.environ["AIRFLOW_HOME"])
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+
+# files of tests that take more than a minute
+LONGEST = ("test_airflow", "test_night_killed", "test_bi", "test_backfill", "test_night", "test_night_real")
 
 SECTIONS = pytest.StashKey[dict[str, list[str]]]()
 
@@ -63,9 +67,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: begun last, one of them would keep a single worker busy at the end."""
+    """The longest files first, then those with slow tests: begun last, one would keep one worker busy at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("airflow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (item.path not in slow, place.get(item.path.stem, len(place))))
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +86,12 @@ def con(tables: dict[str, Table]) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set TimeZone = 'UTC'")
         create_all(connection, tables)
         yield connection
+
+
+@pytest.fixture(scope="session")
+def home_after_a_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of `shared_home` after its first night: copy it, never write there."""
+    return made_once(tmp_path_factory, "home-after-a-night", first_night)
 
 
 @pytest.fixture

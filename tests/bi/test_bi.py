@@ -1,12 +1,12 @@
 """The dashboards: their files, their SQL, and what a person sees of them in a browser."""
 
 import re
+import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import requests
 import yaml
 from browser import browser_page, needs_browser
 from checkout import PROJECT
-from night_rig import Rig, nights_before
+from night_rig import Rig
 from playwright.sync_api import Page, expect
+from shared_home import FIRST, SECOND, small_shop
 
 from stockbook.bi import bundle, spec
 from stockbook.bi.dashboard_file import name_of
@@ -27,9 +28,8 @@ from stockbook.bi.serve import FOLDER, Superset
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
-from stockbook_sandbox import Shop, running
+from stockbook_sandbox import running
 
-FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 PROGRAMS = PROJECT / ".venv-bi" / "bin"
 
 
@@ -40,12 +40,10 @@ def dashboards(tables: dict[str, Table]) -> spec.Spec:
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night."""
-    with running(Shop.small(seed=31), FIRST) as server:
-        rig = Rig(server, tmp_path_factory.mktemp("home"))
-        rig.night(FIRST)
-        yield rig
+    with running(small_shop(), FIRST) as server:
+        yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bi") / "home")))
 
 
 def test_the_files_in_the_project_are_those_the_dashboards_say(dashboards: spec.Spec, tables: dict[str, Table]) -> None:

@@ -1,23 +1,23 @@
 """The data dictionary and the questions of docs/queries.md."""
 
 import json
+import shutil
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from browser import A4_WIDTH, browser_page, needs_browser
 from checkout import PROJECT
-from night_rig import Rig, nights_before
+from night_rig import Rig
+from shared_home import FIRST, small_shop
 
 from stockbook.declarations import Table, in_currency
 from stockbook.dictionary import questions, site
 from stockbook.dictionary.lineage import Lineage, picture
 from stockbook.errors import ConfigError, DeclarationError
-from stockbook_sandbox import Shop, running
+from stockbook_sandbox import running
 
 MODELS = PROJECT / "include" / "sql"
-(NIGHT,) = nights_before(datetime(2025, 11, 20, 2, 15), 1)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,10 @@ def folder(tables: dict[str, Table], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night."""
-    with running(Shop.small(seed=51), NIGHT) as server:
-        home = Rig(server, tmp_path_factory.mktemp("home"))
-        home.night(NIGHT)
-        yield home
+    with running(small_shop(), FIRST) as server:
+        yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("dictionary") / "home")))
 
 
 def test_every_table_has_a_page_with_every_column(folder: Path, tables: dict[str, Table]) -> None:

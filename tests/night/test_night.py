@@ -5,14 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
 from checkout import PROJECT
-from night_rig import KEY, Rig, hashes, nights_before
+from night_rig import KEY, Rig, hashes
+from shared_home import FIRST, SECOND, THIRD, small_shop
 
 from stockbook.alerts import program, rules
 from stockbook.cli.demo import differences
@@ -21,13 +21,10 @@ from stockbook.errors import CheckFailed
 from stockbook.night import steps as night
 from stockbook.runs import report
 from stockbook.runs.context import folder
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 from stockbook_sandbox.people import PERSONAL_PATTERN
 
 pytestmark = pytest.mark.slow  # each night imports and asks Great Expectations
-
-END = datetime(2025, 11, 20, 2, 15)
-FIRST, SECOND, THIRD = nights_before(END, 3)
 
 # Observed history: what a night saw and a later one cannot see again. docs/contract.md leaves it out of comparisons.
 OBSERVED = {
@@ -74,16 +71,16 @@ COMPARED = {
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop of three months."""
-    with running(Shop.small(seed=11), FIRST) as served:
+    with running(small_shop(), FIRST) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def three(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def three(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """Three nights in a row."""
-    rig = Rig(server, tmp_path_factory.mktemp("three"))
-    for as_of in (FIRST, SECOND, THIRD):
-        rig.night(as_of)
+    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("three") / "home")))
+    rig.night(SECOND, name="second")
+    rig.night(THIRD, name="third")
     return rig
 
 
@@ -91,7 +88,7 @@ def test_a_night_is_published_with_every_listing_proven(three: Rig) -> None:
     """The published file says which listings were read, by which proof, and that every check held."""
     assert three.rows("select count(*) from meta.run where status = 'published'") == [(3,)]
     listings = three.rows(
-        "select listing, proof, rows_received >= distinct_keys from meta.listing where run_id = 'run3' order by 1"
+        "select listing, proof, rows_received >= distinct_keys from meta.listing where run_id = 'third' order by 1"
     )
     assert [name for name, _, _ in listings] == [
         "categories", "currency_rates", "deliveries", "delivery_places", "fulfillments", "movements", "orders",
@@ -154,7 +151,7 @@ def test_a_day_that_was_over_changed_by_orders_that_are_named(three: Rig) -> Non
 
     assert set(nights) <= {(FIRST, SECOND), (SECOND, THIRD)}
     assert nights
-    assert requests == [("run1", None), ("run2", True), ("run3", True)]
+    assert requests == [("first", None), ("second", True), ("third", True)]
 
 
 def test_every_fulfillment_has_the_status_the_shop_gives_it(three: Rig, server: Running) -> None:
@@ -180,7 +177,7 @@ def test_alerts_stand_as_the_rules_say(three: Rig) -> None:
         "where cleared_as_of is null"
     )
     raised = three.rows("select message, raised_as_of, is_new from reports.alerts")
-    notes = [note for step in report.read(folder(three.settings, "run3")).steps for note in step.notes]
+    notes = [note for step in report.read(folder(three.settings, "third")).steps for note in step.notes]
 
     assert sorted(standing) == sorted(tuple(alert) for alert in expected)
     assert raised  # the day before the second night was too late too often; it cleared since
@@ -274,10 +271,11 @@ print("stopped", flush=True)
 """
 
 
-def test_a_reader_never_fails_and_never_sees_two_nights(server: Running, three: Rig, tmp_path: Path) -> None:
+def test_a_reader_never_fails_and_never_sees_two_nights(
+    server: Running, home_after_a_night: Path, tmp_path: Path
+) -> None:
     """All it ever saw during a whole night is the night before, whole, and then the new one, whole."""
-    rig = Rig(server, tmp_path / "read")
-    rig.night(FIRST, name="before")
+    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path / "read")))
     stop, out = tmp_path / "stop", tmp_path / "out"
     before = hash(tuple(rig.hashes().values()))
     clock = SystemClock()
@@ -302,7 +300,7 @@ def test_a_reader_never_fails_and_never_sees_two_nights(server: Running, three: 
     assert (reader.returncode, err) == (0, b"")
     *seen, last = out.read_text().splitlines()
     assert last == "stopped"
-    assert set(seen) == {f"before {before}", f"after {hash(tuple(rig.hashes().values()))}"}
+    assert set(seen) == {f"first {before}", f"after {hash(tuple(rig.hashes().values()))}"}
     assert len(seen) > 3
 
 

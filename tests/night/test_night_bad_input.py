@@ -1,6 +1,7 @@
 """What goes wrong before or during a night: one clear sentence, a red run, and nothing lost."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 from checkout import PROJECT
-from night_rig import KEY, Rig, nights_before
+from night_rig import KEY, Rig
+from shared_home import FIRST, SECOND, small_shop
 
 from stockbook import connections
 from stockbook.clock import ManualClock, SystemClock
@@ -25,26 +27,22 @@ from stockbook.errors import (
 )
 from stockbook.night import steps
 from stockbook.runs.context import parse_parameters
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 
-pytestmark = pytest.mark.slow  # the first night of the module asks every expectation
-
-FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
+pytestmark = pytest.mark.slow  # nights
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop."""
-    with running(Shop.small(seed=7), FIRST) as served:
+    with running(small_shop(), FIRST) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def rig(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def rig(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """A home after one published night."""
-    night_rig = Rig(server, tmp_path_factory.mktemp("home"))
-    night_rig.night(FIRST, name="first")
-    return night_rig
+    return Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bad") / "home")))
 
 
 @pytest.fixture(autouse=True)
@@ -233,8 +231,6 @@ def test_a_wrong_policy_file_is_red_before_anything_is_read(rig: Rig, tmp_path: 
 
 def test_the_night_after_all_that_is_green(rig: Rig, server: Running, tmp_path: Path) -> None:
     """Nothing that went wrong stands in the way of the next night."""
-    import shutil
-
     copy = Rig(server, tmp_path / "home")
     shutil.copytree(rig.home, copy.home)
 

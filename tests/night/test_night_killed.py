@@ -6,18 +6,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from checkout import PROJECT
-from night_rig import Rig, nights_before
+from night_rig import Rig
+from shared_home import FIRST, SECOND, small_shop
 
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 
 pytestmark = pytest.mark.slow  # each point costs a killed night and a whole one
-
-FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 
 # step of the night -> where it is killed
 POINTS = {
@@ -37,16 +35,14 @@ POINTS = {
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop."""
-    with running(Shop.small(seed=5), FIRST) as served:
+    with running(small_shop(), FIRST) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """A home after the first night."""
-    rig = Rig(server, tmp_path_factory.mktemp("first"))
-    rig.night(FIRST, name="first")
-    return rig
+def first(server: Running, home_after_a_night: Path) -> Rig:
+    """A home after the first night: copied, never written."""
+    return Rig(server, home_after_a_night)
 
 
 @pytest.fixture(scope="module")

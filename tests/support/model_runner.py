@@ -15,9 +15,8 @@ import duckdb
 from stockbook.declarations import Table, load
 from stockbook.models.build import replace_table
 from stockbook.models.macros import create_macros
+from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
-from stockbook.models.reads import reads_of
-from stockbook.models.select import select_of
 from stockbook.sla import program
 from stockbook.warehouse.connect import NO_VARIABLES
 from stockbook.warehouse.schema import create_all
@@ -38,14 +37,9 @@ def warehouse() -> duckdb.DuckDBPyConnection:
 
 
 @cache
-def _text(name: str) -> str:
-    tables = load(MODELS)
-    return select_of(MODELS, tables[name], tables)
-
-
-@cache
-def _reads(name: str) -> tuple[str, ...]:
-    return tuple(sorted(reads_of(_text(name), name)))
+def _selects() -> dict[str, tuple[str, list[str]]]:
+    """The select of each model that has one, and what it reads, in order."""
+    return {step.name: (step.sql, sorted(step.reads)) for step in steps(MODELS, load(MODELS)) if step.sql is not None}
 
 
 def run(
@@ -64,9 +58,10 @@ def _build(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], name: str, 
     if name in done or name.startswith(("staging.", "meta.")) or tables[name].kind == "program":
         return
     done.add(name)
-    for needed in _reads(name):
+    select, reads = _selects()[name]
+    for needed in reads:
         _build(con, tables, needed, done)
     if tables[name].kind == "view":
-        con.execute(f"create or replace view {name} as {_text(name)}")
+        con.execute(f"create or replace view {name} as {select}")
     else:
-        replace_table(con, tables[name], _text(name))
+        replace_table(con, tables[name], select)

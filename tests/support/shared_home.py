@@ -1,0 +1,41 @@
+"""Homes that take a whole night to get to, made once for all files of tests, whichever process of them comes first."""
+
+import fcntl
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from night_rig import Rig, nights_before
+
+from stockbook_sandbox import Shop, running
+
+FIRST, SECOND, THIRD = nights_before(datetime(2025, 11, 20, 2, 15), 3)
+NAME = "first"
+
+
+def small_shop() -> Shop:
+    """The shop whose first night the shared home has seen: the same one whenever it is made."""
+    return Shop.small(seed=11)
+
+
+def first_night(home: Path) -> None:
+    """A home with one published night over the small shop, its numbers written as in Czechia."""
+    with running(small_shop(), FIRST) as server:
+        Rig(server, home, {"STOCKBOOK_LOCALE": "cs_CZ"}).night(FIRST, name=NAME)
+
+
+def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process to ask makes while the others wait; to be copied, never written."""
+    base = folders.getbasetemp()
+    # each worker of xdist has a folder of its own in that of the whole run
+    shared = base.parent if base.name.startswith("popen-") else base
+    made, part = shared / name, shared / f"{name}.part"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(part, ignore_errors=True)
+            make(part)
+            part.rename(made)
+    return made
