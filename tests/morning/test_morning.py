@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from babel import Locale
 from browser import A4_WIDTH, browser_page, needs_browser
-from night_rig import KEY, Rig
+from night_rig import KEY, Rig, nights_before
 from playwright.sync_api import Page
-from shared_home import FIRST, SECOND, small_shop
 
 from stockbook import connections
 from stockbook.clock import SystemClock
@@ -36,15 +35,18 @@ from stockbook.runs.lock import RunLock
 from stockbook.runs.report import Report
 from stockbook.runs.step_log import recorded
 from stockbook.settings import Settings
-from stockbook_sandbox import running
+from stockbook_sandbox import Shop, running
+
+FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 
 
 @pytest.fixture(scope="module")
-def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night, numbers written as in Czechia."""
-    home = Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("morning") / "home"))
-    with running(small_shop(), FIRST) as server:
-        yield Rig(server, home, {"STOCKBOOK_LOCALE": "cs_CZ"})
+    with running(Shop.small(seed=41), FIRST) as server:
+        night_rig = Rig(server, tmp_path_factory.mktemp("home"), {"STOCKBOOK_LOCALE": "cs_CZ"})
+        night_rig.night(FIRST)
+        yield night_rig
 
 
 @pytest.fixture(scope="module")

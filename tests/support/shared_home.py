@@ -21,9 +21,9 @@ def small_shop() -> Shop:
 
 
 def first_night(home: Path) -> None:
-    """A home with one published night over the small shop, its numbers written as in Czechia."""
+    """A home with one published night over the small shop."""
     with running(small_shop(), FIRST) as server:
-        Rig(server, home, {"STOCKBOOK_LOCALE": "cs_CZ"}).night(FIRST, name=NAME)
+        Rig(server, home).night(FIRST, name=NAME)
 
 
 def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -31,11 +31,11 @@ def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path],
     base = folders.getbasetemp()
     # each worker of xdist has a folder of its own in that of the whole run
     shared = base.parent if base.name.startswith("popen-") else base
-    made, part = shared / name, shared / f"{name}.part"
+    finished, part = shared / name, shared / f"{name}.part"
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
+        if not finished.exists():
             shutil.rmtree(part, ignore_errors=True)
             make(part)
-            part.rename(made)
-    return made
+            part.rename(finished)
+    return finished
