@@ -534,6 +534,21 @@ def with_settings(tmp_path: Path, text: str) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("threshold", [0, 1000], ids=["sorted", "looped"])
+def test_a_count_before_any_movement_has_no_cost(shop: Shop, threshold: int) -> None:
+    """What the ledger does not have yet has no average, however DuckDB joins the two."""
+    shop.con.execute(f"set asof_loop_join_threshold = {threshold}")
+    for day in (2, 3):
+        shop.stock(1, day - 2, datetime(2025, 3, day, 2, 15))
+    shop.move(1, 1, "in", 1, "2025-03-02 09:00:00", price="4")
+    shop.build(datetime(2025, 3, 3, 2, 15))
+
+    assert shop.ask("""
+        select snapshot_date, ledger_quantity, average_bare_unit_cost
+        from marts.fct_stock_reconciliation where pool = 'sellable' order by all
+    """) == [(date(2025, 3, 2), None, None), (date(2025, 3, 3), 1, 4)]
+
+
 def test_an_opening_row_exists_only_where_a_setting_says_so(shop: Shop, tmp_path: Path) -> None:
     """A cut history begins with what the first snapshot has above the ledger; elsewhere nothing is plugged."""
     shop.price(1, "4")

@@ -170,4 +170,5 @@ asof left join balances as b
         r.account = b.account
         and r.variant_id = b.variant_id
         and r.pool = b.pool
-        and r.moved_date >= b.valid_from
+        -- DuckDB's sorted ASOF join takes NULL for later than everything
+        and coalesce(r.moved_date, date '0001-01-01') >= b.valid_from
