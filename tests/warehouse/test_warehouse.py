@@ -161,6 +161,18 @@ def test_a_file_that_is_held_open_can_be_let_go(tmp_path: Path) -> None:
         assert con.execute(rows).fetchall() == [(2,)]
 
 
+def test_a_file_that_is_held_open_is_opened_again_after_a_step_that_spilled(tmp_path: Path) -> None:
+    """DuckDB refuses another folder for what does not fit into memory once it has used one; no step names another."""
+    home = tmp_path / "home"
+    settings = Settings.load({"STOCKBOOK_HOME": str(home), "STOCKBOOK_MEMORY_LIMIT": "128MB"})
+    with held_open(settings):
+        with writer(settings) as con:
+            con.execute("create temp table t as select range as n, random() as r from range(20_000_000)")
+            assert list((home / "tmp").iterdir())
+        with writer(settings) as con:
+            assert con.execute("select 1").fetchall() == [(1,)]
+
+
 def test_an_error_inside_a_file_that_is_held_open_is_judged_of_the_closed_file(tmp_path: Path) -> None:
     """What is wrong with a query stays DuckDB's error: no step calls the file damaged because it is held."""
     settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path / "home")})

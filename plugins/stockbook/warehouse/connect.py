@@ -67,7 +67,12 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     is migrated first; one of a later version is refused with ConfigError.
     """
     path = settings.warehouse
-    config: dict[str, Any] = {"memory_limit": settings.memory_limit, "threads": settings.threads}
+    config: dict[str, Any] = {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+        # not by a statement: it is refused once something was spilled, as by a step before this one
+        "temp_directory": str(settings.home / "tmp"),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         con = duckdb.connect(str(path), config=config)
@@ -80,7 +85,6 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("set global TimeZone = 'UTC'")
         con.execute(WRITES_FAST)
         con.execute(NO_VARIABLES)
-        con.execute(f"set temp_directory = {quoted(str(settings.home / 'tmp'))}")
         for sentence in migrate(con, str(path)):
             _LOG.info("%s", sentence)
         if path in _HELD and _HELD[path] is None:
