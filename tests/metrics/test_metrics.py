@@ -91,7 +91,7 @@ def test_a_balance_is_of_the_last_day_of_a_period(con: duckdb.DuckDBPyConnection
         (Question(("late",), from_=date(2025, 3, 2), to=date(2025, 3, 1)), "is after the last day"),
         (Question(("late",), is_compared=True), "only of a range with a first and a last day"),
         (Question(("late", "stock_value")), "of other rows than late"),
-        (Question(("open_orders", "overdue_orders")), "of other rows than open_orders"),
+        (Question(("decided", "open_orders")), "of other rows than decided"),
         (
             Question(("late",), ("week",), date(2025, 3, 1), date(2025, 3, 7), is_compared=True),
             "cut by periods has no one range before",

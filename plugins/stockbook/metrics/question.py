@@ -46,7 +46,9 @@ class Question(NamedTuple):
 
     def _select(self, metrics: Metrics, metric: Metric) -> str:
         periods = [f"{_period(name, metric)} as {name}" for name in self.by if name in metric.periods]
-        conditions = [f"({metric.where})"] if metric.where else []
+        wheres = {metrics.of_figure(name).where for name in self.figures}
+        is_shared = len(wheres) == 1
+        conditions = [f"({metric.where})"] if is_shared and metric.where else []
         conditions += [f"{name} = {quoted(value)}" for name, value in self.only.items()]
         day = f"cast({metric.time} as date)"
         conditions += [f"{day} >= date '{self.from_}'"] if self.from_ else []
@@ -58,7 +60,7 @@ class Question(NamedTuple):
             latest = f"{metric.time} = max({metric.time}) over ({over})"
             rows = f"(select * from {metric.of}{where} qualify {latest})"
         columns = [*(name for name in self.by if name not in metric.periods), *periods]
-        columns += [f"{_written(metrics.of_figure(name), name)} as {name}" for name in self.figures]
+        columns += [f"{_written(metrics.of_figure(name), name, is_shared)} as {name}" for name in self.figures]
         grouped = " group by all order by all" if self.by else ""
         return f"select {', '.join(columns)} from {rows}{grouped}"
 
@@ -87,8 +89,8 @@ def _all(figure: str, metric: Metric) -> Sequence[str]:
     return tuple(metric.figures) if figure == metric.name else (figure,)
 
 
-def _written(metric: Metric, figure: str) -> str:
-    whole = metric.aggregate(figure)
+def _written(metric: Metric, figure: str, is_shared: bool) -> str:
+    whole = metric.aggregate(figure, "" if is_shared else metric.where)
     return f"cast({whole} as bigint)" if metric.form == "whole" else whole
 
 
@@ -109,7 +111,7 @@ def _dimension(metric: Metric, name: str) -> str:
 
 
 def _refuse(metric: Metric, first: Metric, question: Question) -> None:
-    if (metric.of, metric.where, metric.type == "last") != (first.of, first.where, first.type == "last"):
+    if (metric.of, metric.type == "last") != (first.of, first.type == "last"):
         _reject(metric, f"it is of other rows than {first.name}: ask for each by itself")
     for name in (*question.by, *question.only):
         if name not in metric.by and name not in metric.periods:
