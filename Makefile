@@ -54,6 +54,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/floors.py
+	$(BIN)/python tools/figures.py plugins bi
 	$(BIN)/python tools/words.py plugins dags tests tools benchmarks bi docs
 	$(BIN)/python tools/sql_style.py include
 

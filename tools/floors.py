@@ -15,7 +15,7 @@ from typing import NamedTuple
 FLOORS = (
     ("landing", "inbox"),
     ("projection", "warehouse"),
-    ("jsonscan", "runs"),
+    ("jsonscan", "runs", "metrics"),
     ("sources", "staging"),
     ("models", "checks"),
     ("valuation",),

@@ -52,6 +52,10 @@ class DeclarationError(ConfigError):
     """A ``.yml`` beside a model contradicts itself or the model."""
 
 
+class QuestionRefused(StockbookError):
+    """A metric cannot answer what it was asked; the message has the reason."""
+
+
 class RunLocked(StockbookError):
     """Another run holds the lock of this home."""
 

@@ -28,15 +28,22 @@ from stockbook.bi.serve import FOLDER, Superset
 from stockbook.clock import SystemClock
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.metrics.files import Metrics, load
 from stockbook_sandbox import running
 
 PROGRAMS = PROJECT / ".venv-bi" / "bin"
 
 
 @pytest.fixture(scope="module")
-def dashboards(tables: dict[str, Table]) -> spec.Spec:
+def metrics(tables: dict[str, Table]) -> Metrics:
+    """The figures that charts may name."""
+    return load(PROJECT / "include" / "sql", tables)
+
+
+@pytest.fixture(scope="module")
+def dashboards(tables: dict[str, Table], metrics: Metrics) -> spec.Spec:
     """What the dashboards are to show."""
-    return spec.read(FOLDER / "dashboards.yml", tables)
+    return spec.read(FOLDER / "dashboards.yml", tables, metrics)
 
 
 @pytest.fixture(scope="module")
@@ -46,22 +53,26 @@ def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bi") / "home")))
 
 
-def test_the_files_in_the_project_are_those_the_dashboards_say(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+def test_the_files_in_the_project_are_those_the_dashboards_say(
+    dashboards: spec.Spec, tables: dict[str, Table], metrics: Metrics
+) -> None:
     """bi/superset/bundle/ is what `stockbook bi bundle` writes."""
     folder = FOLDER / "bundle"
     there = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")}
-    assert there == bundle.files(dashboards, tables, "CZK")
+    assert there == bundle.files(dashboards, tables, metrics, "CZK")
 
 
-def test_an_import_replaces_what_an_earlier_one_made(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+def test_an_import_replaces_what_an_earlier_one_made(
+    dashboards: spec.Spec, tables: dict[str, Table], metrics: Metrics
+) -> None:
     """Every id of a bundle is the same however often and wherever it is made, and no two things share one."""
     ids = [
         line.split(": ")[1]
-        for path, text in bundle.files(dashboards, tables, "CZK", "duckdb:////elsewhere").items()
+        for path, text in bundle.files(dashboards, tables, metrics, "CZK", "duckdb:////elsewhere").items()
         for line in text.splitlines()
         if line.startswith("uuid: ") and path
     ]
-    again = [line for text in bundle.files(dashboards, tables, "EUR").values() for line in text.splitlines()]
+    again = [line for text in bundle.files(dashboards, tables, metrics, "EUR").values() for line in text.splitlines()]
 
     assert len(ids) == len(set(ids)) > 10
     assert all(f"uuid: {identity}" in again for identity in ids)
@@ -71,16 +82,21 @@ def test_an_import_replaces_what_an_earlier_one_made(dashboards: spec.Spec, tabl
     ("broken", "said"),
     [
         ({"report": "nothing"}, "reads reports.nothing, which is not declared"),
-        ({"x": "wrong_day"}, "names the column wrong_day, which reports.sla_daily does not have"),
+        ({"x": "wrong_day"}, "names the column wrong_day, which reports.sla_daily_delivery_method does not have"),
         ({"measures": []}, "needs x and measures"),
         ({"width": 13}, "wider than twelve columns"),
         ({"kind": "pie"}, "Invalid enum value 'pie'"),
         ({"kind": "bar", "time": "account"}, "takes account for a time"),
         ({"fixed": ["wrong_column"]}, "names the column wrong_column"),
+        ({"measures": [{"label": "O", "metric": "orders_done"}]}, "There is no metric 'orders_done'"),
+        ({"measures": [{"label": "O", "metric": "late", "sql": "sum(late)"}]}, "carries SQL of its own"),
+        ({"where": "late > 0"}, "carries SQL of its own"),
+        ({"measures": [{"label": "O", "metric": "open_orders"}]}, "open_orders is of reports.backlog"),
+        ({"x": "delivery_id", "kind": "bar"}, "orders_due cannot be cut by delivery_id"),
     ],
 )
 def test_a_wrong_dashboard_is_named(
-    broken: dict[str, object], said: str, tables: dict[str, Table], tmp_path: Path
+    broken: dict[str, object], said: str, tables: dict[str, Table], metrics: Metrics, tmp_path: Path
 ) -> None:
     """The message names the chart and the field."""
     chart = {
@@ -88,22 +104,23 @@ def test_a_wrong_dashboard_is_named(
         "title": "T",
         "says": "S",
         "kind": "line",
-        "report": "sla_daily",
+        "report": "sla_daily_delivery_method",
         "x": "due_date",
-        "measures": [{"label": "Orders", "sql": "sum(orders)"}],
+        "measures": [{"label": "Orders", "metric": "orders_due"}],
     }
     page = {"key": "d", "title": "D", "intro": "I", "filters": [], "rows": [[chart | broken]]}
     file = tmp_path / "dashboards.yml"
     file.write_bytes(msgspec.yaml.encode({"dashboards": [page]}))
 
     with pytest.raises(DeclarationError, match=r"dashboards\.yml") as raised:
-        spec.read(file, tables)
+        spec.read(file, tables, metrics)
     assert said in str(raised.value)
 
 
 def content(dashboards: spec.Spec, tables: dict[str, Table], currency: str = "CZK") -> dict[str, Any]:
     """The files of a bundle, read."""
-    return {path: yaml.safe_load(text) for path, text in bundle.files(dashboards, tables, currency).items()}
+    metrics = load(PROJECT / "include" / "sql", tables)
+    return {path: yaml.safe_load(text) for path, text in bundle.files(dashboards, tables, metrics, currency).items()}
 
 
 def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(

@@ -15,6 +15,7 @@ from stockbook.declarations import Table, in_currency
 from stockbook.dictionary import questions, site
 from stockbook.dictionary.lineage import Lineage, picture
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.metrics.files import load
 from stockbook_sandbox import running
 
 MODELS = PROJECT / "include" / "sql"
@@ -33,6 +34,18 @@ def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A home with one published night."""
     with running(small_shop(), FIRST) as server:
         yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("dictionary") / "home")))
+
+
+def test_every_metric_stands_on_the_page_of_its_table_and_in_the_index(folder: Path, tables: dict[str, Table]) -> None:
+    """Name and sentence; the index leads to it."""
+    index = (folder / "index.html").read_text()
+    metrics = load(MODELS, tables)
+
+    assert len(metrics) > 25
+    for metric in metrics.values():
+        page = (folder / f"{metric.of}.html").read_text()
+        assert f'<tr id="metric-{metric.name}"><td><code>{metric.name}</code></td>' in page
+        assert f'href="{metric.of}.html#metric-{metric.name}"' in index
 
 
 def test_every_table_has_a_page_with_every_column(folder: Path, tables: dict[str, Table]) -> None:

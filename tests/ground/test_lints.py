@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from checkout import PROJECT
-from tools import compare_published, floors, words
+from tools import compare_published, figures, floors, words
 
 PLANTED = {
     "upwards": ("stockbook/landing/pages.py", "from stockbook.night import steps", "does not lie below"),
@@ -83,6 +83,36 @@ def test_a_word_that_is_no_local_passes(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def f(a):\n    a.found = 1\n    a.call(known=1)\n    return {'told': a.made}")
 
     assert list(words.broken([tmp_path])) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("morning/figures.py", "SQL = 'select sum(stock_value) from reports.stock_value_daily'"),
+        (
+            "cli/demo.py",
+            "def f(con, day):\n    con.execute(f'select count(*) as n from marts.fct_order where d = {day}')",
+        ),
+        ("dashboards.yml", "measures: [{label: Orders, sql: sum(orders)}]"),
+    ],
+)
+def test_a_planted_figure_is_refused(file: str, text: str, tmp_path: Path) -> None:
+    """A figure of marts or reports that is no metric is named with its file; rows that are listed are none."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "rows.py").write_text("SQL = 'select account from reports.sla_daily'\nTEXT = 'sum(rows) of a file'")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "chart.yaml").write_text("sqlExpression: sum(orders)")
+    assert list(figures.broken([tmp_path])) == []
+    (tmp_path / file).write_text(text)
+
+    (line,) = figures.broken([tmp_path])
+
+    assert line.startswith(str(tmp_path / file))
+
+
+def test_every_figure_of_this_project_is_a_metric() -> None:
+    """What pages, dashboards and commands show of marts and reports is declared once."""
+    assert list(figures.broken([PROJECT / "plugins", PROJECT / "bi"])) == []
 
 
 def published(file: Path, value: str) -> str:

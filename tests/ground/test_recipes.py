@@ -8,11 +8,16 @@ import duckdb
 import pytest
 import test_new_listing
 from checkout import PROJECT
+from typer.testing import CliRunner
 
 from stockbook import cost_methods, declarations
 from stockbook.bi import bundle, spec
 from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
+from stockbook.cli.main import app
+from stockbook.dictionary import site
+from stockbook.metrics.files import load
+from stockbook.metrics.question import Question
 from stockbook.models.build import replace_table
 from stockbook.models.order import steps
 
@@ -29,7 +34,8 @@ def files_of(recipe: str) -> dict[str, str]:
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """The project's models with the recipe's report beside them."""
-    shutil.copytree(PROJECT / "include" / "sql", tmp_path / "include" / "sql")
+    for folder in ("sql", "metrics"):
+        shutil.copytree(PROJECT / "include" / folder, tmp_path / "include" / folder)
     for path, text in files_of("a report on the dashboard").items():
         if path.startswith("include/"):
             (tmp_path / path).write_text(text)
@@ -73,10 +79,37 @@ def test_the_recipes_chart_is_in_the_bundle(models: Path, tmp_path: Path) -> Non
     file = tmp_path / "dashboards.yml"
     now = (FOLDER / "dashboards.yml").read_text()
     file.write_text(now if lines in now else now + lines)
-    dashboards = spec.read(file, tables)
+    metrics = load(models, tables)
+    dashboards = spec.read(file, tables, metrics)
 
     assert dashboards.dashboards[-1].charts[-1].key == "broken_weekdays"
-    assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, "CZK")
+    assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, metrics, "CZK")
+
+
+def test_the_recipes_metric_is_one_entry(con: duckdb.DuckDBPyConnection, models: Path, tmp_path: Path) -> None:
+    """With its lines the figure is answered, listed, in the dictionary, on the dashboard and in Superset's data set."""
+    texts = files_of("a metric")
+    entry = models.parent / "metrics" / "promise.yml"
+    entry.write_text(entry.read_text() + texts["include/metrics/promise.yml"])
+    file = tmp_path / "dashboards.yml"
+    file.write_text((FOLDER / "dashboards.yml").read_text() + texts["bi/superset/dashboards.yml"])
+    tables = declarations.load(models)
+    metrics = load(models, tables)
+    con.execute("""
+        create or replace view reports.cancel_rate as
+        from (values ('main', date '2025-03-03', 8, 1), ('main', date '2025-03-10', 2, 1)) as
+        days(account, created_date, orders, cancelled)
+    """)
+    environ = {"STOCKBOOK_MODELS_DIR": str(models), "STOCKBOOK_HOME": str(tmp_path)}
+    listed = CliRunner().invoke(app, ["metric", "list"], env=environ, catch_exceptions=False).output
+    files = bundle.files(spec.read(file, tables, metrics), tables, metrics, "CZK")
+    site.write(tmp_path / "dictionary", models, tables, [])
+
+    assert con.execute(Question(("cancelled_share",)).sql(metrics)).fetchall() == [(2 / 10,)]
+    assert "cancelled_share [share]: Of the orders created so many were cancelled. By account, day" in listed
+    assert "metric-cancelled_share" in (tmp_path / "dictionary" / "reports.cancel_rate.html").read_text()
+    assert "sum(cancelled) / nullif(sum(orders), 0)" in files["charts/cancelled_share.yaml"]
+    assert "metric_name: cancelled_share" in files["datasets/stockbook/cancel_rate.yaml"]
 
 
 def test_the_recipe_of_a_listing_has_the_texts_that_are_tried() -> None:
@@ -86,7 +119,7 @@ def test_the_recipe_of_a_listing_has_the_texts_that_are_tried() -> None:
 
 def test_a_file_that_a_recipe_names_is_there_or_is_written_by_it() -> None:
     """Paths in CONTRIBUTING.md are files and folders of the project, but those that a recipe tells to write."""
-    written = files_of("a report on the dashboard") | files_of("a listing")
+    written = files_of("a report on the dashboard") | files_of("a listing") | files_of("a metric")
     named = re.findall(r"(?<![\w/<])(?:include|plugins|tests|bi|docs|tools|benchmarks)/[\w/.]*\w", TEXT)
 
     assert len(named) > 20

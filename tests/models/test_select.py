@@ -14,7 +14,7 @@ from stockbook.models.select import select_of
 
 def a_model(folder: Path, template: str) -> dict[str, Table]:
     """The declarations of a folder with one model that is a template."""
-    (folder / "marts").mkdir()
+    (folder / "marts").mkdir(parents=True)
     (folder / "marts" / "names.yml").write_text(
         "table: names\ndescription: Names.\ncolumns: {name: {type: varchar, description: A name.}}\n"
     )
@@ -31,6 +31,23 @@ def test_a_template_is_written_out_over_the_declarations(tmp_path: Path) -> None
     (tmp_path / "marts" / "stray.sql.jinja").write_text("select 1")
     with pytest.raises(DeclarationError, match=r"marts\.stray has a \.sql but no declaration"):
         steps(tmp_path, tables)
+
+
+def test_a_template_writes_a_figure_by_its_name(tmp_path: Path) -> None:
+    """Over rows, of a row of sums, and its condition; its select changes with the definition and fails without it."""
+    template = "select {{ metric('rate') }}, {{ metric_of_row('rate', 'n') }}, {{ metric_where('rate') }} as name\n"
+    tables = a_model(tmp_path / "sql", template)
+    (tmp_path / "metrics").mkdir()
+    rate = "{says: R., type: ratio, sql: name, over: name, where: name > 0}"
+    (tmp_path / "metrics" / "names.yml").write_text(f"relations: {{marts.names: {{metrics: {{rate: {rate}}}}}}}")
+
+    (step,) = steps(tmp_path / "sql", tables)
+
+    assert step.sql == "select sum(name) / nullif(sum(name), 0), n.name / nullif(n.name, 0), name > 0 as name\n"
+
+    (tmp_path / "sql" / "marts" / "names.sql.jinja").write_text("select {{ metric('share') }} as name\n")
+    with pytest.raises(DeclarationError, match="There is no metric 'share'"):
+        steps(tmp_path / "sql", tables)
 
 
 @pytest.mark.parametrize("template", ["{% for %}", "{{ nothing.name }}"])

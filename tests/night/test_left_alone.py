@@ -30,7 +30,7 @@ NIGHTS = 4
 FIRST = datetime(2025, 11, 20, 2, 15)
 STOPS = ("load main orders", "check_staging", "marts.fct_order", "reports.sla_daily", "check_marts")
 EDITS = {
-    "sql/reports/promise/sla_by_delivery_method.sql": "\n-- edited\n",
+    "sql/reports/promise/sla_by_delivery_method.sql.jinja": "\n-- edited\n",
     "sql/intermediate/promise/sla_state.sql": "\n-- edited\n",
     "sql/macros/hours_between.sql": "\n-- edited\n",
     "policy/sla.yml": "\n# edited\n",

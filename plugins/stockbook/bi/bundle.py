@@ -16,13 +16,18 @@ from stockbook.bi.charts import VIZ, form_data
 from stockbook.bi.dashboard_file import dashboard_file, name_of
 from stockbook.bi.identity import identity
 from stockbook.bi.spec import TIME_TYPES, Chart, Spec
-from stockbook.declarations import Column, Table, in_currency
+from stockbook.declarations import VALUATION_CURRENCY, Column, Table, in_currency
+from stockbook.metrics.files import Metrics
+from stockbook.metrics.metric import Form, Metric
 
+_FORMATS: dict[Form, str] = {"money": ",.2f", "share": ".1%", "number": ",.2f", "whole": ",d"}
 # written into the bundle; `make bi` replaces it by the path of the published file
 PLACEHOLDER = "duckdb:////path/to/published/warehouse.duckdb"
 
 
-def files(spec: Spec, declared: dict[str, Table], currency: str, uri: str = PLACEHOLDER) -> dict[str, str]:
+def files(
+    spec: Spec, declared: dict[str, Table], metrics: Metrics, currency: str, uri: str = PLACEHOLDER
+) -> dict[str, str]:
     """Every file of the bundle by its path, as YAML. ``currency`` is the code of the valuation currency."""
     tables = in_currency(declared, currency)
     numbers = {chart.key: number for number, chart in enumerate((c for d in spec.dashboards for c in d.charts), 1)}
@@ -37,7 +42,9 @@ def files(spec: Spec, declared: dict[str, Table], currency: str, uri: str = PLAC
         "databases/stockbook.yaml": _database(uri),
     }
     for report in reports:
-        documents[f"datasets/stockbook/{report}.yaml"] = _dataset(tables[f"reports.{report}"])
+        documents[f"datasets/stockbook/{report}.yaml"] = _dataset(
+            tables[f"reports.{report}"], metrics.of_relation(f"reports.{report}"), currency
+        )
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
             documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currency)
@@ -104,7 +111,7 @@ def _database(uri: str) -> dict[str, Any]:
     }
 
 
-def _dataset(table: Table) -> dict[str, Any]:
+def _dataset(table: Table, metrics: list[Metric], currency: str) -> dict[str, Any]:
     times = [name for name, column in table.columns.items() if column.type in TIME_TYPES]
     return {
         "table_name": table.table,
@@ -128,11 +135,24 @@ def _dataset(table: Table) -> dict[str, Any]:
                 "metric_type": "count",
                 "expression": "count(*)",
                 "d3format": ",d",
-            }
+            },
+            *(_metric(metric, figure, currency) for metric in metrics for figure in metric.figures),
         ],
         "columns": [_column(name, column) for name, column in table.columns.items()],
         "version": "1.0.0",
         "database_uuid": identity("database"),
+    }
+
+
+def _metric(metric: Metric, figure: str, currency: str) -> dict[str, Any]:
+    unit = metric.unit.replace(VALUATION_CURRENCY, currency)
+    return {
+        "metric_name": figure,
+        "verbose_name": f"{figure.replace('_', ' ')} [{unit}]",
+        "metric_type": "expression",
+        "expression": metric.aggregate(figure, metric.where),
+        "d3format": _FORMATS[metric.form],
+        "description": metric.says + (" A balance: of one day only." if metric.type == "last" else ""),
     }
 
 

@@ -85,7 +85,7 @@ def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
     }
     if chart.is_over_time:
         return drawn | {"time_grain_sqla": chart.grain}
-    sort = Measure("order", chart.sort) if chart.sort else chart.measures[0]
+    sort = Measure("order", "", f"min({chart.sort})") if chart.sort else chart.measures[0]
     return drawn | {
         "timeseries_limit_metric": _measure(sort),
         "x_axis_sort": sort.label,

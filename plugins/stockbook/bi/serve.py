@@ -21,6 +21,7 @@ from stockbook.bi import bundle, spec
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError
+from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
 
@@ -92,9 +93,11 @@ class Superset:
             commands += [["db", "upgrade"], ["fab", "create-admin", *name, "--password", self.password], ["init"]]
         say("Importing the dashboards")
         tables = declarations.load(project.SHIPPED / project.MODELS)
-        read = spec.read(FOLDER / "dashboards.yml", tables)
+        metrics = load(project.SHIPPED / project.MODELS, tables)
+        read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         archive = self.home / "bundle.zip"
-        archive.write_bytes(bundle.archive(bundle.files(read, tables, currency_of(published), address(published))))
+        files = bundle.files(read, tables, metrics, currency_of(published), address(published))
+        archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
         with (self.home / "superset.log").open("ab") as log:

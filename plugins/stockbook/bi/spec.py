@@ -1,8 +1,8 @@
 """
 What the dashboards show, read from ``bi/superset/dashboards.yml``.
 
-A chart names a table of ``reports``, what is measured and how it is drawn; everything Superset
-needs beside that (ids, layout, column types, descriptions) is derived.
+A chart names a table of ``reports``, the metrics that are shown and how they are drawn; everything Superset
+needs beside that (SQL, ids, layout, column types, descriptions) is derived.
 """
 
 from pathlib import Path
@@ -13,16 +13,18 @@ import yaml
 
 from stockbook.declarations import VALUATION_CURRENCY, Table
 from stockbook.errors import DeclarationError
+from stockbook.metrics.files import Metrics
 
 TIME_TYPES = ("date", "timestamp")
 Kind = Literal["number", "line", "bar", "stacked", "ranked", "table"]
 
 
 class Measure(msgspec.Struct, forbid_unknown_fields=True):
-    """A figure: its name on the chart and the SQL aggregate it is."""
+    """A figure: its name on the chart, the metric it is, and the aggregate that follows from it."""
 
     label: str
-    sql: str
+    metric: str
+    sql: str = ""
 
 
 class Chart(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,12 +32,12 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     One chart.
 
     ``number``, ``line`` and ``stacked`` run over the time column ``x`` (``grain`` is an ISO 8601
-    duration); ``bar`` compares the values of ``x`` in the order of ``sort`` (an aggregate);
+    duration); ``bar`` compares the values of ``x`` in the order of ``sort`` (a column of theirs);
     ``ranked`` the same, the largest first; ``table`` lists ``columns`` ordered by ``sort`` (a column,
-    with a leading ``-`` for descending). ``where`` is an SQL condition on the report, ``format`` a d3
-    number format that never writes two ticks of an axis alike. ``time`` is the column that the period
-    filter reaches where ``x`` is none; without one the chart is of the last night, whatever the period.
-    ``fixed`` names columns that ``where`` has decided: a filter of theirs would leave nothing.
+    with a leading ``-`` for descending). ``where`` is an SQL condition on the report: of a table its own, else that
+    of its metrics. ``format`` is a d3 number format that never writes two ticks of an axis alike. ``time`` is the
+    column that the period filter reaches where ``x`` is none; without one the chart is of the last night, whatever the
+    period. ``fixed`` names columns that ``where`` has decided: a filter of theirs would leave nothing.
     """
 
     key: str
@@ -112,8 +114,8 @@ class Spec(msgspec.Struct, forbid_unknown_fields=True):
     dashboards: list[Dashboard]
 
 
-def read(file: Path, tables: dict[str, Table]) -> Spec:
-    """Read and hold against the declarations. Raises DeclarationError naming dashboard, chart and field."""
+def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
+    """Read and hold against declarations and metrics. Raises DeclarationError naming dashboard, chart and field."""
     try:
         spec = msgspec.convert(yaml.safe_load(file.read_text()), Spec)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
@@ -125,6 +127,8 @@ def read(file: Path, tables: dict[str, Table]) -> Spec:
                 raise DeclarationError(f"{file.name}: the key {chart.key!r} is given twice; ids are made of it.")
             seen.add(chart.key)
             _hold(file, chart, tables)
+            if chart.kind != "table":
+                _measure(file, chart, metrics)
         for row in dashboard.rows:
             if sum(chart.width for chart in row) > 12:
                 raise DeclarationError(f"{file.name}: a row of {dashboard.key} is wider than twelve columns.")
@@ -141,11 +145,38 @@ def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
     elif chart.x is None or not chart.measures:
         raise DeclarationError(f"{file.name}: chart {chart.key} needs x and measures to be drawn as {chart.kind}.")
     else:
-        named.append(chart.x)
+        named += [chart.x, *([chart.sort] if chart.sort else [])]
     for column in [*named, *chart.fixed, *([chart.period] if chart.period else [])]:
         _column(file, f"chart {chart.key}", chart.report, column, tables)
     if chart.period and tables[f"reports.{chart.report}"].columns[chart.period].type not in TIME_TYPES:
         raise DeclarationError(f"{file.name}: chart {chart.key} takes {chart.period} for a time, which it is not.")
+
+
+def _measure(file: Path, chart: Chart, metrics: Metrics) -> None:
+    """Give the measures of a chart their SQL, and the chart the condition that all of them have."""
+    if chart.where or any(measure.sql for measure in chart.measures):
+        raise DeclarationError(f"{file.name}: chart {chart.key} carries SQL of its own: a measure names a metric.")
+    try:
+        shown = [metrics.of_figure(measure.metric) for measure in chart.measures]
+    except DeclarationError as error:
+        raise DeclarationError(f"{file.name}: chart {chart.key}: {error}") from error
+    for metric in shown:
+        if metric.of != f"reports.{chart.report}":
+            raise DeclarationError(
+                f"{file.name}: chart {chart.key} reads {chart.report}, and the metric {metric.name} is of {metric.of}."
+            )
+        if chart.x not in (*metric.by, metric.time):
+            raise DeclarationError(f"{file.name}: chart {chart.key}: {metric.name} cannot be cut by {chart.x}.")
+        if metric.type == "last" and chart.grain != "P1D":
+            raise DeclarationError(f"{file.name}: chart {chart.key}: days of the balance {metric.name} do not add up.")
+    is_shared = len({metric.where for metric in shown}) == 1
+    chart.where = (shown[0].where or None) if is_shared else None
+    for measure, metric in zip(chart.measures, shown, strict=True):
+        whole = metric.aggregate(measure.metric, "" if is_shared else metric.where)
+        if metric.form == "money":
+            # a number is written without cents, lines and bars are drawn of whole amounts
+            whole = f"{whole}::double" if chart.kind == "number" else f"round({whole})::double"
+        measure.sql = whole
 
 
 def _column(file: Path, where: str, report: str, column: str, tables: dict[str, Table]) -> None:

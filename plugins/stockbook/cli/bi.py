@@ -22,11 +22,13 @@ def bundle(
     from stockbook.bi import bundle as made
     from stockbook.bi import spec
     from stockbook.bi.serve import FOLDER
+    from stockbook.metrics.files import load
     from stockbook.valuation import policy as valuation
 
     tables = declarations.load(project.SHIPPED / project.MODELS)
     currency = valuation.read(project.SHIPPED / project.POLICY).valuation_currency
-    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables), tables, currency)
+    metrics = load(project.SHIPPED / project.MODELS, tables)
+    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables, metrics), tables, metrics, currency)
     if not check:
         made.write(FOLDER / "bundle", wanted)
         typer.echo(f"{len(wanted)} files in {FOLDER / 'bundle'}")

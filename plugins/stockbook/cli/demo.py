@@ -191,20 +191,15 @@ def _compare(place: Path, server: Server, now: datetime) -> None:
 def differences(published: Path, truth: dict[str, Any]) -> list[str]:
     """Where a published file differs from a sandbox's truth (see docs/sandbox.md), in words; empty when it does not."""
     with reader(published) as con:
-        stock = {
-            str(variant): (int(sellable), int(damaged))
-            for variant, sellable, damaged in con.execute("""
-                select
-                    variant_id,
-                    coalesce(sum(quantity) filter (pool = 'sellable'), 0),
-                    coalesce(sum(quantity) filter (pool = 'damaged'), 0)
-                from marts.fct_stock_balance
-                where valid_to is null
-                group by variant_id
-            """).fetchall()
-        }
+        stock: dict[str, tuple[int, int]] = {}
+        for variant, pool, quantity in con.execute(
+            "select variant_id, pool, quantity from marts.fct_stock_balance where valid_to is null"
+        ).fetchall():
+            sellable, damaged = stock.get(str(variant), (0, 0))
+            more = (quantity, 0) if pool == "sellable" else (0, quantity)
+            stock[str(variant)] = (sellable + more[0], damaged + more[1])
         orders = dict(con.execute("select order_id, source_status from marts.fct_order").fetchall())
-        open_rows = con.execute("select count(*) from reports.stock_reconciliation_open").fetchall()[0][0]
+        open_rows = len(con.execute("from reports.stock_reconciliation_open").fetchall())
     true_stock = {key: (row["quantity"], row["damaged_quantity"]) for key, row in truth["stock"].items()}
     differing = [
         f"variant {key}: {stock.get(key, (0, 0))} published, {true_stock.get(key, (0, 0))} true"

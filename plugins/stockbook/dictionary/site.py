@@ -2,7 +2,7 @@
 The dictionary as a static site: an index with search and a page for every table, readable from disk.
 
 Everything on a page comes from the declarations and from parsing the models: description, grain,
-columns, checks, what a table reads and feeds, and the questions of docs/queries.md that it answers.
+columns, checks, what a table reads and feeds, its metrics and the questions of docs/queries.md that it answers.
 """
 
 import hashlib
@@ -12,10 +12,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stockbook.declarations import LAYERS, Column, Table
+import msgspec
+
+from stockbook.declarations import LAYERS, VALUATION_CURRENCY, Column, Table
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
 from stockbook.dictionary.questions import Question
 from stockbook.errors import ConfigError
+from stockbook.metrics.files import folder_of, load
+from stockbook.metrics.metric import Metric, names_in
 from stockbook.models.order import steps
 from stockbook.templates import templates_in
 
@@ -40,12 +44,14 @@ class Page(NamedTuple):
     svg: str
     example: str
     questions: list[Question]
+    metrics: list[Metric]
 
 
 def pages_of(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> dict[str, Page]:
     """Every declared table by its qualified name, layer by layer."""
     graph = lineage(steps(models_dir, dict(tables)))
     questions = list(questions)
+    metrics = load(models_dir, tables)
     pages = {}
     for layer in LAYERS:
         for name in sorted(name for name, table in tables.items() if table.layer == layer):
@@ -57,8 +63,16 @@ def pages_of(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[
                 picture(name, around, tables),
                 example(table),
                 [question for question in questions if name in question.tables],
+                [_in_currency(metric, table) for metric in metrics.of_relation(name)],
             )
     return pages
+
+
+def _in_currency(metric: Metric, table: Table) -> Metric:
+    """The metric with its amount in the currency that the columns name."""
+    if metric.unit != VALUATION_CURRENCY:
+        return metric
+    return msgspec.structs.replace(metric, unit=table.columns[names_in(metric.sql)[0]].unit or metric.unit)
 
 
 def _columns(table: Table) -> dict[str, Column]:
@@ -110,7 +124,12 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
         html = templates.get_template("table.html").render(page=page, page_of=lambda other: page_of(other, pages))
         (new / f"{name}.html").write_text(html)
     index = [
-        {"name": name, "text": " ".join([name, page.table.description, *page.columns]).lower()}
+        {
+            "name": name,
+            "text": " ".join(
+                [name, page.table.description, *page.columns, *(metric.name for metric in page.metrics)]
+            ).lower(),
+        }
         for name, page in pages.items()
     ]
     (new / "index.html").write_text(
@@ -123,7 +142,10 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
 
 def _digest(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> str:
     """A hash of everything the site is made of."""
-    files = [file for file in models_dir.rglob("*") if file.is_file()] + [*Path(__file__).parent.rglob("*.html")]
+    folders = (models_dir, folder_of(models_dir))
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()] + [
+        *Path(__file__).parent.rglob("*.html")
+    ]
     files += [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.rglob("*.css")]
     content = b"".join(file.read_bytes() for file in sorted(files))
     # a page shows more than files: the currency is the policy's

@@ -1,15 +1,19 @@
 """
 The select of a model: its ``.sql``, or what its ``.sql.jinja`` gives over the declarations.
 
-A template is for a model that treats many declared tables alike. It knows ``tables``, the declarations by name, and
-nothing else; a table that is declared later is in it the next night.
+A template is for a model that treats many declared tables alike, or that has a figure which others show too. It knows
+``tables``, the declarations by name; a table that is declared later is in it the next night. And it writes figures by
+the names of ``include/metrics``: ``metric('on_time_rate')`` over rows (``filtered=true`` with the condition inside),
+``metric_of_row('on_time_rate', 'c')`` of a row of sums, ``metric_where('overdue_orders')`` for the condition itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
+from stockbook.metrics.files import load
+from stockbook.metrics.metric import Metric, prefixed
 
 SELECT, TEMPLATE = ".sql", ".sql.jinja"
 
@@ -20,7 +24,7 @@ def select_of(models_dir: Path, table: Table, tables: Mapping[str, Table]) -> st
     if (file := folder / f"{table.table}{SELECT}").exists():
         return file.read_text()
     if (file := folder / f"{table.table}{TEMPLATE}").exists():
-        return _expanded(file, tables.values())
+        return _expanded(file, models_dir, tables)
     raise DeclarationError(f"{table.name} is declared as a {table.kind} but has no {table.table}{SELECT} beside it.")
 
 
@@ -29,15 +33,27 @@ def names_in(folder: Path) -> set[str]:
     return {file.name.removesuffix(end) for end in (SELECT, TEMPLATE) for file in folder.rglob(f"*{end}")}
 
 
-def _expanded(file: Path, tables: Iterable[Table]) -> str:
+def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table]) -> str:
     from jinja2 import Environment, StrictUndefined, TemplateError
 
     # what it makes is SQL, of names that were validated when they were read
     environment = Environment(  # noqa: S701  # no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
+
+    def of(figure: str) -> Metric:
+        return load(models_dir, tables).of_figure(figure)
+
+    def over_rows(figure: str, filtered: bool = False) -> str:
+        return of(figure).aggregate(figure, of(figure).where if filtered else "")
+
+    environment.globals |= {
+        "metric": over_rows,
+        "metric_of_row": lambda figure, alias="": of(figure).of_row(figure, alias),
+        "metric_where": lambda figure, alias="": prefixed(of(figure).where, alias),
+    }
     try:
         template = environment.from_string(file.read_text())
-        return template.render(tables=sorted(tables, key=lambda table: table.name))
+        return template.render(tables=sorted(tables.values(), key=lambda table: table.name))
     except TemplateError as error:
         raise DeclarationError(f"{file.name} cannot be expanded: {error}") from error

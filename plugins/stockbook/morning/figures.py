@@ -1,15 +1,33 @@
 """
-The figures of a morning: each one a name, a unit and the SQL it is read with from the published file.
+The figures of a morning: each one a metric of ``include/metrics``, the days it is of, and how it is printed.
 
-All queries answer over all accounts; a figure that is not known yet is NULL and shown as a dash. A night runs when
-its day has hardly begun, so figures of a day are those of the last whole day. Units name ``{currency}``, the valuation
-currency, and ``{day}`` and ``{before}``, the last whole day and the one before it.
+All are over all accounts; a figure that is not known yet is NULL and shown as a dash. A night runs when its day has
+hardly begun, so figures of a day are those of the last whole day. Units name ``{currency}``, the valuation currency,
+and ``{day}`` and ``{before}``, the last whole day and the one before it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Literal
 
+from stockbook.metrics.files import Metrics
+from stockbook.metrics.question import CHANGE, Question
+
 Form = Literal["money", "count", "share", "change"]
+Days = Literal["newest", "last day", "last 28 days", "last month"]
+
+
+def first_and_last(days: Days, today: date) -> tuple[date | None, date | None]:
+    """The days as a range; none for the newest that there is."""
+    yesterday, this_month = today - timedelta(days=1), today.replace(day=1)
+    end_of_month = this_month - timedelta(days=1)
+    return {
+        "newest": (None, None),
+        "last day": (yesterday, yesterday),
+        "last 28 days": (today - timedelta(days=28), yesterday),
+        "last month": (end_of_month.replace(day=1), end_of_month),
+    }[days]
 
 
 @dataclass(frozen=True)
@@ -19,95 +37,77 @@ class Figure:
     key: str
     label: str
     form: Form
-    sql: str
+    metric: str
+    days: Days = "newest"
     unit: str = ""
     bad_above: float | None = None
+
+    def sql(self, metrics: Metrics, today: date) -> str:
+        """The query that gives it; a change is against the days before."""
+        from_, to = first_and_last(self.days, today)
+        question = Question((self.metric,), (), from_, to, is_compared=self.form == "change")
+        column = self.metric + (CHANGE if question.is_compared else "")
+        return f"select {column} from ({question.sql(metrics)})"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows ``(x, series, value)`` and how they are drawn; ``x`` is a day, or a name in the order of the rows."""
+    """
+    Rows ``(x, series, value)`` and how they are drawn; ``x`` is a day, or a name in the order of ``sort``.
+
+    ``series`` are names of lines and their metrics. ``whole_days`` are the days up to the last whole one that are
+    drawn, ``newest_days`` those up to the newest.
+    """
 
     key: str
     title: str
     kind: Literal["line", "bars"]
     unit: str
-    sql: str
+    series: Mapping[str, str]
+    x: str = "day"
+    sort: str = ""
+    whole_days: int = 0
+    newest_days: int = 0
     axis_format: str = ",.0f"
     least_step: float = 1
 
+    def sql(self, metrics: Metrics, today: date) -> str:
+        """The query that gives its rows."""
+        first = today - timedelta(days=self.whole_days or self.newest_days - 1)
+        from_ = first if self.whole_days or self.newest_days else None
+        to = today - timedelta(days=1) if self.whole_days else None
+        by = (self.sort, self.x) if self.sort else (self.x,)
+        figures = tuple(self.series.values())
+        question = Question(figures, by, from_, to).sql(metrics)
+        x = self.x if self.kind == "line" else f"replace({self.x}, '_', ' ')"
+        names = ", ".join(f"'{name}'" for name in self.series)
+        values = ", ".join(f"cast({figure} as double)" for figure in figures)
+        return (
+            f"select {x} as x, unnest([{names}]) as series, unnest([{values}]) as value from ({question}) "
+            f"order by {', '.join(by)}, series"
+        )
+
 
 FIGURES = (
-    Figure(
-        "stock_value",
-        "Stock value",
-        "money",
-        """
-        select sum(stock_value)
-        from reports.stock_value_daily
-        where date = (select max(date) from reports.stock_value_daily)
-        """,
-    ),
+    Figure("stock_value", "Stock value", "money", "stock_value"),
     Figure(
         "stock_value_change",
         "Change of stock value, last whole day",
         "change",
-        """
-        select sum(stock_value) filter (where date = cast(as_of as date) - 1)
-             - sum(stock_value) filter (where date = cast(as_of as date) - 2)
-        from reports.stock_value_daily, meta.current_run
-        """,
+        "stock_value",
+        "last day",
         # with their weekdays: nothing moves on a Sunday
         unit="end of {day:%a %-d %b} less end of {before:%a %-d %b}",
     ),
-    Figure(
-        "damaged_value",
-        "Damaged stock, net realisable value",
-        "money",
-        """
-        select sum(damaged_value_nrv)
-        from reports.stock_value_daily
-        where date = (select max(date) from reports.stock_value_daily)
-        """,
-    ),
-    Figure(
-        "pieces",
-        "Sellable pieces on hand",
-        "count",
-        """
-        select cast(sum(quantity) as bigint)
-        from reports.stock_value_daily
-        where date = (select max(date) from reports.stock_value_daily)
-        """,
-        unit="pieces",
-    ),
-    Figure(
-        "cogs_last_month",
-        "Cost of goods sold, last full month",
-        "money",
-        """
-        select sum(cogs)
-        from reports.cogs_monthly
-        where month = (select date_trunc('month', as_of) - interval 1 month from meta.current_run)
-        """,
-    ),
-    Figure(
-        "missing_cost",
-        "Pieces on hand without a cost",
-        "count",
-        """
-        select cast(sum(headline_missing_cost_quantity) as bigint)
-        from reports.stock_value_daily
-        where date = (select max(date) from reports.stock_value_daily)
-        """,
-        unit="pieces",
-        bad_above=0,
-    ),
+    Figure("damaged_value", "Damaged stock, net realisable value", "money", "damaged_value_nrv"),
+    Figure("pieces", "Sellable pieces on hand", "count", "pieces", unit="pieces"),
+    Figure("cogs_last_month", "Cost of goods sold, last full month", "money", "cogs", "last month"),
+    Figure("missing_cost", "Pieces on hand without a cost", "count", "pieces_without_cost", unit="pieces", bad_above=0),
     Figure(
         "differences",
         "Open differences to the warehouse's count",
         "count",
-        "select count(*) from reports.stock_reconciliation_open",
+        "open_differences",
         unit="variants and pools",
         bad_above=0,
     ),
@@ -115,48 +115,22 @@ FIGURES = (
         "on_time_sure",
         "On time, last 28 due days, at least",
         "share",
-        """
-        select sum(on_time) / nullif(sum(on_time + late + overdue + perhaps_late), 0)
-        from reports.sla_daily, meta.current_run
-        where due_date between cast(as_of as date) - 28 and cast(as_of as date) - 1
-        """,
+        "on_time_rate_sure",
+        "last 28 days",
         unit="of the orders due",
     ),
     Figure(
         "on_time_possible",
         "On time, last 28 due days, at most",
         "share",
-        """
-        select sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + perhaps_on_time), 0)
-        from reports.sla_daily, meta.current_run
-        where due_date between cast(as_of as date) - 28 and cast(as_of as date) - 1
-        """,
+        "on_time_rate_possible",
+        "last 28 days",
         unit="of the orders due",
     ),
-    Figure(
-        "overdue",
-        "Overdue orders",
-        "count",
-        "select count(*) from reports.backlog_orders where bucket like 'overdue%'",
-        unit="orders",
-        bad_above=0,
-    ),
-    Figure(
-        "due_today",
-        "Due today",
-        "count",
-        "select count(*) from reports.backlog_orders where bucket = 'due_today'",
-        unit="orders",
-    ),
-    Figure("open_orders", "Open orders", "count", "select count(*) from reports.backlog_orders", unit="orders"),
-    Figure(
-        "problems",
-        "Problems in dispatch, open",
-        "count",
-        "select count(*) from reports.problem_orders where is_open",
-        unit="orders",
-        bad_above=0,
-    ),
+    Figure("overdue", "Overdue orders", "count", "overdue_orders", unit="orders", bad_above=0),
+    Figure("due_today", "Due today", "count", "orders_due_today", unit="orders"),
+    Figure("open_orders", "Open orders", "count", "open_orders", unit="orders"),
+    Figure("problems", "Problems in dispatch, open", "count", "open_problems", unit="orders", bad_above=0),
 )
 
 CHARTS = (
@@ -165,30 +139,16 @@ CHARTS = (
         "Stock value, last 120 days",
         "line",
         "{currency}",
-        """
-        select date, unnest(['Average landed', 'FIFO landed']) as series,
-               unnest([cast(sum(average_landed_value) as double), cast(sum(fifo_landed_value) as double)]) as value
-        from reports.stock_value_daily
-        where date > (select max(date) from reports.stock_value_daily) - 120
-        group by date
-        order by date, series
-        """,
+        {"Average landed": "average_landed_value", "FIFO landed": "fifo_landed_value"},
+        newest_days=120,
     ),
     Chart(
         "on_time",
         "On-time dispatch, last 60 due days: at least and at most",
         "line",
         "share of orders due",
-        """
-        select due_date, unnest(['at most', 'at least']) as series, unnest([
-            sum(on_time + perhaps_on_time) / nullif(sum(on_time + late + overdue + perhaps_on_time), 0),
-            sum(on_time) / nullif(sum(on_time + late + overdue + perhaps_late), 0)
-        ]) as value
-        from reports.sla_daily, meta.current_run
-        where due_date between cast(as_of as date) - 60 and cast(as_of as date) - 1
-        group by due_date
-        order by due_date, series
-        """,
+        {"at most": "on_time_rate_possible", "at least": "on_time_rate_sure"},
+        whole_days=60,
         axis_format=".0%",
         least_step=0.01,
     ),
@@ -197,25 +157,18 @@ CHARTS = (
         "Open orders by how soon they have to leave",
         "bars",
         "orders",
-        """
-        select replace(bucket, '_', ' '), 'orders' as series, cast(sum(orders) as double)
-        from reports.backlog
-        group by bucket
-        order by min(position), bucket
-        """,
+        {"orders": "open_orders"},
+        x="bucket",
+        sort="position",
     ),
+    # the pool of the stock value beside it: damaged pieces are a figure of their own
     Chart(
         "ageing",
         "Stock value by days since receipt",
         "bars",
         "{currency}",
-        """
-        select age_bucket, 'value' as series, cast(sum(value) as double)
-        from reports.stock_ageing
-        -- the pool of the stock value beside it: damaged pieces are a figure of their own
-        where pool = 'sellable'
-        group by age_bucket
-        order by min(bucket_no)
-        """,
+        {"value": "aged_stock_value"},
+        x="age_bucket",
+        sort="bucket_no",
     ),
 )

@@ -19,7 +19,7 @@ DICTIONARY = "dictionary"
 
 def write(settings: Settings) -> list[Path]:
     """Write the summary, the report and the data dictionary of the published file; returns their paths."""
-    summary = make(settings.published, settings.limits)
+    summary = make(settings.published, settings.limits, settings.models_dir)
     folder = settings.published.parent
     write_atomically(folder / NAME, msgspec.json.encode(summary))
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())

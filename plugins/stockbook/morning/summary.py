@@ -12,8 +12,11 @@ from typing import Any
 import duckdb
 import msgspec
 
+from stockbook import declarations
+from stockbook.metrics.files import Metrics, load
 from stockbook.morning import charts
-from stockbook.morning.figures import CHARTS, FIGURES, Chart
+from stockbook.morning.figures import CHARTS, FIGURES, Chart, Figure
+from stockbook.project import MODELS, SHIPPED
 from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
@@ -110,8 +113,9 @@ class Summary(msgspec.Struct):
     alerts: list[Alert]
 
 
-def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  # frozen
+def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED / MODELS) -> Summary:  # noqa: B008  # frozen
     """Read the summary of a published file, its charts drawn where the summary beside it has others."""
+    metrics = load(models_dir, declarations.load(models_dir))
     former = _read(published.parent / NAME)
     drawn = {chart.digest: chart.svg for chart in former.charts} if former else {}
     with reader(published, limits) as con:
@@ -125,13 +129,14 @@ def make(published: Path, limits: Limits = Limits()) -> Summary:  # noqa: B008  
         setting = _one(
             con, "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
         )
-        day = run[1].date() - timedelta(days=1)
+        today = run[1].date()
+        day = today - timedelta(days=1)
         words = {"currency": setting[0], "day": day, "before": day - timedelta(days=1)}
         figures = [
-            Value(f.key, f.label, f.form, f.unit.format(**words), _decimal(_one(con, f.sql)[0]), f.bad_above)
+            Value(f.key, f.label, f.form, f.unit.format(**words), _value(con, f, metrics, today), f.bad_above)
             for f in FIGURES
         ]
-        drawn_charts = [_drawn(c, c.unit.format(**words), _points(con, c.sql), drawn) for c in CHARTS]
+        drawn_charts = [_drawn(c, c.unit.format(**words), _points(con, c.sql(metrics, today)), drawn) for c in CHARTS]
         check_counts = _one(
             con,
             "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
@@ -226,7 +231,8 @@ def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | Non
     return tuple(row)
 
 
-def _decimal(value: Any) -> Decimal | None:
+def _value(con: duckdb.DuckDBPyConnection, figure: Figure, metrics: Metrics, today: date) -> Decimal | None:
+    (value,) = _one(con, figure.sql(metrics, today))
     return None if value is None else Decimal(str(value))
 
 

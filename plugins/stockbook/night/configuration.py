@@ -58,6 +58,7 @@ def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:
 def _inspections(settings: Settings) -> Iterator[Inspection]:
     from stockbook import declarations
     from stockbook.alerts import rules
+    from stockbook.metrics import files as metrics
     from stockbook.sla import calendar, policy, statuses
     from stockbook.valuation.policy import read_for
 
@@ -74,6 +75,7 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect("valuation.yml", lambda: read_for(folder, settings.zone))
     yield _inspect(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
     yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
+    yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
 
 

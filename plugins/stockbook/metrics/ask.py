@@ -1,0 +1,76 @@
+"""A question to metrics, answered from the published file: read-only, in one short look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question was answered: ``sql`` is the query that gave it."""
+
+    sql: str
+    _table: Any
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """As an Arrow table: money is ``decimal128``, to the last digit."""
+        return self._table
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """As a pandas frame of Arrow types: a missing value is ``<NA>``."""
+        import pandas as pd
+
+        frame: pd.DataFrame = self._table.to_pandas(types_mapper=pd.ArrowDtype)
+        return frame
+
+
+def metric(
+    *names: str,
+    by: Sequence[str] = (),
+    from_: date | None = None,
+    to: date | None = None,
+    only: Mapping[str, str] | None = None,
+    compare: Literal["previous"] | None = None,
+    home: Path | str | None = None,
+) -> Answer:
+    """
+    Figures of the published file, e.g. ``metric("on_time_rate", by=["delivery", "week"])``.
+
+    ``by`` are dimensions and periods (day, week, month, quarter, year), ``from_`` and ``to`` the first and the last
+    day, ``only`` the values of dimensions to keep. ``compare="previous"`` puts the range before, of as many days,
+    beside it. ``home`` is the folder of STOCKBOOK_HOME, the environment's when left out.
+
+    Raises QuestionRefused with the reason where a metric cannot answer that, ConfigError where nothing is published.
+    """
+    import os
+
+    import duckdb
+
+    from stockbook import declarations
+    from stockbook.errors import ConfigError
+    from stockbook.metrics.files import load
+    from stockbook.metrics.question import Question
+    from stockbook.settings import Settings
+    from stockbook.warehouse.connect import query_error, reader
+    from stockbook.warehouse.file_errors import OF_FILE
+
+    environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
+    settings = Settings.load(environ)
+    metrics = load(settings.models_dir, declarations.load(settings.models_dir))
+    question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
+    sql = question.sql(metrics)
+    if not settings.published.exists():
+        raise ConfigError(f"Nothing is published in {settings.published.parent} yet.")
+    with reader(settings.published, settings.limits) as con:
+        try:
+            return Answer(sql, con.execute(sql).to_arrow_table())
+        except OF_FILE:
+            raise
+        except duckdb.Error as error:
+            raise ConfigError(f"{', '.join(names)} cannot be read: {query_error(error)}") from error

@@ -1,0 +1,161 @@
+"""
+The metrics of ``include/metrics``, read and held against the declarations of what they are of.
+
+The folder lies beside that of the models; where it does not, it is the one Stockbook brings. A file is a subject. What
+stands beside ``metrics`` of a relation is true of all of them, unless one says otherwise; a metric that says no ``sql``
+adds up the column of its own name. ``{figure}`` in a name stands for each method and basis of the valuation.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stockbook.cost_methods import FIGURES, text_of
+from stockbook.declarations import Table
+from stockbook.errors import DeclarationError, Problems
+from stockbook.metrics.metric import PERIODS, POSSIBLE, SURE, Direction, Grain, Metric, Share, Type, names_in
+from stockbook.policy_file import Path_, PolicyFile
+from stockbook.project import SHIPPED
+
+FOLDER = "metrics"
+_FIGURE = "{figure}"
+# a word of the command line
+_TAKEN = "list"
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    says: str
+    type: Type = "sum"
+    sql: str = ""
+    over: str = ""
+    sure: Share | None = None
+    possible: Share | None = None
+    at: float | None = None
+    distinct: list[str] = []
+    where: str = ""
+    time: str | None = None
+    by: list[str] | None = None
+    not_over: list[str] = []
+    currency: str | None = None
+    unit: str = ""
+    up: Direction = "neither"
+    owner: str = ""
+
+
+class _Relation(msgspec.Struct, forbid_unknown_fields=True):
+    metrics: dict[str, _Entry]
+    time: str | None = None
+    grain: Grain = "day"
+    by: list[str] = []
+    unit: str = ""
+    owner: str = "data"
+
+
+class _Subject(msgspec.Struct, forbid_unknown_fields=True):
+    relations: dict[str, _Relation]
+
+
+class Metrics(dict[str, Metric]):
+    """Every metric by its name."""
+
+    def of_figure(self, figure: str) -> Metric:
+        """The metric that has a figure: ``on_time_rate`` of ``on_time_rate_sure``. Raises DeclarationError."""
+        for name in (figure, figure.removesuffix(SURE), figure.removesuffix(POSSIBLE)):
+            if name in self and figure in self[name].figures:
+                return self[name]
+        raise DeclarationError(f"There is no metric {figure!r} in include/{FOLDER}.")
+
+    def of_relation(self, relation: str) -> list[Metric]:
+        """The metrics that are read from a relation."""
+        return [metric for metric in self.values() if metric.of == relation]
+
+
+def folder_of(models_dir: Path) -> Path:
+    """Where the metrics lie that go with the models of a folder."""
+    beside = models_dir.absolute().with_name(FOLDER)
+    return beside if beside.is_dir() else SHIPPED / "include" / FOLDER
+
+
+def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
+    """Every metric. Raises ConfigError naming file, line and field of all that is wrong."""
+    metrics, problems = Metrics(), Problems()
+    for file, subject in _files(folder_of(models_dir)):
+        for relation, declared in subject.relations.items():
+            for name, entry in declared.metrics.items():
+                for metric in _written_out(file.path.stem, relation, declared, name, entry):
+                    here: Path_ = ("relations", relation, "metrics", name)
+                    for step, problem in _problems(metric, tables, metrics):
+                        with problems.gathered():
+                            raise file.refusal((*here, step) if step else here, problem)
+                    metrics[metric.name] = metric
+    problems.settle()
+    return metrics
+
+
+@cache
+def _files(folder: Path) -> list[tuple[PolicyFile, _Subject]]:
+    files = [PolicyFile(file) for file in sorted(folder.glob("*.yml"))]
+    return [(file, file.read(_Subject)) for file in files]
+
+
+def _written_out(subject: str, relation: str, of: _Relation, name: str, entry: _Entry) -> Iterator[Metric]:
+    for figure in FIGURES if _FIGURE in name else ("",):
+        label = name.replace(_FIGURE, figure)
+        values: dict[str, Any] = {field: getattr(entry, field) for field in entry.__struct_fields__}
+        values |= {
+            "says": entry.says.replace(_FIGURE, text_of(figure) if figure else ""),
+            # rows are counted without an expression
+            "sql": entry.sql.replace(_FIGURE, figure) or ("" if entry.type == "count" else label),
+            "distinct": tuple(entry.distinct),
+            "time": entry.time or of.time,
+            "by": tuple(of.by if entry.by is None else entry.by),
+            "not_over": tuple(entry.not_over),
+            "unit": entry.unit or ("share" if entry.type in ("ratio", "range") else of.unit),
+            "owner": entry.owner or of.owner,
+        }
+        yield Metric(name=label, subject=subject, of=relation, grain=of.grain, **values)
+
+
+def _problems(metric: Metric, tables: Mapping[str, Table], before: Metrics) -> Iterator[tuple[str, str]]:
+    """The field of each problem and a sentence."""
+    table = tables.get(metric.of)
+    if table is None or table.layer not in ("marts", "reports") or table.kind == "macro":
+        yield "", f"{metric.of} is no declared table or view of marts or reports"
+        return
+    kind, is_share = metric.type, metric.type in ("ratio", "range")
+    is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name != _TAKEN
+    is_taken = any(figure in other.figures for other in before.values() for figure in metric.figures)
+    is_percentage = metric.at is None or (kind == "percentile" and 0 < metric.at < 1)
+    periods = [name for name in metric.by if name in PERIODS]
+    unnamed = [name for name in metric.not_over if name not in metric.by]
+    rules = (
+        (is_name, "", f"{metric.name!r} is no name of a metric: small letters, digits and _, and not {_TAKEN}"),
+        (not is_taken, "", f"the name {metric.name!r} is taken by an earlier metric"),
+        (is_share == bool(metric.over), "over", f"a {kind} {'needs' if is_share else 'has no'} over"),
+        (bool(metric.sure) == (kind == "range"), "sure", "a range, and nothing else, has sure and possible"),
+        (bool(metric.possible) == (kind == "range"), "possible", "a range, and nothing else, has sure and possible"),
+        (is_percentage, "at", "only a percentile has at, a number between 0 and 1"),
+        (not metric.distinct or kind == "count", "distinct", "only a count is of distinct keys"),
+        (kind != "last" or metric.time, "time", "a last value needs the column of its day"),
+        (not periods, "by", f"{', '.join(periods)} is the word for a period; time and grain make it"),
+        (not unnamed, "not_over", f"{', '.join(unnamed)} is none of its dimensions"),
+        (metric.currency in (None, *metric.by), "currency", f"{metric.currency} has to be one of its dimensions"),
+    )
+    yield from ((field, sentence) for holds, field, sentence in rules if not holds)
+    for field, expression in _expressions(metric):
+        for column in names_in(expression):
+            if column not in table.columns:
+                yield field, f"{metric.of} has no column {column}"
+
+
+def _expressions(metric: Metric) -> Iterator[tuple[str, str]]:
+    yield from (("sql", metric.sql), ("over", metric.over), ("where", metric.where), ("time", metric.time or ""))
+    yield from (("by", name) for name in metric.by)
+    yield from (("distinct", name) for name in metric.distinct)
+    for field, share in (("sure", metric.sure), ("possible", metric.possible)):
+        if share:
+            yield field, f"{share.sql} {share.over}"
