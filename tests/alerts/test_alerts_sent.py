@@ -112,7 +112,10 @@ def finish(
         **(environment or {}),
     }
     RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).take("r1")
-    program = "from stockbook.orchestration import steps; steps.finish('r1')"
+    program = (
+        "from types import SimpleNamespace; from stockbook.orchestration import steps; "
+        "steps.finish({'dag_run': SimpleNamespace(run_id='r1')})"
+    )
     done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     with writer(settings) as con:

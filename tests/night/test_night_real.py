@@ -8,10 +8,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import same_figures
 from checkout import PROJECT
 from night_rig import Rig
 
 from stockbook.cli.demo import differences
+from stockbook.declarations import Table
+from stockbook.metrics.files import load
 from stockbook_sandbox import Running, Shop, running
 
 FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
@@ -48,6 +51,13 @@ def test_a_year_of_real_orders_equals_the_truth(rig: Rig, server: Running) -> No
 
     assert (len(truth["orders"]) > 19_000, len(truth["stock"]) > 3_000) == (True, True)
     assert differences(rig.settings.published, truth) == []
+
+
+def test_a_figure_is_the_same_wherever_it_is_shown(rig: Rig, tables: dict[str, Table]) -> None:
+    """Morning report, page, command, Python, charts and reports: to the last digit what the metric gives."""
+    same_figures.of_the_morning(rig, END.date())
+    same_figures.of_charts(rig, tables, load(PROJECT / "include" / "sql", tables))
+    same_figures.of_reports(rig)
 
 
 def test_the_value_of_every_day_is_the_sum_over_variants(rig: Rig) -> None:
