@@ -1,10 +1,10 @@
 """
 Where a night's time goes, and how it grows: seconds per step, peak memory and file sizes of nights of invented shops.
 
-A shop's year is served up to some days before its end. After the first night come a night with nothing new and nights
-before which the clock moves on by a share of the year, so that about this share of all movements and orders is new.
-Beside each stands the raw fetch of the pages it asked (same concurrency, nothing done with them) and, where dlt has an
-environment, dlt's load of orders and movements from the same server at the same clock.
+A shop's year is served up to some days before its end. After the first night come two equal ones, one a minute later
+with nothing new, and nights before which the clock moves on by a share of the year, so that about this share of all
+movements and orders is new. Beside each stands the raw fetch of the pages it asked (same concurrency, nothing done with
+them) and, where dlt has an environment, dlt's load of orders and movements from the same server at the same clock.
 
 A night is ``stockbook run`` in a process of its own. Every round begins with the same home, copied; the first one is
 not timed, it renders the pages and fills caches of compiled code. The round of the median seconds counts. With
@@ -127,12 +127,23 @@ def nights_of(orders: int, options: argparse.Namespace, scratch: Path) -> list[t
     with pages(None, orders) as (url, end):
         nights = Nights(Bench(url, end, scratch, options.connections), options.accounts, options.rounds, dlt)
         clock = end - YEAR * sum(options.changes) - timedelta(hours=1)
-        rows = [HEAD, nights.row("first", clock)]
+        # the second of equal nights asks and builds what depends on the rows of the run before, the third nothing
+        rows = [HEAD, *(nights.row(name, clock) for name in ("first", "same again", "and again"))]
         for number, share in enumerate(options.changes):
-            # a minute where nothing is to be new: a night of its own all the same
+            # a minute where nothing is to be new: what depends on now is asked and built all the same
             clock += YEAR * share or timedelta(minutes=1)
-            rows.append(nights.row(f"{number + 1}: {share:.1%} new", clock))
+            rows.append(nights.row(f"{number + 1}: {share:.1%} new" if share else "a minute later", clock))
     return rows
+
+
+def seconds_of_import() -> float:
+    """What importing Great Expectations as a check does takes in a process of its own."""
+    program = (
+        "import time; from stockbook.checks.deferred import UNUSED, deferred\nbegan = time.perf_counter()\n"
+        "with deferred(*UNUSED): import great_expectations\nprint(time.perf_counter() - began)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def main() -> None:
@@ -167,14 +178,18 @@ def main() -> None:
 
 def document(texts: list[tuple[str, str]], rounds: int) -> str:
     """docs/performance.md."""
+    imported = sorted(seconds_of_import() for _ in range(3))[1]
     sections = "\n\n".join(f"## {title}\n\n```\n{text}\n```" for title, text in texts)
     return f"""# Where a night's time goes
 
 Written by `benchmarks/night.py --write` on {datetime.now(UTC):%d %B %Y}: {machine()}.
 
-Seconds of `stockbook run`, the medians of {rounds} rounds. *starts* is what no step counts: starting the interpreter
-and what the command imports. *raw fetch* fetches the same pages and throws them away: the limit. *dlt* loads orders and
-movements only, and checks nothing. *peak MB* is memory, the last three columns are the sizes of files after the night.
+Seconds of `stockbook run`, the medians of {rounds} rounds. *same again* and *and again* are nights with the as-of and
+the rows of the first; *a minute later* has the rows of before and another as-of, so what depends on now is built and
+asked. Where a rule is asked, the step pays the import of Great Expectations, {imported:.1f} s here. *starts* is what no
+step counts: starting the interpreter and what the command imports. *raw fetch* fetches the same pages and throws them
+away: the limit. *dlt* loads orders and movements only, and checks nothing. *peak MB* is memory, the last three columns
+are the sizes of files after the night.
 
 {sections}
 """
