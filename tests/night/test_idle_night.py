@@ -2,37 +2,31 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from pathlib import Path
 
 import pytest
 from night_rig import Rig
+from shared_home import FIRST, small_shop
 
 from stockbook.night import steps
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import running
 
 pytestmark = pytest.mark.slow
 
-AS_OF = datetime(2025, 11, 20, 2, 15)
 HEAVY = ("great_expectations", "numba", "pandas", "scipy", "sqlglot")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Running]:
-    """A small shop."""
-    with running(Shop.small(seed=9), AS_OF) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def finished(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def finished(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home after two nights: from the second on nothing is new."""
-    rig = Rig(server, tmp_path_factory.mktemp("finished"))
-    for _ in range(2):
-        rig.night(AS_OF)
-    return rig
+    with running(small_shop(), FIRST) as server:
+        rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("finished") / "home")))
+        rig.night(FIRST)
+        yield rig
 
 
 def test_an_idle_night_imports_nothing_that_it_does_not_use(finished: Rig) -> None:
@@ -47,7 +41,7 @@ except SystemExit as end:
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 """
     variables = os.environ | finished.environ
-    command = [sys.executable, "-c", program, "run", "--as-of", AS_OF.isoformat()]
+    command = [sys.executable, "-c", program, "run", "--as-of", FIRST.isoformat()]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -56,7 +50,7 @@ print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 
 def test_steps_that_are_done_again_come_out_the_same(finished: Rig) -> None:
     """Load and check, build and check, each pair twice as a cleared task does: the same rows, one outcome a check."""
-    run = finished.books(AS_OF, name="cleared")
+    run = finished.books(FIRST, name="cleared")
     tonight = finished.tonight()
     before = finished.staged(), finished.marts()
     tonight.lock.take(run.run_id, whole_run_here=True)

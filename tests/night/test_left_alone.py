@@ -5,13 +5,14 @@ import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 from checkout import PROJECT
 from night_rig import Rig
+from shared_home import FIRST, small_shop
 
 from stockbook.checks.rules import of_table
 from stockbook.checks.run import ask
@@ -21,13 +22,12 @@ from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.progress import Silent
 from stockbook.runs import context as runs
 from stockbook.warehouse.connect import writer
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 
 pytestmark = pytest.mark.slow  # nights
 
 SEQUENCES = int(os.environ.get("LEFT_ALONE_SEQUENCES", "1"))
 NIGHTS = 4
-FIRST = datetime(2025, 11, 20, 2, 15)
 STOPS = ("load main orders", "check_staging", "marts.fct_order", "reports.sla_daily", "check_marts")
 EDITS = {
     "sql/reports/promise/sla_by_delivery_method.sql.jinja": "\n-- edited\n",
@@ -118,18 +118,17 @@ def contents(con: duckdb.DuckDBPyConnection, step: Step) -> list[tuple[object, .
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop."""
-    with running(Shop.small(seed=29), FIRST + timedelta(days=12)) as served:
+    with running(small_shop(), FIRST + timedelta(days=12)) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Books:
+def first(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Books:
     """Books after two equal nights."""
     folder = tmp_path_factory.mktemp("first")
     for name in ("sql", "policy"):
         shutil.copytree(PROJECT / "include" / name, folder / name)
-    books = Books(server, folder / "home")
-    books.night(FIRST, name="first")
+    books = Books(server, Path(shutil.copytree(home_after_a_night, folder / "home")))
     books.night(FIRST, name="second")
     return books
 
