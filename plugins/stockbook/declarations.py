@@ -24,7 +24,9 @@ from stockbook.sql_text import Identifier, Number, SqlType, WirePath
 
 # how units of declarations say it; which one it is the policy says
 VALUATION_CURRENCY = "valuation currency"
-LAYERS = ("staging", "intermediate", "marts", "reports", "meta")
+# made of staging by every build
+BUILT_LAYERS = ("intermediate", "marts", "reports")
+LAYERS = ("staging", *BUILT_LAYERS, "meta")
 
 SHARED_TEXTS = "columns.yml"
 """The file with the texts of columns that several tables have."""

@@ -20,7 +20,7 @@ from conftest import a_run
 from stockbook.checks.results import asked_of
 from stockbook.checks.rules import Rule, of_table
 from stockbook.checks.run import ask, statement
-from stockbook.declarations import Table, of_layer
+from stockbook.declarations import BUILT_LAYERS, Table, of_layer
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
@@ -120,7 +120,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, Table],
         create_all(con, tables)
         create_macros(con, SQL)
         for table in tables.values():
-            if table.layer in ("intermediate", "marts", "reports") and table.kind not in ("view", "macro"):
+            if table.layer in BUILT_LAYERS and table.kind not in ("view", "macro"):
                 columns = {"account": "varchar"} if "account" in table.grain else {}
                 columns |= {name: column.type for name, column in table.columns.items()}
                 con.execute(f"create table {table.name} ({', '.join(f'{n} {t}' for n, t in columns.items())})")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import duckdb
 
+from stockbook.declarations import BUILT_LAYERS
 from stockbook.models.order import Step
 from stockbook.models.orphans import built
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.warehouse import meta
-from stockbook.warehouse.content_marks import BUILT, LOADS, NOW, RUN, RUN_ID, Marks, digest
+from stockbook.warehouse.content_marks import LOADS, NOW, RUN, RUN_ID, Marks, digest
 
 
 class BuiltMarks:
@@ -25,7 +26,7 @@ class BuiltMarks:
         """Inside the transaction of the build, when it is known whose figures these are."""
         self._marks = Marks(con, context.tables, models_dir)
         stored = self._marks.stored
-        self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(BUILT)}
+        self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(BUILT_LAYERS)}
         self._built = {name for name, _ in built(con)}
         self._all_anew = context.full_refresh
         files = sorted(file for file in context.policy_dir.rglob("*") if file.is_file())
@@ -33,7 +34,7 @@ class BuiltMarks:
         published = con.execute("select max_by(as_of, finished_at) from meta.run where status = 'published'").fetchall()
         has_published = context.published is not None and context.published.exists()
         self._published = repr(published) if has_published else ""
-        meta.forget_content_marks(con, BUILT)
+        meta.forget_content_marks(con, BUILT_LAYERS)
 
     def stands(self, step: Step) -> bool:
         """
@@ -52,7 +53,7 @@ class BuiltMarks:
     def write(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the marks of all that was built."""
         meta.write_content_marks(
-            con, {name: mark for name, mark in self._marks.stored.items() if name.startswith(BUILT)}
+            con, {name: mark for name, mark in self._marks.stored.items() if name.startswith(BUILT_LAYERS)}
         )
 
     def _of_select(self, step: Step) -> str | None:

@@ -9,13 +9,11 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
-from stockbook.declarations import Table
+from stockbook.declarations import BUILT_LAYERS, Table
 from stockbook.errors import DeclarationError
 from stockbook.models.programs import PROGRAMS
 from stockbook.models.reads import reads_of_all
 from stockbook.models.select import names_in, select_of
-
-BUILT_LAYERS = ("intermediate", "marts", "reports")
 
 
 class Step(NamedTuple):

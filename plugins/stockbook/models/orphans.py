@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import duckdb
 
-from stockbook.declarations import Table
+from stockbook.declarations import BUILT_LAYERS, Table
 
-BUILT = ("intermediate", "marts", "reports")
 _OF_KIND = {"view": "view", "macro": "macro table"}
 
 
@@ -40,4 +39,4 @@ def built(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
         where database_name = current_database() and function_type = 'table_macro'
         """
     ).fetchall()
-    return {(name, kind) for kind, name, schema in objects if schema in BUILT}
+    return {(name, kind) for kind, name, schema in objects if schema in BUILT_LAYERS}

@@ -20,12 +20,11 @@ from typing import Any
 import duckdb
 import msgspec
 
-from stockbook.declarations import Table, of_layer
+from stockbook.declarations import BUILT_LAYERS, Table, of_layer
 from stockbook.version import VERSION
 from stockbook.warehouse import meta
 
 NOW, RUN, LOADS = "now", "run", "loads"
-BUILT = ("intermediate", "marts", "reports")
 QUARANTINE = "staging.quarantine"
 
 _RELATION = re.compile(r'\b(staging|intermediate|marts|reports|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
@@ -58,7 +57,7 @@ def renew(con: duckdb.DuckDBPyConnection, run_id: str, tables: dict[str, Table],
     staged = {table.name for table in of_layer(tables, "staging")} | {QUARANTINE}
     marked = {name for (name,) in con.execute("select table_name from meta.content_mark").fetchall()}
     if fresh := sorted({*changed, *(staged - marked)}):
-        meta.forget_content_marks(con, BUILT)
+        meta.forget_content_marks(con, BUILT_LAYERS)
         meta.write_content_marks(con, {name: f"{run_id}/{secrets.token_hex(8)}" for name in fresh})
 
 

@@ -7,7 +7,7 @@ slower (docs/stack.md); uniqueness of the grain is checked every night instead.
 
 import duckdb
 
-from stockbook.declarations import Table, of_layer
+from stockbook.declarations import LAYERS, Table, of_layer
 from stockbook.warehouse import casts
 from stockbook.warehouse.meta import write_file_format
 from stockbook.warehouse.migrations import FORMAT
@@ -73,7 +73,7 @@ MACROS = (
 
 def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
     """Create schemas, macros, and the tables of meta and staging with their histories; keeps what is there."""
-    for schema in ("staging", "intermediate", "marts", "reports", "meta"):
+    for schema in LAYERS:
         con.execute(f"create schema if not exists {schema}")
     for macro in MACROS:
         con.execute(macro)
