@@ -48,29 +48,15 @@ def metric(
 
     Raises QuestionRefused with the reason where a metric cannot answer that, ConfigError where nothing is published.
     """
-    import os
-
-    import duckdb
-
     from stockbook import declarations
-    from stockbook.errors import ConfigError
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
-    from stockbook.settings import Settings
-    from stockbook.warehouse.connect import query_error, reader
-    from stockbook.warehouse.file_errors import OF_FILE
+    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.read_published import settings_of
 
-    environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
-    settings = Settings.load(environ)
+    settings = settings_of(home)
     metrics = load(settings.models_dir, declarations.load(settings.models_dir))
     question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
     sql = question.sql(metrics)
-    if not settings.published.exists():
-        raise ConfigError(f"Nothing is published in {settings.published.parent} yet.")
     with reader(settings.published, settings.limits) as con:
-        try:
-            return Answer(sql, con.execute(sql).to_arrow_table())
-        except OF_FILE:
-            raise
-        except duckdb.Error as error:
-            raise ConfigError(f"{', '.join(names)} cannot be read: {query_error(error)}") from error
+        return Answer(sql, con.execute(sql).to_arrow_table())

@@ -9,6 +9,8 @@ from stockbook.errors import ConfigError
 if TYPE_CHECKING:
     import pandas
 
+    from stockbook.settings import Settings
+
 
 def read(
     name: str,
@@ -35,18 +37,14 @@ def read(
 
     Raises ConfigError when nothing is published, or naming the tables there are when ``name`` is none.
     """
-    import os
-
     import duckdb
     import pandas as pd
 
-    from stockbook.settings import Settings
     from stockbook.warehouse.allowed_statements import readable
     from stockbook.warehouse.connect import query_error, reader
     from stockbook.warehouse.file_errors import OF_FILE
 
-    environ = dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {})
-    settings = Settings.load(environ)
+    settings = settings_of(home)
     file = settings.published
     if not file.exists():
         raise ConfigError(f"Nothing is published in {file.parent} yet: expected {file.name} of a night.")
@@ -67,6 +65,15 @@ def read(
             raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
     frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
+
+
+def settings_of(home: Path | str | None) -> "Settings":
+    """The environment's settings, with STOCKBOOK_HOME at ``home`` where one is named."""
+    import os
+
+    from stockbook.settings import Settings
+
+    return Settings.load(dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {}))
 
 
 def _name(text: str) -> str:
