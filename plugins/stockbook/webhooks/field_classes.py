@@ -48,12 +48,20 @@ def _prefix(value: Any, _: bytes) -> str | None:
     return personal.prefix(str(value) if isinstance(value, Decimal) else value)
 
 
+def _presence(value: Any, _: bytes) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value not in (None, False, [], {})
+
+
 LEAVES: dict[str, Callable[[Any, bytes], Any]] = {
     "id": _id,
     "text": _text,
     "plain": _plain,
     "hash": _hash,
     "prefix": _prefix,
+    "presence": _presence,
 }
-"""``plain`` is a number, time or truth value; ``hash`` and ``prefix`` are personal classes (docs/contract.md)."""
+"""
+``plain`` is a number, time or truth value; ``hash`` and ``prefix`` are personal classes (docs/contract.md); of
+``presence`` only whether there is something is kept.
+"""
 DROP = "drop"
