@@ -124,9 +124,9 @@ class Events:
         shop = self.shop.flickrocket
         days = max(1, (shop.end - shop.start) // DAY)
         numbers = [int(number) for number in shop.product_number]
-        for n, number in enumerate(numbers[::7]):
+        for n, number in enumerate(numbers):
             noon = shop.start + (n * 13 % days) * DAY + DAY // 2
-            steps = [(noon, "product/update", number, shop.product_long[7 * n])]
+            steps = [(noon, "product/update", number, shop.product_long[n])]
             if n % 3 == 0:
                 brief, long = numbers[-1] + 1 + n, f"FFFF-0000-0000-{n:04X}"
                 steps += [(noon + 60, "product/create", brief, long), (noon + 3600, "product/delete", brief, long)]

@@ -72,7 +72,7 @@ def receiving(environ: Mapping[str, str]) -> Iterator[Receiving]:
     desk = Desk(
         lambda: settings,
         clock,
-        lambda: connections.conn_ids_in_environment(environ),
+        lambda: connections.SOURCES,
         lambda conn_id: connections.from_environment(conn_id, environ),
     )
     desk.open_now()
