@@ -85,12 +85,16 @@ def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     try:
         # every query names its tables itself, but Great Expectations insists on a batch: one row
         batch = source.add_query_asset("warehouse", query="select 1 as batch").add_batch_definition_whole_table("all")
-        suite = gx.ExpectationSuite(name="warehouse")
-        for number, group in enumerate(groups):
-            severity = "critical" if group[0].severity == "fail" else "warning"
-            query = _escaped(statement(group)) + " /* {batch} */"
-            suite.add_expectation(RulesHold(unexpected_rows_query=query, severity=severity, meta={"number": number}))
-        context.suites.add(suite)
+        # given at once: added one by one, each is compared with all before
+        expectations = [
+            RulesHold(
+                unexpected_rows_query=_escaped(statement(group)) + " /* {batch} */",
+                severity="critical" if group[0].severity == "fail" else "warning",
+                meta={"number": number},
+            )
+            for number, group in enumerate(groups)
+        ]
+        suite = context.suites.add(gx.ExpectationSuite(name="warehouse", expectations=expectations))
         validation = gx.ValidationDefinition(name="warehouse", data=batch, suite=suite)
         context.validation_definitions.add(validation)
         results = validation.run(result_format="BASIC").results
