@@ -19,8 +19,6 @@ Digits behind a point are none: a database file holds fractions of a second righ
 """
 _PARTS = (b"zqxvor", b"4207079", b"wnf4dm9y")
 _DIGITS = re.compile(rb"9079\d{5}")
-_PARTS = (b"zqxvor", b"4207079", b"wnf4dm9y")
-_DIGITS = re.compile(rb"9079\d{5}")
 
 _SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va")
 _TOWNS = (
