@@ -1,6 +1,6 @@
-"""What an order leaves: movements and orders in, margins out."""
+"""What an order leaves, and what the warehouse did: movements and orders in, margins and months out."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
@@ -87,3 +87,41 @@ def test_a_margin_in_another_currency_goes_by_the_rate_of_each_day(tmp_path: Pat
     assert books.ask("select distinct reporting_currency, vat_label, rate_date from reports.order_margin") == [
         ("EUR", "VAT of 21 % taken off", datetime(2025, 3, 3).date())  # a local day
     ]
+
+
+def test_what_the_warehouse_did_is_counted_by_month_and_size() -> None:
+    """Documents by the month of their first movement, pieces by size, storage for each piece and day it lay there."""
+    books = Shop(also=("reports.warehouse_activity_monthly",))
+    size = {"account": "main", "variant_id": 1, "product_id": 1, "size_id": "L"}
+    books.insert("staging.variants", size)
+    books.move(1, 1, "in", 10, "2025-01-30 09:00", price="1", receiving=5)
+    books.move(2, 2, "in", 1, "2025-01-30 09:00", price="1", receiving=5)
+    order(books, "a", "1")
+    books.move(3, 1, "out", 4, "2025-02-01 09:00", order="a")
+    books.move(4, 2, "out", 1, "2025-02-01 09:00", order="a")
+    books.move(5, 1, "in", 1, "2025-02-03 09:00", order="a", damaged=1)
+    for number, kind in enumerate(("package", "delivery_unit"), 1):
+        unit = {"account": "main", "receiving_id": 5, "kind": kind, "unit_no": number, "size_id": "XL"}
+        books.insert("staging.receiving_delivery_units", unit)
+    books.build(datetime(2025, 2, 4, 2, 15))
+    rows = books.ask("select month, activity, size_class, quantity from reports.warehouse_activity_monthly")
+    january, february = date(2025, 1, 1), date(2025, 2, 1)
+
+    assert set(rows) == {
+        (january, "receivings", "all", 1),
+        (january, "receiving_lines", "all", 2),
+        (january, "packages", "all", 1),
+        (january, "delivery_units", "XL", 1),
+        (january, "pieces_received", "L", 10),
+        (january, "pieces_received", "unknown", 1),
+        (january, "storage_days", "L", 2 * 10),
+        (january, "storage_days", "unknown", 2 * 1),
+        (february, "orders", "all", 1),
+        (february, "order_lines", "all", 2),
+        (february, "pieces_picked", "L", 4),
+        (february, "pieces_picked", "unknown", 1),
+        (february, "returns", "all", 1),
+        (february, "return_lines", "all", 1),
+        (february, "pieces_returned", "L", 2),
+        (february, "storage_days", "L", 6 + 6 + 8 + 8),
+    }
