@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkout import PROJECT
-from night_rig import Rig
+from night_rig import Kept, Rig
 from shared_home import FIRST, SECOND, small_shop
 
 from stockbook_sandbox import Running, running
@@ -47,12 +47,12 @@ def first(server: Running, home_after_a_night: Path) -> Rig:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """The same home after an undisturbed second night."""
     rig = Rig(first.server, tmp_path_factory.mktemp("undisturbed") / "home")
     shutil.copytree(first.home, rig.home)
     rig.night(SECOND, name="second")
-    return rig
+    return Kept(rig)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def killed() -> Iterator[Callable[[Rig, str], int]]:
 
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 def test_a_killed_night_run_again_gives_the_same_marts(
-    first: Rig, undisturbed: Rig, killed: Callable[[Rig, str], int], tmp_path: Path, point: str
+    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path, point: str
 ) -> None:
     """Readers have the night before until the second try is published; then everything equals the undisturbed night."""
     rig = Rig(first.server, tmp_path / "home")
@@ -97,7 +97,7 @@ def test_a_killed_night_run_again_gives_the_same_marts(
 
 
 def test_what_had_landed_is_not_read_again(
-    first: Rig, undisturbed: Rig, killed: Callable[[Rig, str], int], tmp_path: Path
+    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path
 ) -> None:
     """After a kill in the middle of extraction the second try asks only for what is missing."""
     rig = Rig(first.server, tmp_path / "home")
