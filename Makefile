@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi wheel test test-fast lint types programs lock clean proof-carried proof-left-alone
+.PHONY: help setup start doctor night demo bi wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -38,10 +38,10 @@ bi: $(VENV)/.runtime $(BI)/.superset  ## the dashboards over the published file 
 wheel: $(VENV)/.uv  ## build the package into dist/, to be installed with pip anywhere
 	$(BIN)/python -m hatchling build -t wheel
 
-test: $(VENV)/.dev $(BI)/.superset programs lint types  ## everything: lint, types, all tests
+test: $(VENV)/.dev $(BI)/.superset programs before-tests  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
-test-fast: $(VENV)/.dev lint types  ## what fits in three minutes: no Airflow, no slow tests
+test-fast: $(VENV)/.dev before-tests  ## what fits in three minutes: no Airflow, no slow tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) -m "not slow and not airflow" $(ARGS)
 
 proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried over is what asking would say (half an hour)
@@ -49,6 +49,14 @@ proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried 
 
 proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole shop (an hour)
 	LEFT_ALONE_SEQUENCES=60 $(TEST_ENV) $(BIN)/python -m pytest -q tests/night/test_left_alone.py
+
+# side by side: each takes one core
+before-tests: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j 2 lint types compiled
+
+# once, and before the tests: processes that begin side by side would each compile what all need, half a minute of a core
+compiled: $(VENV)/.dev
+	$(TEST_ENV) $(BIN)/python -c 'from stockbook.cli.setup import compile_once; from stockbook.settings import Settings; compile_once(Settings.load())'
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

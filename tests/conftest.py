@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from checkout import PROJECT
+from empty_warehouse import Pool
 from shared_home import first_night, made_once
 
 from stockbook import airflow_config, declarations
@@ -22,7 +23,6 @@ from stockbook.landing.manifest import Manifest, write_manifest
 from stockbook.landing.pages import write_page
 from stockbook.runs.context import RunContext
 from stockbook.staging.load import Landed
-from stockbook.warehouse.schema import create_all
 
 # the Airflow home of whoever runs the tests, ./airflow_home for one, must not lend its connections and key to them
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
@@ -32,6 +32,7 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 # files of tests that take more than a minute
 LONGEST = ("test_airflow", "test_night_killed", "test_bi", "test_backfill", "test_night", "test_night_real")
 
+WAREHOUSES = Pool()
 SECTIONS = pytest.StashKey[dict[str, list[str]]]()
 
 
@@ -80,11 +81,11 @@ def tables() -> dict[str, Table]:
 
 
 @pytest.fixture
-def con(tables: dict[str, Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty warehouse in memory."""
-    with duckdb.connect() as connection:
+    connection, _ = WAREHOUSES.take()
+    with connection:
         connection.execute("set TimeZone = 'UTC'")
-        create_all(connection, tables)
         yield connection
 
 

@@ -1,16 +1,17 @@
 """A night killed with SIGKILL at any step, and run again."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from checkout import PROJECT
-from night_rig import Rig
+from night_rig import Kept, Rig
 from shared_home import FIRST, SECOND, small_shop
 
 from stockbook_sandbox import Running, running
@@ -46,31 +47,44 @@ def first(server: Running, home_after_a_night: Path) -> Rig:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """The same home after an undisturbed second night."""
     rig = Rig(first.server, tmp_path_factory.mktemp("undisturbed") / "home")
     shutil.copytree(first.home, rig.home)
     rig.night(SECOND, name="second")
-    return rig
+    return Kept(rig)
+
+
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Callable[[Rig, str], int]]:
+    """Runs the second night of a home up to a point at which it is killed; tells how its process ended."""
+    program = [sys.executable, str(PROJECT / "tests" / "support" / "killed_night.py")]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        commands, answers = process.stdin, process.stdout
+
+        def night(rig: Rig, point: str) -> int:
+            environ = dict(os.environ) | rig.environ
+            command = {"point": point, "as_of": SECOND.isoformat(), "name": "second", "environ": environ}
+            commands.write(json.dumps(command) + "\n")
+            commands.flush()
+            return int(answers.readline())
+
+        yield night
+        commands.close()
 
 
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 def test_a_killed_night_run_again_gives_the_same_marts(
-    first: Rig, undisturbed: Rig, tmp_path: Path, point: str
+    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path, point: str
 ) -> None:
     """Readers have the night before until the second try is published; then everything equals the undisturbed night."""
     rig = Rig(first.server, tmp_path / "home")
     shutil.copytree(first.home, rig.home)
     rig.server.set_clock(SECOND)
 
-    killed = subprocess.run(
-        [sys.executable, str(PROJECT / "tests" / "support" / "killed_night.py"), point, SECOND.isoformat(), "second"],
-        env=os.environ | rig.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed(rig, point) == -signal.SIGKILL
     published_before = rig.rows("select run_id from meta.current_run")
 
     rig.night(SECOND, name="again")
@@ -82,23 +96,15 @@ def test_a_killed_night_run_again_gives_the_same_marts(
     assert left == ["dictionary", "report.html", "summary.json", "warehouse.duckdb"]
 
 
-def test_what_had_landed_is_not_read_again(first: Rig, undisturbed: Rig, tmp_path: Path) -> None:
+def test_what_had_landed_is_not_read_again(
+    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path
+) -> None:
     """After a kill in the middle of extraction the second try asks only for what is missing."""
     rig = Rig(first.server, tmp_path / "home")
     shutil.copytree(first.home, rig.home)
     rig.server.set_clock(SECOND)
     rig.server.reset_requests()
-    subprocess.run(
-        [
-            sys.executable,
-            str(PROJECT / "tests" / "support" / "killed_night.py"),
-            "progress:load main orders",
-            SECOND.isoformat(),
-            "x",
-        ],
-        env=os.environ | rig.environ,
-        check=False,
-    )
+    assert killed(rig, "progress:load main orders") == -signal.SIGKILL
     requests = sum(rig.server.requests().values())
     rig.server.reset_requests()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from night_rig import Rig, nights_before
+from night_rig import Kept, Rig, nights_before
 
 from stockbook.clock import ManualClock
 from stockbook.errors import StockbookError
@@ -133,11 +133,17 @@ def again(first: Rig, home: Path) -> Rig:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def before(first: Rig) -> Kept:
+    """What the first night made."""
+    return Kept(first)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """The same home after an undisturbed second night."""
     rig = again(first, tmp_path_factory.mktemp("undisturbed") / "home")
     rig.books(SECOND, name="second")
-    return rig
+    return Kept(rig)
 
 
 @pytest.fixture
@@ -161,7 +167,7 @@ def hits(server: Running) -> int:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("fault", HEALING)
 def test_a_fault_that_heals_changes_nothing(
-    first: Rig, undisturbed: Rig, tmp_path: Path, tell: Callable[[str, str], None], fault: str
+    first: Rig, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None], fault: str
 ) -> None:
     """Staging and marts are those of the undisturbed night."""
     rig = again(first, tmp_path / "home")
@@ -179,7 +185,7 @@ def test_a_fault_that_heals_changes_nothing(
 
 @pytest.mark.usefixtures("quiet")
 def test_all_faults_together_change_nothing(
-    first: Rig, undisturbed: Rig, tmp_path: Path, tell: Callable[[str, str], None]
+    first: Rig, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None]
 ) -> None:
     """Each at 5 %, with tasks tried again as the DAG does: what came of it are the undisturbed books."""
     rig = again(first, tmp_path / "home")
@@ -229,7 +235,7 @@ def test_rows_that_appear_while_the_night_reads_are_there_the_next_night_at_the_
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("fault", FINAL)
 def test_a_final_fault_is_red_names_its_cause_and_leaves_no_trace(
-    first: Rig, undisturbed: Rig, tmp_path: Path, tell: Callable[[str, str], None], fault: str
+    first: Rig, before: Kept, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None], fault: str
 ) -> None:
     """The message names the cause; nothing was loaded; with the fault gone, the next try gives the undisturbed rows."""
     rig = again(first, tmp_path / "home")
@@ -244,6 +250,6 @@ def test_a_final_fault_is_red_names_its_cause_and_leaves_no_trace(
     rig.books(SECOND, name="second", build=False)
 
     assert red_hits > 0
-    assert (staged, marts) == (first.staged(), first.marts())
+    assert (staged, marts) == (before.staged(), before.marts())
     assert rig.staged() == undisturbed.staged()
     tell(SECTION, f"{fault:34} {red_hits:4} hits   red: {red.value}")

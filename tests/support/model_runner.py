@@ -8,9 +8,11 @@ the models a test is about: given rows in, rows of the mart out.
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import duckdb
+from empty_warehouse import MODELS, Pool
 
 from stockbook.channels import program as channels
 from stockbook.declarations import Table, load
@@ -20,20 +22,25 @@ from stockbook.models.order import steps
 from stockbook.models.programs import BuildContext
 from stockbook.sla import program
 from stockbook.warehouse.connect import NO_VARIABLES
-from stockbook.warehouse.schema import create_all
 
 PROJECT = Path(__file__).parents[2]
-MODELS = PROJECT / "include" / "sql"
 POLICY = PROJECT / "include" / "policy"
 PRAGUE = ZoneInfo("Europe/Prague")
 
 
+POOL = Pool()
+VIEWS: WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str, str]] = WeakKeyDictionary()
+
+
 def warehouse() -> duckdb.DuckDBPyConnection:
-    """An empty warehouse: schemas and staging tables."""
-    con = duckdb.connect()
-    con.execute("set threads = 2")
+    """An empty warehouse: schemas and staging tables. Views of models may be there from an earlier test."""
+    con, database = POOL.take()
+    # a handful of rows keeps one thread busy
+    con.execute("set threads = 1")
     con.execute(NO_VARIABLES)
-    create_all(con, load(MODELS))
+    if not database.views:
+        create_macros(con, MODELS)
+    VIEWS[con] = database.views
     return con
 
 
@@ -50,7 +57,8 @@ def run(
     tables = load(MODELS)
     con.execute("delete from meta.current_run")
     con.execute("insert into meta.current_run (run_id, as_of, zone) values ('test', ?, ?)", [as_of, zone.key])
-    create_macros(con, MODELS)
+    if con not in VIEWS:
+        create_macros(con, MODELS)
     context = BuildContext(as_of, "test", zone, policy_dir, tables)
     program.build(con, context)
     channels.build(con, context)
@@ -65,6 +73,9 @@ def _build(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], name: str, 
     for needed in reads:
         _build(con, tables, needed, done)
     if tables[name].kind == "view":
-        con.execute(f"create or replace view {name} as {select}")
+        views = VIEWS.get(con, {})
+        if views.get(name) != select:
+            con.execute(f"create or replace view {name} as {select}")
+            views[name] = select
     else:
         replace_table(con, tables[name], select)

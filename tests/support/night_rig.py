@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,13 @@ class Rig:
         """A query on the published file."""
         with duckdb.connect(str(self.settings.published), read_only=True) as con:
             return con.execute(query, arguments).fetchall()
+
+
+class Kept:
+    """Hashes of a home that nobody changes any more: worked out once."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.marts, self.staged, self.hashes = cache(rig.marts), cache(rig.staged), cache(rig.hashes)
 
 
 def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:

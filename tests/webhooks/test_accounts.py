@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -69,18 +69,26 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Accoun
         yield folders
 
 
-def content(rig: Rig, relation: str, account: str | None, without: tuple[str, ...] = ()) -> list[str]:
-    """The rows of a table or report, of one account, without the columns that tell the time of loading."""
+@contextmanager
+def opened(rig: Rig) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The writer's file, for all questions of a test: opening it takes longer than most answers."""
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
-        columns = [name for name, *_ in con.execute(f"describe select * from {relation}").fetchall()]
-        columns_sql = ", ".join(name for name in columns if name not in without)
-        where = "" if account is None else "where account = ?"
-        return sorted(
-            map(
-                repr,
-                con.execute(f"select {columns_sql} from {relation} {where}", [account] if account else []).fetchall(),
-            )
-        )
+        yield con
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    """The columns of a table or report."""
+    return [name for name, *_ in con.execute(f"describe select * from {relation}").fetchall()]
+
+
+def content(
+    con: duckdb.DuckDBPyConnection, relation: str, account: str | None, without: tuple[str, ...] = ()
+) -> list[str]:
+    """The rows of a table or report, of one account, without the columns that tell the time of loading."""
+    columns_sql = ", ".join(name for name in columns_of(con, relation) if name not in without)
+    where = "" if account is None else "where account = ?"
+    rows = con.execute(f"select {columns_sql} from {relation} {where}", [account] if account else []).fetchall()
+    return sorted(map(repr, rows))
 
 
 def relations(tables: dict[str, Table], *layers: str) -> list[str]:
@@ -97,17 +105,16 @@ def relations(tables: dict[str, Table], *layers: str) -> list[str]:
 
 def test_the_accounts_share_ids(homes: dict[str, Accounts]) -> None:
     """Orders, movements, variants, receivings and prices of different content have the same keys in two accounts."""
-    for table, key in {
-        "orders": "order_id", "movements": "movement_id", "stock_levels": "variant_id", "variants": "variant_id",
-        "receivings": "receiving_id", "flickrocket_prices": "price_id",
-    }.items():  # fmt: skip
-        with duckdb.connect(str(homes["together"].settings.warehouse), read_only=True) as con:
+    with opened(homes["together"]) as con:
+        for table, key in {
+            "orders": "order_id", "movements": "movement_id", "stock_levels": "variant_id", "variants": "variant_id",
+            "receivings": "receiving_id", "flickrocket_prices": "price_id",
+        }.items():  # fmt: skip
             shared = f"select {key} from staging.{table} group by all having count(distinct account) > 1"
             query = f"select count(*) from ({shared})"
             assert con.execute(query).fetchall()[0][0] > 5, table
-    assert content(homes["main"], "marts.fct_stock_balance", None) != content(
-        homes["second"], "marts.fct_stock_balance", None
-    )
+    with opened(homes["main"]) as main, opened(homes["second"]) as second:
+        assert content(main, "marts.fct_stock_balance", None) != content(second, "marts.fct_stock_balance", None)
 
 
 @pytest.mark.parametrize("account", ["main", "second", "third"])
@@ -116,23 +123,23 @@ def test_an_account_is_the_same_alone_and_among_others(
 ) -> None:
     """In every table and report: current and historical, and with prices, costs and promises."""
     compared, differing = 0, []
-    for relation in relations(tables, "staging", "marts", "reports"):
-        if relation in SHARED:
-            continue
-        alone = content(homes[account], relation, account, ("_loaded_at",))
-        if alone != content(homes["together"], relation, account, ("_loaded_at",)):
-            differing.append(relation)
-        compared += bool(alone)
+    with opened(homes[account]) as con, opened(homes["together"]) as together:
+        for relation in relations(tables, "staging", "marts", "reports"):
+            if relation in SHARED:
+                continue
+            alone = content(con, relation, account, ("_loaded_at",))
+            if alone != content(together, relation, account, ("_loaded_at",)):
+                differing.append(relation)
+            compared += bool(alone)
     assert differing == []
     assert compared >= 40
 
 
 def test_what_belongs_to_no_account_says_so(homes: dict[str, Accounts], tables: dict[str, Table]) -> None:
     """Every other table and report tells the account of its rows, and knows all three."""
-    for relation in relations(tables, "staging", "marts", "reports"):
-        with duckdb.connect(str(homes["together"].settings.warehouse), read_only=True) as con:
-            columns = [name for name, *_ in con.execute(f"describe select * from {relation}").fetchall()]
-        assert ("account" in columns) == (relation not in SHARED), relation
+    with opened(homes["together"]) as con:
+        for relation in relations(tables, "staging", "marts", "reports"):
+            assert ("account" in columns_of(con, relation)) == (relation not in SHARED), relation
 
 
 def test_an_account_that_was_read_before_is_not_left_out_without_a_word(homes: dict[str, Accounts]) -> None:
@@ -146,7 +153,7 @@ def test_an_account_that_was_read_before_is_not_left_out_without_a_word(homes: d
     listed = [name.removeprefix("AIRFLOW_CONN_").lower() for name in whole if name.startswith("AIRFLOW_CONN_")]
     without = [conn_id for conn_id in listed if conn_id != "flickrocket__second"]
 
-    def opened(look_up: Callable[[str], RawConnection | None], **parameters: Any) -> tuple[list[str], list[str]]:
+    def asked(look_up: Callable[[str], RawConnection | None], **parameters: Any) -> tuple[list[str], list[str]]:
         tonight = steps.Night(rig.settings, rig.clock, rig.progress, look_up)
         run_parameters = parse_parameters({"as_of": (AS_OF + timedelta(hours=1)).isoformat(), **parameters})
         run = steps.open_run(tonight, "opened", run_parameters, without, whole_run_here=True)
@@ -155,10 +162,10 @@ def test_an_account_that_was_read_before_is_not_left_out_without_a_word(homes: d
         return sorted(run.conn_ids), [note for note in step.notes if note.startswith("warning: account")]
 
     gone = {name: text for name, text in whole.items() if name != "AIRFLOW_CONN_FLICKROCKET__SECOND"}
-    conn_ids, (warning,) = opened(lambda conn_id: from_environment(conn_id, gone))
+    conn_ids, (warning,) = asked(lambda conn_id: from_environment(conn_id, gone))
     assert conn_ids == sorted(without)
     assert "account second of flickrocket was read before (last as of 2025-11-20 02:15)" in warning
 
-    assert opened(lambda conn_id: from_environment(conn_id, whole)) == (sorted(listed), [])
-    on_purpose = opened(lambda conn_id: from_environment(conn_id, gone), accounts=["main", "third"])
+    assert asked(lambda conn_id: from_environment(conn_id, whole)) == (sorted(listed), [])
+    on_purpose = asked(lambda conn_id: from_environment(conn_id, gone), accounts=["main", "third"])
     assert on_purpose[1] == []

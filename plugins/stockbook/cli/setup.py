@@ -27,7 +27,7 @@ def set_up(home: Path, port: int, say: Callable[[str], object]) -> Iterator[str]
     say("Making the inbox of webhooks")
     Inbox.open(settings.inbox_url).close()  # makes or migrates its tables
     say("Compiling what reads and values fast (a minute on a slow machine; once)")
-    _compile(settings)
+    compile_once(settings)
     yield "Stockbook is set up."
     yield from doors(home)
     yield of_the_key
@@ -61,8 +61,8 @@ def _key(home: Path, settings: Settings) -> str:
     return f"key       {file}: personal data is hashed with it. Keep a copy among your backups, for ever"
 
 
-def _compile(settings: Settings) -> None:
-    """Compiled once here, so that the first night does not."""
+def compile_once(settings: Settings) -> None:
+    """Compile what is not yet compiled, so that the first night need not."""
     from stockbook.jsonscan import fast_path
     from stockbook.models.programs import BuildContext
     from stockbook.valuation.program import warm_up

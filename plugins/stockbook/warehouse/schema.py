@@ -78,17 +78,16 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     for macro in MACROS:
         con.execute(macro)
     con.execute(QUARANTINE)
-    meta = _columns_of(con, "meta")
+    have = _columns_of(con, ("meta", "staging"))
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
-        add_missing_columns(con, table, meta.get(table.table))
+        add_missing_columns(con, table, have.get(table.name))
     write_file_format(con, FORMAT)
-    have = _columns_of(con, "staging")
     for table in of_layer(tables, "staging"):
         if table.is_staged:
-            if table.table not in have:
+            if table.name not in have:
                 con.execute(staging_ddl(table))
-            add_missing_columns(con, table, have.get(table.table))
+            add_missing_columns(con, table, have.get(table.name))
             if table.history:
                 con.execute(history_ddl(table))
                 _add_history_columns(con, table, have.get(f"{table.table}_history"))
@@ -107,11 +106,15 @@ def staging_ddl(table: Table) -> str:
     return f"create table if not exists {table.name} ({', '.join(columns)})"
 
 
-def _columns_of(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, str]]:
-    """The columns every table of a schema has and their types, by the table's name."""
+def _columns_of(con: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The columns every table of the schemas has and their types, by the table's qualified name."""
     have: dict[str, dict[str, str]] = {}
-    listed = "select table_name, column_name, data_type from duckdb_columns() where schema_name = ?"
-    for table, column, type_ in con.execute(listed, [schema]).fetchall():
+    # listed once: that takes longer than making most tables
+    listed = (
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() "
+        "where list_contains(?, schema_name)"
+    )
+    for table, column, type_ in con.execute(listed, [list(schemas)]).fetchall():
         have.setdefault(table, {})[column] = type_
     return have
 
