@@ -21,7 +21,8 @@ lines as (
         price_per_unit,
         quantity,
         received_quantity,
-        damaged_quantity
+        damaged_quantity,
+        photo_count
     from staging.receiving_lines
     where _deleted_at is null
 
@@ -34,6 +35,8 @@ receivings as (
         receiving_id,
         is_closed,
         extra_cost,
+        has_note,
+        has_receiving_note,
         planned_date,
         received_date
     from staging.receivings
@@ -45,6 +48,18 @@ receivings as (
 
 ),
 
+notes as (
+
+    select
+        account,
+        receiving_id,
+        count(*) as receiving_note_count
+    from staging.receiving_notes
+    where _deleted_at is null
+    group by account, receiving_id
+
+),
+
 joined as (
 
     select
@@ -53,6 +68,9 @@ joined as (
         coalesce(r.extra_cost, 0) as extra_cost,
         r.planned_date,
         r.received_date,
+        r.has_note,
+        -- the older field holds one note; it is repeated among the newer ones
+        coalesce(n.receiving_note_count, cast(r.has_receiving_note as bigint)) as receiving_note_count,
         -- counted pieces bear the cost; before anything was counted the announced ones do
         case
             when bool_or(l.received_quantity is not null) over announced
@@ -64,6 +82,10 @@ joined as (
         on
             l.account = r.account
             and l.receiving_id = r.receiving_id
+    left join notes as n
+        on
+            l.account = n.account
+            and l.receiving_id = n.receiving_id
     window announced as (partition by l.account, l.receiving_id)
 
 ),
@@ -143,5 +165,8 @@ select
     ) as extra_cost_share,
     planned_date,
     received_date,
-    is_closed
+    is_closed,
+    photo_count,
+    has_note,
+    receiving_note_count
 from shared
