@@ -49,26 +49,6 @@ def test_an_order_the_source_no_longer_has_is_left_out() -> None:
     assert [orders.rows(table) for table in tables] == [[], [], []]
 
 
-def test_notes_and_photos_of_goods_in_are_counted(con: duckdb.DuckDBPyConnection) -> None:
-    """Photos stand on their line, notes on every line of the receiving; the older note counts where no newer is."""
-    receiving(con, "0", ("1", 1, 1, 1), ("1", 1, 1, 0))
-    con.execute("update staging.receiving_lines set photo_count = 3 where line_no = 1")
-    con.execute("update staging.receivings set has_note = true, has_receiving_note = true")
-    columns = "line_no, photo_count, has_note, receiving_note_count"
-    run(con, "marts.fct_receiving_line", at("2025-06-01"))
-    older = con.execute(f"select {columns} from marts.fct_receiving_line order by 1").fetchall()
-    con.execute(
-        "insert into staging.receiving_notes (account, receiving_id, note_no) values ('main', 1, 1), ('main', 1, 2)"
-    )
-    run(con, "marts.fct_receiving_line", at("2025-06-01"))
-
-    assert older == [(1, 3, True, 1), (2, None, True, 1)]
-    assert con.execute(f"select {columns} from marts.fct_receiving_line order by 1").fetchall() == [
-        (1, 3, True, 2),
-        (2, None, True, 2),
-    ]
-
-
 def receiving(
     con: duckdb.DuckDBPyConnection, extra_cost: str, *lines: tuple[str | None, int, int | None, int | None]
 ) -> None:

@@ -12,6 +12,7 @@ from stockbook.connections import Account
 from stockbook.errors import ConfigError
 from stockbook.night import configuration, landings, run_rows
 from stockbook.night.draining import drain_first
+from stockbook.night.subscribed import ask_subscriptions
 from stockbook.night.tonight import Night
 from stockbook.night.unopened import reporting
 from stockbook.runs import context as runs
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 
 class _Moment(NamedTuple):
-    """A run's now: local, the same instant in UTC (naive), and why it reads no source, if it does not."""
+    """
+    A run's now: local, the same instant in UTC (naive), why it reads no source, if it does not, and whether the last
+    published run had the same.
+    """
 
     as_of: datetime
     instant: datetime
     is_fresh: bool
     why_not: str | None
+    repeats: bool
 
 
 def open_run(
@@ -68,7 +73,7 @@ def _open(
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.schema import create_all
 
-    settings = night.settings
+    settings, conn_ids = night.settings, list(conn_ids)
     if settings.hash_key is None:
         raise ConfigError(
             "STOCKBOOK_HASH_KEY must be set to a secret of at least 16 characters: personal data is hashed with it "
@@ -106,10 +111,12 @@ def _open(
                 backfill_to=parameters.backfill_to,
                 conn_ids=tuple(account.conn_id for account in accounts),
                 as_of_utc=moment.instant,
+                repeats=moment.repeats,
             )
             run_rows.insert(con, run, "running", run.started_at)
             if run.observes:
                 done.notes += drain_first(night, con, run)
+                done.notes += ask_subscriptions(night, con, run, conn_ids)
             write_plans(con, settings, run, accounts)
         runs.save(settings, run)
     return run
@@ -150,7 +157,7 @@ def _moment(
     # the second pass does not lie before it
     elif published is not None and instant < runs.instant_of(published, settings.zone).replace(tzinfo=None):
         why_not = f"before the last published one ({published})"
-    return _Moment(as_of, instant, is_fresh, why_not)
+    return _Moment(as_of, instant, is_fresh, why_not, repeats=as_of == published)
 
 
 def _note_of_no_reading(con: "duckdb.DuckDBPyConnection", moment: _Moment) -> str:

@@ -9,6 +9,18 @@ current_run as (
 
 ),
 
+amounts as (
+
+    select
+        account,
+        order_id,
+        goods_value_reporting,
+        amount_due_reporting,
+        rate_date
+    from intermediate.order_amount
+
+),
+
 orders as (
 
     select
@@ -93,6 +105,9 @@ select
     o.currency,
     o.goods_value,
     o.amount_due,
+    a.goods_value_reporting,
+    a.amount_due_reporting,
+    a.rate_date,
     o.is_cod,
     o.is_on_hold,
     o.is_damaged_sale,
@@ -128,3 +143,7 @@ left join own_labels as l
         and o.order_id = l.order_id
 left join change_days as c
     on cast(o.created_at as date) = c.date
+left join amounts as a
+    on
+        o.account = a.account
+        and o.order_id = a.order_id

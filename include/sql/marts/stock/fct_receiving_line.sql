@@ -2,13 +2,6 @@
 -- Grain: one row per account, receiving and line.
 with
 
-current_run as (
-
-    select as_of
-    from intermediate.run_now
-
-),
-
 lines as (
 
     select
@@ -33,30 +26,17 @@ receivings as (
     select
         account,
         receiving_id,
+        ext_id,
+        ext_code,
+        grn_number,
         is_closed,
         extra_cost,
-        has_note,
-        has_receiving_note,
+        first_planned_date,
         planned_date,
-        received_date
-    from staging.receivings
-    cross join current_run
-    where
-        _deleted_at is null
-        -- goods that came later than now have not come
-        and coalesce(received_date <= cast(as_of as date), true)
-
-),
-
-notes as (
-
-    select
-        account,
-        receiving_id,
-        count(*) as receiving_note_count
-    from staging.receiving_notes
-    where _deleted_at is null
-    group by account, receiving_id
+        received_date,
+        has_note,
+        receiving_note_count
+    from marts.fct_receiving
 
 ),
 
@@ -66,11 +46,14 @@ joined as (
         l.*,
         r.is_closed,
         coalesce(r.extra_cost, 0) as extra_cost,
+        r.ext_id as receiving_ext_id,
+        r.ext_code as receiving_ext_code,
+        r.grn_number,
+        r.first_planned_date,
         r.planned_date,
         r.received_date,
         r.has_note,
-        -- the older field holds one note; it is repeated among the newer ones
-        coalesce(n.receiving_note_count, cast(r.has_receiving_note as bigint)) as receiving_note_count,
+        r.receiving_note_count,
         -- counted pieces bear the cost; before anything was counted the announced ones do
         case
             when bool_or(l.received_quantity is not null) over announced
@@ -82,10 +65,6 @@ joined as (
         on
             l.account = r.account
             and l.receiving_id = r.receiving_id
-    left join notes as n
-        on
-            l.account = n.account
-            and l.receiving_id = n.receiving_id
     window announced as (partition by l.account, l.receiving_id)
 
 ),
@@ -166,6 +145,10 @@ select
     planned_date,
     received_date,
     is_closed,
+    grn_number,
+    receiving_ext_code,
+    receiving_ext_id,
+    first_planned_date,
     photo_count,
     has_note,
     receiving_note_count
