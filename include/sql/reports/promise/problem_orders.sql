@@ -32,6 +32,7 @@ sources as (
         h.problem_source,
         h.has_description,
         h.has_solution,
+        h.problem_postponed,
         staging.utc_of(h._valid_from, r.zone) as seen_utc
     from staging.orders_history as h
     cross join meta.current_run as r
@@ -50,6 +51,7 @@ named as (
         w.cycle_no,
         w.wait_no,
         arg_max(s.problem_source, s.seen_utc) as problem_source,
+        arg_max(s.problem_postponed, s.seen_utc) as is_postponed,
         bool_or(s.has_description) as has_description,
         bool_or(s.has_solution) as is_answered,
         min(s.seen_utc) filter (where s.has_solution) as answered_at_utc
@@ -78,6 +80,7 @@ select
     o.delivery_id,
     m.name as delivery_name,
     coalesce(n.problem_source, 'unknown') as problem_source,
+    case when n.is_postponed then 'postponed' when not n.is_postponed then 'problem' end as problem_kind,
     n.has_description,
     n.is_answered,
     n.answered_at_utc,
