@@ -90,6 +90,7 @@ PROGRAMS = {
             "staging.movements",
             "staging.movements_history",
             "staging.receiving_lines",
+            "staging.receiving_lines_history",
             "staging.stock_levels",
             "staging.variants_history",
             "marts.fct_stock_movement",
