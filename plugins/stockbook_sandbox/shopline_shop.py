@@ -185,7 +185,7 @@ class _Whole:
             "shop_id": SHOP_ID,
             "status": state["status"],
             "request_status": state["request_status"],
-            "supported_actions": "create_fulfillment" if n % 3 else ["create_fulfillment", "move"],
+            "supported_actions": _actions(n, state["status"]),
             "assigned_location_id": location,
             "assigned_location": {"location_id": location, "name": "Depot", "country": country, "country_code": code},
             "delivery_method": {"method_type": _METHODS[n % len(_METHODS)]},
@@ -240,6 +240,15 @@ class _Whole:
             ],
             "line_items": [],
         }
+
+
+def _actions(n: int, status: str) -> str | list[str]:
+    """What may be done with an order: a list of one comes as a bare text."""
+    if status == "on_hold":
+        return "release_hold"
+    if status not in ("open", "in_progress"):
+        return []
+    return ["create_fulfillment", "move", "hold"] if n % 3 == 0 else "create_fulfillment"
 
 
 def _text(at: int) -> str:
