@@ -56,7 +56,7 @@ Api = Literal["fulfillment_cz", "flickrocket"]
 APIS: tuple[str, ...] = get_args(Api)
 """The APIs that are read by listings."""
 
-Personal = Literal["none", "hash", "prefix"]
+Personal = Literal["none", "hash", "prefix", "digits", "presence", "count"]
 Severity = Literal["fail", "warn"]
 
 
@@ -74,8 +74,9 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     its case: UUIDs are kept in small letters. ``max_abs`` bounds a whole number: a greater one breaks the declaration,
     for sums of such would leave 64 bits, as does a number below ``least``. ``values`` are all texts that may come.
     ``unit`` is what a number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
-    the trimmed, lower-cased text) or ``prefix`` (the first three characters). A column without a ``description`` has
-    the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
+    the trimmed, lower-cased text), ``prefix`` (the first three characters), ``digits`` (keyed hash of its digits
+    without leading zeros), ``presence`` (whether there is one) or ``count`` (how many there are). A column without a
+    ``description`` has the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
     """
 
     type: SqlType

@@ -57,8 +57,17 @@ def test_nothing_personal_lands() -> None:
     (row,) = landed(projected)
 
     assert b"secret" not in projected.lines.lower()
-    assert row["recipient"] == {"email": hashed("secret.person@example.com"), "city": "Brno", "zipcode": "602"}
+    assert row["recipient"] == {
+        "email": hashed("secret.person@example.com"),
+        "city": "Brno",
+        "zipcode": "602",
+        "company": True,
+    }
     assert row["delivery"]["tracking_number"] == hashed("secrettrack1")
+    assert row["payment"]["variable_symbol"] == hashed("991")
+    assert row["expedition"]["problem"]["description"] is True
+    assert row["expedition"]["problem"]["solution"] is False
+    assert row["expedition"]["problem"]["photos"] == 1
     assert not projected.undeclared
     assert not projected.set_aside
 
@@ -291,3 +300,64 @@ def test_what_is_personal_for_one_column_may_not_be_clear_for_another() -> None:
     )
     with pytest.raises(DeclarationError, match="personal for one column"):
         Projection(LISTINGS["orders"], [table], KEY)
+
+
+@pytest.mark.parametrize(
+    ("token", "is_there", "number"),
+    [
+        ("null", False, 0), ('""', False, 0), ('" "', False, 0), ('"\\u00a0"', False, 0), ("false", False, 0),
+        ("[]", False, 0), ("[ ]", False, 0), ("{}", False, 0), ('[null, "", false]', False, 0),
+        ('"a"', True, 1), ('" Ž"', True, 1), ('"\\n\\u0041"', True, 1), ('"\\ud83d"', True, 1), ("0", True, 1),
+        ('["a","b"]', True, 2), ('[["a"], {"b": [1]} ]', True, 2), ('{"0":"a","2":"b"}', True, 2),
+        ('[' + ','.join(['"x"'] * 123) + ']', True, 123),
+    ],
+)  # fmt: skip
+def test_of_what_is_counted_only_the_number_lands(token: str, is_there: bool, number: int) -> None:
+    """A note lands as whether there is one, photos as how many; blanks, null and empty lists are none."""
+    order_with = order(1, "2025-03-01 09:00:00", note="@note")
+    order_with["expedition"]["problem"]["photos"] = "@photos"
+    body = page([order_with]).replace(b'"@note"', token.encode()).replace(b'"@photos"', token.encode())
+    (row,) = landed(projection("orders").read(body))
+
+    assert row["note"] is is_there
+    assert row["expedition"]["problem"]["photos"] == number
+
+
+def test_what_was_left_out_is_not_counted() -> None:
+    """An order without the field of the note says nothing of a note."""
+    without = {name: value for name, value in order(1, "2025-03-01 09:00:00").items() if name != "note"}
+    (row,) = landed(projection("orders").read(page([without])))
+
+    assert "note" not in row
+
+
+@pytest.mark.parametrize(
+    ("symbol", "digits"),
+    [("1234567890", "1234567890"), ("0000123", "123"), (123, "123"), ("12 34/5", "12345"), ("000", None), ("VS", None)],
+)
+def test_the_symbol_of_a_payment_is_hashed_by_its_digits(symbol: object, digits: str | None) -> None:
+    """However a symbol is filled up or grouped, a bank statement that has it otherwise gives the same hash."""
+    payment = {"cod": True, "variable_symbol": symbol, "price": 1}
+    (row,) = landed(projection("orders").read(page([order(1, "2025-03-01 09:00:00", payment=payment)])))
+
+    assert row["payment"]["variable_symbol"] == (hashed(digits) if digits else None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "numbers"),
+    [
+        ("122ur4538ef29, 122fr4539gh27", ["122ur4538ef29", "122fr4539gh27"]),
+        ("A1,B2 C3", ["a1", "b2", "c3"]),
+        (["A1", "B2"], ["a1", "b2"]),
+        ("A1", ["a1"]),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_tracking_numbers_in_one_text_land_one_by_one(sent: object, numbers: list[str]) -> None:
+    """Each number of a FlickRocket fulfillment lands hashed by itself, as the hash of the text does beside them."""
+    fulfillment = {"id": 7, "created_at": "2025-03-01T09:00:00", "status": 100, "tracking_number": sent}
+    (row,) = landed(projection("fulfillments").read(json.dumps({"fulfillments": [fulfillment]}).encode()))
+
+    assert [part["number"] for part in row["tracking_number_parts"]] == [hashed(number) for number in numbers]
+    assert "122ur" not in json.dumps(row)

@@ -92,7 +92,11 @@ def shown(sandbox: Running, listing: Listing) -> list[tuple[str, ...]]:
 def _paged(sandbox: Running, listing: Listing, filters: dict[str, Any]) -> set[tuple[str, ...]]:
     keys_shown: set[tuple[str, ...]] = set()
     for number in range(1000):
-        rows = _rows(sandbox, listing, {**filters, "offset": len(keys_shown), "limit": 25, "Page": number + 1})
+        rows = _rows(
+            sandbox,
+            listing,
+            {**dict(listing.filters), **filters, "offset": len(keys_shown), "limit": 25, "Page": number + 1},
+        )
         keys = {_key(listing, row) for row in rows}
         if keys <= keys_shown:
             return keys_shown
@@ -124,7 +128,7 @@ def test_every_row_lands_once(sandbox: Running, tmp_path: Path, listing: Listing
     """What lands is what the sandbox shows, each row once, nothing refused, nothing undeclared, and proved."""
     manifest, rows = read(sandbox, listing, tmp_path)
 
-    assert rows
+    assert rows or listing.filters  # a shop may have nothing that is switched off
     assert landed(listing, rows) == shown(sandbox, listing)
     assert (manifest.complete, manifest.distinct_keys) == (True, len(rows))
     assert (manifest.undeclared, manifest.refused) == ([], [])
@@ -195,7 +199,7 @@ def test_an_undeclared_field_is_reported_and_stored_nowhere(sandbox: Running, tm
 
     reported = {(field.path, field.json_type): field.rows for field in manifest.undeclared}
     path = "surprise" if len(rows) >= ENOUGH else Names(b"k" * 16).hidden("", "surprise")
-    assert reported[path, "string"] == len(rows)
+    assert reported.get((path, "string"), 0) == len(rows)
     assert landed(listing, rows) == shown_quietly(sandbox, listing)
     assert "unexpected-value" not in json.dumps(rows)
 

@@ -236,10 +236,16 @@ def test_every_table_of_parts_knows_the_key_of_its_row(tables: dict[str, Table])
         "flickrocket_fulfillment_lines": "fulfillment_id",
         "flickrocket_prices": "price_id",
         "flickrocket_product_prices": "product_number",
+        "flickrocket_tracking_numbers": "fulfillment_id",
+        "inactive_variants": "product_id",
+        "order_labels": "order_id",
         "order_lines": "order_id",
         "order_packages": "order_id",
+        "order_parcels": "order_id",
         "order_stock_items": "order_id",
+        "receiving_delivery_units": "receiving_id",
         "receiving_lines": "receiving_id",
+        "receiving_notes": "receiving_id",
         "receiving_stock_items": "receiving_id",
         "variants": "product_id",
     }
@@ -625,6 +631,7 @@ def test_every_column_that_refers_to_something_else_says_so(tables: dict[str, Ta
         ("flickrocket_products", "product_id"),
         ("flickrocket_fulfillments", "customer_key"),  # hashed before it lands: zeros have no hash
         ("variants", "tracks_lot"),
+        ("inactive_variants", "tracks_lot"),
     }
     wanted = {
         (table.table, name)

@@ -6,7 +6,6 @@ in one go: one statement for the rules of a table and severity.
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from itertools import groupby
@@ -15,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from stockbook.checks.deferred import UNUSED, deferred
+from stockbook.checks.ahead import imported
 from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
@@ -40,11 +39,11 @@ def ask(database: Path, rules: list[Rule]) -> list[Outcome]:
     if not rules:
         return []
     let_go(database)
+    imported()
     groups = [list(group) for _, group in groupby(sorted(rules, key=_group), key=_group)]
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside Great Expectations and its imports
+        warnings.simplefilter("ignore")  # deprecations inside Great Expectations
         results = _validate(database, groups)
     counts = [_counts(database, group, result) for group, result in zip(groups, results, strict=True)]
     bad_rows = {
@@ -67,11 +66,10 @@ def _group(rule: Rule) -> tuple[str, str]:
 
 def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     """The result Great Expectations has for each group; no connection to the database stays open."""
-    with deferred(*UNUSED):
-        import great_expectations as gx
+    import great_expectations as gx
 
-        from stockbook.checks.expectation import RulesHold
     from stockbook.checks.dialect import address
+    from stockbook.checks.expectation import RulesHold
 
     # on import this one module sets its own level below the package's
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
@@ -85,12 +83,16 @@ def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     try:
         # every query names its tables itself, but Great Expectations insists on a batch: one row
         batch = source.add_query_asset("warehouse", query="select 1 as batch").add_batch_definition_whole_table("all")
-        suite = gx.ExpectationSuite(name="warehouse")
-        for number, group in enumerate(groups):
-            severity = "critical" if group[0].severity == "fail" else "warning"
-            query = _escaped(statement(group)) + " /* {batch} */"
-            suite.add_expectation(RulesHold(unexpected_rows_query=query, severity=severity, meta={"number": number}))
-        context.suites.add(suite)
+        # given at once: added one by one, each is compared with all before
+        expectations = [
+            RulesHold(
+                unexpected_rows_query=_escaped(statement(group)) + " /* {batch} */",
+                severity="critical" if group[0].severity == "fail" else "warning",
+                meta={"number": number},
+            )
+            for number, group in enumerate(groups)
+        ]
+        suite = context.suites.add(gx.ExpectationSuite(name="warehouse", expectations=expectations))
         validation = gx.ValidationDefinition(name="warehouse", data=batch, suite=suite)
         context.validation_definitions.add(validation)
         results = validation.run(result_format="BASIC").results

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +17,13 @@ from stockbook.projection.scanned_page import ScannedPage
 
 # in the order of scan_kernel.type_of
 _TYPES = ("object", "array", "string", "boolean", "null", "number")
-_KINDS = {"keep": scan_kernel.KEEP, "typed": scan_kernel.TYPED, "decimal": scan_kernel.DECIMAL}
+_KINDS = {
+    "keep": scan_kernel.KEEP,
+    "typed": scan_kernel.TYPED,
+    "decimal": scan_kernel.DECIMAL,
+    "presence": scan_kernel.PRESENCE,
+    "count": scan_kernel.COUNT,
+}
 _ROWS, _HOLES = 4_096, 16_384
 _MOST_FIELDS, _MOST_PATHS = 60, 3
 
@@ -39,7 +45,7 @@ class _Group(NamedTuple):
     """Fields of one object of which the first that is not empty lands under the first name."""
 
     names: tuple[str, ...]
-    is_hash: bool
+    action: Literal["hash", "prefix", "digits"]
 
 
 class PageTables:
@@ -51,7 +57,7 @@ class PageTables:
         self._keys = keys
         self._hashed: dict[int, list[_Group]] = {}
         for holder, names in _groups(shape):
-            self._hashed.setdefault(id(holder), []).append(_Group(names, is_hash=True))
+            self._hashed.setdefault(id(holder), []).append(_Group(names, "hash"))
         self._fields = [
             _Field(0, b"code", scan_kernel.ENVELOPE, slot=0),
             _Field(0, b"totalCount", scan_kernel.ENVELOPE, slot=1),
@@ -67,7 +73,7 @@ class PageTables:
     def _number(self, shape: Shape, path: Path, keys: tuple[str, ...]) -> int:
         node = len(self._groups)
         groups = [*self._hashed.get(id(shape), ())]
-        groups += [_Group((name,), is_hash=False) for name, action in shape.leaves.items() if action == "prefix"]
+        groups += [_Group((name,), action) for name, action in shape.leaves.items() if action in ("prefix", "digits")]
         self._groups.append(groups)
         slots = _slots(groups)
         fields = []
@@ -193,21 +199,25 @@ def _fill(out: memoryview, holes: list[list[int]], groups: list[_Group], body: b
     """Write what becomes of personal values into the holes left for them; the rest of a hole is white space."""
     for start, end, number, behind, *places in holes:
         group = groups[number]
-        values = (
+        values = [
             msgspec.json.decode(body[places[at] : places[at + 1]])
             for at in range(0, 2 * len(group.names), 2)
             if places[at] >= 0
-        )
-        if group.is_hash:
-            landed = next((digest for value in values if (digest := personal.hashed(value, hash_key))), None)
-        else:
-            landed = personal.prefix(next(values, None))
+        ]
         text = b""
+        landed = _landed(group, values, hash_key)
         # a comma of a later member may count on the first one
-        if landed is not None or not group.is_hash or not behind:
+        if landed is not None or group.action != "hash" or not behind:
             name = msgspec.json.encode(group.names[0])
             text = (b"," if behind else b"") + name + b":" + msgspec.json.encode(landed)
         out[start:end] = text.ljust(end - start)
+
+
+def _landed(group: _Group, values: list[Any], hash_key: bytes) -> str | None:
+    if group.action == "hash":
+        return next((digest for value in values if (digest := personal.hashed(value, hash_key))), None)
+    value = next(iter(values), None)
+    return personal.prefix(value) if group.action == "prefix" else personal.digits(value, hash_key)
 
 
 def _values(places: Any, body: bytes) -> list[tuple[Any, ...]]:

@@ -23,13 +23,14 @@ from stockbook.jsonscan.tokens import (
 )
 
 # what is done with a field
-KEEP, TYPED, DECIMAL, PERSONAL, OBJECT, ARRAY, DROP, LEARNED, ENVELOPE, DATA = range(10)
+KEEP, TYPED, DECIMAL, PRESENCE, COUNT, PERSONAL, OBJECT, ARRAY, DROP, LEARNED, ENVELOPE, DATA = range(12)
 DEPTH, SLOTS = 16, 12
 HOLE = 66
 # columns of a hole: where it begins and ends in the lines, its group, whether a member stands before it
 START, END, GROUP, BEHIND, TOKENS = range(5)
 UNSURE, FULL = -1, -2
 NO_NUMBER = -(2**63)
+TRUE, FALSE = (np.frombuffer(word, np.uint8) for word in (b"true", b"false"))
 
 
 @compiled
@@ -66,6 +67,69 @@ def type_of(c: Any) -> Any:
     if c == 116 or c == 102:  # noqa: PLR1714  # a set is slow when compiled
         return 3
     return 4 if c == 110 else 5
+
+
+@compiled
+def number_in(buf: Any, start: Any, end: Any) -> Any:
+    """What ``personal.number_in`` gives for the value that stands there; -1 where it is not sure."""
+    c = buf[start]
+    if c == 34:
+        return is_something(buf, start + 1, end - 1)
+    if c == 110 or c == 102:  # noqa: PLR1714  # a set is slow when compiled
+        return 0
+    if c == 123:
+        return 0 if after_space(buf, start + 1) == end - 1 else -1
+    if c != 91:
+        return 1
+    number = 0
+    i = after_space(buf, start + 1)
+    while i < end - 1:
+        stop = after_value(buf, i)
+        # null, false and an empty text are nothing
+        if not (buf[i] == 110 or buf[i] == 102 or (buf[i] == 34 and stop == i + 2)):
+            number += 1
+        i = after_space(buf, stop)
+        if buf[i] == 44:
+            i = after_space(buf, i + 1)
+    return number
+
+
+@compiled
+def is_something(buf: Any, start: Any, end: Any) -> Any:
+    """1 for a text with a character that is surely no blank, 0 for an empty one; -1 where it is not sure."""
+    i = start
+    while i < end:
+        c = buf[i]
+        if c == 92:
+            i += 6 if buf[i + 1] == 117 else 2
+        elif 33 <= c <= 126:
+            return 1
+        else:
+            i += 1
+    return 0 if start == end else -1
+
+
+@compiled
+def with_truth(out: Any, o: Any, truth: Any) -> Any:
+    """Behind ``true`` or ``false`` that is written at ``o``."""
+    word = TRUE if truth else FALSE
+    for at in range(len(word)):
+        out[o + at] = word[at]
+    return o + len(word)
+
+
+@compiled
+def with_number(out: Any, o: Any, number: Any) -> Any:
+    """Behind a whole number, not below zero, that is written at ``o``."""
+    size = 1
+    rest = number // 10
+    while rest:
+        size += 1
+        rest //= 10
+    for at in range(size):
+        out[o + size - 1 - at] = 48 + number % 10
+        number //= 10
+    return o + size
 
 
 @compiled
@@ -210,6 +274,12 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
         what = kind[f]
         start = i
         c = buf[i]
+        number: Any = np.int64(0)
+        if PRESENCE <= what <= COUNT:
+            i = after_value(buf, i)
+            number = number_in(buf, start, i) if i >= 0 else -1
+            if number < 0:
+                return UNSURE, 0, 0
         if what >= DROP:
             if what == DATA:
                 if c != 91:
@@ -242,6 +312,12 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
         o = copied(buf, name, name_end, out, o)
         out[o] = 58
         o += 1
+        if what == PRESENCE:
+            o = with_truth(out, o, number > 0)
+            continue
+        if what == COUNT:
+            o = with_number(out, o, number)
+            continue
         if (what == OBJECT and c == 123) or (what == ARRAY and c == 91):
             if d + 1 >= DEPTH:
                 return UNSURE, 0, 0

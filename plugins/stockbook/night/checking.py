@@ -3,8 +3,17 @@
 from stockbook.declarations import of_layer
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
+from stockbook.runs.context import RunContext
 
 LAYERS = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
+
+
+def prepare(run: RunContext) -> None:
+    """Begin to import what the checks of a run need, where it is certain that some will be asked."""
+    from stockbook.checks.ahead import import_ahead
+
+    if run.full_refresh or not run.repeats:
+        import_ahead()
 
 
 def check(night: Night, run_id: str, step: str, everything: bool = False) -> None:

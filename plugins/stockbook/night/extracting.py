@@ -4,6 +4,7 @@ from stockbook import connections
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, Unauthorized
 from stockbook.night import landings
+from stockbook.night.checking import prepare
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
@@ -42,6 +43,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
 
 def extract_all(night: Night, run: RunContext) -> None:
     """Read every account. An account that is refused stops no other: the error names all that were refused."""
+    prepare(run)
     refused = []
     for conn_id in run.conn_ids:
         try:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from stockbook.errors import LandingDamaged, StagingRefused
 from stockbook.night import landings
+from stockbook.night.checking import prepare
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
@@ -24,6 +25,7 @@ def load(night: Night, run_id: str) -> None:
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
+    prepare(run)
     with night.at(run, "load") as done:
         if not run.observes:
             return

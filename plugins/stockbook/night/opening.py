@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 
 class _Moment(NamedTuple):
-    """A run's now: local, the same instant in UTC (naive), and why it reads no source, if it does not."""
+    """
+    A run's now: local, the same instant in UTC (naive), why it reads no source, if it does not, and whether the last
+    published run had the same.
+    """
 
     as_of: datetime
     instant: datetime
     is_fresh: bool
     why_not: str | None
+    repeats: bool
 
 
 def open_run(
@@ -106,6 +110,7 @@ def _open(
                 backfill_to=parameters.backfill_to,
                 conn_ids=tuple(account.conn_id for account in accounts),
                 as_of_utc=moment.instant,
+                repeats=moment.repeats,
             )
             run_rows.insert(con, run, "running", run.started_at)
             if run.observes:
@@ -150,7 +155,7 @@ def _moment(
     # the second pass does not lie before it
     elif published is not None and instant < runs.instant_of(published, settings.zone).replace(tzinfo=None):
         why_not = f"before the last published one ({published})"
-    return _Moment(as_of, instant, is_fresh, why_not)
+    return _Moment(as_of, instant, is_fresh, why_not, repeats=as_of == published)
 
 
 def _note_of_no_reading(con: "duckdb.DuckDBPyConnection", moment: _Moment) -> str:

@@ -7,16 +7,20 @@ path under ``drops`` is known and left out, anything else is undeclared.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 
-Action = Literal["keep", "typed", "decimal", "prefix", "hash"]
+Action = Literal["keep", "typed", "decimal", "presence", "count", "prefix", "digits", "hash"]
 Path = tuple[str, ...]
 
+PERSONAL: tuple[Action, ...] = ("presence", "count", "prefix", "digits", "hash")
+"""Of such a leaf the value itself does not land."""
+TALLIED: tuple[Action, ...] = ("presence", "count")
+"""Of such a leaf any value may come, a container too."""
 # of two columns from one field the stricter one decides how it lands
-_STRICTER: tuple[Action, ...] = ("keep", "typed", "decimal", "prefix", "hash")
+_STRICTER: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass
@@ -148,7 +152,7 @@ def _leaf(shape: Shape, path: Path, action: Action, column: str) -> None:
     if name in shape.objects or name in shape.arrays:
         raise DeclarationError(f"{column}: {'.'.join(path)!r} is declared both as a value and as something else.")
     before = shape.leaves.get(name, "keep")
-    personal = {before, action} & {"hash", "prefix"}
+    personal = {before, action} & {*PERSONAL}
     if name in shape.leaves and before != action and personal:
         # one path lands once: what is personal for one column must not land in clear for another
         raise DeclarationError(f"{column}: {'.'.join(path)!r} is personal for one column and not for another.")

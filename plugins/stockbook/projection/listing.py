@@ -40,8 +40,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     for one instead. ``envelope`` is (plural, singular) where the rows hang under the resource's name instead of
     ``data``, ``renamed`` the section of ``<api>_fields.yml`` that names their fields. ``names_orders`` is the wire
     field that names orders to be read besides their window. ``one_path`` is the path of a single row, with ``{id}`` in
-    it. ``where_served`` says that the source may not have it at all, ``read_first`` that it is read before the others
-    begin. What becomes of rows that are absent is declared once, by the ``kind`` of the table it feeds.
+    it. ``filters`` are query parameters of every page. ``where_served`` says that the source may not have it at all,
+    ``read_first`` that it is read before the others begin. What becomes of rows that are absent is declared once, by
+    the ``kind`` of the table it feeds.
     """
 
     api: str
@@ -60,6 +61,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     names_orders: str | None = None
     one_path: str | None = None
     each: Each | None = None
+    filters: tuple[tuple[str, str | int], ...] = ()
     where_served: bool = False
     read_first: bool = False
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from stockbook.projection.diagnosis import Break, json_type_of, report_path
-from stockbook.projection.fields import Path, Shape
+from stockbook.projection.fields import TALLIED, Path, Shape
 from stockbook.projection.json_members import NOTHING, Unclosed, elements, list_of, members
 from stockbook.projection.renames import Renames
 
@@ -93,7 +93,9 @@ class _Fitting:
             if name in seen:
                 raise _Misfit("a name was given twice in one object", report_path(self._root, path))
             seen.add(name)
-            if name in shape.leaves:
+            if shape.leaves.get(name) in TALLIED:
+                out.append((name, value))
+            elif name in shape.leaves:
                 out.append((name, self._leaf(value, here, is_text=shape.leaves[name] == "decimal")))
             elif name in shape.objects:
                 inner = b"null" if value in NOTHING else self._object(shape.objects[name], value, here, steps, None)
@@ -158,7 +160,9 @@ def _renamed(pairs: list[tuple[str, bytes]], renames: Renames | None) -> list[tu
     if renames is None:
         return pairs
     ours = renames.ours([name for name, _ in pairs])
-    return [(ours.get(name, name), value) for name, value in pairs]
+    renamed = [(ours.get(name, name), value) for name, value in pairs]
+    added = renames.parts(dict(renamed))
+    return [(name, added.pop(name, value)) for name, value in renamed] + [*added.items()]
 
 
 def _object_of(pairs: list[tuple[str, bytes]]) -> bytes:

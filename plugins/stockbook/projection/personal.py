@@ -2,13 +2,19 @@
 What happens to personal values before they land.
 
 The classes are those of docs/contract.md: ``hash`` is HMAC-SHA256 with the operator's key over the trimmed,
-lower-cased text, ``prefix`` the first three characters of the trimmed text. A number counts as its text.
+lower-cased text, ``prefix`` the first three characters of the trimmed text, ``digits`` the hash of a text's digits
+without leading zeros. A number counts as its text. ``presence`` and ``count`` tell only whether there is something,
+and how much.
 """
 
 import hmac
 import re
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
+from stockbook.projection.json_members import NOTHING, Unclosed, elements, members
 from stockbook.references import names_something
 
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
@@ -39,3 +45,37 @@ def hashed(value: Any, key: bytes) -> str | None:
 def prefix(value: Any) -> str | None:
     """The first three characters, None for null and empty text."""
     return _text(value)[:3] or None
+
+
+def digits(value: Any, key: bytes) -> str | None:
+    """The keyed hash of the digits of a payment's symbol, however it is filled up and grouped; None without any."""
+    return hashed("".join(re.findall("[0-9]", _text(value))).lstrip("0"), key)
+
+
+def number_in(token: bytes) -> int:
+    """
+    How much a JSON token holds: of a list or an object the members that are something, of anything else 1 or 0.
+
+    A text of blanks is nothing, as are null and false.
+    """
+    try:
+        if token[:1] == b"[":
+            return sum(element not in NOTHING for element in elements(token))
+        if token[:1] == b"{":
+            return sum(value not in NOTHING for _, value in members(token))
+        if token[:1] == b'"':
+            return int(msgspec.json.decode(token, type=str).strip() != "")
+    except (msgspec.DecodeError, Unclosed):
+        return 1  # half a character is no text, and still something
+    return int(token not in NOTHING)
+
+
+def tally(token: bytes, *, is_count: bool) -> Raw:
+    """What lands of a value that is only counted: its number, or whether there is one."""
+    number = number_in(token)
+    return Raw(str(number).encode() if is_count else b"true" if number else b"false")
+
+
+def parts(value: Any) -> list[str]:
+    """The numbers in one text, parted by commas or blanks."""
+    return [part for part in re.split(r"[,\s]+", _text(value)) if part]

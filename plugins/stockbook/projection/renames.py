@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from stockbook.errors import BadAnswer, ConfigError
 from stockbook.project import SHIPPED
+from stockbook.projection import personal
 from stockbook.projection.undeclared_names import ENOUGH
 from stockbook.sql_text import WirePath
 
@@ -27,12 +28,13 @@ class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The names of one kind of row: ``names`` from ours to those on the wire, in order of preference.
 
     ``required`` are those a row must have under one of its names; ``inside`` is the same for the elements of
-    its arrays.
+    its arrays. ``split`` are lists of objects with a ``number``, made of the numbers in the text of one of our names.
     """
 
     names: dict[WirePath, list[WirePath]] = {}
     required: list[WirePath] = []
     inside: dict[str, "Renames"] = {}
+    split: dict[str, WirePath] = {}
 
     def row(self, raw: Raw) -> Raw:
         """The row under our names; what is no object stays as it is."""
@@ -41,11 +43,27 @@ class Renames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fields = _object.decode(raw)
         ours = self.ours(list(fields))
         fields = {ours.get(name, name): token for name, token in fields.items()}
+        for name, token in self.parts({name: bytes(token) for name, token in fields.items()}).items():
+            fields[name] = Raw(token)
         for name, inner in self.inside.items():
             if bytes(fields.get(name, b""))[:1] == b"[":
                 elements = [inner.row(element) for element in _list.decode(fields[name])]
                 fields[name] = Raw(msgspec.json.encode(elements))
         return Raw(msgspec.json.encode(fields))
+
+    def parts(self, fields: dict[str, bytes]) -> dict[str, bytes]:
+        """What ``split`` adds to a row, and the text itself where its numbers came as a list."""
+        added: dict[str, bytes] = {}
+        for name, whole in self.split.items():
+            token = fields.get(whole, b"null")
+            if token[:1] in b"{":
+                continue
+            value = msgspec.json.decode(token)
+            if isinstance(value, list):
+                value = ", ".join(str(part) for part in value if isinstance(part, str | int))
+                added[whole] = msgspec.json.encode(value)
+            added[name] = msgspec.json.encode([{"number": part} for part in personal.parts(value)])
+        return added
 
     def ours(self, names: list[str]) -> dict[str, str]:
         """Our names of those among ``names`` that have another one."""

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw
 from stockbook.landing.pages import REASON
 from stockbook.projection import personal
 from stockbook.projection.diagnosis import json_type_of, report_path
-from stockbook.projection.fields import Path, Shape
+from stockbook.projection.fields import TALLIED, Path, Shape
 from stockbook.projection.personal import is_plain
 
 _NUMBER_START = frozenset(b"-0123456789")
@@ -51,7 +51,7 @@ class Compiled:
             return attribute
 
         for name, action in shape.leaves.items():
-            field(name, Raw if action == "decimal" else _Value)
+            field(name, Raw if action in ("decimal", *TALLIED) else _Value)
         for name, inner in shape.objects.items():
             nested = Compiled(inner, root, (*path, name))
             self.objects.append((field(name, nested.type | None), nested))
@@ -64,6 +64,10 @@ class Compiled:
         self.decimals = [self.attributes[name] for name, action in shape.leaves.items() if action == "decimal"]
         self.typed = [self.attributes[name] for name, action in shape.leaves.items() if action == "typed"]
         self.prefixes = [self.attributes[name] for name, action in shape.leaves.items() if action == "prefix"]
+        self.digits = [self.attributes[name] for name, action in shape.leaves.items() if action == "digits"]
+        self.tallies = [
+            (self.attributes[name], action == "count") for name, action in shape.leaves.items() if action in TALLIED
+        ]
         self.type: Any = msgspec.defstruct(
             "Row",
             fields,
@@ -82,17 +86,8 @@ class Compiled:
         return attributes, compiled.attributes[path[-1]]
 
     def clean(self, rows: list[Any], hash_key: bytes, undeclared: Counter[tuple[str, str]]) -> None:
-        """Drop, quote and hash in place. Raises Misfit for a container where a decimal was declared."""
-        for groups in self.hashes:
-            for row in rows:
-                _hash_first(row, groups, hash_key)
-        for attribute in self.prefixes:
-            for row in rows:
-                setattr(row, attribute, personal.prefix(getattr(row, attribute)))
-        for attribute in self.decimals:
-            _quote(rows, attribute)
-        for attribute in self.typed:
-            _hide(rows, attribute)
+        """Drop, quote, hash and count in place. Raises Misfit for a container where a decimal was declared."""
+        self._clean_leaves(rows, hash_key)
         for attribute in self.drops:
             for row in rows:
                 setattr(row, attribute, UNSET)
@@ -109,6 +104,23 @@ class Compiled:
                 lists = [part for row in rows if (part := getattr(row, attribute))]
                 nested.clean(list(chain.from_iterable(lists)), hash_key, undeclared)
 
+    def _clean_leaves(self, rows: list[Any], hash_key: bytes) -> None:
+        for groups in self.hashes:
+            for row in rows:
+                _hash_first(row, groups, hash_key)
+        for attribute in self.prefixes:
+            for row in rows:
+                setattr(row, attribute, personal.prefix(getattr(row, attribute)))
+        for attribute in self.digits:
+            for row in rows:
+                setattr(row, attribute, personal.digits(getattr(row, attribute), hash_key))
+        for attribute, is_count in self.tallies:
+            _tally(rows, attribute, is_count)
+        for attribute in self.decimals:
+            _quote(rows, attribute)
+        for attribute in self.typed:
+            _hide(rows, attribute)
+
     def set_aside(self, row: Any, steps: Sequence[tuple[str, int]], reason: str) -> None:
         """Write a reason into a row, or into the part of it that ``steps`` (array, place) lead to."""
         compiled, part = self, row
@@ -123,6 +135,8 @@ class Compiled:
         return bool(
             self.hashes
             or self.prefixes
+            or self.digits
+            or self.tallies
             or self.decimals
             or self.typed
             or self.drops
@@ -143,6 +157,13 @@ def _quote(rows: list[Any], attribute: str) -> None:
                 raise Misfit
             elif token[0] in _TEXT_START and not is_plain(msgspec.json.decode(token)):
                 setattr(row, attribute, Raw(b'"?"'))
+
+
+def _tally(rows: list[Any], attribute: str, is_count: bool) -> None:
+    for row in rows:
+        raw = getattr(row, attribute)
+        if raw is not UNSET:
+            setattr(row, attribute, personal.tally(bytes(raw), is_count=is_count))
 
 
 def _hide(rows: list[Any], attribute: str) -> None:

@@ -42,7 +42,8 @@ class RunContext(msgspec.Struct, frozen=True):
 
     ``observes`` is False for a run dated in the past: it reads no source, takes no snapshot and
     marks nothing deleted, and only computes the figures of its ``as_of`` again. ``night`` names the
-    folder its pages land in; a night that was killed is resumed in the same folder.
+    folder its pages land in; a night that was killed is resumed in the same folder. ``repeats`` is True for the as-of
+    of the last published run: what depends on now stands, so that there may be nothing to check.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class RunContext(msgspec.Struct, frozen=True):
     backfill_to: date | None
     conn_ids: tuple[str, ...]
     as_of_utc: datetime | None = None
+    repeats: bool = False
 
     @property
     def tz(self) -> ZoneInfo:

@@ -31,7 +31,9 @@ class OffsetListing(OneThreadWalk):
     def read_parts(self, reader: Reader, pool: ReadingPool) -> Manifest | None:
         folder = reader.folder()
         try:
-            unit = folder.units.get(WHOLE) or reader.part(folder, WHOLE, self.pages(reader.title))
+            unit = folder.units.get(WHOLE) or reader.part(
+                folder, WHOLE, self.pages(reader.title), filters=dict(self.listing.filters) or None
+            )
         except (BadAnswer, Unauthorized) as refusal:
             if not self._may_be_absent(refusal):
                 raise

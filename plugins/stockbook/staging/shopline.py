@@ -10,7 +10,7 @@ from stockbook.staging import shopline_fold
 from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Stamp
 from stockbook.staging.python_rows import make_table, merge_rows
-from stockbook.staging.shopline_parcels import fold_parcel, parcel_id
+from stockbook.staging.shopline_parcels import fold_numbers, fold_parcel, parcel_id
 from stockbook.staging.shopline_records import Folded, StagedEvent
 
 SOURCE = "shopline"
@@ -74,7 +74,7 @@ def take(
     merge_rows(con, tables["staging.shopline_fulfillment_order_events"], account, order_events, stamp)
     refused = _orders(con, tables, account, sorted({row.fulfillment_order_id for row in order_events}), stamp)
     named = {own for event in parcels if (own := parcel_id(event)) is not None}
-    _parcels(con, tables["staging.shopline_fulfillments"], account, named, stamp)
+    _parcels(con, tables, account, named, stamp)
     mute = len(parcels) - sum(parcel_id(event) is not None for event in parcels)
     mute += sum(
         not shopline_fold.mentions(event.body) for event in not_parcels if event.event_type.startswith("fulfillment_")
@@ -134,6 +134,13 @@ def _orders(
     refused_lines = _refused_lines(folded)
     refused_holds = _refused_holds(folded)
     looked_at = "parent_key in (select fulfillment_order_id from touched)"
+    merge_rows(
+        con,
+        tables["staging.shopline_merchant_requests"],
+        account,
+        [request for result in folded for request in result.requests],
+        stamp,
+    )
     lines = merge_rows(
         con,
         tables["staging.shopline_fulfillment_order_lines"],
@@ -211,7 +218,9 @@ def _refused_holds(folded: list[Folded]) -> list[RefusedHold]:
     ]
 
 
-def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: set[str], stamp: Stamp) -> None:
+def _parcels(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], account: str, named: set[str], stamp: Stamp
+) -> None:
     if not named:
         return
     heard: dict[str, list[StagedEvent]] = {own: [] for own in sorted(named)}
@@ -233,4 +242,9 @@ def _parcels(con: duckdb.DuckDBPyConnection, table: Table, account: str, named: 
         if own in heard:
             heard[own].append(event)
     rows = [fold_parcel(own, events) for own, events in heard.items() if events]
-    merge_rows(con, table, account, rows, stamp)
+    merge_rows(con, tables["staging.shopline_fulfillments"], account, rows, stamp)
+    numbers = [number for own, events in heard.items() for number in fold_numbers(own, events)]
+    make_table(con, "touched", {"fulfillment_id": "varchar"}, [{"fulfillment_id": own} for own in heard])
+    scope = "t.fulfillment_id in (select fulfillment_id from touched)"
+    merge_rows(con, tables["staging.shopline_tracking_numbers"], account, numbers, stamp, scope)
+    con.execute("drop table touched")

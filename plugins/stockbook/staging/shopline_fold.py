@@ -7,10 +7,11 @@ decides; the topic is shown and, for a late ``create``, moves an event to the fr
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from stockbook.staging.shopline_records import Folded, Hold, Line, Mention, Order, Refused, StagedEvent
-from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of, whole
+from stockbook.staging.shopline_records import Folded, Hold, Line, Mention, MerchantRequest, Order, Refused, StagedEvent
+from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of, truth_of, whole
 
 ROLES = {
     "fulfillment_order": "subject",
@@ -53,12 +54,14 @@ def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
     order = Order(fulfillment_order_id)
     lines: list[Any] = []
     holds: list[Any] = []
+    requests: dict[tuple[str | None, str | None], MerchantRequest] = {}
     ordered = sorted(events, key=lambda event: (event.event_type != CREATE, event.received_no))
     for event in ordered:
         for mention in mentions(event.body):
             if mention.fulfillment_order_id != fulfillment_order_id:
                 continue
             _merge(order, mention.fields)
+            _add_requests(requests, fulfillment_order_id, mention.fields, event.received_at_utc)
             line_items, status = mention.fields.get("line_items"), text_of(mention.fields.get("status"))
             order_holds = mention.fields.get("fulfillment_holds")
             if isinstance(line_items, list) and line_items:
@@ -83,7 +86,7 @@ def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
         for number, hold in numbered
         if not isinstance(hold, dict)
     ]
-    return Folded(order, valid_lines, valid_holds, refused, odd, len(lines), repeated, len(holds))
+    return Folded(order, valid_lines, valid_holds, [*requests.values()], refused, odd, len(lines), repeated, len(holds))
 
 
 def _merge(order: Order, fields: dict[str, Any]) -> None:
@@ -99,10 +102,18 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
         "request_status": request_status(fields),
         "supported_actions": texts_of(fields.get("supported_actions")),
         "assigned_location_id": id_of(fields.get("assigned_location_id")) or id_of(location.get("location_id")),
+        "location_name": text_of(location.get("name")),
+        "location_city": text_of(location.get("city")),
+        "location_province": text_of(location.get("province")),
+        "location_country": text_of(location.get("country")),
         "location_country_code": text_of(location.get("country_code")),
         "delivery_method": text_of(method.get("method_type")),
         "service_code": text_of(method.get("service_code")),
         "destination_country_code": text_of(destination.get("country_code")),
+        "destination_province": text_of(destination.get("province")),
+        "destination_province_code": text_of(destination.get("province_code")),
+        "delivery_store_code": text_of(destination.get("delivery_store_code")),
+        "delivery_store_name": text_of(destination.get("delivery_store_name")),
         "destination_postcode": text_of(destination.get("zip")),
     }
     for name, value in (
@@ -119,6 +130,42 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
     for name, value in fields_of_order.items():
         if value is not None:
             setattr(order, name, value)
+
+
+def _add_requests(
+    requests: dict[tuple[str | None, str | None], MerchantRequest],
+    fulfillment_order_id: str,
+    fields: dict[str, Any],
+    received_at_utc: datetime,
+) -> None:
+    """Requests by kind and time: one that a later body does not list any more was still made."""
+    listed = fields.get("merchant_requests")
+    for request in listed if isinstance(listed, list) else []:
+        if not isinstance(request, dict):
+            continue  # said to be undeclared when it came
+        key = text_of(request.get("kind")), text_of(request.get("send_at"))
+        known_request = requests.setdefault(
+            key,
+            MerchantRequest(
+                fulfillment_order_id,
+                len(requests) + 1,
+                *key,
+                instant(request.get("send_at")),
+                has_message=None,
+                notifies_customer=None,
+                first_received_at_utc=received_at_utc,
+                last_received_at_utc=received_at_utc,
+            ),
+        )
+        options = request.get("request_options")
+        for name, value in (
+            ("has_message", truth_of(request.get("message"))),
+            ("notifies_customer", truth_of(options.get("notify_customer")) if isinstance(options, dict) else None),
+        ):
+            if value is not None:
+                setattr(known_request, name, value)
+        known_request.first_received_at_utc = min(known_request.first_received_at_utc, received_at_utc)
+        known_request.last_received_at_utc = max(known_request.last_received_at_utc, received_at_utc)
 
 
 def request_status(fields: dict[str, Any]) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from stockbook.staging.shopline_records import Parcel, StagedEvent
-from stockbook.staging.shopline_values import id_of, instant, split_id, text_of
+from stockbook.staging.shopline_records import Parcel, StagedEvent, TrackingNumber
+from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of
 
 
 def parcel_id(event: StagedEvent) -> str | None:
@@ -21,16 +21,17 @@ def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
     """
     parcel = Parcel(fulfillment_id)
     ordered = list(events)
-    for event in sorted(ordered, key=lambda event: (updated(event.body) or datetime.min, event.received_no)):  # noqa: DTZ901  # naive UTC
+    for event in _in_order(ordered):
         fields = parcel_fields(event.body)
-        first = next((item for item in fields.get("tracking_info_list") or [] if isinstance(item, dict)), {})
+        numbers = tracking_numbers(fields)
+        company = next((company for company, _ in _tracking_entries(fields) if company), None)
         values: dict[str, Any] = {
             "order_id": id_of(fields.get("order_id")),
             "name": text_of(fields.get("name")),
             "status": text_of(fields.get("status")),
             "shipment_status": text_of(fields.get("shipment_status")),
-            "tracking_company": text_of(first.get("tracking_company")),
-            "tracking_number": text_of(first.get("tracking_number")),
+            "tracking_company": company,
+            "tracking_number": numbers[0][1] if numbers else None,
             "created_text": text_of(fields.get("created_at")),
             "created_at_utc": instant(fields.get("created_at")),
             "updated_text": text_of(fields.get("updated_at")),
@@ -43,6 +44,41 @@ def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
     latest = max(ordered, key=lambda event: event.received_no)
     parcel.last_received_at_utc, parcel.last_received_no = latest.received_at_utc, latest.received_no
     return parcel
+
+
+def fold_numbers(fulfillment_id: str, events: Iterable[StagedEvent]) -> list[TrackingNumber]:
+    """The tracking numbers of the latest body that has any, in its order, each once."""
+    numbers: list[tuple[str | None, str]] = []
+    for event in _in_order(events):
+        numbers = tracking_numbers(parcel_fields(event.body)) or numbers
+    return [TrackingNumber(fulfillment_id, at, *number) for at, number in enumerate(numbers, start=1)]
+
+
+def tracking_numbers(fields: dict[str, Any]) -> list[tuple[str | None, str]]:
+    """(carrier, number) of each tracking number a body names: those of its list, else those beside it."""
+    numbers: dict[str, str | None] = {}
+    for company, hashes in _tracking_entries(fields):
+        for number in texts_of(hashes) or []:
+            numbers.setdefault(number, company)
+    return [(company, number) for number, company in numbers.items()]
+
+
+def _tracking_entries(fields: dict[str, Any]) -> list[tuple[str | None, Any]]:
+    """
+    (carrier, numbers) of each entry of the list; of a body without one the numbers beside it.
+
+    Of bodies that were stored before numbers were parted a number is one text.
+    """
+    listed = fields.get("tracking_info_list")
+    entries = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    if entries:
+        return [(text_of(item.get("tracking_company")), item.get("tracking_number")) for item in entries]
+    company = text_of(fields.get("tracking_company"))
+    return [(company, fields.get("tracking_numbers")), (company, fields.get("tracking_number"))]
+
+
+def _in_order(events: Iterable[StagedEvent]) -> list[StagedEvent]:
+    return sorted(events, key=lambda event: (updated(event.body) or datetime.min, event.received_no))  # noqa: DTZ901  # naive UTC
 
 
 def parcel_fields(body: dict[str, Any]) -> dict[str, Any]:

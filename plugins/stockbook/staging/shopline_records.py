@@ -34,6 +34,10 @@ class Order(msgspec.Struct):
     request_status: str | None = None
     supported_actions: list[str] | None = None
     assigned_location_id: str | None = None
+    location_name: str | None = None
+    location_city: str | None = None
+    location_province: str | None = None
+    location_country: str | None = None
     location_country_code: str | None = None
     delivery_method: str | None = None
     min_delivery_text: str | None = None
@@ -42,6 +46,10 @@ class Order(msgspec.Struct):
     max_delivery_at_utc: datetime | None = None
     service_code: str | None = None
     destination_country_code: str | None = None
+    destination_province: str | None = None
+    destination_province_code: str | None = None
+    delivery_store_code: str | None = None
+    delivery_store_name: str | None = None
     destination_postcode: str | None = None
     request_kind: str | None = None
     request_sent_at_utc: datetime | None = None
@@ -75,6 +83,20 @@ class Hold(msgspec.Struct):
     reason: str | None
 
 
+class MerchantRequest(msgspec.Struct):
+    """A request of the merchant; the columns of ``staging.shopline_merchant_requests``."""
+
+    fulfillment_order_id: str
+    request_no: int
+    kind: str | None
+    sent_text: str | None
+    sent_at_utc: datetime | None
+    has_message: bool | None
+    notifies_customer: bool | None
+    first_received_at_utc: datetime
+    last_received_at_utc: datetime
+
+
 class Refused(msgspec.Struct):
     """A line or hold that breaks its declaration: its key as text, and why."""
 
@@ -92,11 +114,21 @@ class Folded(NamedTuple):
     order: Order
     lines: list[Line]
     holds: list[Hold]
+    requests: list[MerchantRequest]
     refused: list[Refused]
     refused_holds: list[Refused]
     lines_received: int
     lines_repeated: int
     holds_received: int
+
+
+class TrackingNumber(msgspec.Struct):
+    """One number of a parcel; the columns of ``staging.shopline_tracking_numbers``."""
+
+    fulfillment_id: str
+    parcel_no: int
+    tracking_company: str | None
+    tracking_number: str
 
 
 class Parcel(msgspec.Struct):

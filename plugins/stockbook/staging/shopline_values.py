@@ -64,3 +64,8 @@ def texts_of(value: object) -> list[str] | None:
     if isinstance(value, list):
         return [text for item in value if (text := text_of(item)) is not None]
     return None
+
+
+def truth_of(value: object) -> bool | None:
+    """A truth value that came as one or as text, None for anything else."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())

@@ -91,6 +91,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
             add_missing_columns(con, table, have.get(table.table))
             if table.history:
                 con.execute(history_ddl(table))
+                _add_history_columns(con, table, have.get(f"{table.table}_history"))
 
 
 def declared_ddl(table: Table) -> str:
@@ -129,6 +130,23 @@ def add_missing_columns(con: duckdb.DuckDBPyConnection, table: Table, have: dict
             con.execute(f"alter table {table.name} add column {name} {column.type}")
         elif column.type.startswith("decimal") and _plain(have[name]) != _plain(column.type):
             con.execute(f"alter table {table.name} alter column {name} set data type {column.type}")
+
+
+def _add_history_columns(con: duckdb.DuckDBPyConnection, table: Table, have: dict[str, str] | None) -> None:
+    """
+    A column tracked since the history was made: open versions take what the table has, so that nothing seems to change.
+
+    ``have`` are the columns the history has, None when it was only just made.
+    """
+    missing = [name for name in history_columns(table) if have is not None and name not in have]
+    for name in missing:
+        con.execute(f"alter table {table.name}_history add column {name} {table.columns[name].type}")
+    if missing:
+        same = " and ".join(f"h.{key} = t.{key}" for key in dict.fromkeys(["account", *table.grain]))
+        values = ", ".join(f"{name} = t.{name}" for name in missing)
+        con.execute(
+            f"update {table.name}_history as h set {values} from {table.name} as t where h._valid_to is null and {same}"
+        )
 
 
 def _plain(type_: str) -> str:

@@ -16,7 +16,7 @@ import yaml
 from stockbook.errors import DeclarationError
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
-from stockbook.webhooks.field_classes import DROP, LEAVES, NAME
+from stockbook.webhooks.field_classes import AS_THEY_CAME, DROP, LEAVES, NAME
 from stockbook.webhooks.loose_json import as_container, as_list, type_of, unwrapped, value_at
 
 # what a source writes where it names nothing
@@ -185,6 +185,8 @@ def _payload(items: list[Item]) -> str:
 
 
 def _declared_part(declared: Any, value: Any, key: bytes, path: str, undeclared: set[tuple[str, str, str]]) -> Any:
+    if isinstance(declared, str) and declared in AS_THEY_CAME:
+        return LEAVES[declared](value, key)
     if value is None:
         return None
     if isinstance(declared, list | dict):
