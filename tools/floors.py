@@ -19,7 +19,7 @@ FLOORS = (
     ("sources", "staging"),
     ("models", "checks"),
     ("valuation",),
-    ("alerts", "sla", "dictionary"),
+    ("alerts", "sla", "channels", "dictionary"),
     ("webhooks", "morning", "bi"),
     ("night",),
     ("orchestration",),

@@ -159,11 +159,11 @@ def account_from(conn_id: str, raw: RawConnection) -> Account:
     source, account = source_account
     extra = extra_of(conn_id, raw)
     password = secret_text.sent_secret(f"connection {conn_id}", "password", raw.password)
-    has_refresh = source == "flickrocket" and extra.get("refresh_token") and extra.get("client_id")
-    if not password and not has_refresh:
+    rotates = source == "flickrocket" and extra.get("client_id")
+    if not password and not rotates:
         wants = {
             "fulfillment_cz": "the API token as its password",
-            "flickrocket": "an access token as its password, or client_id and refresh_token in its extra",
+            "flickrocket": "an access token as its password, or client_id and perhaps refresh_token in its extra",
             "shopline": "the app secret as its password",
         }[source]
         raise ConfigError(f"Connection {conn_id} needs {wants}; it has none.")

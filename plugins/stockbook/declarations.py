@@ -24,6 +24,7 @@ from stockbook.sql_text import Identifier, Number, SqlType, WirePath
 
 # how units of declarations say it; which one it is the policy says
 VALUATION_CURRENCY = "valuation currency"
+REPORTING_CURRENCY = "reporting currency"
 # made of staging by every build
 BUILT_LAYERS = ("intermediate", "marts", "reports")
 LAYERS = ("staging", *BUILT_LAYERS, "meta")

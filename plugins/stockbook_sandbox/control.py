@@ -1,7 +1,7 @@
 """The control routes: clock, request counts, faults, truth, limits, the ledger. No authentication: loopback only."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -13,6 +13,13 @@ from stockbook_sandbox.flickrocket import Bucket
 from stockbook_sandbox.localtime import local_of, utc_of
 from stockbook_sandbox.sending import Sending
 from stockbook_sandbox.state import Sandbox
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    order_topics: tuple[Literal["order/create", "orders/create"], ...] | None = None
+    off: Literal["flickrocket", "shopline"] | None = None
+    gone: tuple[str, ...] = ()
+    app: Literal["app/uninstalled", "app/update"] | None = None
 
 
 class Control:
@@ -28,6 +35,7 @@ class Control:
             Route("/_sandbox/requests", self.requests, methods=["GET", "DELETE"]),
             Route("/_sandbox/faults", self.faults, methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/hooks", self.hooks, methods=["GET", "POST", "DELETE"]),
+            Route("/_sandbox/subscriptions", self.subscriptions, methods=["GET", "POST"]),
             Route("/_sandbox/truth", self.truth, methods=["GET"]),
             Route("/_sandbox/bucket", self.bucket, methods=["GET", "POST"]),
             Route("/_sandbox/movements", self.movements, methods=["GET", "POST", "DELETE"]),
@@ -86,6 +94,33 @@ class Control:
                 until = self.sandbox.now if last is None else utc_of(_local(str(last)))
                 hooks.send(utc_of(_local(str(first))), until)
         return _json(hooks.numbers())
+
+    async def subscriptions(self, request: Request) -> Response:
+        """
+        GET: the subscriptions.
+
+        POST, each member if it is there: ``order_topics``, the spellings of FlickRocket's order topic that are taken
+        from now on; ``off``, a source whose subscriptions are switched off; ``gone``, topics of SHOPLINE's that are
+        deleted; ``app``, an event of the app that FlickRocket sends now.
+        """
+        sandbox = self.sandbox
+        if request.method == "POST":
+            fields = await _read_object(request)
+            try:
+                wanted = msgspec.convert(fields, _Wanted)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"What is to become of subscriptions cannot be read: {error}.") from None
+            if wanted.order_topics is not None:
+                sandbox.subscriptions.order_topics = wanted.order_topics
+            if wanted.off is not None:
+                sandbox.subscriptions.deactivate(wanted.off)
+            for topic in wanted.gone:
+                sandbox.subscriptions.remove("shopline", topic)
+            if wanted.app is not None:
+                if sandbox.hooks is None:
+                    raise ConfigError("No address to send events to was given: start the sandbox with --hooks-to.")
+                sandbox.hooks.send_of_app(wanted.app, sandbox.now)
+        return _json([msgspec.to_builtins(each) for each in sandbox.subscriptions.all.values()])
 
     async def truth(self, request: Request) -> Response:
         """What is true at ``at`` (local; default: the clock)."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from stockbook_sandbox import lives
 from stockbook_sandbox.json_rows import Renderer
-from stockbook_sandbox.localtime import local_of
+from stockbook_sandbox.localtime import DAY, local_of
 from stockbook_sandbox.shop import Shop
 
 SOURCES = ("fulfillment_cz", "flickrocket", "shopline")
@@ -28,8 +28,8 @@ TYPES = {
     "packed": ("OrderPacked",),
     "sent": ("OrderSent", "OrderDeliveryChanged"),
     "not_sent": ("OrderNotSent",),
-    "delivered": ("OrderDelivered",),
-    "returned": ("OrderReturned",),
+    "delivered": ("OrderDelivered", "OrderDeliveryChanged"),
+    "returned": ("OrderReturned", "OrderDeliveryChanged"),
     "cancelled": ("OrderCanceled",),
     "restored": ("OrderRestored",),
 }
@@ -38,7 +38,7 @@ TYPES = {
 _NOT_IN_EVENTS = (
     "status", "status_note", "expedition", "stock_items", "packages", "invoice", "damaged", "dispatch_date",
 )  # fmt: skip
-_COMPANY = 1202
+COMPANY = 1202
 
 
 class Event(NamedTuple):
@@ -66,6 +66,7 @@ class Events:
             events += self._fulfillment_cz(after, until)
         if "flickrocket" in sources:
             events += self._flickrocket(after, until)
+            events += self._products(after, until)
         if "shopline" in sources:
             events += self._shopline(after, until)
         return sorted(events, key=lambda event: event.at)
@@ -114,9 +115,28 @@ class Events:
                     number, at = str(int(shop.product_number[n])), int(shop.price_created[price])
                     yield self._flickrocket_event(at, "product/update", "product", number, shop.product_long[n])
 
+    def of_app(self, topic: str, at: int) -> Event:
+        """What FlickRocket sends of the app itself."""
+        return self._flickrocket_event(at, topic, "app", "4711")
+
+    def _products(self, after: int, until: int) -> Iterator[Event]:
+        """Some products are written anew, and one comes and goes within an hour, so that no listing ever has it."""
+        shop = self.shop.flickrocket
+        days = max(1, (shop.end - shop.start) // DAY)
+        numbers = [int(number) for number in shop.product_number]
+        for n, number in enumerate(numbers):
+            noon = shop.start + (n * 13 % days) * DAY + DAY // 2
+            steps = [(noon, "product/update", number, shop.product_long[n])]
+            if n % 3 == 0:
+                brief, long = numbers[-1] + 1 + n, f"FFFF-0000-0000-{n:04X}"
+                steps += [(noon + 60, "product/create", brief, long), (noon + 3600, "product/delete", brief, long)]
+            for at, topic, own, name in steps:
+                if after < at <= until:
+                    yield self._flickrocket_event(at, topic, "product", str(own), name)
+
     def _flickrocket_event(self, at: int, topic: str, kind: str, own: str, long: str | None = None) -> Event:
         data = {"type": kind, "id": own} | ({"long_id": long} if long else {})
-        body = {"company_id": _COMPANY, "producer": "shop", "scope": topic, "data": data}
+        body = {"company_id": COMPANY, "producer": "shop", "scope": topic, "data": data}
         return Event(at, "flickrocket", topic, f"{topic}/{own}/{at}", own, body)
 
     def _shopline(self, after: int, until: int) -> Iterator[Event]:

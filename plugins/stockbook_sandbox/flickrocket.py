@@ -32,6 +32,13 @@ class Tokens:
         self._refresh = {f"{self.fixed}-refresh"}
         self._issued = 0
 
+    def grant(self) -> str:
+        """A refresh token for an app that was allowed."""
+        self._issued += 1
+        granted = f"{self.fixed}-granted-{self._issued}"
+        self._refresh.add(granted)
+        return granted
+
     def accepts(self, token: str) -> bool:
         """Whether a Bearer token opens the door now."""
         return token == self.fixed or self._access.get(token, self.clock.utc()) > self.clock.utc()

@@ -7,7 +7,8 @@ Everything runs in one event loop, so requests see a consistent clock and nothin
 import asyncio
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs
+from html import escape
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from stockbook.errors import ConfigError
 from stockbook_sandbox.answers import Answer, Dropped, with_answer_faults, with_page_faults, with_row_faults
 from stockbook_sandbox.control import Control
+from stockbook_sandbox.events import COMPANY
 from stockbook_sandbox.faults import Rule
 from stockbook_sandbox.listings import Listing
 from stockbook_sandbox.localtime import local_of
@@ -119,6 +121,24 @@ class _Api:
 
         return await self._serve(request, make)
 
+    async def authorize(self, request: Request) -> Response:
+        """FlickRocket's page that asks whether an app is to be allowed; its button leads back to the app."""
+        query = request.query_params
+        back = urlsplit(query.get("redirect_uri", ""))
+        if not query.get("client_id") or not query.get("scope") or query.get("access_type") != "offline":
+            return Response("client_id, scope and access_type are needed", 400)
+        # whatever an app's list of return URLs has: this one sends nobody off the machine
+        if back.hostname not in ("127.0.0.1", "localhost", "::1"):
+            return Response("redirect_uri is not registered", 400)
+        if request.method == "POST":
+            answer = {"code": self.sandbox.tokens.grant(), "companyid": str(COMPANY)}
+            if "state" in query:
+                answer["state"] = query["state"]
+            return Response(status_code=302, headers={"Location": f"{query['redirect_uri']}?{urlencode(answer)}"})
+        scope = escape(query["scope"])
+        page = f"<!doctype html><title>Sandbox</title><form method=post><p>Allow {scope}? <button>Allow</button></form>"
+        return Response(page, media_type="text/html")
+
     async def token(self, request: Request) -> Response:
         """FlickRocket's token call: a form with grant_type, refresh_token and client_id, and no secret."""
         form = {name: values[-1] for name, values in parse_qs((await request.body()).decode()).items()}
@@ -155,6 +175,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
                 )
             ),
             Route("/api/{path:path}.json", api.flickrocket, methods=["GET"]),
+            Route("/oauth2/auth", api.authorize, methods=["GET", "POST"]),
             Route("/token", api.token, methods=["POST"]),
             Route("/oauth2/token", api.token, methods=["POST"]),
             *Control(sandbox).routes(),

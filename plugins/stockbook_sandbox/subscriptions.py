@@ -23,6 +23,7 @@ SHOPLINE_TOPICS = (
     )),
     "fulfillments/create", "fulfillments/update",
 )  # fmt: skip
+ORDER_TOPICS = ("order/create", "orders/create")
 LONGEST_ADDRESS = 255
 OLDEST_API_VERSION = "v20240601"
 
@@ -40,9 +41,14 @@ class Subscription(msgspec.Struct):
 
 
 class Subscriptions:
-    """Which topic goes to which address. ``now`` is the sandbox's clock."""
+    """
+    Which topic goes to which address. ``now`` is the sandbox's clock.
+
+    ``order_topics`` are the spellings of FlickRocket's order topic that are taken: its pages show two.
+    """
 
     def __init__(self) -> None:
+        self.order_topics: tuple[str, ...] = ORDER_TOPICS
         self.all: dict[int, Subscription] = {}
         self._issued = 900
 
@@ -79,6 +85,10 @@ class Subscriptions:
         for subscription in self.of_source(source):
             subscription.is_active = False
 
+    def uninstall(self) -> None:
+        """Forget everything of FlickRocket's, as happens when its app is uninstalled."""
+        self.all = {number: each for number, each in self.all.items() if each.source != "flickrocket"}
+
     # the APIs
 
     def flickrocket(self, method: str, number: int | None, body: bytes, documented: bool, now: datetime) -> Any:
@@ -94,6 +104,8 @@ class Subscriptions:
             topic, address = fields.get(names[0]), fields.get(names[1])
             if not isinstance(topic, str) or not isinstance(address, str):
                 raise BadQuery(f"{names[0]} and {names[1]} are needed")
+            if topic not in FLICKROCKET_TOPICS[1:] and topic not in self.order_topics:
+                raise BadQuery("no such topic")
             return {"webhook": _flickrocket(self.add("flickrocket", topic, address, now), names)}
         subscription = webhooks.get(number)
         if subscription is None:

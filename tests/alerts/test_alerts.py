@@ -107,9 +107,9 @@ def test_every_measure_has_a_sentence(measure: rules.Measure) -> None:
 def measured(con: duckdb.DuckDBPyConnection, *figures: tuple[str, str, float]) -> None:
     """Measures of a night: (measure, subject, value)."""
     con.execute("create or replace table reports.alert_measures (account varchar, measure varchar, subject varchar, "
-                "detail varchar, value double, basis bigint, age_hours double)")  # fmt: skip
+                "detail varchar, value double, basis bigint, age_hours double, usual double)")  # fmt: skip
     for figure in figures:
-        con.execute("insert into reports.alert_measures values ('main', ?, ?, '', ?, 100, 1)", figure)
+        con.execute("insert into reports.alert_measures values ('main', ?, ?, '', ?, 100, 1, null)", figure)
 
 
 def night(

@@ -105,10 +105,10 @@ def test_a_dictionary_that_says_the_same_is_not_written_again(folder: Path, tabl
     assert site.write(folder, MODELS, tables, questions.read()) == len(tables) + 1
 
 
-def test_twenty_one_questions_are_answered(tmp_path: Path) -> None:
+def test_as_many_questions_are_answered_as_the_title_says(tmp_path: Path) -> None:
     """docs/queries.md has as many as its title says, and a heading without a query is named."""
-    assert len(questions.read()) == 21
-    assert questions.FILE.read_text().startswith("# Twenty-one questions")
+    assert len(questions.read()) == 30
+    assert questions.FILE.read_text().startswith("# Thirty questions")
     file = tmp_path / "queries.md"
     file.write_text("# Q\n\n## What now?\n\nNobody knows.\n")
     with pytest.raises(DeclarationError, match="What now"):
@@ -117,7 +117,7 @@ def test_twenty_one_questions_are_answered(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -> None:
-    """The twenty-one questions and every table's example have an answer in the published file of a night."""
+    """The questions and every table's example have an answer in the published file of a night."""
     # opened once: with some two hundred tables that takes longer than most answers
     with reader(rig.settings.published) as con:
         answered = {question.text: len(con.execute(question.sql).fetchall()) for question in questions.read()}

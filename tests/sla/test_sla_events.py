@@ -504,3 +504,58 @@ def test_order_events_name_their_evidence() -> None:
         ("pushed", "webhook", None, utc("2025-03-04 09:05")),
         ("packed", "webhook", None, utc("2025-03-04 15:00")),
     }
+
+
+def test_a_state_of_the_shipment_is_a_milestone_to_the_second() -> None:
+    """What statuses.yml gives a meaning proves it; any other state is listed as it came, and none says nothing."""
+    orders = Orders()
+    orders.order("a", CREATED, Seen("sent", "2025-03-06 02:15"), out="2025-03-04 15:00")
+    for moment, state in (
+        ("2025-03-04 18:40:07", "inTransit"),
+        ("2025-03-05 08:00:00", "readyForPickup"),
+        ("2025-03-05 09:30:11", "delivered"),
+        ("2025-03-05 10:00:00", None),
+    ):
+        orders.event("a", "OrderDeliveryChanged", moment, shipment=state)
+
+    fulfillment = orders.fulfillment(LATER)["a"]
+    orders.build(LATER, "marts.fct_order_event")
+
+    assert ends(fulfillment, "sent") == (utc("2025-03-04 18:40:07"), utc("2025-03-04 18:40:07"), "webhook")
+    assert ends(fulfillment, "delivered") == (utc("2025-03-05 09:30:11"), utc("2025-03-05 09:30:11"), "webhook")
+    events = [row for row in orders.rows("marts.fct_order_event", "occurred_at_utc") if row["evidence"] == "webhook"]
+    assert [(row["event_type"], row["shipment_status"], row["occurred_at_utc"]) for row in events] == [
+        ("sent", "inTransit", utc("2025-03-04 18:40:07")),
+        ("shipment_changed", "readyForPickup", utc("2025-03-05 08:00:00")),
+        ("delivered", "delivered", utc("2025-03-05 09:30:11")),
+    ]
+
+
+def test_an_operator_says_what_a_state_of_the_shipment_proves(tmp_path: Path) -> None:
+    """With an empty list no state proves anything; a file written before there was one means what is shipped."""
+    orders = Orders()
+    orders.order("a", CREATED, Seen("in_expedition", "2025-03-04 10:00"), out="2025-03-04 15:00")
+    orders.event("a", "OrderDeliveryChanged", "2025-03-04 18:40", shipment="inTransit")
+    policy = policy_folder(tmp_path)
+    file = policy / "statuses.yml"
+    before = "statuses:\n" + file.read_text().split("\nstatuses:\n")[1]
+
+    file.write_text(before)
+    assert orders.fulfillment(LATER, policy)["a"]["sent_evidence"] == "webhook"
+    file.write_text(f"{before}shipments: []\n")
+    assert orders.fulfillment(LATER, policy)["a"]["sent_evidence"] is None
+
+
+def test_whether_the_warehouse_said_why_an_order_was_not_sent() -> None:
+    """The note itself is not kept: the event says only that there is one."""
+    orders = Orders()
+    for order, has_note in (("a", True), ("b", False)):
+        orders.order(order, CREATED, Seen("not_sent", "2025-03-06 02:15"))
+        orders.event(order, "OrderNotSent", "2025-03-05 10:00", has_note=has_note)
+    orders.build(LATER, "marts.fct_order_event")
+
+    events = [row for row in orders.rows("marts.fct_order_event", "order_id") if row["evidence"] == "webhook"]
+    assert [(row["order_id"], row["event_type"], row["has_note"]) for row in events] == [
+        ("a", "not_sent", True),
+        ("b", "not_sent", False),
+    ]

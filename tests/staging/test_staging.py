@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -226,6 +226,27 @@ def test_a_part_that_is_set_aside_names_its_order(
     ]
     load_now(land("orders", [order("o1", products=lines[:1])], **window), as_of="2026-03-02T02:15:00", run_id="r2")
     assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_a_date_of_expiry_that_is_none_is_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """0000-00-00 says there is none, the year 9999 never; another day of year 0 puts its item in quarantine."""
+    items = [
+        {"variant_id": 1, "quality": 1, "batch_number": f"B{number}", "expiration": day, "received_quantity": 1}
+        for number, day in enumerate(("0000-00-00", "0000-01-01", "9999-12-31", None, "2026-05-01"))
+    ]
+    load_now(land("receivings", [{"id": 5, "closed": False, "stock_items": items}]), share=1)
+
+    assert con.execute("select batch_number, expiration from staging.receiving_stock_items order by 1").fetchall() == [
+        ("B0", None),
+        ("B2", date(9999, 12, 31)),
+        ("B3", None),
+        ("B4", date(2026, 5, 1)),
+    ]
+    assert con.execute("select row_key, parent_key, reason from staging.quarantine").fetchall() == [
+        ("5/2", "5", "expiration: not within 2000-01-01 and 9999-12-31")
+    ]
 
 
 def test_every_table_of_parts_knows_the_key_of_its_row(tables: dict[str, Table]) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from stockbook.channels import program as channels
 from stockbook.declarations import Table, load
 from stockbook.models.build import replace_table
 from stockbook.models.macros import create_macros
@@ -50,7 +51,9 @@ def run(
     con.execute("delete from meta.current_run")
     con.execute("insert into meta.current_run (run_id, as_of, zone) values ('test', ?, ?)", [as_of, zone.key])
     create_macros(con, MODELS)
-    program.build(con, BuildContext(as_of, "test", zone, policy_dir, tables))
+    context = BuildContext(as_of, "test", zone, policy_dir, tables)
+    program.build(con, context)
+    channels.build(con, context)
     _build(con, tables, wanted, set())
 
 

@@ -132,7 +132,7 @@ class Orders:
 
     def event(
         self, order_id: str, event_type: str, occurred: str, on_hold: bool | None = None, received: str | None = None,
-        event_id: str | None = None, account: str = "main",
+        event_id: str | None = None, account: str = "main", shipment: str | None = None, has_note: bool | None = None,
     ) -> None:  # fmt: skip  # one line per argument says no more
         """A webhook event of the order (local), received at once or at ``received``; arrivals in order of calls."""
         self.events += 1
@@ -142,8 +142,8 @@ class Orders:
         self.con.execute(
             """
             insert into staging.webhook_events (account, source, event_id, event_type, occurred_text, occurred_at,
-                occurred_at_utc, received_at_utc, received_no, subject_kind, subject_id, payload)
-            values (?, 'fulfillment_cz', ?, ?, ?, ?, ?, ?, ?, 'order', ?, ?)
+                occurred_at_utc, received_at_utc, received_no, subject_kind, subject_id, payload, has_note)
+            values (?, 'fulfillment_cz', ?, ?, ?, ?, ?, ?, ?, 'order', ?, ?, ?)
             """,
             [
                 account,
@@ -155,7 +155,12 @@ class Orders:
                 utc(received or occurred),
                 self.events,
                 order_id,
-                json.dumps({"id": order_id} | ({} if on_hold is None else {"on_hold": on_hold})),
+                json.dumps(
+                    {"id": order_id}
+                    | ({} if on_hold is None else {"on_hold": on_hold})
+                    | ({} if shipment is None else {"data": {"delivery": {"status": shipment}}})
+                ),
+                has_note,
             ],
         )
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference_valuation import FIGURES, POOLS, Defaults, Lines, Move, books
-from test_valuation_program import POLICY, Shop, fill_lines, with_settings
+from test_valuation_program import FIRST_LOAD, POLICY, Shop, with_settings
 from test_valuation_replay import NEAR
 from test_valuation_replay import movements as ledgers
 
@@ -27,7 +27,7 @@ KNOWN = (
     "reports.stock_movements_monthly",
 )
 START = date(2025, 3, 1)
-CAUSES = {"late", "changed", "gone", "reappeared", "default_cost", "several", "in order"}
+CAUSES = {"late", "changed", "gone", "reappeared", "receiving_line", "default_cost", "several", "in order"}
 
 
 class Known(Shop):
@@ -60,6 +60,23 @@ class Known(Shop):
         )
         for name, value in other.items():
             self.con.execute(f"update staging.movements set {name} = ? where movement_id = ?", [value, movement_id])
+
+    def line(self, receiving: int, variant: int, price: Any, at: datetime | None = None, **other: Any) -> None:
+        """What a line of a receiving says since a night; None: since the account's first reading of receivings."""
+        row = {"account": "main", "receiving_id": receiving, "line_no": 1, "variant_id": variant, "quantity": 10}
+        row |= {"price_per_unit": price} | other
+        key = (receiving, row["line_no"])
+        self.con.execute("delete from staging.receiving_lines where (receiving_id, line_no) = (?, ?)", key)
+        self.insert("staging.receiving_lines", row)
+        of_line = "staging.receiving_lines_history where (receiving_id, line_no) = (?, ?)"
+        versions = self.con.execute(f"select count(*) from {of_line}", key).fetchall()[0][0]
+        self.con.execute(
+            "update staging.receiving_lines_history set _valid_to = ? "
+            "where (receiving_id, line_no) = (?, ?) and _valid_to is null",
+            [at, *key],
+        )
+        stamp = {"_version": versions + 1, "_valid_from": at or FIRST_LOAD, "_in_first_load": at is None}
+        self.insert("staging.receiving_lines_history", row | stamp)
 
     def as_known(self, day: date, known_day: date) -> dict[tuple[int, str], tuple[Any, ...]]:
         """Quantity, the four values and pieces without cost by variant and pool."""
@@ -104,7 +121,9 @@ class Form:
     in_first_load: bool = False
 
 
-History = tuple[list[Form], Defaults, Lines]
+# of receiving, variant and the place of a line: the price it has since a night
+Edits = dict[tuple[int, int, int], tuple[int, Decimal]]
+History = tuple[list[Form], Defaults, Lines, Edits]
 
 
 @st.composite
@@ -127,10 +146,26 @@ def histories(draw: st.DrawFn) -> History:
             )
             assert until is not None
             forms.append(Form(other, until, None))
-    return forms, defaults, lines
+    places = [(*lot, place) for lot, several in lines.items() for place in range(len(several))]
+    edited = draw(st.lists(st.sampled_from(places), unique=True, max_size=2)) if places else []
+    edits = {line: (draw(st.integers(1, 8)), Decimal(draw(st.integers(0, 9)))) for line in edited}
+    return forms, defaults, lines, edits
 
 
-def fill(shop: Known, forms: list[Form], defaults: Defaults, lines: Lines) -> None:
+def as_edited(lines: Lines, edits: Edits, known_day: int) -> Lines:
+    """The lines with the prices that were known by a day."""
+    return {
+        (receiving, variant): [
+            replace(line, price=edits[receiving, variant, place][1])
+            if edits.get((receiving, variant, place), (known_day + 1, None))[0] <= known_day
+            else line
+            for place, line in enumerate(several)
+        ]
+        for (receiving, variant), several in lines.items()
+    }
+
+
+def fill(shop: Known, forms: list[Form], defaults: Defaults, lines: Lines, edits: Edits) -> None:
     first = {}
     for form in forms:
         move = form.move
@@ -165,7 +200,13 @@ def fill(shop: Known, forms: list[Form], defaults: Defaults, lines: Lines) -> No
             other.move.id == form.move.id and other.known_from == form.known_to for other in forms
         ):
             shop.change(form.move.id, at_night(form.known_to), gone=True)
-    fill_lines(shop, lines)
+    for (receiving, variant), several in lines.items():
+        for place, line in enumerate(several):
+            said = {"line_no": 10 * variant + place, "quantity": line.pieces}
+            shop.line(receiving, variant, line.price, **said)
+            if (receiving, variant, place) in edits:
+                night, price = edits[receiving, variant, place]
+                shop.line(receiving, variant, price, at_night(night), **said)
     for variant, versions in defaults.items():
         for number, (day, price) in enumerate(versions, 1):
             shop.price(variant, None if price is None else str(price), at_night(day), number)
@@ -173,7 +214,7 @@ def fill(shop: Known, forms: list[Form], defaults: Defaults, lines: Lines) -> No
 
 def expected(history: History, day: int, known_day: int) -> dict[tuple[int, str], tuple[int, list[Decimal], list[int]]]:
     """Balances of the reference from what was known."""
-    forms, defaults, lines = history
+    forms, defaults, lines, edits = history
     moves = [
         form.move
         for form in forms
@@ -182,7 +223,9 @@ def expected(history: History, day: int, known_day: int) -> dict[tuple[int, str]
     prices = {
         variant: [version for version in versions if version[0] <= known_day] for variant, versions in defaults.items()
     }
-    by_figure = [books(moves, method, basis, prices, lines).balance for method, basis in FIGURES]
+    by_figure = [
+        books(moves, method, basis, prices, as_edited(lines, edits, known_day)).balance for method, basis in FIGURES
+    ]
     stock = {}
     for variant in {move.variant for move in moves}:
         for pool in POOLS:
@@ -450,6 +493,59 @@ def test_lines_are_filled_by_what_was_known_then(shop: Known) -> None:
     assert shop.ask("""
         select movement_id, cost_source, average_bare_unit_cost from marts.fct_stock_movement order by 1
     """) == [(1, "receiving_line", 7), (2, "receiving_line", 5)]
+    assert shop.broken() == {}
+
+
+def test_a_price_edit_on_a_receiving_leaves_closed_months_and_is_named(shop: Known) -> None:
+    """
+    Ten come in January at their line's 4.00 and four leave; in March the line says 7.00.
+
+    January stays 24.00 as known on 1 February and is 42.00 now: 18.00 more, all of it the edit of the receiving. The
+    receipt with a price of its own and the receiving that was edited before its goods came are not restated.
+    """
+    shop.price(6, "1")
+    shop.line(1, 7, "4.00")
+    shop.line(2, 8, "4.00")
+    shop.line(3, 6, "4.00")
+    shop.move(1, 7, "in", 10, "2025-01-10 10:00:00", receiving=1, first_seen=datetime(2025, 1, 11, 2, 15))
+    shop.move(2, 7, "out", 4, "2025-01-20 10:00:00", order="a", first_seen=datetime(2025, 1, 21, 2, 15))
+    shop.move(3, 8, "in", 10, "2025-01-10 10:00:00", receiving=2, price="4.00", first_seen=datetime(2025, 1, 11, 2, 15))
+    shop.line(3, 6, "5.00", datetime(2025, 1, 11, 2, 15))
+    shop.move(4, 6, "in", 10, "2025-01-10 10:00:00", receiving=3, first_seen=datetime(2025, 1, 11, 2, 15))
+    for receiving, variant in ((1, 7), (2, 8)):
+        shop.line(receiving, variant, "7.00", at_night(20), received_quantity=10)
+    shop.build(at_night(40))
+    month_end, night = date(2025, 1, 31), date(2025, 3, 21)
+    closed = [(6, 10, 50), (7, 6, 24), (8, 10, 40)]
+    assert shop.values(month_end, date(2025, 2, 1)) == closed
+    assert shop.values(month_end, night - timedelta(days=1)) == closed
+    assert shop.values(month_end, night) == [(6, 10, 50), (7, 6, 42), (8, 10, 40)]
+    restated = "select date, known_day, cause, movement_id, receiving_id, variant_id, quantity_change, value_change"
+    assert shop.ask(f"{restated} from reports.restatements order by all") == [
+        (end, night, "receiving_line", None, 1, 7, 0, 18) for end in (month_end, date(2025, 2, 28))
+    ]
+    assert shop.broken() == {}
+    assert_explained(shop, month_end, date(2025, 2, 1))
+
+
+def test_a_line_that_comes_or_goes_after_its_goods_is_named(shop: Known) -> None:
+    """At the purchase price 1.00 until the line of a night says 3.00; at 1.00 again since another took it away."""
+    shop.price(7, "1")
+    shop.line(9, 9, "1.00")
+    shop.move(1, 7, "in", 2, "2025-03-02 10:00:00", receiving=1, first_seen=at_night(2))
+    shop.line(1, 7, "3.00", at_night(5))
+    shop.con.execute(
+        "update staging.receiving_lines_history set _valid_to = ? where receiving_id = 1 and _valid_to is null",
+        [at_night(35)],
+    )
+    shop.con.execute("update staging.receiving_lines set _deleted_at = ? where receiving_id = 1", [at_night(35)])
+    shop.build(at_night(40))
+    known_days = [date(2025, 3, 5), date(2025, 3, 6), date(2025, 4, 4), date(2025, 4, 5)]
+    assert [shop.values(date(2025, 3, 31), day) for day in known_days] == [[(7, 2, value)] for value in (2, 6, 6, 2)]
+    assert shop.ask("select known_from, cause, receiving_id, average_bare_change from marts.fct_stock_revision") == [
+        (date(2025, 3, 6), "receiving_line", 1, 4),
+        (date(2025, 4, 5), "receiving_line", 1, -4),
+    ]
     assert shop.broken() == {}
 
 

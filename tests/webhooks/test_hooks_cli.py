@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from stockbook.cli.hooks import app
 from stockbook.clock import SystemClock
 from stockbook.connections import RawConnection
-from stockbook.errors import ConfigError, Unauthorized
+from stockbook.errors import BadAnswer, ConfigError, Unauthorized
 from stockbook.inbox import Arrival, Inbox
 from stockbook.settings import Settings
 from stockbook.webhooks import outage
@@ -79,7 +79,7 @@ def test_register_subscribes_what_is_missing_and_only_that(cli: Cli, server: Run
     again = cli("register", "--address", ADDRESS + "/")
 
     assert first.output.splitlines() == [
-        "ok  flickrocket: 4 topics subscribed at https://books.example.com/stockbook/hooks/flickrocket/main",
+        "ok  flickrocket: 6 topics subscribed at https://books.example.com/stockbook/hooks/flickrocket/main",
         "    fulfillment_cz: set the address https://books.example.com/stockbook/hooks/fulfillment_cz/main in the "
         "vendor's administration",
         "ok  shopline: 13 topics subscribed at https://books.example.com/stockbook/hooks/shopline/main",
@@ -123,7 +123,7 @@ def test_what_the_senders_switched_off_is_told_and_brought_back(
     assert "stockbook run --backfill-from" in result.output
 
     healed = cli("reactivate")
-    assert "flickrocket: 4 switched on, 0 subscribed again" in healed.output
+    assert f"flickrocket: {len(TOPICS['flickrocket'])} switched on, 0 subscribed again" in healed.output
     assert "shopline: 0 switched on, 1 subscribed again" in healed.output
     assert all(subscription.is_active for subscription in subscriptions.all.values())
     assert len(subscriptions.of("shopline", "fulfillment_order/on_hold")) == 1
@@ -166,11 +166,12 @@ def test_flickrockets_other_variant(server: Running, environ: dict[str, str]) ->
     server.sandbox.subscriptions.deactivate("flickrocket")
 
     (subscription,) = subscriptions.listed()
-    assert (subscription.topic, subscription.is_active, subscriptions.missing([subscription])) == (
+    assert (subscription.spelling, subscription.topic, subscription.is_active) == (
         "orders/create",
+        "order/create",
         False,
-        list(TOPICS["flickrocket"][1:]),
     )
+    assert subscriptions.missing([subscription]) == list(TOPICS["flickrocket"][1:])
     subscriptions.activate(subscription)
     assert [subscription.is_active for subscription in subscriptions.listed()] == [True]
     assert server.requests()["POST /api/webhooks.json"] == 1
@@ -235,3 +236,70 @@ def test_drain_by_hand(cli: Cli, environ: dict[str, str]) -> None:
     assert cli("drain").output == "The inbox is empty.\n"
     arrive(environ, "shopline", SystemClock().utc())
     assert cli("drain").output == "1 events taken from the inbox, 0 were in staging before.\n"
+
+
+@pytest.mark.parametrize("spelling", ["order/create", "orders/create"])
+def test_a_topic_is_subscribed_in_the_spelling_that_is_taken(cli: Cli, server: Running, spelling: str) -> None:
+    """The vendor's pages show two: the other one is refused, and what was taken is kept, listed and not made again."""
+    server.sandbox.subscriptions.order_topics = (spelling,)
+
+    assert "flickrocket: 6 topics subscribed" in cli("register", "--address", ADDRESS).output
+    assert "flickrocket: 0 topics subscribed" in cli("register", "--address", ADDRESS).output
+
+    topics = [each.topic for each in server.sandbox.subscriptions.of_source("flickrocket")]
+    assert topics == [spelling, *TOPICS["flickrocket"][1:]]
+    listed = "order/create" if spelling == "order/create" else "order/create (as orders/create)"
+    assert f"    {listed} to {ADDRESS}/flickrocket/main\n" in cli("status").output
+
+
+def test_a_topic_that_is_taken_in_no_spelling_is_an_error(cli: Cli, server: Running) -> None:
+    """Nothing is left half done in silence: the answer is told."""
+    server.sandbox.subscriptions.order_topics = ()
+
+    assert isinstance(error := cli("register", "--address", ADDRESS).exception, BadAnswer)
+    assert "POST /admin/webhooks.json was answered 400" in str(error)
+
+
+def test_a_moved_receiver_never_doubles(cli: Cli, server: Running) -> None:
+    """Subscriptions are changed where they are; `register` elsewhere makes none beside them; what came twice goes."""
+    new = "https://new.example.com/stockbook/hooks"
+    cli("register", "--address", ADDRESS)
+    subscriptions = server.sandbox.subscriptions
+    ids = set(subscriptions.all)
+
+    beside = cli("register", "--address", new)
+    assert beside.exit_code == 1
+    assert f"NO  6 topics go to {ADDRESS}/flickrocket/main: `stockbook hooks move --address ...`" in beside.output
+    assert set(subscriptions.all) == ids
+
+    subscriptions.add("flickrocket", "orders/create", f"{ADDRESS}/flickrocket/main", datetime(2025, 11, 20))
+    subscriptions.add("shopline", "fulfillments/create", f"{new}/shopline/main", datetime(2025, 11, 20), "v20251201")
+    another = subscriptions.add("flickrocket", "order/create", "https://erp.example.com/hook", datetime(2025, 11, 20))
+    assert "sent to 2 addresses: `stockbook hooks move --address ...`" in cli("status").output
+
+    moved = cli("move", "--address", new)
+    again = cli("move", "--address", new)
+
+    assert f"ok  flickrocket: 6 topics moved to {new}/flickrocket/main, 1 that came twice removed" in moved.output
+    assert f"ok  shopline: 12 topics moved to {new}/shopline/main, 1 that came twice removed" in moved.output
+    assert f"flickrocket: 0 topics moved to {new}/flickrocket/main\n" in again.output
+    ours = [each for each in subscriptions.all.values() if each is not another]
+    assert {each.address for each in ours} == {f"{new}/flickrocket/main", f"{new}/shopline/main"}
+    assert len({(each.source, each.topic.replace("orders/", "order/")) for each in ours}) == len(ours) == 19
+
+
+def test_remove_unsubscribes_what_is_ours(cli: Cli, server: Running) -> None:
+    """Another receiver's subscription stays; of another account nothing is touched."""
+    cli("register", "--address", ADDRESS)
+    another = server.sandbox.subscriptions.add(
+        "flickrocket", "order/create", "https://erp.example.com/hook", datetime(2025, 11, 20)
+    )
+
+    assert cli("remove", "--account", "other").output == ""
+    assert len(server.sandbox.subscriptions.all) == 20
+    assert cli("remove").output.splitlines() == [
+        "ok  flickrocket: 6 topics unsubscribed",
+        "    fulfillment_cz: take its address out of the vendor's administration",
+        "ok  shopline: 13 topics unsubscribed",
+    ]
+    assert list(server.sandbox.subscriptions.all.values()) == [another]

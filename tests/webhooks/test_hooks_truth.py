@@ -124,6 +124,40 @@ def test_the_end_of_a_hold_is_exact(rig: Rig) -> None:
     assert {own: at.isoformat() for own, at in holds} == expected
 
 
+def test_states_of_shipments_are_the_truth_to_the_second(rig: Rig) -> None:
+    """Each that the warehouse tells of by OrderDeliveryChanged is an event of its order, beside the order's own."""
+    truth = rig.server.truth()["orders"]
+    expected = sorted(
+        (order_id, milestone["kind"], milestone["at_utc"].rstrip("Z"))
+        for order_id, order in truth.items()
+        for milestone in order["milestones"]
+        if milestone["kind"] in ("sent", "delivered", "returned")
+    )
+    events = rows(
+        rig,
+        "select order_id, event_type, occurred_at_utc from marts.fct_order_event where shipment_status is not null",
+    )
+
+    assert len(expected) > 100
+    assert sorted((own, kind, at.isoformat()) for own, kind, at in events) == expected
+
+
+def test_states_of_the_other_systems_are_there(rig: Rig) -> None:
+    """SHOPLINE's come from its events alone, FlickRocket's from its listing: no system hides another's."""
+    states = {status for (status,) in rows(rig, "select status from marts.fct_shopline_fulfillment_order_status")}
+    assert {"open", "on_hold", "in_progress", "closed"} <= states
+    [(shipped, dated)] = rows(
+        rig,
+        "select count(*) filter (where is_shipped), count(first_seen_shipped_at) "
+        "from marts.fct_flickrocket_fulfillment",
+    )
+    assert shipped == dated > 5
+    kinds = {
+        kind for (kind,) in rows(rig, "select event_type from staging.webhook_events where source = 'flickrocket'")
+    }
+    assert {"order/create", "product/create", "product/update", "product/delete"} <= kinds
+
+
 def test_every_event_of_the_shop_is_there(rig: Rig) -> None:
     """Of all three systems; orders, and SHOPLINE's fulfillment orders, are known."""
     counts = dict(rows(rig, "select source, count(*) from staging.webhook_events group by 1"))

@@ -58,7 +58,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
 def figures(con: duckdb.DuckDBPyConnection) -> list[Figure]:
     """The measures of this run, in a fixed order."""
     rows = con.execute(
-        "select account, measure, subject, coalesce(detail, ''), value, basis, age_hours "
+        "select account, measure, subject, coalesce(detail, ''), value, basis, age_hours, usual "
         "from reports.alert_measures order by account, measure, subject"
     ).fetchall()
     return [Figure(*row) for row in rows]
@@ -74,7 +74,7 @@ def standing(alert_rules: list[Rule], measured: list[Figure], as_of: datetime) -
             rule.severity,
             rules.message(rule, figure, as_of),
             figure.value,
-            rule.threshold,
+            rule.threshold_for(figure),
         )
         for rule in alert_rules
         for figure in measured

@@ -28,6 +28,9 @@ Measure = Literal[
     "price_change",
     "quarantine_rows",
     "listing_age_hours",
+    "app_events",
+    "subscriptions_off",
+    "webhook_silence_hours",
 ]
 AlertSeverity = Literal["info", "warning", "critical"]
 
@@ -35,12 +38,17 @@ AlertSeverity = Literal["info", "warning", "critical"]
 SHARES: dict[Measure, float] = {"on_time_rate": 1.0, "price_change": 10.0}
 
 
+# what is usual of them is learned from the account itself
+LEARNED: tuple[Measure, ...] = ("webhook_silence_hours",)
+
+
 class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
     One rule: it has exactly one of ``above`` and ``below``, and a value equal to it does not cross it.
 
     ``at_least`` is the basis (orders, rows) under which a figure says too little; ``within_hours`` leaves
-    out what happened longer ago; ``account`` and ``subject`` None mean any.
+    out what happened longer ago; ``account`` and ``subject`` None mean any. With ``up_to`` the threshold is what is
+    usual for the account, from ``above`` up to that; ``up_to`` itself while nothing is known to be usual.
     """
 
     rule: str
@@ -52,11 +60,18 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     subject: str | None = None
     at_least: int = 0
     within_hours: float | None = None
+    up_to: float | None = None
 
     @property
     def threshold(self) -> float:
-        """The number a value is compared with."""
+        """The number a value is compared with, as it is written."""
         return self.above if self.above is not None else self.below or 0.0
+
+    def threshold_for(self, figure: "Figure") -> float:
+        """The number a figure is compared with."""
+        if self.up_to is None:
+            return self.threshold
+        return max(self.threshold, min(figure.usual if figure.usual is not None else self.up_to, self.up_to))
 
 
 class Figure(NamedTuple):
@@ -69,6 +84,7 @@ class Figure(NamedTuple):
     value: float
     basis: int | None
     age_hours: float | None
+    usual: float | None = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,6 +135,11 @@ def _problem(file: PolicyFile, here: Path_, rule: Rule) -> ConfigError | None:
         return file.refusal((*here, field), f"no {rule.measure} is ever {field} {rule.threshold:g}")
     if rule.at_least < 0:
         return file.refusal((*here, "at_least"), f"expected a number of at least 0, got {rule.at_least}")
+    if rule.up_to is not None:
+        if rule.measure not in LEARNED:
+            return file.refusal((*here, "up_to"), f"nothing is known to be usual of {rule.measure}")
+        if rule.above is None or not rule.above <= rule.up_to < math.inf:
+            return file.refusal((*here, "up_to"), f"expected a number of at least above, got {rule.up_to:g}")
     if rule.within_hours is not None and not 0 < rule.within_hours <= 31 * 24:
         return file.refusal(
             (*here, "within_hours"), f"expected more than 0 and at most 744 hours (31 days), got {rule.within_hours:g}"
@@ -134,7 +155,8 @@ def crosses(rule: Rule, figure: Figure) -> bool:
         return False
     if rule.within_hours is not None and (figure.age_hours is None or figure.age_hours > rule.within_hours):
         return False
-    return figure.value > rule.above if rule.above is not None else figure.value < rule.threshold
+    threshold = rule.threshold_for(figure)
+    return figure.value > threshold if rule.above is not None else figure.value < threshold
 
 
 def message(rule: Rule, figure: Figure, as_of: datetime) -> str:
@@ -145,7 +167,8 @@ def message(rule: Rule, figure: Figure, as_of: datetime) -> str:
     """
     sentence = _sentence(rule.measure, figure)
     side = "above" if rule.above is not None else "below"
-    limit = f"{rule.threshold:.1%}" if rule.measure in SHARES else f"{rule.threshold:,g}"
+    threshold = rule.threshold_for(figure)
+    limit = f"{threshold:.1%}" if rule.measure in SHARES else f"{threshold:,g}"
     return f"{sentence[0].upper()}{sentence[1:]} ({side} {limit}; as of {as_of:%Y-%m-%d %H:%M})."
 
 
@@ -176,3 +199,17 @@ def _sentence(measure: Measure, figure: Figure) -> str:
             return f"{value:,.0f} rows of {figure.subject} are in quarantine"
         case "listing_age_hours":
             return f"{figure.subject} was last read {value:,.0f} h ago"
+        case _:
+            return _sentence_of_webhooks(measure, figure)
+
+
+def _sentence_of_webhooks(measure: Measure, figure: Figure) -> str:
+    value, basis, age = figure.value, figure.basis or 0, figure.age_hours or 0
+    match measure:
+        case "app_events":
+            what = "was uninstalled" if figure.subject == "app/uninstalled" else "got other permissions"
+            return f"the app at {figure.detail} {what} ({figure.subject}), {age:,.0f} h ago"
+        case "subscriptions_off":
+            return f"{value:,.0f} topics of {figure.subject} are not sent any more: {figure.detail}"
+        case _:
+            return f"no event of {figure.subject} came for {value:,.0f} h, in which {basis:,} orders were placed"

@@ -22,6 +22,7 @@ import typer
 
 from stockbook import project
 from stockbook.bounded_http import Limits, ask
+from stockbook.cli.demo_hooks import receiving
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.orchestration.home import environment, prepare
@@ -31,6 +32,10 @@ from stockbook.warehouse.connect import reader
 
 # an idle night must not take longer than this through Airflow (issue of the first night)
 IDLE_LIMIT = 45.0
+# so much of what happened before the first night is sent
+HEARD_BEFORE = timedelta(days=8)
+# those of the sandbox, which knows no others (stockbook_sandbox/state.py, signing.py)
+SANDBOX_TOKEN, SANDBOX_SECRET = "sandbox-token", "sandbox-app-secret"  # of an invented shop
 _OURS = Limits(megabytes=1_000, seconds=300)
 
 
@@ -73,14 +78,19 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
     place.mkdir(parents=True)
     _say(f"Preparing an Airflow home in {place / 'airflow'}")
     prepare(place / "airflow")
-    with sandbox(place, orders, date_format) as server:
-        _say(f"The sandbox answers at {server.url}")
+    with (
+        receiving(night_environment(place, Server("http://127.0.0.1", SANDBOX_TOKEN))) as receiver,
+        sandbox(place, orders, date_format, receiver.url) as server,
+    ):
+        _say(f"The sandbox answers at {server.url}, and sends its webhooks to {receiver.url}")
         env = night_environment(place, server)
         # a sandbox starts at 02:15 on the day after its shop's last
         last = datetime.fromisoformat(server.get("clock")["now"])
         nights = [last - timedelta(days=back) for back in (2, 1, 0)]
+        heard = nights[0] - HEARD_BEFORE
         for number, now in enumerate(nights, 1):
-            server.set_clock(now)
+            receiver.move_clock(server, heard, now)
+            heard = now
             _say(f"\nNight {number} of 3, as of {now:%Y-%m-%d %H:%M} local")
             seconds, run_report = airflow_night(place, env, now, clock)
             typer.echo(report.text(run_report))
@@ -105,10 +115,12 @@ def log_of(place: Path) -> str:
 
 
 @contextlib.contextmanager
-def sandbox(place: Path, orders: Path | None, date_format: str = "") -> Iterator[Server]:
-    """A sandbox server in a process of its own, stopped at the end."""
+def sandbox(place: Path, orders: Path | None, date_format: str = "", hooks_to: str = "") -> Iterator[Server]:
+    """A sandbox server in a process of its own, stopped at the end; events go to ``hooks_to``, if that is said."""
     ready = place / "sandbox.json"
     words = [sys.executable, "-m", "stockbook", "sandbox", "serve", "--ready-file", str(ready)]
+    if hooks_to:
+        words += ["--hooks-to", hooks_to]
     if orders is not None:
         words += ["--orders", str(orders), "--date-format", date_format]
     with (place / "sandbox.log").open("wb") as log:
@@ -134,6 +146,10 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
     """What a night over the sandbox needs: connections, home, a key of its own."""
     extra = {"sandbox": True, "requests_per_second": 0, "max_connections": 4}
     connection = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
+    # the same of every sandbox
+    flickrocket = {**connection, "extra": {**extra, "app_secret": SANDBOX_SECRET}}
+    managed = {**extra, "access_token": server.token, "shop_handle": "sandbox"}
+    shopline = {**connection, "password": SANDBOX_SECRET, "extra": managed}
     key = place / "hash-key"
     if not key.exists():
         # the same key makes the same demo, to the row
@@ -142,7 +158,8 @@ def night_environment(place: Path, server: Server) -> dict[str, str]:
     variables = environment(place / "airflow")
     return {name: value for name, value in variables.items() if not name.startswith("AIRFLOW_CONN_")} | {
         "AIRFLOW_CONN_FULFILLMENT_CZ": json.dumps(connection),
-        "AIRFLOW_CONN_FLICKROCKET": json.dumps(connection),
+        "AIRFLOW_CONN_FLICKROCKET": json.dumps(flickrocket),
+        "AIRFLOW_CONN_SHOPLINE": json.dumps(shopline),
         "STOCKBOOK_HOME": str(place / "home"),
         "STOCKBOOK_HASH_KEY": key.read_text(),
     }

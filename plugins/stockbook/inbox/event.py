@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+AS_NEWEST = "as newest"
+"""How a body of an undeclared version was read, where all of it fits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -13,6 +16,9 @@ class Arrival:
     ``merge_seconds`` it is a digest instead, of an event that has no identity of its own: it merges with an
     equal one that arrived at most so long ago and was not drained yet, and is stored under the digest and
     its time of arrival otherwise. ``received_at_utc`` is aware. ``payload`` is JSON text.
+
+    ``api_version``, ``shop_id`` and ``merchant_id`` are what the sender says of itself. ``reading`` is None for a body
+    of a version that is declared; of another one it says how it was read: ``AS_NEWEST``, or what of it does not fit.
     """
 
     source: str
@@ -25,6 +31,10 @@ class Arrival:
     received_at_utc: datetime
     payload: str
     merge_seconds: int = 0
+    api_version: str | None = None
+    shop_id: str | None = None
+    merchant_id: str | None = None
+    reading: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,10 @@ class InboxEvent:
     occurred_text: str | None
     received_at_utc: datetime
     payload: str
+    api_version: str | None
+    shop_id: str | None
+    merchant_id: str | None
+    reading: str | None
     drained_at_utc: datetime | None
     drained_run_id: str | None
 

@@ -219,6 +219,10 @@ def _values(arrival: Arrival, event_key: str) -> list[str | None]:
         arrival.occurred_text,
         _stored(arrival.received_at_utc),
         arrival.payload,
+        arrival.api_version,
+        arrival.shop_id,
+        arrival.merchant_id,
+        arrival.reading,
     ]
 
 

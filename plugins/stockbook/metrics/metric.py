@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from stockbook.declarations import VALUATION_CURRENCY
+from stockbook.declarations import REPORTING_CURRENCY, VALUATION_CURRENCY
 
 Type = Literal["sum", "count", "last", "ratio", "range", "percentile"]
 Grain = Literal["day", "month"]
@@ -92,7 +92,7 @@ class Metric(msgspec.Struct, frozen=True):
     @property
     def form(self) -> Form:
         """How it is written."""
-        if self.currency or self.unit == VALUATION_CURRENCY:
+        if self.currency or self.unit in (VALUATION_CURRENCY, REPORTING_CURRENCY):
             return "money"
         if self.type in ("ratio", "range"):
             return "share"

@@ -60,6 +60,9 @@ PROGRAMS = {
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
         without_memory=True,
     ),
+    "channels": Program(
+        "stockbook.channels.program:build", reads=("staging.orders", "meta.current_run"), without_memory=True
+    ),
     "alerts": Program(
         "stockbook.alerts.program:build",
         reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
@@ -87,6 +90,7 @@ PROGRAMS = {
             "staging.movements",
             "staging.movements_history",
             "staging.receiving_lines",
+            "staging.receiving_lines_history",
             "staging.stock_levels",
             "staging.variants_history",
             "marts.fct_stock_movement",

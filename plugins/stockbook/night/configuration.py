@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from stockbook.channels import money
+from stockbook.channels import policy as channels
 from stockbook.errors import ConfigError, Problems
 from stockbook.settings import NAMES, Settings
 
-FILES = ("calendar.yml", "sla.yml", "statuses.yml", "valuation.yml", "alerts.yml")
+FILES = ("calendar.yml", "sla.yml", "statuses.yml", "valuation.yml", "alerts.yml", channels.FILE, money.FILE)
 SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE")
 
 
@@ -74,6 +76,8 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect("statuses.yml", lambda: statuses.read(folder / "statuses.yml"))
     yield _inspect("valuation.yml", lambda: read_for(folder, settings.zone))
     yield _inspect(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
+    yield _inspect(channels.FILE, lambda: _refuse_almost(folder, channels.FILE), lambda: channels.read(folder))
+    yield _inspect(money.FILE, lambda: _refuse_almost(folder, money.FILE), lambda: money.read(folder))
     yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
     yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
@@ -92,7 +96,7 @@ def _inspect(what: str, *reads: Callable[[], object]) -> Inspection:
 
 
 def _refuse_almost(folder: Path, name: str) -> None:
-    """The one file that may be missing: under a misspelt name its rules would not be read."""
+    """A file that may be missing: under a misspelt name its rules would not be read."""
     if not (folder / name).exists():
         names = [file.name for file in folder.glob("*.y*ml") if file.name not in FILES]
         almost = difflib.get_close_matches(name, names, 1, cutoff=0.8)

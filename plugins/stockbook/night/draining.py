@@ -1,5 +1,6 @@
 """The drain as a step: the inbox into staging, at the opening of a night or between two nights."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stockbook.clock import local
@@ -33,6 +34,29 @@ def drain(night: Night, name: str) -> "Drained":
             create_all(con, night.tables)
             now = local(night.clock, night.settings.zone)
             return take_inbox(con, night.settings, night.tables, run_id, now, night.clock)
+    finally:
+        night.lock.release(run_id)
+
+
+def forget_subscriptions(night: Night, name: str, given_up: Iterable[tuple[str, str]]) -> None:
+    """
+    Forget the topics of these sources and accounts, which were given up on purpose.
+
+    Raises RunLocked while a night is under way.
+    """
+    from stockbook.warehouse import meta
+    from stockbook.warehouse.connect import writer
+    from stockbook.warehouse.schema import create_all
+
+    if not night.settings.warehouse.exists():
+        return
+    run_id = runs.run_id_of(name)
+    night.lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
+    try:
+        with night.lock.step(run_id, DRAIN), writer(night.settings) as con:
+            create_all(con, night.tables)
+            for source, account in given_up:
+                meta.forget_subscriptions(con, source, account)
     finally:
         night.lock.release(run_id)
 

@@ -12,6 +12,7 @@ from stockbook.connections import Account
 from stockbook.errors import ConfigError
 from stockbook.night import configuration, landings, run_rows
 from stockbook.night.draining import drain_first
+from stockbook.night.subscribed import ask_subscriptions
 from stockbook.night.tonight import Night
 from stockbook.night.unopened import reporting
 from stockbook.runs import context as runs
@@ -72,7 +73,7 @@ def _open(
     from stockbook.warehouse.connect import writer
     from stockbook.warehouse.schema import create_all
 
-    settings = night.settings
+    settings, conn_ids = night.settings, list(conn_ids)
     if settings.hash_key is None:
         raise ConfigError(
             "STOCKBOOK_HASH_KEY must be set to a secret of at least 16 characters: personal data is hashed with it "
@@ -115,6 +116,7 @@ def _open(
             run_rows.insert(con, run, "running", run.started_at)
             if run.observes:
                 done.notes += drain_first(night, con, run)
+                done.notes += ask_subscriptions(night, con, run, conn_ids)
             write_plans(con, settings, run, accounts)
         runs.save(settings, run)
     return run

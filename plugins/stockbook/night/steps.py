@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from stockbook.errors import StockbookError
 from stockbook.night.building import build
 from stockbook.night.checking import check
-from stockbook.night.draining import drain
+from stockbook.night.draining import drain, forget_subscriptions
 from stockbook.night.extracting import extract, extract_all
 from stockbook.night.finishing import finish
 from stockbook.night.loading import load
@@ -27,6 +27,7 @@ __all__ = [
     "drain",
     "extract",
     "finish",
+    "forget_subscriptions",
     "load",
     "open_run",
     "publish",

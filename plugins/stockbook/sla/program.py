@@ -1,12 +1,13 @@
 """
 The program ``policies``: policy files -> the tables that models read promises and calendars from.
 
-Writes intermediate.order_status_map, sla_policy, sla_due_day, calendar_day and calendar_zone_day.
+Writes intermediate.order_status_map, shipment_status_map, sla_policy, sla_due_day, calendar_day and
+calendar_zone_day.
 Everything that needs a time zone or a count of working days is worked out here once per day, so
 that models only join: nothing is looped per order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,7 @@ class Policies(NamedTuple):
     rules: list[Rule]
     calendars: dict[str, Calendar]
     statuses: list[statuses.MappedStatus]
+    shipments: Sequence[statuses.MappedShipment] = statuses.SHIPMENTS
 
 
 class ZoneDay(NamedTuple):
@@ -70,14 +72,16 @@ def read(policy_dir: Path) -> Policies:
     calendars: dict[str, Calendar] | None = None
     rules: list[Rule] = []
     mapped: list[statuses.MappedStatus] = []
+    shipments: list[statuses.MappedShipment] = []
     with problems.gathered():
         calendars = calendar.read(policy_dir / "calendar.yml")
     with problems.gathered():
         rules = policy.read(policy_dir / "sla.yml", calendars)
     with problems.gathered():
         mapped = statuses.read(policy_dir / "statuses.yml")
+        shipments = statuses.read_shipments(policy_dir / "statuses.yml")
     problems.settle()
-    return Policies(rules, calendars or {}, mapped)
+    return Policies(rules, calendars or {}, mapped, shipments)
 
 
 def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
@@ -95,6 +99,8 @@ def write(con: duckdb.DuckDBPyConnection, context: BuildContext, policies: Polic
     days = [day for written in policies.calendars.values() for day in calendar.days(written, first, last, context.zone)]
     mapped = [(*_fields(mapping), statuses.PROGRESS[mapping.status]) for mapping in policies.statuses]
     _write(con, context.tables["intermediate.order_status_map"], mapped)
+    shipments = [_fields(shipment) for shipment in policies.shipments]
+    _write(con, context.tables["intermediate.shipment_status_map"], shipments)
     _write(con, context.tables["intermediate.sla_policy"], [_fields(rule) for rule in policies.rules])
     _write(con, context.tables["intermediate.calendar_day"], days)
     _write(con, context.tables["intermediate.sla_due_day"], due_days(policies.rules, days, context.zone))
@@ -221,7 +227,7 @@ def _change(utc_midnight: datetime, zone: ZoneInfo) -> datetime:
     return (utc_midnight + timedelta(seconds=high)).replace(tzinfo=None)
 
 
-def _fields(struct: Rule | statuses.MappedStatus) -> tuple[object, ...]:
+def _fields(struct: Rule | statuses.MappedStatus | statuses.MappedShipment) -> tuple[object, ...]:
     return tuple(getattr(struct, name) for name in struct.__struct_fields__)
 
 

@@ -46,20 +46,48 @@ class MappedStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_final: bool
 
 
+class MappedShipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One state of a shipment, and what of the order it proves when an event tells of it."""
+
+    shipment_status: str
+    event_type: Literal["sent", "delivered", "returned"]
+
+
+# of a file written before there were any
+SHIPMENTS = (
+    MappedShipment("inTransit", "sent"),
+    MappedShipment("delivered", "delivered"),
+    MappedShipment("returned", "returned"),
+)
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     statuses: list[MappedStatus]
+    shipments: list[MappedShipment] | None = None
 
 
 def read(path: Path) -> list[MappedStatus]:
     """The mapped statuses of a file. Raises ConfigError naming file, line and field; a text may be mapped once."""
+    return _read(path).statuses
+
+
+def read_shipments(path: Path) -> list[MappedShipment]:
+    """The mapped states of shipments, which an empty list leaves without a meaning. Raises ConfigError."""
+    shipments = _read(path).shipments
+    return list(SHIPMENTS) if shipments is None else shipments
+
+
+def _read(path: Path) -> _File:
     file = PolicyFile(path)
-    mapped = file.read(_File).statuses
+    content = file.read(_File)
     problems = Problems()
-    seen: set[str] = set()
-    for number, status in enumerate(mapped):
-        if status.source_status in seen:
-            with problems.gathered():
-                raise file.refusal(("statuses", number), f"source_status {status.source_status!r} is mapped twice")
-        seen.add(status.source_status)
+    for section, name, texts in (
+        ("statuses", "source_status", [status.source_status for status in content.statuses]),
+        ("shipments", "shipment_status", [shipment.shipment_status for shipment in content.shipments or ()]),
+    ):
+        for number, text in enumerate(texts):
+            if text in texts[:number]:
+                with problems.gathered():
+                    raise file.refusal((section, number), f"{name} {text!r} is mapped twice")
     problems.settle()
-    return mapped
+    return content

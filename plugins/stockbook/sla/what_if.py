@@ -71,8 +71,12 @@ def compare(settings: Settings, policy_file: Path, calendar_file: Path | None = 
     for a wrong policy, or when nothing has been published.
     """
     calendars = calendar.read(calendar_file or settings.policy_dir / "calendar.yml")
+    status_file = settings.policy_dir / "statuses.yml"
     policies = Policies(
-        policy.read(policy_file, calendars), calendars, statuses.read(settings.policy_dir / "statuses.yml")
+        policy.read(policy_file, calendars),
+        calendars,
+        statuses.read(status_file),
+        statuses.read_shipments(status_file),
     )
     tables = declarations.load(settings.models_dir)
     with _beside_published(settings) as con:

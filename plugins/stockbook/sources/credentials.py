@@ -44,12 +44,12 @@ def credentials_of(
     The credentials of an account.
 
     fulfillment.cz takes the raw token without a scheme (its API page), FlickRocket a bearer token. A FlickRocket
-    connection with ``client_id`` and ``refresh_token`` in its extra has rotating tokens, kept in the folder
-    ``state`` under ``fernet_keys``. Raises ConfigError when one of these is missing.
+    connection with ``client_id`` in its extra, and ``refresh_token`` or no password, has rotating tokens, kept in the
+    folder ``state`` under ``fernet_keys``. Raises ConfigError when one of these is missing.
     """
     if account.source != "flickrocket":
         return StaticToken(account.password)
-    if not (account.extra.get("client_id") and account.extra.get("refresh_token")):
+    if not account.extra.get("client_id") or (account.password and not account.extra.get("refresh_token")):
         return StaticToken(f"Bearer {account.password}")
     if clock is None or state is None:
         raise ConfigError(f"Connection {account.conn_id} has rotating tokens: they need a place to be kept.")

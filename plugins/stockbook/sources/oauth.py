@@ -38,16 +38,17 @@ class _NotSpent(Unreachable):
 
 class RotatingToken:
     """
-    The credentials of an account with ``client_id`` and ``refresh_token`` in its connection's extra.
+    The credentials of an account with ``client_id`` in its connection's extra.
 
-    The connection's token is only the first one; when another is put there, the stored ones are forgotten.
+    The first refresh token is the extra's ``refresh_token``, or the one that was adopted; when another is put there,
+    the stored ones are forgotten.
     """
 
     def __init__(self, account: Account, store: TokenStore, clock: Clock) -> None:
         """Ask nothing yet."""
         self._conn_id = account.conn_id
         self._client_id = str(account.extra["client_id"])
-        self._given = str(account.extra["refresh_token"])
+        self._given = str(account.extra.get("refresh_token") or "")
         self._url = str(account.extra.get("token_url") or DEFAULT_TOKEN_URL)
         secret_text.address(f"connection {self._conn_id}", "extra token_url", self._url)
         first = f"{self._conn_id}\n{self._client_id}\n{self._given}"
@@ -77,6 +78,17 @@ class RotatingToken:
                 self._pair = self._renewed(refused)
             return True
 
+    def adopt(self, refresh: str) -> None:
+        """
+        Go on with another first refresh token: what was stored is forgotten. It is spent at once, which proves it.
+
+        Raises Unauthorized when it is refused, Unreachable when nobody answers.
+        """
+        with self._lock:
+            with self._store.alone(self._conn_id):
+                self._store.keep(self._conn_id, self._origin, Pair(access=None, refresh=refresh), self._clock.utc())
+            self._pair = self._renewed(refused=None)
+
     def _is_fresh(self, pair: Pair | None) -> bool:
         if pair is None or pair.access is None:
             return False
@@ -89,6 +101,11 @@ class RotatingToken:
             if pair is not None and pair.access != refused and self._is_fresh(pair):
                 return pair
             if pair is None:
+                if not self._given:
+                    raise Unauthorized(
+                        f"Connection {self._conn_id} has client_id and nobody authorised it yet: run "
+                        "`stockbook hooks authorize`, or put a refresh token into its extra."
+                    )
                 pair = Pair(access=None, refresh=self._given)
                 self._store.keep(self._conn_id, self._origin, pair, self._clock.utc())
             self._store.mark(self._conn_id, self._origin, self._clock.utc())
@@ -151,7 +168,8 @@ class RotatingToken:
             )
         return Unauthorized(
             f"The refresh token of connection {self._conn_id} was refused ({status_text}): {why}. Authorise "
-            "again and put the new refresh token into the connection's extra; trying again does not help."
+            "again with `stockbook hooks authorize`, or put a new refresh token into the connection's extra; trying "
+            "again does not help."
         )
 
     def _message(self, what: str) -> str:

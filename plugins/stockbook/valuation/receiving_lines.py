@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from stockbook.compiling import compiled, interpreted
 from stockbook.valuation import fixed_point, replay_tables
@@ -40,7 +41,12 @@ class Lines:
                 on l.account = o.account and l.receiving_id = o.receiving_id and l.variant_id = o.variant_id
             order by o.lot, l.line_no
         """).to_arrow_table()
-        counts = np.bincount(table.column("lot").to_numpy()) if table.num_rows else np.zeros(0, np.int64)
+        return cls.of(table, int(table.column("lot")[-1].as_py()) + 1 if table.num_rows else 0)
+
+    @classmethod
+    def of(cls, table: pa.Table, lots: int) -> "Lines":
+        """The lines of so many lots, by lot and their order."""
+        counts = np.bincount(table.column("lot").to_numpy(), minlength=lots) if lots else np.zeros(0, np.int64)
         return cls(
             starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             pieces=table.column("pieces").to_numpy().astype(np.int64),

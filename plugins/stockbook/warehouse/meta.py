@@ -265,6 +265,45 @@ def write_sent(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]
         )
 
 
+class Subscribed(NamedTuple):
+    """A topic as its sender has it tonight."""
+
+    topic: str
+    spelling: str
+    is_active: bool
+
+
+def write_subscriptions(
+    con: duckdb.DuckDBPyConnection, source: str, account: str, topics: Sequence[Subscribed], as_of: datetime
+) -> None:
+    """The topics of an account as a night was told: those that are not there any more are gone."""
+    of_account = "account = ? and source = ?"
+    earlier = {
+        topic: (spelling, first, last)
+        for topic, spelling, first, last in con.execute(
+            f"select topic, spelling, first_active_as_of, last_active_as_of from meta.subscription where {of_account}",
+            [account, source],
+        ).fetchall()
+    }
+    con.execute(f"delete from meta.subscription where {of_account}", [account, source])
+    now = {subscribed.topic: subscribed for subscribed in topics}
+    for topic in sorted(earlier.keys() | now.keys()):
+        subscribed = now.get(topic)
+        spelling, first, last = earlier.get(topic, ("", None, None))
+        if subscribed is not None and subscribed.is_active:
+            first, last = first or as_of, as_of
+        state = "gone" if subscribed is None else "active" if subscribed.is_active else "off"
+        con.execute(
+            "insert into meta.subscription values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [account, source, topic, subscribed.spelling if subscribed else spelling, state, first, last, as_of],
+        )
+
+
+def forget_subscriptions(con: duckdb.DuckDBPyConnection, source: str, account: str) -> None:
+    """Remove what is known of an account's topics: they were given up on purpose."""
+    con.execute("delete from meta.subscription where account = ? and source = ?", [account, source])
+
+
 def _put(con: duckdb.DuckDBPyConnection, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
     where = " and ".join(f"{name} = ?" for name in key)
     con.execute(f"delete from {table} where {where}", list(key.values()))

@@ -14,10 +14,11 @@ import duckdb
 import msgspec
 
 from stockbook.declarations import Table
+from stockbook.inbox.event import AS_NEWEST
 from stockbook.sql_text import quoted
 from stockbook.staging import shopline
 from stockbook.staging.load_log import add_rows, drained
-from stockbook.staging.merge import Counts, Stamp
+from stockbook.staging.merge import Counts, Stamp, count_of
 from stockbook.staging.python_rows import make_table
 from stockbook.warehouse.casts import within
 from stockbook.webhooks.event_fields import Item, text_of_item
@@ -47,6 +48,10 @@ class _Row(msgspec.Struct):
     subject_kind: str | None
     subject_id: str | None
     payload: str | None
+    api_version: str | None
+    shop_id: str | None
+    merchant_id: str | None
+    reading: str | None
 
 
 _TYPES = {
@@ -61,6 +66,10 @@ _TYPES = {
     "subject_kind": "varchar",
     "subject_id": "varchar",
     "payload": "json",
+    "api_version": "varchar",
+    "shop_id": "varchar",
+    "merchant_id": "varchar",
+    "reading": "varchar",
 }
 
 
@@ -91,11 +100,12 @@ def stage(
         "select count(distinct (account, source, event_id)), count(*) from fresh"
     ).fetchall()
     nameless = _nameless(con)
+    unknown = _set_aside(con, stamp)
     _write_rows(con, Counter(row.account for row in arrived), stamp)
     con.execute("drop table fresh")
     con.execute("drop table arrived")
     notes = [note for (account,) in shops for note in shopline.take(con, tables, account, first_no, stamp)]
-    return StagedBatch(int(events), int(items), nameless, notes)
+    return StagedBatch(int(events), int(items), nameless, unknown + notes)
 
 
 def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zone: ZoneInfo) -> None:
@@ -140,11 +150,67 @@ def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zon
             cast($first_no - 1 + row_number() over (order by inbox_id, item_no) as bigint) as received_no,
             subject_kind,
             staging.id_of(subject_id) as subject_id,
-            payload
+            case when reading is null or reading = $as_newest then payload end as payload,
+            api_version,
+            shop_id,
+            merchant_id,
+            reading is not null as is_unknown_version,
+            case when source = 'fulfillment_cz' then staging.truth_of(payload ->> '$.data.note') end as has_note,
+            case when reading <> $as_newest then reading end as misfit
         from timed
         """,
-        {"first_no": first_no},
+        {"first_no": first_no, "as_newest": AS_NEWEST},
     )
+
+
+def _set_aside(con: duckdb.DuckDBPyConnection, stamp: Stamp) -> list[str]:
+    """
+    Put what of ``fresh`` has a body of an undeclared version that does not fit into quarantine; findings in sentences.
+
+    It stays there until a body about the same subject fits, of an event that names none until one of its topic does.
+    """
+    if count_of(con, "select count(*) from staging.quarantine where table_name = 'webhook_events'"):
+        con.execute(f"delete from staging.quarantine as q using fresh as f where {_IS_FOLLOWED}")
+    if not count_of(con, "select count(*) from fresh where is_unknown_version"):
+        return []
+    con.execute(
+        """
+        insert into staging.quarantine
+            (account, table_name, row_key, reason, fields, _run_id, _first_seen_at, parent_key)
+        select
+            account,
+            'webhook_events',
+            concat_ws('/', source, event_id, item_no),
+            'version ' || api_version || ' is not declared, and its body is another one',
+            to_json(string_split(misfit, ', ')),
+            $run_id,
+            $observed_at,
+            coalesce(subject_id, event_type)
+        from fresh
+        where misfit is not null
+        """,
+        {"run_id": stamp.run_id, "observed_at": stamp.observed_at},
+    )
+    rows = con.execute(
+        """
+        select source, account, api_version, count(*), count(misfit)
+        from fresh
+        where is_unknown_version
+        group by all
+        order by all
+        """
+    ).fetchall()
+    return [
+        f"warning: {count:,} events of {source} (account {account}) have bodies of version {version}, which is not "
+        f"declared: they were read as those of the newest one; {misfits:,} do not fit and are in quarantine."
+        for source, account, version, count, misfits in rows
+    ]
+
+
+_IS_FOLLOWED = (
+    "q.table_name = 'webhook_events' and q.account = f.account and f.misfit is null "
+    "and q.parent_key in (f.subject_id, f.event_type)"
+)
 
 
 def _nameless(con: duckdb.DuckDBPyConnection) -> Counter[tuple[str, str]]:
@@ -210,4 +276,8 @@ def _rows(event: "InboxEvent") -> Iterator[_Row]:
             event.subject_kind,
             subject_id,
             payload,
+            event.api_version,
+            event.shop_id,
+            event.merchant_id,
+            event.reading,
         )

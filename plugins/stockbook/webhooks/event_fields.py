@@ -53,12 +53,25 @@ class UndeclaredTopics(msgspec.Struct, forbid_unknown_fields=True):
     kind: str | None = None
 
 
+class Versions(msgspec.Struct, forbid_unknown_fields=True):
+    """The first and the last version of bodies that the declarations are of; versions are compared as texts."""
+
+    first: str
+    last: str
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """``composite_ids``: of an id ``<order>_<own>`` what stands after the last underscore is the subject's."""
+    """
+    One file of declarations.
+
+    ``composite_ids``: of an id ``<order>_<own>`` what stands after the last underscore is the subject's.
+    ``versions`` is None of a source whose bodies have none.
+    """
 
     topics: dict[str, Topic]
     bodies: dict[str, dict[str, Any]]
     unknown: UndeclaredTopics
+    versions: Versions | None = None
     composite_ids: bool = False
 
 
@@ -75,7 +88,8 @@ class ReducedEvent(NamedTuple):
 
     ``payload`` is JSON: the body, empty for an unknown topic; of an event with a list of subjects a list of ``Item``,
     and ``subject_id`` is the first one's. ``undeclared`` are (path of the object, name, JSON type); the name is empty
-    where it is the object itself that is none.
+    where it is the object itself that is none. ``misfits`` are the paths of those objects, and of a declared topic
+    those that should have named a subject, where none did.
     """
 
     subject_kind: str | None
@@ -83,6 +97,7 @@ class ReducedEvent(NamedTuple):
     occurred_text: str | None
     payload: str
     undeclared: frozenset[tuple[str, str, str]]
+    misfits: tuple[str, ...] = ()
 
 
 class Declarations:
@@ -95,12 +110,16 @@ class Declarations:
         except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
             raise DeclarationError(f"{file.name} cannot be read: {error}") from error
         self._topics, self._bodies, self._unknown = content.topics, content.bodies, content.unknown
-        self._composite = content.composite_ids
+        self._composite, self._versions = content.composite_ids, content.versions
         for name, body in self._bodies.items():
             _check(file, name, body)
         for name, topic in self._topics.items():
             if topic.body not in self._bodies:
                 raise DeclarationError(f"{file.name}: topic {name} has the body {topic.body!r}, which is not declared.")
+
+    def is_declared(self, version: str | None) -> bool:
+        """Whether bodies of a version are declared; one that is not is read by the newest declaration there is."""
+        return version is None or self._versions is None or self._versions.first <= version <= self._versions.last
 
     @property
     def topics(self) -> Iterable[str]:
@@ -125,8 +144,15 @@ class Declarations:
             items.append(Item(subject, msgspec.Raw(_ENCODER.encode(fields))))
         occurred = value_at(body, declaration.occurred) if declaration.occurred else None
         is_time = isinstance(occurred, str) and len(occurred) <= _TIME_LENGTH and personal.is_plain(occurred)
+        nameless = declaration.id if any(item.subject_id is None for item in items) else []
+        misfits = sorted({path for path, name, _ in undeclared if not name} | set(nameless))
         return ReducedEvent(
-            declaration.kind, items[0].subject_id, occurred if is_time else None, _payload(items), frozenset(undeclared)
+            declaration.kind,
+            items[0].subject_id,
+            occurred if is_time else None,
+            _payload(items),
+            frozenset(undeclared),
+            tuple(misfits),
         )
 
     def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:

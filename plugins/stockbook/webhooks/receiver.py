@@ -11,10 +11,10 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from stockbook.connections import SOURCES
-from stockbook.inbox.event import Arrival
+from stockbook.inbox.event import AS_NEWEST, Arrival
 from stockbook.project import SHIPPED
 from stockbook.projection.undeclared_names import Names
 from stockbook.settings import HookLimits
@@ -40,20 +40,40 @@ BODY_LIMIT = 1 << 20
 MERGE_SECONDS = 120
 """Events without identity that are equal merge within this time, the first retry of their sender included."""
 
+# what the inbox has room for
+_VERSION_LENGTH, _ID_LENGTH, _READING_LENGTH = 40, 100, 200
+
 _log = logging.getLogger(__name__)
+
+
+class Origin(NamedTuple):
+    """What a sender says of itself: the version of its body, its shop (FlickRocket: company) and its merchant."""
+
+    version: str | None = None
+    shop_id: str | None = None
+    merchant_id: str | None = None
 
 
 class VerifiedBody:
     """
     A verified body: its topic, its content, the key of the event; ``merges`` when that is only a digest.
 
-    ``mended`` are characters of it that were no text.
+    ``mended`` are characters of it that were no text; ``origin`` is what the sender says of itself.
     """
 
-    __slots__ = ("body", "key", "mended", "merges", "topic")
+    __slots__ = ("body", "key", "mended", "merges", "origin", "topic")
 
-    def __init__(self, topic: str, body: dict[str, Any], key: str, mended: int, merges: bool = False) -> None:
+    def __init__(
+        self,
+        topic: str,
+        body: dict[str, Any],
+        key: str,
+        mended: int,
+        merges: bool = False,
+        origin: Origin = Origin(),  # noqa: B008  # immutable
+    ) -> None:
         self.topic, self.body, self.key, self.mended, self.merges = topic, body, key, mended, merges
+        self.origin = origin
 
 
 class Sender(Protocol):
@@ -107,7 +127,9 @@ class FlickRocket(Sender):
         if not verify.flickrocket_fits(pairs, account.secrets, account.hash_rule):
             raise Refused(401)
         _check_sender(account, content.get("company_id"))
-        return VerifiedBody(_name(content.get("scope")), content, hashlib.sha256(body).hexdigest(), count, merges=True)
+        origin = Origin(shop_id=_said(content.get("company_id"), _ID_LENGTH))
+        digest = hashlib.sha256(body).hexdigest()
+        return VerifiedBody(_name(content.get("scope")), content, digest, count, merges=True, origin=origin)
 
 
 class Shopline(Sender):
@@ -137,11 +159,17 @@ class Shopline(Sender):
             _check_sender(account, (header(headers, b"x-shopline-shop-id") or b"").decode("latin-1"))
         topic = _name((header(headers, b"x-shopline-topic") or b"").decode("latin-1"))
         digest = hashlib.sha256(topic.encode() + b"\0" + body).hexdigest()
+        origin = Origin(
+            _said(header(headers, b"x-shopline-api-version"), _VERSION_LENGTH),
+            _said(header(headers, b"x-shopline-shop-id"), _ID_LENGTH),
+            _said(header(headers, b"x-shopline-merchant-id"), _ID_LENGTH),
+        )
         message = header(headers, b"x-shopline-webhook-id")
         if message is None:
-            return VerifiedBody(topic, content, digest, count, merges=True)
+            return VerifiedBody(topic, content, digest, count, merges=True, origin=origin)
         # the id is not signed: together with topic and body it is at least about this event
-        return VerifiedBody(topic, content, f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}", count)
+        key = f"{_name(message.decode('latin-1'))[:64]}-{digest[:40]}"
+        return VerifiedBody(topic, content, key, count, origin=origin)
 
 
 SENDERS: Mapping[str, Sender] = {
@@ -179,7 +207,8 @@ class Receiver:
         body = await read_body(receive, sender.body_limit, self._limits.body_seconds)
         event = sender.read(sender_account, scope["headers"], body)
         scope.get("state", {}).get(PROVEN, _do_nothing)()
-        reduced = self._declared[source].reduce(event.topic, event.body, self._hash_key)
+        declared, version = self._declared[source], event.origin.version
+        reduced = declared.reduce(event.topic, event.body, self._hash_key)
         self._notice(source, event, reduced)
         return Arrival(
             source=source,
@@ -192,6 +221,10 @@ class Receiver:
             received_at_utc=now,
             payload=reduced.payload,
             merge_seconds=MERGE_SECONDS if event.merges else 0,
+            api_version=version,
+            shop_id=event.origin.shop_id,
+            merchant_id=event.origin.merchant_id,
+            reading=None if declared.is_declared(version) else _reading(reduced),
         )
 
     def _notice(self, source: str, event: VerifiedBody, reduced: ReducedEvent) -> None:
@@ -210,6 +243,17 @@ class Receiver:
 
 
 def _do_nothing() -> None: ...
+
+
+def _reading(reduced: ReducedEvent) -> str:
+    """How a body of an undeclared version was read: names of ours only, nothing of the body."""
+    return ", ".join(reduced.misfits)[:_READING_LENGTH] or AS_NEWEST
+
+
+def _said(value: Any, longest: int) -> str | None:
+    """What a sender says of itself, if it looks like an id or a version; one that is too long is none."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text if value is not None and len(text) <= longest and NAME.fullmatch(text) else None
 
 
 def _name(value: Any) -> str:

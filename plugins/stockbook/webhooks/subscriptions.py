@@ -1,12 +1,12 @@
 """
-The subscriptions of webhooks at FlickRocket and SHOPLINE: listed, made, and set active again.
+The subscriptions of webhooks at FlickRocket and SHOPLINE: listed, made, moved, removed, and set active again.
 
 fulfillment.cz has no such API: its address is set in the vendor's administration. Both senders stop for good after
 their last retry (FlickRocket switches the webhook off, SHOPLINE deletes it), so somebody has to look.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from urllib3.exceptions import HTTPError
@@ -20,7 +20,14 @@ from stockbook.settings import Settings
 from stockbook.sources.credentials import Credentials, StaticToken, credentials_of
 
 # the documented topics a night has a use for; the others are of people
-FLICKROCKET_TOPICS = ("order/create", "product/create", "product/update", "product/delete")
+FLICKROCKET_TOPICS = (
+    "order/create",
+    "product/create",
+    "product/update",
+    "product/delete",
+    "app/uninstalled",
+    "app/update",
+)
 SHOPLINE_TOPICS = (
     "fulfillment_order/create",
     "fulfillment_order/update",
@@ -37,20 +44,41 @@ SHOPLINE_TOPICS = (
     "fulfillments/update",
 )
 TOPICS = {"flickrocket": FLICKROCKET_TOPICS, "shopline": SHOPLINE_TOPICS}
+# as documented: the vendor's payload and its text spell one topic differently (docs/apis/flickrocket.md)
+SPELLINGS = {"order/create": ("order/create", "orders/create")}
+_TOPIC_OF = {spelling: topic for topic, spellings in SPELLINGS.items() for spelling in spellings}
 
 # the oldest body version with everything that is declared of it (docs/apis/shopline.md)
 SHOPLINE_VERSION = "v20251201"
 LONGEST_ADDRESS = 255
 _TAKEN, _DENIED = range(200, 300), (401, 403)
+# what an API answers that does not know a topic
+_REFUSALS = (400, 404, 409, 422)
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """One topic sent to one address. ``is_active`` is false once the sender gave up."""
+    """One topic, spelled as the sender has it, sent to one address; ``is_active`` is false once the sender gave up."""
 
     id: str
-    topic: str
+    spelling: str
     address: str
     is_active: bool
+
+    @property
+    def topic(self) -> str:
+        """The topic as the sender's events spell it."""
+        return _TOPIC_OF.get(self.spelling, self.spelling)
+
+
+class Moved(NamedTuple):
+    """Subscriptions whose address was changed, and those that were removed because they would have sent twice."""
+
+    changed: int
+    removed: int
+
+
+class _NotTaken(BadAnswer):
+    """The answer says that what was asked for is not known or not right."""
 
 
 class Missing(ConfigError):
@@ -64,7 +92,7 @@ class Subscriptions:
         """Raises Missing when the connection lacks what managing needs."""
         parts = split_conn_id(conn_id)
         self.source, self.account = parts or ("", "")
-        self._conn_id = conn_id
+        self._conn_id, self._end = conn_id, f"/{self.source}/{self.account}"
         if self.source == "shopline":
             self._credentials, self._base = _of_shopline(conn_id, raw)
             self._names = ("topic", "address", "is_active")
@@ -89,23 +117,67 @@ class Subscriptions:
             raise BadAnswer(f"The webhooks of connection {self._conn_id} must be a list; the answer is something else.")
         return [self._subscription(row) for row in rows if isinstance(row, dict)]
 
-    def missing(self, there: Iterable[Subscription], address: str | None = None) -> list[str]:
-        """The topics that are not subscribed, at ``address`` where one is given."""
-        topics = {
-            _plain(subscription.topic) for subscription in there if address is None or subscription.address == address
-        }
+    def place(self, address: str) -> str:
+        """Where this account's events go below the address of a receiver. Raises ConfigError for one too long."""
+        place = f"{address.rstrip('/')}{self._end}"
+        if len(place) > LONGEST_ADDRESS:
+            raise ConfigError(f"An address of at most {LONGEST_ADDRESS} characters is expected; it has {len(place)}.")
+        return place
+
+    def own(self, there: Iterable[Subscription]) -> list[Subscription]:
+        """Those that go to a receiver of this account, wherever it is or was."""
+        return [subscription for subscription in there if subscription.address.endswith(self._end)]
+
+    def missing(self, there: Iterable[Subscription]) -> list[str]:
+        """The topics that none of these is about."""
+        topics = {subscription.topic for subscription in there}
         return [topic for topic in TOPICS[self.source] if topic not in topics]
 
-    def create(self, topic: str, address: str) -> None:
-        """Subscribe a topic."""
-        if len(address) > LONGEST_ADDRESS:
-            raise ConfigError(f"An address of at most {LONGEST_ADDRESS} characters is expected; it has {len(address)}.")
-        name, place, _ = self._names
-        self._ask("POST", f"{self._path}.json", {name: topic, place: address, **self._more})
+    def create(self, topic: str, place: str) -> str:
+        """
+        Subscribe a topic, in the first of its documented spellings that the sender takes; returns that spelling.
+
+        Raises BadAnswer where it takes none.
+        """
+        name, to, _ = self._names
+        *earlier, last = SPELLINGS.get(topic, (topic,))
+        for spelling in earlier:
+            try:
+                self._ask("POST", f"{self._path}.json", {name: spelling, to: place, **self._more})
+            except _NotTaken:
+                continue
+            return spelling
+        self._ask("POST", f"{self._path}.json", {name: last, to: place, **self._more})
+        return last
 
     def activate(self, subscription: Subscription) -> None:
         """Switch a subscription on again."""
         self._ask("PUT", f"{self._path}/{subscription.id}.json", {self._names[2]: True})
+
+    def move(self, there: Iterable[Subscription], place: str) -> Moved:
+        """
+        Send every topic of this account to ``place``, each once.
+
+        A subscription is changed, never made beside another. Cut off at any point it is safe to do again.
+        """
+        topics: dict[str, list[Subscription]] = {}
+        for subscription in self.own(there):
+            topics.setdefault(subscription.topic, []).append(subscription)
+        changed = removed = 0
+        for subscriptions in topics.values():
+            # one that is active stays, and of those one that is there already
+            first, *doubles = sorted(subscriptions, key=lambda each: (not each.is_active, each.address != place))
+            if first.address != place:
+                self._ask("PUT", f"{self._path}/{first.id}.json", {"id": first.id, self._names[1]: place})
+                changed += 1
+            for double in doubles:
+                self.remove(double)
+            removed += len(doubles)
+        return Moved(changed, removed)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Delete a subscription."""
+        self._ask("DELETE", f"{self._path}/{subscription.id}.json")
 
     def _subscription(self, row: dict[str, Any]) -> Subscription:
         topic, address, active = self._names
@@ -136,7 +208,8 @@ class Subscriptions:
                 "wrong, or its scope lacks webhooks."
             )
         if answer.status not in _TAKEN:
-            raise BadAnswer(f"Connection {self._conn_id}: {method} {path} was answered {answer.status}.")
+            kind = _NotTaken if answer.status in _REFUSALS else BadAnswer
+            raise kind(f"Connection {self._conn_id}: {method} {path} was answered {answer.status}.")
         try:
             return msgspec.json.decode(answer.body) if answer.body else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -166,8 +239,3 @@ def _of_flickrocket(account: Account) -> tuple[str, str, tuple[str, str, str]]:
     if variant == "plugin":
         return base, "/api/webhooks", ("scope", "destination", "is_valid")
     return base, "/admin/webhooks", ("topic", "address", "is_active")
-
-
-def _plain(topic: str) -> str:
-    """The vendor spells one topic in two ways (docs/apis/flickrocket.md)."""
-    return topic.replace("orders/", "order/")

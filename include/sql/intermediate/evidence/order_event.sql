@@ -16,7 +16,9 @@ created_events as (
         1 as attempt_no,
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
-        cast(null as boolean) as is_put_back
+        cast(null as boolean) as is_put_back,
+        cast(null as varchar) as shipment_status,
+        cast(null as boolean) as has_note
     from intermediate.order_base
 
 ),
@@ -52,7 +54,9 @@ poll_events as (
         attempt_no,
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
-        cast(null as boolean) as is_put_back
+        cast(null as boolean) as is_put_back,
+        cast(null as varchar) as shipment_status,
+        cast(null as boolean) as has_note
     from intermediate.order_poll_cycle
 
 ),
@@ -70,7 +74,9 @@ webhook_events as (
         attempt_no,
         cast(null as bigint) as pieces,
         cast(null as bigint) as damaged_pieces,
-        cast(null as boolean) as is_put_back
+        cast(null as boolean) as is_put_back,
+        shipment_status,
+        has_note
     from intermediate.order_webhook_cycle
 
 ),
@@ -109,7 +115,9 @@ movement_events as (
         attempt_no,
         cast(sum(pieces) as bigint) as pieces,
         cast(sum(damaged_pieces) as bigint) as damaged_pieces,
-        is_put_back
+        is_put_back,
+        cast(null as varchar) as shipment_status,
+        cast(null as boolean) as has_note
     from movements
     group by order_no, direction, moved_at_utc, cycle_no, attempt_no, is_put_back
 

@@ -1,5 +1,5 @@
 -- What the events of webhooks mean for the clock of an order, in the words of order events.
--- Grain: one row per type of event that means anything; what is not here says nothing (OrderDeliveryChanged).
+-- Grain: one row per type of event that means anything; a change of the shipment means what shipment_status_map says.
 select
     source_type,
     event_type,
@@ -17,5 +17,6 @@ from (
     ('OrderNotSent', 'not_sent', null),
     ('OrderRestored', 'restored', null),
     ('OrderStatusChangedToWaitingForStorage', 'waiting_for_storage', null),
-    ('OrderStatusChangedToCreated', 'sent_back', null)
+    ('OrderStatusChangedToCreated', 'sent_back', null),
+    ('OrderDeliveryChanged', 'shipment_changed', null)
 ) as w (source_type, event_type, lifting_type)

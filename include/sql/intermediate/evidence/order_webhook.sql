@@ -30,6 +30,8 @@ milestones as not materialized (
         e.received_no,
         e.event_type as source_type,
         cast(null as boolean) as is_on_hold,
+        cast(null as varchar) as shipment_status,
+        e.has_note,
         e.occurred_text,
         e.occurred_at,
         e.occurred_at_utc,
@@ -44,6 +46,7 @@ milestones as not materialized (
         and e.subject_kind = 'order'
         and e.event_type <> 'OrderCreated'
         and e.event_type <> 'OrderUpdated'
+        and e.event_type <> 'OrderDeliveryChanged'
         and e._deleted_at is null
 
 ),
@@ -55,6 +58,8 @@ holds as (
         h.received_no,
         h.source_type,
         h.is_on_hold,
+        cast(null as varchar) as shipment_status,
+        cast(null as boolean) as has_note,
         h.occurred_text,
         h.occurred_at,
         h.occurred_at_utc,
@@ -67,6 +72,27 @@ holds as (
 
 ),
 
+shipments as (
+
+    select
+        o.order_no,
+        s.received_no,
+        s.source_type,
+        cast(null as boolean) as is_on_hold,
+        s.shipment_status,
+        cast(null as boolean) as has_note,
+        s.occurred_text,
+        s.occurred_at,
+        s.occurred_at_utc,
+        s.received_at_utc
+    from intermediate.order_shipment_event as s
+    inner join orders as o
+        on
+            s.account = o.account
+            and s.order_id = o.order_id
+
+),
+
 events as not materialized (
 
     select *
@@ -74,6 +100,9 @@ events as not materialized (
     union all
     select *
     from holds
+    union all
+    select *
+    from shipments
 
 ),
 
@@ -82,9 +111,11 @@ dated as not materialized (
     select
         e.order_no,
         e.received_no,
-        w.event_type,
+        case when s.event_type is null then w.event_type else cast(s.event_type as varchar) end as event_type,
         w.lifting_type,
         e.is_on_hold,
+        e.shipment_status,
+        e.has_note,
         e.occurred_at_utc as after_utc,
         -- a time of the repeated hour without an offset, received after its second pass began, may be of either
         case
@@ -95,6 +126,8 @@ dated as not materialized (
     from events as e
     inner join intermediate.order_event_word as w
         on e.source_type = w.source_type
+    left join intermediate.shipment_status_map as s
+        on e.shipment_status = s.shipment_status
     left join changing_days as d
         on cast(e.occurred_at as date) = d.date
     cross join intermediate.run_now as r
@@ -120,6 +153,8 @@ select
     order_no,
     received_no,
     event_type,
+    shipment_status,
+    has_note,
     after_utc,
     at_utc
 from dated
@@ -129,6 +164,8 @@ select
     order_no,
     received_no,
     case when is_on_hold then event_type else lifting_type end as event_type,
+    shipment_status,
+    has_note,
     after_utc,
     at_utc
 from hold_changes

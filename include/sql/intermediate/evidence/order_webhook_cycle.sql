@@ -9,6 +9,8 @@ events as not materialized (
         order_no,
         received_no,
         event_type,
+        shipment_status,
+        has_note,
         after_utc,
         at_utc
     from intermediate.order_webhook

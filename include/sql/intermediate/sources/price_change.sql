@@ -7,6 +7,12 @@ asked_prices as (
     select
         account,
         'FlickRocket price ' || cast(price_id as varchar) || ' ' || market_code as subject,
+        'asked' as kind,
+        price_id,
+        market_type,
+        market_code,
+        title,
+        currency,
         version_no,
         amount as price,
         valid_from
@@ -20,12 +26,41 @@ variant_prices as (
         account,
         unnest([
             'purchase price of variant ' || cast(variant_id as varchar),
+            'wholesale price of variant ' || cast(variant_id as varchar),
             'retail price of variant ' || cast(variant_id as varchar)
         ]) as subject,
+        unnest(['purchase', 'wholesale', 'retail']) as kind,
+        variant_id,
         version_no,
-        unnest([price_purchase, price_retail]) as price,
+        unnest([price_purchase, price_wholesale, price_retail]) as price,
         valid_from
     from marts.dim_variant
+
+),
+
+current_run as (
+
+    select as_of
+    from intermediate.run_now
+
+),
+
+-- a run dated in the past knows no later versions
+line_prices as (
+
+    select
+        h.account,
+        'price of line ' || cast(h.line_no as varchar) || ' of receiving ' || cast(h.receiving_id as varchar) as subject,
+        'receiving' as kind,
+        h.receiving_id,
+        h.line_no,
+        h.variant_id,
+        h._version as version_no,
+        h.price_per_unit as price,
+        h._valid_from as valid_from
+    from staging.receiving_lines_history as h
+    cross join current_run as r
+    where h._valid_from <= r.as_of
 
 ),
 
@@ -33,21 +68,28 @@ prices as (
 
     select *
     from asked_prices
-    union all
+    union all by name
     select *
     from variant_prices
+    union all by name
+    select *
+    from line_prices
 
 ),
 
+-- a line that means another variant has another price, which is no change of one
 followed as (
 
     select
-        account,
-        subject,
-        version_no,
-        lag(price) over (partition by account, subject order by version_no) as previous_price,
-        price,
-        valid_from
+        *,
+        lag(price) over (
+            partition by account, subject
+            order by version_no
+        ) as previous_price,
+        lag(variant_id) over (
+            partition by account, subject
+            order by version_no
+        ) as previous_variant_id
     from prices
 
 )
@@ -55,6 +97,15 @@ followed as (
 select
     account,
     subject,
+    kind,
+    price_id,
+    market_type,
+    market_code,
+    title,
+    currency,
+    variant_id,
+    receiving_id,
+    line_no,
     version_no,
     previous_price,
     price,
@@ -68,3 +119,4 @@ from followed
 where
     previous_price >= 0
     and price <> previous_price
+    and variant_id is not distinct from previous_variant_id

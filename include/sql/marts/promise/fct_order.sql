@@ -9,6 +9,18 @@ current_run as (
 
 ),
 
+amounts as (
+
+    select
+        account,
+        order_id,
+        goods_value_reporting,
+        amount_due_reporting,
+        rate_date
+    from intermediate.order_amount
+
+),
+
 orders as (
 
     select
@@ -70,6 +82,9 @@ select
     o.currency,
     o.goods_value,
     o.amount_due,
+    a.goods_value_reporting,
+    a.amount_due_reporting,
+    a.rate_date,
     o.is_cod,
     o.is_on_hold,
     o.is_damaged_sale,
@@ -91,3 +106,7 @@ left join intermediate.order_status_map as m
     on o.source_status = m.source_status
 left join change_days as c
     on cast(o.created_at as date) = c.date
+left join amounts as a
+    on
+        o.account = a.account
+        and o.order_id = a.order_id

@@ -16,7 +16,9 @@ select
     e.attempt_no,
     e.pieces,
     e.damaged_pieces,
-    e.is_put_back
+    e.is_put_back,
+    e.shipment_status,
+    e.has_note
 from intermediate.order_event as e
 inner join intermediate.order_base as o
     on e.order_no = o.order_no

@@ -9,6 +9,13 @@ current_run as (
 
 ),
 
+whole_currencies as (
+
+    select currency
+    from intermediate.whole_currency
+
+),
+
 -- a run dated in the past knows no later versions
 history as (
 
@@ -30,16 +37,27 @@ history as (
 )
 
 select
-    account,
-    price_id,
-    market_type,
-    upper(market_code) as market_code,
-    version_no,
-    title,
-    cast(cast(amount_minor as decimal(18, 0)) * cast(0.01 as decimal(3, 2)) as decimal(20, 2)) as amount,
-    case when market_type = 'currency' then upper(market_code) end as currency,
-    is_valid,
-    valid_from,
-    valid_to,
-    valid_to is null as is_current
-from history
+    h.account,
+    h.price_id,
+    h.market_type,
+    upper(h.market_code) as market_code,
+    h.version_no,
+    h.title,
+    case
+        when w.currency is not null then cast(h.amount_minor as decimal(20, 2))
+        else cast(cast(h.amount_minor as decimal(18, 0)) * cast(0.01 as decimal(3, 2)) as decimal(20, 2))
+    end as amount,
+    case when h.market_type = 'currency' then upper(h.market_code) end as currency,
+    -- by ISO 4217 these have no hundredths, which the source says the amount is in
+    w.currency is null
+    and h.market_type = 'currency'
+    and upper(h.market_code) in (
+        'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'VND', 'VUV', 'XAF', 'XOF', 'XPF'
+    ) as is_amount_doubtful,
+    h.is_valid,
+    h.valid_from,
+    h.valid_to,
+    h.valid_to is null as is_current
+from history as h
+left join whole_currencies as w
+    on case when h.market_type = 'currency' then upper(h.market_code) end = w.currency

@@ -2,13 +2,6 @@
 -- Grain: one row per account, receiving and line.
 with
 
-current_run as (
-
-    select as_of
-    from intermediate.run_now
-
-),
-
 lines as (
 
     select
@@ -21,7 +14,8 @@ lines as (
         price_per_unit,
         quantity,
         received_quantity,
-        damaged_quantity
+        damaged_quantity,
+        photo_count
     from staging.receiving_lines
     where _deleted_at is null
 
@@ -32,16 +26,17 @@ receivings as (
     select
         account,
         receiving_id,
+        ext_id,
+        ext_code,
+        grn_number,
         is_closed,
         extra_cost,
+        first_planned_date,
         planned_date,
-        received_date
-    from staging.receivings
-    cross join current_run
-    where
-        _deleted_at is null
-        -- goods that came later than now have not come
-        and coalesce(received_date <= cast(as_of as date), true)
+        received_date,
+        has_note,
+        receiving_note_count
+    from marts.fct_receiving
 
 ),
 
@@ -51,8 +46,14 @@ joined as (
         l.*,
         r.is_closed,
         coalesce(r.extra_cost, 0) as extra_cost,
+        r.ext_id as receiving_ext_id,
+        r.ext_code as receiving_ext_code,
+        r.grn_number,
+        r.first_planned_date,
         r.planned_date,
         r.received_date,
+        r.has_note,
+        r.receiving_note_count,
         -- counted pieces bear the cost; before anything was counted the announced ones do
         case
             when bool_or(l.received_quantity is not null) over announced
@@ -143,5 +144,12 @@ select
     ) as extra_cost_share,
     planned_date,
     received_date,
-    is_closed
+    is_closed,
+    grn_number,
+    receiving_ext_code,
+    receiving_ext_id,
+    first_planned_date,
+    photo_count,
+    has_note,
+    receiving_note_count
 from shared

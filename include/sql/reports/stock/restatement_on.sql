@@ -1,5 +1,5 @@
 -- Stock at the end of a day known now less the same as known on a day, row by row.
--- Grain: one row per account, night, cause, movement, variant and pool; in order: one row per account, variant and pool.
+-- Grain: one row per account, night, cause, movement or receiving, variant and pool; in order: per variant and pool.
 with
 
 settings as (
@@ -19,13 +19,14 @@ revisions as (
         cause,
         movement_id,
         version,
+        receiving_id,
         cast(sum(quantity_change) as bigint) as quantity_change,
         sum(columns('_(landed|bare)_change$'))
     from marts.fct_stock_revision
     where
         valid_from <= day
         and known_from > known_day
-    group by account, variant_id, pool, known_from, cause, movement_id, version
+    group by account, variant_id, pool, known_from, cause, movement_id, version, receiving_id
 
 ),
 
@@ -70,6 +71,7 @@ in_order as (
         'in order' as cause,
         cast(null as bigint) as movement_id,
         cast(null as integer) as version,
+        cast(null as bigint) as receiving_id,
         cast(sum(quantity_change) as bigint) as quantity_change,
         sum(columns('_(landed|bare)_change$'))
     from parts
@@ -98,6 +100,7 @@ select
     c.cause,
     c.movement_id,
     c.version,
+    c.receiving_id,
     c.quantity_change,
     intermediate.headline(
         s.headline, c.fifo_landed_change, c.fifo_bare_change, c.average_landed_change, c.average_bare_change

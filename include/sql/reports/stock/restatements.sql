@@ -1,5 +1,5 @@
 -- What later nights did to the stock of closed months, row by row.
--- Grain: one row per account, end of month, night, cause, movement, variant and pool.
+-- Grain: one row per account, end of month, night, cause, movement or receiving, variant and pool.
 with
 
 settings as (
@@ -20,6 +20,7 @@ ended as (
         cause,
         movement_id,
         version,
+        receiving_id,
         cast(
             unnest(
                 generate_series(
@@ -43,12 +44,13 @@ summed as (
         cause,
         movement_id,
         version,
+        receiving_id,
         variant_id,
         pool,
         cast(sum(quantity_change) as bigint) as quantity_change,
         sum(columns('_(landed|bare)_change$'))
     from ended
-    group by account, date, known_from, cause, movement_id, version, variant_id, pool
+    group by account, date, known_from, cause, movement_id, version, receiving_id, variant_id, pool
 
 )
 
@@ -59,6 +61,7 @@ select
     c.cause,
     c.movement_id,
     c.version,
+    c.receiving_id,
     m.moved_at,
     m.kind,
     c.variant_id,

@@ -133,7 +133,7 @@ def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
             r.is_opening,
             c.snapshot_at is not null and not r.is_opening and r.moved_at <= c.snapshot_at as before_count
         from known_row as r
-        left join valuation_lot as o
+        left join known_lot as o
             on r.account = o.account and r.receiving_id = o.receiving_id and r.variant_id = o.variant_id
         left join known_count as c on r.account = c.account and r.variant_id = c.variant_id
         where r.known_to is null or r.known_from < r.known_to

@@ -15,19 +15,19 @@ from stockbook.cost_methods import FIGURES
 from stockbook.valuation import decimal_arrays
 from stockbook.valuation.as_known import replay
 from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Prices, Versions
+from stockbook.valuation.as_known.line_forms import LineForms
 from stockbook.valuation.as_known.replay import Step
 from stockbook.valuation.as_known.revisions import Event, revisions
-from stockbook.valuation.receiving_lines import Lines
 from stockbook.valuation.replay import POOL_NAMES
 from stockbook.warehouse.row_groups import append
 
 
-def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, lines: Lines) -> None:
+def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, forms: LineForms) -> None:
     """Replay the variants once per revision and keep the balances of each."""
-    events = revisions(rows, prices)
+    events = revisions(rows, prices, forms)
     con.execute(
         "create temp table known_event (family bigint, step bigint, night date, cause varchar, "
-        "movement_id bigint, version integer)"
+        "movement_id bigint, version integer, receiving_id bigint)"
     )
     append(con, "known_event", _events(events))
     figures = ", ".join(f"{name}_value decimal(38, 12)" for name in FIGURES)
@@ -36,7 +36,7 @@ def write_steps(con: duckdb.DuckDBPyConnection, rows: Versions, prices: Prices, 
         "valid_from date, known date, late_movement_id bigint, late_version integer, night date, next_night date, "
         f"quantity bigint, {figures}, missing_cost_quantity bigint, average_missing_cost_quantity bigint)"
     )
-    for step in replay.steps(rows, prices, lines, events):
+    for step in replay.steps(rows, prices, forms, events):
         append(con, "known_step", _balances(step, rows))
 
 
@@ -52,6 +52,7 @@ def _events(events: dict[int, list[Event]]) -> pa.Table:
             "cause": pa.array([event.cause for _, _, event in numbered], pa.string()),
             "movement_id": pa.array([event.movement_id for _, _, event in numbered], pa.int64()),
             "version": pa.array([event.version for _, _, event in numbered], pa.int32()),
+            "receiving_id": pa.array([event.receiving_id for _, _, event in numbered], pa.int64()),
         }
     )
 
@@ -163,7 +164,7 @@ revised as (
 
 caused as (
     select
-        e.night as known_from, e.cause, e.movement_id, e.version, r.variant, r.pool, r.valid_from,
+        e.night as known_from, e.cause, e.movement_id, e.version, e.receiving_id, r.variant, r.pool, r.valid_from,
         {", ".join(f"r.{name}" for name in _AMOUNTS)}
     from revised as r
     inner join known_event as e on r.family = e.family and r.step = e.step
@@ -171,7 +172,7 @@ caused as (
     -- rows behind all known ones that came late all the same
     select
         known as known_from, 'late' as cause, late_movement_id as movement_id, late_version as version,
-        variant, pool, valid_from,
+        cast(null as bigint) as receiving_id, variant, pool, valid_from,
         {", ".join(_AMOUNTS)}
     from changes
     where late_movement_id is not null and (night is null or known >= night)
@@ -185,6 +186,7 @@ select
     t.cause,
     t.movement_id,
     t.version,
+    t.receiving_id,
     t.valid_from,
     cast(t.quantity as bigint) as quantity_change,
     {", ".join(f"t.{name}_value as {name}_change" for name in FIGURES)}

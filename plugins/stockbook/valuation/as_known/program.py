@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.valuation import lots, policy
+from stockbook.valuation import policy
+from stockbook.valuation.as_known import line_forms
 from stockbook.valuation.as_known.selection import write_counts, write_variants
 from stockbook.valuation.policy import ValuationPolicy
 
 VERSION = "marts.fct_stock_balance_version"
 REVISION = "marts.fct_stock_revision"
-SCRATCH = ("known_variant", "known_count", "known_row", "known_step", "known_event")
+SCRATCH = (*line_forms.SCRATCH, "known_variant", "known_count", "known_row", "known_step", "known_event")
 
 
 class Context(Protocol):
@@ -44,6 +45,7 @@ def write_known_stock(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     _forget(con)
     try:
         write_counts(con, settings)
+        line_forms.prepare(con)
         if write_variants(con):
             _replay(con, settings, context)
     finally:
@@ -54,11 +56,9 @@ def _replay(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, context: 
     # compiled code takes half a second to import, and most nights need none of it
     from stockbook.valuation.as_known.inputs import read_prices, read_versions
     from stockbook.valuation.as_known.output import REVISIONS, VERSIONS, write_steps
-    from stockbook.valuation.receiving_lines import Lines
 
-    lots.prepare(con)
     rows = read_versions(con, settings, context.zone, context.as_of)
-    write_steps(con, rows, read_prices(con), Lines.read(con))
+    write_steps(con, rows, read_prices(con), line_forms.LineForms.read(con))
     con.execute(f"insert into {VERSION} by name {VERSIONS}")
     con.execute(f"insert into {REVISION} by name {REVISIONS}")
 
@@ -66,4 +66,3 @@ def _replay(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, context: 
 def _forget(con: duckdb.DuckDBPyConnection) -> None:
     for name in SCRATCH:
         con.execute(f"drop table if exists temp.{name}")
-    lots.forget(con)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stockbook.valuation import transformations
 from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Ints, Prices, Versions
+from stockbook.valuation.as_known.line_forms import LineForms
 from stockbook.valuation.as_known.revisions import Event
 from stockbook.valuation.receiving_lines import Lines, stated
 from stockbook.valuation.replay import DefaultCosts, Movements
@@ -48,15 +49,16 @@ class Step:
     replay: Replay
 
 
-def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[Event]]) -> Iterator[Step]:
+def steps(rows: Versions, prices: Prices, forms: LineForms, events: dict[int, list[Event]]) -> Iterator[Step]:
     """The histories, all families side by side: first those before any revision, then those after one, and so on."""
     families = int(rows.family.max(initial=-1)) + 1
     counts = np.array([len(events.get(family, ())) for family in range(families)], np.int64)
     came, went = np.zeros(len(rows), np.int64), np.full(len(rows), NEVER)
-    price_came = np.zeros(len(prices.variant), np.int64)
+    price_came, form_came = np.zeros(len(prices.variant), np.int64), np.zeros(len(forms.lot), np.int64)
     for of_family in events.values():
         for number, event in enumerate(of_family, start=1):
             came[event.came], went[event.went], price_came[event.prices] = number, number, number
+            form_came[event.line_forms] = number
     family_of = np.zeros(len(rows.count_day), np.int64)
     family_of[rows.variant] = rows.family
     for number in range(int(counts.max(initial=0)) + 1):
@@ -75,10 +77,12 @@ def steps(rows: Versions, prices: Prices, lines: Lines, events: dict[int, list[E
         )
         numbers = _in_replay_order(rows, np.flatnonzero(alive))
         some = rows.taken(numbers)
+        # a form that is no revision came before all that it could have changed
+        some = replace(some, lot=forms.in_force(np.flatnonzero(form_came <= number), some.lot))
         known_from = np.where(came[numbers] > 0, ALWAYS, some.known_from)
         codes, groups = _parts(some, known_from, numbers)
         replayed = replay_movements(
-            _movements(_opened(some), codes, lines), _defaults(prices, in_force, len(rows.count_day))
+            _movements(_opened(some), codes, forms.lines), _defaults(prices, in_force, len(rows.count_day))
         )
         balances = replayed.balances
         variant, pool = np.divmod(balances.cell.astype(np.int64), POOLS)

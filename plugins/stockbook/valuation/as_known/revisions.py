@@ -14,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Prices, Versions
+from stockbook.valuation.as_known.line_forms import LineForms
 
+_PARTS = ("came", "went", "prices", "line_forms")
 # of a night that revises a family more often than this one event is made
 MOST_EVENTS = 50
 
 
 @dataclass
 class Event:
-    """One revision: rows that came to be known and rows that ceased to be, on a night."""
+    """One revision: rows that came to be known and rows that ceased to be, prices and forms of lines, on a night."""
 
     night: int
     cause: str
@@ -30,9 +32,11 @@ class Event:
     came: list[int]
     went: list[int]
     prices: list[int]
+    line_forms: list[int]
+    receiving_id: int | None = None
 
 
-def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
+def revisions(rows: Versions, prices: Prices, forms: LineForms) -> dict[int, list[Event]]:
     """The revisions of each family, oldest first, one row at a time; one for the whole night where a night has many."""
     by_key: dict[int, dict[tuple[int, int], Event]] = defaultdict(dict)
     keys = list(zip(rows.account.tolist(), rows.movement_id.tolist(), strict=True))
@@ -40,7 +44,7 @@ def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
     ended = set(zip(keys, rows.known_to.tolist(), strict=True))
 
     def event(family: int, night: int, movement: int, cause: str, version: int | None) -> Event:
-        return by_key[family].setdefault((night, movement), Event(night, cause, movement, version, [], [], []))
+        return by_key[family].setdefault((night, movement), Event(night, cause, movement, version, [], [], [], []))
 
     for row in np.flatnonzero(rows.known_to < NEVER).tolist():
         movement, family, night = int(rows.movement_id[row]), int(rows.family[row]), int(rows.known_to[row])
@@ -55,8 +59,13 @@ def revisions(rows: Versions, prices: Prices) -> dict[int, list[Event]]:
             arrival = event(family, night, movement, cause, None)
             arrival.version = int(rows.version[row])
             arrival.came.append(row)
-    for place, family in _late_prices(rows, prices):
+    for place, family in _late_lines(rows, forms):
         # after the movements of the night: they are replayed with what was known before it
+        night = int(forms.known_from[place])
+        edit = event(family, night, 2**61 + place, "receiving_line", None)
+        edit.movement_id, edit.receiving_id = None, int(forms.receiving_id[place])
+        edit.line_forms.append(place)
+    for place, family in _late_prices(rows, prices):
         night = int(prices.known_from[place])
         price_change = event(family, night, 2**62 + int(prices.variant[place]), "default_cost", None)
         price_change.movement_id = None
@@ -110,6 +119,17 @@ def _late_prices(rows: Versions, prices: Prices) -> Iterator[tuple[int, int]]:
             yield place, family[number]
 
 
+def _late_lines(rows: Versions, forms: LineForms) -> Iterator[tuple[int, int]]:
+    """Forms of lines that came to be known after a movement without a price of its own that belongs to them."""
+    lots = int(forms.lot.max(initial=-1)) + 1
+    takes = np.flatnonzero(rows.is_in & (rows.own_price < 0) & (rows.lot >= 0) & (rows.lot < lots))
+    first_known, family = np.full(lots, NEVER), np.zeros(lots, np.int64)
+    np.minimum.at(first_known, rows.lot[takes], rows.known_from[takes])
+    family[rows.lot[takes]] = rows.family[takes]
+    for place in np.flatnonzero(first_known[forms.lot] < forms.known_from).tolist():
+        yield place, int(family[forms.lot[place]])
+
+
 def _by_night(events: Sequence[Event]) -> list[Event]:
     """The events in their order; those of a night with too many as one."""
     nights: dict[int, list[Event]] = defaultdict(list)
@@ -120,6 +140,8 @@ def _by_night(events: Sequence[Event]) -> list[Event]:
         if len(several) <= MOST_EVENTS:
             listed += several
             continue
-        parts = [[part for event in several for part in getattr(event, name)] for name in ("came", "went", "prices")]
-        listed.append(Event(night, "several", None, None, *parts))
+        came, went, late_prices, forms = (
+            [part for event in several for part in getattr(event, name)] for name in _PARTS
+        )
+        listed.append(Event(night, "several", None, None, came, went, late_prices, forms))
     return listed

@@ -58,6 +58,16 @@ def write_variants(con: duckdb.DuckDBPyConnection) -> int:
                 on m.account = p.account and m.variant_id = p.variant_id
             where m.known_from < cast(p.first_at as date) and m.kind <> 'opening'
             union
+            select m.account, m.variant_id
+            from marts.fct_stock_movement as m
+            inner join known_lot as o
+                on m.account = o.account and m.receiving_id = o.receiving_id and m.variant_id = o.variant_id
+            inner join known_lot_form as f on o.lot = f.lot
+            where
+                m.direction = 'in'
+                and coalesce(m.source_unit_price < 0, true)
+                and date_diff('day', date '1970-01-01', m.known_from) < f.known_from
+            union
             select account, variant_id
             from marts.fct_stock_movement
             where order_id is null and (account, transformation_id) in (

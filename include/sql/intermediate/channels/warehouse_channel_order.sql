@@ -1,0 +1,143 @@
+-- Orders of the warehouse, each with the channel's order that names it.
+-- Grain: one row per account and order.
+with
+
+warehouse_orders as (
+
+    select
+        account,
+        order_id,
+        remote_number,
+        created_at_utc,
+        source_status,
+        case
+            when status = 'cancelled' then 'cancelled'
+            when stage in ('carrier', 'closed') then 'shipped'
+            when stage = 'unknown' then 'unknown'
+            when is_on_hold then 'held'
+            else 'open'
+        end as state
+    from marts.fct_order
+
+),
+
+recognised as (
+
+    select
+        account,
+        order_id,
+        system
+    from intermediate.channel_recognised_order
+
+),
+
+matches as (
+
+    select
+        system,
+        account,
+        order_id,
+        warehouse_account,
+        warehouse_order_id,
+        rule_no,
+        is_exact,
+        warehouse_orders,
+        channel_orders
+    from intermediate.channel_match
+
+),
+
+-- only of the latest cycle, and only where a channel asks
+changes as (
+
+    select
+        f.account,
+        f.order_id,
+        coalesce(f.sent_at_utc, f.delivered_at_utc, f.returned_at_utc) as shipped_at_utc,
+        f.cancelled_at_utc
+    from marts.fct_fulfillment as f
+    semi join matches as m
+        on
+            f.account = m.warehouse_account
+            and f.order_id = m.warehouse_order_id
+    where f.is_latest_cycle
+
+),
+
+pieces as (
+
+    select
+        l.account,
+        l.order_id,
+        cast(sum(l.quantity) as bigint) as quantity
+    from marts.fct_order_line as l
+    semi join matches as m
+        on
+            l.account = m.warehouse_account
+            and l.order_id = m.warehouse_order_id
+    group by l.account, l.order_id
+
+),
+
+warehouse_joins as (
+
+    select
+        warehouse_account as account,
+        warehouse_order_id as order_id,
+        any_value(rule_no) as rule_no,
+        bool_and(is_exact) as is_exact,
+        any_value(channel_orders) as partners,
+        max(warehouse_orders) as sharers,
+        max(system) as partner_system,
+        max(account) as partner_account,
+        max(order_id) as partner_id
+    from matches
+    group by warehouse_account, warehouse_order_id
+
+)
+
+select
+    w.account,
+    w.order_id,
+    w.remote_number as order_number,
+    w.created_at_utc,
+    w.created_at_utc as first_seen_at_utc,
+    w.source_status,
+    w.state,
+    case w.state
+        when 'shipped' then c.shipped_at_utc
+        when 'cancelled' then c.cancelled_at_utc
+        else w.created_at_utc
+    end as state_since_utc,
+    null as country_code,
+    q.quantity,
+    case
+        when j.partners > 1 then 'several'
+        when j.sharers > 1 then 'shared'
+        when j.partners = 1 then 'matched'
+        when r.system is not null then 'unmatched'
+        else 'not_expected'
+    end as join_state,
+    j.rule_no as join_rule_no,
+    j.is_exact as is_exact_join,
+    coalesce(j.partners, 0) as joined_orders,
+    coalesce(j.partner_system, r.system) as joined_system,
+    case when j.partners = 1 then j.partner_account end as joined_account,
+    case when j.partners = 1 then j.partner_id end as joined_order_id
+from warehouse_orders as w
+left join warehouse_joins as j
+    on
+        w.account = j.account
+        and w.order_id = j.order_id
+left join changes as c
+    on
+        w.account = c.account
+        and w.order_id = c.order_id
+left join pieces as q
+    on
+        w.account = q.account
+        and w.order_id = q.order_id
+left join recognised as r
+    on
+        w.account = r.account
+        and w.order_id = r.order_id

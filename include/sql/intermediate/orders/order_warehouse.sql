@@ -1,0 +1,59 @@
+-- The warehouse that ships an order: what the order says, else the latest event that names one.
+-- Grain: one row per account and order that anything names a warehouse of.
+with
+
+orders as (
+
+    select
+        account,
+        order_id,
+        warehouse_id
+    from staging.orders
+    where
+        _deleted_at is null
+        and warehouse_id is not null
+
+),
+
+events as (
+
+    select
+        account,
+        subject_id as order_id,
+        received_no,
+        lower(coalesce(payload ->> '$.warehouse_id', payload ->> '$.data.warehouse_id')) as warehouse_id
+    from staging.webhook_events
+    where
+        source = 'fulfillment_cz'
+        and subject_kind = 'order'
+        and contains(cast(payload as varchar), '"warehouse_id"')
+
+),
+
+latest as (
+
+    select
+        account,
+        order_id,
+        arg_max(warehouse_id, received_no) as warehouse_id
+    from events
+    where nullif(warehouse_id, '') is not null
+    group by account, order_id
+
+)
+
+select
+    account,
+    order_id,
+    warehouse_id
+from orders
+union all
+select
+    l.account,
+    l.order_id,
+    l.warehouse_id
+from latest as l
+anti join orders as o
+    on
+        l.account = o.account
+        and l.order_id = o.order_id

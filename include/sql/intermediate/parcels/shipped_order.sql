@@ -1,0 +1,121 @@
+-- Orders that left, by the system that says so, with the day and the carrier.
+-- Grain: one row per system, account and order.
+with
+
+fulfillments as (
+
+    select
+        account,
+        order_id,
+        coalesce(stock_out_at_utc, packed_at_utc, sent_at_utc, delivered_at_utc, returned_at_utc) as shipped_at_utc
+    from marts.fct_fulfillment
+    where is_latest_cycle
+
+),
+
+orders as (
+
+    select
+        account,
+        order_id,
+        delivery_id
+    from marts.fct_order
+
+),
+
+methods as (
+
+    select
+        account,
+        delivery_id,
+        name
+    from marts.dim_delivery_method
+
+),
+
+labels as (
+
+    select distinct
+        account,
+        order_id
+    from staging.order_labels
+    where _deleted_at is null
+
+),
+
+zone_days as (
+
+    select
+        date,
+        utc_offset,
+        utc_change_at,
+        utc_offset_after
+    from intermediate.calendar_zone_day
+
+),
+
+flickrocket_orders as (
+
+    select
+        account,
+        fulfillment_id as order_id,
+        cast(first_seen_shipped_at as date) as shipped_date,
+        shipping_model as carrier
+    from marts.fct_flickrocket_fulfillment
+    where is_shipped
+
+),
+
+shopline_parcels as (
+
+    select
+        account,
+        coalesce(order_id, fulfillment_id) as order_id,
+        min(created_at_utc) as shipped_at_utc,
+        min(tracking_company) as carrier
+    from marts.fct_shopline_fulfillment
+    where status is distinct from 'cancelled'
+    group by account, coalesce(order_id, fulfillment_id)
+
+)
+
+select
+    'fulfillment_cz' as system,
+    f.account,
+    f.order_id,
+    cast(intermediate.local_at(f.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
+        as shipped_date,
+    o.delivery_id,
+    m.name as carrier,
+    l.order_id is not null as has_own_label
+from fulfillments as f
+inner join orders as o
+    on
+        f.account = o.account
+        and f.order_id = o.order_id
+inner join zone_days as z
+    on cast(f.shipped_at_utc as date) = z.date
+left join methods as m
+    on
+        o.account = m.account
+        and o.delivery_id = m.delivery_id
+left join labels as l
+    on
+        f.account = l.account
+        and f.order_id = l.order_id
+union all by name
+select
+    'flickrocket' as system,
+    *
+from flickrocket_orders
+union all by name
+select
+    'shopline' as system,
+    s.account,
+    s.order_id,
+    cast(intermediate.local_at(s.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
+        as shipped_date,
+    s.carrier
+from shopline_parcels as s
+left join zone_days as z
+    on cast(s.shipped_at_utc as date) = z.date

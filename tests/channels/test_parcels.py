@@ -1,0 +1,93 @@
+"""Parcels of three systems: rows in, parcels and months out."""
+
+from datetime import date
+
+from order_rows import Orders, Seen, at, utc
+
+
+def test_parcels_are_counted_with_and_without_items() -> None:
+    """A package without items is a parcel, an order without any is counted beside; own labels stand apart."""
+    orders = Orders()
+    orders.con.execute("insert into staging.deliveries (account, delivery_id, name) values ('main', 25, 'DPD')")
+    for name in ("two", "bare", "own"):
+        orders.order(name, "2025-03-04 09:00", Seen("sent", "2025-03-05 02:15"), out="2025-03-04 10:00", delivery_id=25)
+    orders.order("open", "2025-03-04 09:00", delivery_id=25)
+    orders.con.execute("update staging.orders set tracking_number = 'hash-' || order_id")
+    orders.con.execute("""
+        insert into staging.order_parcels (account, order_id, package_id, parcel_no) values
+            ('main', 'two', 'p1', 1), ('main', 'two', 'p2', 2), ('main', 'own', 'p3', 1)
+    """)
+    orders.con.execute("""
+        insert into staging.order_packages (account, order_id, package_id, item_no, variant_id, quantity) values
+            ('main', 'two', 'p1', 1, 1, 3), ('main', 'two', 'p1', 2, 2, 4), ('main', 'own', 'p3', 1, 1, 1)
+    """)
+    orders.con.execute("insert into staging.order_labels (account, order_id, label_no) values ('main', 'own', 1)")
+    orders.build("2025-03-06 02:15", "reports.parcels_monthly")
+
+    parcels = orders.rows("marts.fct_parcel", "order_id, parcel_no")
+    assert [
+        (row["order_id"], row["package_id"], row["tracking_number"], row["lines"], row["pieces"], row["shipped_date"])
+        for row in parcels
+    ] == [
+        ("own", "p3", "hash-own", 1, 1, date(2025, 3, 4)),
+        ("two", "p1", None, 2, 7, date(2025, 3, 4)),
+        ("two", "p2", None, None, None, date(2025, 3, 4)),
+    ]
+    months = orders.rows("reports.parcels_monthly", "has_own_label")
+    assert [
+        (row["carrier"], row["has_own_label"], row["orders"], row["orders_without_parcels"], row["orders_of_several"],
+         row["parcels"], row["parcels_without_items"], row["pieces"], row["parcels_per_order"])
+        for row in months
+    ] == [
+        ("DPD", False, 2, 1, 1, 2, 1, 7, 2.0),
+        ("DPD", True, 1, 0, 0, 1, 0, 1, 1.0),
+    ]  # fmt: skip
+
+
+def test_tracking_numbers_of_the_channels_are_parcels() -> None:
+    """One row a number; SHOPLINE's fulfillment without one is a parcel, a cancelled one is none."""
+    orders = Orders()
+    orders.con.execute(
+        """
+        insert into staging.flickrocket_fulfillments (account, fulfillment_id, created_text, created_at, created_at_utc,
+            status, shipping_model) values ('main', '7', '', ?, ?, 100, 'Parcel 1')
+        """,
+        [at("2025-03-04 09:00"), utc("2025-03-04 09:00")],
+    )
+    orders.con.execute("""
+        insert into staging.flickrocket_fulfillments_history (account, fulfillment_id, status, _version, _valid_from)
+        values ('main', '7', 100, 1, '2025-03-05 02:15')
+    """)
+    orders.con.execute("""
+        insert into staging.flickrocket_tracking_numbers (account, fulfillment_id, parcel_no, tracking_number)
+        values ('main', '7', 1, 'a'), ('main', '7', 2, 'b')
+    """)
+    for name, status in (("f1", "success"), ("f2", "success"), ("f3", "cancelled")):
+        orders.con.execute(
+            """
+            insert into staging.shopline_fulfillments (account, fulfillment_id, order_id, status, tracking_company,
+                created_at_utc, event_count, last_received_at_utc, last_received_no)
+            values ('main', ?, '9', ?, 'DHL', ?, 1, ?, 1)
+            """,
+            [name, status, utc("2025-02-28 23:30"), utc("2025-03-01 09:00")],
+        )
+    orders.con.execute("""
+        insert into staging.shopline_tracking_numbers (account, fulfillment_id, parcel_no, tracking_number)
+        values ('main', 'f1', 1, 'x'), ('main', 'f1', 2, 'y'), ('main', 'f3', 1, 'z')
+    """)
+    orders.build("2025-03-06 02:15", "reports.parcels_monthly")
+
+    assert [
+        (row["system"], row["parcel_no"], row["tracking_number"], row["carrier"], row["evidence"])
+        for row in orders.rows("marts.fct_parcel", "system, parcel_no")
+    ] == [
+        ("flickrocket", 1, "a", "Parcel 1", "tracking_number"),
+        ("flickrocket", 2, "b", "Parcel 1", "tracking_number"),
+        ("shopline", 1, "x", "DHL", "tracking_number"),
+        ("shopline", 2, "y", "DHL", "tracking_number"),
+        ("shopline", 3, None, "DHL", "fulfillment"),
+    ]
+    assert [
+        (row["system"], row["month"], row["orders"], row["parcels"])
+        for row in orders.rows("reports.parcels_monthly", "system")
+    ] == [("flickrocket", date(2025, 3, 1), 1, 2), ("shopline", date(2025, 2, 1), 1, 3)]
