@@ -41,10 +41,18 @@ class Channels:
     flickrocket: Sold
     shopline: Sold
     goods: Ints
+    unknown_to_shopline: Ints
+    """Orders of the warehouse whose remote number can only be one of SHOPLINE's, which does not know them."""
 
 
-def choose(rng: np.random.Generator, d: Demand, lives: Lives, variants: int, start: int, end: int) -> Channels:
-    """A tenth of the orders each, of few lines; FlickRocket has the best sold variants only."""
+def choose(
+    rng: np.random.Generator, d: Demand, lives: Lives, variants: int, start: int, end: int, *, renumber: bool
+) -> Channels:
+    """
+    A tenth of the orders each, of few lines; FlickRocket has the best sold variants only.
+
+    ``renumber`` gives SHOPLINE's orders the remote numbers it would give them, and to a few that it does not know.
+    """
     orders = len(d.created)
     wanted = max(20, orders // 10)
     lines = np.bincount(d.line_order, minlength=orders)
@@ -62,7 +70,18 @@ def choose(rng: np.random.Generator, d: Demand, lives: Lives, variants: int, sta
     is_free[flickrocket.order[flickrocket.order >= 0]] = False
     ends = (lives.sent < NEVER) | (lives.cancelled < NEVER)
     candidates = np.flatnonzero(is_free & ends)
-    return Channels(flickrocket, _sold(rng, candidates, min(wanted, len(candidates)), d, start, end, "9"), goods)
+    shopline = _sold(rng, candidates, min(wanted, len(candidates)), d, start, end, "9")
+    unknown = np.zeros(0, dtype=np.int64)
+    if renumber:
+        is_free[shopline.order[shopline.order >= 0]] = False
+        unknown = np.flatnonzero(is_free & ends)[50::200]
+        shopline.number = [f"2105740193282631666{n:07d}" for n in range(len(shopline))]
+        numbers = zip(shopline.order.tolist(), shopline.number, strict=True)
+        others = ((order, f"2105740193282640000{order:07d}") for order in unknown.tolist())
+        for order, number in (*numbers, *others):
+            if order >= 0:
+                d.remote_number[order] = number
+    return Channels(flickrocket, shopline, goods, unknown)
 
 
 def _sold(

@@ -72,6 +72,13 @@ def channel_orders(shop: "Shop", now: int) -> dict[str, dict[str, dict[str, Any]
     return {"flickrocket": _flickrocket(shop, now, statuses), "shopline": _shopline(shop, now, statuses)}
 
 
+def unknown_to_channels(shop: "Shop", now: int) -> list[str]:
+    """Ids of orders of the warehouse that have a number of SHOPLINE's, are unknown there and are not cancelled."""
+    statuses = [lives.STATUS_AFTER[lives.KINDS[kind]] for kind in shop.kinds_at(now).tolist()]
+    orders = shop.channels.unknown_to_shopline.tolist()
+    return [shop.order_uuid[n] for n in orders if n < len(statuses) and statuses[n] != "cancelled"]
+
+
 def _flickrocket(shop: "Shop", now: int, statuses: list[str]) -> dict[str, dict[str, Any]]:
     f = shop.flickrocket
     count = int(np.searchsorted(f.created, now, side="right"))
@@ -118,7 +125,7 @@ def _beside(
     own = sum(quantity for _, quantity in lines_of(shop, order))
     status = statuses[order]
     differs = {
-        "quantity": own != pieces,
+        "quantity": own != pieces and not is_cancelled and status != "cancelled",
         "state": is_sent != (status in _LEFT) or is_cancelled != (status == "cancelled"),
     }
     return {

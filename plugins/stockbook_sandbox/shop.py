@@ -84,7 +84,9 @@ class Shop:
         self.first, self.last = first, last
         self._build(suppliers)
         d, c = self.demand, self.catalogue
-        self.channels = channels.choose(self._rng("channels"), d, self.lives, len(c.variant_id), self.start, self.end)
+        self.channels = channels.choose(
+            self._rng("channels"), d, self.lives, len(c.variant_id), self.start, self.end, renumber=history is None
+        )
         self.flickrocket = FlickrocketShop(self._rng("flickrocket"), first, last, self.channels)
         self.flickrocket.connect(self._rng("connect"), self.channels, c, d, self.lives)
         self.shopline = ShoplineShop(self._rng("shopline"), self.channels, d, self.lives)

@@ -40,11 +40,7 @@ class ShoplineShop:
         self.sold = channels.shopline
         self.created: Ints = self.sold.created
         self._seeds = rng.integers(0, 2**31, len(self.sold))
-        # an order that the warehouse got is known there by this number; the others' have the store's own length
-        self.order_id = [
-            number if order >= 0 else f"2105740193282631666{n:07d}"
-            for n, (number, order) in enumerate(zip(self.sold.number, self.sold.order.tolist(), strict=True))
-        ]
+        self.order_id = self.sold.number
         starts = np.searchsorted(d.line_order, np.arange(len(d.created) + 1))
         self._warehouse: list[_Warehouse | None] = []
         for n, order in enumerate(self.sold.order.tolist()):

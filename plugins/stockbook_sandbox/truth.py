@@ -50,6 +50,7 @@ def truth(shop: "Shop", now: int) -> dict[str, Any]:
         "receivings": stock_truth.promises(shop, now),
         "turnover": sales_truth.turnover(shop, now),
         "channel_orders": sales_truth.channel_orders(shop, now),
+        "unknown_to_channels": sales_truth.unknown_to_channels(shop, now),
     }
 
 
