@@ -30,6 +30,7 @@ sources as (
         h.account,
         h.order_id,
         h.problem_source,
+        h.problem_postponed,
         h.has_description,
         h.has_solution,
         staging.utc_of(h._valid_from, r.zone) as seen_utc
@@ -50,6 +51,7 @@ named as (
         w.cycle_no,
         w.wait_no,
         arg_max(s.problem_source, s.seen_utc) as problem_source,
+        arg_max(s.problem_postponed, s.seen_utc) as is_postponed,
         bool_or(s.has_description) as has_description,
         bool_or(s.has_solution) as is_answered,
         min(s.seen_utc) filter (where s.has_solution) as answered_at_utc
@@ -78,6 +80,7 @@ select
     o.delivery_id,
     m.name as delivery_name,
     coalesce(n.problem_source, 'unknown') as problem_source,
+    case when n.is_postponed then 'postponed' when not n.is_postponed then 'problem' else 'unknown' end as problem_kind,
     n.has_description,
     n.is_answered,
     n.answered_at_utc,
