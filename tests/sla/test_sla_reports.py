@@ -193,10 +193,10 @@ def test_a_problem_is_an_interval_with_the_name_a_night_saw() -> None:
 def test_an_answered_problem_is_told_from_one_that_waits() -> None:
     """The first night that saw a solution dates the answer; one nobody saw the field of is not called answered."""
     orders = Orders()
-    asked = Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop", solved=False)
+    waiting = Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop", solved=False)
     answered = Seen("problem_in_expedition", "2025-03-05 12:00", problem="eshop", solved=True)
-    orders.order("answered", "2025-03-03 09:00", asked, answered)
-    orders.order("asked", "2025-03-03 09:00", asked)
+    orders.order("answered", "2025-03-03 09:00", waiting, answered)
+    orders.order("asked", "2025-03-03 09:00", waiting)
     orders.order("old", "2025-03-03 09:00", Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop"))
 
     rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id")
