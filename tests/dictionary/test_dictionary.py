@@ -130,6 +130,9 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         "Which pieces have no cost?",
         "What changed in my closed month since I closed it?",
         "Who causes the problems in dispatch?",
+        "Which prices changed?",
+        "Which of SHOPLINE's fulfillment orders are open or held, and what was promised?",
+        "Which orders has nobody a pick-up place for?",
     }
 
 

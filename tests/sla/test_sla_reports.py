@@ -210,6 +210,26 @@ def test_an_answered_problem_is_told_from_one_that_waits() -> None:
     assert (rate["open_problems"], rate["unanswered_problems"]) == (3, 2)
 
 
+def test_a_postponed_dispatch_is_told_from_a_problem() -> None:
+    """What the last night before its end saw; of a problem whose kind no night saw it is not known."""
+    orders = Orders()
+    for name in ("postponed", "problem", "unseen"):
+        orders.order(name, "2025-03-03 09:00", Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop"))
+    orders.con.execute("""
+        update staging.orders_history set problem_postponed = order_id = 'postponed' where order_id <> 'unseen'
+    """)
+
+    rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id")
+    (rate,) = report(orders, "problem_rate", "2025-03-07 12:00")
+
+    assert of(rows, "order_id", "problem_kind") == [
+        ("postponed", "postponed"),
+        ("problem", "problem"),
+        ("unseen", "unknown"),
+    ]
+    assert rate["postponed_problems"] == 1
+
+
 def test_goods_that_left_end_a_wait_nobody_saw_end() -> None:
     """Stock that left proves that the hold had ended, not since when: its end lies between."""
     orders = Orders()

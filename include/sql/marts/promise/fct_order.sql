@@ -21,6 +21,16 @@ amounts as (
 
 ),
 
+warehouses as (
+
+    select
+        account,
+        order_id,
+        warehouse_id
+    from intermediate.order_warehouse
+
+),
+
 orders as (
 
     select
@@ -28,7 +38,6 @@ orders as (
         order_id,
         number,
         remote_number,
-        warehouse_id,
         created_text,
         created_at,
         created_at_utc,
@@ -94,7 +103,7 @@ select
     o.order_id,
     o.number,
     o.remote_number,
-    o.warehouse_id,
+    w.warehouse_id,
     o.created_at,
     o.created_at_utc,
     cast(o.created_at as date) as created_date,
@@ -147,3 +156,7 @@ left join amounts as a
     on
         o.account = a.account
         and o.order_id = a.order_id
+left join warehouses as w
+    on
+        o.account = w.account
+        and o.order_id = w.order_id

@@ -30,9 +30,9 @@ sources as (
         h.account,
         h.order_id,
         h.problem_source,
+        h.problem_postponed,
         h.has_description,
         h.has_solution,
-        h.problem_postponed,
         staging.utc_of(h._valid_from, r.zone) as seen_utc
     from staging.orders_history as h
     cross join meta.current_run as r
@@ -80,7 +80,7 @@ select
     o.delivery_id,
     m.name as delivery_name,
     coalesce(n.problem_source, 'unknown') as problem_source,
-    case when n.is_postponed then 'postponed' when not n.is_postponed then 'problem' end as problem_kind,
+    case when n.is_postponed then 'postponed' when not n.is_postponed then 'problem' else 'unknown' end as problem_kind,
     n.has_description,
     n.is_answered,
     n.answered_at_utc,
