@@ -133,6 +133,18 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         "Which prices changed?",
         "Which of SHOPLINE's fulfillment orders are open or held, and what was promised?",
         "Which orders has nobody a pick-up place for?",
+        "Which problems wait for our answer?",
+        "Which waiting orders lack pieces, and since when?",
+        # a hash is to be put in
+        "Whose is this tracking number?",
+        # no webhook came in this night
+        "From where do events come, and in which version?",
+        "From where does SHOPLINE want its orders shipped, and what did the merchant ask for?",
+        "What did SHOPLINE tell of a fulfillment order, one event after the other?",
+        "What does customs want to know of SHOPLINE's lines?",
+        "Which lines were in SHOPLINE's parcels?",
+        "Which orders could not be sent, and does a note say why?",
+        "Which warehouse ships how many orders?",
     }
 
 
