@@ -47,6 +47,13 @@ class Catalogue:
     added_at: Ints
     removed_at: Ints
     tracks_expiration: Flags
+    tracks_batch: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    tracks_lot: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    inactive_from: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """When a variant is switched off (NEVER for most), and when it is switched on again."""
+    inactive_until: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    is_unpriced: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """Which variants the catalogue names no purchase price of."""
     change_at: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Changes of prices sorted by time, with variant, kind and new amount beside it."""
     change_variant: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -89,6 +96,10 @@ class Catalogue:
     def is_listed(self, clock: int) -> Flags:
         """Which variants the catalogue shows at an instant."""
         return (self.added_at <= clock) & (clock < self.removed_at)
+
+    def is_active(self, clock: int) -> Flags:
+        """Which variants are switched on at an instant."""
+        return ~((self.inactive_from <= clock) & (clock < self.inactive_until))
 
 
 def ids_with_gaps(rng: np.random.Generator, first: int, count: int, widest: int = 4) -> Ints:
@@ -172,3 +183,18 @@ def add_changes(rng: np.random.Generator, catalogue: Catalogue, start: int, end:
         (start + int(rng.integers(1, max(2, days))) * DAY + 9 * 3600, int(n), f"{catalogue.product_name[n]} NOVÝ")
         for n in chosen
     )
+
+
+def add_traits(rng: np.random.Generator, catalogue: Catalogue, start: int, end: int) -> None:
+    """Decide what is tracked of each variant beside its expiry, and switch a few off, some of them for a while."""
+    count = len(catalogue.variant_id)
+    expires = catalogue.tracks_expiration
+    catalogue.tracks_batch = expires & (rng.random(count) < 0.85)
+    catalogue.tracks_lot = (expires & (rng.random(count) < 0.25)) | (rng.random(count) < 0.01)
+    is_off = rng.random(count) < 0.02
+    is_off[rng.integers(0, count)] = True
+    since = rng.integers(start, end, count)
+    is_back = rng.random(count) < 0.3
+    catalogue.inactive_from = np.where(is_off, since, NEVER)
+    catalogue.inactive_until = np.where(is_off & is_back, since + rng.integers(5, 40, count) * DAY, NEVER)
+    catalogue.is_unpriced = np.zeros(count, dtype=bool)

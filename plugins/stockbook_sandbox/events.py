@@ -107,7 +107,7 @@ class Events:
     def _flickrocket(self, after: int, until: int) -> Iterator[Event]:
         shop = self.shop.flickrocket
         for n in np.flatnonzero((shop.created > after) & (shop.created <= until)).tolist():
-            yield self._flickrocket_event(int(shop.created[n]), "order/create", "order", str(int(shop.order_id[n])))
+            yield self._flickrocket_event(int(shop.created[n]), "order/create", "order", shop.order_id[n])
         late = np.flatnonzero((shop.price_created > after) & (shop.price_created <= until))
         for price in late.tolist():
             for n, bound in enumerate(shop.product_prices):

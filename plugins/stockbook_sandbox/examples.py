@@ -16,6 +16,7 @@ from stockbook_sandbox import money, valuation_examples
 from stockbook_sandbox.catalogue import PURCHASE
 from stockbook_sandbox.ledger import IN, OUT, Movements
 from stockbook_sandbox.localtime import NEVER, Ints, day_number, utc_of
+from stockbook_sandbox.receiving_edits import ReceivingEdits
 from stockbook_sandbox.receivings import Receivings
 from stockbook_sandbox.shop import Shop
 
@@ -87,6 +88,8 @@ class ExampleShop(Shop):
         c.added_at = np.full(len(c.variant_id), -NEVER)
         c.removed_at = np.where(np.arange(len(c.variant_id)) < shown, NEVER, -NEVER)
         c.renames = []
+        c.is_unpriced[:] = False
+        c.inactive_from[:] = NEVER
         c.prices[PURCHASE] = money.NULL
         changes = []
         for n, example in enumerate(self.examples):
@@ -151,6 +154,7 @@ class ExampleShop(Shop):
             item_damaged=np.zeros(len(items), np.int64),
             item_at=column([came[n, line.receiving] for n, line in items]),
         )
+        self.edits = ReceivingEdits.none(self.receivings)
         self.receiving_uuid = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(count)]
         self.receiving_start = np.searchsorted(self.receivings.item_receiving, np.arange(count + 1))
 

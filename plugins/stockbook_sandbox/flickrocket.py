@@ -133,7 +133,7 @@ class Flickrocket:
             return self._list("fulfillment", [self.shop.fulfillment(n, clock) for n in rows.tolist()], fields)
         if len(rest) == 1:
             for n in rows.tolist():
-                if str(self.shop.order_id[n]) == rest[0]:
+                if self.shop.order_id[n] == rest[0]:
                     return {"fulfillment": self.shop.fulfillment(n, clock)}
         raise NotThere("no such fulfillment")
 

@@ -24,7 +24,8 @@ def levels(shop: Shop, clock: int) -> Ints:
     order, variant = shop.demand.line_order[:last], shop.demand.line_variant[:last]
     pieces = shop.demand.line_quantity[:last]
     is_requested = shop.waiting_line[:last] & waits[order] if last else np.zeros(0, dtype=bool)
-    is_reserved = pending[order] & ~is_requested if last else np.zeros(0, dtype=bool)
+    # an order of damaged goods reserves none of the others
+    is_reserved = pending[order] & ~is_requested & ~shop.is_damaged_sale[order] if last else np.zeros(0, dtype=bool)
     boxed = np.zeros(size, dtype=np.int64)
     cartons = np.flatnonzero(c.carton_of >= 0)
     boxed[c.carton_of[cartons]] = good[cartons] * c.carton_pieces[cartons]

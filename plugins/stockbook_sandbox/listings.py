@@ -27,6 +27,8 @@ class Readings:
     """What "newest first" means."""
     orders_by: Literal["created", "-created"] = "created"
     """The order of orders without ``sort``."""
+    catalogue: Literal["all", "active"] = "all"
+    """Which variants are shown without ``active``."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Fulfillment:
     def __post_init__(self) -> None:
         """One renderer for all: a row is rendered once."""
         render = Renderer(self.shop)
-        self.catalogue = CatalogueListings(self.shop, render)
+        self.catalogue = CatalogueListings(self.shop, render, self.readings.catalogue)
         self.orders = OrderListings(self.shop, render, self.readings.orders_by)
         self.stock = StockListings(self.shop, render)
         self.movements = MovementListing(self.shop, render, self.readings.id_from, self.readings.movements_by)

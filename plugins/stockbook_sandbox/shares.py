@@ -31,12 +31,17 @@ class Shares:
     invoice: float = 0.03
     ticket: float = 0.02
     note: float = 0.1
+    damaged_sale: float = 0.002
+    """Orders of damaged goods."""
+    price_edit: float = 0.01
+    """Items of receivings whose price is edited weeks later; of those that were booked in without one half are."""
 
 
 INVENTED = Shares()
 
 
 REPLAYED = Shares(
-    on_hold=0, cancelled=0, future_dispatch=0, sent_back=0, undelivered=0, returned=0, correction=0.001, waiting=0.02
-)
+    on_hold=0, cancelled=0, future_dispatch=0, sent_back=0, undelivered=0, returned=0, correction=0.001, waiting=0.02,
+    damaged_sale=0,
+)  # fmt: skip
 """What a real order history lacks and therefore has to be invented: goods, dispatch, delivery, damage."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from stockbook_sandbox import batches, channels, damaged_sales, ledger, lives, receiving_edits, supply, unpriced_find
 from stockbook_sandbox import catalogue as cat
 from stockbook_sandbox import demand as dem
-from stockbook_sandbox import ledger, lives, supply
 from stockbook_sandbox.flickrocket_shop import FlickrocketShop
 from stockbook_sandbox.localtime import (
     DAY,
@@ -83,12 +83,13 @@ class Shop:
             first, last = local_of(int(self.demand.created[0])).date(), local_of(int(self.demand.created[-1])).date()
         self.first, self.last = first, last
         self._build(suppliers)
-        self.flickrocket = FlickrocketShop(
-            self._rng("flickrocket"), first, last, max(20, len(self.demand.created) // 10)
+        d, c = self.demand, self.catalogue
+        self.channels = channels.choose(
+            self._rng("channels"), d, self.lives, len(c.variant_id), self.start, self.end, renumber=history is None
         )
-        self.shopline = ShoplineShop(
-            self._rng("shopline"), self.start, self.end, max(20, len(self.demand.created) // 10)
-        )
+        self.flickrocket = FlickrocketShop(self._rng("flickrocket"), first, last, self.channels)
+        self.flickrocket.connect(self._rng("connect"), self.channels, c, d, self.lives)
+        self.shopline = ShoplineShop(self._rng("shopline"), self.channels, d, self.lives)
 
     @classmethod
     def small(cls, seed: int = 1, **changes: Any) -> "Shop":
@@ -111,6 +112,7 @@ class Shop:
         self.end = int(to_utc(np.array([(day_number(self.last) + 1) * DAY]))[0])
         rng = self._rng("lives")
         cat.add_changes(self._rng("changes"), c, self.start, self.end)
+        cat.add_traits(self._rng("traits"), c, self.start, self.end)
         begun = lives.begin(rng, d.created, shares, hours)
         returned_at = self._apply_credits(begun)
 
@@ -138,6 +140,15 @@ class Shop:
             dem.fold_hour_between(self.first, self.last), shares, hours,
         )  # fmt: skip
         self._late_catalogue(self._rng("late"))
+        # what follows has generators of its own: a shop of a seed keeps what it had before there was any of it
+        self.is_damaged_sale = damaged_sales.sell(
+            self._rng("damaged sales"), self.movements, d.line_order, len(d.created), shares.damaged_sale
+        )
+        self.edits = receiving_edits.edit(
+            self._rng("edits"), self.receivings, self.movements, self.end, shares.price_edit, hours
+        )
+        is_sold = np.isin(np.arange(len(c.variant_id)), d.line_variant)
+        self.movements = unpriced_find.find(c, self.movements, self.receivings, is_sold, self.end)
         self._number_orders()
 
     def _number_orders(self) -> None:
@@ -212,6 +223,11 @@ class Shop:
         idle = np.flatnonzero(first == NEVER)
         leaving = idle[: max(0, len(idle) // 4)]
         c.removed_at[leaving] = rng.integers(self.start, self.end, len(leaving))
+
+    @cached_property
+    def batches(self) -> batches.Batches:
+        """Batches of tracked goods: what came, which order was filled from which, what is left."""
+        return batches.write(self, self._rng("batches"))
 
     # what can be seen at a clock
 

@@ -7,16 +7,19 @@ of one key, a list that is a bare text, numbers as text. Times carry the offset 
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from stockbook_sandbox import people
-from stockbook_sandbox.localtime import DAY, ZONE, Ints, local_of
+from stockbook_sandbox.localtime import DAY, NEVER, Ints
+from stockbook_sandbox.shopline_bodies import LOCATIONS, WholeBodies, parcels
 
-SHOP_ID = "1610418123456"
-_LOCATIONS = (("5327026538935748524", "Germany", "DE"), ("5327026538935748525", "Czechia", "CZ"))
-_METHODS = ("shipping", "local", "pick_up", "none", "retail")
+if TYPE_CHECKING:
+    from stockbook_sandbox.channels import Channels
+    from stockbook_sandbox.demand import Demand
+    from stockbook_sandbox.lives import Lives
+
 _HOUR = 3600
 
 
@@ -32,10 +35,25 @@ class Message(NamedTuple):
 class ShoplineShop:
     """One store's fulfillment orders, deterministic by its generator."""
 
-    def __init__(self, rng: np.random.Generator, start: int, end: int, orders: int) -> None:
-        """``orders`` orders placed between two instants (UTC seconds)."""
-        self.created: Ints = np.sort(rng.integers(start, end, orders))
-        self._seeds = rng.integers(0, 2**31, orders)
+    def __init__(self, rng: np.random.Generator, channels: "Channels", d: "Demand", lives: "Lives") -> None:
+        """The store's share of the ``channels``: most of its orders are shipped by the warehouse, some it never got."""
+        self.sold = channels.shopline
+        self.created: Ints = self.sold.created
+        self._seeds = rng.integers(0, 2**31, len(self.sold))
+        self.order_id = self.sold.number
+        starts = np.searchsorted(d.line_order, np.arange(len(d.created) + 1))
+        self._warehouse: list[_Warehouse | None] = []
+        for n, order in enumerate(self.sold.order.tolist()):
+            if order < 0:
+                self._warehouse.append(None)
+                continue
+            quantities = d.line_quantity[starts[order] : starts[order + 1]].tolist()
+            quantities[0] += int(self.sold.differs_in_quantity[n])
+            sent, cancelled = int(lives.sent[order]), int(lives.cancelled[order])
+            if self.sold.differs_in_state[n]:
+                # cancelled in the store and shipped nevertheless
+                sent, cancelled = int(NEVER), int(self.created[n]) + 3600
+            self._warehouse.append(_Warehouse(quantities, sent, cancelled))
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -54,16 +72,27 @@ class ShoplineShop:
                         states[own] = {**states.get(own, {}), **state}
         return states
 
+    def quantities(self, n: int) -> list[int]:
+        """Pieces of the lines of an order."""
+        return list(self._life(n)[0].after[own_id(n)]["fulfillable"])
+
     def personal_values(self) -> Iterator[str]:
         """Distinctive strings of recipients, parcels and messages."""
         for n in range(len(self.created)):
             who = people.person(n % 100_000)
             yield from (who.firstname, who.surname, who.street, who.zipcode, who.phone)
-            yield f"{people.MARK.upper()}SL{n:07d}"
+            yield from parcels(n)
             yield from (people.text(kind, n) for kind in ("hold", "request", "cancel", "answer"))
+        yield from (people.text("location", place) for place in range(len(LOCATIONS)))
 
     def _life(self, n: int) -> "list[Step]":
-        return _Life(n, int(self.created[n]), np.random.default_rng(int(self._seeds[n]))).steps
+        rng = np.random.default_rng(int(self._seeds[n]))
+        return _Life(n, self.order_id[n], int(self.created[n]), rng, self._warehouse[n]).steps
+
+
+def own_id(n: int) -> str:
+    """Id of the fulfillment order of an order."""
+    return f"400574019329013{n:07d}"
 
 
 class Step(NamedTuple):
@@ -75,21 +104,33 @@ class Step(NamedTuple):
     after: dict[str, dict[str, Any]]
 
 
+class _Warehouse(NamedTuple):
+    """What the warehouse does with an order: pieces of its lines, when it is sent and cancelled (NEVER: not at all)."""
+
+    quantities: list[int]
+    sent: int
+    cancelled: int
+
+
 class _Life:
     """The life of one order: created, perhaps held or moved, requested, perhaps cancelled, shipped."""
 
-    def __init__(self, n: int, created: int, rng: np.random.Generator) -> None:
-        self.n, self.at = n, created
-        self.order_id, self.own = f"2105740193282631666{n:07d}", f"400574019329013{n:07d}"
+    def __init__(
+        self, n: int, number: str, created: int, rng: np.random.Generator, warehouse: _Warehouse | None
+    ) -> None:
+        self.n, self.at, self.warehouse = n, created, warehouse
+        self.order_id, self.own = number, own_id(n)
         self.chance = rng.random(6).tolist()
         self.gaps = iter(rng.integers(60, 6 * _HOUR, 12).tolist())
         self.state: dict[str, Any] = {
             "status": "open",
             "request_status": "unsubmitted",
-            "location": _LOCATIONS[n % 2][0],
+            "location": LOCATIONS[n % 2][0],
             "fulfillable": rng.geometric(0.5, 1 + int(self.chance[0] * 3)).tolist(),
         }
-        self.whole = _Whole(n, self.order_id, self.own, list(self.state["fulfillable"]))
+        if warehouse is not None:
+            self.state["fulfillable"] = list(warehouse.quantities)
+        self.whole = WholeBodies(n, self.order_id, self.own, created, list(self.state["fulfillable"]))
         self.steps: list[Step] = []
         self._tell("create", self.whole.body(self.state, created=created))
         self._hold_and_move()
@@ -108,11 +149,13 @@ class _Life:
             self.at += next(self.gaps)
             holds = [{"reason": "inventory_out_of_stock", "reason_notes": people.text("hold", self.n)}]
             self._tell("on_hold", self._named(status="on_hold", fulfillment_holds=holds), status="on_hold")
+            self.at += 2
+            self._tell("update", self.whole.body(self.state))
             self.at += next(self.gaps)
             self._tell("released", self._named(composite=True, status="open"), status="open")
         if self.chance[2] < 0.06:
             self.at += next(self.gaps)
-            moved = _LOCATIONS[(self.n + 1) % 2][0]
+            moved = LOCATIONS[(self.n + 1) % 2][0]
             body = self._named("original_fulfillment_order", assigned_location_id=self.state["location"], status="open")
             body |= self._named("moved_fulfillment_order", assigned_location_id=moved, status="open")
             self._tell("location_changed", body, location=moved)
@@ -127,25 +170,32 @@ class _Life:
             self.at += next(self.gaps)
         body = self._named(request_status="accepted", status="in_progress")
         self._tell("accepted", body, request_status="accepted", status="in_progress")
-        return self.chance[4] >= 0.1 or not self._cancel()
+        if self.warehouse is not None and self.warehouse.cancelled < NEVER:
+            self.at = max(self.at, self.warehouse.cancelled)
+            return not self._cancel(is_accepted=True)
+        if self.chance[4] >= 0.1:
+            return True
+        return not self._cancel(is_accepted=self.warehouse is None and self.chance[5] < 0.6)
 
     def _submit(self) -> None:
         self.at += next(self.gaps)
         message = {"message": people.text("request", self.n), "notify_customer": False}
+        self.whole.requested(self.at, "fulfillment_request", people.text("request", self.n), is_told=self.n % 2 == 0)
         body: dict[str, Any] = {"fulfillment_order_merchant_request": message}
         body |= self._named("original_fulfillment_order", status="open", requestStatus="submitted")
         body |= self._named("submitted_fulfillment_order", composite=True, status="open", request_status="submitted")
         self._tell("submitted", body, request_status="submitted")
 
-    def _cancel(self) -> bool:
+    def _cancel(self, *, is_accepted: bool) -> bool:
         self.at += next(self.gaps)
         body = self._named(request_status="cancellation_requested", status="in_progress")
         request = {"message": people.text("cancel", self.n)}
+        self.whole.requested(self.at, "cancellation_request", request["message"], is_told=True)
         body["fulfillment_order"]["fulfillment_order_merchant_request"] = request
         self._tell("cancellation_request_submitted", body, request_status="cancellation_requested")
         self.at += next(self.gaps)
         message = {"message": people.text("answer", self.n)}
-        if self.chance[5] < 0.6:
+        if is_accepted:
             body = self._named(status="cancelled") | message
             self._tell("cancellation_request_accepted", body, status="cancelled")
             self.at += 5
@@ -157,7 +207,9 @@ class _Life:
         return False
 
     def _ship(self) -> None:
-        self.at += next(self.gaps) + DAY // 2
+        self.at += next(self.gaps)
+        # the store hears of it a little later than the parcel left
+        self.at = self.at + DAY // 2 if self.warehouse is None else max(self.at, self.warehouse.sent + 300)
         sent = self.at
         self.steps.append(Step(sent, "fulfillments/create", self.whole.parcel(sent, sent, None), {}))
         self.at += 3
@@ -167,89 +219,3 @@ class _Life:
         self.at += next(self.gaps) + DAY
         body = self.whole.parcel(sent, self.at, "delivered")
         self.steps.append(Step(self.at, "fulfillments/update", body, {}))
-
-
-class _Whole:
-    """The full bodies of one fulfillment order."""
-
-    def __init__(self, n: int, order_id: str, own: str, quantities: list[int]) -> None:
-        self.n, self.order_id, self.own, self.quantities = n, order_id, own, quantities
-
-    def body(self, state: dict[str, Any], created: int | None = None) -> dict[str, Any]:
-        """The body of ``create`` (with its time) or ``update``."""
-        n, who = self.n, people.person(self.n % 100_000)
-        location, country, code = next(row for row in _LOCATIONS if row[0] == state["location"])
-        fields: dict[str, Any] = {
-            "id": self.own,
-            "order_id": self.order_id,
-            "shop_id": SHOP_ID,
-            "status": state["status"],
-            "request_status": state["request_status"],
-            "supported_actions": _actions(n, state["status"]),
-            "assigned_location_id": location,
-            "assigned_location": {"location_id": location, "name": "Depot", "country": country, "country_code": code},
-            "delivery_method": {"method_type": _METHODS[n % len(_METHODS)]},
-            "destination": {
-                "name": f"{who.firstname} {who.surname}",
-                "first_name": who.firstname,
-                "last_name": who.surname,
-                "company": who.company,
-                "email": who.email,
-                "phone": who.phone,
-                "address1": who.street,
-                "city": who.city,
-                "zip": who.zipcode,
-                "country": "CZ",
-                "country_code": "CZ",
-            },
-            "fulfillment_holds": [],
-            "line_items": [
-                {
-                    "id": f"{self.own}{place:02d}",
-                    "line_item_id": f"{self.order_id[:20]}{place:02d}",
-                    "fulfillment_order_id": self.own,
-                    "shop_id": SHOP_ID,
-                    "variant_id": f"1805740193282631666{(n + place) % 997:07d}",
-                    "quantity": ordered,
-                    "fulfillable_quantity": left if (n + place) % 2 else str(left),
-                }
-                for place, (ordered, left) in enumerate(zip(self.quantities, state["fulfillable"], strict=True))
-            ],
-        }
-        if created is not None and n % 4:  # older versions of the body have no time of creation
-            fields["created_at"] = _text(created)
-        return {"fulfillment_order": fields}
-
-    def parcel(self, created: int, updated: int, shipment: str | None) -> dict[str, Any]:
-        """The body of a fulfillment."""
-        number = f"{people.MARK.upper()}SL{self.n:07d}"
-        return {
-            "id": f"6{self.own}",
-            "order_id": self.order_id,
-            "name": f"#{1000 + self.n}.1",
-            "created_at": _text(created),
-            "updated_at": _text(updated),
-            "status": "success",
-            "shipment_status": shipment or "confirmed",
-            "tracking_info_list": [
-                {
-                    "tracking_company": "DHL",
-                    "tracking_number": number,
-                    "tracking_url": f"https://track.{people.MARK.lower()}.example/{number}",
-                }
-            ],
-            "line_items": [],
-        }
-
-
-def _actions(n: int, status: str) -> str | list[str]:
-    """What may be done with an order: a list of one comes as a bare text."""
-    if status == "on_hold":
-        return "release_hold"
-    if status not in ("open", "in_progress"):
-        return []
-    return ["create_fulfillment", "move", "hold"] if n % 3 == 0 else "create_fulfillment"
-
-
-def _text(at: int) -> str:
-    return local_of(at).replace(tzinfo=ZONE).isoformat()

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 
 from stockbook_sandbox.events import Event
-from stockbook_sandbox.shopline_shop import SHOP_ID
+from stockbook_sandbox.shopline_bodies import SHOP_ID
 
 DEFAULT_SECRET = "sandbox-app-secret"  # noqa: S105 - of an invented shop
 

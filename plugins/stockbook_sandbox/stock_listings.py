@@ -9,6 +9,7 @@ from stockbook_sandbox.json_rows import Renderer
 from stockbook_sandbox.levels import levels
 from stockbook_sandbox.localtime import wall_text
 from stockbook_sandbox.query import Page, Query, RowCache, wanted
+from stockbook_sandbox.receiving_rows import receiving_ext_id
 from stockbook_sandbox.shop import Shop
 
 
@@ -31,7 +32,7 @@ class StockListings:
             for n, number in enumerate(shop.receivings.id[:announced].tolist())
             if (ids is None or str(number) in ids)
             and (uuids is None or shop.receiving_uuid[n] in uuids)
-            and (ext_id is None or self.render.receiving_ext_id(n) == ext_id)
+            and (ext_id is None or receiving_ext_id(n) == ext_id)
         ]
         return Page([self.render.receiving(n, clock) for n in chosen[offset : offset + limit]], len(chosen))
 

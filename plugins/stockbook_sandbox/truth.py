@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stockbook_sandbox import lives, people
+from stockbook_sandbox import lives, people, sales_truth, stock_truth
 from stockbook_sandbox.localtime import day_text, local_of, utc_text, wall_text
+from stockbook_sandbox.order_facts import is_answered, is_postponed, problem_source, ticket_count
 
 if TYPE_CHECKING:
     from stockbook_sandbox.shop import Shop
@@ -16,9 +17,8 @@ def truth(shop: "Shop", now: int) -> dict[str, Any]:
     """
     What is true at an instant (UTC seconds), in plain JSON types, from the shop's own ledger.
 
-    ``stock``: variant id -> quantity, damaged_quantity (every variant of the catalogue).
-    ``orders``: order id -> number, remote_number, status, on_hold, created, milestones (each with
-    kind, status after it, ``at`` local and ``at_utc``). ``counts``: visible rows per listing.
+    Every part is described in docs/sandbox.md. All of it comes from the shop's own model: what is served, and nothing
+    of who reads it.
     """
     good, damaged = shop.stock(now)
     listed = shop.catalogue.is_listed(now) | (good != 0) | (damaged != 0)
@@ -43,6 +43,14 @@ def truth(shop: "Shop", now: int) -> dict[str, Any]:
         },
         "stock": stock,
         "orders": orders,
+        "availability": stock_truth.availability(shop, now),
+        "inactive": shop.catalogue.variant_id[listed & ~shop.catalogue.is_active(now)].tolist(),
+        "batches": stock_truth.batches(shop, now),
+        "price_edits": stock_truth.price_edits(shop, now),
+        "receivings": stock_truth.promises(shop, now),
+        "turnover": sales_truth.turnover(shop, now),
+        "channel_orders": sales_truth.channel_orders(shop, now),
+        "unknown_to_channels": sales_truth.unknown_to_channels(shop, now),
     }
 
 
@@ -52,6 +60,7 @@ def _orders(shop: "Shop", now: int) -> dict[str, Any]:
     local, instants = wall_text(shop.lives.at[:high]), utc_text(shop.lives.at[:high])
     kinds, times = shop.lives.kind[:high].tolist(), shop.lives.at[:high].tolist()
     starts, on_hold = shop.lives.starts.tolist(), shop.on_hold(now).tolist()
+    worth = sales_truth.worth(shop, n)
     orders: dict[str, Any] = {}
     for number in range(n):
         milestones = [
@@ -72,9 +81,31 @@ def _orders(shop: "Shop", now: int) -> dict[str, Any]:
             "on_hold": on_hold[number],
             "created": milestones[0]["at"],
             "dispatch_date": day_text(day) if day >= 0 else None,
+            "currency": worth[number][0],
+            "goods_value": str(worth[number][1]),
+            "reporting_value": None if worth[number][2] is None else str(worth[number][2]),
+            "is_damaged_sale": bool(shop.is_damaged_sale[number]),
+            "own_labels": _own_labels(shop, number),
+            "problem": _problem(shop, number, len(milestones), now),
+            "parcels": sales_truth.order_parcels(shop, number) if _is_packed(milestones) else [],
             "milestones": milestones,
         }
     return orders
+
+
+def _own_labels(shop: "Shop", n: int) -> int:
+    return ticket_count(n) if shop.order_chance[1, n] < shop.shares.ticket else 0
+
+
+def _is_packed(milestones: list[dict[str, Any]]) -> bool:
+    return any(milestone["kind"] == "packed" for milestone in milestones)
+
+
+def _problem(shop: "Shop", n: int, passed: int, now: int) -> dict[str, Any] | None:
+    if shop.lives.kind[int(shop.lives.starts[n]) + passed - 1] != lives.KIND["problem"]:
+        return None
+    answered = is_answered(shop, n, passed, now)
+    return {"source": problem_source(n), "is_postponed": is_postponed(n), "is_answered": answered}
 
 
 def personal_values(shop: "Shop") -> Iterator[str]:
@@ -88,6 +119,7 @@ def personal_values(shop: "Shop") -> Iterator[str]:
         yield people.tracking_number(number)
         for kind in ("note", "problem", "solution", "status"):
             yield people.text(kind, number)
+        yield from (people.picture("problem", 4 * number + place) for place in range(3))
         if shop.order_chance[0, number] < shop.shares.invoice:
             yield people.invoice(number, shop.invoice_bytes)
         if shop.order_chance[1, number] < shop.shares.ticket:

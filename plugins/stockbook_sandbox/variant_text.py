@@ -1,9 +1,11 @@
 """What rows of orders, parcels and receivings say of a variant, as beginnings of JSON objects made once."""
 
+from functools import lru_cache
+
 from stockbook_sandbox import people
+from stockbook_sandbox.batches import GOOD, Label
 from stockbook_sandbox.catalogue import NULL_CODE, NUMBER_CODE
-from stockbook_sandbox.json_text import quoted
-from stockbook_sandbox.localtime import day_text
+from stockbook_sandbox.json_text import quoted, string_or_null
 from stockbook_sandbox.shop import Shop
 
 
@@ -28,16 +30,19 @@ class VariantText:
             )
             self.item_head.append(f'{{"variant_id":{c.variant_id[n]},"code":{quoted(code)},"ext_code":{item_ext},')
 
-    def stock_item(self, variant: int, source: int, quantity: str, quality: int = 1) -> str:
+    def stock_item(self, variant: int, source: int, label: Label, quantity: str, quality: int = GOOD) -> str:
         """An item of stock. ``source`` is the order or receiving it belongs to."""
         # the documentation's table says int, its sample a UUID: both occur
         number = int(self.shop.catalogue.variant_id[variant])
         inventory = str(number * 10 + 1) if variant % 2 else f'"{number:08x}-0000-4000-8000-{source:012x}"'
-        tracked = bool(self.shop.catalogue.tracks_expiration[variant])
-        expiration, batch = (
-            (f'"{day_text(21_000 + source % 900)}"', f'"B{source % 97:04d}"') if tracked else ("null", "null")
-        )
         return (
-            f'{self.item_head[variant]}"inventory_id":{inventory},"quality":{quality},"expiration":{expiration},'
-            f'"batch_number":{batch},"lot_id":null,{quantity}}}'
+            f'{self.item_head[variant]}"inventory_id":{inventory},"quality":{quality},{_label_text(label)},{quantity}}}'
         )
+
+
+@lru_cache(maxsize=10_000)
+def _label_text(label: Label) -> str:
+    return (
+        f'"expiration":{string_or_null(label.expiration)},"batch_number":{string_or_null(label.batch_number)},'
+        f'"lot_id":{string_or_null(label.lot_id)}'
+    )

@@ -257,6 +257,8 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
     orders.order("in time", "2025-03-07 09:00", Seen("in_expedition", "2025-03-10 02:15"), out="2025-03-07 10:00")
     orders.order("late", "2025-03-07 09:00", Seen("in_expedition", "2025-03-10 02:15"), out="2025-03-08 10:00")
     orders.order("overdue", "2025-03-05 09:00", Seen("problem_in_expedition", "2025-03-07 02:15", "2025-03-10 02:15"))
+    solved = Seen("problem_in_expedition", "2025-03-07 02:15", "2025-03-10 02:15", solved=True)
+    orders.order("answered", "2025-03-07 01:00", solved, dispatch_date="2025-03-20")
     orders.order("odd", "2025-03-10 01:00", Seen("teleported", "2025-03-10 02:15"))
     con = orders.con
     con.execute(
@@ -303,6 +305,7 @@ def test_figures_come_from_the_reports_of_the_night() -> None:
         "(above 30.0%; as of 2025-03-04 02:15)."
     )
     assert figures["problem_hours", "order overdue"][0] == 72
+    assert figures["answered_problem_hours", "order answered"][0] == 72
     assert figures["listing_age_hours", "orders"][0] == 0
 
 

@@ -208,6 +208,7 @@ def test_what_was_sold_and_never_reached_the_warehouse_is_listed() -> None:
     shop.flickrocket("young", created="2025-03-09 12:00")
     shop.shopline("gone", "off", "cancelled")
     shop.warehouse("known-nowhere", "21057401932826316660000009")
+    shop.warehouse("before-it-was-heard", "21057401932826316660000008", created="2025-03-04 08:59")
 
     assert shop.differences() == [
         ("known-nowhere", "missing_in_channel", utc(DAY)),

@@ -106,9 +106,9 @@ def test_a_dictionary_that_says_the_same_is_not_written_again(folder: Path, tabl
 
 
 def test_as_many_questions_are_answered_as_the_title_says(tmp_path: Path) -> None:
-    """docs/queries.md has as many as its title says, and a heading without a query is named."""
-    assert len(questions.read()) == 30
-    assert questions.FILE.read_text().startswith("# Thirty questions")
+    """docs/queries.md has as many as its title says or more, and a heading without a query is named."""
+    assert len(questions.read()) > 40
+    assert questions.FILE.read_text().startswith("# Forty questions and more")
     file = tmp_path / "queries.md"
     file.write_text("# Q\n\n## What now?\n\nNobody knows.\n")
     with pytest.raises(DeclarationError, match="What now"):
@@ -130,6 +130,21 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         "Which pieces have no cost?",
         "What changed in my closed month since I closed it?",
         "Who causes the problems in dispatch?",
+        "Which prices changed?",
+        "Which of SHOPLINE's fulfillment orders are open or held, and what was promised?",
+        "Which orders has nobody a pick-up place for?",
+        "Which problems wait for our answer?",
+        "Which waiting orders lack pieces, and since when?",
+        # a hash is to be put in
+        "Whose is this tracking number?",
+        # no webhook came in this night
+        "From where do events come, and in which version?",
+        "From where does SHOPLINE want its orders shipped, and what did the merchant ask for?",
+        "What did SHOPLINE tell of a fulfillment order, one event after the other?",
+        "What does customs want to know of SHOPLINE's lines?",
+        "Which lines were in SHOPLINE's parcels?",
+        "Which orders could not be sent, and does a note say why?",
+        "Which warehouse ships how many orders?",
     }
 
 

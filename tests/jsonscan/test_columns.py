@@ -50,7 +50,7 @@ def landed(folder: Path, *pages: bytes) -> list[Path]:
 
 def parsed(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> ParsedTexts:
     """The texts as DuckDB parses them."""
-    return ParsedTexts(con, files, fed, longest=1_000_000)
+    return ParsedTexts(con, files, fed, sizes=[1_000_000])
 
 
 def compiled(con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table]) -> ColumnTexts:

@@ -105,6 +105,60 @@ def test_a_variant_without_its_product_is_kept(con: duckdb.DuckDBPyConnection) -
     assert versions(con, "variant_key, product_name, category_path") == [("main:7:1", None, None)]
 
 
+def off(con: duckdb.DuckDBPyConnection, version: int, seen: str, until: str | None, first: bool = False) -> None:
+    """One version of variant 7 among those switched off."""
+    con.execute(
+        """
+        insert into staging.inactive_variants_history (account, variant_id, product_id, product_name, code, _version,
+            _valid_from, _valid_to, _in_first_load)
+        values ('main', 7, 5, 'Old lamp', 'DS7', ?, ?, ?, ?)
+        """,
+        [version, at(seen), until and at(until), first],
+    )
+    if until is None:
+        con.execute("insert into staging.inactive_variants (account, variant_id, product_id) values ('main', 7, 5)")
+
+
+def test_a_variant_that_is_switched_off_keeps_its_name_and_price(con: duckdb.DuckDBPyConnection) -> None:
+    """Off and on again are versions; one that is off now is in the catalogue, though the plain answer hides it."""
+    variant(con, 1, "2025-01-01 02:15", "4.5")
+    con.execute("update staging.variants_history set _valid_to = '2025-04-01 02:15'")
+    con.execute(
+        "insert into staging.variants (account, variant_id, _deleted_at) values ('main', 7, '2025-04-01 02:15')"
+    )
+    off(con, 1, "2025-02-01 02:15", "2025-02-10 02:15")
+    off(con, 2, "2025-02-10 02:15", "2025-03-01 02:15")
+    off(con, 3, "2025-04-01 02:15", None)
+
+    assert versions(con, "version_no, is_active, product_name, price_purchase, valid_from, deleted_at") == [
+        (1, True, "Lamp", Decimal("4.5"), None, None),
+        (2, False, "Lamp", Decimal("4.5"), at("2025-02-01 02:15"), None),
+        (3, True, "Lamp", Decimal("4.5"), at("2025-03-01 02:15"), None),
+        (4, False, "Lamp", Decimal("4.5"), at("2025-04-01 02:15"), None),
+    ]
+
+
+def test_a_variant_only_shown_when_asked_for_is_in_the_catalogue(con: duckdb.DuckDBPyConnection) -> None:
+    """Off from the first night on and in no plain answer: its one version is of those switched off."""
+    con.execute("delete from staging.products_history")
+    off(con, 1, "2025-01-01 02:15", None, first=True)
+
+    assert versions(con, "code, product_name, is_active, valid_from, is_current") == [
+        ("DS7", "Old lamp", False, None, True)
+    ]
+
+
+def test_a_source_that_ignores_the_question_says_nothing_of_it(con: duckdb.DuckDBPyConnection) -> None:
+    """Asked for those switched off it gives the whole catalogue: what is off is unknown, not everything."""
+    variant(con, 1, "2025-01-01 02:15", "4.5")
+    variant(con, 1, "2025-01-01 02:15", "6", variant_id=8)
+    con.execute("insert into staging.variants (account, variant_id) values ('main', 7), ('main', 8)")
+    off(con, 1, "2025-01-01 02:15", None, first=True)
+    con.execute("insert into staging.inactive_variants (account, variant_id) values ('main', 8)")
+
+    assert versions(con, "variant_id, is_active") == [(7, None), (8, True)]
+
+
 def test_days_reach_from_before_the_data_to_a_year_ahead() -> None:
     """A month before the first movement to a year after the run, with holidays and ISO weeks."""
     con = warehouse()

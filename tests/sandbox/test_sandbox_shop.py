@@ -99,13 +99,15 @@ def test_some_rows_come_late_and_some_out_of_order(shop: Shop) -> None:
 
 
 def test_an_order_is_issued_exactly_when_it_is_packed(shop: Shop) -> None:
-    """Each line of a packed order leaves once, in full, at the packing instant; no other order leaves."""
+    """Each line of a packed order leaves once, in full, from one pool, when it is packed; no other order leaves."""
     m, d = shop.movements, shop.demand
     out = np.flatnonzero((m.direction == ledger.OUT) & (m.order >= 0))
     packed = shop.lives.packed < NEVER
 
     assert (m.created[out] == shop.lives.packed[m.order[out]]).all()
-    issued = Counter(zip(m.order[out].tolist(), m.variant[out].tolist(), m.quantity[out].tolist(), strict=True))
+    assert ((m.quantity[out] > 0) == ~shop.is_damaged_sale[m.order[out]]).all()
+    pieces = m.quantity[out] + m.damaged[out]
+    issued = Counter(zip(m.order[out].tolist(), m.variant[out].tolist(), pieces.tolist(), strict=True))
     lines = packed[d.line_order]
     ordered = Counter(
         zip(d.line_order[lines].tolist(), d.line_variant[lines].tolist(), d.line_quantity[lines].tolist(), strict=True)

@@ -190,6 +190,46 @@ def test_a_problem_is_an_interval_with_the_name_a_night_saw() -> None:
     ]
 
 
+def test_an_answered_problem_is_told_from_one_that_waits() -> None:
+    """The first night that saw a solution dates the answer; one nobody saw the field of is not called answered."""
+    orders = Orders()
+    waiting = Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop", solved=False)
+    answered = Seen("problem_in_expedition", "2025-03-05 12:00", problem="eshop", solved=True)
+    orders.order("answered", "2025-03-03 09:00", waiting, answered)
+    orders.order("asked", "2025-03-03 09:00", waiting)
+    orders.order("old", "2025-03-03 09:00", Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop"))
+
+    rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id")
+    (rate,) = report(orders, "problem_rate", "2025-03-07 12:00")
+
+    assert of(rows, "order_id", "is_open", "is_answered", "answered_at_utc") == [
+        ("answered", True, True, utc("2025-03-05 12:00")),
+        ("asked", True, False, None),
+        ("old", True, None, None),
+    ]
+    assert (rate["open_problems"], rate["unanswered_problems"]) == (3, 2)
+
+
+def test_a_postponed_dispatch_is_told_from_a_problem() -> None:
+    """What the last night before its end saw; of a problem whose kind no night saw it is not known."""
+    orders = Orders()
+    for name in ("postponed", "problem", "unseen"):
+        orders.order(name, "2025-03-03 09:00", Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop"))
+    orders.con.execute("""
+        update staging.orders_history set problem_postponed = order_id = 'postponed' where order_id <> 'unseen'
+    """)
+
+    rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id")
+    (rate,) = report(orders, "problem_rate", "2025-03-07 12:00")
+
+    assert of(rows, "order_id", "problem_kind") == [
+        ("postponed", "postponed"),
+        ("problem", "problem"),
+        ("unseen", "unknown"),
+    ]
+    assert rate["postponed_problems"] == 1
+
+
 def test_goods_that_left_end_a_wait_nobody_saw_end() -> None:
     """Stock that left proves that the hold had ended, not since when: its end lies between."""
     orders = Orders()
@@ -349,6 +389,26 @@ def test_polls_bound_percentiles_and_transit_from_both_sides() -> None:
     rows = report(orders, "lead_time_percentiles")
     (transit,) = [row for row in rows if row["measure"] == "transit" and row["is_all_methods"]]
     assert of([transit], "n", "n_exact", "open_orders", "p50_least", "p50_most") == [(2, 0, 1, 12, 94)]
+
+
+def test_own_labels_leave_figures_of_carriers_and_stay_in_those_of_dispatch() -> None:
+    """What the shop's own carrier takes counts as shipped, and as neither sent, on its way nor delivered by others."""
+    orders = Orders()
+    for name in ("ours", "theirs"):
+        orders.order(name, CREATED, Seen("sent", MORNING_AFTER), out="2025-03-04 16:15", delivery_id=7)
+    orders.own_label("ours")
+
+    (row,) = report(orders, "carrier_transit")
+    rows = {row["measure"]: row for row in report(orders, "lead_time_percentiles") if row["is_all_methods"]}
+
+    assert (row["sent"], row["in_transit"]) == (1, 1)
+    assert (rows["click_to_ship"]["n"], rows["transit"]["open_orders"], rows["click_to_door"]["open_orders"]) == (
+        2,
+        1,
+        1,
+    )
+    marked = orders.con.execute("select order_id, has_own_label, own_label_count from marts.fct_order order by 1")
+    assert marked.fetchall() == [("ours", True, 1), ("theirs", False, 0)]
 
 
 def test_cancellations_say_whether_they_came_after_the_promise() -> None:

@@ -22,13 +22,14 @@ def utc(text: str) -> datetime:
 
 @dataclass
 class Seen:
-    """One version of an order: its status, and the first and the last poll that saw it (local)."""
+    """One version of an order: its status, the first and last poll that saw it (local), its problem and the answer."""
 
     status: str
     first: str
     last: str | None = None
     on_hold: bool = False
     problem: str | None = None
+    solved: bool | None = None
 
 
 @dataclass
@@ -78,8 +79,8 @@ class Orders:
             self.con.execute(
                 """
                 insert into staging.orders_history (account, order_id, source_status, is_on_hold, problem_source,
-                    dispatch_date, _version, _valid_from, _last_seen_at)
-                values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    has_solution, dispatch_date, _version, _valid_from, _last_seen_at)
+                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     account,
@@ -87,6 +88,7 @@ class Orders:
                     version.status,
                     version.on_hold,
                     version.problem,
+                    version.solved,
                     requested,
                     number,
                     at(version.first),
@@ -162,6 +164,13 @@ class Orders:
                 ),
                 has_note,
             ],
+        )
+
+    def own_label(self, order_id: str, account: str = "main") -> None:
+        """A label of the shop's own carrier on the order."""
+        self.con.execute(
+            "insert into staging.order_labels (account, order_id, label_no, barcode) values (?, ?, 1, 'hash')",
+            [account, order_id],
         )
 
     def webhooks(self, order_id: str, *events: tuple[str, str], account: str = "main") -> None:

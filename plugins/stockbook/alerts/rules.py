@@ -21,6 +21,7 @@ Measure = Literal[
     "overdue_orders",
     "long_overdue_orders",
     "problem_hours",
+    "answered_problem_hours",
     "flickrocket_open_hours",
     "reconciliation_pieces",
     "reconciliation_value",
@@ -181,8 +182,9 @@ def _sentence(measure: Measure, figure: Figure) -> str:
             return f"{value:,.0f} orders are overdue, the oldest created {age:,.0f} h ago"
         case "long_overdue_orders":
             return f"{value:,.0f} orders are overdue for more than a working day, the oldest created {age:,.0f} h ago"
-        case "problem_hours":
-            return f"{figure.subject} is in a problem ({figure.detail}) for at least {value:,.0f} h"
+        case "problem_hours" | "answered_problem_hours":
+            answer = "not answered" if measure == "problem_hours" else "though answered"
+            return f"{figure.subject} is in a problem ({figure.detail}), {answer}, for at least {value:,.0f} h"
         case "flickrocket_open_hours":
             return f"the oldest of {basis:,} open FlickRocket orders waits for {value:,.0f} h"
         case "reconciliation_pieces":

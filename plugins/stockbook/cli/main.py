@@ -16,6 +16,7 @@ import typer
 from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
 from stockbook.cli.bi import app as bi_app
+from stockbook.cli.hash import hash_column
 from stockbook.cli.hooks import app as hooks_app
 from stockbook.cli.metric import metric
 from stockbook.cli.policy import app as policy_app
@@ -41,6 +42,7 @@ app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or re
 app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.command()(metric)
+app.command("hash")(hash_column)
 app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")
 app.add_typer(sla_app, name="sla", help="Promises: try a policy before it is in force.")
 

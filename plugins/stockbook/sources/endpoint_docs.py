@@ -9,7 +9,7 @@ from pathlib import Path
 from stockbook.declarations import APIS, DAYS, Column, Table, load, of_listing
 from stockbook.project import SHIPPED
 from stockbook.projection.listing import Listing
-from stockbook.sources import listings, odd_answer_docs
+from stockbook.sources import field_ledger, listings, odd_answer_docs
 from stockbook.sources.walk_classes import WALKS
 
 FILE = SHIPPED / "docs" / "sources.md"
@@ -17,7 +17,8 @@ FILE = SHIPPED / "docs" / "sources.md"
 _HEAD = """\
 # What is read from the sources
 
-Generated from the declarations (`include/sources/*_listings.yml`, `include/sql/staging/*.yml`) by
+Generated from the declarations (`include/sources/*_listings.yml`, `include/sources/fields.yml`,
+`include/sql/staging/*.yml`) by
 `python -m stockbook.sources.endpoint_docs`; do not edit.
 
 ## How texts are read
@@ -72,6 +73,7 @@ def render(tables: dict[str, Table]) -> str:
         lines += [""]
         for listing in declared:
             lines += _section(listing, of_listing(tables, api, listing.name))
+    lines += field_ledger.rendered(field_ledger.load())
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -100,18 +102,18 @@ def _deletes(fed: list[Table]) -> str:
 
 
 def _personal(fed: list[Table]) -> str:
-    hashed, cut, dropped = set(), set(), set()
+    ways: dict[str, set[str]] = {"hashed": set(), "shortened": set(), "counted": set()}
+    dropped = set()
     for table in fed:
         for column in table.columns.values():
             paths = [_at(table, path) for path in column.paths]
-            if column.personal == "hash":
-                hashed |= set(paths)
-            elif column.personal == "prefix":
-                cut |= set(paths)
+            way = field_ledger.WAYS[column.personal]
+            if way in ways:
+                ways[way] |= set(paths)
         dropped |= {_at(table, path) for path, why in table.drops.items() if why not in _NOT_PERSONAL}
     classes = [
         f"{what}: {', '.join(f'`{path}`' for path in sorted(paths))}"
-        for what, paths in (("hashed", hashed), ("first three characters", cut), ("left out", dropped))
+        for what, paths in ((*ways.items(), ("left out", dropped)))
         if paths
     ]
     return "; ".join(classes) or "none"

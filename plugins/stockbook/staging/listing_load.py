@@ -53,7 +53,16 @@ class ListingLoad:
         if may_stay(self.fed):
             all_accepted = self.is_whole and not self.incoming.came_twice
             remember(self.con, self.manifest, self.unchanged, all_accepted=all_accepted)
-        for name in ("superseded", "refused", "gone", "base_rows", "base_refused", "unchanged_keys", "page_keys"):
+        for name in (
+            "landed_rows",
+            "superseded",
+            "refused",
+            "gone",
+            "base_rows",
+            "base_refused",
+            "unchanged_keys",
+            "page_keys",
+        ):
             self.con.execute(f"drop table if exists {name}")
         return loaded
 

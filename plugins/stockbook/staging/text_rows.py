@@ -6,7 +6,7 @@ all the tables they feed (``jsonscan``).
 
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # An order may carry long lists; the landed row has no documents in it.
 LARGEST_ROW = 64 * 1024 * 1024
+LITTLE = 32 * 1024 * 1024
+"""So many bytes of landed lines are parsed once for all tables they feed."""
 
 
 def texts_of(
@@ -41,27 +43,32 @@ def texts_of(
     columns = fast_path.columns_of(tree(fed, with_reasons), files, sizes, threads)
     if columns is not None:
         return ColumnTexts(con, columns, fed, with_reasons)
-    return ParsedTexts(con, files, fed, max(sizes, default=0), with_reasons)
+    return ParsedTexts(con, files, fed, sizes, with_reasons)
 
 
 class ParsedTexts:
-    """Texts as DuckDB parses them. A table at a time: all lists of all rows at once would be the memory of a load."""
+    """
+    Texts as DuckDB parses them: once where that is little, else a table at a time, for all lists of all rows at once
+    would be the memory of a load.
+    """
 
     def __init__(
         self,
         con: duckdb.DuckDBPyConnection,
         files: list[Path],
         fed: list[Table],
-        longest: int,
+        sizes: list[int],
         with_reasons: bool = False,
     ) -> None:
-        """``longest`` are the bytes of the longest page; ``with_reasons`` as in ``texts_of``."""
+        """``sizes`` are the bytes of the pages; ``with_reasons`` as in ``texts_of``."""
         self._con = con
         self._files = files
         self._with_reasons = with_reasons
         self._members = tree(fed, with_reasons).members()
         # no row is larger than its page, and every thread keeps a buffer of twice that
-        self._longest = min(LARGEST_ROW, longest + 1)
+        self._longest = min(LARGEST_ROW, max(sizes, default=0) + 1)
+        self._is_little = len(fed) > 1 and sum(sizes) <= LITTLE
+        self._is_parsed = False
 
     @contextmanager
     def select(self, table: Table) -> Iterator[str]:
@@ -69,7 +76,16 @@ class ParsedTexts:
         A query for the rows of one table the listing feeds: ``_row`` (order of arrival of the landed row) and every
         column that is on the wire, as text. It holds within the context.
         """
-        needed = ", ".join(f'"{name}"' for name in tree([table], self._with_reasons).members())
+        if not self._is_parsed:
+            self._parse(self._members if self._is_little else tree([table], self._with_reasons).members())
+            self._is_parsed = self._is_little
+        # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
+        yield rows_as_text(table, "(select rowid as _row, * from landed_rows)", ("_row",), self._with_reasons)
+        if not self._is_little:
+            self._con.execute("drop table landed_rows")
+
+    def _parse(self, members: Iterable[str]) -> None:
+        needed = ", ".join(f'"{name}"' for name in members)
         columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in self._members.items())
         if self._files:
             listed = ", ".join(quoted(file_pattern(file)) for file in self._files)
@@ -82,9 +98,6 @@ class ParsedTexts:
         else:
             columns = ", ".join(f'"{name}" {type_}' for name, type_ in self._members.items())
             self._con.execute(f"create or replace temp table landed_rows ({columns})")
-        # a row's place in the table is its place in the pages; numbering rows while they are read takes twice the time
-        yield rows_as_text(table, "(select rowid as _row, * from landed_rows)", ("_row",), self._with_reasons)
-        self._con.execute("drop table landed_rows")
 
     def size(self, table: Table) -> int:
         """How many rows of the table the pages hold, counted without reading them; within ``select`` only."""

@@ -47,13 +47,29 @@ matches as (
 
 ),
 
+-- before a channel was first heard of it told nothing
+heard as (
+
+    select
+        warehouse_account as account,
+        system,
+        min(first_seen_at_utc) as heard_since_utc
+    from intermediate.channel_order
+    group by warehouse_account, system
+
+),
+
 -- only of the latest cycle, and only where a channel asks
 changes as (
 
     select
         f.account,
         f.order_id,
-        coalesce(f.sent_at_utc, f.delivered_at_utc, f.returned_at_utc) as shipped_at_utc,
+        -- a poll sees late that it was sent; its pieces left at a time that is known
+        case
+            when f.sent_after_utc = f.sent_at_utc then f.sent_at_utc
+            else coalesce(f.stock_out_at_utc, f.sent_at_utc, f.delivered_at_utc, f.returned_at_utc)
+        end as shipped_at_utc,
         f.cancelled_at_utc
     from marts.fct_fulfillment as f
     semi join matches as m
@@ -115,7 +131,7 @@ select
         when j.partners > 1 then 'several'
         when j.sharers > 1 then 'shared'
         when j.partners = 1 then 'matched'
-        when r.system is not null then 'unmatched'
+        when w.created_at_utc >= h.heard_since_utc then 'unmatched'
         else 'not_expected'
     end as join_state,
     j.rule_no as join_rule_no,
@@ -141,3 +157,7 @@ left join recognised as r
     on
         w.account = r.account
         and w.order_id = r.order_id
+left join heard as h
+    on
+        w.account = h.account
+        and r.system = h.system

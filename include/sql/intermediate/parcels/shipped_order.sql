@@ -18,7 +18,8 @@ orders as (
     select
         account,
         order_id,
-        delivery_id
+        delivery_id,
+        has_own_label
     from marts.fct_order
 
 ),
@@ -30,16 +31,6 @@ methods as (
         delivery_id,
         name
     from marts.dim_delivery_method
-
-),
-
-labels as (
-
-    select distinct
-        account,
-        order_id
-    from staging.order_labels
-    where _deleted_at is null
 
 ),
 
@@ -87,7 +78,7 @@ select
         as shipped_date,
     o.delivery_id,
     m.name as carrier,
-    l.order_id is not null as has_own_label
+    o.has_own_label
 from fulfillments as f
 inner join orders as o
     on
@@ -99,10 +90,6 @@ left join methods as m
     on
         o.account = m.account
         and o.delivery_id = m.delivery_id
-left join labels as l
-    on
-        f.account = l.account
-        and f.order_id = l.order_id
 union all by name
 select
     'flickrocket' as system,

@@ -7,6 +7,7 @@ fulfillments as (
 
     select
         account,
+        order_id,
         delivery_id,
         created_at_utc,
         eligible_after_utc,
@@ -29,6 +30,16 @@ fulfillments as (
     from marts.fct_fulfillment
     where is_latest_cycle
 
+),
+
+own_labels as (
+
+    select
+        account,
+        order_id
+    from marts.fct_order
+    where has_own_label
+
 )
 
 select
@@ -37,6 +48,7 @@ select
     intermediate.local_month_of(f.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as month_start,
     f.cancelled_at_utc is null and f.returned_at_utc is null as is_alive,
     f.dispatch_at_utc is not null as is_dispatched,
+    l.order_id is null as is_carried,
     f.sent_at_utc is not null as is_sent,
     f.delivered_at_utc is not null as is_delivered,
     coalesce(f.eligible_at_utc <= r.now_utc, false) as is_eligible,
@@ -64,15 +76,19 @@ select
             then cast(date_diff('second', f.created_at_utc, f.eligible_at_utc) as bigint)
     end as waiting_most,
     case
-        when f.sent_at_utc is not null and f.delivered_at_utc is not null
+        when l.order_id is null and f.sent_at_utc is not null and f.delivered_at_utc is not null
             then cast(greatest(date_diff('second', f.sent_at_utc, f.delivered_after_utc), 0) as bigint)
     end as transit_least,
-    cast(date_diff('second', f.sent_after_utc, f.delivered_at_utc) as bigint) as transit_most,
     case
-        when f.delivered_at_utc is not null
+        when l.order_id is null then cast(date_diff('second', f.sent_after_utc, f.delivered_at_utc) as bigint)
+    end as transit_most,
+    case
+        when l.order_id is null and f.delivered_at_utc is not null
             then cast(date_diff('second', f.created_at_utc, f.delivered_after_utc) as bigint)
     end as door_least,
-    cast(date_diff('second', f.created_at_utc, f.delivered_at_utc) as bigint) as door_most,
+    case
+        when l.order_id is null then cast(date_diff('second', f.created_at_utc, f.delivered_at_utc) as bigint)
+    end as door_most,
     cast(round(f.click_to_ship_business_hours * 3600) as bigint) as ship_business,
     cast(round(f.warehouse_business_hours * 3600) as bigint) as warehouse_business,
     -- a wait that is not over has no length yet
@@ -82,4 +98,8 @@ select
 from fulfillments as f
 inner join intermediate.calendar_zone_day as z
     on cast(f.created_at_utc as date) = z.date
+left join own_labels as l
+    on
+        f.account = l.account
+        and f.order_id = l.order_id
 cross join intermediate.run_now as r

@@ -54,6 +54,7 @@ select
     i.batch_number,
     i.lot_id,
     i.quality,
+    coalesce(cast(i.expiration as varchar), i.batch_number, i.lot_id) is null as is_nameless,
     coalesce(i.quantity, 0) as quantity,
     s.issued_quantity,
     s.issued_at

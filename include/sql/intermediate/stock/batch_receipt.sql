@@ -40,6 +40,7 @@ select
     i.batch_number,
     i.lot_id,
     i.quality,
+    coalesce(cast(i.expiration as varchar), i.batch_number, i.lot_id) is null as is_nameless,
     i.quantity,
     h.received_date
 from items as i

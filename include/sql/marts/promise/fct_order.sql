@@ -21,6 +21,16 @@ amounts as (
 
 ),
 
+warehouses as (
+
+    select
+        account,
+        order_id,
+        warehouse_id
+    from intermediate.order_warehouse
+
+),
+
 orders as (
 
     select
@@ -40,11 +50,19 @@ orders as (
         source_status,
         expedition_status,
         problem_source,
+        has_description,
+        has_solution,
+        problem_photo_count,
+        has_status_note,
+        has_note,
+        has_invoice,
+        payment_key,
         delivery_id,
         delivery_status,
         tracking_number,
         dispatch_date,
         recipient_key,
+        is_business,
         city,
         postcode
     from staging.orders
@@ -52,6 +70,19 @@ orders as (
     where
         _deleted_at is null
         and coalesce(created_at_utc <= now_utc, true)
+
+),
+
+-- few orders are collected by a carrier of the shop's own
+own_labels as (
+
+    select
+        account,
+        order_id,
+        count(*) as own_label_count
+    from staging.order_labels
+    where _deleted_at is null
+    group by account, order_id
 
 ),
 
@@ -72,6 +103,7 @@ select
     o.order_id,
     o.number,
     o.remote_number,
+    w.warehouse_id,
     o.created_at,
     o.created_at_utc,
     cast(o.created_at as date) as created_date,
@@ -94,19 +126,37 @@ select
     o.source_status,
     o.expedition_status,
     o.problem_source,
+    o.has_description,
+    o.has_solution,
+    o.problem_photo_count,
+    o.has_status_note,
+    o.has_note,
+    o.has_invoice,
+    o.payment_key,
+    l.order_id is not null as has_own_label,
+    coalesce(l.own_label_count, 0) as own_label_count,
     o.delivery_id,
     o.delivery_status,
     o.tracking_number,
     o.dispatch_date,
     o.recipient_key,
+    o.is_business,
     o.city,
     o.postcode
 from orders as o
 left join intermediate.order_status_map as m
     on o.source_status = m.source_status
+left join own_labels as l
+    on
+        o.account = l.account
+        and o.order_id = l.order_id
 left join change_days as c
     on cast(o.created_at as date) = c.date
 left join amounts as a
     on
         o.account = a.account
         and o.order_id = a.order_id
+left join warehouses as w
+    on
+        o.account = w.account
+        and o.order_id = w.order_id

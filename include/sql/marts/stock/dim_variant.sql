@@ -1,6 +1,6 @@
 -- Variants with the catalogue as it was: a new version when the variant or its product's name or category changed.
 -- Grain: one row per account, variant and version.
-with recursive
+with
 
 variant_versions as (
 
@@ -8,6 +8,8 @@ variant_versions as (
         account,
         variant_id,
         product_id,
+        product_name,
+        category_id,
         size_id,
         variant_name,
         code,
@@ -16,11 +18,10 @@ variant_versions as (
         price_purchase,
         price_wholesale,
         price_retail,
-        _version as source_version,
-        _valid_from as seen_from,
-        lead(_valid_from) over variant_order as seen_to
-    from staging.variants_history
-    window variant_order as (partition by account, variant_id order by _version)
+        is_active,
+        seen_from,
+        seen_to
+    from intermediate.variant_version
 
 ),
 
@@ -41,50 +42,25 @@ product_versions as (
 
 ),
 
-categories as (
-
-    select
-        account,
-        category_id,
-        parent_id,
-        category_name
-    from staging.categories
-
-),
-
-deleted_variants as (
+variants as (
 
     select
         account,
         variant_id,
+        has_image,
         _deleted_at as deleted_at
     from staging.variants
 
 ),
 
--- from the top down; categories in a ring hang from no top and get no path
-paths as (
+inactive_variants as (
 
     select
-        c.account,
-        c.category_id,
-        c.category_name as category_path
-    from categories as c
-    left join categories as p
-        on
-            c.account = p.account
-            and c.parent_id = p.category_id
-    where p.category_id is null
-    union all
-    select
-        c.account,
-        c.category_id,
-        p.category_path || ' > ' || c.category_name
-    from categories as c
-    inner join paths as p
-        on
-            c.account = p.account
-            and c.parent_id = p.category_id
+        account,
+        variant_id,
+        has_image
+    from staging.inactive_variants
+    where _deleted_at is null
 
 ),
 
@@ -102,8 +78,9 @@ combined as (
         v.price_purchase,
         v.price_wholesale,
         v.price_retail,
-        p.product_name,
-        p.category_id,
+        v.is_active,
+        coalesce(p.product_name, v.product_name) as product_name,
+        coalesce(p.category_id, v.category_id) as category_id,
         greatest(v.seen_from, coalesce(p.seen_from, v.seen_from)) as seen_from
     from variant_versions as v
     left join product_versions as p
@@ -130,7 +107,8 @@ compared as (
             price_wholesale,
             price_retail,
             product_name,
-            category_id
+            category_id,
+            is_active
         ) as content
     from combined
 
@@ -173,16 +151,23 @@ select
     n.price_purchase,
     n.price_wholesale,
     n.price_retail,
+    n.is_active,
     case when n.version_no > 1 then n.seen_from end as valid_from,
     n.next_from as valid_to,
     n.next_from is null as is_current,
-    case when n.next_from is null then d.deleted_at end as deleted_at
+    -- one that is switched off is still in the catalogue
+    case when n.next_from is null and i.variant_id is null then v.deleted_at end as deleted_at,
+    coalesce(v.has_image, i.has_image) as has_image
 from numbered as n
-left join paths as c
+left join intermediate.category_path as c
     on
         n.account = c.account
         and n.category_id = c.category_id
-left join deleted_variants as d
+left join variants as v
     on
-        n.account = d.account
-        and n.variant_id = d.variant_id
+        n.account = v.account
+        and n.variant_id = v.variant_id
+left join inactive_variants as i
+    on
+        n.account = i.account
+        and n.variant_id = i.variant_id

@@ -86,6 +86,7 @@ judged as (
 
     select
         b.*,
+        case when b.quality = 0 then n.nameless_damaged_quantity else n.nameless_quantity end as nameless_quantity,
         n.is_named
         and min(b.received_quantity - b.taken_quantity) over (partition by b.account, b.variant_id) >= 0 as is_exact
     from batches as b
@@ -112,9 +113,10 @@ select
     j.received_quantity,
     j.taken_quantity,
     case when j.is_exact then j.received_quantity - j.taken_quantity else 0 end as left_quantity_least,
-    case when j.is_exact then j.received_quantity - j.taken_quantity else j.received_quantity end
+    case when j.is_exact then j.received_quantity - j.taken_quantity else j.received_quantity + j.nameless_quantity end
         as left_quantity_most,
     j.is_exact,
+    j.nameless_quantity,
     j.receivings,
     j.orders,
     j.first_received_date,

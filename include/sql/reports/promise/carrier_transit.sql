@@ -2,21 +2,36 @@
 -- Grain: one row per account, month of hand-over and delivery method.
 with
 
-fulfillments as (
+own_labels as (
 
     select
         account,
-        order_id,
-        delivery_id,
-        sent_after_utc,
-        sent_at_utc,
-        delivered_after_utc,
-        delivered_at_utc,
-        returned_at_utc
-    from marts.fct_fulfillment
+        order_id
+    from marts.fct_order
+    where has_own_label
+
+),
+
+fulfillments as (
+
+    select
+        f.account,
+        f.order_id,
+        f.delivery_id,
+        f.sent_after_utc,
+        f.sent_at_utc,
+        f.delivered_after_utc,
+        f.delivered_at_utc,
+        f.returned_at_utc
+    from marts.fct_fulfillment as f
+    -- what the shop's own carrier takes says nothing of the others
+    anti join own_labels as l
+        on
+            f.account = l.account
+            and f.order_id = l.order_id
     where
-        is_latest_cycle
-        and sent_at_utc is not null
+        f.is_latest_cycle
+        and f.sent_at_utc is not null
 
 ),
 

@@ -23,17 +23,22 @@ waits as (
 
 ),
 
--- what the warehouse named as the source, in the versions nights saw
+-- what the warehouse said of the problem, in the versions nights saw
 sources as (
 
     select
         h.account,
         h.order_id,
         h.problem_source,
+        h.problem_postponed,
+        h.has_description,
+        h.has_solution,
         staging.utc_of(h._valid_from, r.zone) as seen_utc
     from staging.orders_history as h
     cross join meta.current_run as r
-    where h.problem_source is not null
+    where
+        h.problem_source is not null
+        or h.has_solution is not null
 
 ),
 
@@ -45,7 +50,11 @@ named as (
         w.order_id,
         w.cycle_no,
         w.wait_no,
-        arg_max(s.problem_source, s.seen_utc) as problem_source
+        arg_max(s.problem_source, s.seen_utc) as problem_source,
+        arg_max(s.problem_postponed, s.seen_utc) as is_postponed,
+        bool_or(s.has_description) as has_description,
+        bool_or(s.has_solution) as is_answered,
+        min(s.seen_utc) filter (where s.has_solution) as answered_at_utc
     from waits as w
     inner join sources as s
         on
@@ -71,6 +80,10 @@ select
     o.delivery_id,
     m.name as delivery_name,
     coalesce(n.problem_source, 'unknown') as problem_source,
+    case when n.is_postponed then 'postponed' when not n.is_postponed then 'problem' else 'unknown' end as problem_kind,
+    n.has_description,
+    n.is_answered,
+    n.answered_at_utc,
     w.began_after_utc,
     w.began_at_utc,
     w.began_evidence,

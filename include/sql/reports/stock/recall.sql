@@ -12,6 +12,7 @@ batches as (
         lot_id,
         quality,
         received_quantity,
+        nameless_quantity,
         left_quantity_least,
         left_quantity_most,
         first_received_date
@@ -83,7 +84,7 @@ perhaps as (
         n.order_id,
         n.issued_at,
         0 as pieces_least,
-        least(n.pieces, b.received_quantity) as pieces_most
+        least(n.pieces, b.came_at_most) as pieces_most
     from (
         select
             account,
@@ -92,8 +93,9 @@ perhaps as (
             batch_number,
             cast(null as varchar) as lot_id,
             cast(null as bigint) as quality,
-            min(first_received_date) as first_received_date,
-            sum(received_quantity) as received_quantity
+            -- a piece without a name may have come before those that have one
+            case when max(nameless_quantity) = 0 then min(first_received_date) end as first_received_date,
+            sum(received_quantity) + max(nameless_quantity) as came_at_most
         from batches
         group by account, variant_id, batch_number
     ) as b
