@@ -123,7 +123,7 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         answered = {question.text: len(con.execute(question.sql).fetchall()) for question in questions.read()}
         for table in tables.values():
             con.execute(site.example(table)).fetchall()
-    # a small shop has no differences, no missing cost, and nothing comes late in one night; what remains is looked at
+    # a small shop has no differences, no missing cost, nothing late or changed in one night; what remains is looked at
     empty = {text for text, rows in answered.items() if not rows}
     assert empty <= {
         "Where does the warehouse count other than the movements say?",
@@ -145,6 +145,8 @@ def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -
         "Which lines were in SHOPLINE's parcels?",
         "Which orders could not be sent, and does a note say why?",
         "Which warehouse ships how many orders?",
+        "What expires within 60 days?",
+        "Which cartons should have been opened?",
     }
 
 

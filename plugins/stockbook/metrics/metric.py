@@ -19,7 +19,7 @@ Form = Literal["money", "share", "number", "whole"]
 PERIODS = ("day", "week", "month", "quarter", "year")
 SURE, POSSIBLE = "_sure", "_possible"
 
-_MEASURED = ("hours", "days")
+_MEASURED = ("hours", "days", "grams", "estimated pieces")
 _WORDS = frozenset(
     "and or not in is null case when then else end cast as true false like between bigint double distinct".split()  # noqa: SIM905  # read as a list of words
 )

@@ -111,6 +111,16 @@ FIGURES = (
         unit="variants and pools",
         bad_above=0,
     ),
+    Figure("running_out", "Variants that may run out within 14 days", "count", "running_out_variants", unit="variants"),
+    Figure("oversold", "Pieces promised beyond the stock", "count", "oversold_pieces", unit="pieces", bad_above=0),
+    Figure(
+        "expiring",
+        "Batches expired or expiring within 60 days",
+        "count",
+        "expiring_batches",
+        unit="batches",
+        bad_above=0,
+    ),
     Figure(
         "on_time_sure",
         "On time, last 28 due days, at least",

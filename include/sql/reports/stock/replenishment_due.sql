@@ -30,18 +30,48 @@ codes as (
 
 ),
 
+by_code as (
+
+    select
+        account,
+        code,
+        min(variant_id) as variant_id
+    from codes
+    group by account, code
+
+),
+
+by_ext_code as (
+
+    select
+        account,
+        ext_code,
+        min(variant_id) as variant_id
+    from codes
+    group by account, ext_code
+
+),
+
 -- the page says code in one place and shows the shop's own code in another: the warehouse's is looked for first
 resolved as (
 
     select
         r.*,
-        (select min(v.variant_id) from codes as v where v.account = r.account and v.ext_code = r.variant_ext_code)
-            as variant_id,
-        coalesce(
-            (select min(v.variant_id) from codes as v where v.account = r.account and v.code = r.mastercase_code),
-            (select min(v.variant_id) from codes as v where v.account = r.account and v.ext_code = r.mastercase_code)
-        ) as carton_variant_id
+        v.variant_id,
+        coalesce(c.variant_id, e.variant_id) as carton_variant_id
     from rules as r
+    left join by_ext_code as v
+        on
+            r.account = v.account
+            and r.variant_ext_code = v.ext_code
+    left join by_code as c
+        on
+            r.account = c.account
+            and r.mastercase_code = c.code
+    left join by_ext_code as e
+        on
+            r.account = e.account
+            and r.mastercase_code = e.ext_code
 
 ),
 

@@ -52,7 +52,8 @@ select
     l.available_quantity,
     l.requested_quantity,
     coalesce(p.dispatched_quantity_28d, 0) as dispatched_quantity_28d,
-    coalesce(p.dispatched_quantity_28d, 0) / 28.0 as lost_pieces_estimate
+    -- exact, so that sums are the same in whatever order
+    cast(coalesce(p.dispatched_quantity_28d, 0) / 28.0 as decimal(18, 6)) as lost_pieces_estimate
 from out_nights as o
 inner join marts.fct_stock_level as l
     on
