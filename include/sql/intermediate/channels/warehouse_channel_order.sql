@@ -21,16 +21,6 @@ warehouse_orders as (
 
 ),
 
-recognised as (
-
-    select
-        account,
-        order_id,
-        system
-    from intermediate.channel_recognised_order
-
-),
-
 matches as (
 
     select
@@ -44,6 +34,33 @@ matches as (
         warehouse_orders,
         channel_orders
     from intermediate.channel_match
+
+),
+
+-- before the first order that a channel told of it is not known which it had
+beginnings as (
+
+    select
+        system,
+        warehouse_account,
+        min(coalesce(created_at_utc, first_seen_at_utc)) as begins_at_utc
+    from intermediate.channel_order
+    group by system, warehouse_account
+
+),
+
+recognised as (
+
+    select
+        r.account,
+        r.order_id,
+        r.system,
+        b.begins_at_utc
+    from intermediate.channel_recognised_order as r
+    inner join beginnings as b
+        on
+            r.system = b.system
+            and r.account = b.warehouse_account
 
 ),
 
@@ -141,3 +158,4 @@ left join recognised as r
     on
         w.account = r.account
         and w.order_id = r.order_id
+        and w.created_at_utc >= r.begins_at_utc
