@@ -77,8 +77,8 @@ def choose(
         unknown = np.flatnonzero(is_free & ends)[50::200]
         shopline.number = [f"2105740193282631666{n:07d}" for n in range(len(shopline))]
         numbers = zip(shopline.order.tolist(), shopline.number, strict=True)
-        others = ((order, f"2105740193282640000{order:07d}") for order in unknown.tolist())
-        for order, number in (*numbers, *others):
+        strangers = ((order, f"2105740193282640000{order:07d}") for order in unknown.tolist())
+        for order, number in (*numbers, *strangers):
             if order >= 0:
                 d.remote_number[order] = number
     return Channels(flickrocket, shopline, goods, unknown)

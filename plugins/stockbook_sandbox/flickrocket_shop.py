@@ -221,7 +221,7 @@ class FlickrocketShop:
     def parcels(self, n: int) -> list[str]:
         """Numbers of the parcels of an order, once it is shipped."""
         number = f"{people.MARK.upper()}FR{n:07d}"
-        return [number, *(f"{number}{letter}" for letter in "BC"[: (n % 9 == 0) + (n % 18 == 0)])]
+        return [number, *(f"{number}{letter}" for letter in "BC"[: int(n % 9 == 0) + int(n % 18 == 0)])]
 
     def _tracking(self, n: int) -> str:
         """They stand in one text, parted by commas or blanks as whoever typed them liked."""

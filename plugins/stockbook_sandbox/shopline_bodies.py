@@ -135,7 +135,7 @@ class WholeBodies:
 def parcels(n: int) -> list[str]:
     """Numbers of the parcels of an order."""
     number = f"{people.MARK.upper()}SL{n:07d}"
-    return [number, *(f"{number}{letter}" for letter in "BC"[: (n % 8 == 0) + (n % 16 == 0)])]
+    return [number, *(f"{number}{letter}" for letter in "BC"[: int(n % 8 == 0) + int(n % 16 == 0)])]
 
 
 def _typed(numbers: list[str], n: int) -> list[str]:

@@ -319,3 +319,14 @@ def test_the_channel_s_promise_stands_beside_ours() -> None:
     }
     # created on Tuesday at nine, due the same day at six; the window ends two days later
     assert (rows["3"]["sla_state"], rows["3"]["hours_for_carrier"]) == ("overdue", 48.0)
+
+
+def test_orders_before_a_channel_was_heard_are_not_missed_there() -> None:
+    """What has a number of SHOPLINE's and is older than its first order known here may have been known to it."""
+    shop = Channels()
+    shop.warehouse("older", "21057401932826316660000008", created="2025-03-01 12:00")
+    assert shop.differences() == []
+
+    shop.shopline("gone", "off", "cancelled")
+
+    assert shop.differences() == []

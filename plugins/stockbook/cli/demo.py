@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import typer
 
 from stockbook import project
 from stockbook.bounded_http import Limits, ask
+from stockbook.cli.demo_findings import Withheld, as_rows, counted, withhold_a_loss
 from stockbook.cli.demo_hooks import receiving
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
@@ -32,6 +33,8 @@ from stockbook.warehouse.connect import reader
 
 # an idle night must not take longer than this through Airflow (issue of the first night)
 IDLE_LIMIT = 45.0
+# of the shop's last week the days in which something is open: it ends on a weekend
+NIGHTS_BEFORE_LAST = (6, 5, 4)
 # so much of what happened before the first night is sent
 HEARD_BEFORE = timedelta(days=8)
 # those of the sandbox, which knows no others (stockbook_sandbox/state.py, signing.py)
@@ -56,6 +59,16 @@ class Server(NamedTuple):
     def set_clock(self, now: datetime) -> None:
         """Move the shop's clock (local)."""
         self._asked("POST", "clock", json.dumps({"now": now.isoformat()}).encode())
+
+    def movements(self, first: datetime, last: datetime) -> list[dict[str, Any]]:
+        """The newest rows of the ledger between two days."""
+        query = urlencode({"limit": 1000, "dateFrom": str(first.date()), "dateTo": str(last.date())})
+        address = f"{self.url}/v2/fulfillment/warehouse-movements?{query}"
+        return as_rows(ask("GET", address, {"Authorization": self.token}, limits=_OURS, read=_OURS.seconds).body)
+
+    def withhold(self, movement_id: int) -> None:
+        """Serve a movement no more."""
+        self._asked("POST", "movements", json.dumps({str(movement_id): None}).encode())
 
     def _asked(self, method: str, path: str, body: bytes | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
@@ -86,7 +99,8 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
         env = night_environment(place, server)
         # a sandbox starts at 02:15 on the day after its shop's last
         last = datetime.fromisoformat(server.get("clock")["now"])
-        nights = [last - timedelta(days=back) for back in (2, 1, 0)]
+        nights = [last - timedelta(days=back) for back in NIGHTS_BEFORE_LAST]
+        withheld = withhold_a_loss(server, nights[0])
         heard = nights[0] - HEARD_BEFORE
         for number, now in enumerate(nights, 1):
             receiver.move_clock(server, heard, now)
@@ -99,7 +113,8 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
         idle, run_report = airflow_night(place, env, nights[-1], clock)
         wanted = f"at most {IDLE_LIMIT:.0f} s wanted"
         _say(f"  through Airflow: {idle:.1f} s ({wanted}), the run itself {run_report.seconds:.1f} s")
-        _compare(place, server, nights[-1])
+        _compare(place, server, nights[-1], withheld)
+    _tell_findings(place, is_invented=orders is None)
     _show(place)
     took = clock.monotonic() - began
     _say(f"\nThe demo took {took:.0f} s. Everything it started is stopped; its files stay in {place}.")
@@ -193,20 +208,38 @@ def _reports(place: Path) -> set[Path]:
     return set((place / "home" / "runs").glob("*/report.json"))
 
 
-def _compare(place: Path, server: Server, now: datetime) -> None:
+def _compare(place: Path, server: Server, now: datetime, withheld: Withheld | None) -> None:
     truth = server.get("truth", at=now.isoformat())
-    differing = differences(place / "home" / "published" / "warehouse.duckdb", truth)
+    gap = {} if withheld is None else {withheld.variant_id: withheld.pieces}
+    differing = differences(place / "home" / "published" / "warehouse.duckdb", truth, gap)
     variants, orders = len(truth["stock"]), len(truth["orders"])
     if differing:
         raise DemoFailed(f"The published file differs from the sandbox's truth: {'; '.join(differing[:5])}.")
     _say(
         f"\nCompared with the sandbox's own truth: quantities of both pools equal for all {variants:,} variants, "
-        f"status equal for all {orders:,} orders, nothing open in the reconciliation."
+        f"status equal for all {orders:,} orders, nothing open in the reconciliation"
+        + ("." if withheld is None else " but the movement that was kept back on purpose.")
     )
 
 
-def differences(published: Path, truth: dict[str, Any]) -> list[str]:
-    """Where a published file differs from a sandbox's truth (see docs/sandbox.md), in words; empty when it does not."""
+def _tell_findings(place: Path, *, is_invented: bool) -> None:
+    """Raises DemoFailed when the invented shop has nothing to find of some kind."""
+    counts = counted(place / "home" / "published" / "warehouse.duckdb")
+    _say("\nTo be found in it: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
+    missing = [name for name, count in counts.items() if not count]
+    if missing and is_invented:
+        raise DemoFailed(
+            f"The demo was expected to show something of every kind; there are no {', no '.join(missing)}."
+        )
+
+
+def differences(published: Path, truth: dict[str, Any], gap: Mapping[str, int] | None = None) -> list[str]:
+    """
+    Where a published file differs from a sandbox's truth (see docs/sandbox.md), in words; empty when it does not.
+
+    ``gap``: by variant, pieces that the ledger has too many because the sandbox keeps rows of it back.
+    """
+    gap = gap or {}
     with reader(published) as con:
         stock: dict[str, tuple[int, int]] = {}
         for variant, pool, quantity in con.execute(
@@ -217,7 +250,9 @@ def differences(published: Path, truth: dict[str, Any]) -> list[str]:
             stock[str(variant)] = (sellable + more[0], damaged + more[1])
         orders = dict(con.execute("select order_id, source_status from marts.fct_order").fetchall())
         open_rows = len(con.execute("from reports.stock_reconciliation_open").fetchall())
-    true_stock = {key: (row["quantity"], row["damaged_quantity"]) for key, row in truth["stock"].items()}
+    true_stock = {
+        key: (row["quantity"] + gap.get(key, 0), row["damaged_quantity"]) for key, row in truth["stock"].items()
+    }
     differing = [
         f"variant {key}: {stock.get(key, (0, 0))} published, {true_stock.get(key, (0, 0))} true"
         for key in sorted(stock.keys() | true_stock.keys())
@@ -229,7 +264,7 @@ def differences(published: Path, truth: dict[str, Any]) -> list[str]:
         for key in sorted(orders.keys() | statuses.keys())
         if orders.get(key) != statuses.get(key)
     ]
-    if open_rows:
+    if open_rows != len(gap):
         differing.append(f"{open_rows} rows open in the stock reconciliation")
     return differing
 

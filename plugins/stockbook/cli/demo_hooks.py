@@ -44,13 +44,13 @@ class Receiving:
         """Made by ``receiving``."""
         self.url, self._clock, self._zone = url, clock, zone
 
-    def move_clock(self, shop: Shop, first: datetime, last: datetime) -> None:
+    def move_clock(self, shop: Shop, first: datetime, last: datetime, step: timedelta = STEP) -> None:
         """Move a shop's clock from one local time to another; every event of that time is received then."""
         waiting = SystemClock()
         shop.set_clock(first)
         now = first
         while now < last:
-            now = min(now + STEP, last)
+            now = min(now + step, last)
             # what happened just before a night is known to it
             self._clock.now = (now - timedelta(minutes=1)).replace(tzinfo=self._zone).astimezone(UTC)
             shop.set_clock(now)

@@ -1,0 +1,62 @@
+"""What the demo makes sure that somebody finds in its figures, and the row of the ledger that it keeps back for it."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from stockbook.warehouse.connect import reader
+
+FINDINGS = {
+    "stock that differs from the ledger": "reports.stock_reconciliation_open",
+    "closed months that changed": "reports.restatements",
+    "movements without a cost": "reports.missing_costs",
+    "orders in a problem": "(from reports.problem_orders where is_open)",
+    "batches that expire within 60 days": "(from reports.expiring_stock where days_left between 0 and 60)",
+    "variants with nothing to sell": "(from reports.stock_availability where availability in ('none', 'oversold'))",
+    "orders that differ from a channel's": "reports.channel_reconciliation",
+}
+"""What is found, and the rows that are it."""
+
+
+class Withheld(NamedTuple):
+    """A row of the ledger that is not served, and by how many pieces the ledger says too much without it."""
+
+    variant_id: str
+    pieces: int
+
+
+class Ledger(Protocol):
+    """What of a served sandbox is needed."""
+
+    def movements(self, first: datetime, last: datetime) -> list[dict[str, Any]]:
+        """Rows of the ledger between two days."""
+        ...
+
+    def withhold(self, movement_id: int) -> None:
+        """Serve a movement no more."""
+        ...
+
+
+def withhold_a_loss(ledger: Ledger, before: datetime) -> Withheld | None:
+    """Keep back the last piece that was lost without a document before a night, as a ledger with a gap would."""
+    for row in ledger.movements(before - timedelta(days=30), before - timedelta(days=1)):
+        documents = (row["fulfillment_order_id"], row["preload_id"], row["reload_id"])
+        if row["movement"] == "out" and row["quantity"] and documents == (None, None, None):
+            ledger.withhold(row["id"])
+            return Withheld(str(row["variant_id"]), int(row["quantity"]))
+    return None
+
+
+def counted(published: Path) -> dict[str, int]:
+    """How many rows of each finding are published."""
+    with reader(published) as con:
+        return {
+            name: int(con.execute(f"select count(*) from {rows}").fetchall()[0][0]) for name, rows in FINDINGS.items()
+        }
+
+
+def as_rows(body: bytes) -> list[dict[str, Any]]:
+    """Rows of an answer of fulfillment.cz."""
+    rows: list[dict[str, Any]] = json.loads(body)["data"]
+    return rows
