@@ -198,3 +198,46 @@ def test_a_served_sandbox_sends_as_its_clock_moves(shop: Shop) -> None:
         assert len(receiver.got) == len(day) + again
         wrong = requests.post(f"{server.url}/_sandbox/hooks", json={"duplicate": 1}, timeout=10)
         assert (wrong.status_code, "duplicate" in wrong.text) == (400, True)
+
+
+def test_subscriptions_become_what_is_wanted(shop: Shop) -> None:
+    """One spelling or the other, switched off, deleted; an app that is uninstalled says so and is gone."""
+    receiver = Receiver()
+    with serving(receiver) as url, running(shop, NOW, hooks_to=f"{url}/hooks") as server:
+
+        def control(**wanted: Any) -> list[tuple[str, str, bool]]:
+            answer = requests.post(f"{server.url}/_sandbox/subscriptions", json=wanted, timeout=30)
+            assert answer.status_code == 200, answer.text
+            return [(each["source"], each["topic"], each["is_active"]) for each in answer.json()]
+
+        def subscribe(topic: str) -> int:
+            webhook = {"topic": topic, "address": f"{url}/hooks/flickrocket/main", "format": "json"}
+            headers = {"Authorization": f"Bearer {server.token}"}
+            admin = f"{server.url}/admin/webhooks.json"
+            return requests.post(admin, json={"webhook": webhook}, headers=headers, timeout=30).status_code
+
+        assert (subscribe("order/create"), subscribe("orders/create"), subscribe("order/sent")) == (201, 201, 400)
+        control(order_topics=["orders/create"])
+        assert (subscribe("order/create"), subscribe("orders/create")) == (400, 201)
+
+        listed = control(off="flickrocket", gone=["fulfillments/create"])
+        assert {is_active for source, _, is_active in listed if source == "flickrocket"} == {False}
+        assert "fulfillments/create" not in [topic for _, topic, _ in listed]
+        for each in server.sandbox.subscriptions.of_source("flickrocket"):
+            each.is_active = True
+
+        control(app="app/uninstalled")
+        server.hooks.wait()
+        assert [body["scope"] for body in receiver.bodies("flickrocket")] == ["app/uninstalled"]
+        assert {source for source, _, _ in control()} == {"shopline"}
+
+
+def test_products_come_go_and_change(shop: Shop, events: list[Event]) -> None:
+    """FlickRocket tells of each; one that is deleted was created an hour before and is in no listing."""
+    topics = Counter(event.topic for event in events if event.source == "flickrocket")
+    created = {e.body["data"]["id"]: e.at for e in events if e.topic == "product/create"}
+    deleted = {e.body["data"]["id"]: e.at for e in events if e.topic == "product/delete"}
+
+    assert topics["product/update"] > len(deleted) > 1
+    assert deleted.keys() <= created.keys()
+    assert not created.keys() & {str(product["id"]) for product in shop.flickrocket.products(shop.end)}

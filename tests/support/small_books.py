@@ -255,7 +255,7 @@ class SmallBooks:
         self.events += 1
         self.inbox.waiting.append(
             InboxEvent(self.events, "fulfillment_cz", "main", f"e{self.events}", "OrderSent", "order", subject,
-                       None, self.clock.utc(), "{}", None, None)
+                       None, self.clock.utc(), "{}", None, None, None, None, None, None)
         )  # fmt: skip
 
     def drain(self, run_id: str) -> None:
