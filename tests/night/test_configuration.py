@@ -36,6 +36,7 @@ FULL: dict[str, dict[str, Any]] = {
                     {
                         "account": "main",
                         "delivery_id": "7",
+                        "warehouse_id": "w",
                         "calendar": "cz",
                         "cutoff": "11:00",
                         "handling_days": "2",

@@ -94,6 +94,30 @@ def test_the_version_of_the_day_of_creation_applies_for_good(tmp_path: Path) -> 
     }
 
 
+def test_an_override_may_name_a_warehouse(tmp_path: Path) -> None:
+    """By what the order or an event says, whatever the case of its id; a method goes before it, an account behind."""
+    overrides = (
+        "      - {warehouse_id: WEST, handling_days: 4}\n"
+        "      - {warehouse_id: west, account: second, handling_days: 5}\n"
+    )
+    text = TWO_VERSIONS.replace("    overrides:\n", f"    overrides:\n{overrides}", 1)
+    orders = Orders()
+    orders.order("west", "2025-03-10 09:00")
+    orders.order("method", "2025-03-10 09:00", delivery_id=7)
+    orders.order("there", "2025-03-10 09:00", account="second")
+    orders.order("elsewhere", "2025-03-10 09:00")
+    orders.con.execute("update staging.orders set warehouse_id = 'west' where order_id <> 'elsewhere'")
+
+    fulfillments = orders.fulfillment("2025-03-20", folder(tmp_path, text))
+
+    assert {name: row["due_date"] for name, row in fulfillments.items()} == {
+        "west": date(2025, 3, 14),
+        "method": date(2025, 3, 12),
+        "there": date(2025, 3, 17),
+        "elsewhere": date(2025, 3, 10),
+    }
+
+
 def test_an_order_before_the_first_version_is_unknown(tmp_path: Path) -> None:
     """A gap in the policy promises nothing: the state is unknown, never on time."""
     orders = Orders()

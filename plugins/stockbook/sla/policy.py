@@ -2,8 +2,8 @@
 What is promised for an order, as versioned rules.
 
 The version in force on the local day an order was created applies to it for good. Inside a version
-an override may change the rules for a delivery method, an account, or one at the other; the most
-exact one wins (method and account, then method, then account).
+an override may change the rules for a delivery method, a warehouse, an account, or several of them; the most
+exact one wins (one of a method before one of a warehouse, that before one of an account).
 """
 
 from datetime import date, time
@@ -25,7 +25,7 @@ class Rule(msgspec.Struct, frozen=True):
     One rule: for whom and since when, and what it promises.
 
     ``valid_from`` None reaches back without limit; ``valid_to`` is the first day it no longer applies to.
-    ``account`` and ``delivery_id`` None mean any. ``place`` is where the rule stands in its file.
+    ``account``, ``delivery_id`` and ``warehouse_id`` None mean any. ``place`` is where the rule stands in its file.
     """
 
     rule_no: int
@@ -34,6 +34,7 @@ class Rule(msgspec.Struct, frozen=True):
     valid_to: date | None
     account: str | None
     delivery_id: int | None
+    warehouse_id: str | None
     calendar_version: str
     cutoff: time
     handling_days: int
@@ -46,6 +47,7 @@ class Rule(msgspec.Struct, frozen=True):
 class _Override(msgspec.Struct, forbid_unknown_fields=True):
     account: str | None = None
     delivery_id: int | None = None
+    warehouse_id: str | None = None
     calendar: str | None = None
     cutoff: str | None = None
     handling_days: int | None = None
@@ -115,16 +117,16 @@ def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problem
                 )
         names.add(version.version)
         starts.add(version.valid_from)
-        targets: set[tuple[str | None, int | None]] = set()
+        targets: set[tuple[str | None, int | None, str | None]] = set()
         for at, override in enumerate(version.overrides):
-            target = (override.account, override.delivery_id)
+            target = (override.account, override.delivery_id, override.warehouse_id and override.warehouse_id.lower())
             place: Path_ = (*here, "overrides", at)
             with problems.gathered():
-                if target == (None, None):
-                    raise file.refusal(place, "an override needs delivery_id, account or both; it has neither")
+                if target == (None, None, None):
+                    raise file.refusal(place, "an override needs delivery_id, warehouse_id or account; it has none")
                 if target in targets:
                     raise file.refusal(
-                        place, "another override of this version is for the same account and delivery_id"
+                        place, "another override of this version is for the same account, delivery_id and warehouse_id"
                     )
             targets.add(target)
 
@@ -168,6 +170,8 @@ def _rule(
         valid_to=valid_to,
         account=override.account,
         delivery_id=override.delivery_id,
+        # UUIDs are kept in small letters
+        warehouse_id=override.warehouse_id and override.warehouse_id.lower(),
         calendar_version=name,
         cutoff=cutoff,
         handling_days=handling_days,

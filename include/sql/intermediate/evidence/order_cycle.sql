@@ -11,6 +11,7 @@ orders as (
         created_at_utc,
         created_date,
         delivery_id,
+        warehouse_id,
         dispatch_date
     from intermediate.order_base
 

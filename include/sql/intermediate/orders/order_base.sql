@@ -11,9 +11,14 @@ orders as (
         o.created_at,
         o.created_at_utc,
         o.delivery_id,
+        w.warehouse_id,
         o.dispatch_date
     from staging.orders as o
     cross join intermediate.run_now as r
+    left join intermediate.order_warehouse as w
+        on
+            o.account = w.account
+            and o.order_id = w.order_id
     where
         o._deleted_at is null
         and coalesce(o.created_at_utc <= r.now_utc, true)
@@ -27,5 +32,6 @@ select
     created_at_utc,
     cast(created_at as date) as created_date,
     delivery_id,
+    warehouse_id,
     dispatch_date
 from orders

@@ -5,7 +5,7 @@ with
 ruled as (
 
     select
-        p.*,
+        p.* exclude (warehouse_id),
         r.rule_no,
         r.policy_version,
         r.calendar_version,
@@ -26,6 +26,7 @@ ruled as (
         on
             p.account = r.account
             and p.delivery_id is not distinct from r.delivery_id
+            and p.warehouse_id is not distinct from r.warehouse_id
             and p.created_date = r.created_date
 
 ),

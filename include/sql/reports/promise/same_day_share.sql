@@ -6,8 +6,7 @@ fulfillments as (
 
     select
         account,
-        policy_version,
-        delivery_id,
+        rule_no,
         created_at_utc,
         dispatch_after_utc,
         dispatch_at_utc
@@ -16,43 +15,11 @@ fulfillments as (
 
 ),
 
--- orders of a version, account and method share a rule: the most exact one
-kinds as (
-
-    select distinct
-        account,
-        policy_version,
-        delivery_id
-    from fulfillments
-
-),
-
-cutoffs as (
-
-    select
-        k.account,
-        k.policy_version,
-        k.delivery_id,
-        r.cutoff
-    from kinds as k
-    inner join intermediate.sla_policy as r
-        on
-            k.policy_version = r.policy_version
-            and (r.account is null or r.account = k.account)
-            and (r.delivery_id is null or r.delivery_id = k.delivery_id)
-    qualify row_number() over (
-        partition by k.account, k.policy_version, k.delivery_id
-        order by (r.delivery_id is not null) desc, (r.account is not null) desc, r.rule_no
-    ) = 1
-
-),
-
 local_orders as (
 
     select
         f.account,
-        f.policy_version,
-        f.delivery_id,
+        f.rule_no,
         f.dispatch_after_utc,
         f.dispatch_at_utc,
         intermediate.local_at(f.created_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as created_at
@@ -72,11 +39,8 @@ judged as (
         coalesce(o.dispatch_at_utc < n.midnight_utc, false) as is_same_day,
         o.dispatch_at_utc is not null and coalesce(o.dispatch_after_utc < n.midnight_utc, false) as is_perhaps_same_day
     from local_orders as o
-    inner join cutoffs as c
-        on
-            o.account = c.account
-            and o.policy_version = c.policy_version
-            and o.delivery_id is not distinct from c.delivery_id
+    inner join intermediate.sla_policy as c
+        on o.rule_no = c.rule_no
     inner join intermediate.calendar_zone_day as n
         on cast(o.created_at as date) + 1 = n.date
 
