@@ -29,8 +29,21 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
 airflow_config.IN_PROJECT = Path(os.environ["AIRFLOW_HOME"])
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-# files of tests that take more than a minute
-LONGEST = ("test_airflow", "test_night_killed", "test_bi", "test_backfill", "test_night", "test_night_real")
+# files of tests that take half a minute or more, the longest first
+LONGEST = (
+    "test_airflow",
+    "test_fault_matrix",
+    "test_night_killed",
+    "test_night_real",
+    "test_backfill",
+    "test_night",
+    "test_bi",
+    "test_left_alone",
+    "test_valuation_replay",
+    "test_replay",
+    "test_valuation_program",
+    "test_alerts_sent",
+)
 
 WAREHOUSES = Pool()
 SECTIONS = pytest.StashKey[dict[str, list[str]]]()
