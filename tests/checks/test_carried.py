@@ -100,14 +100,22 @@ def test_a_night_in_which_nothing_changed_asks_nothing(books: SmallBooks) -> Non
     assert carried == results - len(ALWAYS)
 
 
-def test_a_rule_that_did_not_hold_is_asked_every_night(books: SmallBooks) -> None:
-    """A warning of last night is asked again although nothing changed."""
+def test_a_warning_stands_with_its_keys_while_nothing_changes(books: SmallBooks) -> None:
+    """A warning of last night is not asked again: its rows, keys and query are told again, and who asked."""
     books.shop["categories"].append({"id": 2, "name": None})
     books.night()
     books.night()
     books.night()
 
-    assert asked(books) == {*ALWAYS, "category_count: each has a name"}
+    warnings = books.con.execute(
+        "select failing_rows, sample_keys, query, carried_from from meta.check_result "
+        "where expectation = 'each has a name' order by run_id desc limit 3"
+    ).fetchall()
+    assert asked(books) == ALWAYS
+    assert [warning[:3] for warning in warnings] == [warnings[-1][:3]] * 3
+    assert warnings[-1][0] == 1
+    assert warnings[-1][3] is None
+    assert warnings[0][3] is not None
 
 
 def test_everything_is_asked_again_in_a_full_refresh_and_once_a_week(books: SmallBooks) -> None:

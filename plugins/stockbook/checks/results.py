@@ -2,13 +2,13 @@
 The results of a stage in ``meta.check_result``: asked now, or carried over from the run that asked.
 
 A rule whose sentence and query are as before, over tables whose content is as before
-(``warehouse/content_marks.py``), has the result it had. One that did not hold is asked again every night, and each at
-least once in ``ASKED_AGAIN_AFTER``.
+(``warehouse/content_marks.py``), has the result it had, a warning too. A ``fail`` rule that did not hold is asked
+again, and each rule at least once in ``ASKED_AGAIN_AFTER``.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
@@ -42,21 +42,25 @@ def asked_of(rule: Rule, marks: Marks) -> str | None:
 def carried(
     con: duckdb.DuckDBPyConnection, run_id: str, contents: Mapping[Key, str | None], now: datetime
 ) -> dict[Key, Result]:
-    """The results that stand: nothing that they were asked of (``contents``, by rule) has changed since they held."""
+    """The results that stand: nothing that they were asked of (``contents``, by rule) has changed since."""
     rows = con.execute(
         """
-        select suite, expectation, severity, success, observed, checked_at, coalesce(carried_from, run_id), asked_of
+        select
+            suite, expectation, severity, success, observed, failing_rows, sample_keys, query, checked_at,
+            coalesce(carried_from, run_id), asked_of
         from meta.check_result
-        where success is not false and asked_of is not null and checked_at > ?
+        where (success is not false or severity = 'warn') and asked_of is not null and checked_at > ?
         qualify row_number() over (partition by suite, expectation, asked_of order by checked_at desc) = 1
         """,
         [(now - ASKED_AGAIN_AFTER).replace(tzinfo=None)],
     ).fetchall()
     results = {}
-    for suite, expectation, severity, success, observed, asked_at, asked_by, content in rows:
+    for *of_rule, success, observed, bad_rows, samples, query, asked_at, asked_by, content in rows:
+        suite, expectation, severity = of_rule
         if contents.get((suite, expectation)) == content:
             origin = None if asked_by == run_id else asked_by
-            outcome = Outcome(suite, expectation, severity, success, observed, 0, [], None, carried_from=origin)
+            keys = msgspec.json.decode(samples or "[]", type=list[dict[str, Any]])
+            outcome = Outcome(suite, expectation, severity, success, observed, bad_rows, keys, query, origin)
             results[suite, expectation] = Result(outcome, asked_at, content)
     return results
 

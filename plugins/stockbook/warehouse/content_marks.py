@@ -6,8 +6,8 @@ writes them, and no row is read for it: a load or a drain gives each table of st
 and a build gives each model the digest of its select, its declaration and the marks of what it reads
 (``models/built_marks.py``). What has no mark may have changed.
 
-Three things move without a row: now (``NOW``), the run (``RUN``: it matters only to rows that it wrote), and when rows
-were seen (``LOADS``, with all that the latest loads counted).
+Four things move without a row: now (``NOW``), the run (``RUN``: it matters only to rows that it wrote), when rows
+were seen (``LOADS``, with all that the latest loads counted), and which topics are subscribed (``SUBSCRIPTIONS``).
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from stockbook.version import VERSION
 from stockbook.warehouse import meta
 
 NOW, RUN, LOADS = "now", "run", "loads"
+SUBSCRIPTIONS = "meta.subscription"
 QUARANTINE = "staging.quarantine"
 
 _RELATION = re.compile(r'\b(staging|intermediate|marts|reports|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
@@ -77,7 +78,7 @@ class Marks:
         self._seen = re.compile(rf"\b({'|'.join(['_last_seen_at', *sorted(columns)])})\b", re.IGNORECASE)
         macros = [file.read_text() for file in sorted(models_dir.glob("macros/*.sql"))]
         self._common = digest(VERSION, duckdb.__version__, *macros)
-        self._moving = {NOW: _now(con), RUN: _run(con), LOADS: _loads(con, observed)}
+        self._moving = {NOW: _now(con), RUN: _run(con), LOADS: _loads(con, observed), SUBSCRIPTIONS: _subscribed(con)}
 
     def of(self, text: str, reads: Iterable[str]) -> str | None:
         """The mark of what a text makes of the relations it reads; None where it may be anything."""
@@ -135,6 +136,11 @@ def _run(con: duckdb.DuckDBPyConnection) -> str:
         "on c.run_id = l.run_id and l.rows_new + l.rows_changed + l.rows_quarantined > 0"
     ).fetchall()
     return "".join(run_id for (run_id,) in rows)
+
+
+def _subscribed(con: duckdb.DuckDBPyConnection) -> str:
+    """A handful of rows, of the latest answer about each account."""
+    return _rows(con, f"select * from {SUBSCRIPTIONS} order by all")
 
 
 def _loads(con: duckdb.DuckDBPyConnection, observed: Mapping[str, list[str]]) -> str:
