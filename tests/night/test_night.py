@@ -44,6 +44,9 @@ OBSERVED_COLUMNS = {
     "dim_order_status": ["is_seen"],
     "fct_flickrocket_fulfillment": ["first_seen_shipped_at", "last_seen_open_at"],
     "fct_channel_order": ["state_since_utc"],
+    # FlickRocket tells the rates of the day it is asked on
+    "fct_order": ["goods_value_reporting", "amount_due_reporting", "rate_date"],
+    "fct_receiving": ["is_first_promise_unsure"],
     "fct_parcel": ["shipped_date"],
 }
 COMPARED = {

@@ -59,6 +59,8 @@ def of_charts(rig: Rig, tables: dict[str, Table], metrics: Metrics) -> None:
             )
             # a range asked for by its name brings its bounds along
             answer = [row[:2] for row in rig.rows(Question((measure.metric,), by).sql(metrics))]
+            # a day without the figure: a chart has it without a value, the metric has no row
+            rows, answer = ([row for row in side if row[1] is not None] for side in (rows, answer))
             if metric.form == "money":
                 cents = 0 if chart.kind != "number" else 2
                 rows, answer = rounded(rows, cents), rounded(answer, cents)
