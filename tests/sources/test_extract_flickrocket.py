@@ -15,6 +15,7 @@ from stockbook.errors import BadAnswer, ListingIncomplete
 from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
+from stockbook.projection import personal
 from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox import Shop as SandboxShop
@@ -153,12 +154,19 @@ def test_no_known_name_for_the_status_is_red_and_tells_the_fields_that_came(tmp_
 
 
 def test_nothing_of_a_person_lands(tmp_path: Path) -> None:
-    """Hashes and the country are all that is left of a customer."""
-    with serving(Shop(rows={"fulfillments": [fulfillment(5, "2025-03-01T10:00:00")]})) as url:
+    """Hashes, the province and the country are all that is left of a customer."""
+    sent = fulfillment(5, "2025-03-01T10:00:00")
+    with serving(Shop(rows={"fulfillments": [sent]})) as url:
         manifest = read(url, tmp_path)["fulfillments"]
 
     row = rows(tmp_path, manifest)[0]
-    assert set(row["customer"]) == {"id", "token", "country_code"}
+    assert row["customer"] == {
+        "id": personal.hashed(sent["customer"]["id"], b"k" * 16),
+        "token": personal.hashed(sent["customer"]["token"], b"k" * 16),
+        "province": sent["customer"]["province"],
+        "province_code": sent["customer"]["province_code"],
+        "country_code": "CZ",
+    }
     assert "secret" not in json.dumps(row).lower()
     assert not any(TOKEN.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 

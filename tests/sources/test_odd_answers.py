@@ -56,6 +56,7 @@ def no_nulls(value: Any) -> Any:
 
 
 LINE = {"code": "A", "quantity": 1}
+TWICE = b'{"a":1,"a":[2,{"b":1,"b":2}]}'
 PARCEL = {"id": "p1", "items": [{"variant_id": 5, "quantity": 1}]}
 
 
@@ -140,7 +141,7 @@ def odd(body: bytes) -> bytes:
         (
             {"packages": ["x", PARCEL]},
             "packages",
-            [{"items": [{"_refused": "packages[]: expected an object, got string"}]}, PARCEL],
+            [{"_refused": "packages[]: expected an object, got string"}, PARCEL],
         ),
         (
             {"packages": [{"id": "p1", "items": 3}]},
@@ -238,18 +239,48 @@ def test_a_byte_order_mark_is_skipped(name: str) -> None:
     "note", [rb'"Brno \ud83d"', b'"\xff"', b'"a\nb"', b"[" * 5_000 + b"]" * 5_000, b"1e400", b"9" * 5_000]
 )
 def test_a_total_is_read_whatever_its_row_holds(note: bytes) -> None:
-    """Where only the total of a page is wanted, a bad text in its row decides nothing."""
+    """Where only the total of a page is wanted, a bad text in its row decides nothing; its row has a note."""
     assert envelope.promised_total(b'{"code":200,"totalCount":8,"data":[{"id":1,"note":' + note + b"}]}") == 8
-    assert read("orders", b'{"code":200,"totalCount":8,"data":[{"id":"a","note":' + note + b"}]}").keys == ["a"]
+    projected = read("orders", b'{"code":200,"totalCount":8,"data":[{"id":"a","note":' + note + b"}]}")
+    assert projected.keys == ["a"]
+    assert landed(projected) == [{"id": "a", "note": True}]
+    assert not projected.set_aside
 
 
 def test_what_is_left_out_decides_nothing() -> None:
     """A name twice, deep lists and huge numbers within a field that is dropped, or that nobody declared."""
-    body = page([an_order(note="@", unknown="@"), an_order(id="b", note="@deep@", unknown="@digits@")])
-    projected = read("orders", odd(body.replace(b'"@"', b'{"a":1,"a":[2,{"b":1,"b":2}]}')))
+    first = an_order(recipient={"zipcode": "602 00", "street": "@"}, unknown="@")
+    second = an_order(id="b", recipient={"zipcode": "602 00", "street": "@deep@"}, unknown="@digits@")
+    projected = read("orders", odd(page([first, second]).replace(b'"@"', TWICE)))
 
     assert not projected.set_aside
     assert [row["status"] for row in landed(projected)] == ["sent", "sent"]
+    assert [row["recipient"] for row in landed(projected)] == [{"zipcode": "602"}, {"zipcode": "602"}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "number"),
+    [
+        ("@deep@", 1),
+        (["@deep@", None, "@deep@"], 2),
+        ({"a": "@deep@", "b": False}, 1),
+        ("@", 2),
+        ("@digits@", 1),
+        ("@1e400@", 1),
+        ([], 0),
+        (None, 0),
+    ],
+)
+def test_what_is_only_counted_is_counted_however_deep_it_is(sent: Any, number: int) -> None:
+    """Lists nested thousands deep, a name twice and huge numbers: how many there are lands, and nothing of them."""
+    problem = {"source": "stock", "description": sent, "photos": sent}
+    orders = [an_order(note=sent, expedition={"status": "new", "problem": problem}), an_order(id="b", unknown="@deep@")]
+    projected = read("orders", odd(page(orders)).replace(b'"@"', TWICE))
+
+    row = landed(projected)[0]
+    assert row["note"] is (number > 0)
+    assert row["expedition"]["problem"] == {"source": "stock", "description": number > 0, "photos": number}
+    assert not projected.set_aside
 
 
 @pytest.mark.parametrize("number", [10**15 + 1, 2**63 - 1, 10**30, -(10**16), "99999999999999999999"])

@@ -98,7 +98,7 @@ def test_the_thirteen_events_of_fulfillment_cz_arrive(line: Line, arrived: Calla
 def test_of_an_order_only_declared_fields_are_kept(
     line: Line, arrived: Callable[[], list[InboxEvent]], home: Path
 ) -> None:
-    """Nobody's name, phone, street or note; digits of money as they were sent; the tracking number as a keyed hash."""
+    """Nobody's name, phone or street; money's digits as sent; hashes of numbers; of notes and labels how many."""
     data = an_order(7)
     assert line.status(hooks.fulfillment_cz(100, "OrderCreated", data)) == 200
 
@@ -118,8 +118,14 @@ def test_of_an_order_only_declared_fields_are_kept(
             "tracking_number": personal.hashed(data["delivery"]["tracking_number"], KEY.encode()),
             "status": "inTransit",
         },
-        "payment": {"cod": True, "price": 1001},
+        "payment": {
+            "cod": True,
+            "variable_symbol": personal.digits(data["payment"]["variable_symbol"], KEY.encode()),
+            "price": 1001,
+        },
         "products": [{"code": "DS1", "ext_code": 123, "quantity": 2}],
+        "note": True,
+        "tickets": 1,
         "created": "2026-03-01 12:00:00",
     }
     assert PERSONAL_PATTERN.search(written(home)) is None
@@ -225,7 +231,9 @@ def test_shopline_arrives_in_both_encodings_and_without_the_recipient(
     assert order["destination"] == {"zip": body["fulfillment_order"]["destination"]["zip"][:3], "country_code": "US"}
     assert order["fulfillment_holds"] == [{"reason": "other"}]
     assert order["line_items"] == body["fulfillment_order"]["line_items"]
-    assert order["merchant_requests"] == [{"kind": "fulfillment_request", "send_at": "2026-03-01T10:00:00-04:00"}]
+    assert order["merchant_requests"] == [
+        {"kind": "fulfillment_request", "message": True, "send_at": "2026-03-01T10:00:00-04:00"}
+    ]
     assert PERSONAL_PATTERN.search(written(home)) is None
 
 

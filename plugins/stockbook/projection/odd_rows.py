@@ -4,13 +4,15 @@ A row that the fast parser refused, brought to its shape: the one place where a 
 PHP writes an empty object as ``[]``, a list with a gap as ``{"0": ..., "2": ...}`` and nothing as ``false`` or ``""``;
 a list of one may stand where its object is declared. These are read as what they mean. What cannot be read is marked:
 the row, or of an array the element alone, lands as its key and a reason, and loading sets it aside (docs/sources.md).
-Tokens pass unread, so digits stay as they came; no value leaves this module but in them.
+Tokens pass unread, so digits stay as they came; no value leaves this module but in them. Of a field that is only
+counted no token passes: it may be nested deeper than the fast parser goes.
 """
 
 from typing import NamedTuple
 
 import msgspec
 
+from stockbook.projection import personal
 from stockbook.projection.diagnosis import Break, json_type_of, report_path
 from stockbook.projection.fields import TALLIED, Path, Shape
 from stockbook.projection.json_members import NOTHING, Unclosed, elements, list_of, members
@@ -94,7 +96,7 @@ class _Fitting:
                 raise _Misfit("a name was given twice in one object", report_path(self._root, path))
             seen.add(name)
             if shape.leaves.get(name) in TALLIED:
-                out.append((name, value))
+                out.append((name, personal.stand_in(value)))
             elif name in shape.leaves:
                 out.append((name, self._leaf(value, here, is_text=shape.leaves[name] == "decimal")))
             elif name in shape.objects:

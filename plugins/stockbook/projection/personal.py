@@ -70,6 +70,11 @@ def number_in(token: bytes) -> int:
     return int(token not in NOTHING)
 
 
+def stand_in(token: bytes) -> bytes:
+    """A token that counts as much as another, however deep that one is nested, and holds nothing of it."""
+    return b"[" + b",".join([b"1"] * number_in(token)) + b"]"
+
+
 def tally(token: bytes, *, is_count: bool) -> Raw:
     """What lands of a value that is only counted: its number, or whether there is one."""
     number = number_in(token)
