@@ -86,7 +86,10 @@ def test_the_next_night_of_an_old_home_equals_a_rebuild(rig: Rig, server: Runnin
 
     again = Rig(server, tmp_path / "again")
     assert replay(again.tonight(), "again", rig.settings.landing).status == "published"
-    assert rig.hashes() == again.hashes()
+    # that it was promised for the first time, only a home sees that was there before the promise
+    unsure = "select * exclude (is_first_promise_unsure) from marts.fct_receiving order by all"
+    assert rig.rows(unsure) == again.rows(unsure)
+    assert rig.hashes() | {"fct_receiving": None} == again.hashes() | {"fct_receiving": None}
     assert rig.staged() == again.staged()
     assert "built_by_0_1" not in hashes(rig.settings.warehouse, "intermediate")
     with duckdb.connect(str(rig.settings.published), read_only=True) as con:

@@ -3,7 +3,7 @@
 import csv
 import io
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from babel import Locale
@@ -97,5 +97,6 @@ def of_rows(rig: Rig, *names: str, by: list[str] | None = None) -> list[tuple[ob
 
 
 def rounded(rows: list[tuple[Any, ...]], cents: int) -> list[tuple[Any, Any]]:
-    """Amounts as a chart draws them."""
-    return [(x, None if value is None else round(Decimal(value), cents)) for x, value in rows]
+    """Amounts as a chart draws them: half up, as the database rounds."""
+    unit = Decimal(1).scaleb(-cents)
+    return [(x, None if value is None else Decimal(value).quantize(unit, ROUND_HALF_UP)) for x, value in rows]

@@ -50,7 +50,7 @@ class Nights(Shop):
     def value(self, run_id: str, as_of: datetime, full_refresh: bool) -> None:
         context = BuildContext(as_of, run_id, PRAGUE, self.policy_dir, self.tables, full_refresh)
         for step in self.steps:
-            if step.name in ("marts.dim_variant", "program valuation"):
+            if step.name in ("intermediate.variant_version", "marts.dim_variant", "program valuation"):
                 run_step(self.con, step, context)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:

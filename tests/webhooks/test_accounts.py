@@ -24,7 +24,13 @@ pytestmark = pytest.mark.slow  # four nights
 AS_OF = datetime(2025, 11, 20, 2, 15)
 
 # Of the whole company, not of an account.
-SHARED = {"marts.dim_date", "marts.dim_calendar", "marts.dim_valuation_setting"}
+SHARED = {
+    "marts.dim_date",
+    "marts.dim_calendar",
+    "marts.dim_valuation_setting",
+    "marts.dim_money_setting",
+    "marts.dim_currency_rate",
+}
 
 
 @dataclass

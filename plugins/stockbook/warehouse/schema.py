@@ -90,7 +90,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
             add_missing_columns(con, table, have.get(table.name))
             if table.history:
                 con.execute(history_ddl(table))
-                _add_history_columns(con, table, have.get(f"{table.table}_history"))
+                _add_history_columns(con, table, have.get(f"{table.name}_history"))
 
 
 def declared_ddl(table: Table) -> str:

@@ -47,13 +47,13 @@ matches as (
 
 ),
 
--- before a channel was first heard of it told nothing
+-- before the first order that a channel told of it is not known which it had
 heard as (
 
     select
         warehouse_account as account,
         system,
-        min(first_seen_at_utc) as heard_since_utc
+        min(coalesce(created_at_utc, first_seen_at_utc)) as heard_since_utc
     from intermediate.channel_order
     group by warehouse_account, system
 

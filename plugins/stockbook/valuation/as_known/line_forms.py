@@ -6,12 +6,15 @@ What the first reading of lines said, and a line without a history, has always b
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 
 from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Ints
-from stockbook.valuation.receiving_lines import Lines
+
+if TYPE_CHECKING:
+    from stockbook.valuation.receiving_lines import Lines
 
 SCRATCH = ("known_lot", "known_line", "known_lot_form")
 
@@ -23,11 +26,14 @@ class LineForms:
     lot: Ints
     known_from: Ints
     receiving_id: Ints
-    lines: Lines
+    lines: "Lines"
 
     @classmethod
     def read(cls, con: duckdb.DuckDBPyConnection) -> "LineForms":
         """All forms that ``prepare`` found."""
+        # compiled code takes half a second to import, and most nights need none of it
+        from stockbook.valuation.receiving_lines import Lines
+
         forms = con.execute("""
             select f.lot, f.known_from, o.receiving_id
             from known_lot_form as f
