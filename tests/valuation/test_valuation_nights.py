@@ -28,6 +28,13 @@ MARCH = datetime(2025, 3, 1)
 SECOND_NIGHT = datetime(2025, 3, 20, 2, 15)
 # behind all that moves
 NOW = datetime(2025, 12, 31, 2, 15)
+STEPS = (
+    "intermediate.category_path",
+    "intermediate.variant_activity",
+    "intermediate.variant_version",
+    "marts.dim_variant",
+    "program valuation",
+)
 
 
 class Nights(Shop):
@@ -50,7 +57,7 @@ class Nights(Shop):
     def value(self, run_id: str, as_of: datetime, full_refresh: bool) -> None:
         context = BuildContext(as_of, run_id, PRAGUE, self.policy_dir, self.tables, full_refresh)
         for step in self.steps:
-            if step.name in ("intermediate.variant_version", "marts.dim_variant", "program valuation"):
+            if step.name in STEPS:
                 run_step(self.con, step, context)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
