@@ -58,19 +58,13 @@ select
     b.quality,
     b.expiration - r.today as days_left,
     case
-        when b.expiration < r.today then 'expired'
-        when b.expiration - r.today <= 30 then 'within 30 days'
-        when b.expiration - r.today <= 60 then 'within 60 days'
-        when b.expiration - r.today <= 90 then 'within 90 days'
-        else 'later'
-    end as expiry_bucket,
-    case
         when b.expiration < r.today then 1
         when b.expiration - r.today <= 30 then 2
         when b.expiration - r.today <= 60 then 3
         when b.expiration - r.today <= 90 then 4
         else 5
     end as bucket_no,
+    ['expired', 'within 30 days', 'within 60 days', 'within 90 days', 'later'][bucket_no] as expiry_bucket,
     b.left_quantity_least,
     b.left_quantity_most,
     b.is_exact,
