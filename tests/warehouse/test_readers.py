@@ -304,6 +304,7 @@ def test_a_wrong_limit_is_named(variable: str, value: str) -> None:
 # what may open DuckDB by itself, and why it is no way for readers
 OPENS = {
     "stockbook/warehouse/connect.py": "the one place",
+    "stockbook/warehouse/lake.py": "in memory: the lake is attached to it, and locked in for readers",
     "stockbook/warehouse/file_errors.py": "reads every block of a file that could not be read",
     "stockbook/checks/run.py": "asks the declared checks of the writer's file",
     "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",

@@ -206,7 +206,7 @@ def alerts(
         notify.send(notifier, [a_test], now)
         typer.echo(f"{notifier.target} took a message.")
         return
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         rows = con.execute(
             "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
             "where cleared_as_of is null order by raised_as_of, account, rule, subject"
@@ -256,11 +256,11 @@ def sql(
         from stockbook.cli.prompt import Prompt
 
         tables = declarations.load(settings.models_dir)
-        Prompt(settings.published, tables, limit, chosen, settings.limits, as_is).cmdloop()
+        Prompt(settings.asked, tables, limit, chosen, settings.limits, as_is).cmdloop()
         return
     # what is piped into the command is a query too
     text = sys.stdin.read() if query in ("", "-") else query
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout), as_is).answer(con, text)
 
 
