@@ -117,6 +117,9 @@ class LakeRig:
             )
             con.execute("insert into marts.dim_setting (unit) values ($1)", [unit])
             con.execute("insert into meta.run values ('r')")
+            for table, columns in tables.items():
+                if columns.startswith("account varchar, n"):
+                    con.execute(f"insert into {table.replace('__', '.')} (account) values ($1)", [account])
             con.execute(
                 "create view reports.parts_with_unit as select p.account, p.part, s.unit "
                 "from marts.fct_part as p cross join marts.dim_setting as s"

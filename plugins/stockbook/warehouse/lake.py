@@ -36,6 +36,7 @@ def extension_files() -> str:
 
 def _load(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
     """From their wheels, nothing from the network: a sixth of a second each."""
+    con.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
     for name in names:
         con.load_extension(str(_file_of(name)))
 
@@ -61,7 +62,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, url: LakeUrl, data_path: str = "
     Raises LakeUnavailable when its catalog does not answer, without a password in it; ConfigError where an extension is
     not installed.
     """
-    _load(con, _OF_CATALOG)
+    # the store's too: which one the lake's files lie in, only its catalog knows
+    _load(con, (*_OF_STORE, *_OF_CATALOG))
     reach_catalog(con, url)
     options = [f"data_path {quoted(data_path)}", "data_inlining_row_limit 0"] if data_path else ["read_only"]
     options += ["meta_secret 'lake_catalog'"]
