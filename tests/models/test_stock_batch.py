@@ -143,7 +143,7 @@ def test_odd_dates_of_expiry_have_their_word(shop: Batches) -> None:
 
 
 def test_what_expires_is_of_goods_on_hand_and_its_value_a_range(shop: Batches) -> None:
-    """Pieces nobody can tell apart are worth from nothing to all that came; of a variant sold out nothing expires."""
+    """Pieces nobody can tell apart are worth from nothing to all on hand; of a variant sold out nothing expires."""
     shop.receive(1, 7, ("A", "2025-04-20", 10))
     shop.order(10, "a", 7, out=4)
     shop.receive(2, 8, ("A", "2025-04-20", 3))
@@ -152,7 +152,22 @@ def test_what_expires_is_of_goods_on_hand_and_its_value_a_range(shop: Batches) -
     assert shop.ask("""
         select variant_id, pool_quantity, left_quantity_least, left_quantity_most, left_value_least, left_value_most
         from reports.expiring_stock
-    """) == [(7, 6, 0, 10, 0, 20)]
+    """) == [(7, 6, 0, 6, 0, 12)]
+
+
+def test_upper_bounds_of_batches_add_up_to_what_is_on_hand(shop: Batches) -> None:
+    """
+    Ten and five came, twelve are left, and any of them may be of either batch: each has its own bound.
+
+    To be added up, the batch that expires first counts all it can, and the next what is left of the twelve.
+    """
+    shop.receive(1, 7, ("A", "2025-04-20", 10), ("B", "2025-05-20", 5))
+    shop.order(10, "a", 7, out=3)
+    shop.today()
+    assert shop.ask("""
+        select batch_number, left_quantity_most, addable_quantity_most, left_value_most, addable_value_most
+        from reports.expiring_stock order by expiration
+    """) == [("A", 10, 10, 20, 20), ("B", 5, 2, 10, 4)]
 
 
 def test_a_recall_names_who_got_it_and_who_may_have(shop: Batches) -> None:

@@ -132,6 +132,7 @@ def _problems(metric: Metric, tables: Mapping[str, Table], before: Metrics) -> I
     is_percentage = metric.at is None or (kind == "percentile" and 0 < metric.at < 1)
     periods = [name for name in metric.by if name in PERIODS]
     unnamed = [name for name in metric.not_over if name not in metric.by]
+    counts_rows = kind == "count" and not (metric.sql or metric.distinct)
     rules = (
         (is_name, "", f"{metric.name!r} is no name of a metric: small letters, digits and _, and not {_TAKEN}"),
         (not is_taken, "", f"the name {metric.name!r} is taken by an earlier metric"),
@@ -140,6 +141,11 @@ def _problems(metric: Metric, tables: Mapping[str, Table], before: Metrics) -> I
         (bool(metric.possible) == (kind == "range"), "possible", "a range, and nothing else, has sure and possible"),
         (is_percentage, "at", "only a percentile has at, a number between 0 and 1"),
         (not metric.distinct or kind == "count", "distinct", "only a count is of distinct keys"),
+        (
+            not counts_rows or metric.name not in table.columns,
+            "sql",
+            f"a count without sql counts rows, but {metric.of} has a column {metric.name}: name it here",
+        ),
         (kind != "last" or metric.time, "time", "a last value needs the column of its day"),
         (not periods, "by", f"{', '.join(periods)} is the word for a period; time and grain make it"),
         (not unnamed, "not_over", f"{', '.join(unnamed)} is none of its dimensions"),
