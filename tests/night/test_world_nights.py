@@ -1,7 +1,6 @@
 """Two nights of a shop that is heard over SHOPLINE and knows its rates: turnover, differences and edits are true."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,12 +8,13 @@ from typing import Any
 import duckdb
 import pytest
 from day_rates import policies_with_rates
+from heard import Heard
 from night_rig import KEY, Rig, environment
 from reference_valuation import AVERAGE, LANDED, Defaults, Line, Move, books
 from true_figures import DIFFERENCES, rows
 
 from stockbook.cli.demo_hooks import receiving
-from stockbook_sandbox import Running, Shop, money, running
+from stockbook_sandbox import Shop, money, running
 from stockbook_sandbox.catalogue import PURCHASE
 from stockbook_sandbox.ledger import IN
 from stockbook_sandbox.localtime import DAY, day_number, to_local
@@ -26,21 +26,6 @@ SECOND = FIRST + timedelta(days=1)
 CLOSED = date(2025, 10, 31)
 
 pytestmark = pytest.mark.slow  # two nights
-
-
-@dataclass
-class Heard:
-    """A sandbox whose events are received."""
-
-    server: Running
-
-    def set_clock(self, now: datetime) -> None:
-        """Move its clock."""
-        self.server.set_clock(now)
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """What became of its events."""
-        return self.server.hooks.numbers()
 
 
 @pytest.fixture(scope="module")

@@ -328,12 +328,12 @@ def test_edits_of_prices_leave_closed_months_and_are_named(history: History) -> 
     month_end, closed_on = START + timedelta(days=30), START + timedelta(days=31)
     edits = sorted(night for night, _ in history[3].values())
     closed = shop.as_known(month_end, closed_on)
-    told = shop.ask(
+    restated = shop.ask(
         "select known_day, receiving_id, variant_id, pool, sum(fifo_landed_change), sum(fifo_bare_change), "
         "sum(average_landed_change), sum(average_bare_change) from reports.restatements "
         f"where date = date '{month_end}' and cause = 'receiving_line' group by all"
     )
-    published = {row[:4]: row[4:] for row in told if any(abs(value) > NEAR for value in row[4:])}
+    published = {row[:4]: row[4:] for row in restated if any(abs(value) > NEAR for value in row[4:])}
     true = changes_by_edit(history, 30)
 
     assert shop.broken() == {}

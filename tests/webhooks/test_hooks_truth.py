@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import duckdb
 import pytest
+from heard import Heard
 from night_rig import Rig, environment, nights_before
 
 from stockbook.cli.demo_hooks import receiving
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Shop, running
 from stockbook_sandbox.people import pieces_in
 from stockbook_sandbox.sending import Sending
 from stockbook_sandbox.signing import DEFAULT_SECRET
@@ -31,21 +31,6 @@ MILESTONES = {
     "returned": "returned",
     "cancelled": "cancelled",
 }
-
-
-@dataclass
-class Heard:
-    """A sandbox whose events are received at its own times."""
-
-    server: Running
-
-    def set_clock(self, now: datetime) -> None:
-        """Move its clock."""
-        self.server.set_clock(now)
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """What became of its events."""
-        return self.server.hooks.numbers()
 
 
 def secrets(url: str) -> dict[str, str]:
