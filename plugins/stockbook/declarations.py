@@ -228,11 +228,11 @@ def shared_texts(models_dir: Path) -> dict[str, str]:
     return {name: column["description"] for name, column in described.items()}
 
 
-def in_currency(tables: dict[str, Table], currency: str) -> dict[str, Table]:
-    """The declarations with the code of the valuation currency where their units name it: ``CZK``."""
+def in_currency(tables: dict[str, Table], currency: str, reporting: str = REPORTING_CURRENCY) -> dict[str, Table]:
+    """The declarations with the codes of the currencies where their units name them: ``CZK``."""
 
     def priced(column: Column) -> Column:
-        unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency)
+        unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency).replace(REPORTING_CURRENCY, reporting)
         return msgspec.structs.replace(column, unit=unit)
 
     return {

@@ -96,7 +96,7 @@ class Superset:
         metrics = load(project.SHIPPED / project.MODELS, tables)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         archive = self.home / "bundle.zip"
-        files = bundle.files(read, tables, metrics, currency_of(published), address(published))
+        files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
@@ -148,10 +148,14 @@ def address(published: Path) -> str:
     return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
-def currency_of(published: Path) -> str:
-    """The code of the currency that values of a published file are in."""
+def currencies_of(published: Path) -> spec.Currencies:
+    """The codes of the currencies that amounts of a published file are in."""
     with reader(published) as con:
-        return str(con.execute("select valuation_currency from marts.dim_valuation_setting").fetchall()[0][0])
+        ((valuation, reporting),) = con.execute(
+            "select v.valuation_currency, m.reporting_currency "
+            "from marts.dim_valuation_setting as v cross join marts.dim_money_setting as m"
+        ).fetchall()
+    return spec.Currencies(valuation, reporting)
 
 
 def published_file(settings: Settings) -> Path:
