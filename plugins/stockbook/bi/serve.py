@@ -101,7 +101,7 @@ class Superset:
         metrics = load(project.SHIPPED / project.MODELS, tables)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         archive = self.home / "bundle.zip"
-        files = bundle.files(read, tables, metrics, currency_of(published), address(published))
+        files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
@@ -155,11 +155,22 @@ def address(published: Path | LakeUrl) -> str:
     return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
-def currency_of(published: Path | LakeUrl) -> str:
-    """The code of the currency that values of a published file are in; those of a lake may be in several."""
+def currencies_of(published: Path | LakeUrl) -> spec.Currencies:
+    """The codes of the currencies that amounts are in; the words for them where a lake's accounts have several."""
     with reader(published) as con:
-        codes = con.execute("select distinct valuation_currency from marts.dim_valuation_setting").fetchall()
-    return str(codes[0][0]) if len(codes) == 1 else declarations.VALUATION_CURRENCY
+        pairs = con.execute(
+            """
+            select distinct
+                v.valuation_currency,
+                m.reporting_currency
+            from marts.dim_valuation_setting as v
+            cross join marts.dim_money_setting as m
+            """
+        ).fetchall()
+    if len(pairs) > 1:
+        return spec.Currencies(declarations.VALUATION_CURRENCY, declarations.REPORTING_CURRENCY)
+    ((valuation, reporting),) = pairs
+    return spec.Currencies(valuation, reporting)
 
 
 def published_file(settings: Settings) -> Path | LakeUrl:
