@@ -66,7 +66,8 @@ def lake(
 
 def digests(con: duckdb.DuckDBPyConnection, source: str, values: str, account: str) -> dict[str, tuple[int, int]]:
     """Of each account of a relation how many rows it has, and a digest of them; ``account`` is what tells accounts."""
-    query = f"select {account}, count(*), sum(cast(hash({{{values}}}) as hugeint)) from {source} group by all having count(*) > 0"
+    measured = f"{account}, count(*), sum(cast(hash({{{values}}}) as hugeint))"
+    query = f"select {measured} from {source} group by all having count(*) > 0"
     return {owner: (count, total) for owner, count, total in con.execute(query).fetchall()}
 
 
@@ -108,11 +109,11 @@ def test_every_macro_is_that_of_the_file(
 ) -> None:
     """Asked of the lake each macro gives for an account what it gives in the account's own file; they differ."""
     with reader(files["main"]) as con:
-        last, known = con.execute(
+        last, known_day = con.execute(
             "select cast(max(moved_at) as date), max(known_from) from marts.fct_stock_movement"
         ).fetchall()[0]
         batches = con.execute("select max(batch_number) from marts.fct_stock_batch").fetchall()[0][0]
-    arguments: dict[str, date | str] = {"day": last, "known_day": known, "batch": batches or "none"}
+    arguments: dict[str, date | str] = {"day": last, "known_day": known_day, "batch": batches or "none"}
     calls = set()
     for macro in tables.values():
         if macro.kind == "macro":

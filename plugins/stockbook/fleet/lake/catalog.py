@@ -96,7 +96,9 @@ def connected(url: LakeUrl, *, autocommit: bool = False) -> Iterator["psycopg.Co
         import psycopg
     except ImportError:
         raise ConfigError("A lake needs the driver of PostgreSQL: pip install 'stockbook[fleet]'.") from None
-    words = {"connect_timeout": "10", "application_name": "stockbook"} | dict(url.words)
+    # a server that is gone without a word is found out within 40 s
+    alive = {"keepalives_idle": "10", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "30000"}
+    words = alive | {"connect_timeout": "10", "application_name": "stockbook"} | dict(url.words)
     if url.password:
         words["password"] = url.password
     # a machine that is gone keeps the lock for a minute at most

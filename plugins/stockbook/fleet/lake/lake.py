@@ -81,6 +81,11 @@ class Lake:
             try:
                 attach(con, published, FILE)
                 wanted = [*relations(con, run.account, self.declared.private), _LAKES_OWN]
+                if missing := sorted(self.declared.private - {relation.name for relation in wanted}):
+                    raise PublishFailed(
+                        f"The published file of account {run.account} has no {missing[0]}: other models made it than "
+                        "this worker has. Build it again."
+                    )
                 return Prepared(run, self._written(con, wanted, run))
             except (duckdb.IOException, duckdb.HTTPException) as error:
                 raise unavailable(self.url, error) from None
