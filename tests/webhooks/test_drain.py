@@ -136,6 +136,24 @@ def test_a_drain_killed_before_it_marked_the_inbox_takes_nothing_twice(
     assert inbox.pending() == []
 
 
+def test_events_of_one_account_wait_until_its_books_are_safe(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, tables: dict[str, Table], clock: ManualClock
+) -> None:
+    """A drain of one account leaves the others' events, and its own undrained: books that were lost take them again."""
+    arrive(inbox, "mine")
+    arrive(inbox, "other", account="shop2")
+
+    def drain_mine() -> Drained:
+        return draining.drain(con, inbox, tables, "d1", AS_OF, PRAGUE, clock, 30, "main")
+
+    assert (drain_mine().events, drain_mine().repeated) == (1, 1)
+    con.execute("delete from staging.webhook_events")
+    assert drain_mine().events == 1
+    assert events(con, "account, subject_id") == [("main", "order-mine")]
+    assert inbox.settle("main", "d1", clock.utc()) == 1
+    assert [event.event_key for event in inbox.pending()] == ["other"]
+
+
 def test_a_drain_killed_before_its_commit_took_nothing(
     con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

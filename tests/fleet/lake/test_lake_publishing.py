@@ -401,3 +401,20 @@ def test_both_ways_to_write_an_address_say_the_same() -> None:
 
     assert LakeUrl.parse("postgresql://u:p%20w@h:5/d", {}) == words
     assert words.password == "p w"
+
+
+def test_a_file_of_other_models_is_refused(published: LakeRig) -> None:
+    """What a macro reads of ``intermediate`` is in the lake; a file without it would leave a macro without answers."""
+    models = published.folder / "models"
+    (models / "intermediate" / "part").mkdir(parents=True)
+    (models / "reports" / "part" / "parts_of.sql").write_text(
+        "-- Parts of a kind.\nselect account, part from intermediate.part_kind where kind = wanted\n"
+    )
+    declared = (models / "marts" / "part" / "fct_part.yml").read_text().replace("fct_part", "part_kind")
+    (models / "intermediate" / "part" / "part_kind.yml").write_text(declared)
+    (models / "intermediate" / "part" / "part_kind.sql").write_text("-- Parts.\nselect 'a' as account, 1 as part\n")
+
+    with pytest.raises(PublishFailed, match=r"has no intermediate\.part_kind"):
+        published.publish("a", 4, generation=2)
+    published.publish("a", 4, generation=2, intermediate__part_kind="account varchar, part integer, kind varchar")
+    assert published.rows("select count(*) from reports.parts_of('screw')") == [(0,)]

@@ -49,7 +49,8 @@ class Program(NamedTuple):
 def program(models_dir: Path, tables: Mapping[str, Table]) -> Program:
     """Of the declared ``tables``. A view is commented as the table it is in the lake."""
     macros = [step for step in steps(models_dir, dict(tables)) if step.tables[0].kind == "macro"]
-    private = frozenset(name for step in macros for name in step.reads if name.startswith("intermediate."))
+    reads = {name for step in macros for name in step.reads} - {step.name for step in macros}
+    private = frozenset(name for name in reads if name.startswith("intermediate."))
     in_lake = {
         name: msgspec.structs.replace(table, kind="table") if table.kind == "view" else table
         for name, table in tables.items()
