@@ -19,8 +19,9 @@ from pendulum import datetime, duration
 
 PUBLISHED = Asset(name="stockbook_warehouse", uri="stockbook://published/warehouse", group="stockbook")
 WRITER = {"pool": "stockbook_writer"}
-# a cron expression in local time of the shop's zone; "none" leaves starting the night to somebody else
-SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
+# a cron expression in local time of the shop's zone; "none" leaves starting the night to somebody else, and a fleet to
+# stockbook_fleet_nightly
+SCHEDULE = "none" if os.environ.get("STOCKBOOK_STORE") else os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 
 
 @dag(

@@ -14,7 +14,8 @@ import os
 from airflow.sdk import dag, get_current_context, task
 from pendulum import datetime, duration
 
-SCHEDULE = os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
+# in a fleet each account's night takes the account's events
+SCHEDULE = "none" if os.environ.get("STOCKBOOK_STORE") else os.environ.get("STOCKBOOK_DRAIN_SCHEDULE") or "*/15 * * * *"
 
 
 @dag(

@@ -122,13 +122,13 @@ def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]
 def test_before_set_up_is_complete_runs_are_skipped_and_say_the_next_step(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
-    """A new home without a connection: neither DAG is red, every task is skipped, and nothing is written."""
+    """A new home without a connection and no fleet: no DAG is red, every task is skipped, and nothing is written."""
     new = {name: text for name, text in variables.items() if not name.startswith("AIRFLOW_CONN_")}
     output = python(
         """
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag()
-for name in ("stockbook_nightly", "stockbook_webhooks_drain"):
+for name in ("stockbook_nightly", "stockbook_webhooks_drain", "stockbook_fleet_nightly"):
     run = bag.dags[name].test()
     print("ended", name, run.state, *sorted({str(task.state) for task in run.get_task_instances()}))
 """,
@@ -138,13 +138,15 @@ for name in ("stockbook_nightly", "stockbook_webhooks_drain"):
     assert [line for line in output.splitlines() if line.startswith("ended")] == [
         "ended stockbook_nightly success skipped",
         "ended stockbook_webhooks_drain success skipped",
+        "ended stockbook_fleet_nightly success skipped",
     ]
+    assert "This is no fleet, so nothing is read: set STOCKBOOK_STORE" in output
     assert output.count("add one in Airflow's page (Admin, Connections) with the id fulfillment_cz, type generic") >= 2
     assert not (tmp_path / "home").exists()
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """Two DAGs without an import error, their tasks, the writer's in the pool of one slot, and no heavy import."""
+    """Three DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
     listed = json.loads(
         python(
             """
@@ -164,7 +166,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert listed["errors"] == {}
-    assert sorted(listed["dags"]) == ["stockbook_nightly", "stockbook_webhooks_drain"]
+    assert sorted(listed["dags"]) == ["stockbook_fleet_nightly", "stockbook_nightly", "stockbook_webhooks_drain"]
     assert listed["drain"] == ["stockbook_writer"]
     # at a first start tasks begin before the API server answers
     assert listed["again"] == [[4, 30.0], [4, 30.0]]

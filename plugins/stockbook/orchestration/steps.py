@@ -16,7 +16,7 @@ from stockbook.errors import WORTH_ANOTHER_TRY, RunLocked, StockbookError
 from stockbook.night import steps
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
-from stockbook.progress import Logged
+from stockbook.progress import Logged, Progress
 from stockbook.runs.context import run_id_of
 from stockbook.runs.report import text
 from stockbook.settings import Settings
@@ -27,7 +27,8 @@ class Red(Exception):
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
+    """An error of ours as one sentence, and whether Airflow tries again."""
     try:
         yield
     except WORTH_ANOTHER_TRY as error:
@@ -47,17 +48,18 @@ def open_run(context: Any) -> list[str]:
 
     The same DAG run opens the same run again. Skipped before set-up is complete.
     """
-    with _plain_errors():
+    with plain_errors():
         tonight, name = _night(), context["dag_run"].run_id
         listing = PLACES.listing()
-        _skip_if(tonight, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
+        skip_if(tonight.progress, readiness.missing_for_a_night(tonight.settings, lambda: listing.conn_ids))
         run = steps.open_run(tonight, name, dict(context["params"]), listing.conn_ids, notes=listing.notes)
         return list(run.conn_ids)
 
 
-def _skip_if(tonight: steps.Night, missing: str | None) -> None:
+def skip_if(progress: Progress, missing: str | None) -> None:
+    """Skip the task where something is missing, and say what."""
     if missing is not None:
-        tonight.progress.note(missing)
+        progress.note(missing)
         raise AirflowSkipException(missing)
 
 
@@ -65,7 +67,7 @@ def _skip_if(tonight: steps.Night, missing: str | None) -> None:
 def _held_open() -> Iterator[steps.Night]:
     from stockbook.warehouse.connect import held_open
 
-    with _plain_errors():
+    with plain_errors():
         tonight = _night()
         with held_open(tonight.settings):
             yield tonight
@@ -77,7 +79,7 @@ def _run_id(context: Any) -> str:
 
 def extract(context: Any, conn_id: str) -> None:
     """Read one account."""
-    with _plain_errors():
+    with plain_errors():
         steps.extract(_night(), _run_id(context), conn_id)
 
 
@@ -97,13 +99,13 @@ def build_and_check(context: Any) -> None:
 
 def publish(context: Any) -> None:
     """Publish."""
-    with _plain_errors():
+    with plain_errors():
         steps.publish(_night(), _run_id(context))
 
 
 def finish(context: Any) -> None:
     """Log the run report."""
-    with _plain_errors():
+    with plain_errors():
         tonight = _night()
         for line in text(steps.finish(tonight, _run_id(context))).splitlines():
             tonight.progress.note(line)
@@ -115,9 +117,9 @@ def drain(context: Any) -> str:
 
     Skipped before set-up is complete.
     """
-    with _plain_errors():
+    with plain_errors():
         tonight = _night()
-        _skip_if(tonight, readiness.missing_for_a_drain(tonight.settings, PLACES.conn_ids))
+        skip_if(tonight.progress, readiness.missing_for_a_drain(tonight.settings, PLACES.conn_ids))
         try:
             drained = steps.drain(tonight, f"drain-{context['dag_run'].run_id}")
         except RunLocked as busy:
