@@ -13,6 +13,7 @@ import msgspec
 
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet.publishing import catch_up, publish
+from stockbook.fleet.turns import turn
 from stockbook.fleet.work import Fleet, Work, at_work
 from stockbook.night import steps
 from stockbook.night.extracting import extract_all
@@ -39,7 +40,8 @@ def open_account(fleet: Fleet, name: str, account_name: str, parameters: Paramet
 def extract_account(fleet: Fleet, name: str, account_name: str) -> None:
     """Read an account's sources to the landing; what is complete in the store already is not asked again."""
     run_id = run_id_of(name)
-    with at_work(fleet, fleet.account(account_name), run_id, EXTRACT) as work:
+    account = fleet.account(account_name)
+    with at_work(fleet, account, run_id, EXTRACT) as work, turn(fleet, account):
         work.home.restore()
         work.night.lock.take(run_id)
         run = runs.read(work.night.settings, run_id)
