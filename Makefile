@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone
+.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -35,6 +35,9 @@ demo: $(VENV)/.runtime  ## three nights over a sandbox shop through Airflow (ORD
 bi: $(VENV)/.runtime $(BI)/.superset  ## the dashboards over the published file (of STOCKBOOK_HOME, else of the demo), on loopback
 	$(BIN)/stockbook bi serve $(ARGS)
 
+fleet: $(VENV)/.celery fleet-programs  ## two nights of three shops on two Celery workers without a shared disk (ARGS="--accounts 5 --nights 3")
+	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py $(ARGS)
+
 wheel: $(VENV)/.uv  ## build the package into dist/, to be installed with pip anywhere
 	$(BIN)/python -m hatchling build -t wheel
 
@@ -49,6 +52,9 @@ proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried 
 
 proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole shop (an hour)
 	LEFT_ALONE_SEQUENCES=60 $(TEST_ENV) $(BIN)/python -m pytest -q tests/night/test_left_alone.py
+
+proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers, each compared with its own machine's (hours on two cores)
+	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare $(ARGS)
 
 # side by side: each takes one core
 before-tests: $(VENV)/.dev
@@ -72,6 +78,7 @@ types: $(VENV)/.dev
 lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) --universal pyproject.toml -o requirements.txt
 	$(COMPILE) --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --universal --group pyproject.toml:celery -c requirements-dev.txt -o requirements-celery.txt
 	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
 	$(COMPILE) bi/superset/requirements.in -o bi/superset/requirements.txt
 
@@ -95,6 +102,10 @@ $(BI)/.superset: $(VENV)/.uv bi/superset/requirements.txt
 programs:
 	@for program in chromium nginx; do command -v $$program >/dev/null || [ -x /usr/sbin/$$program ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq $$program >/dev/null; } || echo "No $$program: its tests will be skipped."; done
 
+# PostgreSQL and Redis of the system; RUNLEVEL as above
+fleet-programs:
+	@for program in redis-server postgresql; do command -v $$program >/dev/null || ls /usr/lib/$$program/*/bin/initdb >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq $$program >/dev/null; } || { echo "A fleet needs $$program: install it (apt-get install $$program), then run this again."; exit 1; }; done
+
 # pip is the fallback for machines whose package index only pip is configured for
 $(VENV)/.runtime: $(VENV)/.package requirements.txt
 	@echo "Installing Airflow, DuckDB, Great Expectations and what they need into $(VENV) (some 170 packages; one to three minutes)"
@@ -104,6 +115,10 @@ $(VENV)/.runtime: $(VENV)/.package requirements.txt
 $(VENV)/.dev: $(VENV)/.package requirements-dev.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.celery: $(VENV)/.dev requirements-celery.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-celery.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements-celery.txt
+	@touch $@
 
 # this package itself, as the folder it lies in; what it needs is locked above
 $(VENV)/.package: $(VENV)/.uv pyproject.toml plugins/stockbook/version.py
