@@ -38,13 +38,13 @@ def colours(dashboard: Dashboard) -> dict[str, str]:
     Superset gives out colours as charts happen to be drawn, and keeps them for all charts: two labels of one chart met
     in the same.
     """
-    colour_of: dict[str, str] = {}
+    of_label: dict[str, str] = {}
     for chart in dashboard.charts:
         labels = [measure.label for measure in chart.measures]
         for label in labels:
-            taken = {colour_of[other] for other in labels if other in colour_of}
-            colour_of.setdefault(label, next(colour for colour in COLOURS if colour not in taken))
-    return colour_of
+            taken = {of_label[other] for other in labels if other in of_label}
+            of_label.setdefault(label, next(colour for colour in COLOURS if colour not in taken))
+    return of_label
 
 
 def dashboard_file(
