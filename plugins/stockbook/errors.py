@@ -144,3 +144,7 @@ class StoreDamaged(StockbookError):
 
 class HoldingLost(FleetUnavailable):
     """The session that held an account has ended: nothing more of its step may be kept."""
+
+
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable, FleetUnavailable)
+"""What another try of the same step may heal."""

@@ -116,6 +116,8 @@ class Settings:
     alert_notifier: str = field(repr=False, default="")
     report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
+    # one that several machines share
+    token_database: str = field(repr=False, default="")
     inbox_days: int = int(number_of("STOCKBOOK_INBOX_DAYS"))
     answer_megabytes: float = number_of("STOCKBOOK_ANSWER_MEGABYTES")
     answer_seconds: float = number_of("STOCKBOOK_ANSWER_SECONDS")
@@ -131,6 +133,11 @@ class Settings:
     def state(self) -> Path:
         """The state database: rotating tokens, encrypted."""
         return self.home / "state"
+
+    @property
+    def token_place(self) -> Path | str:
+        """Where rotating tokens are: the database that machines share, or the state database. May hold a password."""
+        return self.token_database or self.state
 
     @property
     def inbox_url(self) -> str:
@@ -221,6 +228,7 @@ class Settings:
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
+            token_database=environ.get("STOCKBOOK_CONTROL_URL") or "",
             inbox_days=int(numbers["STOCKBOOK_INBOX_DAYS"]),
             answer_megabytes=numbers["STOCKBOOK_ANSWER_MEGABYTES"],
             answer_seconds=numbers["STOCKBOOK_ANSWER_SECONDS"],

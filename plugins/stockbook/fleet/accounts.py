@@ -30,7 +30,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FleetAccount(NamedTuple):
-    """An account, its connections, and what differs from the worker's own settings."""
+    """
+    An account, its connections, and what differs from the worker's own settings.
+
+    One that lists no connection has whatever connections bear its name.
+    """
 
     name: str
     conn_ids: tuple[str, ...]
@@ -110,10 +114,12 @@ def _account(name: str, conn_ids: Iterable[str], zone: str | None, policy_dir: s
     if folder is not None and not folder.is_dir():
         problems.found.append(f"The policy_dir of account {name} must be a folder that exists; {folder} is none.")
     problems.settle()
-    # an account without a list has whatever connections bear its name
-    return FleetAccount(
-        name, tuple(sorted(own)) or tuple(conn_id_of(source, name) for source in SOURCES), chosen, folder
-    )
+    return FleetAccount(name, tuple(sorted(own)), chosen, folder)
+
+
+def possible(name: str) -> list[str]:
+    """The ids that connections of an account may have."""
+    return [conn_id_of(source, name) for source in SOURCES]
 
 
 def _no_connection(conn_id: str) -> str:

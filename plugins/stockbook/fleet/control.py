@@ -6,7 +6,7 @@ database that was away is there again for the next; an error says its kind and n
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,8 +23,11 @@ _CONNECTING: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=30000 -c idle_session_timeout=0 -c timezone=UTC",
+    "options": "-c statement_timeout=30000 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 "
+    "-c timezone=UTC",
 }
+# longer than a transaction of the lake may be idle
+_FENCED_SECONDS = 70
 _MIGRATING = 0x666C656574  # any number that is ours
 
 
@@ -250,10 +253,21 @@ class Control:
         return {row[0]: Held(*row[1:]) for row in rows}
 
     def cut(self, account: str) -> int:
-        """End the session that holds an account; how many there were."""
-        with self.opened() as con:
+        """
+        End the session that holds an account; how many there were.
+
+        A holder that stands between a lake's COMMIT and the published pointer has its row locked, and is waited for.
+        One that hangs there loses its transaction of the lake meanwhile, which may be idle no longer than that.
+        """
+        from psycopg.errors import LockNotAvailable
+
+        with self.opened() as con, con.transaction():
+            con.execute(f"set local statement_timeout = 0; set local lock_timeout = '{_FENCED_SECONDS}s'")
+            with suppress(LockNotAvailable), con.transaction():
+                con.execute("select 1 from account_book where account = %s for update", [account])
             rows = con.execute(
-                f"select pg_terminate_backend(pid) from ({_BACKENDS.format(account='%s::text')}) as holder", [account]
+                f"select pg_terminate_backend(pid, 5000) from ({_BACKENDS.format(account='%s::text')}) as holder",
+                [account],
             ).fetchall()
         return len(rows)
 

@@ -5,6 +5,7 @@ Objects are written once: the name of one says what is in it, and an altered one
 its kind alone, since a store quotes addresses and, some of them, keys.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from typing import Any
 from stockbook.errors import ConfigError, StoreDamaged, StoreUnavailable
 
 # a store that is away must make a step red within a minute, tries and all
-_CONNECT, _ANSWER, _ALL_TRIES = "5s", "30s", timedelta(seconds=20)
+_CONNECT, _ANSWER, _ALL_TRIES = "5s", "20s", timedelta(seconds=20)
+# of a large object, which need not come within one answer's time
+_PART = 16 * 1024 * 1024
 _SIDE_BY_SIDE = 8
 
 
@@ -50,7 +53,25 @@ class Store:
                 return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 pass
-        raise StoreDamaged(f"{key} is not in the store, and was written to it: bring it back from the store's backup.")
+        raise _missing(key)
+
+    def download(self, key: str, file: Path) -> str:
+        """Bring an object into a file; its SHA-256. Raises StoreDamaged where there is none, StoreUnavailable."""
+        import obstore
+
+        digest = hashlib.sha256()
+        with _named("read"):
+            try:
+                with file.open("wb") as target:
+                    size = obstore.head(self._store, key)["size"]
+                    for start in range(0, size, _PART):
+                        part = obstore.get_range(self._store, key, start=start, end=min(start + _PART, size))
+                        digest.update(part)
+                        target.write(part)
+                return digest.hexdigest()
+            except FileNotFoundError:
+                pass
+        raise _missing(key)
 
     def get_many(self, keys: Iterable[str]) -> Iterator[bytes]:
         """Several objects, read side by side, in the order of their keys."""
@@ -112,6 +133,10 @@ def _named(what: str) -> Iterator[None]:
             f"The store of STOCKBOOK_STORE did not answer as it should ({kind}) when something was to be {what}: is "
             "it running, reachable and not full? Readers keep what was published; the next night goes on."
         ) from None
+
+
+def _missing(key: str) -> StoreDamaged:
+    return StoreDamaged(f"{key} is not in the store, and was written to it: bring it back from the store's backup.")
 
 
 def _yes(text: str | None) -> bool:
