@@ -72,6 +72,9 @@ def attach_lake(con: duckdb.DuckDBPyConnection, url: LakeUrl, data_path: str = "
     try:
         con.execute(f"attach {quoted(f'ducklake:postgres:{address}')} as {NAME} ({', '.join(options)})")
         con.execute(f"use {NAME}")
+    except duckdb.InvalidInputException:
+        # a database that answers and holds none
+        raise ConfigError("Nothing has been published into the lake yet: a night of an account makes it.") from None
     except duckdb.Error as error:
         raise unavailable(url, error) from None
 
