@@ -101,7 +101,7 @@ class Superset:
         metrics = load(project.SHIPPED / project.MODELS, tables)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         archive = self.home / "bundle.zip"
-        files = bundle.files(read, tables, metrics, currency_of(published), address(published))
+        files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
@@ -155,11 +155,17 @@ def address(published: Path | LakeUrl) -> str:
     return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
-def currency_of(published: Path | LakeUrl) -> str:
-    """The code of the currency that values of a published file are in; those of a lake may be in several."""
+def currencies_of(published: Path | LakeUrl) -> spec.Currencies:
+    """The codes of the currencies that amounts of a published file are in; of a lake with several, words for them."""
     with reader(published) as con:
-        codes = con.execute("select distinct valuation_currency from marts.dim_valuation_setting").fetchall()
-    return str(codes[0][0]) if len(codes) == 1 else declarations.VALUATION_CURRENCY
+        rows = con.execute(
+            "select v.codes, m.codes "
+            "from (select list(distinct valuation_currency) as codes from marts.dim_valuation_setting) as v "
+            "cross join (select list(distinct reporting_currency) as codes from marts.dim_money_setting) as m"
+        ).fetchall()
+    words = (declarations.VALUATION_CURRENCY, declarations.REPORTING_CURRENCY)
+    known_codes = zip(rows[0], words, strict=True)
+    return spec.Currencies(*(codes[0] if codes and len(codes) == 1 else word for codes, word in known_codes))
 
 
 def published_file(settings: Settings) -> Path | LakeUrl:
