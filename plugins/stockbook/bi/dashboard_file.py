@@ -8,6 +8,8 @@ from stockbook.bi.identity import identity
 from stockbook.bi.spec import Chart, Currencies, Dashboard, Filter
 from stockbook.declarations import Table
 
+# the width of a desk's screen on a page of A4
+PRINTED = "@media print { body { zoom: 0.5; } }"
 # signs of a line of the text on top at the width of a desk's screen, and the heights of a line and of what is around it
 _LINE, _LINE_HEIGHT, _AROUND = 145, 3, 5
 
@@ -53,7 +55,7 @@ def dashboard_file(
     return {
         "dashboard_title": dashboard.title,
         "description": text,
-        "css": "",
+        "css": PRINTED,
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
         "position": _layout(dashboard, numbers, text, currencies),
