@@ -34,6 +34,7 @@ LONGEST = (
     "test_airflow",
     "test_fault_matrix",
     "test_night_killed",
+    "test_fleet_night",
     "test_night_real",
     "test_backfill",
     "test_night",
