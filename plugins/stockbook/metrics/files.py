@@ -82,16 +82,17 @@ def folder_of(models_dir: Path) -> Path:
 
 def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
     """Every metric. Raises ConfigError naming file, line and field of all that is wrong."""
-    metrics, problems = Metrics(), Problems()
+    metrics, taken, problems = Metrics(), set[str](), Problems()
     for file, subject in _files(folder_of(models_dir)):
         for relation, declared in subject.relations.items():
             for name, entry in declared.metrics.items():
                 for metric in _written_out(file.path.stem, relation, declared, name, entry):
                     here: Path_ = ("relations", relation, "metrics", name)
-                    for step, problem in _problems(metric, tables, metrics):
+                    for step, problem in _problems(metric, tables, taken):
                         with problems.gathered():
                             raise file.refusal((*here, step) if step else here, problem)
                     metrics[metric.name] = metric
+                    taken |= metric.figures.keys()
     problems.settle()
     return metrics
 
@@ -120,7 +121,7 @@ def _written_out(subject: str, relation: str, of: _Relation, name: str, entry: _
         yield Metric(name=label, subject=subject, of=relation, grain=of.grain, **values)
 
 
-def _problems(metric: Metric, tables: Mapping[str, Table], before: Metrics) -> Iterator[tuple[str, str]]:
+def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> Iterator[tuple[str, str]]:
     """The field of each problem and a sentence."""
     table = tables.get(metric.of)
     if table is None or table.layer not in ("marts", "reports") or table.kind == "macro":
@@ -128,7 +129,7 @@ def _problems(metric: Metric, tables: Mapping[str, Table], before: Metrics) -> I
         return
     kind, is_share = metric.type, metric.type in ("ratio", "range")
     is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name != _TAKEN
-    is_taken = any(figure in other.figures for other in before.values() for figure in metric.figures)
+    is_taken = not taken.isdisjoint(metric.figures)
     is_percentage = metric.at is None or (kind == "percentile" and 0 < metric.at < 1)
     periods = [name for name in metric.by if name in PERIODS]
     unnamed = [name for name in metric.not_over if name not in metric.by]
