@@ -14,6 +14,7 @@ class StockbookPlugin(AirflowPlugin):
     # the first prefix that fits is asked, so the longer one stands first
     fastapi_apps: ClassVar[list[Any]] = [
         {"name": "Stockbook morning", "app": Later("stockbook.morning.app:app"), "url_prefix": "/stockbook/morning"},
+        {"name": "Stockbook fleet", "app": Later("stockbook.fleet.page:app"), "url_prefix": "/stockbook/fleet"},
         {
             "name": "Stockbook webhooks",
             "app": Later("stockbook.orchestration.webhook_app:app"),

@@ -3,8 +3,8 @@ Say whether two published files show the same, row by row: ``python tools/compar
 
 Compared are all tables and views of staging, marts and reports: their columns in order, their types, and their rows,
 less ``_run_id`` and ``_loaded_at``, which name the run. Table macros are compared by their parameters and by their
-rows for the last day of the books, or for a text. Of ``meta``, checks and listings are compared by what came of them. Ends with 1
-where anything differs.
+rows for the last day of the books, or for a text. Of ``meta``, checks and listings are compared by what came of them.
+Ends with 1 where anything differs.
 """
 
 import sys

@@ -22,6 +22,7 @@ FLOORS = (
     ("alerts", "sla", "channels", "dictionary"),
     ("webhooks", "morning", "bi"),
     ("night",),
+    ("fleet",),
     ("orchestration",),
     ("stockbook_sandbox",),
     ("cli",),

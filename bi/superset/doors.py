@@ -23,10 +23,13 @@ spec = spec_from_file_location("stockbook", PACKAGE / "__init__.py", submodule_s
 sys.modules["stockbook"] = module_from_spec(spec)
 spec.loader.exec_module(sys.modules["stockbook"])
 
-from stockbook.settings import Limits  # noqa: E402  # of the package above
+from stockbook.lake_url import VARIABLE, LakeUrl  # noqa: E402  # of the package above
+from stockbook.settings import Limits  # noqa: E402
 from stockbook.warehouse.allowed_statements import readable  # noqa: E402
-from stockbook.warehouse.connect import interrupted_after, open_published  # noqa: E402
+from stockbook.warehouse.connect import interrupted_after, opened  # noqa: E402
 
+# the address of the lake: where it is and its password stand in the environment
+LAKE = "lake:"
 # never more than a share of the machine the night runs on
 LIMITS = replace(Limits.load(os.environ, Path(os.environ["BI_HOME"]) / "tmp"), threads=2)
 
@@ -42,13 +45,16 @@ class Shared:
     def take(self, path):
         """A connection to a file, and what to give back when it is closed."""
         with self.lock:
-            state = path.stat() if path.exists() else None
+            is_lake = str(path) == LAKE
+            state = path.stat() if not is_lake and path.exists() else None
             # a night publishes another file under the same name
             key = (str(path), state and state.st_ino, state and state.st_mtime_ns)
             if key not in self.opened:
-                self.opened[key] = [open_published(path, LIMITS), 0]
+                source = LakeUrl.parse(os.environ[VARIABLE], os.environ) if is_lake else path
+                self.opened[key] = [opened(source, LIMITS), 0]
             self.opened[key][1] += 1
-            return self.opened[key][0].cursor(), key
+            cursor = self.opened[key][0].cursor()
+            return (cursor.execute("use lake") if is_lake else cursor), key
 
     def give(self, key):
         """Close the file when nobody asks any more."""

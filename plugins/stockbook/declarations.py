@@ -76,7 +76,9 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     for sums of such would leave 64 bits, as does a number below ``least``. ``values`` are all texts that may come.
     ``unit`` is what a number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
     the trimmed, lower-cased text), ``prefix`` (the first three characters), ``digits`` (keyed hash of its digits
-    without leading zeros), ``presence`` (whether there is one) or ``count`` (how many there are). A column without a
+    without leading zeros), ``presence`` (whether there is one) or ``count`` (how many there are). ``observed`` in
+    staging is the stamp of the run; of what is built it says that a rebuild cannot give the same, for it depends on the
+    ``nights`` there were or on the ``rates`` they were told. A column without a
     ``description`` has the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
     """
 
@@ -91,7 +93,7 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     zone: Literal["UTC"] | None = None
     days: tuple[date, date] = DAYS
     uuid: bool = False
-    observed: Literal["snapshot_at", "snapshot_date"] | None = None
+    observed: Literal["snapshot_at", "snapshot_date", "nights", "rates"] | None = None
     required: bool = False
     max_abs: int | None = None
     least: int | Number | None = None
@@ -153,7 +155,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     A staging table is filled from the listing that ``source`` names or, of kind ``drained``, from webhooks.
     ``quarantine_share`` is the share of a staging table's rows that may break their declaration, where the setting of
-    all tables is not right for this one.
+    all tables is not right for this one. ``observed`` says, of what is built, why a rebuild cannot give the same rows.
     """
 
     table: Identifier
@@ -169,6 +171,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     history: list[Identifier] = []
     drops: dict[str, str] = {}
     quarantine_share: float | None = None
+    observed: str | None = None
     parameters: dict[Identifier, SqlType] = {}
     program: Identifier | None = None
     checks: list[Check] = []
@@ -225,11 +228,11 @@ def shared_texts(models_dir: Path) -> dict[str, str]:
     return {name: column["description"] for name, column in described.items()}
 
 
-def in_currency(tables: dict[str, Table], currency: str) -> dict[str, Table]:
-    """The declarations with the code of the valuation currency where their units name it: ``CZK``."""
+def in_currency(tables: dict[str, Table], currency: str, reporting: str = REPORTING_CURRENCY) -> dict[str, Table]:
+    """The declarations with the codes of the currencies where their units name them: ``CZK``."""
 
     def priced(column: Column) -> Column:
-        unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency)
+        unit = column.unit and column.unit.replace(VALUATION_CURRENCY, currency).replace(REPORTING_CURRENCY, reporting)
         return msgspec.structs.replace(column, unit=unit)
 
     return {

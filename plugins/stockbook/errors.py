@@ -116,3 +116,35 @@ class NotifyFailed(StockbookError):
 
 class InboxUnavailable(StockbookError):
     """An event could not be made durable: its sender must send it again."""
+
+
+class FleetUnavailable(StockbookError):
+    """What machines of a fleet share does not answer. Trying later may help; readers keep what was published."""
+
+
+class StoreUnavailable(FleetUnavailable):
+    """The object store did not answer, or did not take what was written to it."""
+
+
+class ControlUnavailable(FleetUnavailable):
+    """The control database did not answer."""
+
+
+class LakeUnavailable(FleetUnavailable):
+    """The lake's catalog or its files did not answer."""
+
+
+class CommitUnknown(LakeUnavailable):
+    """The connection broke while the lake committed: whether it did is to be looked up."""
+
+
+class StoreDamaged(StockbookError):
+    """An object of the store is missing or not what was written to it."""
+
+
+class HoldingLost(FleetUnavailable):
+    """The session that held an account has ended: nothing more of its step may be kept."""
+
+
+WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable, FleetUnavailable)
+"""What another try of the same step may heal."""

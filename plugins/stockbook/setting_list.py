@@ -245,6 +245,35 @@ _ALL = (
         default=300,
         least=0,
     ),
+    Setting(
+        "STOCKBOOK_STORE",
+        "the object store of a fleet of machines: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`; keys "
+        "come from the variables of the store's own (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …), never from the "
+        "address",
+        shown="none: one machine, one home",
+    ),
+    Setting(
+        "STOCKBOOK_CONTROL_URL",
+        "the control database of a fleet: `postgresql://user@host/database`, the password in the file "
+        "`PGPASSFILE` names; goes together with the store and the lake",
+        shown="none",
+    ),
+    Setting(
+        "STOCKBOOK_LAKE",
+        "the catalog of the lake that readers of a fleet attach: `postgres:dbname=… host=… user=…`",
+        shown="none",
+    ),
+    Setting(
+        "STOCKBOOK_SCRATCH",
+        "where a worker of a fleet keeps the homes of accounts while it works on them; a cache, safe to remove",
+        shown="`scratch` under the home",
+    ),
+    Setting(
+        "STOCKBOOK_ACCOUNTS",
+        "the accounts of a fleet: `file:FILE`, `table` (`fleet_account` of the control database) or "
+        "connection ids, comma separated",
+        shown="every connection that is listed",
+    ),
 )
 SETTINGS = {setting.name: setting for setting in _ALL}
 

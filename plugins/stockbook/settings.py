@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
+from stockbook.lake_url import VARIABLE, LakeUrl
 from stockbook.setting_list import SETTINGS, number_of, text_of
 
 # beside Airflow's secrets, made by `stockbook setup`
@@ -115,11 +116,15 @@ class Settings:
     alert_notifier: str = field(repr=False, default="")
     report_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
+    # one that several machines share
+    token_database: str = field(repr=False, default="")
     inbox_days: int = int(number_of("STOCKBOOK_INBOX_DAYS"))
     answer_megabytes: float = number_of("STOCKBOOK_ANSWER_MEGABYTES")
     answer_seconds: float = number_of("STOCKBOOK_ANSWER_SECONDS")
     hooks: HookLimits = field(default_factory=HookLimits)
     limits: Limits = field(default_factory=Limits)
+    # where there is one readers ask it, and not the file of this home
+    lake: LakeUrl | None = None
     group_readable: bool = False
     # every variable that begins like ours, as it was written: for the one look at all of them (night/configuration.py)
     written: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
@@ -128,6 +133,11 @@ class Settings:
     def state(self) -> Path:
         """The state database: rotating tokens, encrypted."""
         return self.home / "state"
+
+    @property
+    def token_place(self) -> Path | str:
+        """Where rotating tokens are: the database that machines share, or the state database. May hold a password."""
+        return self.token_database or self.state
 
     @property
     def inbox_url(self) -> str:
@@ -148,6 +158,11 @@ class Settings:
     def published(self) -> Path:
         """What readers open, at any moment."""
         return self.home / "published" / "warehouse.duckdb"
+
+    @property
+    def asked(self) -> Path | LakeUrl:
+        """What readers ask: the lake of a fleet, or what this home published."""
+        return self.lake or self.published
 
     @property
     def runs(self) -> Path:
@@ -190,6 +205,9 @@ class Settings:
             group_readable = is_group_readable(environ)
         with problems.gathered():
             has_json_fast_path(environ)
+        lake = None
+        with problems.gathered():
+            lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
         problems.settle()
         return cls(
             home=home,
@@ -210,10 +228,12 @@ class Settings:
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
+            token_database=environ.get("STOCKBOOK_CONTROL_URL") or "",
             inbox_days=int(numbers["STOCKBOOK_INBOX_DAYS"]),
             answer_megabytes=numbers["STOCKBOOK_ANSWER_MEGABYTES"],
             answer_seconds=numbers["STOCKBOOK_ANSWER_SECONDS"],
             hooks=hooks,
+            lake=lake,
             limits=limits,
             group_readable=group_readable,
             written={name: text for name, text in environ.items() if name.startswith("STOCKBOOK_")},

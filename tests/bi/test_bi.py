@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import duckdb
 import msgspec
 import psutil
 import pytest
@@ -25,10 +26,12 @@ from shared_home import FIRST, SECOND, small_shop
 
 from stockbook.bi import bundle, spec
 from stockbook.bi.dashboard_file import name_of
+from stockbook.bi.empty import empty_charts
+from stockbook.bi.headings import headings
 from stockbook.bi.identity import identity
 from stockbook.bi.serve import FOLDER, Superset
 from stockbook.clock import SystemClock
-from stockbook.declarations import Table
+from stockbook.declarations import Column, Table
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.metrics.files import Metrics, load
 from stockbook.metrics.question import Question
@@ -36,6 +39,7 @@ from stockbook.warehouse.connect import reader
 from stockbook_sandbox import running
 
 PROGRAMS = PROJECT / ".venv-bi" / "bin"
+CROWNS, EUROS = spec.Currencies("CZK", "CZK"), spec.Currencies("EUR", "USD")
 PERIOD_OF = {"P1D": "day", "P1W": "week", "P1M": "month"}
 
 
@@ -64,7 +68,7 @@ def test_the_files_in_the_project_are_those_the_dashboards_say(
     """bi/superset/bundle/ is what `stockbook bi bundle` writes."""
     folder = FOLDER / "bundle"
     there = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")}
-    assert there == bundle.files(dashboards, tables, metrics, "CZK")
+    assert there == bundle.files(dashboards, tables, metrics, CROWNS)
 
 
 def test_an_import_replaces_what_an_earlier_one_made(
@@ -73,11 +77,11 @@ def test_an_import_replaces_what_an_earlier_one_made(
     """Every id of a bundle is the same however often and wherever it is made, and no two things share one."""
     ids = [
         line.split(": ")[1]
-        for path, text in bundle.files(dashboards, tables, metrics, "CZK", "duckdb:////elsewhere").items()
+        for path, text in bundle.files(dashboards, tables, metrics, CROWNS, "duckdb:////elsewhere").items()
         for line in text.splitlines()
         if line.startswith("uuid: ") and path
     ]
-    again = [line for text in bundle.files(dashboards, tables, metrics, "EUR").values() for line in text.splitlines()]
+    again = [line for text in bundle.files(dashboards, tables, metrics, EUROS).values() for line in text.splitlines()]
 
     assert len(ids) == len(set(ids)) > 10
     assert all(f"uuid: {identity}" in again for identity in ids)
@@ -91,7 +95,9 @@ def test_an_import_replaces_what_an_earlier_one_made(
         ({"measures": []}, "needs x and measures"),
         ({"width": 13}, "wider than twelve columns"),
         ({"kind": "pie"}, "Invalid enum value 'pie'"),
-        ({"kind": "bar", "time": "account"}, "takes account for a time"),
+        ({"kind": "bar", "x": "account", "time": "account"}, "takes account for a time"),
+        ({"kind": "bar"}, "draws the times of due_date as names"),
+        ({"kind": "bar", "x": "account", "sort": "delivery_name"}, "ordered by delivery_name, which is no number"),
         ({"fixed": ["wrong_column"]}, "names the column wrong_column"),
         ({"measures": [{"label": "O", "metric": "orders_done"}]}, "There is no metric 'orders_done'"),
         ({"measures": [{"label": "O", "metric": "late", "sql": "sum(late)"}]}, "carries SQL of its own"),
@@ -122,10 +128,10 @@ def test_a_wrong_dashboard_is_named(
     assert said in str(raised.value)
 
 
-def content(dashboards: spec.Spec, tables: dict[str, Table], currency: str = "CZK") -> dict[str, Any]:
+def content(dashboards: spec.Spec, tables: dict[str, Table], currencies: spec.Currencies = CROWNS) -> dict[str, Any]:
     """The files of a bundle, read."""
     metrics = load(PROJECT / "include" / "sql", tables)
-    return {path: yaml.safe_load(text) for path, text in bundle.files(dashboards, tables, metrics, currency).items()}
+    return {path: yaml.safe_load(text) for path, text in bundle.files(dashboards, tables, metrics, currencies).items()}
 
 
 def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(
@@ -161,16 +167,31 @@ def test_a_filter_reaches_a_chart_or_the_page_says_that_it_does_not(
 
 
 def test_money_is_written_with_the_code_of_its_currency(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
-    """Numbers, titles, columns and the text on top name the currency of the books, whichever it is."""
-    files = content(dashboards, tables, "EUR")
+    """Numbers, titles, columns and the text on top name the currencies of stock and of sales, whichever they are."""
+    files = content(dashboards, tables, EUROS)
     said = str(files)
 
     assert "valuation currency" not in said
     assert "CZK" not in said
     assert files["charts/stock_value_now.yaml"]["params"]["currency_format"]["symbol"] == "EUR"
     assert files["charts/stock_ageing.yaml"]["slice_name"] == "Age of sellable stock (EUR)"
-    assert "stock value [EUR]" in str(files["datasets/stockbook/slow_movers.yaml"])
+    assert files["charts/turnover.yaml"]["slice_name"] == "Turnover by month, in one currency (USD)"
+    assert "Margin [USD]" in str(files["datasets/stockbook/order_margin.yaml"])
+    assert "Stock value [EUR]" in str(files["datasets/stockbook/slow_movers.yaml"])
     assert "Values in EUR;" in files["dashboards/stock.yaml"]["description"]
+
+
+def test_no_two_figures_of_a_chart_have_one_colour(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """A label has its colour in the whole dashboard, and no other label of a chart has the same."""
+    files = content(dashboards, tables)
+    shared = 0
+    for dashboard in dashboards.dashboards:
+        colours = files[f"dashboards/{dashboard.key}.yaml"]["metadata"]["label_colors"]
+        for chart in dashboard.charts:
+            of_chart = [colours[measure.label] for measure in chart.measures]
+            assert len(of_chart) == len(set(of_chart)), chart.key
+            shared += len(of_chart) > 1
+    assert shared > 4
 
 
 def test_no_axis_has_a_title_over_its_labels_or_rounds_them(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
@@ -248,6 +269,55 @@ def test_every_chart_has_an_answer_in_the_published_file(rig: Rig, dashboards: s
     assert queries > 6
 
 
+@pytest.mark.parametrize(
+    ("kind", "rows", "is_empty"),
+    [
+        ("line", "(date '2026-01-01', 1), (date '2026-01-02', null)", False),
+        ("line", "(date '2026-01-01', null)", True),
+        ("table", "(date '2026-01-01', null)", False),
+        ("table", "(date '2025-01-01', 1)", True),
+    ],
+)
+def test_a_chart_without_a_row_or_a_figure_is_empty(kind: str, rows: str, is_empty: bool, tmp_path: Path) -> None:
+    """What its condition leaves out is no row of it, and a line of unknown figures is none."""
+    file = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute(f"create schema reports; create table reports.r as from (values {rows}) as r(day, figure)")
+    chart = {"key": "k", "title": "T", "says": "S", "kind": kind, "report": "r", "x": "day", "columns": ["day"]}
+    shown = {"measures": [{"label": "F", "metric": "f", "sql": "sum(figure)"}], "where": "day > date '2025-12-31'"}
+    page = spec.Dashboard("d", "D", "I", [], [[msgspec.convert(chart | shown, spec.Chart)]])
+
+    assert empty_charts(spec.Spec([page]), file) == (["T"] if is_empty else [])
+
+
+@pytest.mark.slow
+def test_what_a_shop_does_not_have_is_named_empty(rig: Rig, dashboards: spec.Spec) -> None:
+    """A shop that SHOPLINE tells nothing has no chart of its orders; the value of its stock is drawn."""
+    empty = empty_charts(dashboards, rig.settings.published)
+
+    assert {chart.title for d in dashboards.dashboards for chart in d.charts if "SHOPLINE" in chart.title} <= set(empty)
+    assert not {"Stock value", "Turnover by month, in one currency", "Parcels by month"} & set(empty)
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "heading"),
+    [
+        ("stock_value", "CZK", "Stock value [CZK]"),
+        ("days_left", "days", "Days left"),
+        ("margin_share", "share", "Margin share"),
+        ("due_at_utc", None, "Due (UTC)"),
+        ("variant_id", None, "Variant ID"),
+        ("created_at", None, "Created at"),
+        ("sla_state", None, "State"),
+    ],
+)
+def test_a_heading_is_made_of_a_name(column: str, unit: str | None, heading: str) -> None:
+    """A heading names the unit once, leaves out what the type says, and tells two columns apart."""
+    columns = {column: Column(type="varchar", unit=unit), "created_date": Column(type="date")}
+
+    assert headings(columns, {"sla_state": "State"})[column] == heading
+
+
 def test_superset_that_is_not_installed_is_named(tmp_path: Path) -> None:
     """The message says what installs it."""
     with pytest.raises(ConfigError, match="make bi"):
@@ -269,7 +339,7 @@ class Served:
         """Open a dashboard and wait until every chart of it is drawn."""
         self.page.goto(f"{self.url}/superset/dashboard/{dashboard.key}/")
         for chart in dashboard.charts:
-            place = self.page.locator(f'[data-test-chart-name="{name_of(chart, "CZK")}"]')
+            place = self.page.locator(f'[data-test-chart-name="{name_of(chart, CROWNS)}"]')
             drawn = place.locator("canvas, table, .header-line, :text('No results were returned')")
             place.scroll_into_view_if_needed(timeout=90_000)
             expect(drawn.first).to_be_visible(timeout=90_000)
@@ -333,7 +403,7 @@ def in_order(values: Iterable[Any]) -> list[Any]:
 
 @needs_browser
 @pytest.mark.slow
-def test_both_dashboards_are_drawn_and_say_what_their_metrics_say(
+def test_all_dashboards_are_drawn_and_say_what_their_metrics_say(
     served: Served, rig: Rig, dashboards: spec.Spec, metrics: Metrics, tmp_path: Path
 ) -> None:
     """Every chart is there without an error; what the page draws of each measure are the figures of its metric."""
@@ -350,7 +420,7 @@ def test_both_dashboards_are_drawn_and_say_what_their_metrics_say(
                 x = PERIOD_OF[chart.grain] if chart.x == metric.time else str(chart.x)
                 figures = [row[1] for row in rig.rows(Question((measure.metric,), (x,)).sql(metrics))]
                 cents = 0 if metric.form == "money" and chart.kind != "number" else 9
-                assert in_order(row[measure.label] for row in of_page[name_of(chart, "CZK")]) == in_order(
+                assert in_order(row[measure.label] for row in of_page[name_of(chart, CROWNS)]) == in_order(
                     None if value is None else round(value, cents) for value in figures
                 ), measure.metric
                 drawn += 1

@@ -116,6 +116,27 @@ def test_as_many_questions_are_answered_as_the_title_says(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_every_column_has_the_type_the_dictionary_says(rig: Rig, tables: dict[str, Table]) -> None:
+    """Of tables and of views, whose types nobody but their SQL decides, in the published file of a night."""
+    with reader(rig.settings.published) as con:
+        types: dict[str, dict[str, str]] = {}
+        for name, column, data_type in con.execute(
+            "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() where not internal"
+        ).fetchall():
+            types.setdefault(name, {})[column] = data_type
+        published = [table for table in tables.values() if table.kind != "macro"]
+        assert len(published) > 100
+        wrong = {}
+        for table in published:
+            nothing = ", ".join(f"cast(null as {column.type})" for column in table.columns.values())
+            declared = [str(each[1]) for each in con.execute(f"select {nothing}").description]
+            for name, expected in zip(table.columns, declared, strict=True):
+                if types[table.name][name] != expected:
+                    wrong[f"{table.name}.{name}"] = (expected, types[table.name][name])
+    assert wrong == {}
+
+
+@pytest.mark.slow
 def test_every_query_of_the_documents_runs(rig: Rig, tables: dict[str, Table]) -> None:
     """The questions and every table's example have an answer in the published file of a night."""
     # opened once: with some two hundred tables that takes longer than most answers

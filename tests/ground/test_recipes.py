@@ -83,7 +83,7 @@ def test_the_recipes_chart_is_in_the_bundle(models: Path, tmp_path: Path) -> Non
     dashboards = spec.read(file, tables, metrics)
 
     assert dashboards.dashboards[-1].charts[-1].key == "broken_weekdays"
-    assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, metrics, "CZK")
+    assert "charts/broken_weekdays.yaml" in bundle.files(dashboards, tables, metrics, spec.Currencies("CZK", "CZK"))
 
 
 def test_the_recipes_metric_is_one_entry(con: duckdb.DuckDBPyConnection, models: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_recipes_metric_is_one_entry(con: duckdb.DuckDBPyConnection, models:
     """)
     environ = {"STOCKBOOK_MODELS_DIR": str(models), "STOCKBOOK_HOME": str(tmp_path)}
     listed = CliRunner().invoke(app, ["metric", "list"], env=environ, catch_exceptions=False).output
-    files = bundle.files(spec.read(file, tables, metrics), tables, metrics, "CZK")
+    files = bundle.files(spec.read(file, tables, metrics), tables, metrics, spec.Currencies("CZK", "CZK"))
     site.write(tmp_path / "dictionary", models, tables, [])
 
     assert con.execute(Question(("cancelled_share",)).sql(metrics)).fetchall() == [(2 / 10,)]

@@ -141,6 +141,24 @@ def test_an_event_is_drained_once_and_dropped_after_its_time(url: str) -> None:
         assert [event.id for event in inbox.pending()] == [ids[0], ids[-1] + 1]
 
 
+def test_an_event_that_was_taken_waits_until_it_is_settled(url: str) -> None:
+    """Of one account; an equal event that arrives meanwhile is one of its own, and stays when the first is settled."""
+    with Inbox.open(url) as inbox:
+        keep(inbox, an_event("d", merge_seconds=120), an_event("e", account="shop2"))
+        taken = inbox.pending(account="main")
+        inbox.take([event.id for event in taken], "r1")
+        keep(inbox, an_event("d", 60, merge_seconds=120))
+        assert [event.id for event in inbox.pending(account="main")[:1]] == [taken[0].id]
+        assert inbox.settle("shop2", "r1", NOON) == 0
+        assert inbox.settle("main", "r1", NOON) == 1
+        left = inbox.pending()
+
+    assert [(event.account, event.received_at_utc) for event in left] == [
+        ("shop2", NOON),
+        ("main", NOON + timedelta(seconds=60)),
+    ]
+
+
 def test_one_event_that_cannot_be_stored_takes_no_other_with_it(url: str) -> None:
     """Of events that share a commit only the broken one fails."""
     with Inbox.open(url) as inbox:

@@ -161,6 +161,20 @@ def test_a_name_belongs_to_one_metric(tmp_path: Path, tables: dict[str, Table]) 
     assert "staging.orders is no declared table or view of marts or reports" in str(raised.value)
 
 
+def test_a_count_named_like_a_column_does_not_count_rows(tmp_path: Path, tables: dict[str, Table]) -> None:
+    """A report may hold counts already: its rows are days, and their number is not what the column says."""
+
+    def declared(name: str, sql: str) -> Path:
+        (tmp_path / name / "metrics").mkdir(parents=True)
+        relation = f"reports.sla_daily: {{metrics: {{late: {{says: L., type: count{sql}}}}}}}"
+        (tmp_path / name / "metrics" / "a.yml").write_text(f"relations: {{{relation}}}")
+        return tmp_path / name / "sql"
+
+    assert load(declared("of the column", ", sql: late"), tables)["late"].sql == "late"
+    with pytest.raises(ConfigError, match="a count without sql counts rows"):
+        load(declared("of rows", ""), tables)
+
+
 def test_every_metric_says_what_may_be_added(metrics: Metrics) -> None:
     """Shares and percentiles are never added, balances not over periods; what is not added has to be named."""
     for metric, name in ((m, name) for m in metrics.values() for name in (*m.by, *m.periods)):

@@ -37,6 +37,28 @@ def test_a_line_finds_its_variant_by_code() -> None:
     ] == [(1, 1, "DS1", "007", 1), (2, None, "DS500", "007", 2)]
 
 
+def test_a_line_finds_a_variant_that_was_only_ever_seen_switched_off() -> None:
+    """Its code names it, also by another spelling, but not where a variant of the catalogue ever had the code."""
+    orders = Orders()
+    orders.order("a", "2025-03-04 09:00", Seen("created", "2025-03-05 02:15"))
+    for variant in (500, 501, 502):
+        orders.line("a", variant, 1)
+    orders.con.execute("update staging.order_lines set code = 'ds501' where code = 'DS501'")
+    orders.con.execute("""
+        insert into staging.variants_history (account, variant_id, code, _version, _valid_from, _in_first_load)
+        values ('main', 1, 'DS1', 1, '2025-01-01 02:15', true), ('main', 90, 'DS502', 1, '2025-01-01 02:15', true)
+    """)
+    orders.con.execute("""
+        insert into staging.inactive_variants_history (account, variant_id, code, _version, _valid_from, _in_first_load)
+        select 'main', unnest([700, 701, 702]), unnest(['DS500', 'DS501', 'DS502']), 1, '2025-01-01 02:15', true
+    """)
+    orders.build("2025-03-05 02:15", "marts.fct_order_line")
+
+    assert [(row["line_no"], row["variant_id"]) for row in orders.rows("marts.fct_order_line", "line_no")] == [
+        (1, 1), (2, 700), (3, 701), (4, 90),
+    ]  # fmt: skip
+
+
 def test_an_order_the_source_no_longer_has_is_left_out() -> None:
     """Neither the order nor its lines nor its promise are shown."""
     orders = Orders()

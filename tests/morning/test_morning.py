@@ -21,11 +21,11 @@ from stockbook.errors import ConfigError, SourceError
 from stockbook.metrics.files import load
 from stockbook.morning import charts
 from stockbook.morning.charts import spec_of, svg
-from stockbook.morning.figures import CHARTS, FIGURES
+from stockbook.morning.figures import CHARTS, FIGURES, PARTS
 from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.locale import locale_of
 from stockbook.morning.mail import lines
-from stockbook.morning.page import airflow_html, problem_html, shown
+from stockbook.morning.page import airflow_html, problem_html, report_html, shown
 from stockbook.morning.publish_files import pages, write_report_files
 from stockbook.morning.summary import Value, make, read
 from stockbook.night.steps import Night, open_run
@@ -344,6 +344,7 @@ def test_what_a_red_run_says_cannot_become_markup() -> None:
         ("change", "-12", "en_GB", "-CZK\xa012.00"),
         ("share", "0.98765", "en_GB", "98.8\xa0%"),
         ("count", "6791", "cs_CZ", "6\xa0791"),
+        ("weight", "79412", "cs_CZ", "79,4\xa0kg"),
         ("count", None, "cs_CZ", "–"),
     ],
 )
@@ -351,6 +352,28 @@ def test_figures_are_written_as_people_write_them(form: str, value: str | None, 
     """Digits, marks and currency by the locale; half a cent goes up; a dash where nobody can know."""
     figure = Value("k", "", form, "", None if value is None else Decimal(value))
     assert shown(figure, "CZK", Locale.parse(locale)).replace(" ", "\xa0") == text
+
+
+def test_sales_in_another_currency_than_stock_are_written_in_theirs() -> None:
+    """An amount that names its currency has it; the others are in that of the stock."""
+    turnover = Value("turnover", "", "money", "", Decimal("12.5"), currency="EUR")
+    assert shown(turnover, "CZK", Locale.parse("en_GB")) == "€12.50"
+
+
+@pytest.mark.slow
+def test_figures_stand_under_their_dashboards(rig: Rig) -> None:
+    """Report and page have three headings, each over the figures of the dashboard of that name."""
+    summary = read(rig.settings)
+    assert summary is not None
+    for html in (
+        report_html(summary, Locale.parse("en_GB")),
+        airflow_html(summary, None, Locale.parse("en_GB"), {}),
+    ):
+        parts = re.split("<h3>(.+)</h3>", html)[1:]
+        assert {
+            part: re.findall('data-figure="(.+?)"', figures)
+            for part, figures in zip(parts[::2], parts[1::2], strict=True)
+        } == {part: [figure.key for figure in figures] for part, figures in PARTS.items()}
 
 
 def test_the_mail_says_figures_as_people_write_them() -> None:

@@ -12,8 +12,8 @@ import pytest
 from loopback import Shop as Rows
 from loopback import movement, order, serving
 from night_rig import Rig, nights_before
+from observed import COMPARED, observed_columns, observed_tables
 from test_extract import plan, read, rows
-from test_night import COMPARED, OBSERVED, OBSERVED_COLUMNS
 
 from stockbook.landing.manifest import Manifest
 from stockbook.runs import context
@@ -118,10 +118,10 @@ def ask(rig: Rig, query: str) -> list[tuple[Any, ...]]:
 
 def same_marts(first: Rig, second: Rig) -> None:
     """Assert that the marts are equal, observed history aside."""
-    marts, other_marts = first.marts(), second.marts()
-    whole = sorted(marts.keys() - OBSERVED.keys() - OBSERVED_COLUMNS.keys())
+    marts, other_marts, tables = first.marts(), second.marts(), first.tonight().tables
+    whole = sorted(marts.keys() - observed_tables(tables) - observed_columns(tables).keys())
     assert {name: marts[name] for name in whole} == {name: other_marts[name] for name in whole}
-    for name, columns in OBSERVED_COLUMNS.items():
+    for name, columns in observed_columns(tables).items():
         query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
         assert ask(first, query) == ask(second, query), name
     for what, query in COMPARED.items():

@@ -135,6 +135,11 @@ WRONG: dict[str, list[str]] = {
         for name, setting in SETTINGS.items()
         if setting.least is not None
     },
+    "STOCKBOOK_STORE": ["ftp://bucket", "s3://key:secret@bucket"],
+    "STOCKBOOK_CONTROL_URL": ["mysql://host/control", "a folder"],
+    "STOCKBOOK_LAKE": ["sqlite:lake.db"],
+    "STOCKBOOK_SCRATCH": [__file__],
+    "STOCKBOOK_ACCOUNTS": ["smtp_default", "fulfillment_cz,nobody"],
 }
 
 

@@ -4,12 +4,16 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import same_figures
+import true_figures
 from checkout import PROJECT
+from day_rates import policies_with_rates
 from night_rig import Rig
 
 from stockbook.cli.demo import differences
@@ -39,18 +43,62 @@ def server() -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def rig(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """One night over all of it."""
-    night_rig = Rig(server, tmp_path_factory.mktemp("real"))
+    """One night over all of it, which knows the rate of every day."""
+    policy = policies_with_rates(server.shop, END, tmp_path_factory.mktemp("policy"))
+    night_rig = Rig(server, tmp_path_factory.mktemp("real"), {"STOCKBOOK_POLICY_DIR": str(policy)})
     night_rig.night(END)
     return night_rig
 
 
-def test_a_year_of_real_orders_equals_the_truth(rig: Rig, server: Running) -> None:
-    """Quantities of both pools for every variant and the status of every order are the sandbox's own."""
-    truth = json.loads(json.dumps(server.shop.truth(END)))
+@pytest.fixture(scope="module")
+def truth(server: Running) -> dict[str, Any]:
+    """What the sandbox calls true of the year."""
+    return server.shop.truth(END)
 
+
+@pytest.fixture
+def con(rig: Rig) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file."""
+    with duckdb.connect(str(rig.settings.published), read_only=True) as opened:
+        yield opened
+
+
+def test_a_year_of_real_orders_equals_the_truth(rig: Rig, truth: dict[str, Any]) -> None:
+    """Quantities of both pools for every variant and the status of every order are the sandbox's own."""
     assert (len(truth["orders"]) > 19_000, len(truth["stock"]) > 3_000) == (True, True)
-    assert differences(rig.settings.published, truth) == []
+    assert differences(rig.settings.published, json.loads(json.dumps(truth))) == []
+
+
+@pytest.mark.parametrize("name", true_figures.ALL)
+def test_a_figure_is_the_truth(con: duckdb.DuckDBPyConnection, truth: dict[str, Any], name: str) -> None:
+    """Of every variant, batch, order, document and day of the real history, to the last digit."""
+    true_figures.ALL[name](con, truth)
+
+
+def test_what_goods_cost_is_what_their_documents_say_since_they_were_edited(
+    con: duckdb.DuckDBPyConnection, truth: dict[str, Any]
+) -> None:
+    """A first night sees no edit, and the price of the latest one on every line that had any."""
+    true_figures.edited_prices(con, truth)
+
+
+def test_turnover_of_every_day_is_in_koruny(con: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> None:
+    """What was charged in pounds has the rate of its day: no order is left out."""
+    without = con.execute("select sum(orders_without_rate) from reports.sales_daily").fetchall()
+    published = con.execute(
+        "select cast(created_date as varchar), sum(turnover_reporting) from reports.sales_daily "
+        "where turnover_reporting is not null group by all"
+    ).fetchall()
+
+    assert without == [(0,)]
+    assert dict(published) == {day: Decimal(row["amount"]) for day, row in truth["turnover"].items() if row["orders"]}
+
+
+def test_orders_of_flickrocket_and_how_they_differ(
+    con: duckdb.DuckDBPyConnection, server: Running, truth: dict[str, Any]
+) -> None:
+    """Real orders of which a channel tells, too: each is joined, and what differs for more than a day is told."""
+    true_figures.flickrocket(con, truth, server.shop, END)
 
 
 def test_a_figure_is_the_same_wherever_it_is_shown(rig: Rig, tables: dict[str, Table]) -> None:

@@ -1,24 +1,23 @@
 """Two nights of a shop that is heard over SHOPLINE and knows its rates: turnover, differences and edits are true."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from checkout import PROJECT
+from day_rates import policies_with_rates
+from heard import Heard
 from night_rig import KEY, Rig, environment
 from reference_valuation import AVERAGE, LANDED, Defaults, Line, Move, books
+from true_figures import DIFFERENCES, rows
 
 from stockbook.cli.demo_hooks import receiving
-from stockbook_sandbox import Running, Shop, money, running
+from stockbook_sandbox import Shop, money, running
 from stockbook_sandbox.catalogue import PURCHASE
 from stockbook_sandbox.ledger import IN
-from stockbook_sandbox.localtime import DAY, day_number, day_text, to_local
-from stockbook_sandbox.sales_truth import rates_of
+from stockbook_sandbox.localtime import DAY, day_number, to_local
 from stockbook_sandbox.sending import Sending
 from stockbook_sandbox.signing import DEFAULT_SECRET
 
@@ -27,32 +26,6 @@ SECOND = FIRST + timedelta(days=1)
 CLOSED = date(2025, 10, 31)
 
 pytestmark = pytest.mark.slow  # two nights
-
-
-@dataclass
-class Heard:
-    """A sandbox whose events are received."""
-
-    server: Running
-
-    def set_clock(self, now: datetime) -> None:
-        """Move its clock."""
-        self.server.set_clock(now)
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """What became of its events."""
-        return self.server.hooks.numbers()
-
-
-def rates(shop: Shop, folder: Path) -> None:
-    """A folder of policies with the rates of all days in a file of its own."""
-    for file in (PROJECT / "include" / "policy").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    lines = ["date,currency,units_per_eur"]
-    for day in range(day_number(shop.first), day_number(SECOND.date()) + 1):
-        lines += [f"{day_text(day)},{code},{rate}" for code, rate in rates_of(shop, day).items() if code != "EUR"]
-    (folder / "rates.csv").write_text("\n".join(lines))
-    (folder / "money.yml").write_text("reporting_currency: CZK\nrate_files:\n  - {source: bank, path: rates.csv}\n")
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +37,8 @@ def shop() -> Shop:
 @pytest.fixture(scope="module")
 def con(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The writer's file after the second night."""
-    home, policy = tmp_path_factory.mktemp("heard") / "home", tmp_path_factory.mktemp("policy")
-    rates(shop, policy)
+    home = tmp_path_factory.mktemp("heard") / "home"
+    policy = policies_with_rates(shop, SECOND, tmp_path_factory.mktemp("policy"))
     shopline = f'{{"conn_type": "http", "host": "http://127.0.0.1", "password": "{DEFAULT_SECRET}"}}'
     more = {"STOCKBOOK_POLICY_DIR": str(policy), "AIRFLOW_CONN_SHOPLINE": shopline}
     beginning = datetime.combine(shop.first, datetime.min.time()) - timedelta(days=1)
@@ -81,13 +54,6 @@ def con(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb
             last = night
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as opened:
         yield opened
-
-
-def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    """Rows of a query by the names of their columns."""
-    answer = con.execute(query)
-    names = [column[0] for column in answer.description or []]
-    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def test_turnover_is_true_to_the_last_digit(con: duckdb.DuckDBPyConnection, shop: Shop) -> None:
@@ -107,7 +73,6 @@ def test_shoplines_orders_and_how_they_differ(con: duckdb.DuckDBPyConnection, sh
     """Each is joined to its order of the warehouse; what is told to differ does; what differed a day ago is told."""
     truth, earlier = shop.truth(SECOND), shop.truth(FIRST - timedelta(days=1))
     true, before = truth["channel_orders"]["shopline"], earlier["channel_orders"]["shopline"]
-    names = {"missing": "missing_in_warehouse", "quantity": "differing_quantity", "state": "differing_state"}
     joined = {
         row["order_id"]: row["joined_order_id"]
         for row in rows(con, "from marts.fct_channel_order where system = 'shopline'")
@@ -119,8 +84,8 @@ def test_shoplines_orders_and_how_they_differ(con: duckdb.DuckDBPyConnection, sh
         )
         if row["system"] != "flickrocket"
     }
-    differing = {(key, names[kind]) for key, order in true.items() for kind in order["differences"]}
-    old = {(key, names[kind]) for key, order in before.items() for kind in order["differences"]} & differing
+    differing = {(key, DIFFERENCES[kind]) for key, order in true.items() for kind in order["differences"]}
+    old = {(key, DIFFERENCES[kind]) for key, order in before.items() for kind in order["differences"]} & differing
     unknown = {(key, "missing_in_channel") for key in truth["unknown_to_channels"]}
 
     assert joined == {key: order["order_id"] for key, order in true.items()}

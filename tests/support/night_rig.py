@@ -20,6 +20,7 @@ from stockbook.runs.context import RunContext, parse_parameters
 from stockbook.runs.report import Report
 from stockbook.settings import Settings
 from stockbook.sources.http import RetryPolicy
+from stockbook.warehouse.connect import held_open
 from stockbook_sandbox import Running
 
 OF_A_DAY = {"stock_levels": "snapshot_date", "currency_rates": "rate_date"}
@@ -98,9 +99,10 @@ class Rig:
         try:
             for conn_id in run.conn_ids:
                 self._extract(tonight, run, conn_id, tries)
-            night.load(tonight, run.run_id)
-            if build:
-                night.build(tonight, run.run_id)
+            with held_open(tonight.settings):
+                night.load(tonight, run.run_id)
+                if build:
+                    night.build(tonight, run.run_id)
         finally:
             tonight.lock.release(run.run_id)
         return run

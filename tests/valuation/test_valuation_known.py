@@ -11,10 +11,11 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference_valuation import FIGURES, POOLS, Defaults, Lines, Move, books
+from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move, books
 from test_valuation_program import FIRST_LOAD, POLICY, Shop, with_settings
-from test_valuation_replay import NEAR
+from test_valuation_replay import NEAR, VARIANTS, exchange, transformation
 from test_valuation_replay import movements as ledgers
+from test_valuation_replay import receiving as goods
 
 from stockbook.valuation.as_known.revisions import MOST_EVENTS
 
@@ -282,6 +283,74 @@ PAIRS = [(0, 1), (2, 3), (3, 3), (5, 4), (4, 6), (6, 9), (9, 10), (9, 30)]
 def test_figures_as_known_equal_the_reference(case: History) -> None:
     """For days and days of knowledge, the macro is the Decimal reference over what was known, and rows explain it."""
     check_history(case, PAIRS)
+
+
+@st.composite
+def edited_later(draw: st.DrawFn) -> History:
+    """A month seen night by night, a receiving per variant; later nights edit a price each."""
+    stories = draw(st.lists(goods(), min_size=1, max_size=3))
+    stories += draw(st.lists(st.one_of(exchange(), transformation()), max_size=2))
+    moves = [move for story in stories for move in story]
+    ids = draw(st.permutations(range(1, len(moves) + 1)))
+    forms = [
+        Form(replace(move, id=number, receiving=move.receiving and 10 + move.variant), move.day + 1, None)
+        for number, move in zip(ids, moves, strict=True)
+    ]
+    line = st.builds(Line, st.integers(1, 6), st.one_of(st.none(), st.decimals(1, 9, places=2)))
+    lines = {(10 + variant, variant): draw(st.lists(line, min_size=1, max_size=3)) for variant in VARIANTS}
+    places = [(*lot, place) for lot, several in lines.items() for place in range(len(several))]
+    edited = draw(st.lists(st.sampled_from(places), unique=True, min_size=1, max_size=3))
+    nights = draw(st.lists(st.integers(35, 85), unique=True, min_size=len(edited), max_size=len(edited)))
+    edits = {line: (night, Decimal(draw(st.integers(0, 9)))) for line, night in zip(edited, nights, strict=True)}
+    return forms, {}, lines, edits
+
+
+def changes_by_edit(history: History, month_end: int) -> dict[tuple[Any, ...], list[Decimal]]:
+    """What each edit changed of a month's last stock: by night, receiving, variant and pool the four values."""
+    changes = {}
+    for (receiving, *_), (night, _) in history[3].items():
+        before, after = (expected(history, month_end, known_day) for known_day in (night - 1, night))
+        for (variant, pool), (_, worth, _) in after.items():
+            change = [new - old for new, old in zip(worth, before[variant, pool][1], strict=True)]
+            if any(abs(value) > NEAR for value in change):
+                changes[START + timedelta(days=night), receiving, variant, pool] = change
+    return changes
+
+
+@pytest.mark.slow
+@given(edited_later())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_edits_of_prices_leave_closed_months_and_are_named(history: History) -> None:
+    """What was known of a month before an edit stays; the restatement is the edits' own changes, by receiving."""
+    shop = Known()
+    fill(shop, *history)
+    shop.build(at_night(90))
+    month_end, closed_on = START + timedelta(days=30), START + timedelta(days=31)
+    edits = sorted(night for night, _ in history[3].values())
+    closed = shop.as_known(month_end, closed_on)
+    restated = shop.ask(
+        "select known_day, receiving_id, variant_id, pool, sum(fifo_landed_change), sum(fifo_bare_change), "
+        "sum(average_landed_change), sum(average_bare_change) from reports.restatements "
+        f"where date = date '{month_end}' and cause = 'receiving_line' group by all"
+    )
+    published = {row[:4]: row[4:] for row in restated if any(abs(value) > NEAR for value in row[4:])}
+    true = changes_by_edit(history, 30)
+
+    assert shop.broken() == {}
+    for night in edits[:1]:
+        assert shop.as_known(month_end, START + timedelta(days=night - 1)) == closed
+    assert closed.keys() == expected(history, 30, 31).keys()
+    for key, (pieces, worth, _) in expected(history, 30, 31).items():
+        assert closed[key][0] == pieces
+        assert all(abs(a - b) <= NEAR for a, b in zip(closed[key][1:5], worth, strict=True))
+    assert published.keys() == true.keys()
+    for key, change in true.items():
+        assert all(abs(a - b) <= 2 * NEAR for a, b in zip(published[key], change, strict=True)), key
+    assert_explained(shop, month_end, closed_on)
+    assert shop.ask(f"select distinct cause from reports.restatements where date = date '{month_end}'") in (
+        [], [("receiving_line",)],
+    )  # fmt: skip
+    shop.con.close()
 
 
 @pytest.fixture(scope="module")

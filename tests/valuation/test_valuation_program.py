@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 from checkout import PROJECT
+from empty_warehouse import Pool
 from hypothesis import HealthCheck, given, settings
 from reference_valuation import FIGURES, Defaults, Lines, Move, books
 from test_valuation_replay import NEAR, Ledger
@@ -23,12 +25,12 @@ from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
 from stockbook.valuation import drawing, policy
 from stockbook.valuation.program import write_valuation
-from stockbook.warehouse.schema import create_all
 
 SQL = PROJECT / "include" / "sql"
 POLICY = PROJECT / "include" / "policy"
 PRAGUE = ZoneInfo("Europe/Prague")
 FIRST_LOAD = datetime(2025, 1, 1, 2, 15)
+WAREHOUSES = Pool()
 OURS = (
     "intermediate.run_now",
     "intermediate.later_movement",
@@ -52,16 +54,23 @@ def with_what_they_read(names: tuple[str, ...], all_steps: list[Step]) -> list[S
     return wanted[::-1]
 
 
+@cache
+def all_steps() -> list[Step]:
+    """The steps of a night, in order."""
+    return steps(SQL, declarations.load(SQL))
+
+
 class Shop:
     """A warehouse in memory with a few staging rows."""
 
     def __init__(self, policy_dir: Path = POLICY, also: tuple[str, ...] = ()) -> None:
-        self.con = duckdb.connect()
+        self.con, _ = WAREHOUSES.take()
+        # a handful of rows keeps one thread busy
+        self.con.execute("set threads = 1")
+        create_macros(self.con, SQL)
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
-        self.steps = with_what_they_read((*OURS, *also), steps(SQL, self.tables))
-        create_all(self.con, self.tables)
-        create_macros(self.con, SQL)
+        self.steps = with_what_they_read((*OURS, *also), all_steps())
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
         """One movement. ``first_seen`` None: in the very first load."""

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from night_rig import Rig
+from observed import rate_columns
 
 from stockbook.connections import RawConnection, from_environment
 from stockbook.declarations import Table, of_layer
@@ -32,14 +33,6 @@ SHARED = {
     "marts.dim_valuation_setting",
     "marts.dim_money_setting",
     "marts.dim_currency_rate",
-}
-
-
-# days of which only another account heard a rate
-WITHOUT = {
-    "marts.fct_order": ("goods_value_reporting", "amount_due_reporting", "rate_date"),
-    "reports.sales_daily": ("turnover_reporting", "cancelled_value_reporting", "rate_date", "orders_without_rate"),
-    "reports.order_margin": ("goods_value_reporting", "rate_date", "margin", "margin_share", "margin_state"),
 }
 
 
@@ -138,12 +131,12 @@ def test_an_account_is_the_same_alone_and_among_others(
     homes: dict[str, Accounts], tables: dict[str, Table], account: str
 ) -> None:
     """In every table and report, current and historical; but rates of currencies belong to no account."""
-    compared, differing = 0, []
+    compared, differing, of_rates = 0, [], rate_columns(tables)
     with opened(homes[account]) as con, opened(homes["together"]) as together:
         for relation in relations(tables, "staging", "marts", "reports"):
             if relation in SHARED:
                 continue
-            without = ("_loaded_at", *WITHOUT.get(relation, ()))
+            without = ("_loaded_at", *of_rates.get(relation, ()))
             alone = content(con, relation, account, without)
             if alone != content(together, relation, account, without):
                 differing.append(relation)

@@ -24,7 +24,7 @@ from stockbook_sandbox import Running, Shop, running
 
 # Monday to Wednesday four weeks later: an event every second hour from 8 to 20, every day
 FIRST, LAST = datetime(2025, 3, 3), datetime(2025, 3, 26)
-SILENT_NIGHT, NIGHT_AFTER = datetime(2025, 3, 28, 2, 15), datetime(2025, 3, 29, 2, 15)
+SILENT_NIGHT = datetime(2025, 3, 28, 2, 15)
 
 
 def heard(orders: Orders, first: datetime, last: datetime) -> None:
@@ -91,41 +91,6 @@ def test_a_silent_day_counts_the_orders_of_each_source() -> None:
         (row["source"], row["silent_hours"], row["orders_in_silence"])
         for row in orders.rows("intermediate.webhook_silence", "source")
     ] == [("flickrocket", 30.25, 1), ("fulfillment_cz", 30.25, 2), ("shopline", 30.25, 2)]
-
-
-def test_the_silence_is_told_once_and_clears(con: duckdb.DuckDBPyConnection) -> None:
-    """A day without an event while orders came: one alert, which stands until something is heard again."""
-    orders = Orders()
-    heard(orders, FIRST, LAST)
-    for number in range(3):
-        orders.order(f"o{number}", f"2025-03-27 {10 + number}:00")
-    nights = []
-    for as_of in (datetime(2025, 3, 27, 2, 15), SILENT_NIGHT, NIGHT_AFTER, datetime(2025, 3, 30, 4, 15)):
-        if as_of > NIGHT_AFTER:
-            orders.event("a", "OrderUpdated", "2025-03-29 09:00")
-        row = silence(orders, as_of)
-        figure = Figure(
-            "main", "webhook_silence_hours", row["source"], "", row["silent_hours"], row["orders_in_silence"],
-            row["silent_hours"], row["usual_hours"],
-        )  # fmt: skip
-        shipped = [rule for rule in rules.read(POLICY) if rule.measure == "webhook_silence_hours"]
-        meta.write_alerts(con, program.standing(shipped, [figure], as_of), as_of)
-        alerts = "select severity, message, raised_as_of, cleared_as_of from meta.alert"
-        nights.append(con.execute(alerts).fetchall())
-
-    first, silent, second, after = nights
-    assert first == []
-    assert silent == [
-        (
-            "critical",
-            "No event of fulfillment_cz came for 30 h, in which 3 orders were placed (above 18; as of 2025-03-28 "
-            "02:15).",
-            SILENT_NIGHT,
-            None,
-        )
-    ]
-    assert [row[2:] for row in second] == [(SILENT_NIGHT, None)]
-    assert [row[2:] for row in after] == [(SILENT_NIGHT, datetime(2025, 3, 30, 4, 15))]
 
 
 @pytest.mark.parametrize(

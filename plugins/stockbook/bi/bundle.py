@@ -14,9 +14,10 @@ import yaml
 
 from stockbook.bi.charts import VIZ, form_data
 from stockbook.bi.dashboard_file import dashboard_file, name_of
+from stockbook.bi.headings import headings, of_code
 from stockbook.bi.identity import identity
-from stockbook.bi.spec import TIME_TYPES, Chart, Spec
-from stockbook.declarations import VALUATION_CURRENCY, Column, Table, in_currency
+from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Spec
+from stockbook.declarations import Column, Table, in_currency
 from stockbook.metrics.files import Metrics
 from stockbook.metrics.metric import Form, Metric
 
@@ -26,10 +27,10 @@ PLACEHOLDER = "duckdb:////path/to/published/warehouse.duckdb"
 
 
 def files(
-    spec: Spec, declared: dict[str, Table], metrics: Metrics, currency: str, uri: str = PLACEHOLDER
+    spec: Spec, declared: dict[str, Table], metrics: Metrics, currencies: Currencies, uri: str = PLACEHOLDER
 ) -> dict[str, str]:
-    """Every file of the bundle by its path, as YAML. ``currency`` is the code of the valuation currency."""
-    tables = in_currency(declared, currency)
+    """Every file of the bundle by its path, as YAML."""
+    tables = in_currency(declared, *currencies)
     numbers = {chart.key: number for number, chart in enumerate((c for d in spec.dashboards for c in d.charts), 1)}
     # of filters too: the values they offer are read from there
     reports = sorted(
@@ -43,12 +44,12 @@ def files(
     }
     for report in reports:
         documents[f"datasets/stockbook/{report}.yaml"] = _dataset(
-            tables[f"reports.{report}"], metrics.of_relation(f"reports.{report}"), currency
+            tables[f"reports.{report}"], metrics.of_relation(f"reports.{report}"), currencies, spec
         )
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currency)
-        documents[f"dashboards/{dashboard.key}.yaml"] = dashboard_file(dashboard, numbers, tables, currency)
+            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currencies)
+        documents[f"dashboards/{dashboard.key}.yaml"] = dashboard_file(dashboard, numbers, tables, currencies)
     return {
         path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
         for path, content in documents.items()
@@ -111,7 +112,8 @@ def _database(uri: str) -> dict[str, Any]:
     }
 
 
-def _dataset(table: Table, metrics: list[Metric], currency: str) -> dict[str, Any]:
+def _dataset(table: Table, metrics: list[Metric], currencies: Currencies, spec: Spec) -> dict[str, Any]:
+    over = headings(table.columns, spec.headings)
     times = [name for name, column in table.columns.items() if column.type in TIME_TYPES]
     return {
         "table_name": table.table,
@@ -136,16 +138,16 @@ def _dataset(table: Table, metrics: list[Metric], currency: str) -> dict[str, An
                 "expression": "count(*)",
                 "d3format": ",d",
             },
-            *(_metric(metric, figure, currency) for metric in metrics for figure in metric.figures),
+            *(_metric(metric, figure, currencies) for metric in metrics for figure in metric.figures),
         ],
-        "columns": [_column(name, column) for name, column in table.columns.items()],
+        "columns": [_column(name, column, over[name], name in spec.codes) for name, column in table.columns.items()],
         "version": "1.0.0",
         "database_uuid": identity("database"),
     }
 
 
-def _metric(metric: Metric, figure: str, currency: str) -> dict[str, Any]:
-    unit = metric.unit.replace(VALUATION_CURRENCY, currency)
+def _metric(metric: Metric, figure: str, currencies: Currencies) -> dict[str, Any]:
+    unit = currencies.named(metric.unit)
     return {
         "metric_name": figure,
         "verbose_name": f"{figure.replace('_', ' ')} [{unit}]",
@@ -156,28 +158,27 @@ def _metric(metric: Metric, figure: str, currency: str) -> dict[str, Any]:
     }
 
 
-def _column(name: str, column: Column) -> dict[str, Any]:
-    unit = f" [{column.unit}]" if column.unit else ""
+def _column(name: str, column: Column, heading: str, is_code: bool) -> dict[str, Any]:
     return {
         "column_name": name,
-        "verbose_name": name.replace("_", " ") + unit,
+        "verbose_name": heading,
         "is_dttm": column.type in TIME_TYPES,
         "is_active": True,
         "type": column.type.upper(),
         "groupby": True,
         "filterable": True,
-        "expression": None,
+        "expression": of_code(name) if is_code and column.type == "varchar" else None,
         "description": column.description,
         "python_date_format": None,
     }
 
 
-def _chart(chart: Chart, table: Table, currency: str) -> dict[str, Any]:
+def _chart(chart: Chart, table: Table, currencies: Currencies) -> dict[str, Any]:
     return {
-        "slice_name": name_of(chart, currency),
+        "slice_name": name_of(chart, currencies),
         "description": chart.says,
         "viz_type": VIZ[chart.kind],
-        "params": form_data(chart, table, currency),
+        "params": form_data(chart, table, currencies),
         "query_context": None,
         "cache_timeout": None,
         "uuid": identity("chart", chart.key),

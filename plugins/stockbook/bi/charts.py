@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from stockbook.bi.spec import Chart, Measure
+from stockbook.bi.spec import Chart, Currencies, Measure
 from stockbook.declarations import Column, Table
 
-# Okabe and Ito's eight colours, told apart by colour-blind people too; registered in superset_config.py
-COLOURS = "stockbook"
+# Okabe and Ito's colours, told apart by colour-blind people too; registered under this name in superset_config.py
+SCHEME = "stockbook"
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
 VIZ = {
     "number": "big_number",
     "line": "echarts_timeseries_line",
@@ -17,10 +18,10 @@ VIZ = {
 }
 
 
-def form_data(chart: Chart, table: Table, currency: str) -> dict[str, Any]:
+def form_data(chart: Chart, table: Table, currencies: Currencies) -> dict[str, Any]:
     """The parameters Superset keeps with a chart of ``table``."""
-    params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": COLOURS, "extra_form_data": {}}
-    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart, currency))
+    params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": SCHEME, "extra_form_data": {}}
+    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart, currencies))
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def _conditions(chart: Chart) -> list[dict[str, Any]]:
     return conditions
 
 
-def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
+def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
     measures = [_measure(measure) for measure in chart.measures]
     is_share = chart.format.endswith("%")
     common = {
@@ -60,7 +61,7 @@ def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
             "show_trend_line": True,
             "start_y_axis_at_zero": False,
             "subheader": "on the last day" if chart.is_money else f"{chart.unit} on the last day",
-            "currency_format": {"symbol": currency, "symbolPosition": "prefix"} if chart.is_money else None,
+            "currency_format": {"symbol": currencies.valuation, "symbolPosition": "prefix"} if chart.is_money else None,
             "time_format": "%Y-%m-%d",
             "header_font_size": 0.3,
             "rolling_type": "None",
@@ -84,7 +85,8 @@ def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
         "show_value": chart.kind in ("bar", "ranked"),
     }
     if chart.is_over_time:
-        return drawn | {"time_grain_sqla": chart.grain}
+        # of a single month there is no line
+        return drawn | {"time_grain_sqla": chart.grain, "markerEnabled": chart.kind == "line" and chart.grain == "P1M"}
     sort = Measure("order", "", f"min({chart.sort})") if chart.sort else chart.measures[0]
     return drawn | {
         "timeseries_limit_metric": _measure(sort),
@@ -96,12 +98,14 @@ def _drawn(chart: Chart, currency: str) -> dict[str, Any]:
     }
 
 
-def _number(column: Column) -> dict[str, str]:
+def _number(name: str, column: Column) -> dict[str, str]:
     """How a column of a table is written: shares as percent, money and hours to two places, days without a time."""
     if column.type == "date":
         return {"d3TimeFormat": "%Y-%m-%d"}
     if column.type == "double" or column.type.startswith("decimal"):
         return {"d3NumberFormat": ".1%" if column.unit == "share" else ",.2f"}
+    if column.type == "bigint" and not name.endswith("_id"):
+        return {"d3NumberFormat": ",d"}
     return {}
 
 
@@ -118,5 +122,5 @@ def _table(chart: Chart, table: Table) -> dict[str, Any]:
         "include_search": False,
         "show_cell_bars": False,
         "table_timestamp_format": "%Y-%m-%d %H:%M",
-        "column_config": {name: _number(table.columns[name]) for name in chart.columns if _number(table.columns[name])},
+        "column_config": {name: form for name in chart.columns if (form := _number(name, table.columns[name]))},
     }

@@ -1,22 +1,29 @@
 """The file of one dashboard: its text, its rows of charts, its filters."""
 
+import math
 from typing import Any
 
+from stockbook.bi.charts import COLOURS, SCHEME
 from stockbook.bi.identity import identity
-from stockbook.bi.spec import Chart, Dashboard, Filter
-from stockbook.declarations import VALUATION_CURRENCY, Table
+from stockbook.bi.spec import Chart, Currencies, Dashboard, Filter
+from stockbook.declarations import Table
+
+# the width of a desk's screen on a page of A4
+PRINTED = "@media print { body { zoom: 0.5; } }"
+# signs of a line of the text on top at the width of a desk's screen, and the heights of a line and of what is around it
+_LINE, _LINE_HEIGHT, _AROUND = 145, 3, 5
 
 
-def name_of(chart: Chart, currency: str) -> str:
-    """The title as it stands over a chart, with the unit: a title of an axis would lie over its labels."""
-    if chart.kind in ("number", "table") or not chart.unit:
+def name_of(chart: Chart, currencies: Currencies) -> str:
+    """The title as it stands over a chart, with the unit it does not name: an axis' title would lie over its labels."""
+    if chart.kind in ("number", "table") or not chart.unit or chart.unit in chart.title.lower():
         return chart.title
-    return f"{chart.title} ({chart.unit.replace(VALUATION_CURRENCY, currency)})"
+    return f"{chart.title} ({currencies.named(chart.unit)})"
 
 
-def intro(dashboard: Dashboard, tables: dict[str, Table], currency: str) -> str:
+def intro(dashboard: Dashboard, tables: dict[str, Table], currencies: Currencies) -> str:
     """What stands on top of a dashboard: its own words, and which charts a filter leaves as they are."""
-    text = dashboard.intro.replace(VALUATION_CURRENCY, currency)
+    text = currencies.named(dashboard.intro)
     for wanted in dashboard.filters:
         titles = [chart.title for chart in dashboard.beyond(wanted, tables)]
         if titles:
@@ -24,20 +31,37 @@ def intro(dashboard: Dashboard, tables: dict[str, Table], currency: str) -> str:
     return text
 
 
+def colours(dashboard: Dashboard) -> dict[str, str]:
+    """
+    A colour for each label, two of a chart in different ones.
+
+    Superset gives out colours as charts happen to be drawn, and keeps them for all charts: two labels of one chart met
+    in the same.
+    """
+    of_label: dict[str, str] = {}
+    for chart in dashboard.charts:
+        labels = [measure.label for measure in chart.measures]
+        for label in labels:
+            taken = {of_label[other] for other in labels if other in of_label}
+            of_label.setdefault(label, next(colour for colour in COLOURS if colour not in taken))
+    return of_label
+
+
 def dashboard_file(
-    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currency: str
+    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currencies: Currencies
 ) -> dict[str, Any]:
     """The content of the file; ``numbers`` are the charts' ids by key."""
-    text = intro(dashboard, tables, currency)
+    text = intro(dashboard, tables, currencies)
     return {
         "dashboard_title": dashboard.title,
         "description": text,
-        "css": "",
+        "css": PRINTED,
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
-        "position": _layout(dashboard, numbers, text, currency),
+        "position": _layout(dashboard, numbers, text, currencies),
         "metadata": {
-            "color_scheme": "stockbook",
+            "color_scheme": SCHEME,
+            "label_colors": colours(dashboard),
             "refresh_frequency": 0,
             "cross_filters_enabled": False,
             "native_filter_configuration": [
@@ -49,7 +73,7 @@ def dashboard_file(
     }
 
 
-def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currency: str) -> dict[str, Any]:
+def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currencies: Currencies) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"children": ["GRID_ID"], "id": "ROOT_ID", "type": "ROOT"},
@@ -65,7 +89,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currency: 
         "MARKDOWN-intro": {
             "children": [],
             "id": "MARKDOWN-intro",
-            "meta": {"code": text, "height": 16, "width": 12},
+            "meta": {"code": text, "height": _AROUND + _LINE_HEIGHT * math.ceil(len(text) / _LINE), "width": 12},
             "parents": ["ROOT_ID", "GRID_ID", "ROW-intro"],
             "type": "MARKDOWN",
         },
@@ -88,7 +112,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currency: 
                     "chartId": numbers[chart.key],
                     "height": chart.height,
                     "width": chart.width,
-                    "sliceName": name_of(chart, currency),
+                    "sliceName": name_of(chart, currencies),
                     "uuid": identity("chart", chart.key),
                 },
                 "parents": ["ROOT_ID", "GRID_ID", row_id],

@@ -21,9 +21,11 @@ from stockbook.bi import bundle, spec
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError
+from stockbook.lake_url import VARIABLE, LakeUrl
 from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
+from stockbook.warehouse.lake import EXTENSIONS, extension_files
 
 FOLDER = project.SHIPPED / "bi" / "superset"
 # bi/superset/doors.py reads a few of its modules
@@ -69,6 +71,9 @@ class Superset:
             for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "VIRTUAL_ENV")) and ("STOCKBOOK" not in name or name in READER_SETTINGS)
         }
+        if lake := os.environ.get(VARIABLE):
+            # its password stands in no address that Superset keeps
+            inherited |= {VARIABLE: lake, EXTENSIONS: extension_files()}
         return inherited | {
             "PATH": os.pathsep.join([str(self.programs), inherited.get("PATH", "")]),
             "SUPERSET_CONFIG_PATH": str(FOLDER / "superset_config.py"),
@@ -82,7 +87,7 @@ class Superset:
             "SCARF_ANALYTICS": "false",
         }
 
-    def prepare(self, published: Path, say: Callable[[str], None]) -> None:
+    def prepare(self, published: Path | LakeUrl, say: Callable[[str], None]) -> None:
         """Migrate, make both users, import the dashboards over ``published``. Safe to run again."""
         keep_private(is_group_readable())
         done = self.home / "prepared"
@@ -96,7 +101,7 @@ class Superset:
         metrics = load(project.SHIPPED / project.MODELS, tables)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         archive = self.home / "bundle.zip"
-        files = bundle.files(read, tables, metrics, currency_of(published), address(published))
+        files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}
@@ -143,19 +148,30 @@ class Superset:
         )
 
 
-def address(published: Path) -> str:
+def address(published: Path | LakeUrl) -> str:
     """The file as SQLAlchemy's address; ``bi/superset/doors.py`` reads back the signs that an address cannot hold."""
+    if isinstance(published, LakeUrl):
+        return "duckdb:///lake:"
     return "duckdb:///" + str(published).replace("%", "%25").replace("?", "%3F")
 
 
-def currency_of(published: Path) -> str:
-    """The code of the currency that values of a published file are in."""
+def currencies_of(published: Path | LakeUrl) -> spec.Currencies:
+    """The codes of the currencies that amounts of a published file are in; of a lake with several, words for them."""
     with reader(published) as con:
-        return str(con.execute("select valuation_currency from marts.dim_valuation_setting").fetchall()[0][0])
+        rows = con.execute(
+            "select v.codes, m.codes "
+            "from (select list(distinct valuation_currency) as codes from marts.dim_valuation_setting) as v "
+            "cross join (select list(distinct reporting_currency) as codes from marts.dim_money_setting) as m"
+        ).fetchall()
+    words = (declarations.VALUATION_CURRENCY, declarations.REPORTING_CURRENCY)
+    known_codes = zip(rows[0], words, strict=True)
+    return spec.Currencies(*(codes[0] if codes and len(codes) == 1 else word for codes, word in known_codes))
 
 
-def published_file(settings: Settings) -> Path:
-    """The file readers open; without one in ``STOCKBOOK_HOME`` the demo's. Raises ConfigError without either."""
+def published_file(settings: Settings) -> Path | LakeUrl:
+    """What readers open; without any in ``STOCKBOOK_HOME`` the demo's file. Raises ConfigError without either."""
+    if settings.lake is not None:
+        return settings.lake
     files = [settings.published]
     folder = project.find()
     if folder is not None:

@@ -6,17 +6,28 @@ needs beside that (SQL, ids, layout, column types, descriptions) is derived.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import yaml
 
-from stockbook.declarations import VALUATION_CURRENCY, Table
+from stockbook.declarations import REPORTING_CURRENCY, VALUATION_CURRENCY, Table
 from stockbook.errors import DeclarationError
 from stockbook.metrics.files import Metrics
 
 TIME_TYPES = ("date", "timestamp")
 Kind = Literal["number", "line", "bar", "stacked", "ranked", "table"]
+
+
+class Currencies(NamedTuple):
+    """The codes of the currencies that stock is valued in and that sales are added up in."""
+
+    valuation: str
+    reporting: str
+
+    def named(self, text: str) -> str:
+        """The text with the codes where it speaks of the currencies."""
+        return text.replace(VALUATION_CURRENCY, self.valuation).replace(REPORTING_CURRENCY, self.reporting)
 
 
 class Measure(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,9 +120,14 @@ class Dashboard(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Spec(msgspec.Struct, forbid_unknown_fields=True):
-    """All dashboards."""
+    """
+    All dashboards. ``headings`` are the headings of columns whose names do not read as one, by the name; ``codes`` name
+    the columns whose values are words tied by underscores, which are shown as words.
+    """
 
     dashboards: list[Dashboard]
+    headings: dict[str, str] = {}
+    codes: list[str] = []
 
 
 def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
@@ -120,6 +136,10 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
         spec = msgspec.convert(yaml.safe_load(file.read_text()), Spec)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
         raise DeclarationError(f"{file.name} cannot be read: {error}") from error
+    there = {name for table in tables.values() for name in table.columns}
+    for name in (*spec.headings, *spec.codes):
+        if name not in there:
+            raise DeclarationError(f"{file.name}: there is no column {name} to be shown otherwise.")
     seen: set[str] = set()
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
@@ -140,12 +160,18 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
 
 def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
     named = list(chart.columns)
+    columns = tables[f"reports.{chart.report}"].columns if f"reports.{chart.report}" in tables else {}
     if chart.kind == "table":
         named += [chart.sort.lstrip("-")] if chart.sort else []
     elif chart.x is None or not chart.measures:
         raise DeclarationError(f"{file.name}: chart {chart.key} needs x and measures to be drawn as {chart.kind}.")
     else:
         named += [chart.x, *([chart.sort] if chart.sort else [])]
+    if chart.kind in ("bar", "ranked"):
+        if chart.x in columns and columns[chart.x].type in TIME_TYPES:
+            raise DeclarationError(f"{file.name}: chart {chart.key} draws the times of {chart.x} as names.")
+        if chart.sort in columns and columns[chart.sort].type not in ("bigint", "integer"):
+            raise DeclarationError(f"{file.name}: chart {chart.key} is ordered by {chart.sort}, which is no number.")
     for column in [*named, *chart.fixed, *([chart.period] if chart.period else [])]:
         _column(file, f"chart {chart.key}", chart.report, column, tables)
     if chart.period and tables[f"reports.{chart.report}"].columns[chart.period].type not in TIME_TYPES:

@@ -22,13 +22,15 @@ def bundle(
     from stockbook.bi import bundle as made
     from stockbook.bi import spec
     from stockbook.bi.serve import FOLDER
+    from stockbook.channels import money
     from stockbook.metrics.files import load
     from stockbook.valuation import policy as valuation
 
     tables = declarations.load(project.SHIPPED / project.MODELS)
-    currency = valuation.read(project.SHIPPED / project.POLICY).valuation_currency
+    policy = project.SHIPPED / project.POLICY
+    currencies = spec.Currencies(valuation.read(policy).valuation_currency, money.read(policy).reporting_currency)
     metrics = load(project.SHIPPED / project.MODELS, tables)
-    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables, metrics), tables, metrics, currency)
+    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables, metrics), tables, metrics, currencies)
     if not check:
         made.write(FOLDER / "bundle", wanted)
         typer.echo(f"{len(wanted)} files in {FOLDER / 'bundle'}")
@@ -64,7 +66,7 @@ def serve(
         superset.wait_until_up(process, port, SystemClock())
         url = f"http://127.0.0.1:{port}"
         typer.echo(f"Dashboards over {published}")
-        for slug in ("stock", "fulfillment"):
+        for slug in ("stock", "fulfillment", "shop"):
             typer.echo(f"  {url}/superset/dashboard/{slug}/")
         typer.echo(f"  user {USER}, password {superset.password} (may change everything)")
         typer.echo(f"  user {VIEWER}, password {superset.viewer_password} (sees the dashboards, changes nothing)")

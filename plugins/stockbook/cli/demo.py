@@ -22,7 +22,7 @@ import typer
 
 from stockbook import project
 from stockbook.bounded_http import Limits, ask
-from stockbook.cli.demo_findings import Withheld, as_rows, counted, withhold_a_loss
+from stockbook.cli.demo_findings import Withheld, as_rows, charts_without_data, counted, withhold_a_loss
 from stockbook.cli.demo_hooks import receiving
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
@@ -224,13 +224,17 @@ def _compare(place: Path, server: Server, now: datetime, withheld: Withheld | No
 
 def _tell_findings(place: Path, *, is_invented: bool) -> None:
     """Raises DemoFailed when the invented shop has nothing to find of some kind."""
-    counts = counted(place / "home" / "published" / "warehouse.duckdb")
+    published = place / "home" / "published" / "warehouse.duckdb"
+    counts = counted(published)
     _say("\nTo be found in it: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
     missing = [name for name, count in counts.items() if not count]
     if missing and is_invented:
         raise DemoFailed(
             f"The demo was expected to show something of every kind; there are no {', no '.join(missing)}."
         )
+    empty = charts_without_data(published)
+    if empty and is_invented:
+        raise DemoFailed(f"No chart of the dashboards was expected to be empty; these are: {'; '.join(empty)}.")
 
 
 def differences(published: Path, truth: dict[str, Any], gap: Mapping[str, int] | None = None) -> list[str]:

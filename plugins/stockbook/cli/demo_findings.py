@@ -5,6 +5,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from stockbook import declarations, project
+from stockbook.bi import spec
+from stockbook.bi.empty import empty_charts
+from stockbook.bi.serve import FOLDER
+from stockbook.metrics.files import load
 from stockbook.warehouse.connect import reader
 
 FINDINGS = {
@@ -54,6 +59,13 @@ def counted(published: Path) -> dict[str, int]:
         return {
             name: int(con.execute(f"select count(*) from {rows}").fetchall()[0][0]) for name, rows in FINDINGS.items()
         }
+
+
+def charts_without_data(published: Path) -> list[str]:
+    """Titles of the charts of the dashboards that have nothing to show."""
+    tables = declarations.load(project.SHIPPED / project.MODELS)
+    metrics = load(project.SHIPPED / project.MODELS, tables)
+    return empty_charts(spec.read(FOLDER / "dashboards.yml", tables, metrics), published)
 
 
 def as_rows(body: bytes) -> list[dict[str, Any]]:

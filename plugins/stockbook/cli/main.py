@@ -16,6 +16,7 @@ import typer
 from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
 from stockbook.cli.bi import app as bi_app
+from stockbook.cli.fleet import app as fleet_app
 from stockbook.cli.hash import hash_column
 from stockbook.cli.hooks import app as hooks_app
 from stockbook.cli.metric import metric
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or replayed shop, with a clock and faults.")
 app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
+app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.command()(metric)
 app.command("hash")(hash_column)
 app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")
@@ -206,7 +208,7 @@ def alerts(
         notify.send(notifier, [a_test], now)
         typer.echo(f"{notifier.target} took a message.")
         return
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         rows = con.execute(
             "select account, rule, subject, severity, message, raised_as_of from reports.alerts "
             "where cleared_as_of is null order by raised_as_of, account, rule, subject"
@@ -256,11 +258,11 @@ def sql(
         from stockbook.cli.prompt import Prompt
 
         tables = declarations.load(settings.models_dir)
-        Prompt(settings.published, tables, limit, chosen, settings.limits, as_is).cmdloop()
+        Prompt(settings.asked, tables, limit, chosen, settings.limits, as_is).cmdloop()
         return
     # what is piped into the command is a query too
     text = sys.stdin.read() if query in ("", "-") else query
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         Printer(sys.stdout, chosen, limit, terminal_width(sys.stdout), as_is).answer(con, text)
 
 
@@ -280,7 +282,7 @@ def doctor(
         from stockbook.sources.probe import try_account
 
         settings = Settings.load()
-        return try_account(account, credentials_of(account, clock, settings.state, settings.fernet_keys), clock)
+        return try_account(account, credentials_of(account, clock, settings.token_place, settings.fernet_keys), clock)
 
     problems = 0
     for line in examined.lines(clock, ask if ask_accounts else None):

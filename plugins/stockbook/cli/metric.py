@@ -54,7 +54,7 @@ def metric(
         compare == "previous",
     )
     sql = question.sql(metrics)
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         # a table of figures is shown whole
         Printer(sys.stdout, as_, 0, terminal_width(sys.stdout)).answer(con, sql)
 

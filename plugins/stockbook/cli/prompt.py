@@ -7,6 +7,7 @@ from typing import ClassVar
 from stockbook.cli.printing import LAYERS, Format, Printer, terminal_width
 from stockbook.declarations import Table
 from stockbook.errors import StockbookError
+from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits
 from stockbook.warehouse.connect import reader
 
@@ -32,7 +33,7 @@ class Prompt(cmd.Cmd):
 
     def __init__(
         self,
-        published: Path,
+        published: Path | LakeUrl,
         tables: dict[str, Table],
         rows: int | None = None,
         format_: Format = Format.auto,

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sqlalchemy import URL, Engine, case, delete, func, insert, select, update
+from sqlalchemy import URL, Engine, case, delete, func, insert, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from stockbook.errors import InboxUnavailable
@@ -94,9 +94,9 @@ class Inbox:
                     self._writer = GroupWriter(self._engine)
         return self._writer
 
-    def pending(self, after_id: int = 0, limit: int = 1_000) -> list[InboxEvent]:
+    def pending(self, after_id: int = 0, limit: int = 1_000, account: str | None = None) -> list[InboxEvent]:
         """
-        Events no run took yet, in order of arrival, with an id above ``after_id``.
+        Events not drained yet, in order of arrival, with an id above ``after_id``; of one account where it is named.
 
         ``after_id`` is for paging within one drain and starts at 0 in the next: with several receivers a lower id
         may become visible after a higher one.
@@ -104,6 +104,7 @@ class Inbox:
         query = (
             select(*_COLUMNS)
             .where(InboxRow.drained_at_utc.is_(None), InboxRow.id > after_id)
+            .where(InboxRow.account == account if account is not None else true())
             .order_by(InboxRow.id)
             .limit(limit)
         )
@@ -128,6 +129,25 @@ class Inbox:
                 )
                 marked += done.rowcount
         return marked
+
+    def take(self, ids: Collection[int], run_id: str) -> None:
+        """
+        Note that a run takes these events: they stay undrained until ``settle``, and an equal event that arrives later
+        is one of its own.
+        """
+        wanted = sorted(ids)
+        with writing(self._engine) as con:
+            for start in range(0, len(wanted), _IDS_AT_ONCE):
+                chosen = InboxRow.id.in_(wanted[start : start + _IDS_AT_ONCE])
+                con.execute(update(InboxRow).where(chosen).values(drained_run_id=run_id))
+
+    def settle(self, account: str, run_id: str, now: datetime) -> int:
+        """Note that the events a run took of an account are in books that are safe; how many. ``now`` is aware."""
+        query = update(InboxRow).where(
+            InboxRow.account == account, InboxRow.drained_run_id == run_id, InboxRow.drained_at_utc.is_(None)
+        )
+        with writing(self._engine) as con:
+            return con.execute(query.values(drained_at_utc=now)).rowcount
 
     def drop_drained_before(self, instant: datetime) -> int:
         """Delete events that were drained before an aware instant; returns how many."""

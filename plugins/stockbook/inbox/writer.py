@@ -174,7 +174,7 @@ def _insert(dialect: str, merging: bool) -> TextClause:
         coalesce((
             select max(
                 case
-                    when waiting.drained_at_utc is null
+                    when waiting.drained_at_utc is null and waiting.drained_run_id is null
                         and waiting.received_at_utc >= {value(len(_COLUMNS) + 2, "since")} then 1
                     else 0
                 end

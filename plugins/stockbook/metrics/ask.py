@@ -58,5 +58,5 @@ def metric(
     metrics = load(settings.models_dir, declarations.load(settings.models_dir))
     question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
     sql = question.sql(metrics)
-    with reader(settings.published, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         return Answer(sql, con.execute(sql).to_arrow_table())

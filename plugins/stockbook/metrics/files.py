@@ -82,7 +82,7 @@ def folder_of(models_dir: Path) -> Path:
 
 def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
     """Every metric. Raises ConfigError naming file, line and field of all that is wrong."""
-    metrics, taken, problems = Metrics(), set[str](), Problems()
+    metrics, problems, taken = Metrics(), Problems(), set[str]()
     for file, subject in _files(folder_of(models_dir)):
         for relation, declared in subject.relations.items():
             for name, entry in declared.metrics.items():
@@ -92,7 +92,7 @@ def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
                         with problems.gathered():
                             raise file.refusal((*here, step) if step else here, problem)
                     metrics[metric.name] = metric
-                    taken |= metric.figures.keys()
+                    taken.update(metric.figures)
     problems.settle()
     return metrics
 
@@ -133,6 +133,7 @@ def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> I
     is_percentage = metric.at is None or (kind == "percentile" and 0 < metric.at < 1)
     periods = [name for name in metric.by if name in PERIODS]
     unnamed = [name for name in metric.not_over if name not in metric.by]
+    counts_rows = kind == "count" and not (metric.sql or metric.distinct)
     rules = (
         (is_name, "", f"{metric.name!r} is no name of a metric: small letters, digits and _, and not {_TAKEN}"),
         (not is_taken, "", f"the name {metric.name!r} is taken by an earlier metric"),
@@ -141,6 +142,11 @@ def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> I
         (bool(metric.possible) == (kind == "range"), "possible", "a range, and nothing else, has sure and possible"),
         (is_percentage, "at", "only a percentile has at, a number between 0 and 1"),
         (not metric.distinct or kind == "count", "distinct", "only a count is of distinct keys"),
+        (
+            not counts_rows or metric.name not in table.columns,
+            "sql",
+            f"a count without sql counts rows, but {metric.of} has a column {metric.name}: name it here",
+        ),
         (kind != "last" or metric.time, "time", "a last value needs the column of its day"),
         (not periods, "by", f"{', '.join(periods)} is the word for a period; time and grain make it"),
         (not unnamed, "not_over", f"{', '.join(unnamed)} is none of its dimensions"),

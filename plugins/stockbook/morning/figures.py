@@ -3,7 +3,7 @@ The figures of a morning: each one a metric of ``include/metrics``, the days it 
 
 All are over all accounts; a figure that is not known yet is NULL and shown as a dash. A night runs when its day has
 hardly begun, so figures of a day are those of the last whole day. Units name ``{currency}``, the valuation currency,
-and ``{day}`` and ``{before}``, the last whole day and the one before it.
+``{day}`` and ``{before}``, the last whole day and the one before it, and ``{vat}``, what money.yml says of VAT.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from typing import Literal
 from stockbook.metrics.files import Metrics
 from stockbook.metrics.question import CHANGE, Question
 
-Form = Literal["money", "count", "share", "change"]
+Form = Literal["money", "count", "share", "change", "weight"]
 Days = Literal["newest", "last day", "last 28 days", "last month"]
 
 
@@ -88,7 +88,7 @@ class Chart:
         )
 
 
-FIGURES = (
+STOCK = (
     Figure("stock_value", "Stock value", "money", "stock_value"),
     Figure(
         "stock_value_change",
@@ -121,6 +121,9 @@ FIGURES = (
         unit="batches",
         bad_above=0,
     ),
+)
+
+FULFILLMENT = (
     Figure(
         "on_time_sure",
         "On time, last 28 due days, at least",
@@ -141,7 +144,42 @@ FIGURES = (
     Figure("due_today", "Due today", "count", "orders_due_today", unit="orders"),
     Figure("open_orders", "Open orders", "count", "open_orders", unit="orders"),
     Figure("problems", "Problems in dispatch, open", "count", "open_problems", unit="orders", bad_above=0),
+    Figure("parcels", "Parcels, last full month", "count", "warehouse_parcels", "last month", unit="parcels"),
+    Figure(
+        "weight",
+        "Weight of FlickRocket's orders, last full month, at most",
+        "weight",
+        "carrier_weight_most",
+        "last month",
+    ),
+    Figure("held", "Held in SHOPLINE", "count", "shopline_held_orders", unit="fulfillment orders", bad_above=0),
 )
+
+SHOP = (
+    Figure(
+        "turnover", "Turnover, last full month", "money", "turnover", "last month", unit="value of the goods, {vat}"
+    ),
+    Figure(
+        "margin_share",
+        "Margin, last full month",
+        "share",
+        "margin_share",
+        "last month",
+        unit="of the value of the goods that left, {vat}",
+    ),
+    Figure(
+        "channel_differences",
+        "Differences between channels and the warehouse",
+        "count",
+        "channel_differences",
+        unit="orders",
+        bad_above=0,
+    ),
+)
+
+# under the names of the dashboards that have more of them
+PARTS = {"Stock": STOCK, "Fulfillment": FULFILLMENT, "Shop": SHOP}
+FIGURES = (*STOCK, *FULFILLMENT, *SHOP)
 
 CHARTS = (
     Chart(

@@ -60,12 +60,15 @@ def _context(summary: Summary, locale: Locale) -> dict[str, object]:
     def at(moment: datetime, local: bool = True) -> str:
         return format_datetime(moment, "medium", locale=locale) + (f" {zone.key}" if local else " UTC")
 
+    # in the order of the figures
+    parts = dict.fromkeys(figure.part for figure in summary.figures)
     return {
         "summary": summary,
         "locale": locale,
         "show": lambda value: shown(value, summary.currency, locale),
         "number": lambda count: format_decimal(count, locale=locale),
         "at": at,
+        "parts": {part: [figure for figure in summary.figures if figure.part == part] for part in parts},
         "published": at(summary.published_at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)),
     }
 
@@ -82,7 +85,12 @@ def shown(value: Value, currency: str, locale: Locale) -> str:
         return str(format_percent(value.value, "#,##0.0 %", locale=locale))
     if value.form == "count":
         return str(format_decimal(int(value.value), locale=locale))
+    if value.form == "weight":
+        # the sources count grams
+        return f"{format_decimal(value.value / 1000, '#,##0.0', locale=locale)}\xa0kg"
     cents = value.value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     sign = "+" if value.form == "change" and cents > 0 else ""
     # a currency without a sign of its own is written as its code, which needs a space before the digits
-    return sign + _LETTER_BESIDE_DIGIT.sub("\xa0", str(format_currency(cents, currency, locale=locale)))
+    return sign + _LETTER_BESIDE_DIGIT.sub(
+        "\xa0", str(format_currency(cents, value.currency or currency, locale=locale))
+    )

@@ -13,9 +13,10 @@ import duckdb
 import msgspec
 
 from stockbook import declarations
+from stockbook.declarations import REPORTING_CURRENCY
 from stockbook.metrics.files import Metrics, load
 from stockbook.morning import charts
-from stockbook.morning.figures import CHARTS, FIGURES, Chart, Figure
+from stockbook.morning.figures import CHARTS, PARTS, Chart, Figure
 from stockbook.project import MODELS, SHIPPED
 from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
@@ -24,7 +25,11 @@ NAME = "summary.json"
 
 
 class Value(msgspec.Struct):
-    """A figure: ``value`` has the digits of the file, and is None where the file has NULL."""
+    """
+    A figure: ``value`` has the digits of the file, and is None where the file has NULL.
+
+    ``part`` is the dashboard that has more of it, ``currency`` that of an amount which is not in the stock's.
+    """
 
     key: str
     label: str
@@ -32,6 +37,8 @@ class Value(msgspec.Struct):
     unit: str
     value: Decimal | None
     bad_above: float | None = None
+    part: str = ""
+    currency: str = ""
 
     @property
     def wants_attention(self) -> bool:
@@ -129,12 +136,23 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
         setting = _one(
             con, "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
         )
+        reporting, vat = _one(con, "select reporting_currency, vat_label from marts.dim_money_setting")
         today = run[1].date()
         day = today - timedelta(days=1)
-        words = {"currency": setting[0], "day": day, "before": day - timedelta(days=1)}
+        words = {"currency": setting[0], "day": day, "before": day - timedelta(days=1), "vat": vat}
         figures = [
-            Value(f.key, f.label, f.form, f.unit.format(**words), _value(con, f, metrics, today), f.bad_above)
-            for f in FIGURES
+            Value(
+                f.key,
+                f.label,
+                f.form,
+                f.unit.format(**words),
+                _value(con, f, metrics, today),
+                f.bad_above,
+                part,
+                reporting if metrics.of_figure(f.metric).unit == REPORTING_CURRENCY else "",
+            )
+            for part, of_part in PARTS.items()
+            for f in of_part
         ]
         drawn_charts = [_drawn(c, c.unit.format(**words), _points(con, c.sql(metrics, today)), drawn) for c in CHARTS]
         check_counts = _one(

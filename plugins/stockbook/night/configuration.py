@@ -189,6 +189,12 @@ def _notifiers(settings: Settings) -> None:
     problems.settle()
 
 
+def _fleet(settings: Settings) -> None:
+    from stockbook.fleet_settings import FleetSettings
+
+    FleetSettings.load(settings.home, settings.written)
+
+
 _JUDGES: tuple[Callable[[Settings], None], ...] = (
     _names,
     _folders,
@@ -198,4 +204,5 @@ _JUDGES: tuple[Callable[[Settings], None], ...] = (
     _fernet,
     _connections,
     _notifiers,
+    _fleet,
 )

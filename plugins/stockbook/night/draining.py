@@ -66,7 +66,15 @@ def drain_first(night: Night, con: "duckdb.DuckDBPyConnection", run: RunContext)
     from stockbook.webhooks.drain import take_inbox
 
     try:
-        drained = take_inbox(con, night.settings, night.tables, run.run_id, run.as_of, night.clock)
+        drained = take_inbox(con, night.settings, night.tables, run.run_id, run.as_of, night.clock, night.events_of)
     except (ConfigError, InboxUnavailable) as error:
         return [f"warning: no events were taken: {error}"]
     return drained.sentences()
+
+
+def settle_events(night: Night, run_id: str) -> None:
+    """Mark as drained what a night took of its one account's events. Raises InboxUnavailable, ConfigError."""
+    from stockbook.webhooks.drain import settle_inbox
+
+    if night.events_of is not None:
+        settle_inbox(night.settings, night.events_of, run_id, night.clock)

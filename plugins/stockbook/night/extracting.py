@@ -33,9 +33,10 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.clock,
             night.progress,
             policy=night.retries,
-            credentials=credentials_of(account, night.clock, settings.state, settings.fernet_keys),
+            credentials=credentials_of(account, night.clock, settings.token_place, settings.fernet_keys),
             before=None if run.full_refresh else landings.last_loaded(settings.landing),
             limits=Limits(settings.answer_megabytes, settings.answer_seconds),
+            landed=night.landed,
         )
         done.listings = [ListingDone.of(manifest) for manifest in manifests]
         landings.note_landed(settings, run_id, conn_id, manifests)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from stockbook.errors import StockbookError
 from stockbook.night.building import build
 from stockbook.night.checking import check
-from stockbook.night.draining import drain, forget_subscriptions
+from stockbook.night.draining import drain, forget_subscriptions, settle_events
 from stockbook.night.extracting import extract, extract_all
 from stockbook.night.finishing import finish
 from stockbook.night.loading import load
@@ -33,6 +33,7 @@ __all__ = [
     "publish",
     "run_all",
     "settle",
+    "settle_events",
 ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockbook import connections, declarations
@@ -26,7 +27,9 @@ class Night:
     """
     One night's surroundings. ``look_up`` finds a connection by its id.
 
-    ``retries`` replaces the retry policy of the sources; tests shorten it.
+    ``retries`` replaces the retry policy of the sources; tests shorten it. ``landed`` is told of each listing's folder
+    once it is complete. ``events_of`` is the one account whose events are taken, and which stay in the inbox as taken
+    until ``settle_events``; None: all accounts' events, which are marked as drained when staging has them.
     """
 
     settings: Settings
@@ -34,6 +37,8 @@ class Night:
     progress: Progress
     look_up: Callable[[str], RawConnection | None] = connections.from_environment
     retries: "RetryPolicy | None" = None
+    landed: Callable[[Path], None] | None = None
+    events_of: str | None = None
     lock: RunLock = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stockbook.clock import SystemClock
-from stockbook.errors import BadAnswer, InboxUnavailable, ListingIncomplete, RunLocked, StockbookError, Unreachable
+from stockbook.errors import WORTH_ANOTHER_TRY, RunLocked, StockbookError
 from stockbook.night import steps
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
@@ -20,8 +20,6 @@ from stockbook.progress import Logged
 from stockbook.runs.context import run_id_of
 from stockbook.runs.report import text
 from stockbook.settings import Settings
-
-WORTH_ANOTHER_TRY = (Unreachable, BadAnswer, ListingIncomplete, InboxUnavailable)
 
 
 class Red(Exception):

@@ -38,22 +38,22 @@ class StaticToken:
 
 
 def credentials_of(
-    account: Account, clock: Clock | None = None, state: Path | None = None, fernet_keys: tuple[bytes, ...] = ()
+    account: Account, clock: Clock | None = None, place: Path | str | None = None, fernet_keys: tuple[bytes, ...] = ()
 ) -> Credentials:
     """
     The credentials of an account.
 
     fulfillment.cz takes the raw token without a scheme (its API page), FlickRocket a bearer token. A FlickRocket
-    connection with ``client_id`` in its extra, and ``refresh_token`` or no password, has rotating tokens, kept in the
-    folder ``state`` under ``fernet_keys``. Raises ConfigError when one of these is missing.
+    connection with ``client_id`` in its extra, and ``refresh_token`` or no password, has rotating tokens, kept in
+    ``place`` (``TokenStore``) under ``fernet_keys``. Raises ConfigError when one of these is missing.
     """
     if account.source != "flickrocket":
         return StaticToken(account.password)
     if not account.extra.get("client_id") or (account.password and not account.extra.get("refresh_token")):
         return StaticToken(f"Bearer {account.password}")
-    if clock is None or state is None:
+    if clock is None or place is None:
         raise ConfigError(f"Connection {account.conn_id} has rotating tokens: they need a place to be kept.")
     from stockbook.sources.oauth import RotatingToken
     from stockbook.sources.token_store import TokenStore
 
-    return RotatingToken(account, TokenStore(state, fernet_keys), clock)
+    return RotatingToken(account, TokenStore(place, fernet_keys), clock)

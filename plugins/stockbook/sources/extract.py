@@ -6,6 +6,7 @@ read side by side over one session and one budget. Memory does not grow with the
 each thread holds one.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def extract(  # the seam the night calls, its order agreed with it
     credentials: Credentials | None = None,
     before: Path | None = None,
     limits: Limits | None = None,
+    landed: Callable[[Path], None] | None = None,
 ) -> list[Manifest]:
     """
     Land what ``plan`` asks of ``account`` under ``night_dir/<account>/<api>.<listing>/``.
@@ -45,9 +47,9 @@ def extract(  # the seam the night calls, its order agreed with it
     ``tables`` are all declarations by qualified name; a listing that feeds no table is not read. What
     an earlier attempt of the same night landed completely, for the same plan and declarations, is
     not read again. ``before`` is the folder of an earlier night: an answer that came then too is not projected
-    again; an answer beyond ``limits`` is none. Gives one manifest per listing, in the order they are declared. Raises
-    ConfigError without a hash key, and the first SourceError of any listing after the others
-    stopped; what they landed stays.
+    again; an answer beyond ``limits`` is none. ``landed`` is told of each listing's folder once it is complete. Gives
+    one manifest per listing, in the order they are declared. Raises ConfigError without a hash key, and the first
+    SourceError of any listing after the others stopped; what they landed stays.
     """
     if not hash_key:
         raise ConfigError(
@@ -69,6 +71,7 @@ def extract(  # the seam the night calls, its order agreed with it
             client=client,
             prefetching=prefetching,
             before=before / account.account if before is not None else None,
+            landed=landed,
         )
         return _read(session, _wanted(account, plan, tables))
 

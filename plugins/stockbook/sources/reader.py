@@ -141,6 +141,8 @@ class Reader:
             seconds=round(seconds, 3),
             **facts,
         )
+        if session.landed is not None:
+            session.landed(folder.path)
         session.progress.finish(self.title, _summary(manifest))
         return manifest
 

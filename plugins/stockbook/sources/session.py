@@ -23,7 +23,8 @@ class Session:
     One reading of an account.
 
     ``prefetching`` are the threads that only fetch. ``orders_named`` are the orders that listings named, by the
-    listing's name. ``before`` is the account's folder of the last night that was loaded.
+    listing's name. ``before`` is the account's folder of the last night that was loaded. ``landed`` is told of the
+    folder of a listing once it is complete, by the thread that read it.
     """
 
     account: Account
@@ -36,6 +37,7 @@ class Session:
     client: Client
     prefetching: Executor
     before: Path | None = None
+    landed: Callable[[Path], None] | None = None
     orders_named: dict[str, set[str]] = field(default_factory=dict)
 
 

@@ -1,5 +1,5 @@
 """
-Where rotating tokens are kept: encrypted, in the state database, for one process at a time.
+Where rotating tokens are kept: encrypted, in the state database or one that machines share, for one process at a time.
 
 A refresh token can be spent once. So a renewal leaves a mark before it asks, the new pair is on the disk
 before the old one is removed, and a file lock keeps two processes from spending the same one. Between the
@@ -15,13 +15,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import URL, Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy import (
+    URL,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, ControlUnavailable
 from stockbook.sqlite_errors import is_damaged, reason
 
 _META = MetaData()
@@ -57,8 +69,12 @@ class Pair:
 class TokenStore:
     """The tokens of a home. Every call opens the database anew: nothing is kept between processes or threads."""
 
-    def __init__(self, folder: Path, keys: tuple[bytes, ...]) -> None:
-        """``keys`` are Fernet keys: the first encrypts, any decrypts. Raises ConfigError without one."""
+    def __init__(self, place: Path | str, keys: tuple[bytes, ...]) -> None:
+        """
+        ``place`` is a folder of this machine or the address of a PostgreSQL that several share.
+
+        ``keys`` are Fernet keys: the first encrypts, any decrypts. Raises ConfigError without one.
+        """
         if not keys:
             raise ConfigError(
                 "Rotating tokens are kept encrypted and need a Fernet key; there is none: "
@@ -71,25 +87,20 @@ class TokenStore:
                 "STOCKBOOK_FERNET_KEY (or Airflow's fernet_key) must be 32 bytes in URL-safe base64; it is not: "
                 "make one with cryptography's Fernet.generate_key()."
             ) from None
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._place = _Folder(place) if isinstance(place, Path) else _Shared(place)
         # two processes that begin together must not both make the table
-        with self.alone("state"), _errors_named(folder / "state.db"):
-            self._engine = _engine(folder / "state.db")
+        with self.alone("state"), self._place.errors_named():
+            _META.create_all(self._place.engine)
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Hold the tokens of a connection against every other process and thread."""
-        lock = self._folder / f"{name}.lock"
-        lock.touch(mode=0o600)
-        with lock.open("ab") as file:
-            # an open file of its own for every holder: the kernel's lock then counts for threads too
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._place.alone(name):
             yield
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:
-        with _errors_named(self._folder / "state.db"), self._engine.connect() as con:
+        with self._place.errors_named(), self._place.engine.connect() as con:
             yield con
 
     def latest(self, conn_id: str, origin: str) -> Pair | None:
@@ -151,34 +162,78 @@ class TokenStore:
             )
 
 
-@contextmanager
-def _errors_named(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        what = reason(error.orig)
-        back = ": move it away and authorise FlickRocket's connection again" if is_damaged(error.orig) else ""
-        # without its cause, which may quote what was to be stored
-        raise ConfigError(f"The tokens in {file} could not be read or written, {what}{back}.") from None
+class _Folder:
+    """A file of this machine, and a lock beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._file = folder, folder / "state.db"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._file.exists():
+            os.close(os.open(self._file, os.O_CREAT | os.O_WRONLY, 0o600))
+        self.engine = create_engine(URL.create("sqlite", database=str(self._file)), poolclass=NullPool)
+
+        @event.listens_for(self.engine, "connect")
+        def durable(connection: DBAPIConnection, _: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute("pragma busy_timeout = 60000")
+            # a commit is on the disk, its journal's removal too, before the next statement
+            cursor.execute("pragma synchronous = extra")
+            # what is deleted is overwritten
+            cursor.execute("pragma secure_delete = on")
+            cursor.close()
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        lock = self._folder / f"{name}.lock"
+        lock.touch(mode=0o600)
+        with lock.open("ab") as file:
+            # an open file of its own for every holder: the kernel's lock then counts for threads too
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            what = reason(error.orig)
+            back = ": move it away and authorise FlickRocket's connection again" if is_damaged(error.orig) else ""
+            # without its cause, which may quote what was to be stored
+            raise ConfigError(f"The tokens in {self._file} could not be read or written, {what}{back}.") from None
 
 
-def _engine(file: Path) -> Engine:
-    if not file.exists():
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+class _Shared:
+    """A database that several machines share, and a lock in it that falls with its session."""
 
-    @event.listens_for(engine, "connect")
-    def durable(connection: DBAPIConnection, _: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("pragma busy_timeout = 60000")
-        # a commit is on the disk, its journal's removal too, before the next statement
-        cursor.execute("pragma synchronous = extra")
-        # what is deleted is overwritten
-        cursor.execute("pragma secure_delete = on")
-        cursor.close()
+    def __init__(self, address: str) -> None:
+        url = make_url(address).set(drivername="postgresql+psycopg")
+        self.engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
 
-    _META.create_all(engine)
-    return engine
+        @event.listens_for(self.engine, "connect")
+        def durable(connection: DBAPIConnection, _: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute("set synchronous_commit = on")
+            cursor.close()
+            connection.commit()
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        # a renewal in the block may take a minute, and must not be done by two
+        with self.errors_named(), self.engine.connect() as con:
+            con.execute(
+                text("select pg_advisory_lock(hashtextextended(:name, 2))"), {"name": f"stockbook token {name}"}
+            )
+            yield
+
+    @contextmanager
+    def errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            # without its cause, which may quote what was to be stored, and the address
+            raise ControlUnavailable(
+                f"The tokens in the control database could not be read or written ({type(error.orig).__name__})."
+            ) from None
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -38,7 +38,11 @@ _HARMLESS = {
     *("icu_calendar_names", "pg_timezone_names", "pragma_show", "pragma_table_info", "pragma_version"),
     *("pragma_collations", "pragma_database_size", "pragma_platform", "test_all_types"),
 }
+_OF_SECRETS = (StatementType.CREATE, StatementType.DROP)
 _IN_EXPLAIN = ("analyze", "verbose")
+# functions of the extensions that a lake needs, and its catalog by the name DuckDB gives it
+_OF_LAKES = ("ducklake_", "postgres_", "read_postgres", "pg_clear")
+_CATALOG = "__ducklake"
 _refused: set[str] = set()
 
 
@@ -49,7 +53,9 @@ def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement
     except UnicodeError:
         raise ConfigError("The query cannot be answered: it is not a text in UTF-8.") from None
     called = {word for word, following in pairwise(words) if following == "("}
-    refused = sorted(called & _refused_functions(con))
+    refused = sorted(called & _refused_functions(con) | {word for word in called if word.startswith(_OF_LAKES)})
+    if any(word.startswith(_CATALOG) for word in words):
+        raise ConfigError("The lake's catalog is not for readers: only the published tables can be asked.")
     if refused:
         raise ConfigError(f"{refused[0]}() is not for readers: only the published tables can be asked.")
     statements = con.extract_statements(text)
@@ -60,7 +66,7 @@ def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement
 
 def _require_allowed(con: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
     words = _words(statement.query)
-    if statement.type not in _ALLOWED or (statement.type == StatementType.CREATE and "secret" in words[1:4]):
+    if statement.type not in _ALLOWED or (statement.type in _OF_SECRETS and "secret" in words[1:4]):
         raise ConfigError(
             f"{words[0] if words else 'this'!r} is not for readers: queries, explain, describe, summarize, "
             "and temporary tables, views and macros are."

@@ -2,7 +2,8 @@
 Opening DuckDB files, each kind of use in one way, with errors a reader understands.
 
 ``writer`` is the night's; ``reader`` and ``open_published`` are for everybody who asks the published file, and
-``beside_published`` for figures worked out anew over it. Nothing else in this project opens a DuckDB file.
+``beside_published`` for figures worked out anew over it. Nothing else in this project opens a DuckDB file. A lake is
+opened for readers by the same rules (``lake.py``).
 """
 
 import logging
@@ -18,10 +19,11 @@ from typing import Any
 
 import duckdb
 
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
+from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.file_errors import error_about, explained, first_line, opened_elsewhere
+from stockbook.warehouse.file_errors import OF_FILE, error_about, explained, first_line, opened_elsewhere
 from stockbook.warehouse.migrations import migrate
 from stockbook.warehouse.spared_pandas import spare_pandas
 
@@ -42,7 +44,7 @@ BUILDS_FAST = (
 # a name in SQL is a table, never a variable of Python that happens to be called so
 NO_VARIABLES = "set python_enable_replacements = false"
 # nothing but the opened file is in reach: no other file, no library, no variable of the program that asks
-_LOCKED: dict[str, Any] = {
+LOCKED: dict[str, Any] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -143,22 +145,40 @@ def for_questions(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def reader(path: Path, limits: Limits = _NO_LIMITS) -> Iterator[duckdb.DuckDBPyConnection]:
+def reader(path: Path | LakeUrl, limits: Limits = _NO_LIMITS) -> Iterator[duckdb.DuckDBPyConnection]:
     """
-    A published file as readers have it: see ``open_published``. Closed at the end.
+    A published file, or a lake, as readers have it: see ``open_published``. Closed at the end.
 
-    Raises ConfigError when there is none, or for what DuckDB says of a query.
+    Raises ConfigError when there is none, or for what DuckDB says of a query; LakeUnavailable.
     """
-    con = open_published(path, limits)
+    con = opened(path, limits)
     try:
         with interrupted_after(con, limits.seconds):
             yield con
     except duckdb.Error as error:
+        if isinstance(path, LakeUrl):
+            raise _error_of_lake(path, error) from None
         raise (
             error_about(path, error, con) or ConfigError(f"{path} cannot be asked this: {query_error(error)}")
         ) from error
     finally:
         con.close()
+
+
+def _error_of_lake(url: LakeUrl, error: duckdb.Error) -> StockbookError:
+    text = url.without_secrets(query_error(error))
+    if isinstance(error, (*OF_FILE, duckdb.HTTPException)):
+        return LakeUnavailable(f"The lake does not answer: {text}")
+    return ConfigError(f"The lake cannot be asked this: {text}")
+
+
+def opened(path: Path | LakeUrl, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyConnection:
+    """Open what readers ask, a published file or a lake. The caller closes it. Raises as ``reader``."""
+    if isinstance(path, LakeUrl):
+        from stockbook.warehouse.lake import open_lake
+
+        return open_lake(path, limits)
+    return open_published(path, limits)
 
 
 def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyConnection:
@@ -171,18 +191,9 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
     """
     if not path.exists():
         raise ConfigError(f"Nothing has been published yet: expected {path}. Run a night first.")
-    spill = limits.spill or Path(tempfile.gettempdir())
-    with suppress(OSError):  # a query too large for memory says so
-        spill.mkdir(parents=True, exist_ok=True)
-    config = _LOCKED | {
-        "memory_limit": limits.memory,
-        "threads": limits.threads,
-        # one for each opening: two processes that spill to one folder overwrite each other's
-        "temp_directory": str(spill / f"stockbook-{os.getpid()}-{secrets.token_hex(8)}"),
-    }
     try:
         with _name_of_its_own(path) as name:
-            con = duckdb.connect(str(name), read_only=True, config=config)
+            con = duckdb.connect(str(name), read_only=True, config=LOCKED | limited(limits))
     except duckdb.Error as error:
         if opened_elsewhere(path):
             raise ConfigError(
@@ -194,6 +205,19 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
     spare_pandas(con)
     lock(con)
     return con
+
+
+def limited(limits: Limits) -> dict[str, Any]:
+    """What DuckDB is opened with for a reader of these limits."""
+    spill = limits.spill or Path(tempfile.gettempdir())
+    with suppress(OSError):  # a query too large for memory says so
+        spill.mkdir(parents=True, exist_ok=True)
+    return {
+        "memory_limit": limits.memory,
+        "threads": limits.threads,
+        # one for each opening: two processes that spill to one folder overwrite each other's
+        "temp_directory": str(spill / f"stockbook-{os.getpid()}-{secrets.token_hex(8)}"),
+    }
 
 
 def lock(con: duckdb.DuckDBPyConnection) -> None:
@@ -217,7 +241,7 @@ def beside_published(settings: Settings, file: Path) -> Iterator[duckdb.DuckDBPy
         con.execute(f"set temp_directory = {quoted(folder)}")
         try:
             attach(con, file, "published")
-            for setting, value in _LOCKED.items():
+            for setting, value in LOCKED.items():
                 con.execute(f"set {setting} = {str(value).lower()}")
             lock(con)
             yield con

@@ -27,7 +27,8 @@ def read(
 
     ``where`` and ``order_by`` are SQL; ``?`` in ``where`` stands for ``values``. A macro takes
     its parameters by name: ``read("reports.stock_value_on", day=date(2026, 2, 28))``. ``home`` is the
-    folder of STOCKBOOK_HOME, the environment's when left out.
+    folder of STOCKBOOK_HOME, the environment's when left out. Where STOCKBOOK_LAKE is set, and no ``home`` named, it is
+    the lake that is read, with the rows of all accounts.
 
     Columns are Arrow-typed: money stays DECIMAL to the last digit (``decimal128``), days are dates, NULL
     is ``<NA>``, never NaN. The file is opened read-only for this one query and closed again: it may be
@@ -46,9 +47,9 @@ def read(
 
     settings = settings_of(home)
     file = settings.published
-    if not file.exists():
+    if settings.lake is None and not file.exists():
         raise ConfigError(f"Nothing is published in {file.parent} yet: expected {file.name} of a night.")
-    with reader(file, settings.limits) as con:
+    with reader(settings.asked, settings.limits) as con:
         source = _source(con, name, parameters)
         wanted = ", ".join(_name(column) for column in columns) or "*"
         query = f"select {wanted} from {source}"
@@ -73,7 +74,8 @@ def settings_of(home: Path | str | None) -> "Settings":
 
     from stockbook.settings import Settings
 
-    return Settings.load(dict(os.environ) | ({"STOCKBOOK_HOME": str(home)} if home is not None else {}))
+    own = {"STOCKBOOK_HOME": str(home), "STOCKBOOK_LAKE": ""} if home is not None else {}
+    return Settings.load(dict(os.environ) | own)
 
 
 def _name(text: str) -> str:
@@ -86,7 +88,7 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
         f"{schema_name}.{function}": list(named)
         for schema_name, function, named in con.execute(
             "select schema_name, function_name, parameters from duckdb_functions() "
-            "where function_type = 'table_macro' and schema_name = 'reports'"
+            "where function_type = 'table_macro' and schema_name = 'reports' and database_name = current_database()"
         ).fetchall()
     }
     if name in macros:
@@ -98,8 +100,8 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
     published = {
         f"{schema_name}.{table_name}"
         for schema_name, table_name in con.execute(
-            "select schema_name, table_name from duckdb_tables() "
-            "union all select schema_name, view_name from duckdb_views()"
+            "select schema_name, table_name from duckdb_tables() where database_name = current_database() "
+            "union all select schema_name, view_name from duckdb_views() where database_name = current_database()"
         ).fetchall()
         if schema_name in ("staging", "marts", "reports", "meta")
     }

@@ -52,7 +52,7 @@ class Authorization:
             "extra authorize_url",
             str(self._extra.get("authorize_url") or DEFAULT_AUTHORIZE_URL),
         )
-        self._token = RotatingToken(account, TokenStore(settings.state, settings.fernet_keys), clock)
+        self._token = RotatingToken(account, TokenStore(settings.token_place, settings.fernet_keys), clock)
         self._state = secrets.token_urlsafe(24)
 
     def url(self, scope: str, redirect: str) -> str:

@@ -7,6 +7,8 @@ knows them by their key.
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -60,6 +62,7 @@ def take_inbox(
     run_id: str,
     observed_at: datetime,
     clock: Clock,
+    account: str | None = None,
 ) -> Drained:
     """
     ``drain`` from the inbox of the settings; nothing where no receiver ever made one.
@@ -67,20 +70,41 @@ def take_inbox(
     Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened or the
     key is not the books'; staging then has whole batches or none.
     """
-    if not settings.inbox_database and not (settings.state / INBOX_FILE).exists():
+    from stockbook import hash_key
+
+    if not _has_inbox(settings):
         return Drained()
+    if account is None and settings.token_database:
+        # a home beside the accounts' own must not take from them what they need
+        return Drained(notes=["Events are left to the nights of the fleet: each account's take their own."])
+    hash_key.require_same(settings)
+    with _inbox(settings) as inbox:
+        return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days, account)
+
+
+def settle_inbox(settings: Settings, account: str, run_id: str, clock: Clock) -> int:
+    """Mark as drained what a run took of an account's events; how many. Raises InboxUnavailable, ConfigError."""
+    if not _has_inbox(settings):
+        return 0
+    with _inbox(settings) as inbox:
+        return inbox.settle(account, run_id, clock.utc())
+
+
+def _has_inbox(settings: Settings) -> bool:
+    return bool(settings.inbox_database) or (settings.state / INBOX_FILE).exists()
+
+
+@contextmanager
+def _inbox(settings: Settings) -> "Iterator[Inbox]":
     from sqlalchemy.exc import SQLAlchemyError
 
-    from stockbook import hash_key
     from stockbook.inbox.engine import damaged, read_url
     from stockbook.inbox.store import Inbox
     from stockbook.sqlite_errors import is_damaged
 
-    hash_key.require_same(settings)
-
     try:
         with Inbox.open(settings.inbox_url) as inbox:
-            return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days)
+            yield inbox
     except SQLAlchemyError as error:
         if is_damaged(getattr(error, "orig", None)):
             raise damaged(read_url(settings.inbox_url)) from None
@@ -99,26 +123,31 @@ def drain(
     zone: ZoneInfo,
     clock: Clock,
     keep_days: float,
+    account: str | None = None,
 ) -> Drained:
     """
     Take everything that waits in the inbox into staging.
 
     ``observed_at`` is the run's ``as_of`` (naive, local in ``zone``, which is also the zone of times that come
-    without one). Drained rows older than ``keep_days`` are dropped from the inbox.
+    without one). Drained rows older than ``keep_days`` are dropped from the inbox. Where an ``account`` is named, only
+    its events are taken, and they count as drained when ``settle_inbox`` says so.
     """
     done = Drained()
     notes: dict[str, None] = {}
     # of books made before events had items
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     after = 0
-    while batch := inbox.pending(after, BATCH):
+    while batch := inbox.pending(after, BATCH, account):
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
             staged = stage(con, batch, tables, stamp, zone)
             _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
             drained = [table.name for table in of_layer(tables, "staging") if table.kind == "drained"]
             content_marks.renew(con, run_id, tables, [*drained, content_marks.QUARANTINE])
-        inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
+        if account is None:
+            inbox.mark_drained([event.id for event in batch], run_id, clock.utc())
+        else:
+            inbox.take([event.id for event in batch], run_id)
         done.events += staged.events
         done.items += staged.items
         done.nameless += staged.nameless

@@ -101,7 +101,7 @@ class Subscriptions:
             return
         try:
             account = account_from(conn_id, raw)
-            self._credentials = credentials_of(account, clock, settings.state, settings.fernet_keys)
+            self._credentials = credentials_of(account, clock, settings.token_place, settings.fernet_keys)
         except ConfigError as error:
             raise Missing(str(error)) from None
         self._base, self._path, self._names = _of_flickrocket(account)

@@ -31,19 +31,20 @@ recognised as (
 
 ),
 
-matches as (
+joins as (
 
     select
-        system,
         account,
         order_id,
-        warehouse_account,
-        warehouse_order_id,
-        rule_no,
-        is_exact,
-        warehouse_orders,
-        channel_orders
-    from intermediate.channel_match
+        join_state,
+        join_rule_no,
+        is_exact_join,
+        joined_orders,
+        joined_system,
+        joined_account,
+        joined_order_id
+    from intermediate.channel_join
+    where system = 'fulfillment_cz'
 
 ),
 
@@ -72,10 +73,10 @@ changes as (
         end as shipped_at_utc,
         f.cancelled_at_utc
     from marts.fct_fulfillment as f
-    semi join matches as m
+    semi join joins as j
         on
-            f.account = m.warehouse_account
-            and f.order_id = m.warehouse_order_id
+            f.account = j.account
+            and f.order_id = j.order_id
     where f.is_latest_cycle
 
 ),
@@ -87,28 +88,11 @@ pieces as (
         l.order_id,
         cast(sum(l.quantity) as bigint) as quantity
     from marts.fct_order_line as l
-    semi join matches as m
+    semi join joins as j
         on
-            l.account = m.warehouse_account
-            and l.order_id = m.warehouse_order_id
+            l.account = j.account
+            and l.order_id = j.order_id
     group by l.account, l.order_id
-
-),
-
-warehouse_joins as (
-
-    select
-        warehouse_account as account,
-        warehouse_order_id as order_id,
-        any_value(rule_no) as rule_no,
-        bool_and(is_exact) as is_exact,
-        any_value(channel_orders) as partners,
-        max(warehouse_orders) as sharers,
-        max(system) as partner_system,
-        max(account) as partner_account,
-        max(order_id) as partner_id
-    from matches
-    group by warehouse_account, warehouse_order_id
 
 )
 
@@ -127,21 +111,16 @@ select
     end as state_since_utc,
     null as country_code,
     q.quantity,
-    case
-        when j.partners > 1 then 'several'
-        when j.sharers > 1 then 'shared'
-        when j.partners = 1 then 'matched'
-        when w.created_at_utc >= h.heard_since_utc then 'unmatched'
-        else 'not_expected'
-    end as join_state,
-    j.rule_no as join_rule_no,
-    j.is_exact as is_exact_join,
-    coalesce(j.partners, 0) as joined_orders,
-    coalesce(j.partner_system, r.system) as joined_system,
-    case when j.partners = 1 then j.partner_account end as joined_account,
-    case when j.partners = 1 then j.partner_id end as joined_order_id
+    coalesce(j.join_state, case when w.created_at_utc >= h.heard_since_utc then 'unmatched' else 'not_expected' end)
+        as join_state,
+    j.join_rule_no,
+    j.is_exact_join,
+    coalesce(j.joined_orders, 0) as joined_orders,
+    coalesce(j.joined_system, r.system) as joined_system,
+    j.joined_account,
+    j.joined_order_id
 from warehouse_orders as w
-left join warehouse_joins as j
+left join joins as j
     on
         w.account = j.account
         and w.order_id = j.order_id

@@ -113,9 +113,9 @@ select
     account,
     order_id,
     min(date) filter (where dispatched_pieces > 0) as dispatched_date,
-    coalesce(sum(dispatched_pieces), 0) as dispatched_pieces,
-    coalesce(sum(returned_pieces), 0) as returned_pieces,
-    sum(missing_cost_pieces) as missing_cost_pieces,
+    cast(coalesce(sum(dispatched_pieces), 0) as bigint) as dispatched_pieces,
+    cast(coalesce(sum(returned_pieces), 0) as bigint) as returned_pieces,
+    cast(sum(missing_cost_pieces) as bigint) as missing_cost_pieces,
     case when bool_and(dispatched_cost_reporting is not null) then sum(dispatched_cost_reporting) end
         as dispatched_cost,
     case when bool_and(returned_cost_reporting is not null) then sum(returned_cost_reporting) end as returned_cost

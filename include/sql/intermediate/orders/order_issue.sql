@@ -121,14 +121,14 @@ select
     o.stage,
     k.variant_id,
     s.order_id is not null as has_set,
-    coalesce(l.quantity, 0) as ordered_quantity,
-    coalesce(t.quantity, 0) as taken_quantity,
-    coalesce(m.issued, 0) as issued_quantity,
-    coalesce(m.returned, 0) as returned_quantity,
+    cast(coalesce(l.quantity, 0) as bigint) as ordered_quantity,
+    cast(coalesce(t.quantity, 0) as bigint) as taken_quantity,
+    cast(coalesce(m.issued, 0) as bigint) as issued_quantity,
+    cast(coalesce(m.returned, 0) as bigint) as returned_quantity,
     case
         when o.status = 'cancelled' then 0
-        when s.order_id is not null then coalesce(t.quantity, 0)
-        else coalesce(l.quantity, 0)
+        when s.order_id is not null then taken_quantity
+        else ordered_quantity
     end as expected_quantity
 from keys as k
 left join marts.fct_order as o

@@ -112,9 +112,9 @@ select
     -- what no line names, and orders without lines, cannot be counted
     o.has_unknown_variant is distinct from false as is_uncountable,
     coalesce(u.lines, 0) as uncountable_lines,
-    coalesce(u.pieces, 0) as uncountable_pieces,
-    case when is_uncountable then 0 else o.missing_pieces end as missing_pieces,
-    case when is_uncountable then 0 else o.incomplete_lines end as incomplete_lines
+    cast(coalesce(u.pieces, 0) as bigint) as uncountable_pieces,
+    cast(case when is_uncountable then 0 else o.missing_pieces end as bigint) as missing_pieces,
+    cast(case when is_uncountable then 0 else o.incomplete_lines end as bigint) as incomplete_lines
 from doubtful as d
 left join doubtful_orders as o
     on d.order_no = o.order_no

@@ -1,6 +1,17 @@
--- Pieces of variants with batches that the stock items of orders name, of orders for which the variant has left.
+-- Pieces of variants with batches that the stock items of orders name, of orders for which the variant has left: by the
+-- ledger, or by the order's own word where the ledger's row is not written yet.
 -- Grain: one row per account, order, variant, expiry, batch, lot and quality.
 with
+
+packed as (
+
+    select
+        account,
+        order_id
+    from marts.fct_order
+    where status in ('packed', 'sent', 'delivered', 'returned')
+
+),
 
 -- what an order only reserves has not left
 issues as (
@@ -44,23 +55,54 @@ items as (
         and i.quantity <> 0
     group by i.account, i.order_id, i.variant_id, i.expiration, i.batch_number, i.lot_id, i.quality
 
+),
+
+-- all that is known of them is what they name
+unwritten as (
+
+    select
+        i.account,
+        i.order_id,
+        i.variant_id,
+        cast(sum(i.quantity) as bigint) as issued_quantity,
+        cast(null as timestamp) as issued_at
+    from items as i
+    semi join packed as p
+        on
+            i.account = p.account
+            and i.order_id = p.order_id
+    anti join issues as s
+        on
+            i.account = s.account
+            and i.order_id = s.order_id
+            and i.variant_id = s.variant_id
+    group by i.account, i.order_id, i.variant_id
+
+),
+
+gone as (
+
+    select * from issues
+    union all by name
+    select * from unwritten
+
 )
 
 select
-    s.account,
-    s.order_id,
-    s.variant_id,
+    g.account,
+    g.order_id,
+    g.variant_id,
     i.expiration,
     i.batch_number,
     i.lot_id,
     i.quality,
     coalesce(cast(i.expiration as varchar), i.batch_number, i.lot_id) is null as is_nameless,
     coalesce(i.quantity, 0) as quantity,
-    s.issued_quantity,
-    s.issued_at
-from issues as s
+    g.issued_quantity,
+    g.issued_at
+from gone as g
 left join items as i
     on
-        s.account = i.account
-        and s.order_id = i.order_id
-        and s.variant_id = i.variant_id
+        g.account = i.account
+        and g.order_id = i.order_id
+        and g.variant_id = i.variant_id

@@ -22,9 +22,10 @@ variants as (
 settings as (
 
     select
-        headline_method || '_' || headline_basis as headline,
+        account,
+        headline,
         nrv_factor
-    from marts.dim_valuation_setting
+    from intermediate.account_headline
 
 ),
 
@@ -85,7 +86,7 @@ headlines as (
         ) as headline_missing_cost_quantity,
         s.nrv_factor
     from both_pools as b
-    cross join settings as s
+    inner join settings as s on b.account = s.account
 
 )
 

@@ -8,7 +8,7 @@ versions as (
         account,
         variant_id,
         code
-    from staging.variants_history
+    from intermediate.code_version
     union
     select
         account,

@@ -16,7 +16,7 @@ versions as (
         _version = max(_version) over whole_variant as is_last,
         lag(_last_seen_at) over in_order as previous_seen_at,
         lead(_valid_from) over in_order as next_from
-    from staging.variants_history
+    from intermediate.code_version
     window
         whole_variant as (partition by account, variant_id),
         in_order as (partition by account, variant_id order by _version)

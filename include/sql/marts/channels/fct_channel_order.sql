@@ -21,19 +21,18 @@ channel_orders as (
 
 ),
 
-matches as (
+joins as (
 
     select
         system,
         account,
         order_id,
-        warehouse_account,
-        warehouse_order_id,
-        rule_no,
-        is_exact,
-        warehouse_orders,
-        channel_orders
-    from intermediate.channel_match
+        join_state,
+        join_rule_no,
+        is_exact_join,
+        joined_orders,
+        joined_order_id
+    from intermediate.channel_join
 
 ),
 
@@ -41,25 +40,8 @@ policies as (
 
     select
         system,
-        is_forwarded,
-        recognised_by
+        is_forwarded
     from intermediate.channel_policy
-
-),
-
-channel_joins as (
-
-    select
-        system,
-        account,
-        order_id,
-        any_value(rule_no) as rule_no,
-        bool_and(is_exact) as is_exact,
-        any_value(warehouse_orders) as partners,
-        max(channel_orders) as sharers,
-        max(warehouse_order_id) as partner_id
-    from matches
-    group by system, account, order_id
 
 )
 
@@ -75,21 +57,15 @@ select
     o.state_since_utc,
     o.country_code,
     o.quantity,
-    case
-        when j.partners > 1 then 'several'
-        when j.sharers > 1 then 'shared'
-        when j.partners = 1 then 'matched'
-        when coalesce(p.is_forwarded, false) then 'unmatched'
-        else 'not_expected'
-    end as join_state,
-    j.rule_no as join_rule_no,
-    j.is_exact as is_exact_join,
-    coalesce(j.partners, 0) as joined_orders,
+    coalesce(j.join_state, case when p.is_forwarded then 'unmatched' else 'not_expected' end) as join_state,
+    j.join_rule_no,
+    j.is_exact_join,
+    coalesce(j.joined_orders, 0) as joined_orders,
     'fulfillment_cz' as joined_system,
     o.warehouse_account as joined_account,
-    case when j.partners = 1 then j.partner_id end as joined_order_id
+    j.joined_order_id
 from channel_orders as o
-left join channel_joins as j
+left join joins as j
     on
         o.system = j.system
         and o.account = j.account

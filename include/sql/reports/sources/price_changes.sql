@@ -18,7 +18,7 @@ select
     coalesce(p.currency, if(p.kind = 'asked', null, s.valuation_currency)) as currency,
     p.previous_price,
     p.price,
-    p.price - p.previous_price as difference,
+    cast(p.price - p.previous_price as decimal(38, 12)) as difference,
     p.change as change_share,
     p.valid_from,
     cast(p.valid_from as date) as changed_date

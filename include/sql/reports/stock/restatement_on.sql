@@ -4,8 +4,10 @@ with
 
 settings as (
 
-    select headline_method || '_' || headline_basis as headline
-    from marts.dim_valuation_setting
+    select
+        account,
+        headline
+    from intermediate.account_headline
 
 ),
 
@@ -110,7 +112,7 @@ select
     c.average_landed_change,
     c.average_bare_change
 from changes as c
-cross join settings as s
+inner join settings as s on c.account = s.account
 left join intermediate.current_variant as v
     on
         c.account = v.account

@@ -1,0 +1,339 @@
+"""
+The home of an account, between two steps: taken from the store to this disk, and what changed back again.
+
+Objects are immutable: a book and a page are named by what is in them, and the index of a home, which names its book and
+holds its small files, is written last. Until the holder points to that index nothing has happened. A listing goes to
+the store as soon as it is complete, its manifest last: who goes on elsewhere does not ask for it again.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import zstandard
+
+from stockbook import hash_key
+from stockbook.atomic_files import write_atomically
+from stockbook.clock import Clock
+from stockbook.errors import StoreDamaged
+from stockbook.fleet.control import Book
+from stockbook.fleet.holding import Holding
+from stockbook.fleet.store import Store
+from stockbook.landing.earlier_pages import ANSWERED
+from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
+from stockbook.settings import Settings
+from stockbook.version import VERSION
+
+# of the runs of a home, those whose folders travel with it
+_RUNS = 5
+_MARKS = ("opened.json", "loaded", "refused")
+_TRUSTED = "restored.json"
+_CHUNK = 4 * 1024 * 1024
+
+
+class Index(msgspec.Struct):
+    """
+    A home as it was saved: its book, its small files by their path, and the marks of each landed night.
+
+    ``nights`` has every night that is still kept; pages come along for those a next night needs.
+    """
+
+    account: str
+    generation: int
+    run_id: str
+    program: str
+    book: str | None = None
+    files: dict[str, bytes] = {}
+    nights: dict[str, dict[str, bytes]] = {}
+
+
+class _Trusted(msgspec.Struct):
+    """What this disk holds, as long as nobody works on it."""
+
+    home: str | None
+    published: str | None
+
+
+class Home:
+    """An account's home on this disk. Made by ``restore``."""
+
+    def __init__(self, settings: Settings, store: Store, holding: Holding, clock: Clock) -> None:
+        """``settings`` are the account's own; their home is the folder."""
+        self._clock = clock
+        self.settings = settings
+        self._store = store
+        self._holding = holding
+        self._account = holding.account
+        self._index = Index(holding.account, 0, "", VERSION)
+        self._book = Book(holding.account)
+        self._state: tuple[int, int] | None = None
+        self._fetched: set[str] = set()
+        self._landed: set[str] = set()
+        self._pages: set[str] = set()
+
+    @property
+    def generation(self) -> int:
+        """How many books of the account were saved before this one on the disk, and this."""
+        return self._index.generation
+
+    @property
+    def book(self) -> str | None:
+        """The key of the book that was saved last."""
+        return self._index.book
+
+    def restore(self) -> None:
+        """Make the folder what was saved last, unless it is that already. Raises StoreUnavailable, StoreDamaged."""
+        self._book = self._holding.book()
+        folder = self.settings.home
+        if self._book.home is not None:
+            self._index = _read_index(self._store, self._book.home)
+        if not self._is_trusted():
+            shutil.rmtree(folder, ignore_errors=True)
+            self._download()
+        # who holds the account holds its home: a lock that a killed step left behind says nothing
+        self.settings.lock.with_name(self.settings.lock.name + ".json").unlink(missing_ok=True)
+        self._state = _state_of(self.settings.warehouse)
+
+    def distrust(self) -> None:
+        """The disk is not any more what was saved: the book is being written."""
+        (self.settings.home / _TRUSTED).unlink(missing_ok=True)
+
+    def trust(self) -> None:
+        """The disk is what was saved, and its published file the published one."""
+        book = self._holding.book()
+        if _state_of(self.settings.warehouse) == self._state:
+            content = msgspec.json.encode(_Trusted(book.home, book.published_book))
+            write_atomically(self.settings.home / _TRUSTED, content)
+
+    def _is_trusted(self) -> bool:
+        with suppress(OSError, msgspec.MsgspecError):
+            content = (self.settings.home / _TRUSTED).read_bytes()
+            here = msgspec.json.decode(content, type=_Trusted)
+            return here == _Trusted(self._book.home, self._book.published_book)
+        return False
+
+    def _download(self) -> None:
+        settings, index = self.settings, self._index
+        settings.home.mkdir(parents=True, mode=0o700)
+        if index.book is not None:
+            self._unpack(index.book, settings.warehouse)
+        if self._book.published_book is not None:
+            settings.published.parent.mkdir()
+            if self._book.published_book == index.book:
+                shutil.copyfile(settings.warehouse, settings.published)
+            else:
+                self._unpack(self._book.published_book, settings.published)
+        for name, content in index.files.items():
+            _write(settings.home / name, content)
+        for night in _needed(index):
+            for mark, content in index.nights[night].items():
+                _write(settings.landing / night / mark, content)
+        self.fetch_landing()
+        self._state = _state_of(settings.warehouse)
+        self.trust()
+
+    def _unpack(self, key: str, file: Path) -> None:
+        packed = file.with_name(file.name + ".zst")
+        digest = self._store.download(key, packed)
+        if not key.endswith(f"-{digest[:16]}.duckdb.zst"):
+            raise _altered(key)
+        try:
+            with packed.open("rb") as source, file.open("wb") as target:
+                zstandard.ZstdDecompressor().copy_stream(source, target)
+        except zstandard.ZstdError:
+            raise _altered(key) from None
+        packed.unlink()
+
+    def fetch_landing(self) -> None:
+        """Take to this disk the listings that the next step may look at, and are complete in the store."""
+        for night in _needed(self._index):
+            self._fetch_landed(night)
+
+    def _fetch_landed(self, night: str) -> None:
+        if night in self._fetched:
+            return
+        self._fetched.add(night)
+        keys = self._store.list(f"landing/{self._account}/{night}/")
+        complete = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{MANIFEST}")}
+        self._landed |= complete
+        missing = [at for at in sorted(complete) if not (self._folder(at) / MANIFEST).exists()]
+        names = [f"{at}/{name}" for at in missing for name in (ANSWERED, MANIFEST) if f"{at}/{name}" in keys]
+        contents = dict(zip(names, self._store.get_many(names), strict=True))
+        pages: list[tuple[Path, str]] = []
+        for at in missing:
+            folder = self._folder(at)
+            shutil.rmtree(folder, ignore_errors=True)
+            manifest = msgspec.json.decode(contents[f"{at}/{MANIFEST}"], type=Manifest)
+            pages += [(folder / page.file, page.sha256) for page in manifest.pages]
+        for (file, _), content in zip(
+            pages, self._store.get_many(self._page(sha256) for _, sha256 in pages), strict=True
+        ):
+            _write(file, content)
+        for name, content in contents.items():
+            folder = self._folder(name.rpartition("/")[0])
+            _write(folder / name.rpartition("/")[2], content)
+        for at in complete:
+            self._note_pages(self._folder(at))
+
+    def landed(self, folder: Path) -> None:
+        """Bring a complete listing to the store: its pages, what it was answered, its manifest last."""
+        manifest = read_manifest(folder)
+        key = f"landing/{self._account}/{folder.relative_to(self.settings.landing)}"
+        if manifest is None or key in self._landed:
+            return
+        new = {page.sha256: folder / page.file for page in manifest.pages if page.sha256 not in self._pages}
+        self._store.put_many((self._page(sha256), file.read_bytes()) for sha256, file in new.items())
+        for name in (ANSWERED, MANIFEST):
+            if (folder / name).exists():
+                self._store.put(f"{key}/{name}", (folder / name).read_bytes())
+        self._landed.add(key)
+        self._note_pages(folder)
+
+    def all_landed(self, night: str) -> None:
+        """Bring whatever is complete here, and is not in the store, there: a store that was away missed it."""
+        for manifest in sorted((self.settings.landing / night).glob(f"*/*/{MANIFEST}")):
+            self.landed(manifest.parent)
+
+    def save(self, run_id: str, step: str) -> None:
+        """Save what changed, and point to it. Raises StoreUnavailable, HoldingLost; nothing has happened then."""
+        before, settings = self._index, self.settings
+        generation, book = before.generation, before.book
+        if settings.warehouse.exists() and _state_of(settings.warehouse) != self._state:
+            generation += 1
+            book = self._pack(generation, run_id)
+        index = Index(self._account, generation, run_id, VERSION, book, _small(settings), self._nights())
+        content = msgspec.json.encode(index)
+        key = f"homes/{self._account}/{generation:08d}-{run_id}-{step}-{_digest(content)[:16]}.json"
+        self._store.put(key, content)
+        key_of_hash = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
+        self._holding.save(before.generation, generation, key, book, key_of_hash)
+        self._index, self._state = index, _state_of(settings.warehouse)
+
+    def _pack(self, generation: int, run_id: str) -> str:
+        from stockbook.warehouse.connect import log_of, writer
+
+        file = self.settings.warehouse
+        if log_of(file).exists():
+            with writer(self.settings) as con:
+                con.execute("checkpoint")
+        packed = file.with_name(file.name + ".zst")
+        with file.open("rb") as source, packed.open("wb") as target:
+            zstandard.ZstdCompressor(level=1, write_checksum=True).copy_stream(source, target)
+        with packed.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+        key = f"books/{self._account}/{generation:08d}-{run_id}-{digest[:16]}.duckdb.zst"
+        self._store.put(key, packed)
+        packed.unlink()
+        return key
+
+    def _nights(self) -> dict[str, dict[str, bytes]]:
+        nights = dict(self._index.nights)
+        for folder in self.settings.landing.glob("*-*-*"):
+            nights[folder.name] = {name: (folder / name).read_bytes() for name in _MARKS if (folder / name).exists()}
+        oldest = self._clock.utc() - timedelta(days=self.settings.landing_days)
+        return {
+            night: marks
+            for night, marks in nights.items()
+            if _opened(marks) >= oldest or (self.settings.landing / night).exists()
+        }
+
+    def _folder(self, key: str) -> Path:
+        return self.settings.landing / key.removeprefix(f"landing/{self._account}/")
+
+    def _page(self, sha256: str) -> str:
+        return f"pages/{self._account}/{sha256}"
+
+    def _note_pages(self, folder: Path) -> None:
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            self._pages.update(page.sha256 for page in manifest.pages)
+
+
+def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
+    """
+    Remove from the store what no night of an account needs any more; how many objects went.
+
+    Those are nights opened before ``oldest``, pages of no night, and all but the newest ``books`` of books. To be
+    called while the account is held.
+    """
+    if book.home is None:
+        return 0
+    account, index = book.account, _read_index(store, book.home)
+    staying = set(_needed(index)) | {night for night, marks in index.nights.items() if _opened(marks) >= oldest}
+    landed = store.list(f"landing/{account}/")
+    gone = [key for key in landed if key.split("/")[2] not in staying]
+    manifests = [key for key in landed if key.endswith(f"/{MANIFEST}") and key not in set(gone)]
+    pages = {
+        page.sha256
+        for content in store.get_many(manifests)
+        for page in msgspec.json.decode(content, type=Manifest).pages
+    }
+    gone += [key for key in store.list(f"pages/{account}/") if key.rpartition("/")[2] not in pages]
+    for kind, current in (("homes", {book.home}), ("books", {book.latest_book, book.published_book, index.book})):
+        keys = sorted(store.list(f"{kind}/{account}/"))
+        gone += [key for key in keys[: -books * (3 if kind == "homes" else 1)] if key not in current]
+    store.delete(gone)
+    return len(gone)
+
+
+def _opened(marks: dict[str, bytes]) -> datetime:
+    from stockbook.night.landings import Opened
+
+    try:
+        return msgspec.json.decode(marks["opened.json"], type=Opened).opened_at
+    except (KeyError, msgspec.DecodeError):
+        return datetime.min.replace(tzinfo=UTC)  # killed while it was being opened
+
+
+def _needed(index: Index) -> list[str]:
+    """The nights whose pages a next night may look at: those that are not loaded yet, and the last that was."""
+    loaded = [night for night, marks in index.nights.items() if "loaded" in marks]
+    is_open = [night for night, marks in index.nights.items() if not marks.keys() & {"loaded", "refused"}]
+    return [
+        night
+        for nights, count in ((loaded, 1), (is_open, 2))
+        for night in sorted(nights, key=lambda night: _opened(index.nights[night]))[-count:]
+    ]
+
+
+def _small(settings: Settings) -> dict[str, bytes]:
+    """The small files that a home cannot do without: what its last runs were about, and which key it has."""
+    runs = sorted(settings.runs.glob("*"), key=lambda folder: folder.stat().st_mtime_ns)[-_RUNS:]
+    files: Iterable[Path] = (file for folder in (*runs, settings.state) for file in folder.rglob("*"))
+    return {
+        str(file.relative_to(settings.home)): file.read_bytes()
+        for file in files
+        if file.is_file() and file.suffix not in (".db", ".lock", ".tmp")
+    }
+
+
+def _read_index(store: Store, key: str) -> Index:
+    content = store.get(key)
+    if not key.endswith(f"-{_digest(content)[:16]}.json"):
+        raise _altered(key)
+    return msgspec.json.decode(content, type=Index)
+
+
+def _altered(key: str) -> StoreDamaged:
+    return StoreDamaged(f"{key} in the store is not what was written to it: bring it back from the store's backup.")
+
+
+def _state_of(file: Path) -> tuple[int, int] | None:
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)

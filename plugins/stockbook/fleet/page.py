@@ -1,0 +1,91 @@
+"""
+The pages of a fleet inside Airflow, read-only: every account, and its morning report as a worker left it.
+
+They are drawn from the control database and the store: the API server has no home of any account. As for the page of
+one home, Airflow's login does not cover them, and they ask for the logged-in user themselves.
+"""
+
+from pathlib import Path
+
+import msgspec
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader
+
+from stockbook.clock import SystemClock
+from stockbook.errors import StockbookError, StoreDamaged
+from stockbook.fleet.standing import standings
+from stockbook.fleet.work import Fleet
+from stockbook.morning.locale import locale_of
+from stockbook.morning.page import airflow_html, problem_html
+from stockbook.morning.summary import NAME, Summary
+from stockbook.places import of_this_machine
+from stockbook.progress import Silent
+from stockbook.runs.report import Report
+
+DAG = "stockbook_fleet_nightly"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+
+app = FastAPI(title="Stockbook fleet", docs_url=None, redoc_url=None, openapi_url=None)
+may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
+
+
+@app.get("/", dependencies=[may_see])
+def accounts() -> HTMLResponse:
+    """Every account at a glance."""
+    try:
+        run, lines = standings(_fleet())
+    except StockbookError as error:
+        return _page(problem_html(str(error)))
+    return _page(_TEMPLATES.get_template("accounts.html").render(run=run, lines=lines))
+
+
+@app.get("/{account}/", dependencies=[may_see])
+def account(account: str) -> HTMLResponse:
+    """An account's last night, and what is published of it."""
+    try:
+        fleet = _fleet()
+        if account not in fleet.control.books():
+            return _page("There is no such account.", 404)
+        written = fleet.control.report(fleet.control.run().run_id, account)
+        last = msgspec.json.decode(written, type=Report) if written else None
+        links = {"All accounts": "..", "Morning report": "report"}
+        return _page(airflow_html(_summary(fleet, account), last, locale_of(fleet.settings), links))
+    except StockbookError as error:
+        return _page(problem_html(str(error)))
+
+
+@app.get("/{account}/report", dependencies=[may_see])
+def report(account: str) -> HTMLResponse:
+    """The morning report of an account."""
+    try:
+        fleet = _fleet()
+        if account in fleet.control.books():
+            return _page(fleet.store.get(f"reports/{account}/report.html").decode())
+    except StoreDamaged:
+        pass  # nothing was published yet
+    except StockbookError as error:
+        return _page(problem_html(str(error)))
+    return _page("Nothing is published yet.", 404)
+
+
+def _summary(fleet: Fleet, account: str) -> Summary | None:
+    try:
+        return msgspec.json.decode(fleet.store.get(f"reports/{account}/{NAME}"), type=Summary)
+    except (StoreDamaged, msgspec.MsgspecError):
+        return None  # drawn anew by the next publication
+
+
+def _fleet() -> Fleet:
+    places = of_this_machine()
+    return Fleet.load(SystemClock(), Silent(), places.look_up, places.conn_ids)
+
+
+def _page(text: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(text, status_code=status, headers=HEADERS)

@@ -1,0 +1,148 @@
+"""What a step of an account's night is given on whatever worker it runs: the account held, its home restored."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stockbook import hash_key
+from stockbook.clock import Clock
+from stockbook.connections import RawConnection
+from stockbook.errors import ConfigError, StockbookError
+from stockbook.fleet import accounts
+from stockbook.fleet.accounts import FleetAccount
+from stockbook.fleet.clock import SharedClock
+from stockbook.fleet.control import Control
+from stockbook.fleet.holding import Holding, hold
+from stockbook.fleet.home import Home
+from stockbook.fleet.store import Store
+from stockbook.fleet_settings import FleetSettings, require
+from stockbook.night.steps import Night
+from stockbook.progress import Progress
+from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from stockbook.fleet.lake.lake import Lake
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A worker of a fleet: its settings, what it shares with the others, and where connections are."""
+
+    settings: Settings
+    shared: FleetSettings
+    clock: Clock
+    progress: Progress
+    look_up: Callable[[str], RawConnection | None]
+    listed: Callable[[], list[str]]
+
+    @classmethod
+    def load(
+        cls,
+        clock: Clock,
+        progress: Progress,
+        look_up: Callable[[str], RawConnection | None],
+        listed: Callable[[], list[str]],
+        environ: Mapping[str, str] = os.environ,
+    ) -> "Fleet":
+        """Of the environment; the control database gets its tables. Raises ConfigError, ControlUnavailable."""
+        settings = Settings.load(environ)
+        fleet = cls(settings, require(settings.home, environ), clock, progress, look_up, listed)
+        fleet.control.migrate()
+        return fleet
+
+    @cached_property
+    def control(self) -> Control:
+        """The control database."""
+        return Control(self.shared.control_url)
+
+    @cached_property
+    def store(self) -> Store:
+        """The object store."""
+        return Store(self.shared.store)
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """The lake readers attach."""
+        from stockbook.fleet.lake.lake import Lake, data_path
+        from stockbook.lake_url import LakeUrl
+
+        url = LakeUrl.parse(self.shared.lake, os.environ)
+        return Lake(url, data_path(self.shared.store), self.shared.scratch, self.settings.models_dir)
+
+    def accounts(self) -> list[FleetAccount]:
+        """The accounts that the settings choose."""
+        return accounts.read(self.shared.accounts, self.listed, self.control.listed_accounts)
+
+    def account(self, name: str) -> FleetAccount:
+        """One of them. Raises ConfigError when it is not among them any more."""
+        for account in self.accounts():
+            if account.name == name:
+                return account
+        raise ConfigError(f"Account {name} is not in STOCKBOOK_ACCOUNTS any more: it was there when the run began.")
+
+    def settings_of(self, account: FleetAccount) -> Settings:
+        """The settings of an account's nights: a home of its own on the scratch disk, its zone and its policies."""
+        return replace(
+            self.settings,
+            home=self.shared.scratch / account.name,
+            zone=account.zone or self.settings.zone,
+            policy_dir=account.policy_dir or self.settings.policy_dir,
+        )
+
+    def conn_ids_of(self, account: FleetAccount) -> list[str]:
+        """An account's connections; of one that lists none, those of its name that there are."""
+        if account.conn_ids:
+            return list(account.conn_ids)
+        return [conn_id for conn_id in accounts.possible(account.name) if self.look_up(conn_id) is not None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """An account in the hands of this process: its home on this disk, and a night over it that tells nobody."""
+
+    account: FleetAccount
+    holding: Holding
+    home: Home
+    night: Night
+
+
+@contextmanager
+def at_work(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterator[Work]:
+    """
+    Hold an account for a step, with its home restored.
+
+    What goes wrong is noted in the control database, so that the summary of the run knows it, and raised.
+    """
+    began = fleet.clock.monotonic()
+    settings = fleet.settings_of(account)
+    key = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
+    try:
+        with hold(fleet.control, account.name, run_id, step, key) as holding:
+            clock = SharedClock(fleet.clock, holding.now())
+            home = Home(settings, fleet.store, holding, clock)
+            quiet = replace(settings, alert_notifier="", report_notifier="")
+            night = Night(quiet, clock, fleet.progress, fleet.look_up, landed=home.landed, events_of=account.name)
+            yield Work(account, holding, home, night)
+    except Exception as error:
+        seconds = fleet.clock.monotonic() - began
+        note_red(fleet, run_id, account.name, step, error, seconds)
+        raise
+
+
+def note_red(fleet: Fleet, run_id: str, name: str, step: str, error: Exception, seconds: float | None = None) -> None:
+    """Write down why an account's night is not published, as well as it can be."""
+    kind = type(error).__name__
+    reason = f"{kind}: {error}" if isinstance(error, StockbookError) else f"an unexpected {kind}"
+    try:
+        fleet.control.note(run_id, name, "red", step, reason, seconds=seconds)
+    except StockbookError as failure:
+        fleet.progress.note(f"{name}: its failure could not be noted: {failure}")
+
+
+def moment(as_of: datetime | None) -> str:
+    """A local time as people read it."""
+    return f"{as_of:%Y-%m-%d %H:%M}" if as_of else "never"
