@@ -11,7 +11,8 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledgers import VARIANTS, exchange, movements, receiving, transformation
+from ledgers import VARIANTS, exchange, movements, transformation
+from ledgers import receiving as goods
 from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move, books
 from test_valuation_program import FIRST_LOAD, POLICY, Shop, with_settings
 from test_valuation_replay import NEAR
@@ -288,7 +289,7 @@ def test_figures_as_known_equal_the_reference(case: History) -> None:
 def edited_later(draw: st.DrawFn) -> History:
     """A month seen night by night, a receiving per variant; later nights edit a price each."""
     chances = st.randoms(use_true_random=False)
-    stories = draw(st.lists(chances.map(receiving), min_size=1, max_size=3))
+    stories = draw(st.lists(chances.map(goods), min_size=1, max_size=3))
     stories += draw(st.lists(st.one_of(chances.map(exchange), chances.map(transformation)), max_size=2))
     moves = [move for story in stories for move in story]
     ids = draw(st.permutations(range(1, len(moves) + 1)))
