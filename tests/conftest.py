@@ -34,15 +34,20 @@ LONGEST = (
     "test_airflow",
     "test_fault_matrix",
     "test_night_killed",
+    "test_fleet_night",
     "test_night_real",
     "test_backfill",
     "test_night",
     "test_bi",
     "test_left_alone",
-    "test_valuation_replay",
+    "test_every_rule",
+    "test_accounts",
     "test_replay",
     "test_valuation_program",
+    "test_carried",
+    "test_night_examples",
     "test_alerts_sent",
+    "test_wheel",
 )
 
 WAREHOUSES = Pool()

@@ -191,6 +191,27 @@ def test_commands_say_how_it_stands(site: Site) -> None:
             holding.save(0, 1, "home", None, None)
 
 
+@pytest.mark.airflow
+@pytest.mark.filterwarnings("ignore:Using `httpx`")  # of a library that Airflow imports
+def test_the_pages_of_a_fleet_are_served_from_what_machines_share(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every account, one account's night, its morning report; a machine without any home shows them."""
+    from stockbook.fleet import page
+
+    monkeypatch.setenv("STOCKBOOK_SCRATCH", str(site.folder / "nothing"))
+    everybody = bytes(page.accounts().body).decode()
+    assert '<a href="main/">main</a>' in everybody
+    assert "published as of 2025-11-18 02:15" in everybody
+    main_page = page.account("main")
+    assert main_page.status_code == 200
+    assert b"data-figure" in main_page.body
+    assert b"Unauthorized" in page.account("red").body or b"401" in page.account("red").body
+    assert b"<html" in page.report("main").body
+    assert page.report("red").status_code == page.account("nobody").status_code == 404
+    monkeypatch.setenv("STOCKBOOK_CONTROL_URL", f"postgresql://u:{HUSH}@127.0.0.1:9/x")
+    assert b"could not be opened" in page.accounts().body
+    assert HUSH.encode() not in page.accounts().body
+
+
 class Cut(Silent):
     """Takes something away when a piece of work begins."""
 
@@ -235,11 +256,10 @@ def test_what_is_away_makes_a_night_red_and_the_next_try_heals_it(
     night(replace(site.fleet(), shared=replace(site.fleet().shared, control_url=dead)), "ControlUnavailable")
     night(site.fleet(STOCKBOOK_LAKE=dead), "LakeUnavailable")
     for mark, what, expected in (
-        ("main orders", "store", "StoreUnavailable"),
-        ("main orders", "session", "HoldingLost"),
-        ("build", "store", "StoreUnavailable"),
-        ("build", "session", "HoldingLost"),
-        ("build", "lake", "LakeUnavailable"),
+        ("fulfillment_cz.movements", "store", "StoreUnavailable"),
+        ("marts.fct_order", "store", "StoreUnavailable"),
+        ("marts.fct_order", "session", "HoldingLost"),
+        ("marts.fct_order", "lake", "LakeUnavailable"),
     ):
         with monkeypatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL", away)

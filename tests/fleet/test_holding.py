@@ -1,5 +1,6 @@
 """One worker at a time on an account, and what one that lost it can still do: nothing."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -59,6 +60,25 @@ def test_after_a_take_over_the_first_can_move_nothing(control: Control) -> None:
         "book-1",
         AS_OF,
     )
+
+
+def test_a_take_over_waits_for_a_commit_under_way(control: Control) -> None:
+    """From the look at the generation until the pointer moved the holder is not ended; then it is, at once."""
+    with hold(control, "committing", "night-1", "books") as first:
+        first.save(0, 1, "home-1", "book-1", "key")
+        cutting = threading.Thread(target=control.cut, args=["committing"])
+        with first.fenced():
+            first.require(1)
+            cutting.start()
+            with control.opened() as con:
+                waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s"
+                while con.execute(waiting, ["%account_book%for update%"]).fetchone() == (0,):
+                    pass
+            first.publish("book-1", "night-1", 1, AS_OF)
+        cutting.join()
+        with pytest.raises(HoldingLost):
+            first.save(1, 2, "home-2", "book-2", "key")
+    assert control.books()["committing"].published_book == "book-1"
 
 
 def test_books_of_another_generation_are_not_moved(control: Control) -> None:

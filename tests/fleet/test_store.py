@@ -1,5 +1,7 @@
 """The object store, over a real S3 store: what was put is what is got, and what fails is one sentence."""
 
+import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from seaweed import SECRET, Seaweed
 
 from stockbook.errors import StockbookError, StoreDamaged, StoreUnavailable
+from stockbook.fleet import store as stores
 from stockbook.fleet.store import Store
 
 
@@ -33,6 +36,18 @@ def test_objects(store: Store, tmp_path: Path) -> None:
     assert store.list("a/b/") == {"a/b/2": 11}
     with pytest.raises(StoreDamaged, match="a/b/1 is not in the store"):
         store.get("a/b/1")
+
+
+def test_a_large_object_comes_in_parts(store: Store, tmp_path: Path) -> None:
+    """Whole, with its digest; one that is not there is said to be missing."""
+    content = os.urandom(stores._PART + 1)
+    (tmp_path / "sent").write_bytes(content)
+    store.put("large", tmp_path / "sent")
+
+    assert store.download("large", tmp_path / "come") == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "come").read_bytes() == content
+    with pytest.raises(StoreDamaged, match="never is not in the store"):
+        store.download("never", tmp_path / "come")
 
 
 def test_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch, s3: Seaweed) -> None:

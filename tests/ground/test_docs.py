@@ -202,7 +202,7 @@ def test_every_file_that_a_comment_names_exists() -> None:
 
 def test_no_comment_cites_a_paper_that_is_not_here() -> None:
     """What was called dossier, house or stack while the project was planned stands in docs under other names."""
-    cited = re.compile(r"\bdossiers?\b|\breference/|\bdesign/|\b(?:house|coverage|(?<!docs/)fleet)\.md\b", re.IGNORECASE)
+    cited = re.compile(r"\bdossiers?\b|\breference/|\bdesign/|\b(?:house|coverage|(?<!docs/)fleet)\.md", re.IGNORECASE)
     folders = ("plugins", "include", "tests", "dags", "benchmarks", "bi", "tools")
     files = [
         file for folder in folders for end in ("py", "sql", "yml") for file in (PROJECT / folder).rglob(f"*.{end}")

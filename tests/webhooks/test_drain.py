@@ -14,6 +14,7 @@ from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
+from stockbook.settings import Settings
 from stockbook.webhooks import drain as draining
 from stockbook.webhooks.drain import Drained
 
@@ -152,6 +153,20 @@ def test_events_of_one_account_wait_until_its_books_are_safe(
     assert events(con, "account, subject_id") == [("main", "order-mine")]
     assert inbox.settle("main", "d1", clock.utc()) == 1
     assert [event.event_key for event in inbox.pending()] == ["other"]
+
+
+def test_a_home_beside_a_fleet_leaves_events_to_the_accounts(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, tables: dict[str, Table], clock: ManualClock, tmp_path: Path
+) -> None:
+    """Where machines share a control database, a drain of all accounts takes nothing and says so."""
+    arrive(inbox, "a")
+    variables = {"STOCKBOOK_HOME": str(tmp_path), "STOCKBOOK_INBOX_URL": f"sqlite:///{tmp_path / 'inbox.db'}"}
+    shared = Settings.load(variables | {"STOCKBOOK_CONTROL_URL": "postgresql://127.0.0.1:9/control"})
+
+    drained = draining.take_inbox(con, shared, tables, "d1", AS_OF, clock)
+
+    assert (drained.events, len(inbox.pending())) == (0, 1)
+    assert "left to the nights of the fleet" in drained.sentences()[0]
 
 
 def test_a_drain_killed_before_its_commit_took_nothing(

@@ -8,6 +8,8 @@ from stockbook.bi.identity import identity
 from stockbook.bi.spec import Chart, Currencies, Dashboard, Filter
 from stockbook.declarations import Table
 
+# the width of a desk's screen on a page of A4
+PRINTED = "@media print { body { zoom: 0.5; } }"
 # signs of a line of the text on top at the width of a desk's screen, and the heights of a line and of what is around it
 _LINE, _LINE_HEIGHT, _AROUND = 145, 3, 5
 
@@ -36,13 +38,13 @@ def colours(dashboard: Dashboard) -> dict[str, str]:
     Superset gives out colours as charts happen to be drawn, and keeps them for all charts: two labels of one chart met
     in the same.
     """
-    given: dict[str, str] = {}
+    of_label: dict[str, str] = {}
     for chart in dashboard.charts:
         labels = [measure.label for measure in chart.measures]
         for label in labels:
-            taken = {given[other] for other in labels if other in given}
-            given.setdefault(label, next(colour for colour in COLOURS if colour not in taken))
-    return given
+            taken = {of_label[other] for other in labels if other in of_label}
+            of_label.setdefault(label, next(colour for colour in COLOURS if colour not in taken))
+    return of_label
 
 
 def dashboard_file(
@@ -53,7 +55,7 @@ def dashboard_file(
     return {
         "dashboard_title": dashboard.title,
         "description": text,
-        "css": "",
+        "css": PRINTED,
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
         "position": _layout(dashboard, numbers, text, currencies),

@@ -156,21 +156,16 @@ def address(published: Path | LakeUrl) -> str:
 
 
 def currencies_of(published: Path | LakeUrl) -> spec.Currencies:
-    """The codes of the currencies that amounts are in; the words for them where a lake's accounts have several."""
+    """The codes of the currencies that amounts of a published file are in; of a lake with several, words for them."""
     with reader(published) as con:
-        pairs = con.execute(
-            """
-            select distinct
-                v.valuation_currency,
-                m.reporting_currency
-            from marts.dim_valuation_setting as v
-            cross join marts.dim_money_setting as m
-            """
+        rows = con.execute(
+            "select v.codes, m.codes "
+            "from (select list(distinct valuation_currency) as codes from marts.dim_valuation_setting) as v "
+            "cross join (select list(distinct reporting_currency) as codes from marts.dim_money_setting) as m"
         ).fetchall()
-    if len(pairs) > 1:
-        return spec.Currencies(declarations.VALUATION_CURRENCY, declarations.REPORTING_CURRENCY)
-    ((valuation, reporting),) = pairs
-    return spec.Currencies(valuation, reporting)
+    words = (declarations.VALUATION_CURRENCY, declarations.REPORTING_CURRENCY)
+    known_codes = zip(rows[0], words, strict=True)
+    return spec.Currencies(*(codes[0] if codes and len(codes) == 1 else word for codes, word in known_codes))
 
 
 def published_file(settings: Settings) -> Path | LakeUrl:

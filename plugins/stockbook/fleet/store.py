@@ -17,7 +17,9 @@ from typing import Any
 from stockbook.errors import ConfigError, StoreDamaged, StoreUnavailable
 
 # a store that is away must make a step red within a minute, tries and all
-_CONNECT, _ANSWER, _ALL_TRIES = "5s", "30s", timedelta(seconds=20)
+_CONNECT, _ANSWER, _ALL_TRIES = "5s", "20s", timedelta(seconds=20)
+# of a large object, which need not come within one answer's time
+_PART = 16 * 1024 * 1024
 _SIDE_BY_SIDE = 8
 
 
@@ -61,9 +63,11 @@ class Store:
         with _named("read"):
             try:
                 with file.open("wb") as target:
-                    for chunk in obstore.get(self._store, key).stream():
-                        digest.update(chunk)
-                        target.write(chunk)
+                    size = obstore.head(self._store, key)["size"]
+                    for start in range(0, size, _PART):
+                        part = obstore.get_range(self._store, key, start=start, end=min(start + _PART, size))
+                        digest.update(part)
+                        target.write(part)
                 return digest.hexdigest()
             except FileNotFoundError:
                 pass

@@ -23,14 +23,14 @@ from stockbook.warehouse.spared_pandas import spare_pandas
 
 NAME = "lake"
 # where the extensions of another Python lie, for one that has none (Superset's)
-EXTENSIONS = "STOCKBOOK_EXTENSIONS"
+EXTENSIONS = "BI_EXTENSIONS"
 _OF_CATALOG, _OF_STORE = ("postgres_scanner", "ducklake"), ("httpfs",)
 # of libpq's words those that a secret of DuckDB has, by its names
 _SECRET_WORDS = {"host": "host", "port": "port", "dbname": "database", "user": "user", "passfile": "passfile"}
 
 
 def extension_files() -> str:
-    """The files of the extensions, for ``STOCKBOOK_EXTENSIONS`` of another Python."""
+    """The files of the extensions, for ``BI_EXTENSIONS`` of another Python."""
     return os.pathsep.join(str(_file_of(name)) for name in (*_OF_CATALOG, *_OF_STORE))
 
 
@@ -72,6 +72,9 @@ def attach_lake(con: duckdb.DuckDBPyConnection, url: LakeUrl, data_path: str = "
     try:
         con.execute(f"attach {quoted(f'ducklake:postgres:{address}')} as {NAME} ({', '.join(options)})")
         con.execute(f"use {NAME}")
+    except duckdb.InvalidInputException:
+        # a database that answers and holds none
+        raise ConfigError("Nothing has been published into the lake yet: a night of an account makes it.") from None
     except duckdb.Error as error:
         raise unavailable(url, error) from None
 

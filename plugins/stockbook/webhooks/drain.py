@@ -74,6 +74,9 @@ def take_inbox(
 
     if not _has_inbox(settings):
         return Drained()
+    if account is None and settings.token_database:
+        # a home beside the accounts' own must not take from them what they need
+        return Drained(notes=["Events are left to the nights of the fleet: each account's take their own."])
     hash_key.require_same(settings)
     with _inbox(settings) as inbox:
         return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days, account)

@@ -418,3 +418,19 @@ def test_a_file_of_other_models_is_refused(published: LakeRig) -> None:
         published.publish("a", 4, generation=2)
     published.publish("a", 4, generation=2, intermediate__part_kind="account varchar, part integer, kind varchar")
     assert published.rows("select count(*) from reports.parts_of('screw')") == [(0,)]
+
+
+def test_a_lake_whose_files_lie_elsewhere_is_refused(published: LakeRig, tmp_path: Path) -> None:
+    """A worker with another store would write files that no reader finds."""
+    published.store = f"file://{tmp_path}/elsewhere"
+
+    with pytest.raises(ConfigError, match=r"lie in .*/store/lake/, and STOCKBOOK_STORE means .*/elsewhere/lake/"):
+        published.publish("a", 4, generation=2)
+
+
+def test_before_anything_is_published_readers_are_told(rig: LakeRig) -> None:
+    """An empty database is no lake yet; the publisher knows that, too."""
+    with pytest.raises(ConfigError, match="Nothing has been published into the lake yet"), reader(rig.url):
+        pass
+    assert rig.lake.published("a") is None
+    rig.lake.remove("a")

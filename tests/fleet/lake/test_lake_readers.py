@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from checkout import PROJECT
 from lake_rig import LakeRig, database
-from test_readers import ALLOWED as OF_FILES
-from test_readers import REFUSED as REFUSED_OF_FILES
+from refused_statements import ALLOWED as OF_FILES
+from refused_statements import REFUSED as REFUSED_OF_FILES
 from typer.testing import CliRunner
 
 import stockbook

@@ -135,6 +135,12 @@ def is_there(con: "psycopg.Connection[Any]") -> bool:
     return True
 
 
+def data_path(con: "psycopg.Connection[Any]") -> str:
+    """Where the files of the lake lie."""
+    row = con.execute("select value from public.ducklake_metadata where key = 'data_path'").fetchone()
+    return str(row[0]) if row else ""
+
+
 def make_own_tables(con: "psycopg.Connection[Any]") -> None:
     """Make what we keep beside DuckLake's tables, and the indexes these come without."""
     con.execute(_OWN_TABLES)

@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def stands(con: "psycopg.Connection[Any]", declared: Program, relations: Sequence[Relation]) -> bool:
+def stands(con: "psycopg.Connection[Any]", data_path: str, declared: Program, relations: Sequence[Relation]) -> bool:
     """
     Whether the lake has exactly these relations, comments and macros.
 
-    Raises ConfigError where a later version of the program made it: an earlier one does not take columns away.
+    Raises ConfigError where a later version of the program made it, since an earlier one does not take columns away, or
+    where its files lie elsewhere.
     """
     if not catalog.is_there(con):
         return False
+    if (path := catalog.data_path(con)) != data_path:
+        raise ConfigError(f"The files of this lake lie in {path}, and STOCKBOOK_STORE means {data_path}: one is wrong.")
     stored = con.execute("select program, mark from stockbook.lake").fetchall()
     for version, _ in stored:
         if _numbers(version) > _numbers(VERSION):
@@ -47,7 +50,7 @@ def bring(
 ) -> None:
     """Make the lake if there is none, and its tables, comments and macros what is declared. Rows stay."""
     with catalog.locked(url) as pg, beside_lake(url, data_path, scratch, Limits()) as con:
-        if stands(pg, declared, relations):
+        if stands(pg, data_path, declared, relations):
             return  # another worker was first
         if "://" not in data_path:
             Path(data_path).mkdir(parents=True, exist_ok=True)

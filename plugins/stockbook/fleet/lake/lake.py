@@ -119,7 +119,7 @@ class Lake:
 
     def _written(self, con: duckdb.DuckDBPyConnection, wanted: list[Relation], run: PublishedRun) -> Exchange:
         with catalog.connected(self.url) as pg:
-            is_there = definitions.stands(pg, self.declared, wanted)
+            is_there = definitions.stands(pg, self.data_path, self.declared, wanted)
         if not is_there:
             definitions.bring(self.url, self.data_path, self.models_dir, self.scratch / "lake", self.declared, wanted)
         with catalog.connected(self.url) as pg:
