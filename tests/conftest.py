@@ -40,10 +40,14 @@ LONGEST = (
     "test_night",
     "test_bi",
     "test_left_alone",
-    "test_valuation_replay",
+    "test_every_rule",
+    "test_accounts",
     "test_replay",
     "test_valuation_program",
+    "test_carried",
+    "test_night_examples",
     "test_alerts_sent",
+    "test_wheel",
 )
 
 WAREHOUSES = Pool()

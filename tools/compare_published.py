@@ -3,8 +3,8 @@ Say whether two published files show the same, row by row: ``python tools/compar
 
 Compared are all tables and views of staging, marts and reports: their columns in order, their types, and their rows,
 less ``_run_id`` and ``_loaded_at``, which name the run. Table macros are compared by their parameters and by their
-rows for the last day of the books. Of ``meta``, checks and listings are compared by what came of them. Ends with 1
-where anything differs.
+rows for the last day of the books, or for a text. Of ``meta``, checks and listings are compared by what came of them.
+Ends with 1 where anything differs.
 """
 
 import sys
@@ -75,8 +75,11 @@ def compared(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, bool]]:
         if before_macros.get(name) != after_macros.get(name):
             yield f"{name}: takes {before_macros.get(name)} before, {after_macros.get(name)} after", False
             continue
-        days = ", ".join(f"date '{last_day}'" for _ in before_macros[name])
-        call = f"{name}({days})"
+        # a parameter that is no day is a text
+        arguments = ", ".join(
+            f"date '{last_day}'" if parameter.endswith("day") else "'A-1'" for parameter in before_macros[name]
+        )
+        call = f"{name}({arguments})"
         for file in ("before", "after"):
             # a macro finds its tables in the file that is in use
             con.execute(f"use {file}")

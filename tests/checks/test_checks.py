@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from stockbook.checks.results import Result, write_results
@@ -160,6 +161,20 @@ def test_the_writer_can_open_the_file_afterwards(database: Path, change: Change)
     run_checks(database, [a_table(Check("a", "warn", rows="select id from marts.t"))])
 
     change("update marts.t set amount = 0")
+
+
+def test_the_tables_of_a_large_shop_are_asked_one_by_one(
+    database: Path, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not hold is the same, whatever number of tables is asked in one statement."""
+    tables = [a_table(), msgspec.structs.replace(a_table(), table="u")]
+    change("create table marts.u as from marts.t")
+    change("insert into marts.t values ('main', 1, null, null, 1)")
+    together = run_checks(database, tables)
+    monkeypatch.setattr("stockbook.checks.run.is_small", lambda _: False)
+
+    assert run_checks(database, tables) == together
+    assert broken(together) == ["one row per account × id", "code is there"]
 
 
 def test_a_broken_fail_check_stops_and_a_broken_warning_does_not(database: Path) -> None:

@@ -202,9 +202,9 @@ def test_the_pages_of_a_fleet_are_served_from_what_machines_share(site: Site, mo
     everybody = bytes(page.accounts().body).decode()
     assert '<a href="main/">main</a>' in everybody
     assert "published as of 2025-11-18 02:15" in everybody
-    one = page.account("main")
-    assert one.status_code == 200
-    assert b"data-figure" in one.body
+    main_page = page.account("main")
+    assert main_page.status_code == 200
+    assert b"data-figure" in main_page.body
     assert b"Unauthorized" in page.account("red").body or b"401" in page.account("red").body
     assert b"<html" in page.report("main").body
     assert page.report("red").status_code == page.account("nobody").status_code == 404

@@ -17,13 +17,13 @@ KEY = Fernet.generate_key()
 
 def test_what_one_machine_keeps_another_has(control_url: str) -> None:
     """The newest pair, encrypted; a mark of spending; and the earlier pair is gone."""
-    one, two = TokenStore(control_url, (KEY,)), TokenStore(control_url, (KEY,))
-    one.keep("flickrocket__a", "origin", Pair(None, "refresh-1"), NOW)
-    two.keep("flickrocket__a", "origin", Pair("access-2", "refresh-2"), NOW)
-    one.mark("flickrocket__a", "origin", NOW)
+    here, there = TokenStore(control_url, (KEY,)), TokenStore(control_url, (KEY,))
+    here.keep("flickrocket__a", "origin", Pair(None, "refresh-1"), NOW)
+    there.keep("flickrocket__a", "origin", Pair("access-2", "refresh-2"), NOW)
+    here.mark("flickrocket__a", "origin", NOW)
 
-    assert two.latest("flickrocket__a", "origin") == Pair("access-2", "refresh-2", spending_since=NOW)
-    assert two.latest("flickrocket__b", "origin") is None
+    assert there.latest("flickrocket__a", "origin") == Pair("access-2", "refresh-2", spending_since=NOW)
+    assert there.latest("flickrocket__b", "origin") is None
     with psycopg.connect(control_url) as con:
         rows = con.execute("select generation, refresh_token from oauth_token").fetchall()
     assert [generation for generation, _ in rows] == [2]
@@ -32,17 +32,17 @@ def test_what_one_machine_keeps_another_has(control_url: str) -> None:
 
 def test_one_at_a_time_spends_a_token(control_url: str) -> None:
     """Who asks for the same connection waits until the first has let go; another connection is free."""
-    one, two = TokenStore(control_url, (KEY,)), TokenStore(control_url, (KEY,))
+    here, there = TokenStore(control_url, (KEY,)), TokenStore(control_url, (KEY,))
     order: list[str] = []
 
     def second() -> None:
-        with two.alone("flickrocket__a"):
+        with there.alone("flickrocket__a"):
             order.append("second")
 
     waiting = threading.Thread(target=second)
-    with one.alone("flickrocket__a"):
+    with here.alone("flickrocket__a"):
         waiting.start()
-        with two.alone("flickrocket__b"):
+        with there.alone("flickrocket__b"):
             order.append("another")
         order.append("first")
     waiting.join()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from night_rig import Rig, nights_before
+from night_rig import Rig
+from shared_home import FIRST, small_shop
 
 from stockbook import connections
 from stockbook.clock import ManualClock
@@ -17,12 +18,12 @@ from stockbook.night import steps
 from stockbook.runs.context import RunContext, parse_parameters
 from stockbook.warehouse.connect import writer
 from stockbook.warehouse.schema import create_all
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 
 pytestmark = pytest.mark.slow  # nights
 
-FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
-AT_SECOND = datetime(2025, 11, 20, 1, 15, tzinfo=UTC)  # the wall clock of the second night
+PAST, PUBLISHED = FIRST - timedelta(days=1), FIRST
+AT_PUBLISHED = PUBLISHED.replace(hour=1, tzinfo=UTC)  # the wall clock of the published night
 BACKFILL = {"backfill_from": "2025-09-01", "backfill_to": "2025-09-30"}
 
 
@@ -43,16 +44,14 @@ class Real(Rig):
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop."""
-    with running(Shop.small(seed=23), SECOND) as served:
+    with running(small_shop(), PUBLISHED) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def published(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """A home whose second night is published."""
-    rig = Rig(server, tmp_path_factory.mktemp("published"), clock=ManualClock(AT_SECOND))
-    rig.night(SECOND, name="second")
-    return rig
+def published(server: Running, home_after_a_night: Path) -> Rig:
+    """A home with a published night: copied, never written."""
+    return Rig(server, home_after_a_night, clock=ManualClock(AT_PUBLISHED))
 
 
 def read_once(rig: Rig) -> Rig:
@@ -82,13 +81,13 @@ def test_a_run_before_the_published_one_reads_and_deletes_nothing(
     published: Rig, tmp_path: Path, parameters: dict[str, Any]
 ) -> None:
     """Whatever it is asked for: no request, no change in staging, figures of its own as_of."""
-    rig = Rig(published.server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    rig = Rig(published.server, tmp_path / "home", clock=ManualClock(AT_PUBLISHED))
     shutil.copytree(published.home, rig.home)
     before = rig.staged()
     rig.server.reset_requests()
 
-    run = rig.books(FIRST, name="past", **parameters)
-    rig.server.set_clock(SECOND)
+    run = rig.books(PAST, name="past", **parameters)
+    rig.server.set_clock(PUBLISHED)
 
     assert (run.observes, rig.server.requests()) == (False, {})
     assert rig.staged() == before
@@ -103,32 +102,32 @@ def test_a_real_account_is_observed_within_36_hours_of_the_wall_clock(
     server: Running, tmp_path: Path, hours: int, observes: bool
 ) -> None:
     """Further off, what the source shows now says nothing about then."""
-    rig = read_once(Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND)))
+    rig = read_once(Real(server, tmp_path / "home", clock=ManualClock(AT_PUBLISHED)))
 
-    run = open_a_run(rig, SECOND + timedelta(hours=hours), **BACKFILL)
+    run = open_a_run(rig, PUBLISHED + timedelta(hours=hours), **BACKFILL)
 
     assert run.observes is observes
 
 
 def test_one_real_account_among_sandboxes_decides(server: Running, tmp_path: Path) -> None:
     """A run is of all its accounts: one that would be asked for a past it cannot show keeps it from observing."""
-    rig = read_once(Rig(server, tmp_path / "home", clock=ManualClock(AT_SECOND)))
-    real = Real(server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    rig = read_once(Rig(server, tmp_path / "home", clock=ManualClock(AT_PUBLISHED)))
+    real = Real(server, tmp_path / "home", clock=ManualClock(AT_PUBLISHED))
     rig.variables = {"AIRFLOW_CONN_FLICKROCKET": real.environ["AIRFLOW_CONN_FLICKROCKET"]}
 
-    assert open_a_run(rig, SECOND - timedelta(days=9)).observes is False
-    assert open_a_run(Rig(server, tmp_path / "other", clock=rig.clock), SECOND - timedelta(days=9)).observes is True
+    assert open_a_run(rig, PUBLISHED - timedelta(days=9)).observes is False
+    assert open_a_run(Rig(server, tmp_path / "other", clock=rig.clock), PUBLISHED - timedelta(days=9)).observes is True
 
 
 def test_a_real_account_far_off_is_not_read(published: Rig, tmp_path: Path) -> None:
     """A backfill dated nine days after the wall clock leaves staging as it is."""
-    rig = Real(published.server, tmp_path / "home", clock=ManualClock(AT_SECOND))
+    rig = Real(published.server, tmp_path / "home", clock=ManualClock(AT_PUBLISHED))
     shutil.copytree(published.home, rig.home)
     before = rig.staged()
     rig.server.reset_requests()
 
-    run = rig.books(SECOND + timedelta(days=9), build=False, **BACKFILL)
-    rig.server.set_clock(SECOND)
+    run = rig.books(PUBLISHED + timedelta(days=9), build=False, **BACKFILL)
+    rig.server.set_clock(PUBLISHED)
 
     assert (run.observes, rig.server.requests()) == (False, {})
     assert rig.staged() == before

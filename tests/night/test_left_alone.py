@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from checkout import PROJECT
-from night_rig import Rig
+from night_rig import TWO_THREADS, Rig
 from shared_home import FIRST, small_shop
 
 from stockbook.checks.rules import of_table
@@ -64,7 +64,8 @@ class Books(Rig):
     @property
     def environ(self) -> dict[str, str]:
         folders = {"STOCKBOOK_MODELS_DIR": "sql", "STOCKBOOK_POLICY_DIR": "policy"}
-        return super().environ | {name: str(self.home.parent / folder) for name, folder in folders.items()}
+        of_folders = {name: str(self.home.parent / folder) for name, folder in folders.items()}
+        return super().environ | TWO_THREADS | of_folders
 
     def compare(self) -> None:
         """Build each model without memory again over what is there, one by one, and take it back."""

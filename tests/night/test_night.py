@@ -11,7 +11,7 @@ import duckdb
 import pytest
 import yaml
 from checkout import PROJECT
-from night_rig import KEY, Rig, hashes
+from night_rig import KEY, TWO_THREADS, Rig, hashes
 from observed import COMPARED, observed_columns, observed_tables
 from shared_home import FIRST, SECOND, THIRD, small_shop
 
@@ -39,7 +39,7 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def three(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """Three nights in a row."""
-    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("three") / "home")))
+    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("three") / "home")), TWO_THREADS)
     rig.night(SECOND, name="second")
     rig.night(THIRD, name="third")
     return rig
@@ -48,7 +48,7 @@ def three(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.Te
 @pytest.fixture(scope="module")
 def again(three: Rig, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """The third night once more."""
-    rig = Rig(three.server, Path(shutil.copytree(three.home, tmp_path_factory.mktemp("again") / "home")))
+    rig = Rig(three.server, Path(shutil.copytree(three.home, tmp_path_factory.mktemp("again") / "home")), TWO_THREADS)
     rig.night(THIRD, name="again")
     return rig
 
@@ -163,7 +163,7 @@ def test_the_same_night_again_changes_no_row(three: Rig, again: Rig) -> None:
 
 def test_three_nights_equal_one_full_refresh(three: Rig, tables: dict[str, Table], tmp_path: Path) -> None:
     """Observed history aside, three nights one after another give the marts of one night at the last clock."""
-    rig = Rig(three.server, tmp_path / "once")
+    rig = Rig(three.server, tmp_path / "once", TWO_THREADS)
     rig.night(THIRD, full_refresh=True)
 
     many, once, in_part = three.hashes(), rig.hashes(), observed_columns(tables)
@@ -238,7 +238,7 @@ def test_a_reader_never_fails_and_never_sees_two_nights(
     server: Running, home_after_a_night: Path, tmp_path: Path
 ) -> None:
     """All it ever saw during a whole night is the night before, whole, and then the new one, whole."""
-    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path / "read")))
+    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path / "read")), TWO_THREADS)
     stop, out = tmp_path / "stop", tmp_path / "out"
     before = hash(tuple(rig.hashes().values()))
     clock = SystemClock()

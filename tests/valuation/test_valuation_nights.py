@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledgers import movements
 from reference_valuation import Defaults, Move
 from test_valuation_program import PRAGUE, Shop, with_settings
-from test_valuation_replay import movements as ledgers
 
 from stockbook.models.build import run_step
 from stockbook.models.programs import BuildContext
@@ -126,7 +126,7 @@ changes = st.one_of(
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Move], Defaults, list[dict[str, Any]]]:
     """A ledger whose rows are seen on several nights, not in their order, with changes, price edits and red nights."""
-    moves, defaults, _ = draw(ledgers())
+    moves, defaults, _ = draw(movements(most=12))
     nights = [
         {
             "seen": draw(st.lists(st.sampled_from(moves), unique=True, max_size=6)),

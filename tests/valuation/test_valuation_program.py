@@ -13,9 +13,9 @@ import pytest
 from checkout import PROJECT
 from empty_warehouse import Pool
 from hypothesis import HealthCheck, given, settings
+from ledgers import Ledger, movements
 from reference_valuation import FIGURES, Defaults, Lines, Move, books
-from test_valuation_replay import NEAR, Ledger
-from test_valuation_replay import movements as ledgers
+from test_valuation_replay import NEAR
 
 from stockbook import declarations
 from stockbook.errors import ConfigError, ModelFailed
@@ -213,7 +213,7 @@ def assert_tied(shop: Shop) -> None:
         assert on == daily
 
 
-@given(ledgers())
+@given(movements(most=12))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_facts_equal_the_reference(case: Ledger) -> None:
     """Balances in the warehouse are those of the Decimal reference, and every check and report ties."""
@@ -221,7 +221,7 @@ def test_facts_equal_the_reference(case: Ledger) -> None:
 
 
 @pytest.mark.slow
-@given(ledgers())
+@given(movements(most=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_facts_equal_the_reference_on_many_ledgers(case: Ledger) -> None:
     """As above, on more ledgers."""

@@ -18,7 +18,7 @@ from stockbook.models.programs import BuildContext
 from stockbook.models.reads import reads_of
 from stockbook.progress import Silent
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import held_open, let_go, reader, writer
+from stockbook.warehouse.connect import for_questions, held_open, let_go, reader, spare_threads, writer
 from stockbook.warehouse.publish import publish, published_as_of
 from stockbook.warehouse.schema import create_all
 
@@ -159,6 +159,26 @@ def test_a_file_that_is_held_open_can_be_let_go(tmp_path: Path) -> None:
             con.execute("insert into t values (2)")
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         assert con.execute(rows).fetchall() == [(2,)]
+
+
+def test_a_small_file_is_worked_on_by_one_thread_and_stays_open_for_questions(tmp_path: Path) -> None:
+    """Who asks a file that is held open sees what steps wrote; a table of more than a row group takes all threads."""
+    settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path / "home"), "STOCKBOOK_THREADS": "2"})
+    threads = "select current_setting('threads')"
+    with held_open(settings):
+        with writer(settings) as con:
+            con.execute("create table t as from range(122_881)")
+            spare_threads(con)
+            assert con.execute(threads).fetchall() == [(2,)]
+            con.execute("create or replace table t as from range(122_880)")
+            spare_threads(con)
+            assert con.execute(threads).fetchall() == [(1,)]
+        with for_questions(settings.warehouse) as con:
+            assert con.execute("select count(*) from t").fetchall() == [(122_880,)]
+        with writer(settings) as con:
+            assert con.execute(threads).fetchall() == [(1,)]
+    with for_questions(settings.warehouse) as con, pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        con.execute("drop table t")
 
 
 def test_a_file_that_is_held_open_is_opened_again_after_a_step_that_spilled(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Great Expectations, imported beside what a night does before its checks."""
 
+import gc
 import os
 import threading
 import warnings
@@ -33,3 +34,5 @@ def _import() -> None:
     with warnings.catch_warnings(), deferred(*UNUSED):
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations and its imports
         import stockbook.checks.expectation  # noqa: F401 - the import itself is what is wanted here
+    # half a million objects that stay: not to be searched for garbage again and again, nor at the end of the process
+    gc.freeze()

@@ -21,6 +21,8 @@ from urllib.parse import quote
 import duckdb_sqlalchemy
 from sqlalchemy.dialects import registry
 
+from stockbook.warehouse.connect import for_questions
+
 SCHEME = "stockbookgx"
 
 
@@ -43,6 +45,10 @@ class Dialect(duckdb_sqlalchemy.Dialect):  # type: ignore[misc]  # the base has 
     driver = "stockbook"
     supports_statement_cache = False
     statement_compiler = Compiler
+
+    def connect(self, database: str, **_: Any) -> Any:
+        """As ``warehouse/connect.py`` opens a file for questions: a file has one way in which it is open."""
+        return duckdb_sqlalchemy.ConnectionWrapper(for_questions(Path(database)))
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         """Keep the pending result before rolling back."""

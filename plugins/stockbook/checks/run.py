@@ -2,7 +2,7 @@
 Check every rule in the database, through Great Expectations.
 
 Importing Great Expectations takes seconds, so it stands inside the function, and all tables of a stage are checked
-in one go: one statement for the rules of a table and severity.
+in one go: one statement for the rules of some tables and a severity.
 """
 
 import logging
@@ -19,15 +19,17 @@ from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
-from stockbook.warehouse.connect import let_go
+from stockbook.warehouse.connect import for_questions, is_small, let_go, spare_threads
 
 SAMPLE = 10
+# tables of a small shop in one statement, which costs more than asking them; those of a large one are too much together
+TABLES = 16
 NOTHING = "nothing to check"
 
 
 def run_checks(database: Path, tables: list[Table]) -> list[Outcome]:
     """
-    Check all rules of the tables in a database file, which must not be open for writing.
+    Check all rules of the tables in a database file, which nobody else may have open for writing.
 
     Raises ModelFailed when a rule cannot be checked at all: a column is missing, or a query is wrong.
     """
@@ -38,20 +40,29 @@ def ask(database: Path, rules: list[Rule]) -> list[Outcome]:
     """As ``run_checks``, of these rules."""
     if not rules:
         return []
-    let_go(database)
     imported()
-    groups = [list(group) for _, group in groupby(sorted(rules, key=_group), key=_group)]
+    with for_questions(database) as con:
+        tables = TABLES if is_small(con) else 1
+    if tables == 1:
+        # it gives back the memory that a build keeps
+        let_go(database)
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with for_questions(database) as con, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations
-        results = _validate(database, groups)
-    counts = [_counts(database, group, result) for group, result in zip(groups, results, strict=True)]
-    bad_rows = {
-        rule.key: count for group, numbers in zip(groups, counts, strict=True)
-        for rule, count in zip(group, numbers, strict=True)
-    }  # fmt: skip
-    with duckdb.connect(str(database), read_only=True) as con:
+        spare_threads(con)
+        groups = list(_groups(rules, tables))
+        bad_rows: dict[tuple[str, str], int] = {}
+        for group, result in zip(groups, _validate(database, groups), strict=True):
+            bad_rows |= zip((rule.key for rule in group), _counts(con, group, result), strict=True)
         return outcomes(con, rules, bad_rows)
+
+
+def _groups(rules: list[Rule], tables: int) -> Iterator[list[Rule]]:
+    """The rules of one statement each: of a severity, and of so many tables."""
+    for _, of_severity in groupby(sorted(rules, key=_severity), key=_severity):
+        by_table = [list(group) for _, group in groupby(sorted(of_severity, key=_table), key=_table)]
+        for first in range(0, len(by_table), tables):
+            yield [rule for group in by_table[first : first + tables] for rule in group]
 
 
 def outcomes(con: duckdb.DuckDBPyConnection, rules: list[Rule], bad_rows: dict[tuple[str, str], int]) -> list[Outcome]:
@@ -60,12 +71,16 @@ def outcomes(con: duckdb.DuckDBPyConnection, rules: list[Rule], bad_rows: dict[t
     return [_outcome(con, rule, bad_rows[rule.key], rows) for rule in rules]
 
 
-def _group(rule: Rule) -> tuple[str, str]:
-    return rule.table.name, rule.severity
+def _severity(rule: Rule) -> str:
+    return rule.severity
+
+
+def _table(rule: Rule) -> str:
+    return rule.table.name
 
 
 def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
-    """The result Great Expectations has for each group; no connection to the database stays open."""
+    """The result Great Expectations has for each group; no connection of its own stays open."""
     import great_expectations as gx
 
     from stockbook.checks.dialect import address
@@ -75,15 +90,11 @@ def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    source = context.data_sources.add_sql(
-        "warehouse",
-        connection_string=address(database),
-        kwargs={"connect_args": {"read_only": True}},
-    )
+    source = context.data_sources.add_sql("warehouse", connection_string=address(database))
     try:
         # every query names its tables itself, but Great Expectations insists on a batch: one row
-        batch = source.add_query_asset("warehouse", query="select 1 as batch").add_batch_definition_whole_table("all")
-        # given at once: added one by one, each is compared with all before
+        asset = source.add_query_asset("warehouse", query="select 1 as batch")
+        batch = asset.add_batch_definition_whole_table("all").get_batch()
         expectations = [
             RulesHold(
                 unexpected_rows_query=_escaped(statement(group)) + " /* {batch} */",
@@ -92,10 +103,9 @@ def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
             )
             for number, group in enumerate(groups)
         ]
-        suite = context.suites.add(gx.ExpectationSuite(name="warehouse", expectations=expectations))
-        validation = gx.ValidationDefinition(name="warehouse", data=batch, suite=suite)
-        context.validation_definitions.add(validation)
-        results = validation.run(result_format="BASIC").results
+        # a suite that is stored, and a validation that stores its results, cost as much again
+        suite = gx.ExpectationSuite(name="warehouse", expectations=expectations)
+        results = batch.validate(suite, result_format="BASIC").results
         by_number = {result.expectation_config.meta["number"]: result for result in results}
         return [by_number[number] for number in range(len(groups))]
     finally:
@@ -106,10 +116,15 @@ def _validate(database: Path, groups: list[list[Rule]]) -> list[Any]:
 
 def statement(rules: list[Rule]) -> str:
     """
-    One query for the rules of one table: a row whose ``bad_rows`` is the list of their counts.
+    One query for rules: a row whose ``bad_rows`` is the list of their counts.
 
-    All conditions are counted in one scan; each query is a subquery of its own.
+    All conditions on a table are counted in one scan; each query is a subquery of its own.
     """
+    counts = [f"({_counting(list(group))})" for _, group in groupby(rules, key=_table)]
+    return f"select flatten([{', '.join(counts)}]) as bad_rows"
+
+
+def _counting(rules: list[Rule]) -> str:
     counts = [
         f"(select count(*) from ({rule.query}\n) as bad)"
         if rule.query is not None
@@ -117,12 +132,12 @@ def statement(rules: list[Rule]) -> str:
         for rule in rules
     ]
     scanned = f" from {rules[0].table.name}" if any(rule.query is None for rule in rules) else ""
-    return f"select [{', '.join(counts)}] as bad_rows{scanned}"
+    return f"select [{', '.join(counts)}]{scanned}"
 
 
-def _counts(database: Path, rules: list[Rule], result: Any) -> list[int]:
+def _counts(con: duckdb.DuckDBPyConnection, rules: list[Rule], result: Any) -> list[int]:
     for message in _exceptions(result.exception_info or {}):
-        raise ModelFailed(_unanswerable(database, rules, message))
+        raise ModelFailed(_unanswerable(con, rules, message))
     return [int(count) for count in result.result["observed_value"]]
 
 
@@ -132,14 +147,13 @@ def _exceptions(info: dict[str, Any]) -> Iterator[str]:
             yield str(item.get("exception_message", ""))
 
 
-def _unanswerable(database: Path, rules: list[Rule], message: str) -> str:
+def _unanswerable(con: duckdb.DuckDBPyConnection, rules: list[Rule], message: str) -> str:
     """Which of the rules cannot be checked, and why: each is tried by itself."""
-    with duckdb.connect(str(database), read_only=True) as con:
-        for rule in rules:
-            try:
-                con.execute(statement([rule]))
-            except duckdb.Error as error:
-                return f"{rule.table.name}: '{rule.name}' could not be asked: {_first_line(str(error))}"
+    for rule in rules:
+        try:
+            con.execute(statement([rule]))
+        except duckdb.Error as error:
+            return f"{rule.table.name}: '{rule.name}' could not be asked: {_first_line(str(error))}"
     return f"The rules of {rules[0].table.name} could not be asked: {_first_line(message)}"
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stockbook import declarations
 from stockbook.errors import DeclarationError
 from stockbook.metrics import question as metrics
-from stockbook.metrics.files import load
+from stockbook.metrics.files import Metrics, load
 from stockbook.models.reads import reads_of_all
 from stockbook.project import MODELS, SHIPPED
 
@@ -28,19 +28,20 @@ def read(file: Path = FILE) -> list[Question]:
 
     A query is SQL, or ``stockbook metric`` with names and ``--by``: what that asks the published file.
     """
+    models = SHIPPED / MODELS
+    by_name = load(models, declarations.load(models))
     queries = {}
     for section in re.split(r"^## ", file.read_text(), flags=re.MULTILINE)[1:]:
         title = section.splitlines()[0].strip()
         query = re.search(r"```sql\n(.*?)```|```sh\n(stockbook metric .*?)```", section, re.DOTALL)
         if query is None:
             raise DeclarationError(f"{file.name}: the question {title!r} has no query below it.")
-        queries[title] = query[1].strip() if query[1] else _of_metrics(query[2])
+        queries[title] = query[1].strip() if query[1] else _of_metrics(query[2], by_name)
     reads = reads_of_all(queries)
     return [Question(title, sql, reads[title]) for title, sql in queries.items()]
 
 
-def _of_metrics(command: str) -> str:
+def _of_metrics(command: str, by_name: Metrics) -> str:
     names, _, by = command.removeprefix("stockbook metric ").partition(" --by ")
-    models = SHIPPED / MODELS
     question = metrics.Question(tuple(names.split()), tuple(by.strip().split(",")) if by else ())
-    return question.sql(load(models, declarations.load(models)))
+    return question.sql(by_name)

@@ -22,7 +22,7 @@ from stockbook.models.orphans import drop_orphans
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.progress import Progress
 from stockbook.warehouse import meta
-from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP
+from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP, spare_threads
 from stockbook.warehouse.transaction import transaction
 
 
@@ -43,6 +43,7 @@ def build(
     seconds: dict[str, float] = {}
     is_large = False
     con.execute(BUILDS_FAST)
+    spare_threads(con)
     with transaction(con):
         meta.write_current_run(con, context.run_id, context.as_of, context.zone.key)
         create_macros(con, models_dir)

@@ -70,12 +70,14 @@ def _table_of(node: dict[str, Any]) -> tuple[str, str] | None:
 
 def _nodes(tree: object) -> list[dict[str, Any]]:
     """All objects of a JSON tree."""
-    nodes, left = [], [tree]
+    nodes: list[dict[str, Any]] = []
+    left: list[Any] = [tree]
     while left:
         part = left.pop()
+        values = part
         if isinstance(part, dict):
             nodes.append(part)
-            left += part.values()
-        elif isinstance(part, list):
-            left += part
+            values = part.values()
+        # most values are texts and numbers
+        left += [value for value in values if type(value) in (dict, list)]
     return nodes

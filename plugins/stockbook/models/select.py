@@ -8,6 +8,7 @@ the names of ``include/metrics``: ``metric('on_time_rate')`` over rows (``filter
 """
 
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from stockbook.declarations import Table
@@ -36,13 +37,15 @@ def names_in(folder: Path) -> set[str]:
 def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table]) -> str:
     from jinja2 import Environment, StrictUndefined, TemplateError
 
+    metrics = cache(partial(load, models_dir, tables))
     # what it makes is SQL, of names that were validated when they were read
     environment = Environment(  # noqa: S701  # no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
 
+    @cache
     def of(figure: str) -> Metric:
-        return load(models_dir, tables).of_figure(figure)
+        return metrics().of_figure(figure)
 
     def over_rows(figure: str, filtered: bool = False) -> str:
         return of(figure).aggregate(figure, of(figure).where if filtered else "")

@@ -20,6 +20,7 @@ from stockbook.staging.listing_load import ListingLoad, has_table
 from stockbook.staging.load_log import Loaded, write_cursor, write_listing, write_undeclared
 from stockbook.staging.merge import Stamp, count_of
 from stockbook.warehouse import content_marks
+from stockbook.warehouse.connect import ROW_GROUP, spare_threads
 from stockbook.warehouse.schema import create_all
 from stockbook.warehouse.transaction import transaction
 
@@ -53,6 +54,8 @@ def load(
         if not manifest.complete:
             raise LandingDamaged(f"{folder} holds a listing that is not complete: expected one that kept its proof.")
         verify(folder, manifest)
+    if sum(manifest.rows for manifest, _ in landed) <= ROW_GROUP:
+        spare_threads(con)
     loaded: list[Loaded] = []
     with transaction(con):
         create_all(con, tables)

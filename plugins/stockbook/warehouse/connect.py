@@ -107,6 +107,18 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def is_small(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether no table has more rows than a row group."""
+    (rows,) = con.execute("select coalesce(max(estimated_size), 0) from duckdb_tables()").fetchall()[0]
+    return bool(rows <= ROW_GROUP)
+
+
+def spare_threads(con: duckdb.DuckDBPyConnection) -> None:
+    """One thread for many questions to a small file: several would wait for each other longer than they work."""
+    if is_small(con):
+        con.execute("set threads = 1")
+
+
 @contextmanager
 def held_open(settings: Settings) -> Iterator[None]:
     """Keep the writer's file open between the steps within: the first opens it, the others at next to no cost."""
@@ -124,6 +136,12 @@ def let_go(path: Path) -> None:
     if con is not None:
         _HELD[path] = None
         con.close()
+
+
+def for_questions(path: Path) -> duckdb.DuckDBPyConnection:
+    """The writer's file for questions only, as it is kept open between steps, else read-only. The caller closes it."""
+    con = _HELD.get(path)
+    return con.cursor() if con is not None else duckdb.connect(str(path), read_only=True)
 
 
 @contextmanager
