@@ -28,6 +28,7 @@ from stockbook.alerts import notify
 from stockbook.cli.main import app
 from stockbook.clock import SystemClock
 from stockbook.errors import RunLocked, StockbookError
+from stockbook.fleet import holding
 from stockbook.fleet import run as runs
 from stockbook.fleet.holding import hold
 from stockbook.fleet.run import Done, account_night, run_fleet
@@ -185,10 +186,10 @@ def test_commands_say_how_it_stands(site: Site) -> None:
     refused = CliRunner().invoke(app, ["fleet", "remove", "main"])
     assert "still in STOCKBOOK_ACCOUNTS" in str(refused.exception)
     assert "Nobody holds account main" in CliRunner().invoke(app, ["fleet", "take-over", "main"]).output
-    with hold(site.fleet().control, "main", "elsewhere", "books") as holding:
+    with hold(site.fleet().control, "main", "elsewhere", "books") as lost:
         assert "was taken from run elsewhere" in CliRunner().invoke(app, ["fleet", "take-over", "main"]).output
         with pytest.raises(StockbookError, match="session that held account main has ended"):
-            holding.save(0, 1, "home", None, None)
+            lost.save(0, 1, "home", None, None)
 
 
 @pytest.mark.airflow
@@ -282,8 +283,9 @@ def test_what_is_away_makes_a_night_red_and_the_next_try_heals_it(
         assert not any(secret in text for text in texts)
 
 
-def test_two_workers_on_one_account(site: Site) -> None:
+def test_two_workers_on_one_account(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one holds the account the other is refused, and nothing of its night is begun."""
+    monkeypatch.setattr(holding, "LOOKS", 1)
     with hold(site.fleet().control, "main", "elsewhere", "books"):
         done = account_night(site.fleet(), "third", "main", {"as_of": SECOND.isoformat()})
     assert done.reason.startswith(RunLocked.__name__)

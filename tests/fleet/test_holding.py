@@ -27,8 +27,9 @@ def test_migrating_again_changes_nothing(control: Control, control_url: str) -> 
         con.execute("delete from fleet_migration where number > %s", [len(MIGRATIONS)])
 
 
-def test_a_second_worker_is_refused(control: Control) -> None:
+def test_a_second_worker_is_refused(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names who holds the account and how to take it over; another account is free."""
+    monkeypatch.setattr(holdings, "LOOKS", 1)
     with hold(control, "a", "night-1", "extract"):
         with pytest.raises(RunLocked, match=r"held by run night-1 \(step extract, on .* take-over a`"):  # noqa: SIM117
             with hold(control, "a", "night-2", "open"):

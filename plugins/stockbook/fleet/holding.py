@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import psycopg
 
 
+# for five seconds
+LOOKS = 25
+
+
 class Holding:
     """An account in the hands of this process."""
 
@@ -112,8 +116,7 @@ def hold(control: Control, account: str, run_id: str, step: str, hash_key: str |
     try:
         with named_errors("asked"):
             con.execute("set statement_timeout = '30s'")
-            row = con.execute(f"select pg_try_advisory_lock({LOCK.format(account='%s::text')})", [account]).fetchone()
-            if row is None or not row[0]:
+            if not _taken(con, account):
                 raise RunLocked(_busy(con, account, run_id))
             con.execute("insert into account_book (account) values (%s) on conflict do nothing", [account])
             con.execute(
@@ -129,7 +132,20 @@ def hold(control: Control, account: str, run_id: str, step: str, hash_key: str |
     finally:
         with suppress(Exception):  # the session may be gone already; closing it lets go in any case
             con.execute("delete from account_holder where account = %s and backend = pg_backend_pid()", [account])
+            # the server ends a session in its own time: the next step must not meet its lock
+            con.execute("select pg_advisory_unlock_all()")
         con.close()
+
+
+def _taken(con: "psycopg.Connection[Any]", account: str) -> bool:
+    """Take the lock; that of a process that was killed a moment ago falls when the server notices."""
+    for last in (*[False] * LOOKS, True):
+        row = con.execute(f"select pg_try_advisory_lock({LOCK.format(account='%s::text')})", [account]).fetchone()
+        if row is not None and row[0]:
+            return True
+        if not last:
+            con.execute("select pg_sleep(0.2)")
+    return False
 
 
 def _refuse_other_worker(book: Book, hash_key: str | None) -> None:
