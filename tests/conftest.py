@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -23,6 +23,11 @@ from stockbook.landing.manifest import Manifest, write_manifest
 from stockbook.landing.pages import write_page
 from stockbook.runs.context import RunContext
 from stockbook.staging.load import Landed
+
+if TYPE_CHECKING:
+    from seaweed import Seaweed
+
+    from stockbook.fleet.control import Control
 
 # the Airflow home of whoever runs the tests, ./airflow_home for one, must not lend its connections and key to them
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
@@ -166,3 +171,50 @@ def land(tmp_path: Path) -> Callable[..., Landed]:
         return Landed(manifest, folder)
 
     return landing
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a database server's first database."""
+    from postgres import postgres
+
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control_url(server: str, request: pytest.FixtureRequest) -> str:
+    """An empty database for a file of tests."""
+    import psycopg
+
+    name = "control_" + request.path.stem
+    with psycopg.connect(server, autocommit=True) as con:
+        con.execute(f"create database {name}")
+    return server.removesuffix("postgres") + name
+
+
+@pytest.fixture(scope="module")
+def control(control_url: str) -> "Control":
+    """A control database with its tables."""
+    from stockbook.fleet.control import Control
+
+    control = Control(control_url)
+    control.migrate()
+    return control
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Seaweed]":
+    """An S3 store with the bucket ``books``; its keys are in the environment."""
+    from seaweed import seaweed
+
+    with seaweed(tmp_path_factory.mktemp("store")) as store, pytest.MonkeyPatch.context() as patch:
+        for name, text in store.variables.items():
+            patch.setitem(os.environ, name, text)
+        yield store
+
+
+@pytest.fixture
+def folder_store(tmp_path: Path) -> str:
+    """The address of a store in a folder."""
+    return f"file://{tmp_path / 'store'}"
