@@ -56,6 +56,10 @@ def still_good(recorded: list[Recorded]) -> dict[str, list[Answer]]:
     return answers
 
 
+# made when the module is imported, as those of manifests are
+RECORDED: msgspec.json.Decoder[Recorded] = msgspec.json.Decoder(Recorded)
+
+
 def recorded_in(lines: Iterable[bytes]) -> list[Recorded]:
     """What stands in lines of a journal; lines of another kind are passed over."""
-    return [msgspec.json.decode(line, type=Recorded) for line in lines if line.startswith(b'{"type":')]
+    return [RECORDED.decode(line) for line in lines if line.startswith(b'{"type":')]

@@ -18,10 +18,11 @@ import msgspec
 
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import LandingDamaged
-from stockbook.landing.answer_journal import Answer, Recorded, Void, still_good
+from stockbook.landing.answer_journal import RECORDED, Answer, Recorded, Void, still_good
 from stockbook.landing.earlier_pages import ANSWERED, EarlierAnswer
 from stockbook.landing.manifest import (
     MANIFEST,
+    UNITS,
     Manifest,
     PageFile,
     Refused,
@@ -39,6 +40,10 @@ _JOURNAL = "journal.ndjson"
 class _Header(msgspec.Struct):
     parameters: dict[str, str]
     read_at: str
+
+
+# made when the module is imported, as those of manifests are
+_HEADERS = msgspec.json.Decoder(_Header)
 
 
 class ListingFolder:
@@ -99,7 +104,7 @@ class ListingFolder:
     def _read_journal(self) -> tuple[_Header | None, list[Unit], list[Recorded]]:
         try:
             first, *rest = (self.path / _JOURNAL).read_bytes().split(b"\n")
-            header = msgspec.json.decode(first, type=_Header)
+            header = _HEADERS.decode(first)
         except (OSError, msgspec.MsgspecError):
             return None, [], []
         units: list[Unit] = []
@@ -107,9 +112,9 @@ class ListingFolder:
         for line in rest[:-1]:  # what stands behind the last line end was being written when the night was killed
             try:
                 if line.startswith(b'{"type":'):
-                    recorded.append(msgspec.json.decode(line, type=Recorded))
+                    recorded.append(RECORDED.decode(line))
                 else:
-                    units.append(msgspec.json.decode(line, type=Unit))
+                    units.append(UNITS.decode(line))
             except msgspec.MsgspecError:
                 break
         return header, units, recorded

@@ -120,12 +120,17 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_atomically(folder / MANIFEST, sealed(msgspec.json.format(msgspec.json.encode(manifest), indent=1)))
 
 
+# made when the module is imported: when several threads are the first to decode one type, msgspec 0.22 crashes or spins
+MANIFESTS = msgspec.json.Decoder(Manifest)
+UNITS = msgspec.json.Decoder(Unit)
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a listing's folder, None when there is none. Raises LandingDamaged when it cannot be read."""
     file = folder / MANIFEST
     try:
         content = file.read_bytes()
-        manifest = msgspec.json.decode(content, type=Manifest)
+        manifest = MANIFESTS.decode(content)
     except FileNotFoundError:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
