@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path += [str(PROJECT / "tests" / "support"), str(PROJECT / "benchmarks")]
@@ -32,6 +34,7 @@ from night_rig import nights_before  # noqa: E402  # the tests know how a shop a
 from postgres import postgres  # noqa: E402
 from seaweed import seaweed  # noqa: E402
 
+from stockbook.fleet.control import Control  # noqa: E402
 from stockbook.fleet.lake.relations import SCHEMAS  # noqa: E402
 from stockbook.lake_url import LakeUrl  # noqa: E402
 from stockbook.warehouse.connect import reader  # noqa: E402
@@ -82,11 +85,26 @@ def redis(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def night(site: Airflow, shops: dict[str, Running], now: datetime) -> bool:
+def kill_at(site: Airflow, control: Control, step: str) -> None:
+    """Kill the worker that is at this step of the first account that gets there, and say when another goes on."""
+    while not (at_work := {name: held for name, held in control.held().items() if held.step == step}):
+        time.sleep(0.5)
+    account, holder = next(iter(at_work.items()))
+    name = site.kill_worker_of(int(holder.machine.rpartition(" ")[2].rstrip(")")))
+    killed = time.perf_counter()
+    print(f"  worker {name} was killed in step {step} of {account}", flush=True)
+    while (held := control.held().get(account)) is None or held.machine == holder.machine:
+        time.sleep(0.5)
+    print(f"  another went on with {account} after {time.perf_counter() - killed:.0f} s", flush=True)
+
+
+def night(site: Airflow, shops: dict[str, Running], now: datetime, kill: Callable[[], None] | None = None) -> bool:
     """One night of all accounts; prints its summary. Whether it was green."""
     for server in shops.values():
         server.set_clock(now)
     began, cpu = time.perf_counter(), site.cpu_seconds()
+    if kill is not None:
+        Thread(target=kill, daemon=True).start()
     run_id, state = site.run(now)
     took, cpu = time.perf_counter() - began, site.cpu_seconds() - cpu
     standing = site.stockbook("fleet", "status", "--run", run_id)
@@ -141,7 +159,7 @@ def query(lake: LakeUrl) -> None:
         print(f"all movements summed ({rows[0][0]} pieces) in {time.perf_counter() - answered:.2f} s", flush=True)
 
 
-def main(accounts: int, nights: int, compare: bool, concurrency: int, folder: Path) -> int:
+def main(accounts: int, nights: int, compare: bool, concurrency: int, kill: str, folder: Path) -> int:
     """Run it all; how many accounts or relations are not as they should be."""
     names = [f"shop_{number:02d}" for number in range(1, accounts + 1)]
     moments = [*nights_before(LAST, nights)]
@@ -172,12 +190,15 @@ def main(accounts: int, nights: int, compare: bool, concurrency: int, folder: Pa
             }
         )
         lake = LakeUrl.parse(environ["STOCKBOOK_LAKE"], environ)
+        control = Control(environ["STOCKBOOK_CONTROL_URL"])
+        control.migrate()
         began = time.perf_counter()
         with airflow(folder, f"{base}airflow", broker, environ, concurrency) as site:
             print(f"started in {time.perf_counter() - began:.0f} s", flush=True)
             for number, now in enumerate(moments, 1):
                 print(f"\nNight {number} of {nights}, as of {now:%Y-%m-%d %H:%M}", flush=True)
-                wrong += not night(site, shops, now)
+                at_first = partial(kill_at, site, control, kill)
+                wrong += not night(site, shops, now, at_first if kill and number == 1 else None)
         query(lake)
         if compare:
             for name, server in shops.items():
@@ -195,10 +216,13 @@ if __name__ == "__main__":
     parser.add_argument("--nights", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=1, help="accounts at a time on each worker")
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument(
+        "--kill", default="", metavar="STEP", help="kill -9 a worker in this step (open, extract, books)"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stockbook-fleet-") as scratch:
         try:
-            bad = main(chosen.accounts, chosen.nights, chosen.compare, chosen.concurrency, Path(scratch))
+            bad = main(chosen.accounts, chosen.nights, chosen.compare, chosen.concurrency, chosen.kill, Path(scratch))
         except pytest.skip.Exception as missing:
             sys.exit(f"{missing}")
     print("Everything that was started is stopped.", "All green." if not bad else f"{bad} not as they should be.")

@@ -62,11 +62,27 @@ class Airflow:
             for name, files in logs.items()
         }
 
+    def kill_worker_of(self, pid: int) -> str:
+        """Kill the worker that runs a process, with all it started, at once; its name."""
+        family = {pid, *(parent.pid for parent in psutil.Process(pid).parents())}
+        name, worker = next(
+            (name, process)
+            for name, process in zip(WORKERS, self.processes[-len(WORKERS) :], strict=True)
+            if process.pid in family
+        )
+        for each in [worker, *worker.children(recursive=True)]:
+            each.kill()
+        return name
+
     def cpu_seconds(self) -> float:
         """Processor seconds of everything that was started here, with children that ended."""
         total = 0.0
         for process in self.processes:
-            for each in [process, *process.children(recursive=True)]:
+            try:
+                family = [process, *process.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                continue
+            for each in family:
                 try:
                     times = each.cpu_times()
                 except psutil.NoSuchProcess:
@@ -89,7 +105,7 @@ class Airflow:
             try:
                 return ask()
             except (requests.RequestException, ValueError, KeyError, TypeError):
-                ended = [process for process in self.processes if not process.is_running()]
+                ended = [each for each in self.processes[: -len(WORKERS)] if not each.is_running()]
                 if ended or time.monotonic() > end:
                     raise
             time.sleep(1)
@@ -103,7 +119,8 @@ def airflow(folder: Path, database: str, broker: str, environ: dict[str, str], c
         port = probe.getsockname()[1]
     shared = environ | {
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-        "AIRFLOW__CORE__PARALLELISM": str(2 * concurrency),
+        # more than there are workers' slots: tasks of a worker that died keep theirs until that is noticed
+        "AIRFLOW__CORE__PARALLELISM": str(16 * concurrency),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql://", "postgresql+psycopg2://"),
         "AIRFLOW__CELERY__BROKER_URL": broker,

@@ -21,8 +21,9 @@ from pendulum import datetime, duration
 # a cron expression in local time of the zone; "none" leaves starting to somebody else. Without a fleet it never starts
 SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 IS_FLEET = bool(os.environ.get("STOCKBOOK_STORE"))
-# a worker that ends takes a try with it, and another goes on
-AGAIN = {"retries": 2, "map_index_template": "{{ account }}"}
+# a worker that ends takes a try with it, and another goes on soon; what is away has five minutes to come back
+AGAIN = {"retries": 4, "retry_delay": duration(seconds=20), "retry_exponential_backoff": 2.0}
+NAMED = {"map_index_template": "{{ account }}"}
 
 
 @dag(
@@ -48,28 +49,28 @@ AGAIN = {"retries": 2, "map_index_template": "{{ account }}"}
 )
 def stockbook_fleet_nightly() -> None:
     # at a first start tasks begin before the API server answers
-    @task(retries=4, retry_delay=duration(seconds=30))
+    @task(**AGAIN)
     def accounts() -> list[str]:
         """The accounts of this run; begun again it has the same."""
         from stockbook.orchestration import fleet_steps
 
         return fleet_steps.accounts(get_current_context())
 
-    @task(**AGAIN, retry_delay=duration(seconds=30))
+    @task(**AGAIN, **NAMED)
     def open_night(account: str) -> None:
         """Restore the account's home, check parameters, key and connections, take its events, plan what is asked."""
         from stockbook.orchestration import fleet_steps
 
         fleet_steps.open_night(_named(account), account)
 
-    @task(**AGAIN, retry_delay=duration(minutes=2))
+    @task(**AGAIN, **NAMED)
     def extract(account: str) -> None:
         """Read the account's sources completely, to the store. A retry reads only what did not land."""
         from stockbook.orchestration import fleet_steps
 
         fleet_steps.extract(_named(account), account)
 
-    @task(**AGAIN, retry_delay=duration(minutes=1))
+    @task(**AGAIN, **NAMED)
     def books(account: str) -> None:
         """Load, check, build, check, save the books, publish them in the lake."""
         from stockbook.orchestration import fleet_steps
@@ -81,7 +82,7 @@ def stockbook_fleet_nightly() -> None:
         """The night of one account."""
         open_night(account) >> extract(account) >> books(account)
 
-    @task(trigger_rule="all_done", retries=2, retry_delay=duration(seconds=30))
+    @task(trigger_rule="all_done", **AGAIN)
     def summary() -> None:
         """End what is red, tell of it once, name each account's state. Red when an account is."""
         from stockbook.orchestration import fleet_steps
