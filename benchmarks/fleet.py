@@ -87,13 +87,13 @@ def redis(folder: Path) -> Iterator[str]:
 
 def kill_at(site: Airflow, control: Control, step: str) -> None:
     """Kill the worker that is at this step of the first account that gets there, and say when another goes on."""
-    while not (at_work := {name: held for name, held in control.held().items() if held.step == step}):
+    while not (at_work := {name: holder for name, holder in control.held().items() if holder.step == step}):
         time.sleep(0.5)
     account, holder = next(iter(at_work.items()))
     name = site.kill_worker_of(int(holder.machine.rpartition(" ")[2].rstrip(")")))
     killed = time.perf_counter()
     print(f"  worker {name} was killed in step {step} of {account}", flush=True)
-    while (held := control.held().get(account)) is None or held.machine == holder.machine:
+    while (other := control.held().get(account)) is None or other.machine == holder.machine:
         time.sleep(0.5)
     print(f"  another went on with {account} after {time.perf_counter() - killed:.0f} s", flush=True)
 
