@@ -183,7 +183,7 @@ class Inbox:
     def __init__(self) -> None:
         self.waiting: list[InboxEvent] = []
 
-    def pending(self, after: int, batch: int) -> list[InboxEvent]:
+    def pending(self, after: int, batch: int, _: str | None) -> list[InboxEvent]:
         return [event for event in self.waiting if event.id > after][:batch]
 
     def mark_drained(self, ids: list[int], *_: object) -> None:
