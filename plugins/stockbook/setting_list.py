@@ -274,12 +274,6 @@ _ALL = (
         "connection ids, comma separated",
         shown="every connection that is listed",
     ),
-    Setting(
-        "STOCKBOOK_EXTENSIONS",
-        "files of DuckDB's extensions for a Python that has none of their wheels, separated as in `PATH`; `make bi` "
-        "sets it for Superset",
-        shown="the wheels of `stockbook[fleet]`",
-    ),
 )
 SETTINGS = {setting.name: setting for setting in _ALL}
 
