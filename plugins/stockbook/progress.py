@@ -8,7 +8,7 @@ called from several threads.
 import logging
 import threading
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 from stockbook.clock import Clock
 
@@ -43,6 +43,13 @@ class Silent:
     def finish(self, name: str, summary: str) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+
+def logged(clock: Clock, stream: TextIO) -> "Logged":
+    """Lines on a stream; of other packages warnings and errors only."""
+    logging.basicConfig(format="%(message)s", stream=stream)
+    logging.getLogger("stockbook").setLevel(logging.INFO)
+    return Logged(clock)
 
 
 class Logged:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stockbook.errors import ConfigError
-from stockbook.progress import Logged, Progress, Silent
+from stockbook.progress import Progress, Silent, logged
 
 if TYPE_CHECKING:
     from stockbook.fleet.work import Fleet
@@ -27,13 +27,9 @@ def _fleet(progress: Progress | None = None) -> "Fleet":
 
 
 def _logged() -> "Fleet":
-    import logging
-
     from stockbook.clock import SystemClock
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("stockbook").setLevel(logging.INFO)
-    return _fleet(Logged(SystemClock()))
+    return _fleet(logged(SystemClock(), sys.stderr))
 
 
 @app.command()

@@ -26,7 +26,7 @@ from stockbook.cli.sandbox import app as sandbox_app
 from stockbook.cli.sla import app as sla_app
 from stockbook.clock import Clock, SystemClock
 from stockbook.errors import ConfigError, StockbookError
-from stockbook.progress import Logged, Progress, Terminal
+from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings, is_group_readable
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ def _progress(clock: Clock) -> Iterator[Progress]:
         with Terminal() as terminal:
             yield terminal
     else:
-        import logging
-
-        # of others warnings and errors only
-        logging.basicConfig(format="%(message)s", stream=sys.stderr)
-        logging.getLogger("stockbook").setLevel(logging.INFO)
-        yield Logged(clock)
+        yield logged(clock, sys.stderr)
 
 
 @app.command()

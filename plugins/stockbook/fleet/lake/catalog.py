@@ -62,7 +62,6 @@ class LakeTable(NamedTuple):
     """A table of the lake: its folder below the data path, its numbers, and those of its columns as field ids."""
 
     folder: str
-
     table_id: int
     partition_id: int
     account_column: int
