@@ -25,7 +25,8 @@ def pools(environ: Mapping[str, str]) -> list[str]:
 
 def _names(environ: Mapping[str, str], query: str) -> list[str]:
     url = _address(environ)
-    if not url or (url.startswith(_FILE) and not Path(url.removeprefix(_FILE)).is_file()):
+    file = url.removeprefix(_FILE).partition("?")[0]
+    if not url or (url.startswith(_FILE) and not Path(file).is_file()):
         if airflow_config.is_hidden(environ, "database", "sql_alchemy_conn"):
             raise NotReadable("Airflow's database cannot be read from here (its address is not in airflow.cfg).")
         return []
