@@ -63,6 +63,7 @@ PROGRAMS = {
     "channels": Program(
         "stockbook.channels.program:build", reads=("staging.orders", "meta.current_run"), without_memory=True
     ),
+    "closes": Program("stockbook.closing.program:write_closes", reads=()),
     "alerts": Program(
         "stockbook.alerts.program:build",
         reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
