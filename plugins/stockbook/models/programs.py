@@ -102,4 +102,23 @@ PROGRAMS = {
             "meta.current_run",
         ),
     ),
+    "close_causes": Program(
+        "stockbook.valuation.since_close.program:write_causes",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.receiving_lines_history",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.fct_stock_movement",
+            "intermediate.later_movement",
+            "marts.fct_stock_movement_version",
+            "marts.fct_period_close",
+            "intermediate.closed_month",
+            "reports.close_difference",
+            "meta.current_run",
+            "meta.run",
+        ),
+    ),
 }
