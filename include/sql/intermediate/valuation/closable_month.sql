@@ -89,6 +89,13 @@ parts as (
         - columns('^(\w+_)?closing(_\w+)?$') as '\1corrections\2'
     from marts.fct_period_close_line as l
     inner join closes as c on l.close_id = c.close_id
+    where
+        -- a line that ended empty opens nothing
+        l.closing_quantity <> 0
+        or l.fifo_landed_closing <> 0
+        or l.fifo_bare_closing <> 0
+        or l.average_landed_closing <> 0
+        or l.average_bare_closing <> 0
     union all by name
     select *
     from costs
