@@ -60,9 +60,11 @@ PROGRAMS = {
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
         without_memory=True,
     ),
+    "posting": Program("stockbook.closing.posting:build", reads=("meta.current_run",), without_memory=True),
     "channels": Program(
         "stockbook.channels.program:build", reads=("staging.orders", "meta.current_run"), without_memory=True
     ),
+    "closes": Program("stockbook.closing.program:write_closes", reads=()),
     "alerts": Program(
         "stockbook.alerts.program:build",
         reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
