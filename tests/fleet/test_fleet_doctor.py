@@ -46,14 +46,14 @@ def doctor(*options: str) -> dict[str, str]:
 
 def test_before_the_first_night_all_of_it_answers(worker: pytest.MonkeyPatch, s3: Seaweed, tmp_path: Path) -> None:
     """Store, databases and disk, and nothing is left in any of them; without the option nobody is asked."""
-    told = doctor("--try")
+    line_by_name = doctor("--try")
 
-    assert [text[:3] for text in told.values()] == ["ok "] * 5
-    assert told["store"] == "ok an object was put, read and removed"
-    assert told["control database"] == "ok answers; the first night makes its tables"
-    assert told["lake"] == "ok its catalog answers; the first night makes it"
-    assert told["accounts"] == "ok 1: main"
-    assert told == doctor("--try")
+    assert [text[:3] for text in line_by_name.values()] == ["ok "] * 5
+    assert line_by_name["store"] == "ok an object was put, read and removed"
+    assert line_by_name["control database"] == "ok answers; the first night makes its tables"
+    assert line_by_name["lake"] == "ok its catalog answers; the first night makes it"
+    assert line_by_name["accounts"] == "ok 1: main"
+    assert line_by_name == doctor("--try")
     worker.setenv("STOCKBOOK_CONTROL_URL", NOBODY)
     assert doctor().keys() == {"scratch", "fleet"}
     assert not (tmp_path / "scratch").exists()
@@ -73,11 +73,11 @@ def test_each_fault_is_named(worker: pytest.MonkeyPatch, changes: dict[str, str]
     """By the thing that has it, with what to do; the others are looked at all the same."""
     for name, text in changes.items():
         worker.setenv(name, text)
-    told = doctor("--try")
+    line_by_name = doctor("--try")
 
-    assert told[what].startswith("NO ")
-    assert said in told[what]
-    assert [name for name, text in told.items() if text.startswith("NO ")] == [what]
+    assert line_by_name[what].startswith("NO ")
+    assert said in line_by_name[what]
+    assert [name for name, text in line_by_name.items() if text.startswith("NO ")] == [what]
 
 
 def test_a_full_disk_is_named(worker: pytest.MonkeyPatch) -> None:

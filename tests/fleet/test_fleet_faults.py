@@ -127,11 +127,11 @@ def site(server: str, s3: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> 
         for name, text in environ.items():
             p.setenv(name, text)
         quick_night.use(p.setattr)
-        made = Quick(environ, folder, Heard())
-        made.gates = {"store": to_store, "control": to_control, "lake": to_lake}
-        assert account_night(made.fleet(), "before", "main", {"as_of": AS_OF}) == Done("main")
-        with reader(LakeUrl.parse(lake, s3.variables)) as made.reader:
-            yield made
+        quick = Quick(environ, folder, Heard())
+        quick.gates = {"store": to_store, "control": to_control, "lake": to_lake}
+        assert account_night(quick.fleet(), "before", "main", {"as_of": AS_OF}) == Done("main")
+        with reader(LakeUrl.parse(lake, s3.variables)) as quick.reader:
+            yield quick
 
 
 @pytest.fixture(scope="module")

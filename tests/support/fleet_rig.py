@@ -40,12 +40,12 @@ def variables(folder: Path, store: str, control: str, lake: str) -> dict[str, st
     }
 
 
-def connections(server: Running, *others: str) -> dict[str, str]:
-    """The account main of a shop, both its APIs; ``others`` read the same stock, and ``red`` with a refused token."""
+def connections(server: Running, *more: str) -> dict[str, str]:
+    """The account main of a shop, both its APIs; ``more`` read the same stock, and ``red`` with a refused token."""
     extra = {"sandbox": True, "requests_per_second": 0, "max_connections": 4}
     good = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
     named = {"FULFILLMENT_CZ": good, "FLICKROCKET": good}
-    for name in others:
+    for name in more:
         named[f"FULFILLMENT_CZ__{name.upper()}"] = good | ({"password": "refused"} if name == "red" else {})
     return {f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in named.items()}
 

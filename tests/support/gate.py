@@ -73,11 +73,11 @@ def gate(target: int) -> Iterator[Gate]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    made = Gate(loop, target)
+    leading = Gate(loop, target)
     try:
-        yield made
+        yield leading
     finally:
-        made.close()
+        leading.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -57,5 +57,5 @@ def answers(
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    told: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
-    return told, ended.stdout + ended.stderr
+    error_by_statement: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
+    return error_by_statement, ended.stdout + ended.stderr

@@ -99,13 +99,13 @@ def _lake(settings: Settings, shared: FleetSettings, environ: Mapping[str, str])
 
     url = LakeUrl.parse(shared.lake, environ)
     extension_files()
-    with catalog.connected(url) as con:
-        if not catalog.is_there(con):
+    with catalog.connected(url) as pg:
+        if not catalog.is_there(pg):
             return "its catalog answers; the first night makes it"
-        definitions.require_place(con, data_path(shared.store))
+        definitions.require_place(pg, data_path(shared.store))
     # a file of the store is read for it
-    with reader(url, settings.limits) as asked:
-        rows = asked.execute("select count(*), max(as_of) from meta.published").fetchall()
+    with reader(url, settings.limits) as con:
+        rows = con.execute("select count(*), max(as_of) from meta.published").fetchall()
     return f"{rows[0][0]} accounts, the newest as of {rows[0][1] or 'never'}"
 
 

@@ -188,8 +188,8 @@ def test_superset_reads_the_lake_in_the_same_cage(rig: LakeRig, address: str, tm
     count = "select account, count(*) from reports.parts_with_unit group by account"
     statements = [in_words(rig, statement) for statement in REFUSED]
     of_lake = {"STOCKBOOK_LAKE": address, EXTENSIONS: extension_files()}
-    told, printed = answers("lake:", [*statements, count], tmp_path, of_lake)
+    refusal_by_statement, printed = answers("lake:", [*statements, count], tmp_path, of_lake)
 
-    assert [statement for statement in statements if told[statement] is None] == []
-    assert told[count] is None
+    assert [statement for statement in statements if refusal_by_statement[statement] is None] == []
+    assert refusal_by_statement[count] is None
     assert PASSWORD not in printed
