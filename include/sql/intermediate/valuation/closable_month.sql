@@ -68,6 +68,17 @@ names as (
 
 ),
 
+written_down as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        write_down
+    from reports.stock_write_down_on(last_day(closed_month))
+
+),
+
 -- by what the end of the month before has changed since it was signed: known now, less signed
 parts as (
 
@@ -126,8 +137,14 @@ select
     n.product_name,
     n.variant_name,
     n.category_path,
-    cast(null as decimal(38, 12)) as write_down
+    -- of no pieces there is nothing to write down
+    case when t.closing_quantity = 0 then 0 else w.write_down end as write_down
 from together as t
+left join written_down as w
+    on
+        t.account = w.account
+        and t.variant_id = w.variant_id
+        and t.pool = w.pool
 left join names as n
     on
         t.account = n.account
