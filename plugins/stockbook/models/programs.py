@@ -23,7 +23,8 @@ class BuildContext(NamedTuple):
 
     ``as_of`` is naive local wall clock of ``zone``, ``as_of_utc`` its instant (None: in a repeated hour the second
     pass); with ``full_refresh`` nothing of earlier nights may be kept;
-    ``published`` is the file readers have now, where there is one to compare with.
+    ``published`` is the file readers have now, where there is one to compare with; ``closes`` the folder of landed
+    closes.
     """
 
     as_of: datetime
@@ -34,6 +35,7 @@ class BuildContext(NamedTuple):
     full_refresh: bool = False
     published: Path | None = None
     as_of_utc: datetime | None = None
+    closes: Path | None = None
 
 
 class Program(NamedTuple):
