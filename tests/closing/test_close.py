@@ -299,7 +299,7 @@ def test_a_policy_that_is_not_the_published_one_is_refused(
 
 
 def test_other_money_than_the_close_before_is_refused(closing: Closing, tmp_path: Path) -> None:
-    """A month cannot open with crowns and close with euros; the close before is signed anew first."""
+    """A month cannot open with crowns and close with euros: such books begin in a home of their own."""
     policy = tmp_path / "policy"
     policy.mkdir()
     for file in closing.settings.policy_dir.glob("*.yml"):
@@ -309,9 +309,7 @@ def test_other_money_than_the_close_before_is_refused(closing: Closing, tmp_path
         "update marts.dim_valuation_setting set valuation_currency = 'EUR'",
     )
     closing.seen("2025-12-02")
-    with pytest.raises(
-        CloseRefused, match=r"signed with valuation currency CZK, and now it is EUR.*2025-10 anew first"
-    ):
+    with pytest.raises(CloseRefused, match=r"signed with valuation currency CZK, and now it is EUR.*home of their own"):
         closing.close(NOVEMBER)
 
 
@@ -406,3 +404,26 @@ def test_the_command_signs_and_verifies(
     assert "NO  main/2025-10/1 is not as it was signed in the published file: closed_by" in capsys.readouterr().out
     with pytest.raises(CloseRefused, match=r"must be written as 2026-10; got 'october'"):
         command("october", **said)
+
+
+@pytest.mark.airflow
+def test_the_button_in_airflow_looks_and_signs(
+    night: Closing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The DAG's parameters as its task takes them; what is refused is a failure that no other try heals."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from stockbook.orchestration.closing import close_month
+
+    closing = Closing(copied(night.home, tmp_path / "home"))
+    for name, text in closing.settings.written.items():
+        monkeypatch.setenv(name, text)
+    params = {"month": "2025-10", "account": "", "by": "", "note": None, "dry_run": True, "supersede": False}
+
+    assert close_month({"params": params}) == "Nothing was signed: this was a dry run."
+    assert close_month({"params": params | {"by": "Jana", "dry_run": False}}).startswith(
+        "Signed by Jana: close main/2025"
+    )
+    assert [close.closed_by for close in closing.verify().closes] == ["Jana"]
+    with pytest.raises(AirflowFailException, match="CloseRefused: 2025-10 of account main is closed already"):
+        close_month({"params": params | {"by": "Jana", "dry_run": False}})
