@@ -1,1 +1,1 @@
-"""Months that are closed: figures that a person signed, stored for ever, chained by digests."""
+"""Months that people signed: what is signed, a landed close for ever, digests that chain."""

@@ -1,30 +1,60 @@
--- What moved stock in a month, from opening to closing, by variant and pool.
--- Grain: one row per account, month, variant and pool that had stock or moved.
+-- What moved stock in a month, from opening to closing, by variant and pool: as it was signed, and then as it is known.
+-- Grain: one row per account, month, variant and pool that had stock, moved or is corrected.
 with
 
-months as (
+closes as (
 
-    select *
-    from intermediate.stock_movement_month
+    select
+        close_id,
+        account,
+        month
+    from intermediate.closed_month
 
 ),
 
-variants as (
+open_months as (
 
-    select *
-    from intermediate.current_variant
+    select
+        m.*,
+        v.code,
+        v.ext_code,
+        v.product_name,
+        v.variant_name,
+        v.category_path
+    from intermediate.open_stock_month as m
+    anti join closes as c
+        on
+            m.account = c.account
+            and m.month = c.month
+    left join intermediate.current_variant as v
+        on
+            m.account = v.account
+            and m.variant_id = v.variant_id
+
+),
+
+signed_months as (
+
+    select
+        account,
+        month,
+        variant_id,
+        pool,
+        code,
+        ext_code,
+        product_name,
+        variant_name,
+        category_path,
+        columns('^(opening|receipts|returns|transformations_in|issues|transformations_out|corrections|closing)_quantity$'),
+        columns('_(opening|receipts|returns|transformations_in|issues|transformations_out|settlements|corrections|closing)$'),
+        columns('_value$')
+    from marts.fct_period_close_line
+    semi join closes using (close_id)
 
 )
 
-select
-    m.*,
-    v.code,
-    v.ext_code,
-    v.product_name,
-    v.variant_name,
-    v.category_path
-from months as m
-left join variants as v
-    on
-        m.account = v.account
-        and m.variant_id = v.variant_id
+select *
+from open_months
+union all by name
+select *
+from signed_months
