@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# whose programs make tables of marts and reports, or say in a note how many orders a policy leaves out
-MODELS = ("valuation", "sla")
+# whose programs make tables of marts and reports, or say in a note how many rows something is true of
+MODELS = ("valuation", "sla", "closing")
 GENERATED = "bundle"
 _AGGREGATE = re.compile(
     r"\b(sum|count|avg|mean|min|max|median|quantile\w*|arg_max|arg_min|max_by|min_by|any_value)\s*\(", re.IGNORECASE

@@ -19,7 +19,7 @@ FLOORS = (
     ("sources", "staging"),
     ("models", "checks"),
     ("valuation",),
-    ("alerts", "sla", "channels", "dictionary"),
+    ("alerts", "sla", "channels", "dictionary", "closing"),
     ("webhooks", "morning", "bi"),
     ("night",),
     ("fleet",),

@@ -110,6 +110,10 @@ class PublishFailed(StockbookError):
     """The warehouse could not be published; readers keep the previous file."""
 
 
+class CloseRefused(StockbookError):
+    """A month cannot be closed, or not so; the message has the next step."""
+
+
 class NotifyFailed(StockbookError):
     """A notifier did not take the alerts; they stay unsent and are sent after the next night."""
 

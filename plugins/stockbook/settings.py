@@ -150,6 +150,11 @@ class Settings:
         return self.home / "landing"
 
     @property
+    def closes(self) -> Path:
+        """Signed months, landed for ever."""
+        return self.landing / "closes"
+
+    @property
     def warehouse(self) -> Path:
         """The writer's file. Nobody else opens it."""
         return self.home / "warehouse.duckdb"

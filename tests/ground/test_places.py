@@ -30,7 +30,9 @@ def airflow(tmp_path: Path) -> Callable[..., dict[str, str]]:
             con.execute("create table slot_pool (pool text)")
             con.executemany("insert into slot_pool values (?)", [(pool,) for pool in pools])
         con.close()
-        (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db?timeout=60\n")
+        (tmp_path / "airflow.cfg").write_text(
+            f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db?timeout=60\n"
+        )
         return {"AIRFLOW_HOME": str(tmp_path)}
 
     return home

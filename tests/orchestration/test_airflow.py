@@ -146,7 +146,7 @@ for name in ("stockbook_nightly", "stockbook_webhooks_drain", "stockbook_fleet_n
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """Three DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
+    """Four DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
     listed = json.loads(
         python(
             """
@@ -157,6 +157,7 @@ dag = bag.dags["stockbook_nightly"]
 heavy = [name for name in ("duckdb", "great_expectations", "pandas", "stockbook") if name in sys.modules]
 print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": heavy,
                   "drain": [task.pool for task in bag.dags["stockbook_webhooks_drain"].tasks],
+                  "close": [task.pool for task in bag.dags["stockbook_close_month"].tasks],
                   "again": [(task.retries, task.retry_delay.total_seconds()) for task in
                             (dag.get_task("open_run"), *bag.dags["stockbook_webhooks_drain"].tasks)],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
@@ -166,8 +167,10 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     )
 
     assert listed["errors"] == {}
-    assert sorted(listed["dags"]) == ["stockbook_fleet_nightly", "stockbook_nightly", "stockbook_webhooks_drain"]
-    assert listed["drain"] == ["stockbook_writer"]
+    assert sorted(listed["dags"]) == [
+        "stockbook_close_month", "stockbook_fleet_nightly", "stockbook_nightly", "stockbook_webhooks_drain",
+    ]  # fmt: skip
+    assert listed["drain"] == listed["close"] == ["stockbook_writer"]
     # at a first start tasks begin before the API server answers
     assert listed["again"] == [[4, 30.0], [4, 30.0]]
     assert list(listed["tasks"]) == TASKS

@@ -23,7 +23,8 @@ class BuildContext(NamedTuple):
 
     ``as_of`` is naive local wall clock of ``zone``, ``as_of_utc`` its instant (None: in a repeated hour the second
     pass); with ``full_refresh`` nothing of earlier nights may be kept;
-    ``published`` is the file readers have now, where there is one to compare with.
+    ``published`` is the file readers have now, where there is one to compare with; ``closes`` the folder of landed
+    closes.
     """
 
     as_of: datetime
@@ -34,6 +35,7 @@ class BuildContext(NamedTuple):
     full_refresh: bool = False
     published: Path | None = None
     as_of_utc: datetime | None = None
+    closes: Path | None = None
 
 
 class Program(NamedTuple):
@@ -60,9 +62,11 @@ PROGRAMS = {
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
         without_memory=True,
     ),
+    "posting": Program("stockbook.closing.posting:build", reads=("meta.current_run",), without_memory=True),
     "channels": Program(
         "stockbook.channels.program:build", reads=("staging.orders", "meta.current_run"), without_memory=True
     ),
+    "closes": Program("stockbook.closing.program:write_closes", reads=()),
     "alerts": Program(
         "stockbook.alerts.program:build",
         reads=("reports.alert_measures", "meta.alert", "meta.run", "meta.current_run"),
@@ -97,6 +101,25 @@ PROGRAMS = {
             "intermediate.later_movement",
             "marts.fct_stock_movement_version",
             "meta.current_run",
+        ),
+    ),
+    "close_causes": Program(
+        "stockbook.valuation.since_close.program:write_causes",
+        reads=(
+            "staging.movements",
+            "staging.movements_history",
+            "staging.receiving_lines",
+            "staging.receiving_lines_history",
+            "staging.stock_levels",
+            "staging.variants_history",
+            "marts.fct_stock_movement",
+            "intermediate.later_movement",
+            "marts.fct_stock_movement_version",
+            "marts.fct_period_close",
+            "intermediate.closed_month",
+            "reports.close_difference",
+            "meta.current_run",
+            "meta.run",
         ),
     ),
 }

@@ -6,6 +6,7 @@ from stockbook.runs import context as runs
 
 def build(night: Night, run_id: str) -> None:
     """Build all models in their order, with the programs among them."""
+    from stockbook.closing import chain
     from stockbook.models.build import build as build_models
     from stockbook.models.programs import BuildContext
     from stockbook.sla.program import notes as policy_notes
@@ -23,6 +24,8 @@ def build(night: Night, run_id: str) -> None:
             run.full_refresh,
             settings.published,
             run.as_of_utc,
+            settings.closes,
         )
+        done.closes = chain.newest(chain.require(settings))
         done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
         done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]

@@ -100,10 +100,8 @@ def last_loaded(landing: Path) -> Path | None:
 
 
 def drop_old(settings: Settings, before: datetime, keep: str) -> None:
-    """Remove the folders opened before an instant, except ``keep``."""
-    if not settings.landing.exists():
-        return
-    for folder in settings.landing.iterdir():
+    """Remove the folders opened before an instant, except ``keep``; closes are no night and stay."""
+    for folder in settings.landing.glob("*-*-*"):
         if folder.is_dir() and folder.name != keep and _opened_at(folder) < before:
             shutil.rmtree(folder)
 

@@ -6,6 +6,8 @@ import msgspec
 
 from stockbook import hash_key
 from stockbook.atomic_files import write_atomically
+from stockbook.closing import chain, state
+from stockbook.closing.landed import FOLDER, bring, read_all
 from stockbook.errors import ConfigError
 from stockbook.night import configuration, run_rows
 from stockbook.night.landed_nights import LandedNight, loaded_nights
@@ -32,7 +34,7 @@ def replay(night: Night, name: str, landing: Path) -> Report:
     try:
         with night.lock.step(run_id, "open"):
             run, landed_nights, left_out = _open(night, run_id, landing)
-        _load(night, run, landed_nights, left_out)
+        _load(night, run, landed_nights, left_out, landing)
         settle(night, run_id)
         return finish(night, run_id)
     finally:
@@ -72,10 +74,11 @@ def _open(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[La
     return run, landed_nights, left_out
 
 
-def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_out: list[str]) -> None:
+def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_out: list[str], landing: Path) -> None:
     tables = night.tables
     with night.at(run, "load") as done:
         done.notes += [f"left out: {text}" for text in left_out]
+        done.notes += _bring_closes(night.settings, landing)
         with writer(night.settings) as con:
             create_all(con, tables)
             run_rows.insert(con, run, "running", run.started_at.replace(microsecond=0))
@@ -94,6 +97,16 @@ def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_
                 rows = sum(item.counts.new + item.counts.changed for item in loaded)
                 done.notes.append(f"{landed.name}: {len(landed.listings)} listings, {rows:,} rows new or changed")
         _unfinished(night.settings).unlink()
+
+
+def _bring_closes(settings: Settings, landing: Path) -> list[str]:
+    """Signed months come along; a state folder that knows of them keeps what it knows."""
+    if not bring(landing / FOLDER, settings.closes):
+        return []
+    if not state.read(settings.state):
+        state.write(settings.state, chain.newest(read_all(settings.closes)))
+    closes = chain.require(settings)
+    return [f"{len(closes)} signed months came along"]
 
 
 def _unfinished(settings: Settings) -> Path:

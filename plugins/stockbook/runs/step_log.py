@@ -72,7 +72,11 @@ def _undeclared_of(manifest: Manifest) -> list[str]:
 
 
 class StepDone(msgspec.Struct):
-    """One step of a run. ``name`` is the step's, ``of`` the connection it was for; ``peak_memory`` in bytes."""
+    """
+    One step of a run. ``name`` is the step's, ``of`` the connection it was for; ``peak_memory`` in bytes.
+
+    ``closes`` has the newest close of each account, as main/2026-10/1, and its digest.
+    """
 
     name: str
     status: str
@@ -85,6 +89,7 @@ class StepDone(msgspec.Struct):
     checks: list[Outcome] = []
     notes: list[str] = []
     models: dict[str, float] = {}
+    closes: dict[str, str] = {}
 
 
 @contextmanager

@@ -9,7 +9,8 @@ faster than copying the database statement by statement (docs/stack.md).
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +81,38 @@ def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Publ
     sync_folder(target.parent)
     # a log that was begun between the two
     return Published(target, notes + _set_aside(target))
+
+
+def amend(
+    settings: Settings, change: Callable[[duckdb.DuckDBPyConnection], None], once_ready: Callable[[], None]
+) -> list[str]:
+    """
+    Change a copy of the published file, and put it in its place; ``once_ready`` is called when only that is left to do.
+
+    It stays the file of its night: nothing of the writer's file is looked at. Raises as ``writer`` does; readers keep
+    the file they have, and ``once_ready`` was not called then. Returns what there is to say.
+    """
+    target = settings.published
+    _remove_left(target.parent)
+    # a home of its own for the copy; publishing removes what a killed process left of it
+    home = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=target.parent))
+    own = dataclasses.replace(settings, home=home)
+    try:
+        shutil.copyfile(target, own.warehouse)
+        with writer(own) as con:
+            change(con)
+            con.execute("checkpoint")
+        with open(own.warehouse, "rb+") as file:
+            os.fsync(file.fileno())
+        once_ready()
+        notes = _set_aside(target)
+        os.replace(own.warehouse, target)
+        sync_folder(target.parent)
+        return notes + _set_aside(target)
+    except OSError as error:
+        raise explained(error, target) from error
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _remove_left(folder: Path) -> None:

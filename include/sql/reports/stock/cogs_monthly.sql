@@ -2,25 +2,17 @@
 -- Grain: one row per account, month and variant with a dispatch, a return, a settlement or a write-off.
 with
 
-flows as (
+pools as (
 
-    select
-        account,
-        variant_id,
-        cast(date_trunc('month', date) as date) as month,
-        case
-            when side = 'receipt' then 'returned'
-            when kind = 'correction' then 'written_off'
-            when side = 'issue' then 'dispatched'
-            else 'settlement'
-        end as flow,
-        quantity,
-        extra_unit_price,
-        columns('(missing_cost_quantity|_cost|_final)$')
-    from intermediate.stock_flow
-    where
-        (side = 'receipt' and kind = 'return')
-        or (side in ('issue', 'settlement') and kind in ('dispatch', 'correction'))
+    select *
+    from intermediate.cogs_month
+
+),
+
+variants as (
+
+    select *
+    from intermediate.current_variant
 
 ),
 
@@ -30,46 +22,22 @@ months as (
         account,
         month,
         variant_id,
-        cast(coalesce(sum(quantity) filter (where flow = 'dispatched'), 0) as bigint) as dispatched_quantity,
-        cast(coalesce(sum(quantity) filter (where flow = 'returned'), 0) as bigint) as returned_quantity,
-        cast(coalesce(sum(quantity) filter (where flow = 'written_off'), 0) as bigint) as written_off_quantity,
-        cast(coalesce(sum(columns('missing_cost_quantity$')) filter (where flow = 'dispatched'), 0) as bigint),
-        -- beyond these sizes the product leaves 38 digits
-        sum(
-            case
-                when flow = 'returned' and abs(extra_unit_price) < 1000000000 and quantity < 1000000000
-                    then cast(extra_unit_price * quantity as decimal(38, 12))
-                else 0
-            end
-        ) as return_extra_cost,
-        coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'dispatched'), 0) as '\1_dispatched',
-        coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'settlement'), 0) as '\1_settlement',
-        coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'returned'), 0) as '\1_returned',
-        coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'written_off'), 0) as '\1_written_off',
-        coalesce(sum(columns('^(\w+)_cost$')) filter (where flow in ('dispatched', 'settlement')), 0)
-        - coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'returned'), 0) as '\1_cogs',
-        coalesce(sum(columns('^(\w+)_final$')) filter (where flow = 'dispatched'), 0) as '\1_cogs_final'
-    from flows
+        cast(sum(columns('_quantity$')) as bigint) as '\0',
+        sum(columns('(_landed_|_bare_)\w+$|_cost$|^settlement$|^cogs')) as '\0'
+    from pools
     group by account, month, variant_id
 
 )
 
 select
-    m.* rename (
-        headline_dispatched as dispatched_cost,
-        headline_settlement as settlement,
-        headline_returned as returned_cost,
-        headline_written_off as written_off_cost,
-        headline_cogs as cogs,
-        headline_cogs_final as cogs_final
-    ),
+    m.*,
     v.code,
     v.ext_code,
     v.product_name,
     v.variant_name,
     v.category_path
 from months as m
-left join intermediate.current_variant as v
+left join variants as v
     on
         m.account = v.account
         and m.variant_id = v.variant_id

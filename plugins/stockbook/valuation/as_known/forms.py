@@ -1,5 +1,6 @@
 """The forms of movements and prices, and since when each was known, as arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,26 @@ Array = npt.NDArray[Any]
 
 NEVER = np.int64(2**40)
 ALWAYS = np.int64(-1)
+EPOCH = "date '1970-01-01'"
+
+
+@dataclass(frozen=True)
+class Knowing:
+    """
+    How it is told since when a form was known: expressions of SQL over the ``_valid_from`` of its night.
+
+    ``number`` makes a whole number of a moment. With ``is_of_first_load`` what the first load brought was known before
+    it: a row since its own day, a price since ever.
+    """
+
+    number: Callable[[str], str]
+    is_of_first_load: bool
+
+
+# what was known on a local day
+BY_DAY = Knowing(lambda at: f"date_diff('day', {EPOCH}, cast({at} as date))", is_of_first_load=True)
+# what a night knew: two nights of one day are told apart
+BY_NIGHT = Knowing(lambda at: f"cast(floor(epoch({at})) as bigint)", is_of_first_load=False)
 
 
 @dataclass(frozen=True)
@@ -18,7 +39,7 @@ class Versions:
     """
     Forms of movements in replay order, one entry each; days are numbers from 1970-01-01.
 
-    ``known_from`` and ``known_to`` say when a form was known (``NEVER``: until now). ``account``,
+    ``known_from`` and ``known_to`` say when a form was known (``Knowing``; ``NEVER``: until now). ``account``,
     ``variant``, ``family``, ``order``, ``transformation`` and ``lot`` (receiving_lines.py) are numbers from 0, -1 for
     none; ``own_price`` is the row's own price or -1. ``moved_at`` is the time of a row; rows of one ``moment`` sort by
     id alone. An opening row has ``is_opening``; what is counted less the movements ``before_count`` is
@@ -41,6 +62,7 @@ class Versions:
     moment: Ints
     order: Ints
     transformation: Ints
+    transformation_id: Ints
     known_from: Ints
     known_to: Ints
     is_opening: npt.NDArray[np.bool_]

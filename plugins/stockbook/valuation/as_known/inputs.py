@@ -10,25 +10,27 @@ import pyarrow as pa
 
 from stockbook.references import reference
 from stockbook.valuation import decimal_arrays, wall_clock
-from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Prices, Versions
+from stockbook.valuation.as_known.forms import ALWAYS, BY_DAY, EPOCH, NEVER, Knowing, Prices, Versions
 from stockbook.valuation.policy import ValuationPolicy
-
-EPOCH = "date '1970-01-01'"
 
 
 def read_versions(
-    con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime
+    con: duckdb.DuckDBPyConnection,
+    settings: ValuationPolicy,
+    zone: ZoneInfo,
+    as_of: datetime,
+    knowing: Knowing = BY_DAY,
 ) -> Versions:
     """Every form a movement had, in replay order, but those dated later than now; ``known_row`` keeps them."""
-    _write_forms(con, settings, zone, as_of)
+    _write_forms(con, settings, zone, as_of, knowing)
     table, counts = _forms(con, zone), _counts(con)
     return Versions(
         **{
             name: _ints(table, name)
             for name in ("account", "movement_id", "version", "variant", "family", "quantity", "damaged_quantity")
         },
-        **{name: _ints(table, name) for name in ("lot", "day", "transformation", "known_from", "known_to")},
-        **{name: _ints(table, name) for name in ("moved_at", "moment")},
+        **{name: _ints(table, name) for name in ("lot", "day", "transformation_id", "known_from", "known_to")},
+        **{name: _ints(table, name) for name in ("moved_at", "moment", "transformation")},
         **{name: decimal_arrays.scaled(table.column(name)) for name in ("own_price", "extra_cost")},
         **{name: table.column(name).to_numpy().astype(np.bool_) for name in ("is_in", "is_opening", "before_count")},
         order=_ints(table, "order_no"),
@@ -37,8 +39,11 @@ def read_versions(
     )
 
 
-def _write_forms(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime) -> None:
+def _write_forms(
+    con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone: ZoneInfo, as_of: datetime, knowing: Knowing
+) -> None:
     """Make ``known_row``: a row for each form of a movement, and one for each opening."""
+    first_known = "moved_at" if knowing.is_of_first_load else "seen_at"
     sellable = "h.quantity" if settings.damaged_quantity_is_additive else "h.quantity - h.damaged_quantity"
     con.execute(f"""
         create temp table known_row as
@@ -61,8 +66,8 @@ def _write_forms(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone
                 case when h._valid_to is null then m.created_at else staging.local_of(h.created_text, '{zone.key}') end
                     as moved_at,
                 h._in_first_load as in_first_load,
-                cast(h._valid_from as date) as seen_from,
-                cast(h._valid_to as date) as known_to
+                h._valid_from as seen_at,
+                {knowing.number("h._valid_to")} as known_to
             from staging.movements_history as h
             inner join known_variant as v on h.account = v.account and h.variant_id = v.variant_id
             left join staging.movements as m on h.account = m.account and h.movement_id = m.movement_id
@@ -70,8 +75,8 @@ def _write_forms(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone
                 on h.account = l.account and h.movement_id = l.movement_id and h._valid_to is null
         )
         select
-            * exclude (in_first_load, seen_from),
-            case when in_first_load then cast(moved_at as date) else seen_from end as known_from,
+            * exclude (in_first_load, seen_at),
+            {knowing.number(f"case when in_first_load then {first_known} else seen_at end")} as known_from,
             false as is_opening
         from forms
         where
@@ -92,7 +97,7 @@ def _write_forms(con: duckdb.DuckDBPyConnection, settings: ValuationPolicy, zone
             0 as quantity,
             0 as damaged_quantity,
             cast(c.opening_date as timestamp) as moved_at,
-            c.opening_date as known_from,
+            {knowing.number("c.opening_date")} as known_from,
             true as is_opening
         from known_count as c
         inner join known_variant as v on c.account = v.account and c.variant_id = v.variant_id
@@ -128,8 +133,9 @@ def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
                 when r.transformation_id is null or r.order_id is not null then -1
                 else dense_rank() over (order by r.account, r.transformation_id)
             end as transformation,
-            date_diff('day', {EPOCH}, r.known_from) as known_from,
-            coalesce(date_diff('day', {EPOCH}, r.known_to), {int(NEVER)}) as known_to,
+            coalesce(r.transformation_id, -1) as transformation_id,
+            r.known_from,
+            coalesce(r.known_to, {int(NEVER)}) as known_to,
             r.is_opening,
             c.snapshot_at is not null and not r.is_opening and r.moved_at <= c.snapshot_at as before_count
         from known_row as r
@@ -156,16 +162,14 @@ def _counts(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """).to_arrow_table()
 
 
-def read_prices(con: duckdb.DuckDBPyConnection) -> Prices:
+def read_prices(con: duckdb.DuckDBPyConnection, knowing: Knowing = BY_DAY) -> Prices:
     """The purchase prices and since when they were known."""
+    is_always_known = "h._in_first_load" if knowing.is_of_first_load else "false"
     table = con.execute(f"""
         select
             v.variant,
             date_diff('day', {EPOCH}, cast(h._valid_from as date)) as from_day,
-            case
-                when h._in_first_load then {int(ALWAYS)}
-                else date_diff('day', {EPOCH}, cast(h._valid_from as date))
-            end as known_from,
+            case when {is_always_known} then {int(ALWAYS)} else {knowing.number("h._valid_from")} end as known_from,
             case when h.price_purchase >= 0 then h.price_purchase end as price
         from staging.variants_history as h
         inner join known_variant as v on h.account = v.account and h.variant_id = v.variant_id

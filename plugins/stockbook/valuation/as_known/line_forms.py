@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 
-from stockbook.valuation.as_known.forms import ALWAYS, NEVER, Ints
+from stockbook.valuation.as_known.forms import ALWAYS, BY_DAY, NEVER, Ints, Knowing
 
 if TYPE_CHECKING:
     from stockbook.valuation.receiving_lines import Lines
@@ -61,8 +61,9 @@ class LineForms:
         return latest[np.where(lot < len(latest), lot, -1)]
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
+def prepare(con: duckdb.DuckDBPyConnection, knowing: Knowing = BY_DAY) -> None:
     """Make the tables of ``SCRATCH``: the lots of movements without a price, their lines and their forms."""
+    is_always_known = "h._in_first_load or h._valid_from = f.first_at" if knowing.is_of_first_load else "false"
     con.execute("""
         create temp table known_lot as
         select *, row_number() over (order by account, receiving_id, variant_id) - 1 as lot
@@ -96,9 +97,8 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
                 h.quantity,
                 h.received_quantity,
                 h.damaged_quantity,
-                case when h._in_first_load or h._valid_from = f.first_at then {int(ALWAYS)}
-                    else date_diff('day', date '1970-01-01', cast(h._valid_from as date)) end as known_from,
-                coalesce(date_diff('day', date '1970-01-01', cast(h._valid_to as date)), {int(NEVER)}) as known_to
+                case when {is_always_known} then {int(ALWAYS)} else {knowing.number("h._valid_from")} end as known_from,
+                coalesce({knowing.number("h._valid_to")}, {int(NEVER)}) as known_to
             from staging.receiving_lines_history as h
             inner join first_reading as f on h.account = f.account
             union all by name

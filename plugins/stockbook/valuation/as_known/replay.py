@@ -75,14 +75,14 @@ def steps(rows: Versions, prices: Prices, forms: LineForms, events: dict[int, li
         in_force = is_active[price_family] & np.where(
             price_came > 0, price_came <= number, prices.known_from < next_night[price_family]
         )
-        numbers = _in_replay_order(rows, np.flatnonzero(alive))
+        numbers = in_replay_order(rows, np.flatnonzero(alive))
         some = rows.taken(numbers)
         # a form that is no revision came before all that it could have changed
         some = replace(some, lot=forms.in_force(np.flatnonzero(form_came <= number), some.lot))
         known_from = np.where(came[numbers] > 0, ALWAYS, some.known_from)
         codes, groups = _parts(some, known_from, numbers)
         replayed = replay_movements(
-            _movements(_opened(some), codes, forms.lines), _defaults(prices, in_force, len(rows.count_day))
+            movements_of(opened(some), codes, forms.lines), default_costs(prices, in_force, len(rows.count_day), PARTS)
         )
         balances = replayed.balances
         variant, pool = np.divmod(balances.cell.astype(np.int64), POOLS)
@@ -104,7 +104,7 @@ def steps(rows: Versions, prices: Prices, forms: LineForms, events: dict[int, li
         )
 
 
-def _in_replay_order(rows: Versions, numbers: Ints) -> Ints:
+def in_replay_order(rows: Versions, numbers: Ints) -> Ints:
     """Some rows, given by time, then id, in the order of the replay."""
     some = rows.taken(numbers)
     pieces = some.quantity + some.damaged_quantity
@@ -137,7 +137,7 @@ def _parts(rows: Versions, since_when: Ints, numbers: Ints) -> tuple[Ints, tuple
     return codes, ((variant * (PARTS * PARTS) + code)[is_new], known_from[is_new], late[is_new])
 
 
-def _opened(rows: Versions) -> Versions:
+def opened(rows: Versions) -> Versions:
     """Opening rows with what the count has above the movements known."""
     if not rows.is_opening.any():
         return rows
@@ -151,7 +151,8 @@ def _opened(rows: Versions) -> Versions:
     return replace(rows, quantity=quantities[0], damaged_quantity=quantities[1])
 
 
-def _movements(rows: Versions, codes: Ints, lines: Lines) -> Movements:
+def movements_of(rows: Versions, codes: Ints, lines: Lines) -> Movements:
+    """Rows as the replay takes them, at these days; their lots are forms of lines."""
     pieces = rows.quantity + rows.damaged_quantity
     price, rest, source = stated(rows.own_price, rows.is_in, np.where(rows.is_in, rows.lot, -1), pieces, lines)
     legs = [
@@ -181,11 +182,12 @@ def _movements(rows: Versions, codes: Ints, lines: Lines) -> Movements:
     )
 
 
-def _defaults(prices: Prices, in_force: npt.NDArray[np.bool_], variants: int) -> DefaultCosts:
+def default_costs(prices: Prices, in_force: npt.NDArray[np.bool_], variants: int, parts: int = 1) -> DefaultCosts:
+    """Prices that are in force, their days in so many parts each."""
     counts = np.bincount(prices.variant[in_force], minlength=variants)
     return DefaultCosts(
         start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        from_day=prices.from_day[in_force] * PARTS,
+        from_day=prices.from_day[in_force] * parts,
         price=prices.price[in_force],
         is_known=prices.is_known[in_force],
     )

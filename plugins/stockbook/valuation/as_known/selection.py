@@ -79,6 +79,11 @@ def write_variants(con: duckdb.DuckDBPyConnection) -> int:
             )
         """).fetchall()
     )
+    return number_variants(con, selected)
+
+
+def number_variants(con: duckdb.DuckDBPyConnection, selected: set[Variant]) -> int:
+    """Make ``known_variant`` of these and their families, unless there are none. Returns how many they are."""
     if not selected:
         return 0
     members, family = _families(con, selected)

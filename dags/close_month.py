@@ -1,0 +1,48 @@
+"""
+### Close of a month
+
+Signs the figures of a month as they were known at the last published night: *Trigger*, fill in the month and who signs.
+With *dry_run* (as it comes) it signs nothing: the log of `close` shows what would be signed and what speaks against it.
+
+**Green** means: it was signed, or looked at; the log says which, and the digest. Readers see the close at once.
+**Red** means: it was not signed; the log says why and the next step. docs/closing.md has the whole story.
+"""
+
+import os
+
+from airflow.sdk import Param, dag, get_current_context, task
+from pendulum import datetime, duration
+
+
+@dag(
+    dag_id="stockbook_close_month",
+    schedule=None,
+    start_date=datetime(2025, 1, 1, tz=os.environ.get("STOCKBOOK_ZONE") or "Europe/Prague"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "stockbook", "retries": 0},
+    dagrun_timeout=duration(hours=1),
+    params={
+        "month": Param("", type="string", description="The month, as 2026-10."),
+        "account": Param("", type=["null", "string"], description="One account; empty = all that have moved by then."),
+        "by": Param("", type=["null", "string"], description="Who signs; a dry run needs nobody."),
+        "note": Param("", type=["null", "string"], description="A note that stays with the close."),
+        "dry_run": Param(True, type="boolean", description="Sign nothing: show what would be signed."),
+        "supersede": Param(False, type="boolean", description="Sign the last closed month anew; both stay."),
+        "reason": Param("", type=["null", "string"], description="Why it is signed anew."),
+    },
+    doc_md=__doc__,
+    tags=["stockbook"],
+)
+def stockbook_close_month() -> None:
+    @task(pool="stockbook_writer")
+    def close() -> str:
+        """Look at the month or sign it."""
+        from stockbook.orchestration import closing
+
+        return closing.close_month(get_current_context())
+
+    close()
+
+
+stockbook_close_month()

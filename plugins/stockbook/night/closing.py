@@ -1,0 +1,76 @@
+"""Closing a month, as the command line and Airflow do: looked at first, then signed between two nights."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from stockbook.clock import local
+from stockbook.errors import CloseRefused
+from stockbook.night.tonight import Night
+from stockbook.runs import context as runs
+from stockbook.runs.lock import CLOSE
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stockbook.closing.drafts import Draft, Request
+    from stockbook.closing.signing import Signed
+
+
+class Looked(NamedTuple):
+    """A draft, and what speaks against signing it."""
+
+    draft: "Draft"
+    objections: list[str]
+
+
+def look(night: Night, request: "Request") -> list[Looked]:
+    """What would be signed and what speaks against it; a dry run. Raises CloseRefused where it cannot be signed."""
+    from stockbook.closing.objections import objections
+
+    with _published(night) as con:
+        return [Looked(draft, objections(con, draft)) for draft in _drafts(night, con, request)]
+
+
+def close(night: Night, request: "Request") -> "tuple[Signed, list[Looked]]":
+    """
+    Sign the month; readers see it at once.
+
+    Raises CloseRefused where it cannot be signed, RunLocked while a night is under way.
+    """
+    from stockbook.closing.signing import sign
+    from stockbook.morning.publish_files import write_report_files
+
+    settings = night.settings
+    run_id = runs.run_id_of(f"close-{request.month:%Y-%m}-{night.clock.utc():%Y%m%dT%H%M%S}")
+    night.lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
+    try:
+        with night.lock.step(run_id, CLOSE):
+            looked = look(night, request)
+            signed = sign(settings, night.tables, [each.draft for each in looked], night.clock.utc())
+            return signed._replace(notes=signed.notes + write_report_files(settings)), looked
+    finally:
+        night.lock.release(run_id)
+
+
+@contextmanager
+def _published(night: Night) -> "Iterator[duckdb.DuckDBPyConnection]":
+    from stockbook.warehouse.connect import reader
+
+    settings = night.settings
+    if settings.lake is not None:
+        raise CloseRefused(
+            "This machine works for a fleet, whose books travel: months are closed in a home of its own for now, see "
+            "docs/closing.md."
+        )
+    with reader(settings.published, dataclasses.replace(settings.limits, seconds=0)) as con:
+        yield con
+
+
+def _drafts(night: Night, con: "duckdb.DuckDBPyConnection", request: "Request") -> "list[Draft]":
+    from stockbook.closing import chain
+    from stockbook.closing.drafts import drafts
+
+    now = local(night.clock, night.settings.zone)
+    return drafts(con, night.settings, night.tables, request, chain.require(night.settings), now)

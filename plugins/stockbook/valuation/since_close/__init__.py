@@ -1,0 +1,1 @@
+"""Why what is known now of a closed month is not what was signed."""
