@@ -141,14 +141,15 @@ def _signed(con: duckdb.DuckDBPyConnection, policy: ValuationPolicy) -> list[Set
 
 
 def of_close(text: str, policy: ValuationPolicy) -> ValuationPolicy:
-    """The settings that a close keeps; those of ``policy`` for what it does not say."""
-    said = msgspec.json.decode(text).get("valuation", {})
-    headline = said.get("headline", {})
+    """The settings that a close keeps: dim_valuation_setting of its night and its policy files."""
+    close_settings = msgspec.json.decode(text)
+    setting = close_settings["valuation"]
+    file = msgspec.yaml.decode(close_settings["policy"].get("valuation.yml", "{}")) or {}
     return _changed(
         policy,
-        _headline(f"{headline['method']}_{headline['basis']}") if headline else policy.headline,
-        said.get("damaged_quantity_is_additive", policy.damaged_quantity_is_additive),
-        said.get("opening_balance", policy.opening_balance),
+        _headline(f"{setting['headline_method']}_{setting['headline_basis']}"),
+        setting["damaged_quantity_is_additive"] == "True",
+        file.get("opening_balance"),
     )
 
 
