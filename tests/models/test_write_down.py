@@ -64,13 +64,15 @@ class Written(Batches):
         """Pieces, cost, write-down, write-down at most and the rules of it, by variant and pool."""
         source = "reports.stock_write_down" if day is None else f"reports.stock_write_down_on(date '{day}')"
         rows = self.ask(f"select variant_id, pool, quantity, cost, write_down, write_down_most, rule from {source}")
-        return {row[:2]: row[2:] for row in rows}
+        by_pool = {row[:2]: row[2:] for row in rows}
+        assert len(by_pool) == len(rows)
+        return by_pool
 
     def layers(self, day: date) -> list[tuple[Any, ...]]:
         """Pieces and FIFO values of the layers of a day, by variant and pool."""
         return self.ask(f"""
             select variant_id, pool, sum(quantity), sum(landed_value), sum(bare_value)
-            from intermediate.stock_layer_at(date '{day}') where received_date <= date '{day}' group by all order by all
+            from intermediate.stock_layer_at(date '{day}') group by all order by all
         """)
 
     def balances(self, day: date) -> list[tuple[Any, ...]]:
@@ -230,10 +232,11 @@ def test_a_day_has_the_rules_and_the_pieces_of_that_day(shop: Written, tmp_path:
     shop.move(2, 7, "in", 10, "2025-09-15 10:00:00", price="2")
     shop.move(3, 7, "out", 15, "2025-10-02 10:00:00", order="a")
     shop.today()
-    shop.under(read(tmp_path, version(AGE, valid_from="2025-09-30"), version(name="none", valid_from="2025-12-01")))
+    shop.under(read(tmp_path, version(AGE, valid_from="2025-09-30"), version(OLD, name="b", valid_from="2025-12-01")))
 
     assert shop.written(date(2025, 9, 29))[7, "sellable"] == (20, 40, 0, 0, None)
     assert shop.written(date(2025, 9, 30))[7, "sellable"] == (20, 40, 10, 10, "older than 30 days")
+    assert shop.written(date(2025, 10, 2))[7, "sellable"] == (5, 10, 0, 0, None)
     assert shop.written(date(2025, 11, 30))[7, "sellable"] == (5, 10, 5, 5, "older than 30 days")
     assert shop.written(date(2025, 12, 1)) == shop.written() == {(7, "sellable"): (5, 10, 0, 0, None)}
 
