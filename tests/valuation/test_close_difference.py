@@ -108,7 +108,7 @@ class Signed(Known):
         assert self.broken() == {}
         for amount in ("{}_quantity", "{}_value", *(f"{method}_{basis}_{{}}" for method, basis in FIGURES)):
             opening, corrections, closing = (amount.format(part) for part in ("opening", "corrections", "closing"))
-            # the books of each month begin where those of the month before end
+            # the books of each month begin where those of the month before end, from the first that was signed
             assert not self.ask(f"""
                 with statement as (
                     select account, month, pool, sum({opening}) as opening, sum({closing}) as closing
@@ -116,7 +116,7 @@ class Signed(Known):
                 )
                 select * from statement as s
                 inner join statement as b on s.pool = b.pool and b.month = s.month - interval 1 month
-                where s.opening <> b.closing
+                where s.opening <> b.closing and b.month >= (select min(month) from intermediate.closed_month)
             """)  # fmt: skip
             first_open = (
                 "select account, max(next_month) as month, max_by(close_id, month) as close_id "
