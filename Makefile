@@ -57,7 +57,7 @@ proof-close: $(VENV)/.dev  ## eleven closed months of the whole real order histo
 	CLOSE_VARIANTS=1 $(TEST_ENV) $(BIN)/python -m pytest -q tests/valuation/test_close_real.py
 
 proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers, each compared with its own machine's (hours on two cores)
-	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare $(ARGS)
+	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)
 
 # side by side: each takes one core
 before-tests: $(VENV)/.dev

@@ -7,9 +7,6 @@ its source and of every module of ours that it imports. Compiling takes some 10 
 """
 
 import hashlib
-import os
-import re
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,18 +15,16 @@ from typing import ParamSpec, TypeVar
 
 from numba import config, njit
 
+from stockbook import caches
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-PACKAGE = Path(__file__).parent
-# a text that only looks like an import is one file more; parsing the syntax takes a hundred times as long
-_IMPORTS = re.compile(r"^\s*(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first use; the lock of the interpreter is not held while it runs."""
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_cache_root() / _folder_name(Path(function.__code__.co_filename)))
+    config.CACHE_DIR = str(caches.root() / _folder_name(Path(function.__code__.co_filename)))
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]  # numba has no types
     finally:
@@ -45,38 +40,7 @@ def interpreted(function: Callable[P, R]) -> Callable[P, R]:
     return FunctionType(source.__code__, source.__globals__ | sources, source.__name__)
 
 
-def sources_of(file: Path, package: Path = PACKAGE) -> list[Path]:
-    """A module's file and those of all modules of ``package`` that it imports, directly or through others, by path."""
-    files, waiting = set[Path](), [file]
-    while waiting:
-        module = waiting.pop()
-        if module not in files:
-            files.add(module)
-            waiting += _imported(module, package)
-    return sorted(files)
-
-
-@cache
-def _imported(file: Path, package: Path) -> list[Path]:
-    names = []
-    for module, imported, plain in _IMPORTS.findall(file.read_text()):
-        names += [plain or module, *(f"{module}.{name}" for name in re.findall(r"\w+", imported))]
-    own = (name.split(".")[1:] for name in names if name.split(".")[0] == package.name)
-    candidates = (package.joinpath(*parts).with_suffix(".py") for parts in own if parts)
-    return [candidate for candidate in candidates if candidate.exists()]
-
-
 @cache
 def _folder_name(file: Path) -> str:
-    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources_of(file))).hexdigest()
+    digest = hashlib.sha256(b"\0".join(caches.code_of(file))).hexdigest()
     return f"{file.stem}-{digest[:16]}"
-
-
-def _cache_root() -> Path:
-    from_environment = os.environ.get("NUMBA_CACHE_DIR")
-    beside = PACKAGE / "__pycache__"
-    if from_environment:
-        return Path(from_environment)
-    if os.access(beside if beside.exists() else PACKAGE, os.W_OK):
-        return beside
-    return Path(tempfile.gettempdir()) / f"stockbook-compiled-{os.getuid()}"

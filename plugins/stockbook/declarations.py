@@ -18,8 +18,10 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 import yaml
 
+from stockbook.caches import cached, code_of
 from stockbook.cost_methods import for_each_figure
 from stockbook.errors import DeclarationError
+from stockbook.project import MODELS, SHIPPED
 from stockbook.sql_text import Identifier, Number, SqlType, WirePath
 
 # how units of declarations say it; which one it is the policy says
@@ -199,6 +201,16 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def _load(models_dir: Path) -> dict[str, Table]:
+    # one cache for the folder that comes with the program; others are read
+    if models_dir != SHIPPED / MODELS:
+        return _read_all(models_dir)
+    files = sorted(models_dir.rglob("*.yml"))
+    texts = (text for file in files for text in (str(file.relative_to(models_dir)).encode(), file.read_bytes()))
+    sources = [*code_of(Path(__file__)), *texts]
+    return cached("declarations", sources, dict[str, Table], lambda: _read_all(models_dir))
+
+
+def _read_all(models_dir: Path) -> dict[str, Table]:
     texts = shared_texts(models_dir)
     tables: dict[str, Table] = {}
     for layer in LAYERS:

@@ -12,8 +12,9 @@ from stockbook.clock import ManualClock
 from stockbook.errors import HoldingLost, StoreDamaged, StoreUnavailable
 from stockbook.fleet.control import Control
 from stockbook.fleet.holding import hold
-from stockbook.fleet.home import Home, prune
+from stockbook.fleet.home import Home
 from stockbook.fleet.store import Store
+from stockbook.fleet.upkeep import prune
 from stockbook.landing.earlier_pages import ANSWERED
 from stockbook.landing.manifest import Manifest, read_manifest, write_manifest
 from stockbook.landing.pages import verify, write_page

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from stockbook.compiling import PACKAGE, interpreted, sources_of
+from stockbook.caches import PACKAGE, sources_of
+from stockbook.compiling import interpreted
 from stockbook.valuation import fixed_point
 
 MODULES = [file for file in sorted(PACKAGE.rglob("*.py")) if "import compiled" in file.read_text()]

@@ -14,6 +14,7 @@ from night_rig import KEY
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
+from stockbook.closing.accounts import APART, LOWERING, RAISING
 from stockbook.errors import ConfigError
 from stockbook.night import configuration
 from stockbook.setting_list import SETTINGS
@@ -106,9 +107,17 @@ FULL: dict[str, dict[str, Any]] = {
         "vat_rate": "0.21",
         "whole_currencies": ["JPY"],
     },
+    "accounts.yml": {
+        "way": "B",
+        "stock": {"sellable": "132", "damaged": "132.9"},
+        "purchases": "504",
+        "entries": {kind: {"debit": "stock", "credit": "504"} for kind in RAISING}
+        | {kind: {"debit": "504", "credit": "stock"} for kind in LOWERING}
+        | {kind: {"debit": "559", "credit": "196"} for kind in APART},
+    },
 }
 # files that may be missing
-OPTIONAL = ("alerts.yml", "channels.yml", "money.yml")
+OPTIONAL = ("alerts.yml", "channels.yml", "money.yml", "accounts.yml")
 Step = str | int
 WRONG: dict[str, list[str]] = {
     "STOCKBOOK_HOME": [__file__],
@@ -287,6 +296,7 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path, monkeypatch: pytest.Mon
         "alerts.yml": ("rules", 0, "measure"),
         "channels.yml": ("channels", 0, "system"),
         "money.yml": ("vat_rate",),
+        "accounts.yml": ("way",),
     }.items():
         (folder / name).write_text(yaml.safe_dump(changed(FULL[name], path, to="wrong")))
     wrong = {

@@ -1,16 +1,13 @@
 """A night killed with SIGKILL at any step, and run again."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from checkout import PROJECT
+from forked import forks
 from night_rig import Kept, Rig
 from shared_home import FIRST, SECOND, small_shop
 
@@ -58,21 +55,10 @@ def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Kept:
 @pytest.fixture(scope="module")
 def killed() -> Iterator[Callable[[Rig, str], int]]:
     """Runs the second night of a home up to a point at which it is killed; tells how its process ended."""
-    program = [sys.executable, str(PROJECT / "tests" / "support" / "killed_night.py")]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        commands, answers = process.stdin, process.stdout
-
-        def night(rig: Rig, point: str) -> int:
-            environ = dict(os.environ) | rig.environ
-            command = {"point": point, "as_of": SECOND.isoformat(), "name": "second", "environ": environ}
-            commands.write(json.dumps(command) + "\n")
-            commands.flush()
-            return int(answers.readline())
-
-        yield night
-        commands.close()
+    with forks("killed_night.py") as ask:
+        yield lambda rig, point: ask(
+            point=point, as_of=SECOND.isoformat(), name="second", environ=os.environ | rig.environ
+        )
 
 
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from night_rig import KEY, hashes
-from postgres import postgres
+from fleet_rig import connections, databases
+from fleet_rig import variables as fleet_variables
+from night_rig import hashes
 from shared_home import FIRST, small_shop
 
 from stockbook.clock import SystemClock
@@ -31,28 +31,17 @@ print(json.dumps({"run": run.run_id, "state": str(run.state), "tasks": tasks}))
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def variables(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A worker of a fleet with two accounts of the small shop, and one whose token is refused."""
     folder = tmp_path_factory.mktemp("fleet")
     prepare(folder / "airflow")
-    extra = {"sandbox": True, "requests_per_second": 0, "max_connections": 4}
-    with running(small_shop(), FIRST) as server, postgres() as url:
-        with psycopg.connect(url, autocommit=True) as con:
-            con.execute("create database lake")
-        good = {"conn_type": "http", "host": server.url, "password": server.token, "extra": extra}
-        yield environment(folder / "airflow") | {
-            "AIRFLOW_CONN_FULFILLMENT_CZ": json.dumps(good),
-            "AIRFLOW_CONN_FLICKROCKET": json.dumps(good),
-            "AIRFLOW_CONN_FULFILLMENT_CZ__OTHER": json.dumps(good),
-            "AIRFLOW_CONN_FULFILLMENT_CZ__RED": json.dumps(good | {"password": "refused"}),
-            "STOCKBOOK_HOME": str(folder / "home"),
-            "STOCKBOOK_HASH_KEY": KEY,
-            "STOCKBOOK_SCHEDULE": "none",
-            "STOCKBOOK_STORE": f"file://{folder}/store",
-            "STOCKBOOK_CONTROL_URL": url,
-            "STOCKBOOK_LAKE": url.removesuffix("postgres") + "lake",
-            "STOCKBOOK_SCRATCH": str(folder / "scratch"),
-        }
+    with running(small_shop(), FIRST) as sandbox:
+        yield (
+            environment(folder / "airflow")
+            | connections(sandbox, "other", "red")
+            | fleet_variables(folder, f"file://{folder}/store", *databases(server, "dag", "dag_lake"))
+            | {"STOCKBOOK_SCHEDULE": "none"}
+        )
 
 
 def test_a_red_account_makes_the_run_red_and_no_other_account(

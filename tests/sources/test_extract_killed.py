@@ -1,11 +1,8 @@
 """An extraction killed with SIGKILL at every page it lands, and run again: only what had not landed is asked for."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from checkout import PROJECT
+from forked import forks
 from night_rig import Rig, nights_before
 
 from stockbook import connections
@@ -38,17 +35,13 @@ class Doomed:
     """Extractions of one night in forks of a process of their own."""
 
     server: Running
-    process: "subprocess.Popen[str]"
+    ask: Callable[..., int]
     plans: list[str]
 
     def extract(self, into: Path, kill: int = 0) -> int:
         """Extract into a folder, killed at the given page; the number of requests that were answered."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.server.reset_requests()
-        self.process.stdin.write(json.dumps({"plans": self.plans, "into": str(into), "kill": kill}) + "\n")
-        self.process.stdin.flush()
-        assert int(self.process.stdout.readline()) == (-signal.SIGKILL if kill else 0)
+        assert self.ask(plans=self.plans, into=str(into), kill=kill) == (-signal.SIGKILL if kill else 0)
         return sum(self.server.requests().values())
 
 
@@ -81,16 +74,8 @@ def doomed(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     one_thread = {
         name: value.replace('"max_connections": 4', '"max_connections": 1') for name, value in rig.environ.items()
     }
-    with subprocess.Popen(
-        [sys.executable, str(PROJECT / "tests" / "support" / "killed_extract.py")],
-        env=os.environ | one_thread,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Doomed(server, process, plans)
-        assert process.stdin is not None
-        process.stdin.close()
+    with forks("killed_extract.py", os.environ | one_thread) as ask:
+        yield Doomed(server, ask, plans)
 
 
 def landed(folder: Path) -> Rows:

@@ -12,7 +12,7 @@ from stockbook_sandbox.sales_truth import rates_of
 
 def policies_with_rates(shop: Shop, last: datetime, folder: Path) -> Path:
     """The project's policies, and a file of the shop's rates up to a day."""
-    for file in (PROJECT / "include" / "policy").iterdir():
+    for file in (PROJECT / "include" / "policy").glob("*.yml"):
         (folder / file.name).write_bytes(file.read_bytes())
     lines = ["date,currency,units_per_eur"]
     for day in range(day_number(shop.first), day_number(last.date()) + 1):

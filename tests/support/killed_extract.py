@@ -1,19 +1,15 @@
 """
-Extractions that are killed: run as a program by the tests, which write a JSON object a line to its input.
+Extractions that are killed: run as a program by the tests.
 
-Each is done by a fork, so that Python starts once: ``{"plans": [files], "into": folder, "kill": 3}``
-reads the accounts of the plans one after the other and ends with SIGKILL before its third page is renamed into
-place (0: is not killed). The exit status of the fork is written as a line.
+Each reads the accounts of its plans one after the other and ends with SIGKILL before page number ``kill`` is renamed
+into place (0: is not killed).
 """
 
-import json
-import os
-import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from forked import each_in_a_fork, kill_this_process
 
 from stockbook import connections, declarations
 from stockbook.clock import SystemClock
@@ -26,7 +22,7 @@ SETTINGS = Settings.load()
 TABLES = declarations.load(SETTINGS.models_dir)
 
 
-def read(task: dict[str, Any]) -> None:
+def read(plans: list[str], into: str, kill: int) -> None:
     """What one extraction does."""
     landed = 0
 
@@ -34,26 +30,16 @@ def read(task: dict[str, Any]) -> None:
         nonlocal landed
         if event == "os.rename" and "/page-" in str(arguments[1]):
             landed += 1
-            if landed == task["kill"]:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if landed == kill:
+                kill_this_process()
 
     sys.addaudithook(watch)
-    for file in task["plans"]:
+    for file in plans:
         plan = msgspec.json.decode(Path(file).read_bytes(), type=AccountPlan)
         raw = connections.from_environment(plan.api)
         assert raw is not None
         account = connections.account_from(plan.api, raw)
-        extract(account, plan, Path(task["into"]), TABLES, SETTINGS.hash_key or b"", SystemClock(), Silent())
+        extract(account, plan, Path(into), TABLES, SETTINGS.hash_key or b"", SystemClock(), Silent())
 
 
-for line in sys.stdin:
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        try:
-            read(json.loads(line))
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+each_in_a_fork(read)

@@ -1,17 +1,15 @@
 """
 Nights that are killed: run as a program by the tests, each with a point at which it ends itself with SIGKILL.
 
-A line of JSON asks for one: ``point``, ``as_of``, ``name``, and the ``environ`` of the process that runs it; how that
-process ended is answered by a line. It is forked, since importing all that a night needs takes as long as a night.
-``rename:<part>`` is the moment before a file whose path contains the part is renamed, or linked, into place;
-``progress:<start>`` the moment a piece of work whose name starts so begins.
+``point`` is one of two kinds, and ``environ`` the environment of the night. ``rename:<part>`` is the moment before a
+file whose path contains the part is renamed, or linked, into place; ``progress:<start>`` the moment a piece of work
+whose name starts so begins.
 """
 
-import json
 import os
-import signal
 import sys
-import traceback
+
+from forked import each_in_a_fork, kill_this_process
 
 from stockbook import connections
 from stockbook.checks import dialect, expectation
@@ -23,11 +21,6 @@ from stockbook.settings import Settings
 from stockbook.valuation import versions
 
 IMPORTED_BY_NIGHTS = (dialect, expectation)
-
-
-def kill_this_process() -> None:
-    """No clean-up, no last words: what a power cut or the kernel's memory killer does."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class KilledProgress(Silent):
@@ -63,13 +56,4 @@ def run(point: str, as_of: str, name: str, environ: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     versions.load()
-    for line in sys.stdin:
-        process = os.fork()
-        if process == 0:
-            try:
-                run(**json.loads(line))
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+    each_in_a_fork(run)

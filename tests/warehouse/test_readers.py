@@ -2,15 +2,13 @@
 
 import ast
 import io
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import duckdb
 import pytest
 from checkout import PROJECT
 from refused_statements import ALLOWED, REFUSED
+from superset_engine import answers
 
 import stockbook
 from stockbook.cli.printing import Format, Printer
@@ -50,48 +48,8 @@ def everything_in(home: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def answers_of_superset(home: Path) -> dict[str, str | None]:
     """What Superset's own engine raises for each statement, None when it answers."""
-    python = PROJECT / ".venv-bi" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("needs Superset in .venv-bi: `make test` installs it")
-    program = """
-import json, os, sys
-sys.path.insert(0, os.environ["BI_FOLDER"])
-from sqlalchemy import create_engine, pool
-import doors
-doors.use()
-frame = __import__("pandas").DataFrame({"secret": [1]})
-engine = create_engine(f"duckdb:///{sys.argv[1]}", poolclass=pool.NullPool)
-told = {}
-for statement in json.load(sys.stdin):
-    con = engine.raw_connection()
-    try:
-        cursor = con.cursor()
-        cursor.execute(statement)
-        cursor.fetchall()
-        told[statement] = None
-    except Exception as error:
-        told[statement] = f"{type(error).__name__}: {error}"
-    finally:
-        con.close()
-print(json.dumps(told))
-"""
     statements = [in_words(home, statement) for statement in REFUSED] + ALLOWED
-    ended = subprocess.run(
-        [str(python), "-c", program, str(published(home))],
-        input=json.dumps(statements),
-        capture_output=True,
-        text=True,
-        env={
-            "PATH": os.environ["PATH"],
-            "BI_FOLDER": str(PROJECT / "bi" / "superset"),
-            "BI_HOME": str(home),
-            "BI_PACKAGE": str(PROJECT / "plugins" / "stockbook"),
-        },
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    answers: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
-    return answers
+    return answers(str(published(home)), statements, home)[0]
 
 
 def asked_by_command(home: Path, statement: str, tables: dict[str, Table]) -> str:

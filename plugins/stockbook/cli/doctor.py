@@ -8,6 +8,7 @@ from stockbook import airflow_config, airflow_database, connections, hash_key, p
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.fleet import inspection
 from stockbook.night import configuration
 from stockbook.settings import KEY_FILE, Settings
 
@@ -34,7 +35,9 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield _key(settings, environ)
     yield from _judged(looked)
     yield from _airflow(environ)
-    yield from _connections(settings, places.of_this_machine(environ), ask)
+    where = places.of_this_machine(environ)
+    yield from _connections(settings, where, ask)
+    yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
     yield from _books(settings, clock)

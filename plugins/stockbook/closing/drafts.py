@@ -19,6 +19,7 @@ from stockbook.declarations import Table
 from stockbook.errors import CloseRefused
 from stockbook.settings import Settings
 from stockbook.valuation import policy as valuation
+from stockbook.valuation.write_down import in_order
 from stockbook.version import VERSION
 
 if TYPE_CHECKING:
@@ -259,14 +260,20 @@ def _require_same(
                 f"valuation.yml says {name.replace('_', ' ')} {value}, and the published figures are of "
                 f"{setting[name]}: run a night with the policy as it is now, then close."
             )
+    rules = con.execute("select * from marts.dim_write_down_rule order by rule_no").fetchall()
+    if rules != [tuple(rule) for rule in in_order(policy.write_down, policy.nrv_factor)]:
+        raise CloseRefused(
+            "The write-down rules in valuation.yml are others than those of the published figures: run a night with "
+            "the policy as it is now, then close."
+        )
     before = [close for close in closes if close.month < request.month]
     for name in ("valuation_currency", "day_zone") if before else ():
         signed = getattr(before[-1], name)
         if signed != now[name]:
             raise CloseRefused(
                 f"{before[-1].close_id} was signed with {name.replace('_', ' ')} {signed}, and now it is {now[name]}: "
-                f"{request.month:%Y-%m} would open with figures of the one and close with the other. Sign "
-                f"{before[-1].month:%Y-%m} anew first: --supersede --reason TEXT."
+                f"{request.month:%Y-%m} would open with figures of the one and close with the other. Set valuation.yml "
+                "back and run a night; books in another one begin in a home of their own."
             )
 
 

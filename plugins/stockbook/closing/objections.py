@@ -19,6 +19,7 @@ def objections(con: duckdb.DuckDBPyConnection, draft: Draft) -> list[str]:
         *_reconciliation(con, close),
         *_missing_costs(draft),
         *_owed(draft),
+        *_not_written_down(draft),
         *_checks(con, close),
         *_nights(con, close),
         *_restated(con, close),
@@ -55,6 +56,13 @@ def _owed(draft: Draft) -> list[str]:
     if not owed:
         return []
     return [f"{len(owed):,} lines close below zero, by {-sum(owed):,} pieces: more left than ever came in."]
+
+
+def _not_written_down(draft: Draft) -> list[str]:
+    unknown = draft.lines.column("write_down").null_count
+    if not unknown:
+        return []
+    return [f"The write-down of {unknown:,} lines is not known, for their cost is not: it is signed as unknown."]
 
 
 def _checks(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:

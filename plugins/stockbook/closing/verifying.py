@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 
 from stockbook.closing import chain, state
-from stockbook.closing.digest import column_bytes, digest_of_lines
+from stockbook.closing.digest import KEYS, column_bytes, digest_of_lines, in_order
 from stockbook.closing.landed import Close, files_of, lines_file, read_close
 from stockbook.closing.program import CLOSES, LINES, rows_of
 from stockbook.errors import LandingDamaged
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 5
-_KEYS = ("variant_id", "pool")
 
 
 class Verdict(NamedTuple):
@@ -162,9 +161,7 @@ _MADE_ANEW = "What was landed counts: a night with full_refresh makes the tables
 
 
 def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa.Table | None") -> Iterator[str]:
-    lines = con.execute(
-        f"select * from {LINES} where close_id = ? order by variant_id, pool", [close.close_id]
-    ).to_arrow_table()
+    lines = con.execute(f"select * from {LINES} where close_id = ?", [close.close_id]).to_arrow_table()
     if digest_of_lines(lines, close.signed_columns) == close.lines_digest:
         return
     if landed is None:
@@ -180,29 +177,30 @@ def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa
 
 def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) -> Iterator[str]:
     """Lines that are missing, never signed or changed, each with the columns that differ."""
-    here, there = _by_key(lines), _by_key(signed)
-    for variant, pool in sorted(there.keys() - here.keys()):
-        yield f"variant {variant}, {pool} is missing"
-    for variant, pool in sorted(here.keys() - there.keys()):
-        yield f"variant {variant}, {pool} was never signed"
-    common = sorted(here.keys() & there.keys())
-    present = lines.take([here[key] for key in common])
-    originals = signed.take([there[key] for key in common])
+    lines, signed = in_order(lines), in_order(signed)
+    if any(_bytes(lines, name) != _bytes(signed, name) for name in KEYS):
+        here, there = _by_key(lines), _by_key(signed)
+        for variant, pool in sorted(there.keys() - here.keys()):
+            yield f"variant {variant}, {pool} is missing"
+        for variant, pool in sorted(here.keys() - there.keys()):
+            yield f"variant {variant}, {pool} was never signed"
+        common = sorted(here.keys() & there.keys())
+        lines, signed = lines.take([here[key] for key in common]), signed.take([there[key] for key in common])
     changed: dict[int, list[str]] = {}
     for name in columns:
-        if _bytes(present, name) == _bytes(originals, name):
+        if _bytes(lines, name) == _bytes(signed, name):
             continue
-        pairs = zip(present.column(name).to_pylist(), originals.column(name).to_pylist(), strict=True)
+        pairs = zip(lines.column(name).to_pylist(), signed.column(name).to_pylist(), strict=True)
         for place, (now, then) in enumerate(pairs):
             if now != then:
                 changed.setdefault(place, []).append(f"{name} is {now}, signed was {then}")
     for place, texts in sorted(changed.items()):
-        variant, pool = common[place]
+        variant, pool = (lines.column(name)[place].as_py() for name in KEYS)
         yield f"variant {variant}, {pool}: {', '.join(texts)}"
 
 
 def _by_key(lines: "pa.Table") -> dict[tuple[int, str], int]:
-    keys = zip(*(lines.column(name).to_pylist() for name in _KEYS), strict=True)
+    keys = zip(*(lines.column(name).to_pylist() for name in KEYS), strict=True)
     return {key: place for place, key in enumerate(keys)}
 
 

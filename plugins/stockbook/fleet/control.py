@@ -11,21 +11,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stockbook.errors import ConfigError, ControlUnavailable
+from stockbook.fleet.alive import ALIVE
 from stockbook.fleet.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     import psycopg
 
-# a database that is away must make a step red within a minute
-_CONNECTING: dict[str, Any] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=30000 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 "
-    "-c timezone=UTC",
-}
+_OPTIONS = (
+    "-c statement_timeout=30000 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
+)
 # longer than a transaction of the lake may be idle
 _FENCED_SECONDS = 70
 _MIGRATING = 0x666C656574  # any number that is ours
@@ -100,7 +94,8 @@ class Control:
             raise ConfigError("A fleet needs PostgreSQL's driver: pip install 'stockbook[fleet]'.") from None
 
         with named_errors("opened"):
-            return psycopg.connect(self._url, autocommit=True, application_name=name, **_CONNECTING)
+            words: dict[str, Any] = ALIVE | {"application_name": name, "options": _OPTIONS}
+            return psycopg.connect(self._url, autocommit=True, **words)
 
     @contextmanager
     def opened(self) -> "Iterator[psycopg.Connection[Any]]":
@@ -111,6 +106,22 @@ class Control:
                 yield con
         finally:
             con.close()
+
+    def is_ready(self) -> bool:
+        """
+        Whether the tables are there. Raises ConfigError where this user may not make them, ControlUnavailable.
+
+        Makes none.
+        """
+        with self.opened() as con:
+            if _one(con.execute("select to_regclass('fleet_migration') is not null")):
+                return True
+            if not _one(con.execute("select has_schema_privilege(current_schema(), 'create')")):
+                raise ConfigError(
+                    "The user of STOCKBOOK_CONTROL_URL may make no table there: let it own the database, or "
+                    "`grant create on schema public` to it."
+                )
+            return False
 
     def migrate(self) -> None:
         """Bring the tables to the newest form; does nothing when they are. Raises ConfigError for newer ones."""

@@ -10,7 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,9 +19,9 @@ import zstandard
 from stockbook import hash_key
 from stockbook.atomic_files import write_atomically
 from stockbook.clock import Clock
-from stockbook.errors import StoreDamaged
 from stockbook.fleet.control import Book
 from stockbook.fleet.holding import Holding
+from stockbook.fleet.home_index import Index, altered, digest, needed, opened, read_index
 from stockbook.fleet.store import Store
 from stockbook.landing.earlier_pages import ANSWERED
 from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
@@ -32,23 +32,6 @@ from stockbook.version import VERSION
 _RUNS = 5
 _MARKS = ("opened.json", "loaded", "refused")
 _TRUSTED = "restored.json"
-_CHUNK = 4 * 1024 * 1024
-
-
-class Index(msgspec.Struct):
-    """
-    A home as it was saved: its book, its small files by their path, and the marks of each landed night.
-
-    ``nights`` has every night that is still kept; pages come along for those a next night needs.
-    """
-
-    account: str
-    generation: int
-    run_id: str
-    program: str
-    book: str | None = None
-    files: dict[str, bytes] = {}
-    nights: dict[str, dict[str, bytes]] = {}
 
 
 class _Trusted(msgspec.Struct):
@@ -90,7 +73,7 @@ class Home:
         self._book = self._holding.book()
         folder = self.settings.home
         if self._book.home is not None:
-            self._index = _read_index(self._store, self._book.home)
+            self._index = read_index(self._store, self._book.home)
         if not self._is_trusted():
             shutil.rmtree(folder, ignore_errors=True)
             self._download()
@@ -129,7 +112,7 @@ class Home:
                 self._unpack(self._book.published_book, settings.published)
         for name, content in index.files.items():
             _write(settings.home / name, content)
-        for night in _needed(index):
+        for night in needed(index):
             for mark, content in index.nights[night].items():
                 _write(settings.landing / night / mark, content)
         self.fetch_landing()
@@ -138,19 +121,19 @@ class Home:
 
     def _unpack(self, key: str, file: Path) -> None:
         packed = file.with_name(file.name + ".zst")
-        digest = self._store.download(key, packed)
-        if not key.endswith(f"-{digest[:16]}.duckdb.zst"):
-            raise _altered(key)
+        sha256 = self._store.download(key, packed)
+        if not key.endswith(f"-{sha256[:16]}.duckdb.zst"):
+            raise altered(key)
         try:
             with packed.open("rb") as source, file.open("wb") as target:
                 zstandard.ZstdDecompressor().copy_stream(source, target)
         except zstandard.ZstdError:
-            raise _altered(key) from None
+            raise altered(key) from None
         packed.unlink()
 
     def fetch_landing(self) -> None:
         """Take to this disk the listings that the next step may look at, and are complete in the store."""
-        for night in _needed(self._index):
+        for night in needed(self._index):
             self._fetch_landed(night)
 
     def _fetch_landed(self, night: str) -> None:
@@ -207,7 +190,7 @@ class Home:
             book = self._pack(generation, run_id)
         index = Index(self._account, generation, run_id, VERSION, book, _small(settings), self._nights())
         content = msgspec.json.encode(index)
-        key = f"homes/{self._account}/{generation:08d}-{run_id}-{step}-{_digest(content)[:16]}.json"
+        key = f"homes/{self._account}/{generation:08d}-{run_id}-{step}-{digest(content)[:16]}.json"
         self._store.put(key, content)
         key_of_hash = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
         self._holding.save(before.generation, generation, key, book, key_of_hash)
@@ -224,8 +207,8 @@ class Home:
         with file.open("rb") as source, packed.open("wb") as target:
             zstandard.ZstdCompressor(level=1, write_checksum=True).copy_stream(source, target)
         with packed.open("rb") as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-        key = f"books/{self._account}/{generation:08d}-{run_id}-{digest[:16]}.duckdb.zst"
+            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+        key = f"books/{self._account}/{generation:08d}-{run_id}-{sha256[:16]}.duckdb.zst"
         self._store.put(key, packed)
         packed.unlink()
         return key
@@ -238,7 +221,7 @@ class Home:
         return {
             night: marks
             for night, marks in nights.items()
-            if _opened(marks) >= oldest or (self.settings.landing / night).exists()
+            if opened(marks) >= oldest or (self.settings.landing / night).exists()
         }
 
     def _folder(self, key: str) -> Path:
@@ -253,53 +236,6 @@ class Home:
             self._pages.update(page.sha256 for page in manifest.pages)
 
 
-def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
-    """
-    Remove from the store what no night of an account needs any more; how many objects went.
-
-    Those are nights opened before ``oldest``, pages of no night, and all but the newest ``books`` of books. To be
-    called while the account is held.
-    """
-    if book.home is None:
-        return 0
-    account, index = book.account, _read_index(store, book.home)
-    staying = set(_needed(index)) | {night for night, marks in index.nights.items() if _opened(marks) >= oldest}
-    landed = store.list(f"landing/{account}/")
-    gone = [key for key in landed if key.split("/")[2] not in staying]
-    manifests = [key for key in landed if key.endswith(f"/{MANIFEST}") and key not in set(gone)]
-    pages = {
-        page.sha256
-        for content in store.get_many(manifests)
-        for page in msgspec.json.decode(content, type=Manifest).pages
-    }
-    gone += [key for key in store.list(f"pages/{account}/") if key.rpartition("/")[2] not in pages]
-    for kind, current in (("homes", {book.home}), ("books", {book.latest_book, book.published_book, index.book})):
-        keys = sorted(store.list(f"{kind}/{account}/"))
-        gone += [key for key in keys[: -books * (3 if kind == "homes" else 1)] if key not in current]
-    store.delete(gone)
-    return len(gone)
-
-
-def _opened(marks: dict[str, bytes]) -> datetime:
-    from stockbook.night.landings import Opened
-
-    try:
-        return msgspec.json.decode(marks["opened.json"], type=Opened).opened_at
-    except (KeyError, msgspec.DecodeError):
-        return datetime.min.replace(tzinfo=UTC)  # killed while it was being opened
-
-
-def _needed(index: Index) -> list[str]:
-    """The nights whose pages a next night may look at: those that are not loaded yet, and the last that was."""
-    loaded = [night for night, marks in index.nights.items() if "loaded" in marks]
-    is_open = [night for night, marks in index.nights.items() if not marks.keys() & {"loaded", "refused"}]
-    return [
-        night
-        for nights, count in ((loaded, 1), (is_open, 2))
-        for night in sorted(nights, key=lambda night: _opened(index.nights[night]))[-count:]
-    ]
-
-
 def _small(settings: Settings) -> dict[str, bytes]:
     """The small files that a home cannot do without: what its last runs were about, and which key it has."""
     runs = sorted(settings.runs.glob("*"), key=lambda folder: folder.stat().st_mtime_ns)[-_RUNS:]
@@ -311,27 +247,12 @@ def _small(settings: Settings) -> dict[str, bytes]:
     }
 
 
-def _read_index(store: Store, key: str) -> Index:
-    content = store.get(key)
-    if not key.endswith(f"-{_digest(content)[:16]}.json"):
-        raise _altered(key)
-    return msgspec.json.decode(content, type=Index)
-
-
-def _altered(key: str) -> StoreDamaged:
-    return StoreDamaged(f"{key} in the store is not what was written to it: bring it back from the store's backup.")
-
-
 def _state_of(file: Path) -> tuple[int, int] | None:
     try:
         state = file.stat()
     except FileNotFoundError:
         return None
     return state.st_mtime_ns, state.st_size
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _write(file: Path, content: bytes) -> None:

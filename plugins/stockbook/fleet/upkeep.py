@@ -1,12 +1,17 @@
 """Keeping the store small: what no night of an account needs any more is removed, one account after the other."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import msgspec
 
 from stockbook.errors import RunLocked
+from stockbook.fleet.control import Book
 from stockbook.fleet.holding import hold
-from stockbook.fleet.home import prune
+from stockbook.fleet.home_index import needed, opened, read_index
+from stockbook.fleet.store import Store
 from stockbook.fleet.work import Fleet
+from stockbook.landing.manifest import MANIFEST, Manifest
 
 
 def prune_accounts(fleet: Fleet) -> Iterator[str]:
@@ -21,3 +26,30 @@ def prune_accounts(fleet: Fleet) -> Iterator[str]:
             continue
         if count:
             yield f"{account}: {count} objects of the store removed."
+
+
+def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
+    """
+    Remove from the store what no night of an account needs any more; how many objects went.
+
+    Those are nights opened before ``oldest``, pages of no night, and all but the newest ``books`` of books. To be
+    called while the account is held.
+    """
+    if book.home is None:
+        return 0
+    account, index = book.account, read_index(store, book.home)
+    staying = set(needed(index)) | {night for night, marks in index.nights.items() if opened(marks) >= oldest}
+    landed = store.list(f"landing/{account}/")
+    gone = [key for key in landed if key.split("/")[2] not in staying]
+    manifests = [key for key in landed if key.endswith(f"/{MANIFEST}") and key not in set(gone)]
+    pages = {
+        page.sha256
+        for content in store.get_many(manifests)
+        for page in msgspec.json.decode(content, type=Manifest).pages
+    }
+    gone += [key for key in store.list(f"pages/{account}/") if key.rpartition("/")[2] not in pages]
+    for kind, current in (("homes", {book.home}), ("books", {book.latest_book, book.published_book, index.book})):
+        keys = sorted(store.list(f"{kind}/{account}/"))
+        gone += [key for key in keys[: -books * (3 if kind == "homes" else 1)] if key not in current]
+    store.delete(gone)
+    return len(gone)

@@ -5,15 +5,26 @@ A model is a ``.yml`` (declaration) and, unless a program builds it, one select 
 What it reads is found by parsing the select; nobody writes dependencies down.
 """
 
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+import msgspec
+
+from stockbook.caches import cached, code_of
 from stockbook.declarations import BUILT_LAYERS, Table
 from stockbook.errors import DeclarationError
+from stockbook.metrics.files import folder_of
+from stockbook.models import reads, select
 from stockbook.models.programs import PROGRAMS
 from stockbook.models.reads import reads_of_all
 from stockbook.models.select import names_in, select_of
+from stockbook.project import MODELS, SHIPPED
+
+# name of a model to its select and what that reads
+_Selects = dict[str, tuple[str, frozenset[str]]]
 
 
 class Step(NamedTuple):
@@ -52,16 +63,34 @@ def steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
 
 
 def _sql_steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
-    selects = {
-        table.name: (table, select_of(models_dir, table, tables))
+    selected = {
+        table.name: table
         for table in tables.values()
         if table.layer in BUILT_LAYERS and table.kind not in ("program", "written")
     }
     written = {f"{layer}.{name}" for layer in BUILT_LAYERS for name in names_in(models_dir / layer)}
-    if undeclared := sorted(written - selects.keys()):
+    if undeclared := sorted(written - selected.keys()):
         raise DeclarationError(f"{undeclared[0]} has a .sql but no declaration (.yml) beside it.")
-    reads = reads_of_all({name: sql for name, (_, sql) in selects.items()})
-    return [Step(name, (table,), sql, None, reads[name]) for name, (table, sql) in selects.items()]
+
+    def selects() -> _Selects:
+        texts = {name: select_of(models_dir, table, tables) for name, table in selected.items()}
+        return {name: (texts[name], names) for name, names in reads_of_all(texts).items()}
+
+    is_shipped = models_dir.absolute() == SHIPPED / MODELS
+    of_all = cached("selects", _sources(tables), _Selects, selects) if is_shipped else selects()
+    return [Step(name, (table,), of_all[name][0], None, of_all[name][1]) for name, table in selected.items()]
+
+
+def _sources(tables: dict[str, Table]) -> Iterator[bytes]:
+    """All that the selects which come with the program are expanded and parsed from."""
+    yield duckdb.__version__.encode()
+    yield msgspec.msgpack.encode(tables)
+    for module in (select, reads):
+        yield from code_of(Path(str(module.__file__)))
+    models_dir = SHIPPED / MODELS
+    for file in sorted([*models_dir.rglob("*.sql*"), *folder_of(models_dir).glob("*.yml")]):
+        yield file.name.encode()
+        yield file.read_bytes()
 
 
 def _program_steps(tables: dict[str, Table]) -> list[Step]:

@@ -62,6 +62,7 @@ PROGRAMS = {
         reads=("staging.orders", "staging.orders_history", "staging.movements", "meta.current_run"),
         without_memory=True,
     ),
+    "posting": Program("stockbook.closing.posting:build", reads=("meta.current_run",), without_memory=True),
     "channels": Program(
         "stockbook.channels.program:build", reads=("staging.orders", "meta.current_run"), without_memory=True
     ),

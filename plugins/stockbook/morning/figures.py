@@ -89,7 +89,7 @@ class Chart:
 
 
 STOCK = (
-    Figure("stock_value", "Stock value", "money", "stock_value"),
+    Figure("stock_value", "Stock value", "money", "stock_value", unit="at cost, before any write-down"),
     Figure(
         "stock_value_change",
         "Change of stock value, last whole day",
@@ -100,6 +100,7 @@ STOCK = (
         unit="end of {day:%a %-d %b} less end of {before:%a %-d %b}",
     ),
     Figure("damaged_value", "Damaged stock, net realisable value", "money", "damaged_value_nrv"),
+    Figure("write_down", "Write-down, both pools", "money", "write_down", unit="not taken off the stock value"),
     Figure("pieces", "Sellable pieces on hand", "count", "pieces", unit="pieces"),
     Figure("cogs_last_month", "Cost of goods sold, last full month", "money", "cogs", "last month"),
     Figure("missing_cost", "Pieces on hand without a cost", "count", "pieces_without_cost", unit="pieces", bad_above=0),

@@ -13,10 +13,20 @@ from typing import NamedTuple
 
 from stockbook.channels import money
 from stockbook.channels import policy as channels
+from stockbook.closing import accounts
 from stockbook.errors import ConfigError, Problems
 from stockbook.settings import NAMES, Settings
 
-FILES = ("calendar.yml", "sla.yml", "statuses.yml", "valuation.yml", "alerts.yml", channels.FILE, money.FILE)
+FILES = (
+    "calendar.yml",
+    "sla.yml",
+    "statuses.yml",
+    "valuation.yml",
+    "alerts.yml",
+    channels.FILE,
+    money.FILE,
+    accounts.FILE,
+)
 SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE")
 
 
@@ -78,6 +88,7 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
     yield _inspect(channels.FILE, lambda: _refuse_almost(folder, channels.FILE), lambda: channels.read(folder))
     yield _inspect(money.FILE, lambda: _refuse_almost(folder, money.FILE), lambda: money.read(folder))
+    yield _inspect(accounts.FILE, lambda: _refuse_almost(folder, accounts.FILE), lambda: accounts.read(folder))
     yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
     yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))

@@ -17,6 +17,7 @@ from stockbook.valuation.fingerprints import INPUT, Variants
 from stockbook.warehouse.arrow_view import ArrowView
 
 SETTING = "marts.dim_valuation_setting"
+WRITE_DOWN = "marts.dim_write_down_rule"
 BUILD = "intermediate.valuation_build"
 FACTS = (
     "marts.fct_stock_movement",

@@ -11,6 +11,7 @@ import msgspec
 from stockbook.cost_methods import Basis, Method
 from stockbook.errors import Problems
 from stockbook.policy_file import PolicyFile
+from stockbook.valuation.write_down import Version, is_factor, refuse_wrong
 
 
 class Headline(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -29,11 +30,12 @@ class ValuationPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     damaged_quantity_is_additive: bool = True
     day_zone: str = "Europe/Prague"
     opening_balance: dict[str, date] = {}
+    write_down: list[Version] = []
 
 
-def read(policy_dir: Path) -> ValuationPolicy:
+def read(policy_dir: Path, name: str = "valuation.yml") -> ValuationPolicy:
     """The settings in ``policy_dir``. Raises ConfigError naming file, line, field, what was expected and what came."""
-    file = PolicyFile(policy_dir / "valuation.yml")
+    file = PolicyFile(policy_dir / name)
     policy = file.read(ValuationPolicy)
     problems = Problems()
     with problems.gathered():
@@ -50,12 +52,12 @@ def read(policy_dir: Path) -> ValuationPolicy:
                 ("day_zone",), f"expected a time zone such as Europe/Prague, got {policy.day_zone!r}"
             ) from None
     with problems.gathered():
-        exponent = policy.nrv_factor.as_tuple().exponent
-        if not isinstance(exponent, int) or not 0 <= policy.nrv_factor <= 1 or exponent < -6:
+        if not is_factor(policy.nrv_factor):
             raise file.refusal(
                 ("nrv_factor",),
                 f"expected a number from 0 to 1 with at most six decimals, got {str(policy.nrv_factor)!r}",
             )
+    refuse_wrong(file, policy.write_down, problems)
     problems.settle()
     return policy
 

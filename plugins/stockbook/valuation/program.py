@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.valuation import fact_tables, fingerprints, ledger, policy
-from stockbook.valuation.fact_tables import BUILD, FACTS, SETTING
+from stockbook.valuation import fact_tables, fingerprints, ledger, policy, write_down
+from stockbook.valuation.fact_tables import BUILD, FACTS, SETTING, WRITE_DOWN
 from stockbook.valuation.fingerprints import INPUT, Variants
 from stockbook.valuation.ledger import Now
 from stockbook.valuation.policy import ValuationPolicy
@@ -58,6 +58,7 @@ def write_valuation(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """
     settings = policy.read_for(context.policy_dir, context.zone)
     _write_setting(con, context.tables[SETTING], settings)
+    write_rules(con, context.tables[WRITE_DOWN], WRITE_DOWN, settings)
     rules = fact_tables.rules(
         context.tables,
         context.zone.key,
@@ -178,3 +179,10 @@ def _write_setting(con: duckdb.DuckDBPyConnection, table: Table, settings: Valua
             settings.day_zone,
         ],
     )
+
+
+def write_rules(con: duckdb.DuckDBPyConnection, table: Table, name: str, settings: ValuationPolicy) -> None:
+    """Write the rules of writing down, of all versions, as the table ``name``."""
+    con.execute(f"create or replace table {name} ({fact_tables.columns_of(table)})")
+    for rule in write_down.in_order(settings.write_down, settings.nrv_factor):
+        con.execute(f"insert into {name} values (?, ?, ?, ?, ?, ?, ?, ?)", list(rule))

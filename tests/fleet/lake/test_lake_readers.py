@@ -2,16 +2,14 @@
 
 import io
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
-from checkout import PROJECT
 from lake_rig import LakeRig, database
 from refused_statements import ALLOWED as OF_FILES
 from refused_statements import REFUSED as REFUSED_OF_FILES
+from superset_engine import answers
 from typer.testing import CliRunner
 
 import stockbook
@@ -187,50 +185,11 @@ def test_the_role_of_readers_sees_the_catalog_only(address: str) -> None:
 
 def test_superset_reads_the_lake_in_the_same_cage(rig: LakeRig, address: str, tmp_path: Path) -> None:
     """Its own engine refuses each statement too, and answers what readers may ask; its address has no password."""
-    python = PROJECT / ".venv-bi" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("needs Superset in .venv-bi: `make test` installs it")
-    program = """
-import json, os, sys
-sys.path.insert(0, os.environ["BI_FOLDER"])
-from sqlalchemy import create_engine, pool
-import doors
-doors.use()
-engine = create_engine("duckdb:///lake:", poolclass=pool.NullPool)
-told = {}
-keep = engine.raw_connection()
-for statement in json.load(sys.stdin):
-    con = engine.raw_connection()
-    try:
-        cursor = con.cursor()
-        cursor.execute(statement)
-        cursor.fetchall()
-        told[statement] = None
-    except Exception as error:
-        told[statement] = f"{type(error).__name__}: {error}"
-    finally:
-        con.close()
-print(json.dumps(told))
-"""
     count = "select account, count(*) from reports.parts_with_unit group by account"
     statements = [in_words(rig, statement) for statement in REFUSED]
-    ended = subprocess.run(
-        [str(python), "-c", program],
-        input=json.dumps([*statements, count]),
-        capture_output=True,
-        text=True,
-        env={
-            "PATH": os.environ["PATH"],
-            "BI_FOLDER": str(PROJECT / "bi" / "superset"),
-            "BI_HOME": str(tmp_path),
-            "BI_PACKAGE": str(PROJECT / "plugins" / "stockbook"),
-            "STOCKBOOK_LAKE": address,
-            EXTENSIONS: extension_files(),
-        },
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    answers: dict[str, str | None] = json.loads(ended.stdout.splitlines()[-1])
-    assert [statement for statement in statements if answers[statement] is None] == []
-    assert answers[count] is None
-    assert PASSWORD not in ended.stdout + ended.stderr
+    of_lake = {"STOCKBOOK_LAKE": address, EXTENSIONS: extension_files()}
+    refusal_by_statement, printed = answers("lake:", [*statements, count], tmp_path, of_lake)
+
+    assert [statement for statement in statements if refusal_by_statement[statement] is None] == []
+    assert refusal_by_statement[count] is None
+    assert PASSWORD not in printed

@@ -68,6 +68,17 @@ names as (
 
 ),
 
+written_down as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        write_down
+    from reports.stock_write_down_on(last_day(closed_month))
+
+),
+
 -- by what the end of the month before has changed since it was signed: known now, less signed
 parts as (
 
@@ -89,6 +100,13 @@ parts as (
         - columns('^(\w+_)?closing(_\w+)?$') as '\1corrections\2'
     from marts.fct_period_close_line as l
     inner join closes as c on l.close_id = c.close_id
+    where
+        -- a line that ended empty opens nothing
+        l.closing_quantity <> 0
+        or l.fifo_landed_closing <> 0
+        or l.fifo_bare_closing <> 0
+        or l.average_landed_closing <> 0
+        or l.average_bare_closing <> 0
     union all by name
     select *
     from costs
@@ -119,8 +137,14 @@ select
     n.product_name,
     n.variant_name,
     n.category_path,
-    cast(null as decimal(38, 12)) as write_down
+    -- of no pieces there is nothing to write down
+    case when t.closing_quantity = 0 then 0 else w.write_down end as write_down
 from together as t
+left join written_down as w
+    on
+        t.account = w.account
+        and t.variant_id = w.variant_id
+        and t.pool = w.pool
 left join names as n
     on
         t.account = n.account

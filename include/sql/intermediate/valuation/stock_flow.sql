@@ -39,6 +39,7 @@ flows as (
     select
         account,
         issue_id as movement_id,
+        receipt_id as settled_by_id,
         variant_id,
         pool,
         'settlement' as side,
@@ -52,6 +53,9 @@ flows as (
 select
     f.*,
     m.kind,
+    m.order_id,
+    m.receiving_id,
+    m.transformation_id,
     m.source_extra_cost as extra_unit_price,
     intermediate.headline(
         s.headline, f.fifo_landed_cost, f.fifo_bare_cost, f.average_landed_cost, f.average_bare_cost

@@ -33,8 +33,7 @@ def stands(con: "psycopg.Connection[Any]", data_path: str, declared: Program, re
     """
     if not catalog.is_there(con):
         return False
-    if (path := catalog.data_path(con)) != data_path:
-        raise ConfigError(f"The files of this lake lie in {path}, and STOCKBOOK_STORE means {data_path}: one is wrong.")
+    require_place(con, data_path)
     stored = con.execute("select program, mark from stockbook.lake").fetchall()
     for version, _ in stored:
         if _numbers(version) > _numbers(VERSION):
@@ -43,6 +42,12 @@ def stands(con: "psycopg.Connection[Any]", data_path: str, declared: Program, re
             )
     defined = dict(con.execute("select relation, definition from stockbook.defined").fetchall())
     return stored == [(VERSION, declared.mark)] and defined == {r.name: r.definition for r in relations}
+
+
+def require_place(con: "psycopg.Connection[Any]", data_path: str) -> None:
+    """Raise ConfigError unless the files of the lake lie there."""
+    if (path := catalog.data_path(con)) != data_path:
+        raise ConfigError(f"The files of this lake lie in {path}, and STOCKBOOK_STORE means {data_path}: one is wrong.")
 
 
 def bring(

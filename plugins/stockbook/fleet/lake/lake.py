@@ -16,7 +16,8 @@ import duckdb
 from stockbook import declarations
 from stockbook.errors import PublishFailed
 from stockbook.fleet.lake import catalog, definitions
-from stockbook.fleet.lake.catalog import DataFile, Exchange, LakeTable, PublishedRun
+from stockbook.fleet.lake.catalog import LakeTable, PublishedRun
+from stockbook.fleet.lake.exchange import DataFile, Exchange, exchange
 from stockbook.fleet.lake.relations import FILE, PUBLISHED, Program, Relation, digest_of, program, relations
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits
@@ -96,7 +97,7 @@ class Lake:
 
         Returns the snapshot. Raises CommitUnknown where nobody can say whether it was; ``published`` says it later.
         """
-        return catalog.exchange(self.url, prepared.run.account, prepared.change, prepared.run, before_commit)
+        return exchange(self.url, prepared.run.account, prepared.change, prepared.run, before_commit)
 
     def published(self, account: str) -> PublishedRun | None:
         """Which run of an account stands in the lake; None before the first, and where there is no lake yet."""
@@ -115,7 +116,7 @@ class Lake:
             before = catalog.published(con, account).get(account)
             version, tables = catalog.snapshot(con)[1], catalog.tables(con)
         every = sorted(table.table_id for table in tables.values())
-        catalog.exchange(self.url, account, Exchange(version, before, every, (), {}), None, lambda: None)
+        exchange(self.url, account, Exchange(version, before, every, (), {}), None, lambda: None)
 
     def _written(self, con: duckdb.DuckDBPyConnection, wanted: list[Relation], run: PublishedRun) -> Exchange:
         with catalog.connected(self.url) as pg:

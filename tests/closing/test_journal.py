@@ -1,0 +1,262 @@
+"""The journal: rows of the warehouse in, lines of the general ledger out."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from ledgers import Ledger, movements
+from test_valuation_program import POLICY, PRAGUE, Shop, fill
+from trial_balance import assert_tied
+
+from stockbook.closing import posting
+from stockbook.cost_methods import FIGURES
+from stockbook.models.programs import BuildContext
+
+JOURNAL = ("reports.journal", "reports.cogs_monthly", "reports.stock_movements_monthly")
+WAY_A, WAY_B = POLICY / "accounts.yml", POLICY / "examples" / "accounts_czech_b.yml"
+NEUTRAL = POLICY / "examples" / "accounts_neutral.yml"
+SEEN = datetime(2025, 4, 2, 2, 15)
+
+
+class Books(Shop):
+    """A shop with a journal."""
+
+    def __init__(self, folder: Path, **policies: str) -> None:
+        for name in ("accounts", "valuation"):
+            (folder / f"{name}.yml").write_text(policies.get(name) or (POLICY / f"{name}.yml").read_text())
+        super().__init__(folder, JOURNAL)
+
+    def book_by(self, chart: Path | None) -> None:
+        """Take these accounts in the place of those there, or none."""
+        file = self.policy_dir / "accounts.yml"
+        file.unlink(missing_ok=True)
+        if chart is not None:
+            shutil.copyfile(chart, file)
+        posting.build(self.con, BuildContext(SEEN, "run-1", PRAGUE, self.policy_dir, self.tables))
+
+    def wrong(self) -> list[str]:
+        """Checks of the journal that find rows."""
+        return [check.name for check in self.tables["reports.journal"].checks if self.ask(check.rows or "")]
+
+    def lines(self, where: str = "true") -> list[tuple[Any, ...]]:
+        """Day, document, kind, account, debit and credit."""
+        return self.ask(
+            "select date, document, kind, ledger_account, debit, credit from reports.journal "
+            f"where {where} order by date, source_row, kind desc, line_no"
+        )
+
+
+def with_everything(shop: Shop) -> None:
+    """A quarter with everything that moves stock, seen on 2 April."""
+    shop.price(7, "4")
+    shop.move(1, 7, "in", 10, "2025-01-05 09:00:00", price="4", extra="0.5", receiving=1)
+    shop.move(2, 7, "out", 4, "2025-01-20 09:00:00", order="a")
+    shop.move(3, 7, "in", 1, "2025-02-03 09:00:00", order="a", extra="2")
+    shop.move(4, 7, "out", 9, "2025-02-10 09:00:00", order="b")
+    shop.move(5, 7, "in", 6, "2025-03-04 09:00:00", price="6", receiving=2, damaged=1)
+    shop.move(6, 7, "out", 1, "2025-03-05 09:00:00")
+    shop.move(7, 7, "out", 2, "2025-03-06 09:00:00", transformation=3)
+    shop.move(8, 8, "in", 4, "2025-03-06 09:00:00", transformation=3, extra="0.25")
+    shop.move(9, 9, "in", 5, "2025-01-31 23:59:00", price="2")
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    """The quarter, by the accounts that ship."""
+    shop = Books(tmp_path)
+    with_everything(shop)
+    shop.build(SEEN)
+    yield shop
+    shop.con.close()
+
+
+def test_way_a_books_every_movement_as_it_happens(books: Books) -> None:
+    """
+    Ten come for 4.00 and 0.50 of extra cost; four leave and one comes back; nine leave of which two are short at 4.50
+    and settled at 6.00; one breaks; two become four others, which cost 0.25 each on top; five are found.
+    """
+    assert books.lines() == [
+        (date(2025, 1, 5), "receiving 1", "receipt", "132", 40, 0),
+        (date(2025, 1, 5), "receiving 1", "receipt", "131", 0, 40),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "132", 5, 0),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "131", 0, 5),
+        (date(2025, 1, 20), "order a", "cost_of_goods", "504", 18, 0),
+        (date(2025, 1, 20), "order a", "cost_of_goods", "132", 0, 18),
+        (date(2025, 1, 31), "movement 9", "find", "132", 10, 0),
+        (date(2025, 1, 31), "movement 9", "find", "648", 0, 10),
+        (date(2025, 2, 3), "order a", "return", "132", Decimal("4.5"), 0),
+        (date(2025, 2, 3), "order a", "return", "504", 0, Decimal("4.5")),
+        (date(2025, 2, 10), "order b", "cost_of_goods", "504", Decimal("40.5"), 0),
+        (date(2025, 2, 10), "order b", "cost_of_goods", "132", 0, Decimal("40.5")),
+        (date(2025, 3, 4), "order b", "settlement", "504", 3, 0),
+        (date(2025, 3, 4), "order b", "settlement", "132", 0, 3),
+        (date(2025, 3, 4), "receiving 2", "receipt", "132", 6, 0),
+        (date(2025, 3, 4), "receiving 2", "receipt", "131", 0, 6),
+        (date(2025, 3, 4), "receiving 2", "receipt", "132", 36, 0),
+        (date(2025, 3, 4), "receiving 2", "receipt", "131", 0, 36),
+        (date(2025, 3, 5), "movement 6", "damage", "549", 6, 0),
+        (date(2025, 3, 5), "movement 6", "damage", "132", 0, 6),
+        (date(2025, 3, 6), "transformation 3", "transformation", "132", 0, 12),
+        (date(2025, 3, 6), "transformation 3", "transformation", "395", 12, 0),
+        (date(2025, 3, 6), "transformation 3", "transformation", "132", 12, 0),
+        (date(2025, 3, 6), "transformation 3", "transformation", "395", 0, 12),
+        (date(2025, 3, 6), "transformation 3", "extra_cost", "132", 1, 0),
+        (date(2025, 3, 6), "transformation 3", "extra_cost", "131", 0, 1),
+    ]
+    assert books.broken() == {}
+    assert_tied(books.ask, "A")
+
+
+def test_way_b_books_what_is_bought_and_what_is_left_of_it(books: Books) -> None:
+    """The same quarter: at the end of a month stock takes the difference, and 504 is left with the cost of goods."""
+    books.book_by(WAY_B)
+
+    assert books.lines("date < '2025-03-01'") == [
+        (date(2025, 1, 5), "receiving 1", "receipt", "504", 40, 0),
+        (date(2025, 1, 5), "receiving 1", "receipt", "321", 0, 40),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "504", 5, 0),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "321", 0, 5),
+        (date(2025, 1, 31), "movement 9", "find", "504", 10, 0),
+        (date(2025, 1, 31), "movement 9", "find", "648", 0, 10),
+        (date(2025, 1, 31), "month 2025-01", "change_of_stock", "132", 37, 0),
+        (date(2025, 1, 31), "month 2025-01", "change_of_stock", "504", 0, 37),
+        (date(2025, 2, 28), "month 2025-02", "change_of_stock", "132", 0, 36),
+        (date(2025, 2, 28), "month 2025-02", "change_of_stock", "504", 36, 0),
+    ]
+    assert books.ask("""
+        select cast(date_trunc('month', date) as date), sum(debit - credit) from reports.journal
+        where ledger_account = '504' group by all order by all
+    """) == books.ask("select month, sum(cogs) from reports.cogs_monthly group by month order by month")
+    assert books.broken() == {}
+    assert_tied(books.ask, "B")
+
+
+def test_a_month_that_is_not_over_has_no_change_of_stock(books: Books) -> None:
+    """On the last day of March the month is not over; on 1 April it is."""
+    books.book_by(WAY_B)
+    for seen, days in ((datetime(2025, 3, 31, 2, 15), 2), (datetime(2025, 4, 1, 2, 15), 3)):
+        books.build(seen)
+        assert books.ask("select count(distinct date) from reports.journal where kind = 'change_of_stock'") == [(days,)]
+        assert books.broken() == {}
+
+
+def test_damaged_pieces_may_have_an_account_of_their_own(books: Books) -> None:
+    """By the neutral chart the damaged piece stands beside the sellable ones, and each account has its pool's value."""
+    books.book_by(NEUTRAL)
+
+    assert books.ask("""
+        select ledger_account, sum(debit - credit) from reports.journal where is_stock group by all order by all
+    """) == [("Damaged inventory", 6), ("Inventory", 29)]
+    assert books.broken() == {}
+    assert_tied(books.ask, "A")
+
+
+def test_the_headline_says_what_is_debited(tmp_path: Path) -> None:
+    """By FIFO, bare, extra cost is no entry: its line is 0 and says what it is by the other figures."""
+    shop = Books(tmp_path, valuation="headline: {method: fifo, basis: bare}\nvaluation_currency: EUR\n")
+    with_everything(shop)
+    shop.build(SEEN)
+
+    assert shop.ask("""
+        select kind, debit, credit, currency, method, basis, fifo_landed_amount, fifo_bare_amount
+        from reports.journal where date = '2025-01-05' and is_stock order by kind
+    """) == [
+        ("extra_cost", 0, 0, "EUR", "fifo", "bare", 5, 0),
+        ("receipt", 40, 0, "EUR", "fifo", "bare", 40, 40),
+    ]
+    assert shop.broken() == {}
+    shop.con.close()
+
+
+def test_an_amount_below_zero_stands_on_the_other_side(tmp_path: Path) -> None:
+    """Nobody books a debit below zero: a rebate of 1.50 on each of two pieces is credited to stock."""
+    shop = Books(tmp_path)
+    shop.move(1, 7, "in", 2, "2025-01-05 09:00:00", price="4", extra="-1.5", receiving=1)
+    shop.build(SEEN)
+
+    assert shop.lines() == [
+        (date(2025, 1, 5), "receiving 1", "receipt", "132", 8, 0),
+        (date(2025, 1, 5), "receiving 1", "receipt", "131", 0, 8),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "132", 0, 3),
+        (date(2025, 1, 5), "receiving 1", "extra_cost", "131", 3, 0),
+    ]
+    assert shop.broken() == {}
+    shop.con.close()
+
+
+def test_without_accounts_there_is_no_journal(books: Books) -> None:
+    """A policy folder of one's own from before has no accounts.yml: nothing is booked and nothing is broken."""
+    books.book_by(None)
+
+    assert books.lines() == []
+    assert books.broken() == {}
+
+
+@pytest.mark.parametrize(
+    ("harm", "broken"),
+    [
+        ("update {} set {} = {} + 0.000000000001 where line_no = 1 and kind = 'receipt'", 2),
+        ("delete from {0} where kind = 'return' and line_no = 2", 2),
+        ("update {0} set date = date + 1 where kind = 'damage'", 1),
+        ("update {0} set variant_id = 8 where kind = 'cost_of_goods' and date = '2025-01-20'", 1),
+    ],
+    ids=["a digit", "a line", "a day", "a variant"],
+)
+def test_one_wrong_digit_line_day_or_variant_is_found(books: Books, harm: str, broken: int) -> None:
+    """Of any figure: the checks of the night are red."""
+    for figure in FIGURES:
+        books.con.execute("create or replace temp table kept as select * from reports.journal")
+        books.con.execute("drop view reports.journal")
+        books.con.execute("create table reports.journal as select * from kept")
+        books.con.execute(harm.format("reports.journal", f"{figure}_amount", f"{figure}_amount"))
+        assert len(books.wrong()) == broken
+        books.con.execute("drop table reports.journal")
+        books.con.execute("create view reports.journal as select * from kept")
+
+
+@given(movements(most=12))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_the_trial_balance_is_the_value_of_stock(tmp_path_factory: pytest.TempPathFactory, case: Ledger) -> None:
+    """Of any ledger, by both ways and with an account for each pool, by all four figures, every day."""
+    check_trial_balance(tmp_path_factory.mktemp("policy"), case)
+
+
+@pytest.mark.slow
+@given(movements(most=24))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_the_trial_balance_is_the_value_of_stock_of_many_ledgers(
+    tmp_path_factory: pytest.TempPathFactory, case: Ledger
+) -> None:
+    """As above, of more and longer ledgers."""
+    check_trial_balance(tmp_path_factory.mktemp("policy"), case)
+
+
+def check_trial_balance(folder: Path, case: Ledger) -> None:
+    shop = Books(folder)
+    fill(shop, *case)
+    shop.build(SEEN)
+    for chart, way in ((WAY_A, "A"), (NEUTRAL, "A"), (WAY_B, "B")):
+        shop.book_by(chart)
+        assert_tied(shop.ask, way)
+        assert shop.wrong() == []
+    assert_cost_of_goods_by_way_b(shop)
+    shop.con.close()
+
+
+def assert_cost_of_goods_by_way_b(shop: Shop) -> None:
+    """What 504 is left with at a month's end is the cost of goods, and what transformations did not put in again."""
+    for figure in FIGURES:
+        booked = shop.ask(f"""
+            select sum({figure}_amount) from reports.journal where ledger_account = '504' and date < '2025-04-01'
+        """)[0][0]
+        cost = shop.ask(f"select sum({figure}_cogs) from reports.cogs_monthly")[0][0]
+        lost = shop.ask(f"""
+            select -sum({figure}_change - case when '{figure}' like '%landed' then extra_cost else 0 end)
+            from intermediate.stock_change where happened = 'transformation'
+        """)[0][0]
+        assert (booked or 0) == (cost or 0) + (lost or 0)
