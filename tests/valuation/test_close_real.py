@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 import pytest
 from checkout import PROJECT
 from reference_valuation import POOLS
-from test_close_difference import AMOUNTS, SETTINGS, Signed
-from test_valuation_program import with_settings
+from test_close_difference import AMOUNTS, SETTINGS, Signed, with_policies
 
 from stockbook.warehouse.arrow_view import ArrowView
 from stockbook_sandbox import Shop, money
@@ -185,7 +184,7 @@ def test_eleven_closed_months_stay_and_every_surprise_is_told(tmp_path: Path) ->
     For every close, variant, pool, method and basis: now less signed is the difference, and the causes add up to it.
     """
     text = SETTINGS.format(method="average", additive="true")
-    shop = RealShop(with_settings(tmp_path, text))
+    shop = RealShop(with_policies(tmp_path, text))
     shop.count()
     plan = surprises(shop, Random(1))
     for night, what, row in plan:
@@ -205,17 +204,17 @@ def test_eleven_closed_months_stay_and_every_surprise_is_told(tmp_path: Path) ->
             if at == night:
                 happen(shop, night, what, row)
         if night == LATE[1]:
-            with_settings(tmp_path, f"{text}opening_balance: {{main: 2010-12-01}}\n")
+            with_policies(tmp_path, f"{text}opening_balance: {{main: 2010-12-01}}\n")
         shop.see(night)
 
     shop.assert_books_close(shown)
     nothing = (0,) * len(AMOUNTS)
     differences, added = shop.differences(), Counter[tuple[Any, ...]]()
-    told = dict.fromkeys(differences, nothing)
+    total = dict.fromkeys(differences, nothing)
     for why, change in shop.causes().items():
-        told[why[:3]] = tuple(a + b for a, b in zip(told[why[:3]], change, strict=True))
+        total[why[:3]] = tuple(a + b for a, b in zip(total[why[:3]], change, strict=True))
         added[why[4]] += 1
-    assert told == differences
+    assert total == differences
     for month, (close, then) in zip(MONTHS, signed.items(), strict=True):
         present = now(shop, month)
         for key in present.keys() | then.keys():
