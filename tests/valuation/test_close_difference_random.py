@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from ledgers import VARIANTS, ledger, price
 from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move, books
-from test_close_difference import SETTINGS, Changes, Signed, night
+from test_close_difference import SETTINGS, Changes, Signed, night, with_policies
 from test_valuation_known import wall
-from test_valuation_program import with_settings
 from test_valuation_replay import NEAR
 
 # days from 1 March 2025: the last of each closed month, and the night by which it was signed
@@ -166,7 +165,7 @@ def policy(day: int, policies: Path) -> News:
         ORDER.index("policy"),
         0,
         lambda knowledge: knowledge._replace(is_additive=False),
-        lambda shop: with_settings(policies, SETTINGS.format(method="fifo", additive="false")) and None,
+        lambda shop: with_policies(policies, SETTINGS.format(method="fifo", additive="false")) and None,
     )
 
 
@@ -251,7 +250,7 @@ def play(shop: Signed, news: list[News]) -> list[list[tuple[Any, ...]]]:
 def check(seed: int, policies: Path) -> int:
     """Returns how many causes there were."""
     policies.mkdir()
-    news = history(Random(seed), with_settings(policies, SETTINGS.format(method="average", additive="true")))
+    news = history(Random(seed), with_policies(policies, SETTINGS.format(method="average", additive="true")))
     shop = Signed(policies)
     shown = play(shop, news)
 
