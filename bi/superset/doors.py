@@ -10,6 +10,7 @@ environment's package (``BI_PACKAGE``), and nothing else of that environment.
 import os
 import sys
 import threading
+import time
 from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -30,6 +31,7 @@ from stockbook.warehouse.connect import interrupted_after, opened  # noqa: E402
 
 # the address of the lake: where it is and its password stand in the environment
 LAKE = "lake:"
+KEPT_SECONDS = 60
 # never more than a share of the machine the night runs on
 LIMITS = replace(Limits.load(os.environ, Path(os.environ["BI_HOME"]) / "tmp"), threads=2)
 
@@ -41,6 +43,7 @@ class Shared:
         """Nothing is open."""
         self.lock = threading.Lock()
         self.opened = {}
+        self.kept = None
 
     def take(self, path):
         """A connection to a file, and what to give back when it is closed."""
@@ -49,9 +52,17 @@ class Shared:
             state = path.stat() if not is_lake and path.exists() else None
             # a night publishes another file under the same name
             key = (str(path), state and state.st_ino, state and state.st_mtime_ns)
+            if is_lake:
+                # opening one takes a second of a core: it stays open, and one whose catalog went away not for long
+                key = (LAKE, time.monotonic() // KEPT_SECONDS)
             if key not in self.opened:
                 source = LakeUrl.parse(os.environ[VARIABLE], os.environ) if is_lake else path
                 self.opened[key] = [opened(source, LIMITS), 0]
+                if is_lake:
+                    self.opened[key][1] = 1
+                    earlier, self.kept = self.kept, key
+                    if earlier is not None:
+                        self._let_go(earlier)
             self.opened[key][1] += 1
             cursor = self.opened[key][0].cursor()
             return (cursor.execute("use lake") if is_lake else cursor), key
@@ -59,9 +70,12 @@ class Shared:
     def give(self, key):
         """Close the file when nobody asks any more."""
         with self.lock:
-            self.opened[key][1] -= 1
-            if not self.opened[key][1]:
-                self.opened.pop(key)[0].close()
+            self._let_go(key)
+
+    def _let_go(self, key):
+        self.opened[key][1] -= 1
+        if not self.opened[key][1]:
+            self.opened.pop(key)[0].close()
 
 
 SHARED = Shared()
