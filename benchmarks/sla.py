@@ -22,11 +22,11 @@ sys.path[:0] = [str(ROOT / "plugins")]
 import duckdb  # noqa: E402  # the paths above come first
 
 from stockbook import declarations  # noqa: E402
-from stockbook.models.build import has_large, run_step  # noqa: E402
+from stockbook.models.build import run_step  # noqa: E402
 from stockbook.models.macros import create_macros  # noqa: E402
 from stockbook.models.order import Step, steps  # noqa: E402
 from stockbook.models.programs import BuildContext  # noqa: E402
-from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
+from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP, WRITES_FAST  # noqa: E402
 from stockbook.warehouse.schema import create_all  # noqa: E402
 
 SQL = ROOT / "include" / "sql"
@@ -359,8 +359,7 @@ def measure(con: duckdb.DuckDBPyConnection) -> None:
     print(f"\n{'seconds':>12} {'CPU':>8}  model")
     for step in wanted(steps(SQL, tables)):
         began, cpu = time.perf_counter(), spent()
-        run_step(con, step, context)
-        is_large = is_large or has_large(con, step)
+        is_large = run_step(con, step, context) > ROW_GROUP or is_large
         if is_large:
             con.execute("commit")
             con.execute("begin")

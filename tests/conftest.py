@@ -146,12 +146,16 @@ def a_run(as_of: str = "2026-03-01T02:15:00", run_id: str = "r1", **fields: Any)
 @pytest.fixture
 def land(tmp_path: Path) -> Callable[..., Landed]:
     """Lands rows as a complete listing: ``land("movements", [rows], **manifest fields)``."""
-    count = 0
+    return landing_in(tmp_path)
+
+
+def landing_in(place: Path, count: int = 0) -> Callable[..., Landed]:
+    """What `land` is, in a folder; so many listings landed before, elsewhere."""
 
     def landing(listing: str, rows: list[dict[str, Any]], api: str = "fulfillment_cz", **fields: Any) -> Landed:
         nonlocal count
         count += 1
-        folder = tmp_path / f"night{count}" / "main" / f"{api}.{listing}"
+        folder = place / f"night{count}" / "main" / f"{api}.{listing}"
         folder.mkdir(parents=True)
         lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
         pages = [write_page(folder, 1, lines, len(rows))] if rows else []

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -43,6 +43,18 @@ def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
         return root, None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
+
+
+class _Field(NamedTuple):
+    type: Any
+    is_required: bool
+
+
+@cache
+def _fields(struct: type[msgspec.Struct]) -> dict[str, _Field]:
+    """The fields of a struct by name; each of a policy's many parts is asked."""
+    types = get_type_hints(struct)
+    return {field.name: _Field(types[field.name], field.required) for field in msgspec.structs.fields(struct)}
 
 
 class PolicyFile:
@@ -118,18 +130,17 @@ class PolicyFile:
                 yield self.refusal(path, f"expected {expected}, got {_came(value)}")
 
     def _misfits_of_struct(self, value: object, wanted: type[msgspec.Struct], path: Path_) -> Iterator[ConfigError]:
-        fields = {field.name: field for field in msgspec.structs.fields(wanted)}
+        fields = _fields(wanted)
         if not isinstance(value, dict):
             yield self.refusal(path, f"expected fields among {', '.join(fields)}, got {_came(value)}")
             return
-        types = get_type_hints(wanted)
         for name, item in value.items():
             if name not in fields:
                 yield self.refusal((*path, name), f"unknown field, expected one of {', '.join(fields)}")
             else:
-                yield from self._misfits(item, types[name], (*path, name))
+                yield from self._misfits(item, fields[name].type, (*path, name))
         for name, field in fields.items():
-            if field.required and name not in value:
+            if field.is_required and name not in value:
                 yield self.refusal(path, f"field {name} is missing")
 
     def refusal(self, path: Path_, problem: str) -> ConfigError:

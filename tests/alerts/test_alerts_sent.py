@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
+from checkout import PROJECT
 from night_rig import KEY
 
 from conftest import a_run
@@ -34,7 +35,7 @@ from stockbook.settings import Settings
 from stockbook.warehouse.connect import writer
 from stockbook.warehouse.schema import create_all, declared_ddl
 
-pytestmark = [pytest.mark.slow, pytest.mark.airflow]  # each process imports Airflow
+pytestmark = [pytest.mark.slow, pytest.mark.airflow]  # a process imports Airflow
 
 AS_OF = datetime(2026, 3, 1, 2, 15)
 
@@ -94,42 +95,57 @@ def published_home(home: Path, *alerts: tuple[str, str, str]) -> Settings:
     return settings
 
 
-def finish(
-    settings: Settings, airflow_home: Path, port: int, environment: dict[str, str] | None = None, **more: Any
-) -> tuple[str, list[Any]]:
-    """Finish the run as Airflow's task does, in a process of its own: the report, and when each alert was sent."""
-    notifier = {"notifier": notify.SMTP, "to": ["ops@example.com"], "from_email": "stockbook@example.com"} | more
-    mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": port,
-            "extra": {"disable_ssl": True, "disable_tls": True, "retry_limit": 1}}  # fmt: skip
-    variables = {
+Finish = Callable[..., tuple[str, list[Any]]]
+
+
+@pytest.fixture(scope="module")
+def finish(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finish]:
+    """Finishes the run as Airflow's task does, in a process of its own: the report, and when each alert was sent."""
+    inherited = {
         **{name: text for name, text in os.environ.items() if not name.startswith(("AIRFLOW_", "STOCKBOOK_"))},
-        "AIRFLOW_HOME": str(airflow_home),
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail),
-        "STOCKBOOK_HOME": str(settings.home),
-        "STOCKBOOK_HASH_KEY": KEY,
-        "STOCKBOOK_ALERT_NOTIFIER": json.dumps(notifier),
-        **(environment or {}),
     }
-    RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).take("r1")
-    program = (
-        "from types import SimpleNamespace; from stockbook.orchestration import steps; "
-        "steps.finish({'dag_run': SimpleNamespace(run_id='r1')})"
-    )
-    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    with writer(settings) as con:
-        sent = [row[0] for row in con.execute("select sent_at_utc from meta.alert order by rule").fetchall()]
-    return (runs.folder(settings, "r1") / "report.txt").read_text(), sent
+    program = [sys.executable, str(PROJECT / "tests" / "support" / "forked_finish.py")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(program, env=inherited, text=True, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        commands, answers = process.stdin, process.stdout
+
+        def finishing(
+            settings: Settings, port: int, environment: dict[str, str] | None = None, **more: Any
+        ) -> tuple[str, list[Any]]:
+            notifier = {"notifier": notify.SMTP, "to": ["ops@example.com"], "from_email": "stockbook@example.com"}
+            mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": port,
+                    "extra": {"disable_ssl": True, "disable_tls": True, "retry_limit": 1}}  # fmt: skip
+            variables = {
+                "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail),
+                "STOCKBOOK_HOME": str(settings.home),
+                "STOCKBOOK_HASH_KEY": KEY,
+                "STOCKBOOK_ALERT_NOTIFIER": json.dumps(notifier | more),
+                **(environment or {}),
+            }
+            RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).take("r1")
+            commands.write(json.dumps(inherited | variables) + "\n")
+            commands.flush()
+            code, said = json.loads(answers.readline())
+            assert code == 0, said[-3000:]
+            with writer(settings) as con:
+                sent = [row[0] for row in con.execute("select sent_at_utc from meta.alert order by rule").fetchall()]
+            return (runs.folder(settings, "r1") / "report.txt").read_text(), sent
+
+        yield finishing
+        commands.close()
 
 
-def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tmp_path: Path) -> None:
+def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(finish: Finish, port: int, tmp_path: Path) -> None:
     """No server: green, unsent, said so. A server: one mail with both, marked. Again: nothing more."""
     hostile = "1 orders have the status '<b>{{ 7 * 7 }}</b>'"
     settings = published_home(
         tmp_path / "home", ("overdue", "critical", "12 orders are overdue."), ("status", "warning", hostile)
     )
-    report, sent = finish(settings, tmp_path / "airflow", port)
+    report, sent = finish(settings, port)
 
     assert "GREEN (published)" in report
     assert "alert: critical: overdue (account main): 12 orders are overdue." in report
@@ -137,10 +153,10 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
     assert sent == [None, None]
 
     with mail_server(port) as inbox:
-        report, sent = finish(settings, tmp_path / "airflow", port)
+        report, sent = finish(settings, port)
         assert "could not be sent" not in report
         assert None not in sent
-        assert finish(settings, tmp_path / "airflow", port)[1] == sent
+        assert finish(settings, port)[1] == sent
 
     (mail,) = inbox.mails
     assert mail["To"] == "ops@example.com"
@@ -153,7 +169,7 @@ def test_alerts_are_mailed_once_and_wait_for_a_server_that_is_away(port: int, tm
     assert "&lt;b&gt;{{ 7 * 7 }}&lt;/b&gt;" in text
 
 
-def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -> None:
+def test_a_red_night_is_mailed_once_for_each_reason(finish: Finish, port: int, tmp_path: Path) -> None:
     """A server that is away is said; then one mail with step, reason and what readers have; another reason: another."""
     settings = published_home(tmp_path / "home", ("overdue", "critical", "12 orders are overdue."))
     folder = runs.folder(settings, "r1")
@@ -164,20 +180,20 @@ def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -
 
     (folder / "steps" / "publish.json").unlink()
     red_again("2 expectations do not hold.")
-    report, sent = finish(settings, tmp_path / "airflow", port)
+    report, sent = finish(settings, port)
     assert "RED (failed)" in report
     assert "check_staging: 2 expectations do not hold." in report
     assert "warning: nobody could be told that the night is red: SmtpNotifier did not take the message" in report
 
     with mail_server(port) as inbox:
         for _ in range(2):
-            report, sent = finish(settings, tmp_path / "airflow", port)
+            report, sent = finish(settings, port)
         settings.published.parent.mkdir()
         with duckdb.connect(str(settings.published)) as con:
             con.execute("create schema meta")
             con.execute("create table meta.current_run as select timestamp '2026-02-28 02:15' as as_of")
         red_again("1 expectation does not hold.")
-        finish(settings, tmp_path / "airflow", port)
+        finish(settings, port)
 
     assert "nobody could be told" not in report
     # what was raised on figures that were not published is nobody's business yet
@@ -194,7 +210,7 @@ def test_a_red_night_is_mailed_once_for_each_reason(port: int, tmp_path: Path) -
     assert f"{night} 1 expectation does not hold. Readers keep the books as of 2026-02-28 02:15." in second
 
 
-def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) -> None:
+def test_the_morning_report_is_mailed_once_a_night(finish: Finish, port: int, tmp_path: Path) -> None:
     """A server that is away is said; then one mail with the report as it lies on disk; the same night again: none."""
     settings = published_home(tmp_path / "home")
     summary = Summary(
@@ -207,13 +223,13 @@ def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) ->
     (settings.published.parent / "report.html").write_text("<h1>The morning {{ 7 * 7 }}</h1>")
     reports = {"STOCKBOOK_REPORT_NOTIFIER": json.dumps({"to": ["cfo@example.com"], "from_email": "s@example.com"})}
 
-    report, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+    report, _ = finish(settings, port, environment=reports)
     assert "warning: the morning report could not be sent" in report
     assert "GREEN (published)" in report
 
     with mail_server(port) as inbox:
         for _ in range(2):
-            report, _ = finish(settings, tmp_path / "airflow", port, environment=reports)
+            report, _ = finish(settings, port, environment=reports)
             assert "could not be sent" not in report
 
     (mail,) = inbox.mails
@@ -222,16 +238,16 @@ def test_the_morning_report_is_mailed_once_a_night(port: int, tmp_path: Path) ->
     assert "<h1>The morning {{ 7 * 7 }}</h1>" in text
 
 
-def test_a_wrong_notifier_leaves_the_night_published(tmp_path: Path) -> None:
+def test_a_wrong_notifier_leaves_the_night_published(finish: Finish, tmp_path: Path) -> None:
     """A class that is no notifier, or an argument it does not take, is said in the report; nothing is marked sent."""
     settings = published_home(tmp_path / "home", ("overdue", "critical", "12 orders are overdue."))
 
-    report, sent = finish(settings, tmp_path / "airflow", 1, notifier="datetime.datetime")
+    report, sent = finish(settings, 1, notifier="datetime.datetime")
     assert "GREEN (published)" in report
     assert "STOCKBOOK_ALERT_NOTIFIER names datetime.datetime, which is not a notifier of Airflow." in report
     assert sent == [None]
 
-    report, sent = finish(settings, tmp_path / "airflow", 1, colour="red")
+    report, sent = finish(settings, 1, colour="red")
     assert "gives SmtpNotifier arguments it does not take" in report
     assert sent == [None]
 

@@ -13,6 +13,7 @@ import pytest
 import small_books
 from small_books import READS, SmallBooks
 
+from conftest import landing_in
 from stockbook.models import programs
 from stockbook.models.programs import PROGRAMS, Program
 from stockbook.staging.load import Landed
@@ -21,20 +22,31 @@ from stockbook.warehouse import content_marks
 SEQUENCES = int(os.environ.get("CARRIED_SEQUENCES", "4"))
 
 
-@pytest.fixture(autouse=True)
-def own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def own_programs() -> Iterator[None]:
     """The programs of the small books."""
-    for name, reads in READS.items():
-        program = Program(f"{small_books.__name__}:{name}", reads, name in small_books.WITHOUT_MEMORY)
-        monkeypatch.setitem(PROGRAMS, name, program)
-    assert programs.PROGRAMS is PROGRAMS
+    with pytest.MonkeyPatch.context() as patch:
+        for name, reads in READS.items():
+            program = Program(f"{small_books.__name__}:{name}", reads, name in small_books.WITHOUT_MEMORY)
+            patch.setitem(PROGRAMS, name, program)
+        assert programs.PROGRAMS is PROGRAMS
+        yield
+
+
+@pytest.fixture(scope="module")
+def after_two_nights(own_programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallBooks]:
+    """Small books after their first two nights: copied, never written."""
+    folder = tmp_path_factory.mktemp("books")
+    shop = SmallBooks(folder, landing_in(folder))
+    assert [shop.night(), shop.night()] == ["published", "published"]
+    yield shop
+    shop.con.close()
 
 
 @pytest.fixture
-def books(tmp_path: Path, land: Callable[..., Landed]) -> Iterator[SmallBooks]:
-    """Small books after their first two nights."""
-    shop = SmallBooks(tmp_path, land)
-    assert [shop.night(), shop.night()] == ["published", "published"]
+def books(after_two_nights: SmallBooks, tmp_path: Path) -> Iterator[SmallBooks]:
+    """A copy of them."""
+    shop = after_two_nights.copied(tmp_path, landing_in(tmp_path, count=100))
     yield shop
     shop.con.close()
 
@@ -62,7 +74,7 @@ ALWAYS = {"clock: some runs are known"}
 def test_a_night_in_which_nothing_changed_builds_what_remembers(books: SmallBooks) -> None:
     """And what tells the run's name: all else of the third equal night is left alone. A full refresh builds all."""
     books.night()
-    assert books.built == {"program memory", "program change", "marts.now", "marts.fresh"}
+    assert books.built == {"program memory", "program change", "marts.teller"}
 
     left_alone = books.left_alone
     books.night(full_refresh=True)
@@ -75,9 +87,23 @@ def test_another_now_builds_what_depends_on_it(books: SmallBooks) -> None:
     books.as_of += timedelta(hours=1)
     books.night()
 
-    assert {"marts.past_order", "marts.now", "marts.policy_share"} <= books.built
-    assert not {"marts.category_count", "marts.clock"} & books.built
+    assert {"marts.past_order", "marts.policy_share"} <= books.built
+    assert not {"marts.category_count", "marts.clock", "marts.now"} & books.built
     assert 0 < books.left_alone - left_alone < books.rebuilt - rebuilt
+
+
+def test_a_view_is_made_anew_when_it_means_something_else(books: SmallBooks) -> None:
+    """By its own text, or by that of a view it reads; other rows leave it as it is."""
+    books.shop["orders"].append(order("1"))
+    books.night()
+    assert "marts.past_order" in books.built
+    assert not {"marts.now", "marts.fresh", "marts.refused"} & books.built
+
+    books.selects["now"] += " where as_of is not null"
+    books.edit()
+    books.night()
+    assert {"marts.now", "marts.fresh"} <= books.built
+    assert "marts.refused" not in books.built
 
 
 def test_a_night_in_which_nothing_changed_asks_nothing(books: SmallBooks) -> None:
@@ -267,13 +293,14 @@ def move_time(books: SmallBooks, chance: random.Random) -> None:
 
 
 def change_texts(books: SmallBooks, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy, a select, a rule, the version."""
+    """A policy, a table's or a view's select, a rule, the version."""
     number = chance.randrange(3)
     match chance.randrange(4):
         case 0:
             (books.policies / "sla.yml").write_text(f"a: {number}\n")
         case 1:
-            books.selects["past_order"] = small_books.MODELS["past_order"][2] + chance.choice(("", " and true"))
+            name, more = chance.choice((("past_order", " and true"), ("now", " where as_of is not null")))
+            books.selects[name] = small_books.MODELS[name][2] + chance.choice(("", more))
             books.edit()
         case 2:
             books.extra_checks = [("none", "fail", f"select n from marts.clock where n > {number}")]

@@ -1,6 +1,7 @@
 """Backfills: a window read again besides the normal one, and the overlap of the ledger."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -110,6 +111,14 @@ def fresh(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     return rig
 
 
+@pytest.fixture(scope="module")
+def after_first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose first night read everything: copied, never written."""
+    rig = Rig(server, tmp_path_factory.mktemp("after_first") / "home", NARROW)
+    rig.books(NIGHTS[0], name="first", build=False)
+    return rig.home
+
+
 def ask(rig: Rig, query: str) -> list[tuple[Any, ...]]:
     """A query on the writer's file."""
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
@@ -153,11 +162,10 @@ def lose(rig: Rig, first: date, last: date) -> int:
     ids=["September twice, October between", "October twice, November and across months between"],
 )
 def test_backfills_in_any_order_give_the_marts_of_a_full_refresh(
-    server: Running, fresh: Rig, tmp_path: Path, months: list[tuple[date, date] | None]
+    server: Running, fresh: Rig, after_first: Path, tmp_path: Path, months: list[tuple[date, date] | None]
 ) -> None:
     """What a month had lost is back after its backfill; a second one and nightly runs change nothing of that."""
-    rig = Rig(server, tmp_path / "home", NARROW)
-    rig.books(NIGHTS[0], build=False)
+    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")), NARROW)
     lost = 0
     for as_of, month in zip(NIGHTS[1:], months, strict=True):
         if month in (SEPTEMBER, OCTOBER):
@@ -226,12 +234,11 @@ def planned(rig: Rig, run_id: str) -> AccountPlan:
 @pytest.mark.slow
 @pytest.mark.parametrize(("ids", "hours"), [("5", "0"), ("0", "100"), ("100000", "1")])
 def test_the_overlap_is_in_ids_and_in_hours_whichever_reaches_lower(
-    server: Running, tmp_path: Path, ids: str, hours: str
+    server: Running, after_first: Path, tmp_path: Path, ids: str, hours: str
 ) -> None:
     """Hours count back from the latest load, also when nights were missed."""
     changes = {"STOCKBOOK_MOVEMENTS_OVERLAP": ids, "STOCKBOOK_MOVEMENTS_OVERLAP_HOURS": hours}
-    rig = Rig(server, tmp_path / "home", changes)
-    rig.books(NIGHTS[0], name="first", build=False)
+    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")), changes)
     rig.books(LAST, name="later", build=False)
 
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
@@ -245,10 +252,11 @@ def test_the_overlap_is_in_ids_and_in_hours_whichever_reaches_lower(
 
 
 @pytest.mark.slow
-def test_a_movement_that_shows_up_under_a_higher_id_is_found_by_the_overlap(server: Running, tmp_path: Path) -> None:
+def test_a_movement_that_shows_up_under_a_higher_id_is_found_by_the_overlap(
+    server: Running, after_first: Path, tmp_path: Path
+) -> None:
     """Ids that staging had not seen when a higher one was committed are there after the next night."""
-    rig = Rig(server, tmp_path / "home", NARROW)
-    rig.books(NIGHTS[0], build=False)
+    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")), NARROW)
     with duckdb.connect(str(rig.settings.warehouse)) as con:
         late = con.execute("select movement_id from staging.movements order by 1 desc limit 3 offset 1").fetchall()
         for table in ("movements", "movements_history"):

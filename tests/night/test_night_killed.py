@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,41 +63,55 @@ def killed() -> Iterator[Callable[[Rig, str], int]]:
         )
 
 
+@dataclass
+class Killed:
+    """A killed second night that ran again: what readers had in between, and the requests of both tries."""
+
+    rig: Rig
+    published_before: list[tuple[object, ...]]
+    requests: tuple[int, int]
+
+
+@pytest.fixture(scope="module")
+def run_again(
+    first: Rig, killed: Callable[[Rig, str], int], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Killed]:
+    """The second night of a copy of the first home, killed at a point and run again; once for each point."""
+
+    @cache
+    def of(point: str) -> Killed:
+        rig = Rig(first.server, tmp_path_factory.mktemp("killed") / "home")
+        shutil.copytree(first.home, rig.home)
+        rig.server.set_clock(SECOND)
+        rig.server.reset_requests()
+        assert killed(rig, point) == -signal.SIGKILL
+        published_before = rig.rows("select run_id from meta.current_run")
+        until_killed = sum(rig.server.requests().values())
+        rig.server.reset_requests()
+        rig.night(SECOND, name="again")
+        return Killed(rig, published_before, (until_killed, sum(rig.server.requests().values())))
+
+    return of
+
+
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 def test_a_killed_night_run_again_gives_the_same_marts(
-    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path, point: str
+    undisturbed: Kept, run_again: Callable[[str], Killed], point: str
 ) -> None:
     """Readers have the night before until the second try is published; then everything equals the undisturbed night."""
-    rig = Rig(first.server, tmp_path / "home")
-    shutil.copytree(first.home, rig.home)
-    rig.server.set_clock(SECOND)
+    again = run_again(point)
+    rig = again.rig
 
-    assert killed(rig, point) == -signal.SIGKILL
-    published_before = rig.rows("select run_id from meta.current_run")
-
-    rig.night(SECOND, name="again")
-
-    assert published_before == [("second" if point == POINTS["finish, before the report"] else "first",)]
+    assert again.published_before == [("second" if point == POINTS["finish, before the report"] else "first",)]
     assert rig.hashes() == undisturbed.hashes()
     assert rig.hashes("staging").keys() == undisturbed.hashes("staging").keys()
     left = sorted(file.name for file in rig.settings.published.parent.iterdir())
     assert left == ["dictionary", "report.html", "summary.json", "warehouse.duckdb"]
 
 
-def test_what_had_landed_is_not_read_again(
-    first: Rig, undisturbed: Kept, killed: Callable[[Rig, str], int], tmp_path: Path
-) -> None:
-    """After a kill in the middle of extraction the second try asks only for what is missing."""
-    rig = Rig(first.server, tmp_path / "home")
-    shutil.copytree(first.home, rig.home)
-    rig.server.set_clock(SECOND)
-    rig.server.reset_requests()
-    assert killed(rig, "progress:load main orders") == -signal.SIGKILL
-    requests = sum(rig.server.requests().values())
-    rig.server.reset_requests()
+def test_what_had_landed_is_not_read_again(run_again: Callable[[str], Killed]) -> None:
+    """After a kill when everything had landed the second try asks for nothing."""
+    until_killed, after = run_again(POINTS["load, in the middle of its transaction"]).requests
 
-    rig.night(SECOND, name="again")
-
-    assert requests > 20
-    assert sum(rig.server.requests().values()) == 0
-    assert rig.hashes() == undisturbed.hashes()
+    assert until_killed > 20
+    assert after == 0

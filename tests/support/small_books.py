@@ -8,6 +8,7 @@ that read now, the run, when rows were seen, history, quarantine, what was publi
 
 import shutil
 from collections.abc import Callable
+from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from stockbook.night import run_rows
 from stockbook.progress import Silent
 from stockbook.runs.check_outcome import Outcome
 from stockbook.runs.context import RunContext
+from stockbook.sql_text import quoted
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse import meta
 from stockbook.warehouse.content_marks import Marks
@@ -67,6 +69,12 @@ MODELS: dict[str, tuple[str, str, str, list[tuple[str, str, str]]]] = {
         "select o.order_id, date_diff('hour', o.created_at, n.as_of) as hours from staging.orders as o "
         "cross join marts.now as n where o._deleted_at is null",
         [("no order is old", "warn", "select order_id from marts.past_order where hours > 72")],
+    ),
+    "teller": (
+        "table",
+        "run_id: {type: varchar, description: a}",
+        "select run_id from meta.current_run",
+        [],
     ),
     "unseen": (
         "table",
@@ -177,6 +185,14 @@ class Killed(Exception):
     """The night ended here."""
 
 
+def connected() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory."""
+    con = duckdb.connect()
+    con.execute("set TimeZone = 'UTC'")
+    con.execute("set threads = 1")
+    return con
+
+
 class Inbox:
     """Events that wait."""
 
@@ -203,9 +219,7 @@ class SmallBooks:
 
     def __init__(self, folder: Path, land: Callable[..., Landed]) -> None:
         self.folder, self.land = folder, land
-        self.con = duckdb.connect()
-        self.con.execute("set TimeZone = 'UTC'")
-        self.con.execute("set threads = 1")
+        self.con = connected()
         self.clock = ManualClock(datetime(2026, 3, 1, 1, 15, tzinfo=UTC))
         self.as_of = FIRST
         self.published_as_of: datetime | None = None
@@ -226,6 +240,19 @@ class SmallBooks:
         self.edit()
         create_all(self.con, self.tables)
         self.con.execute("create table main.published_change (changed_as_of timestamp, categories bigint)")
+
+    def copied(self, folder: Path, land: Callable[..., Landed]) -> "SmallBooks":
+        """The same books in another folder, with rows and all else of their own."""
+        books = copy(self)
+        books.folder, books.land = folder, land
+        books.policies = Path(shutil.copytree(self.policies, folder / "policy"))
+        for name in ("clock", "selects", "extra_checks", "shop", "inbox", "built"):
+            setattr(books, name, deepcopy(getattr(self, name)))
+        books.con = connected()
+        file = quoted(str(folder / "copied.duckdb"))
+        self.con.execute(f"attach {file} as copied; copy from database memory to copied; detach copied")
+        books.con.execute(f"attach {file} as copied (read_only); copy from database copied to memory; detach copied")
+        return books
 
     def edit(self) -> None:
         """Write the declarations anew, in a folder of their own: declarations are read once."""

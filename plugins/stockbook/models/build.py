@@ -55,8 +55,8 @@ def build(
             progress.start(step.name)
             started = clock.monotonic()
             try:
-                run_step(con, step, context)
-                is_large = is_large or has_large(con, step, large)
+                rows = run_step(con, step, context)
+                is_large = is_large or rows > large
                 if is_large:
                     con.execute("commit")
                     con.execute("begin transaction")
@@ -72,31 +72,34 @@ def build(
     return seconds
 
 
-def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
+def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> int:
+    """Make what a step makes; returns the rows of its largest table."""
     if step.program is not None:
         PROGRAMS[step.program].load()(con, context)
-        return
+        counts = ", ".join(f"(select count(*) from {table.name})" for table in step.tables)
+        rows: tuple[int, ...] = con.execute(f"select {counts}").fetchall()[0]
+        return max(rows)
     table, sql = step.tables[0], (step.sql or "").strip().rstrip(";")
     if table.kind == "view":
         con.execute(f"create or replace view {table.name} as {sql}")
     elif table.kind == "macro":
         con.execute(f"create or replace macro {table.name}({', '.join(table.parameters)}) as table {sql}")
     else:
-        replace_table(con, table, sql)
+        return replace_table(con, table, sql)
+    return 0
 
 
-def has_large(con: duckdb.DuckDBPyConnection, step: Step, large: int = ROW_GROUP) -> bool:
-    """Whether a step wrote a table of more than ``large`` rows."""
-    written = [table.name for table in step.tables if table.kind not in ("view", "macro")]
-    return any(con.execute(f"select count(*) from {name}").fetchall()[0][0] > large for name in written)
+def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> int:
+    """
+    Create or replace a table with exactly its declared columns and types, in their order, from a select by name.
 
-
-def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> None:
-    """Create or replace a table with exactly its declared columns and types, in their order, from a select by name."""
+    Returns its rows.
+    """
     columns = {"account": "varchar"} if "account" in table.grain and "account" not in table.columns else {}
     columns |= {name: column.type for name, column in table.columns.items()}
     con.execute(f"create or replace table {table.name} ({', '.join(f'{n} {t}' for n, t in columns.items())})")
-    con.execute(f"insert into {table.name} by name {select}")
+    inserted: int = con.execute(f"insert into {table.name} by name {select}").fetchall()[0][0]
+    return inserted
 
 
 def _currency(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:

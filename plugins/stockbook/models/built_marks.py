@@ -2,8 +2,9 @@
 The marks of what a build makes (``warehouse/content_marks.py``), written at its end: what has its mark already need
 not be built again.
 
-A select makes the same of the same. A program may remember besides: alerts and what a night changed go on from the
-build before. So its mark stays only while it runs again and again over the same, and it runs every night.
+A select makes the same of the same. A view or macro is a text: it stands while that means the same, whatever the rows.
+A program may remember besides: alerts and what a night changed go on from the build before. So its mark stays only
+while it runs again and again over the same, and it runs every night.
 """
 
 import secrets
@@ -18,6 +19,9 @@ from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.warehouse import meta
 from stockbook.warehouse.content_marks import LOADS, NOW, RUN, RUN_ID, Marks, digest
 
+# in place of a layer, before the name of a view or macro: what its text means, which other rows do not change
+TEXT = "text"
+
 
 class BuiltMarks:
     """The marks of one build. Until they are written, nothing built has any."""
@@ -28,36 +32,47 @@ class BuiltMarks:
         stored = self._marks.stored
         self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(BUILT_LAYERS)}
         self._built = {name for name, _ in built(con)}
+        self._texts_before = {name: stored.pop(name) for name in list(stored) if name.startswith(f"{TEXT}.")}
+        self._texts: dict[str, str] = {}
         self._all_anew = context.full_refresh
         files = sorted(file for file in context.policy_dir.rglob("*") if file.is_file())
         self._policies = digest(*(text for file in files for text in (file.name, file.read_bytes())))
         published = con.execute("select max_by(as_of, finished_at) from meta.run where status = 'published'").fetchall()
         has_published = context.published is not None and context.published.exists()
         self._published = repr(published) if has_published else ""
-        meta.forget_content_marks(con, BUILT_LAYERS)
+        meta.forget_content_marks(con, (*BUILT_LAYERS, TEXT))
 
     def stands(self, step: Step) -> bool:
         """
         Whether the step would build what is there; every step before it has been asked the same.
 
-        Never of a full refresh, nor of a select that tells the run's name.
+        Never of a full refresh, nor of a table that tells the run's name.
         """
         mark = self._of_program(step) if step.program is not None else self._of_select(step)
-        if mark is None:
-            return False
         names = {table.name for table in step.tables}
-        self._marks.stored |= dict.fromkeys(names, mark)
-        is_same = names <= self._built and all(self._before.get(name) == mark for name in names)
-        return is_same and not self._all_anew and not self._remembers(step) and not RUN_ID.search(step.sql or "")
+        if mark is not None:
+            self._marks.stored |= dict.fromkeys(names, mark)
+        if step.tables[0].kind in ("view", "macro"):
+            text = f"{TEXT}.{step.name}"
+            self._texts[text] = self._of_text(step)
+            is_same = self._texts_before.get(text) == self._texts[text]
+        else:
+            is_same = mark is not None and all(self._before.get(name) == mark for name in names)
+            is_same = is_same and not self._remembers(step) and not RUN_ID.search(step.sql or "")
+        return is_same and names <= self._built and not self._all_anew
 
     def write(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the marks of all that was built."""
-        meta.write_content_marks(
-            con, {name: mark for name, mark in self._marks.stored.items() if name.startswith(BUILT_LAYERS)}
-        )
+        built = {name: mark for name, mark in self._marks.stored.items() if name.startswith(BUILT_LAYERS)}
+        meta.write_content_marks(con, built | self._texts)
 
     def _of_select(self, step: Step) -> str | None:
         return self._marks.of(f"{self._marks.declared[step.name]} {step.sql}", step.reads)
+
+    def _of_text(self, step: Step) -> str:
+        """The mark of what a view or macro means: its select, and the columns of what that reads."""
+        forms = (f"{name} {self._texts.get(f'{TEXT}.{name}') or self._marks.form(name)}" for name in sorted(step.reads))
+        return digest(self._marks.common, self._marks.declared[step.name], step.sql or "", *forms)
 
     def _remembers(self, step: Step) -> bool:
         return step.program is not None and not PROGRAMS[step.program].without_memory

@@ -14,6 +14,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Marks:
         columns = {column for names in observed.values() for column in names}
         self._seen = re.compile(rf"\b({'|'.join(['_last_seen_at', *sorted(columns)])})\b", re.IGNORECASE)
         macros = [file.read_text() for file in sorted(models_dir.glob("macros/*.sql"))]
-        self._common = digest(VERSION, duckdb.__version__, *macros)
+        self.common = digest(VERSION, duckdb.__version__, *macros)
         self._moving = {NOW: _now(con), RUN: _run(con), LOADS: _loads(con, observed), SUBSCRIPTIONS: _subscribed(con)}
 
     def of(self, text: str, reads: Iterable[str]) -> str | None:
@@ -89,9 +90,13 @@ class Marks:
         names |= {LOADS} if self._seen.search(text) else set()
         names |= {RUN} if RUN_ID.search(text) else set()
         marks = [self._of(name) for name in sorted(names)]
-        if None in marks or _OUTSIDE.search(text):
+        if None in marks or _reads_outside(text):
             return None
-        return digest(self._common, text, *(f"{name} {mark}" for name, mark in zip(sorted(names), marks, strict=True)))
+        return digest(self.common, text, *(f"{name} {mark}" for name, mark in zip(sorted(names), marks, strict=True)))
+
+    def form(self, name: str) -> str:
+        """The digest of how a table, or the one that a history is of, is declared."""
+        return self.declared.get(self._history.get(name, name), "")
 
     def named_in(self, text: str) -> set[str]:
         """Every relation that a text names: all that it reads, and maybe more."""
@@ -105,6 +110,11 @@ class Marks:
         name = self._history.get(name, name)
         mark = self.stored.get(name)
         return mark and f"{mark} {self.declared.get(name, '')}"
+
+
+@cache
+def _reads_outside(text: str) -> bool:
+    return _OUTSIDE.search(text) is not None
 
 
 def digest(*parts: str | bytes) -> str:
