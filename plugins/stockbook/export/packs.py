@@ -19,6 +19,7 @@ from stockbook.export.target import Format, chosen, whole_file
 from stockbook.export.write import write_answer
 from stockbook.metrics.files import Metrics, load
 from stockbook.settings import Settings
+from stockbook.sql_text import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,9 +90,8 @@ def write_missing(settings: Settings) -> list[str]:
 def _write_journal(
     con: "Connection", settings: Settings, month: Month, file: Path, form: Format
 ) -> tuple[int, list[str]]:
-    where = "account = ? and date between ? and ? order by date, document, source_row, kind, line_no"
-    query = f"select * from {JOURNAL} where {where}"
-    answer = con.sql(query, params=[month.account, month.first, month.last])
+    where = f"account = {quoted(month.account)} and date between date '{month.first}' and date '{month.last}'"
+    answer = con.sql(f"select * from {JOURNAL} where {where} order by date, document, source_row, kind, line_no")
     return write_answer(answer, file, form, JOURNAL, declarations.load(settings.models_dir).get(JOURNAL), as_is=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stockbook.errors import ConfigError
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Settings
+from stockbook.sql_text import quoted
 from stockbook.warehouse.allowed_statements import readable
 from stockbook.warehouse.connect import query_error, reader
 from stockbook.warehouse.file_errors import OF_FILE
@@ -36,9 +37,8 @@ def of_table(
     con: "duckdb.DuckDBPyConnection", name: str, parameters: Mapping[str, str], account: str = ""
 ) -> "duckdb.DuckDBPyRelation":
     """A table, view or macro whole, or the rows of one account. Raises ConfigError naming the nearest names."""
-    source = source_of(con, name, dict(parameters))
-    where = " where account = ?" if account else ""
-    return _answer(con, f"select * from {source}{where}", [*parameters.values(), *([account] if account else [])])
+    where = f" where account = {quoted(account)}" if account else ""
+    return _answer(con, f"select * from {source_of(con, name, parameters, quoted)}{where}")
 
 
 def of_query(con: "duckdb.DuckDBPyConnection", text: str) -> "duckdb.DuckDBPyRelation":
@@ -51,14 +51,15 @@ def of_query(con: "duckdb.DuckDBPyConnection", text: str) -> "duckdb.DuckDBPyRel
         raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
     if len(statements) != 1:
         raise ConfigError(f"One query is exported into one file; got {len(statements)}.")
-    return _answer(con, statements[0].query, [])
+    return _answer(con, statements[0].query)
 
 
-def _answer(con: "duckdb.DuckDBPyConnection", query: str, values: list[str]) -> "duckdb.DuckDBPyRelation":
+def _answer(con: "duckdb.DuckDBPyConnection", query: str) -> "duckdb.DuckDBPyRelation":
+    """A query that has not run yet: with values beside it, it would run at once, all of its rows in memory."""
     import duckdb
 
     try:
-        answer = con.sql(query, params=values)
+        answer = con.sql(query)
     except OF_FILE:
         raise
     except duckdb.Error as error:

@@ -1,6 +1,6 @@
 """The published tables in Python: exact types, one short look, never in the way of a night."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,9 +83,9 @@ def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def source_of(con: Any, name: str, parameters: dict[str, Any]) -> str:
+def source_of(con: Any, name: str, parameters: Mapping[str, Any], written: Callable[[Any], str] = lambda _: "?") -> str:
     """
-    What stands behind ``from`` for a published table, view or macro; ``?`` for each parameter.
+    What stands behind ``from`` for a published table, view or macro; each parameter's value as ``written``.
 
     Raises ConfigError naming the nearest names when there is none of this name.
     """
@@ -102,7 +102,8 @@ def source_of(con: Any, name: str, parameters: dict[str, Any]) -> str:
             raise ConfigError(
                 f"{name} takes the parameters {', '.join(macros[name])}; got {', '.join(parameters) or 'none'}."
             )
-        return f"{_name(schema)}.{_name(table)}({', '.join(f'{parameter} := ?' for parameter in parameters)})"
+        values = ", ".join(f"{parameter} := {written(value)}" for parameter, value in parameters.items())
+        return f"{_name(schema)}.{_name(table)}({values})"
     published = {
         f"{schema_name}.{table_name}"
         for schema_name, table_name in con.execute(
