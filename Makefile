@@ -53,7 +53,7 @@ proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried 
 proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole shop (an hour)
 	LEFT_ALONE_SEQUENCES=60 $(TEST_ENV) $(BIN)/python -m pytest -q tests/night/test_left_alone.py
 
-proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers, each compared with its own machine's (hours on two cores)
+proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers: workers killed, a token refused, each shop compared with its own machine's
 	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)
 
 # side by side: each takes one core

@@ -22,6 +22,7 @@ OCTOBER, LAST_DAY = date(2025, 10, 1), date(2025, 10, 31)
 CHARTS = {"way A": POLICY / "accounts.yml", "way B": POLICY / "examples" / "accounts_czech_b.yml"}
 REPORTS = (
     "program closes",
+    "intermediate.closable_month",
     "reports.journal",
     "reports.cogs_monthly",
     "reports.stock_movements_monthly",
@@ -138,17 +139,9 @@ def sign(shop: Month) -> None:
             2 as line_count,
             '' as digest
     """)
-    signed = shop.tables["marts.fct_period_close_line"].columns
-    there = [name for name, *_ in shop.ask("describe reports.stock_movements_monthly") if name in signed]
-    none = [name for name in signed if name not in (*there, "close_id", "sequence", "write_down")]
     shop.con.execute(f"""
         insert into marts.fct_period_close_line by name
-        select 'main/2025-10/1' as close_id, 1 as sequence, w.write_down, m.{", m.".join(there)},
-            {", ".join(f"0 as {name}" for name in none)}
-        from reports.stock_movements_monthly as m
-        inner join reports.stock_write_down_on(date '{LAST_DAY}') as w
-            on m.account = w.account and m.variant_id = w.variant_id and m.pool = w.pool
-        where m.month = date '{OCTOBER}'
+        select 'main/2025-10/1' as close_id, 1 as sequence, * from intermediate.closable_month(date '{OCTOBER}')
     """)
     of_closes = {"marts.fct_period_close", "marts.fct_period_close_line"}
     for step in shop.steps:
@@ -181,6 +174,14 @@ def test_the_write_down_is_that_of_the_page(month: Month) -> None:
             from reports.stock_write_down_on(date '{row["at the end of"]}')
             where variant_id = {VARIANTS[row["variant"]]}
         """) == [(*figures(row, "pieces", "cost", "net realisable value", "write-down"), row["rule"])]
+
+
+def test_a_close_signs_the_write_down(month: Month) -> None:
+    """It stands in the lines of the close, and their values stay at cost."""
+    signed = month.ask("select variant_id, closing_value, write_down from marts.fct_period_close_line order by 1")
+    assert signed == [
+        (VARIANTS[row["variant"]], *figures(row, "cost", "write-down")) for row in TABLES["at the end of"]
+    ]
 
 
 @pytest.mark.parametrize("way", CHARTS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -15,13 +16,18 @@ import true_figures
 from checkout import PROJECT
 from day_rates import policies_with_rates
 from night_rig import Rig
+from trial_balance import assert_tied
 
 from stockbook.cli.demo import differences
+from stockbook.closing import posting
 from stockbook.declarations import Table
+from stockbook.declarations import load as load_tables
 from stockbook.metrics.files import load
+from stockbook.models.programs import BuildContext
 from stockbook_sandbox import Running, Shop, running
 
 FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
+POLICY = PROJECT / "include" / "policy"
 END = datetime(2011, 12, 10, 2, 15)
 
 pytestmark = [
@@ -120,6 +126,21 @@ def test_the_value_of_every_day_is_the_sum_over_variants(rig: Rig) -> None:
             assert con.execute(f"select {sums} from reports.stock_value_on(date '{day}')").fetchall() == [
                 tuple(figures)
             ], day
+
+
+def test_the_trial_balance_of_the_journal_is_the_value_of_stock_every_day(rig: Rig, tmp_path: Path) -> None:
+    """By the accounts that ship and by way B of the same file: both pools, all four figures, to the last digit."""
+    copy = tmp_path / "books.duckdb"
+    shutil.copyfile(rig.settings.published, copy)
+    policy = rig.settings.policy_dir
+    with duckdb.connect(str(copy)) as con:
+        for chart, way in ((policy / "accounts.yml", "A"), (POLICY / "examples" / "accounts_czech_b.yml", "B")):
+            rules = tmp_path / way
+            rules.mkdir()
+            shutil.copyfile(chart, rules / "accounts.yml")
+            posting.build(con, BuildContext(END, "run", rig.settings.zone, rules, load_tables(rig.settings.models_dir)))
+            assert assert_tied(lambda sql: con.execute(sql).fetchall(), way) > 8 * 365
+            assert con.execute("select count(*) from reports.journal where debit + credit > 0").fetchall()[0][0] > 700
 
 
 def test_layers_and_ages_are_the_balance(rig: Rig) -> None:

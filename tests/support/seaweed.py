@@ -65,7 +65,7 @@ class Seaweed:
         ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 urlopen(f"http://127.0.0.1:{s3}/{self.bucket}", timeout=1)
@@ -121,8 +121,8 @@ def seaweed(folder: Path, bucket: str = "books") -> Iterator[Seaweed]:
     }
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     store = Seaweed(program, folder, bucket, _ports(4))
-    store.start()
     try:
+        store.start()
         yield store
     finally:
         store.stop()

@@ -1,6 +1,7 @@
 """Publishing into the lake: an account's rows exchanged whole, unchanged tables left alone, faults without a trace."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,14 @@ def test_the_lake_says_what_stands_in_it(published: LakeRig) -> None:
     assert published.rows("select run_id, book, generation, as_of from meta.published where account = 'a'") == [
         (run.run_id, run.book, run.generation, run.as_of)
     ]
+
+
+def test_what_the_lake_says_is_what_the_contract_names(published: LakeRig) -> None:
+    """The columns of meta.published are those of its row in docs/contract.md."""
+    contract = (PROJECT / "docs" / "contract.md").read_text()
+    (row,) = re.findall(r"^\| `meta\.published` \| (.+) \|$", contract, re.MULTILINE)
+
+    assert [name for name, *_ in published.rows("describe meta.published")] == re.findall(r"`(\w+)`", row)
 
 
 def test_comments_of_the_declarations_are_there(published: LakeRig) -> None:

@@ -1,11 +1,11 @@
 -- What a close of a month signs, of every account: the month as it is known now, opened with what was signed before it.
--- Grain: one row per account, variant and pool that had stock or moved, or was signed at the end of the month before.
+-- Grain: one row per account, variant and pool that had stock, moved, is corrected or has cost of goods.
 with
 
 months as (
 
     select *
-    from intermediate.stock_movement_month
+    from intermediate.open_stock_month
     where month = closed_month
 
 ),
@@ -20,18 +20,6 @@ costs as (
         cogs
     from intermediate.cogs_month
     where month = closed_month
-
-),
-
-closes as (
-
-    select
-        account,
-        close_id
-    from marts.fct_period_close
-    where
-        is_in_force
-        and month = closed_month - interval 1 month
 
 ),
 
@@ -79,34 +67,10 @@ written_down as (
 
 ),
 
--- by what the end of the month before has changed since it was signed: known now, less signed
 parts as (
 
-    select
-        m.account,
-        m.variant_id,
-        m.pool,
-        columns('(receipts|returns|transformations_in|issues|transformations_out|settlements|closing)(_quantity|_value)?$'),
-        case when c.close_id is null then columns('^(\w+_)?opening(_\w+)?$') else 0 end as '\1opening\2',
-        case when c.close_id is null then 0 else columns('^(\w+_)?opening(_\w+)?$') end as '\1corrections\2'
-    from months as m
-    left join closes as c on m.account = c.account
-    union all by name
-    select
-        l.account,
-        l.variant_id,
-        l.pool,
-        columns('^(\w+_)?closing(_\w+)?$') as '\1opening\2',
-        - columns('^(\w+_)?closing(_\w+)?$') as '\1corrections\2'
-    from marts.fct_period_close_line as l
-    inner join closes as c on l.close_id = c.close_id
-    where
-        -- a line that ended empty opens nothing
-        l.closing_quantity <> 0
-        or l.fifo_landed_closing <> 0
-        or l.fifo_bare_closing <> 0
-        or l.average_landed_closing <> 0
-        or l.average_bare_closing <> 0
+    select * exclude (month)
+    from months
     union all by name
     select *
     from costs

@@ -2,14 +2,26 @@
 -- Grain: one row per account, receipt and pool with pieces left then.
 with
 
-later_issues as (
+-- before the receipts are joined: on most days nothing was taken later
+taken_later as materialized (
 
     select
-        account,
-        movement_id,
-        pool
-    from marts.fct_issue_cost
-    where moved_date > day
+        a.account,
+        a.receipt_id,
+        a.variant_id,
+        a.pool,
+        a.quantity,
+        a.unit_cost_bare,
+        a.unit_cost_landed,
+        a.bare_cost,
+        a.landed_cost
+    from marts.fct_cost_allocation as a
+    inner join marts.fct_issue_cost as i
+        on
+            a.account = i.account
+            and a.issue_id = i.movement_id
+            and a.pool = i.pool
+    where i.moved_date > day
 
 ),
 
@@ -41,12 +53,7 @@ parts as (
         a.unit_cost_landed,
         a.bare_cost as bare_value,
         a.landed_cost as landed_value
-    from marts.fct_cost_allocation as a
-    semi join later_issues as i
-        on
-            a.account = i.account
-            and a.issue_id = i.movement_id
-            and a.pool = i.pool
+    from taken_later as a
     inner join marts.fct_receipt_cost as r
         on
             a.account = r.account

@@ -42,7 +42,30 @@ changes as (
         pool,
         extra_cost,
         columns('_change$')
-    from intermediate.stock_change
+    from intermediate.movement_change
+    union all by name
+    select
+        account,
+        date,
+        happened,
+        document,
+        source_row,
+        variant_id,
+        pool,
+        extra_cost,
+        columns('_change$')
+    from intermediate.close_change
+    union all by name
+    select
+        account,
+        date,
+        happened,
+        document,
+        source_row,
+        pool,
+        extra_cost,
+        columns('_change$')
+    from intermediate.month_end_change
 
 ),
 
@@ -93,8 +116,10 @@ amounts as (
         case when follows_stock then columns('_(landed|bare)$') else -columns('_(landed|bare)$') end as '\0_amount'
     from split
     where
-        greatest(*columns('_(landed|bare)$')) <> 0
-        or least(*columns('_(landed|bare)$')) <> 0
+        average_landed <> 0
+        or average_bare <> 0
+        or fifo_landed <> 0
+        or fifo_bare <> 0
 
 ),
 
