@@ -19,7 +19,7 @@ FLOORS = (
     ("sources", "staging"),
     ("models", "checks"),
     ("valuation",),
-    ("alerts", "sla", "channels", "dictionary", "closing"),
+    ("alerts", "sla", "channels", "dictionary", "closing", "export"),
     ("webhooks", "morning", "bi"),
     ("night",),
     ("fleet",),

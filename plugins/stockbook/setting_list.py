@@ -197,6 +197,12 @@ _ALL = (
         shown="none: the report lies beside the published file",
     ),
     Setting(
+        "STOCKBOOK_PACKS_NOTIFIER",
+        "who is sent the workbook and the journal of a closed month, on the first working day after the close; JSON as "
+        "for alerts, templates over `subject`, `text`, `html`, `files`",
+        shown="none: they lie in `packs` beside the published file",
+    ),
+    Setting(
         "STOCKBOOK_LOCALE",
         "how the morning report and the page in Airflow write numbers, money and times, for example `cs_CZ`",
         default="en_GB",

@@ -115,6 +115,7 @@ class Settings:
     # JSON; read by stockbook.alerts.notify
     alert_notifier: str = field(repr=False, default="")
     report_notifier: str = field(repr=False, default="")
+    packs_notifier: str = field(repr=False, default="")
     inbox_database: str = field(repr=False, default="")
     # one that several machines share
     token_database: str = field(repr=False, default="")
@@ -232,6 +233,7 @@ class Settings:
             fernet_keys=fernet_keys,
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
+            packs_notifier=environ.get("STOCKBOOK_PACKS_NOTIFIER") or "",
             inbox_database=environ.get("STOCKBOOK_INBOX_URL") or "",
             token_database=environ.get("STOCKBOOK_CONTROL_URL") or "",
             inbox_days=int(numbers["STOCKBOOK_INBOX_DAYS"]),

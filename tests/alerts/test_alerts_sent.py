@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -27,7 +27,7 @@ from stockbook.alerts import notify
 from stockbook.clock import SystemClock
 from stockbook.declarations import load as load_tables
 from stockbook.errors import CheckFailed, ConfigError
-from stockbook.morning.summary import Summary, Value
+from stockbook.morning.summary import SignedMonth, Summary, Value
 from stockbook.runs import context as runs
 from stockbook.runs.lock import RunLock
 from stockbook.runs.step_log import recorded
@@ -236,6 +236,43 @@ def test_the_morning_report_is_mailed_once_a_night(finish: Finish, port: int, tm
     assert mail["To"] == "cfo@example.com"
     text = "".join(part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart())
     assert "<h1>The morning {{ 7 * 7 }}</h1>" in text
+
+
+def test_the_packs_of_a_closed_month_are_mailed_on_the_first_working_day(
+    finish: Finish, port: int, tmp_path: Path
+) -> None:
+    """Not on a holiday, nor on the day of the close itself; then once, with both files attached."""
+    settings = published_home(tmp_path / "home")
+    folder = settings.published.parent
+    (folder / "packs").mkdir(parents=True)
+    packs = {"Workbook": "packs/month.xlsx", "Journal": "packs/journal.csv"}
+    for address in packs.values():
+        (folder / address).write_text("what was signed")
+
+    def signed(number: int, at: datetime) -> SignedMonth:
+        return SignedMonth(f"main/2026-02/{number}", AS_OF.date().replace(day=1), "main", "<Jana>", at, "d" * 64, packs)
+
+    def published(is_working_day: bool) -> None:
+        summary = Summary(
+            *("r1", AS_OF, AS_OF, "Europe/Prague", "0", "CZK", "average", "landed"),
+            figures=[], charts=[], listings=[], checks_asked=1, checks_empty=0, checks_broken=[], oldest=[], alerts=[],
+            signed=[signed(number, AS_OF - timedelta(days=days)) for number, days in ((3, 0), (2, 3), (1, 60))],
+            is_working_day=is_working_day,
+        )  # fmt: skip
+        (folder / "summary.json").write_bytes(msgspec.json.encode(summary))
+
+    notifier = {"STOCKBOOK_PACKS_NOTIFIER": json.dumps({"to": ["cfo@example.com"], "from_email": "s@example.com"})}
+    with mail_server(port) as inbox:
+        for is_working_day in (False, True, True):
+            published(is_working_day)
+            report, _ = finish(settings, port, environment=notifier)
+            assert "could not be sent" not in report
+            assert len(inbox.mails) == is_working_day
+
+    (mail,) = inbox.mails
+    assert mail["Subject"] == "Stockbook: March 2026 of main is closed"
+    assert [part.get_filename() for part in mail.walk() if part.get_filename()] == ["month.xlsx", "journal.csv"]
+    assert "&lt;Jana&gt;" in mail.get_payload(0).get_payload(decode=True).decode()
 
 
 def test_a_wrong_notifier_leaves_the_night_published(finish: Finish, tmp_path: Path) -> None:

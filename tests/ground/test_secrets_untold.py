@@ -247,7 +247,7 @@ def test_a_secret_of_a_setting_is_not_told(odd: str, heard: Heard, tmp_path: Pat
         ],
         *[
             {variable: text}
-            for variable in (notify.VARIABLE, notify.OF_REPORT)
+            for variable in (notify.VARIABLE, notify.OF_REPORT, notify.OF_PACKS)
             for text in (
                 secret,
                 json.dumps({"notifier": "a.b.C", "password": secret}),
@@ -265,6 +265,7 @@ def test_a_secret_of_a_setting_is_not_told(odd: str, heard: Heard, tmp_path: Pat
             heard.say(settings)
             notify.parse(settings.alert_notifier)
             notify.parse(settings.report_notifier, notify.OF_REPORT)
+            notify.parse(settings.packs_notifier, notify.OF_PACKS)
             if settings.fernet_keys:
                 extra = {"client_id": "c", "refresh_token": "r"}
                 account = account_at("http://127.0.0.1:9", "flickrocket", password="", extra=extra)

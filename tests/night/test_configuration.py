@@ -132,6 +132,7 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_CONNECTIONS": ["fulfilment_cz", "flickrocket,shop line"],
     "STOCKBOOK_ALERT_NOTIFIER": ["{", "[]", '{"notifier": "airflow.no.such.Notifier"}', '{"notifier": 5}'],
     "STOCKBOOK_REPORT_NOTIFIER": ["mail me", '{"notifier": "pathlib.Path"}'],
+    "STOCKBOOK_PACKS_NOTIFIER": ['"mail"'],
     "STOCKBOOK_LOCALE": ["xx_QQ", "not a locale"],
     "STOCKBOOK_MEMORY_LIMIT": ["much", "2 gigs"],
     "STOCKBOOK_READER_MEMORY": ["much", "1"],

@@ -381,9 +381,9 @@ def test_commands_see_the_connections_that_airflow_keeps(
 def test_the_page_shows_a_red_night_and_what_is_published(airflow: Airflow, rig: Rig) -> None:
     """Logged out it is refused; logged in, in a real browser, it says why the last run is red and shows the figures."""
     url = f"{airflow.url}/stockbook/morning/"
-    assert [requests.get(url + page, timeout=30).status_code for page in ("", "report", "dictionary/index.html")] == [
-        401
-    ] * 3
+    assert [
+        requests.get(url + page, timeout=30).status_code for page in ("", "report", "dictionary/index.html", "packs/x")
+    ] == [401] * 4
     forged = requests.get(url, cookies={"_token": "forged"}, timeout=30)
     assert forged.status_code in (401, 403)
     assert "Stock value" not in forged.text

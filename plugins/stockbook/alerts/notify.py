@@ -19,6 +19,7 @@ from stockbook.errors import ConfigError, NotifyFailed
 
 VARIABLE = "STOCKBOOK_ALERT_NOTIFIER"
 OF_REPORT = "STOCKBOOK_REPORT_NOTIFIER"
+OF_PACKS = "STOCKBOOK_PACKS_NOTIFIER"
 SMTP = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
 # a mail needs both; other notifiers name their arguments otherwise
 SMTP_DEFAULTS = {"subject": "{{ subject }}", "html_content": "{{ html }}"}

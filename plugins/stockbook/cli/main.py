@@ -17,6 +17,7 @@ from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
 from stockbook.cli.bi import app as bi_app
 from stockbook.cli.close import close
+from stockbook.cli.export import app as export_app
 from stockbook.cli.fleet import app as fleet_app
 from stockbook.cli.hash import hash_column
 from stockbook.cli.hooks import app as hooks_app
@@ -44,6 +45,7 @@ app.add_typer(sandbox_app, name="sandbox", help="The APIs over an invented or re
 app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the published file.")
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
+app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
 app.command()(metric)
 app.command()(close)
 app.command("hash")(hash_column)

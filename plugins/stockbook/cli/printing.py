@@ -5,7 +5,7 @@ import math
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,17 +13,12 @@ from io import StringIO
 from typing import IO, TYPE_CHECKING
 
 from stockbook.errors import ConfigError
+from stockbook.export.csv_lines import chunks
 
 if TYPE_CHECKING:
     import duckdb
 
 LAYERS = ("staging", "marts", "reports", "meta")
-# what spreadsheets compute begins so, in the wide forms of East Asian letters too
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_SPECIAL = re.compile('[",\r\n]')
-_NO_TEXT = re.compile(
-    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|BIGNUM|BOOLEAN|DATE|TIME.*|INTERVAL|UUID)(\(.*\))?"
-)
 # DuckDB's own table never shows more of an answer
 TABLE_ROWS = 10_000
 ROWS = 100
@@ -158,31 +153,16 @@ class Printer:
         self.out.write(f"({count}; there are more: --limit 0 writes all)\n" if more else f"({count})\n")
 
     def _csv(self, answer: "duckdb.DuckDBPyRelation") -> None:
-        rows = _rows(_as_text(answer), self.rows or 0)[0]
-        texts = [not self.as_is and not _NO_TEXT.fullmatch(str(kind)) for kind in answer.types]
-        self.out.write(_csv_line([name if self.as_is else _no_formula(name) for name in answer.columns]))
-        for row in rows:
-            values = [_no_formula(value) if text else value for value, text in zip(row, texts, strict=True)]
-            self.out.write(_csv_line(values))
+        # all of it before the first line: of an answer that fails nothing is printed
+        for _, lines in list(chunks(answer.limit(self.rows) if self.rows else answer, self.as_is)):
+            self.out.write(lines.decode())
 
     def _people(self) -> int:
         return ROWS if self.rows is None else self.rows
 
 
-def _csv_line(values: Sequence[object]) -> str:
-    """A row of CSV; Python's own writer leaves a carriage return unquoted, and readers end the row there."""
-    cells = ["" if value is None else str(value) for value in values]
-    quoted = ['"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell for cell in cells]
-    return (",".join(quoted) if cells != [""] else '""') + "\n"
-
-
 def _which(number: int, of: int) -> str:
     return "The query" if of == 1 else f"Statement {number} of {of}"
-
-
-def _no_formula(value: object) -> object:
-    """A text no spreadsheet computes: an apostrophe stands before what begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
 
 
 def _as_json(value: object) -> object:

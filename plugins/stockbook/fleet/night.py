@@ -136,7 +136,10 @@ def _bring_pages(fleet: Fleet, work: Work) -> None:
 def _finished(fleet: Fleet, work: Work, run_id: str) -> Report:
     settings = work.night.settings
     telling = replace(
-        settings, alert_notifier=fleet.settings.alert_notifier, report_notifier=fleet.settings.report_notifier
+        settings,
+        alert_notifier=fleet.settings.alert_notifier,
+        report_notifier=fleet.settings.report_notifier,
+        packs_notifier=fleet.settings.packs_notifier,
     )
     night = replace(work.night, settings=telling)
     unsent: StockbookError | None = None

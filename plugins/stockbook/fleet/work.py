@@ -124,7 +124,7 @@ def at_work(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iter
         with hold(fleet.control, account.name, run_id, step, key) as holding:
             clock = SharedClock(fleet.clock, holding.now())
             home = Home(settings, fleet.store, holding, clock)
-            quiet = replace(settings, alert_notifier="", report_notifier="")
+            quiet = replace(settings, alert_notifier="", report_notifier="", packs_notifier="")
             night = Night(quiet, clock, fleet.progress, fleet.look_up, landed=home.landed, events_of=account.name)
             yield Work(account, holding, home, night)
     except Exception as error:

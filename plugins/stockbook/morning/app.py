@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.errors import ConfigError
+from stockbook.export.pack_files import PACKS
 from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import airflow_html, problem_html
@@ -18,6 +19,7 @@ from stockbook.morning.summary import read
 from stockbook.settings import Settings
 
 DAG = "stockbook_nightly"
+CLOSE_DAG = "stockbook_close_month"
 HEADERS = {
     # styles stand in the page; scripts, frames and requests to elsewhere there are none
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
@@ -39,7 +41,7 @@ def glance() -> HTMLResponse:
 
 
 def _glance(settings: Settings) -> str:
-    links = {"The DAG and its runs": f"/dags/{DAG}"} | pages(settings)
+    links = {"The DAG and its runs": f"/dags/{DAG}", "Close a month": f"/dags/{CLOSE_DAG}"} | pages(settings)
     return airflow_html(read(settings), last_ended(settings), locale_of(settings), links, under_way(settings))
 
 
@@ -50,6 +52,15 @@ def report() -> Response:
     if not file.exists():
         return HTMLResponse("Nothing is published yet.", status_code=404, headers=HEADERS)
     return FileResponse(file, media_type="text/html", headers=HEADERS)
+
+
+@app.get("/packs/{name}", dependencies=[may_see])
+def pack(name: str) -> Response:
+    """The workbook or the journal of a closed month, to be kept as a file."""
+    packs = {file.name: file for file in (Settings.load().published.parent / PACKS).glob("[!.]*")}
+    if name not in packs:
+        return HTMLResponse("There is no such pack.", status_code=404, headers=HEADERS)
+    return FileResponse(packs[name], filename=name, headers=HEADERS)
 
 
 @app.get("/dictionary/{name}", dependencies=[may_see])

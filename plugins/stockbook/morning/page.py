@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment
 
@@ -68,6 +68,7 @@ def _context(summary: Summary, locale: Locale) -> dict[str, object]:
         "show": lambda value: shown(value, summary.currency, locale),
         "number": lambda count: format_decimal(count, locale=locale),
         "at": at,
+        "month": lambda first: format_date(first, "LLLL y", locale=locale),
         "parts": {part: [figure for figure in summary.figures if figure.part == part] for part in parts},
         "published": at(summary.published_at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)),
     }

@@ -34,14 +34,26 @@ def write_report_files(settings: Settings) -> list[str]:
 
     The pages of the night before are then removed: they would show its figures as this night's.
     """
+    notes = _packs(settings)
     try:
         write(settings)
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)
         reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
-        return [f"The morning report could not be written: {reason}"]
-    return []
+        notes.append(f"The morning report could not be written: {reason}")
+    return notes
+
+
+def _packs(settings: Settings) -> list[str]:
+    """The packs of months that were closed since, first of all: the report links them."""
+    from stockbook.export.packs import write_missing
+
+    try:
+        return write_missing(settings)
+    except Exception as error:  # as below
+        reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        return [f"warning: the packs of closed months could not be written: {reason}"]
 
 
 def pages(settings: Settings) -> dict[str, str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from stockbook import declarations
 from stockbook.declarations import REPORTING_CURRENCY
+from stockbook.export.pack_files import packs_of
 from stockbook.metrics.files import Metrics, load
 from stockbook.morning import charts
 from stockbook.morning.figures import CHARTS, PARTS, Chart, Figure
@@ -22,6 +23,7 @@ from stockbook.settings import Limits, Settings
 from stockbook.warehouse.connect import reader
 
 NAME = "summary.json"
+MONTHS_SHOWN = 24
 
 
 class Value(msgspec.Struct):
@@ -99,6 +101,25 @@ class Alert(msgspec.Struct):
     is_new: bool
 
 
+class SignedMonth(msgspec.Struct):
+    """A closed month, who signed it, and its packs: addresses below the folder of the published file by their texts."""
+
+    close_id: str
+    month: date
+    account: str
+    closed_by: str
+    closed_at: datetime
+    digest: str
+    packs: dict[str, str] = {}
+
+
+class OpenMonth(msgspec.Struct):
+    """The last whole month of an account, while nobody has signed it."""
+
+    month: date
+    account: str
+
+
 class Summary(msgspec.Struct):
     """A published night for people. ``as_of`` is local time of ``zone``, ``published_at`` UTC."""
 
@@ -118,6 +139,9 @@ class Summary(msgspec.Struct):
     checks_broken: list[BrokenCheck]
     oldest: list[StaleTable]
     alerts: list[Alert]
+    signed: list[SignedMonth] = []
+    to_sign: list[OpenMonth] = []
+    is_working_day: bool = False
 
 
 def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED / MODELS) -> Summary:  # noqa: B008  # frozen
@@ -177,6 +201,9 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
             checks_broken=_broken_checks(con, run[0]),
             oldest=_oldest(con),
             alerts=_alerts(con),
+            signed=signed_months(con, published.parent),
+            to_sign=months_to_sign(con, today),
+            is_working_day=_is_working_day(con, today),
         )
 
 
@@ -228,6 +255,41 @@ def _alerts(con: duckdb.DuckDBPyConnection) -> list[Alert]:
         """
     ).fetchall()
     return [Alert(*row) for row in rows]
+
+
+def signed_months(con: duckdb.DuckDBPyConnection, folder: Path) -> list[SignedMonth]:
+    """The months that are closed, the newest first; of each the packs that are there."""
+    rows = con.execute(
+        f"""
+        select close_id, month, account, closed_by, closed_at, digest
+        from marts.fct_period_close where is_in_force order by month desc, account limit {MONTHS_SHOWN}
+        """
+    ).fetchall()
+    months = [SignedMonth(*row) for row in rows]
+    for month in months:
+        month.packs = packs_of(folder, month.close_id)
+    return months
+
+
+def months_to_sign(con: duckdb.DuckDBPyConnection, today: date) -> list[OpenMonth]:
+    """The last whole month, of each account that has not signed it."""
+    last = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    rows = con.execute(
+        """
+        select distinct m.month, m.account
+        from reports.stock_movements_monthly as m
+        left join marts.fct_period_close as c on m.account = c.account and m.month = c.month and c.is_in_force
+        where m.month = ? and c.month is null
+        order by m.account
+        """,
+        [last],
+    ).fetchall()
+    return [OpenMonth(*row) for row in rows]
+
+
+def _is_working_day(con: duckdb.DuckDBPyConnection, today: date) -> bool:
+    row = con.execute("select is_working_day from marts.dim_date where date = ?", [today]).fetchone()
+    return row is not None and bool(row[0])
 
 
 def read(settings: Settings) -> Summary | None:

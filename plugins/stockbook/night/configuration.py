@@ -192,6 +192,7 @@ def _notifiers(settings: Settings) -> None:
     for text, variable in (
         (settings.alert_notifier, notify.VARIABLE),
         (settings.report_notifier, notify.OF_REPORT),
+        (settings.packs_notifier, notify.OF_PACKS),
     ):
         with problems.gathered():
             notifier = notify.parse(text, variable)

@@ -53,7 +53,7 @@ def send_messages(night: Night, run_id: str) -> None:
     the past sends nothing.
     """
     from stockbook.alerts import failed_night, outbox
-    from stockbook.morning import mail
+    from stockbook.morning import mail, pack_mail
     from stockbook.warehouse.connect import writer
 
     run = runs.read(night.settings, run_id)
@@ -72,7 +72,7 @@ def send_messages(night: Night, run_id: str) -> None:
                 f"warning: {text}" for text in outbox.rules_of_unknown_accounts(con, night.settings.policy_dir)
             ]
             done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
-        done.notes += mail.send(night.settings)
+        done.notes += mail.send(night.settings) + pack_mail.send(night.settings)
 
 
 def _remember_red(night: Night, run_report: Report) -> None:

@@ -221,8 +221,9 @@ def limited(limits: Limits) -> dict[str, Any]:
 
 
 def lock(con: duckdb.DuckDBPyConnection) -> None:
-    """Set the zone of times and allow no further change of any setting."""
+    """Set the zone of times, draw no progress into the output, and allow no further change of any setting."""
     con.execute("set global TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar_print = false")
     con.execute("set lock_configuration = true")
 
 

@@ -1,6 +1,7 @@
 """The published tables in Python: exact types, one short look, never in the way of a night."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def read(
     if settings.lake is None and not file.exists():
         raise ConfigError(f"Nothing is published in {file.parent} yet: expected {file.name} of a night.")
     with reader(settings.asked, settings.limits) as con:
-        source = _source(con, name, parameters)
+        source = source_of(con, name, parameters)
         wanted = ", ".join(_name(column) for column in columns) or "*"
         query = f"select {wanted} from {source}"
         query += f" where {where}" if where else ""
@@ -82,7 +83,12 @@ def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
+def source_of(con: Any, name: str, parameters: Mapping[str, Any], written: Callable[[Any], str] = lambda _: "?") -> str:
+    """
+    What stands behind ``from`` for a published table, view or macro; each parameter's value as ``written``.
+
+    Raises ConfigError naming the nearest names when there is none of this name.
+    """
     schema, _, table = name.partition(".")
     macros = {
         f"{schema_name}.{function}": list(named)
@@ -96,7 +102,8 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
             raise ConfigError(
                 f"{name} takes the parameters {', '.join(macros[name])}; got {', '.join(parameters) or 'none'}."
             )
-        return f"{_name(schema)}.{_name(table)}({', '.join(f'{parameter} := ?' for parameter in parameters)})"
+        values = ", ".join(f"{parameter} := {written(value)}" for parameter, value in parameters.items())
+        return f"{_name(schema)}.{_name(table)}({values})"
     published = {
         f"{schema_name}.{table_name}"
         for schema_name, table_name in con.execute(
@@ -106,7 +113,9 @@ def _source(con: Any, name: str, parameters: dict[str, Any]) -> str:
         if schema_name in ("staging", "marts", "reports", "meta")
     }
     if name not in published:
-        near = sorted(other for other in published | macros.keys() if not schema or other.startswith(f"{schema}."))
+        there = published | macros.keys()
+        of_schema = sorted(other for other in there if not schema or other.startswith(f"{schema}."))
+        near = get_close_matches(name, there, 5, 0.75) or [n for n in there if n.endswith(f".{name}")] or of_schema
         raise ConfigError(
             f"Nothing published is called {name!r}; there are {', '.join(near) or 'staging, marts, reports, meta'}."
         )
