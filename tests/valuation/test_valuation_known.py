@@ -546,6 +546,25 @@ def test_a_late_row_of_the_same_second_is_told(shop: Known) -> None:
     assert_explained(shop, day, date(2025, 3, 5))
 
 
+def test_a_leg_of_a_transformation_behind_a_late_row_of_its_night_is_told(shop: Known) -> None:
+    """
+    The IN of a transformation was known; its OUT comes in April behind a late receipt of the same second and night.
+
+    The receipt came last and stands for itself, the OUT makes a transformation of what was known: both are told.
+    """
+    april = at_night(35)
+    shop.move(14, 1, "in", 3, "2025-03-19 10:00:00", price="6", transformation=9, first_seen=at_night(19))
+    shop.move(16, 2, "in", 5, "2025-03-19 10:00:00", price="10", first_seen=april)
+    shop.move(19, 2, "out", 3, "2025-03-19 10:00:00", transformation=9, first_seen=april)
+    shop.build(at_night(40))
+
+    assert shop.ask(
+        "select variant_id, movement_id, quantity_change, average_bare_change from reports.restatements order by all"
+    ) == [(1, 19, 0, 12), (2, 16, 5, 50), (2, 19, -3, -30)]
+    assert shop.broken() == {}
+    assert_explained(shop, date(2025, 3, 31), date(2025, 4, 1))
+
+
 def test_lines_are_filled_by_what_was_known_then(shop: Known) -> None:
     """
     Lines of ten at 5.00 and ten at 7.00; a movement of ten is seen, later another of the day before it.

@@ -116,7 +116,8 @@ def _parts(rows: Versions, since_when: Ints, numbers: Ints) -> tuple[Ints, tuple
     """
     Each row's day cut where rows of it came to be known on different nights or late, as one number.
 
-    Beside it, by variant and that number in order: their key, from when all up to it are known, the late row or -1.
+    Beside it, by variant and that number in order: their key, from when all up to it are known (``ALWAYS`` of what a
+    revision brought), the late row or -1.
     """
     order = np.argsort(rows.variant, kind="stable")
     variant, day, since = rows.variant[order], rows.day[order], since_when[order]
@@ -127,14 +128,17 @@ def _parts(rows: Versions, since_when: Ints, numbers: Ints) -> tuple[Ints, tuple
     is_new_day = np.ones(len(order), np.bool_)
     is_new_day[1:] = (variant[1:] != variant[:-1]) | (day[1:] != day[:-1])
     is_new = is_new_day | is_late
-    is_new[1:] |= (known_from[1:] != known_from[:-1]) | is_late[:-1]
+    # what a revision brought is its own, also behind a row of its night that came in order
+    is_brought = since == ALWAYS
+    is_new[1:] |= (known_from[1:] != known_from[:-1]) | is_late[:-1] | (is_brought[1:] != is_brought[:-1])
     part = np.cumsum(is_new) - 1
     of_day = np.maximum.accumulate(np.where(is_new_day, part, 0)) if len(order) else part
     code = day * PARTS + (part - of_day)
     codes = np.empty(len(order), np.int64)
     codes[order] = code
     late = np.where(is_late, numbers[order], -1)
-    return codes, ((variant * (PARTS * PARTS) + code)[is_new], known_from[is_new], late[is_new])
+    known = np.where(is_brought, ALWAYS, known_from)
+    return codes, ((variant * (PARTS * PARTS) + code)[is_new], known[is_new], late[is_new])
 
 
 def opened(rows: Versions) -> Versions:
