@@ -10,7 +10,7 @@ import duckdb
 from night_rig import ONE_THREAD, environment
 
 from stockbook.clock import ManualClock
-from stockbook.closing.drafts import Request
+from stockbook.closing.request import Request
 from stockbook.closing.signing import Signed
 from stockbook.closing.verifying import Verdict, verify
 from stockbook.night import closing

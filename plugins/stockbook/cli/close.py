@@ -24,7 +24,7 @@ def close(
     if month == "verify":
         _verify()
         return
-    from stockbook.closing.drafts import request_of
+    from stockbook.closing.request import request_of
     from stockbook.closing.summary import summary
     from stockbook.night import closing
     from stockbook.night.tonight import Night

@@ -5,36 +5,24 @@ Everything is read from the published file, which is what was known at the last 
 closed is refused with the next step; nothing is written here.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import msgspec
 
+from stockbook.closing import refusals
 from stockbook.closing.digest import VERSION as DIGEST
 from stockbook.closing.landed import Close
-from stockbook.closing.program import CLOSES, LINES
+from stockbook.closing.program import LINES
+from stockbook.closing.request import Request, end_of
 from stockbook.declarations import Table
-from stockbook.errors import CloseRefused
 from stockbook.settings import Settings
-from stockbook.valuation import policy as valuation
-from stockbook.valuation.write_down import in_order
 from stockbook.version import VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class Request(NamedTuple):
-    """What somebody asks to be signed. ``account`` None: every account that has moved by then."""
-
-    month: date
-    by: str
-    account: str | None = None
-    note: str | None = None
-    supersede: bool = False
-    reason: str | None = None
 
 
 class Draft(NamedTuple):
@@ -42,40 +30,6 @@ class Draft(NamedTuple):
 
     close: Close
     lines: "pa.Table"
-
-
-class Published(NamedTuple):
-    """The night whose figures would be signed. ``as_of`` is local."""
-
-    run_id: str
-    as_of: datetime
-    zone: str
-
-
-def month_of(text: str) -> date:
-    """The first day of a month such as 2026-10. Raises CloseRefused."""
-    try:
-        return datetime.strptime(text.strip(), "%Y-%m").date()  # noqa: DTZ007  # a month has no zone
-    except ValueError:
-        raise CloseRefused(f"The month must be written as 2026-10; got {text!r}.") from None
-
-
-def request_of(parameters: Mapping[str, object], is_dry: bool) -> Request:
-    """A request from options or params; empty text counts as not given. Raises CloseRefused."""
-    said = {name: str(value).strip() for name, value in parameters.items() if isinstance(value, str) and value.strip()}
-    return Request(
-        month_of(said.get("month", "")),
-        said.get("by", "a dry run" if is_dry else ""),
-        said.get("account"),
-        said.get("note"),
-        bool(parameters.get("supersede")),
-        said.get("reason"),
-    )
-
-
-def end_of(month: date) -> date:
-    """The day after the month's last."""
-    return (month + timedelta(days=31)).replace(day=1)
 
 
 def drafts(
@@ -87,18 +41,18 @@ def drafts(
     now: datetime,
 ) -> list[Draft]:
     """The closes that the request asks for, over the published file ``con``; ``now`` is local. Raises CloseRefused."""
-    _require_words(request)
-    published = _published(con, settings)
-    _require_seen(request.month, published, now)
-    accounts = _accounts(con, request)
+    refusals.require_words(request)
+    published = refusals.published_night(con, settings)
+    refusals.require_seen(request.month, published, now)
+    accounts = refusals.accounts_of(con, request)
     own = {account: [close for close in landed if close.account == account] for account in accounts}
     for account in accounts:
-        _require_turn(request, account, own[account])
-        _require_read(con, account, request.month)
-        _require_same(con, settings, account, own[account], request)
-        _require_shown(con, own[account])
+        refusals.require_turn(request, account, own[account])
+        refusals.require_read(con, account, request.month)
+        refusals.require_same(con, settings, account, own[account], request)
+        refusals.require_shown(con, own[account])
     policies = _settings_text(con, settings)
-    setting = _valuation(con)
+    setting = refusals.valuation_setting(con)
     signed_columns = ",".join(tables[LINES].columns)
     closes = []
     for account in accounts:
@@ -128,171 +82,12 @@ def drafts(
     return closes
 
 
-def _require_words(request: Request) -> None:
-    if not request.by.strip():
-        raise CloseRefused("A close is signed by somebody: say who with --by NAME.")
-    if request.supersede and not (request.reason or "").strip():
-        raise CloseRefused("A close is superseded only for a reason: say which with --reason TEXT.")
-    if request.reason and not request.supersede:
-        raise CloseRefused("--reason is for a close that supersedes another: add --supersede, or use --note.")
-
-
-def _published(con: duckdb.DuckDBPyConnection, settings: Settings) -> Published:
-    tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
-    if CLOSES.partition(".")[2] not in tables:
-        raise CloseRefused(
-            "The published file was written by an earlier version of Stockbook: run a night, then close."
-        )
-    published = Published(*con.execute("select run_id, as_of, zone from meta.current_run").fetchall()[0])
-    day_zone = _valuation(con)["day_zone"]
-    if day_zone != settings.zone.key:
-        raise CloseRefused(
-            f"The days of the published file end at midnight of {day_zone}, and STOCKBOOK_ZONE is {settings.zone.key}: "
-            "set STOCKBOOK_ZONE to it, or run a night in the other zone first."
-        )
-    return published
-
-
-def _valuation(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    rows = con.execute("select * from marts.dim_valuation_setting")
-    names = [name for name, *_ in rows.description or []]
-    return {name: str(value) for name, value in zip(names, rows.fetchall()[0], strict=True)}
-
-
-def _require_seen(month: date, published: Published, now: datetime) -> None:
-    end = datetime.combine(end_of(month), datetime.min.time())
-    if max(now, published.as_of) < end:
-        raise CloseRefused(
-            f"{month:%Y-%m} is not over: it ends on {end:%Y-%m-%d} at midnight of {published.zone}. Close it after a "
-            "night from then on."
-        )
-    if published.as_of < end:
-        raise CloseRefused(
-            f"{month:%Y-%m} was not seen to its end by a complete night: what is published is as of "
-            f"{published.as_of:%Y-%m-%d %H:%M}. Run a night, then close."
-        )
-
-
-def _accounts(con: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
-    first = dict(
-        con.execute(
-            "select account, cast(min(moved_at) as date) from marts.fct_stock_movement group by account order by all"
-        ).fetchall()
-    )
-    if request.account is not None and request.account not in first:
-        raise CloseRefused(
-            f"Account {request.account} has no movement of stock in the published file: expected one of "
-            f"{', '.join(first) or 'none yet'}. Is it spelt so, and was it ever read?"
-        )
-    chosen = [request.account] if request.account is not None else list(first)
-    begun = [account for account in chosen if first[account] < end_of(request.month)]
-    if not begun:
-        begins = min((first[account] for account in chosen), default=None)
-        raise CloseRefused(
-            f"{request.month:%Y-%m} lies before the first movement"
-            + (f", which is of {begins}: the first month to close is {begins:%Y-%m}." if begins else ": there is none.")
-        )
-    return begun
-
-
-def _require_turn(request: Request, account: str, closes: Sequence[Close]) -> None:
-    """Months of an account are closed one after another, and only the last can be superseded."""
-    month, last = request.month, closes[-1] if closes else None
-    if last is None:
-        if request.supersede:
-            raise CloseRefused(
-                f"No month of account {account} is closed: there is nothing to supersede. Close without --supersede."
-            )
-        return
-    following = end_of(last.month)
-    if month == last.month and not request.supersede:
-        raise CloseRefused(
-            f"{month:%Y-%m} of account {account} is closed already ({last.close_id}, signed by {last.closed_by} on "
-            f"{last.closed_at:%Y-%m-%d}). To sign it anew: --supersede --reason TEXT."
-        )
-    if month < last.month:
-        raise CloseRefused(
-            f"{month:%Y-%m} of account {account} lies before its last closed month, {last.month:%Y-%m}: what changed "
-            f"in it stands as a correction in the first open month, {following:%Y-%m}. Only the last close can be "
-            "superseded."
-        )
-    if request.supersede and month != last.month:
-        raise CloseRefused(
-            f"{month:%Y-%m} of account {account} is not closed: there is nothing to supersede. Close it without "
-            "--supersede."
-        )
-    if month > following:
-        raise CloseRefused(
-            f"Months are closed one after another: the last one of account {account} is {last.month:%Y-%m}, so "
-            f"{following:%Y-%m} comes before {month:%Y-%m}. Close it first."
-        )
-
-
-def _require_read(con: duckdb.DuckDBPyConnection, account: str, month: date) -> None:
-    rows = con.execute(
-        "select max(as_of) from meta.cursor where api = 'fulfillment_cz' and listing = 'movements' and account = ?",
-        [account],
-    ).fetchall()
-    last = rows[0][0]
-    if last is None or last < datetime.combine(end_of(month), datetime.min.time()):
-        raise CloseRefused(
-            f"Account {account} was last read {f'as of {last:%Y-%m-%d %H:%M}' if last else 'never'}, before "
-            f"{month:%Y-%m} ended: bring its connection back and run a night, or close the other accounts with "
-            "--account."
-        )
-
-
-def _require_same(
-    con: duckdb.DuckDBPyConnection, settings: Settings, account: str, closes: Sequence[Close], request: Request
-) -> None:
-    """What a month opens with must be of the same money and the same midnight as what it closes with."""
-    setting = _valuation(con)
-    policy = valuation.read(settings.policy_dir)
-    now = {
-        "headline_method": policy.headline.method,
-        "headline_basis": policy.headline.basis,
-        "valuation_currency": policy.valuation_currency,
-        "day_zone": policy.day_zone,
-    }
-    for name, value in now.items():
-        if setting[name] != value:
-            raise CloseRefused(
-                f"valuation.yml says {name.replace('_', ' ')} {value}, and the published figures are of "
-                f"{setting[name]}: run a night with the policy as it is now, then close."
-            )
-    rules = con.execute("select * from marts.dim_write_down_rule order by rule_no").fetchall()
-    if rules != [tuple(rule) for rule in in_order(policy.write_down, policy.nrv_factor)]:
-        raise CloseRefused(
-            "The write-down rules in valuation.yml are others than those of the published figures: run a night with "
-            "the policy as it is now, then close."
-        )
-    before = [close for close in closes if close.month < request.month]
-    for name in ("valuation_currency", "day_zone") if before else ():
-        signed = getattr(before[-1], name)
-        if signed != now[name]:
-            raise CloseRefused(
-                f"{before[-1].close_id} was signed with {name.replace('_', ' ')} {signed}, and now it is {now[name]}: "
-                f"{request.month:%Y-%m} would open with figures of the one and close with the other. Set valuation.yml "
-                "back and run a night; books in another one begin in a home of their own."
-            )
-
-
-def _require_shown(con: duckdb.DuckDBPyConnection, closes: Sequence[Close]) -> None:
-    shown = {digest for (digest,) in con.execute(f"select digest from {CLOSES}").fetchall()}
-    missing = [close.close_id for close in closes if close.digest not in shown]
-    if missing:
-        raise CloseRefused(
-            f"{missing[0]} is signed and not in the published file: run a night, which publishes it, then close. "
-            "`stockbook close verify` says more."
-        )
-
-
 def _settings_text(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     files = sorted(settings.policy_dir.glob("*.yml"), key=lambda file: file.name)
     said = {
         "stockbook": VERSION,
         "digest": DIGEST,
-        "valuation": _valuation(con),
+        "valuation": refusals.valuation_setting(con),
         "policy": {file.name: file.read_text() for file in files},
     }
     return msgspec.json.encode(said).decode()

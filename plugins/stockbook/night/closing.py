@@ -14,7 +14,8 @@ from stockbook.runs.lock import CLOSE
 if TYPE_CHECKING:
     import duckdb
 
-    from stockbook.closing.drafts import Draft, Request
+    from stockbook.closing.drafts import Draft
+    from stockbook.closing.request import Request
     from stockbook.closing.signing import Signed
 
 

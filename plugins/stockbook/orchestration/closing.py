@@ -10,7 +10,7 @@ from stockbook.settings import Settings
 
 def close_month(context: Any) -> str:
     """Sign a month, or look at it in a dry run; what was signed, in a sentence."""
-    from stockbook.closing.drafts import request_of
+    from stockbook.closing.request import request_of
     from stockbook.closing.summary import summary
     from stockbook.night import closing
     from stockbook.night.tonight import Night

@@ -137,8 +137,8 @@ def _parts(rows: Versions, since_when: Ints, numbers: Ints) -> tuple[Ints, tuple
     codes = np.empty(len(order), np.int64)
     codes[order] = code
     late = np.where(is_late, numbers[order], -1)
-    known = np.where(is_brought, ALWAYS, known_from)
-    return codes, ((variant * (PARTS * PARTS) + code)[is_new], known[is_new], late[is_new])
+    night = np.where(is_brought, ALWAYS, known_from)
+    return codes, ((variant * (PARTS * PARTS) + code)[is_new], night[is_new], late[is_new])
 
 
 def opened(rows: Versions) -> Versions:
