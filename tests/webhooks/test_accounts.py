@@ -33,6 +33,8 @@ SHARED = {
     "marts.dim_valuation_setting",
     "marts.dim_money_setting",
     "marts.dim_currency_rate",
+    "marts.dim_posting_rule",
+    "marts.dim_write_down_rule",
 }
 
 

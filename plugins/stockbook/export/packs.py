@@ -67,7 +67,10 @@ def export_journal(
 
 def write_missing(settings: Settings) -> list[str]:
     """Write the packs of closes in force that lie not yet beside the published file; returns what went wrong."""
-    folder, notes = settings.published.parent / PACKS, []
+    folder = settings.published.parent / PACKS
+    notes: list[str] = []
+    if not settings.published.exists():
+        return notes
     with _published(settings) as con:
         for first, account, close_id in closes_in_force(con):
             try:

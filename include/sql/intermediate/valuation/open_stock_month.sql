@@ -110,7 +110,7 @@ select
     month,
     variant_id,
     pool,
-    coalesce(columns('_quantity$'), 0) as '\0',
+    cast(coalesce(columns('_quantity$'), 0) as bigint) as '\0',
     coalesce(columns('_(landed|bare)_'), 0) as '\0',
     coalesce(columns('_value$'), 0) as '\0'
 from all_months

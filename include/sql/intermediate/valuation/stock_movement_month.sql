@@ -129,7 +129,7 @@ select
     month,
     variant_id,
     pool,
-    columns('_quantity$'),
+    cast(columns('_quantity$') as bigint) as '\0',
     columns('_(landed|bare)_'),
     columns('^headline_(\w+)$') as '\1_value'
 from joined

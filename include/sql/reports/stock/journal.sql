@@ -76,7 +76,7 @@ lines as (
         pool,
         happened,
         stock_account,
-        unnest([1, 2]) as line_no,
+        unnest([1, 2]::bigint[]) as line_no,
         unnest([debit_account, credit_account]) as ledger_account,
         -- what raises stock stands on the side of stock, what lowers it on the other
         unnest([raises_stock, not raises_stock]) as follows_stock
