@@ -64,6 +64,7 @@ def signed_home(home: Path, accounts: tuple[str, ...] = ("main",)) -> Settings:
     """A home whose published file has January signed, February unsigned and March under way."""
     settings = Settings.load({"STOCKBOOK_HOME": str(home)})
     settings.published.parent.mkdir(parents=True)
+    settings.closes.mkdir(parents=True)
     tables = load(MODELS)
     with duckdb.connect(str(settings.published)) as con:
         con.execute("create schema meta; create schema marts; create schema reports")

@@ -69,7 +69,8 @@ def write_missing(settings: Settings) -> list[str]:
     """Write the packs of closes in force that lie not yet beside the published file; returns what went wrong."""
     folder = settings.published.parent / PACKS
     notes: list[str] = []
-    if not settings.published.exists():
+    # closes are landed files: of a home without any the published file need not be opened
+    if not (settings.closes.exists() and settings.published.exists()):
         return notes
     with _published(settings) as con:
         for first, account, close_id in closes_in_force(con):
