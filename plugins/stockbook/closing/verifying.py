@@ -177,6 +177,9 @@ def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa
 
 def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) -> Iterator[str]:
     """Lines that are missing, never signed or changed, each with the columns that differ."""
+    import numpy as np
+    import pyarrow.compute as pc
+
     lines, signed = in_order(lines), in_order(signed)
     if any(_bytes(lines, name) != _bytes(signed, name) for name in KEYS):
         here, there = _by_key(lines), _by_key(signed)
@@ -190,10 +193,13 @@ def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) ->
     for name in columns:
         if _bytes(lines, name) == _bytes(signed, name):
             continue
-        pairs = zip(lines.column(name).to_pylist(), signed.column(name).to_pylist(), strict=True)
-        for place, (now, then) in enumerate(pairs):
-            if now != then:
-                changed.setdefault(place, []).append(f"{name} is {now}, signed was {then}")
+        present, former = lines.column(name), signed.column(name)
+        is_other = pc.or_(
+            pc.fill_null(pc.not_equal(present, former), False), pc.xor(present.is_null(), former.is_null())
+        )
+        for place in np.flatnonzero(is_other.to_numpy()).tolist():
+            now, then = present[place].as_py(), former[place].as_py()
+            changed.setdefault(place, []).append(f"{name} is {now}, signed was {then}")
     for place, texts in sorted(changed.items()):
         variant, pool = (lines.column(name)[place].as_py() for name in KEYS)
         yield f"variant {variant}, {pool}: {', '.join(texts)}"
