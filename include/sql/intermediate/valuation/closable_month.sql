@@ -39,23 +39,6 @@ balances as (
 
 ),
 
-names as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where
-        (valid_from is null or cast(valid_from as date) <= last_day(closed_month))
-        and (valid_to is null or cast(valid_to as date) > last_day(closed_month))
-
-),
-
 written_down as (
 
     select
@@ -109,7 +92,7 @@ left join written_down as w
         t.account = w.account
         and t.variant_id = w.variant_id
         and t.pool = w.pool
-left join names as n
+left join intermediate.variant_at(last_day(closed_month)) as n
     on
         t.account = n.account
         and t.variant_id = n.variant_id

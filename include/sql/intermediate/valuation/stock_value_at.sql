@@ -2,23 +2,6 @@
 -- Grain: one row per account and variant that has moved by then.
 with
 
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where
-        (valid_from is null or cast(valid_from as date) <= day)
-        and (valid_to is null or cast(valid_to as date) > day)
-
-),
-
 settings as (
 
     select
@@ -106,7 +89,7 @@ select
     columns('_(landed|bare)_value$'),
     columns('missing_cost_quantity$')
 from headlines as h
-left join variants as v
+left join intermediate.variant_at(day) as v
     on
         h.account = v.account
         and h.variant_id = v.variant_id

@@ -2,23 +2,6 @@
 -- Grain: one row per account, variant and pool with pieces on hand or owed.
 with
 
-variants as (
-
-    select
-        account,
-        variant_id,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path
-    from marts.dim_variant
-    where
-        (valid_from is null or cast(valid_from as date) <= day)
-        and (valid_to is null or cast(valid_to as date) > day)
-
-),
-
 rules as (
 
     select
@@ -135,7 +118,7 @@ select
     w.rule,
     w.is_cost_missing
 from written_down as w
-left join variants as v
+left join intermediate.variant_at(day) as v
     on
         w.account = v.account
         and w.variant_id = v.variant_id
