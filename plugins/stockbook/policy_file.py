@@ -6,7 +6,7 @@ is quoted (YAML 1.1 would read it as 720).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, time
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_
 import msgspec
 import yaml
 
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, Problems
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 Path_ = tuple[str | int, ...]
@@ -168,6 +168,26 @@ class PolicyFile:
                 break
             line = node.start_mark.line + 1
         return line
+
+
+def refuse_twin_versions(
+    file: PolicyFile, versions: Iterable[tuple[Path_, str, date | None]], problems: Problems
+) -> None:
+    """Gather versions of one name, and those that begin on one day; each as its place, name and ``valid_from``."""
+    names: set[str] = set()
+    starts: set[date | None] = set()
+    for here, name, valid_from in versions:
+        with problems.gathered():
+            if name in names:
+                raise file.refusal((*here, "version"), f"the name {name!r} is taken by an earlier version")
+        with problems.gathered():
+            if valid_from in starts:
+                raise file.refusal(
+                    (*here, "valid_from"),
+                    f"{name!r} overlaps another version: both begin {valid_from or 'without limit'}",
+                )
+        names.add(name)
+        starts.add(valid_from)
 
 
 def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:

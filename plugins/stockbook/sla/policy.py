@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stockbook.errors import Problems
-from stockbook.policy_file import Path_, PolicyFile
+from stockbook.policy_file import Path_, PolicyFile, refuse_twin_versions
 from stockbook.sla.calendar import Calendar
 
 StopEvent = Literal["stock_out", "packed", "sent", "delivered"]
@@ -102,21 +102,11 @@ def read(path: Path, calendars: dict[str, Calendar] | None) -> list[Rule]:
 
 
 def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problems: Problems) -> None:
-    names: set[str] = set()
-    starts: set[date | None] = set()
+    refuse_twin_versions(
+        file, ((("versions", number), version.version, version.valid_from) for number, version in written), problems
+    )
     for number, version in written:
         here: Path_ = ("versions", number)
-        with problems.gathered():
-            if version.version in names:
-                raise file.refusal((*here, "version"), f"the name {version.version!r} is taken by an earlier version")
-        with problems.gathered():
-            if version.valid_from in starts:
-                raise file.refusal(
-                    (*here, "valid_from"),
-                    f"{version.version!r} overlaps another version: both begin {version.valid_from or 'without limit'}",
-                )
-        names.add(version.version)
-        starts.add(version.valid_from)
         targets: set[tuple[str | None, int | None, str | None]] = set()
         for at, override in enumerate(version.overrides):
             target = (override.account, override.delivery_id, override.warehouse_id and override.warehouse_id.lower())

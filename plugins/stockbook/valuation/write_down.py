@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stockbook.errors import Problems
-from stockbook.policy_file import Path_, PolicyFile
+from stockbook.policy_file import Path_, PolicyFile, refuse_twin_versions
 
 AppliesTo = Literal["age", "no_issue", "damaged", "expired"]
 NRV_FACTOR = "nrv_factor"
@@ -64,22 +64,11 @@ def is_factor(number: Decimal) -> bool:
 
 def refuse_wrong(file: PolicyFile, versions: Sequence[Version], problems: Problems) -> None:
     """Gather what cannot be meant: versions or rules that are there twice, factors outside 0 to 1, days of no rule."""
-    names: set[str] = set()
-    starts: set[date | None] = set()
-    for number, version in enumerate(versions):
-        here: Path_ = ("write_down", number)
-        with problems.gathered():
-            if version.version in names:
-                raise file.refusal((*here, "version"), f"the name {version.version!r} is taken by an earlier version")
-        with problems.gathered():
-            if version.valid_from in starts:
-                raise file.refusal(
-                    (*here, "valid_from"),
-                    f"{version.version!r} overlaps another version: both begin {version.valid_from or 'without limit'}",
-                )
-        names.add(version.version)
-        starts.add(version.valid_from)
-        _refuse_wrong_rules(file, (*here, "rules"), version.rules, problems)
+    places: list[Path_] = [("write_down", number) for number in range(len(versions))]
+    written = zip(places, versions, strict=True)
+    refuse_twin_versions(file, ((place, each.version, each.valid_from) for place, each in written), problems)
+    for place, version in zip(places, versions, strict=True):
+        _refuse_wrong_rules(file, (*place, "rules"), version.rules, problems)
 
 
 def _refuse_wrong_rules(file: PolicyFile, here: Path_, rules: Sequence[WrittenRule], problems: Problems) -> None:
