@@ -24,24 +24,13 @@ def close(
     if month == "verify":
         _verify()
         return
-    from stockbook.closing.request import request_of
-    from stockbook.closing.summary import summary
-    from stockbook.night import closing
+    from stockbook.night.closing import answer
     from stockbook.night.tonight import Night
 
     parameters = {"month": month, "account": account, "by": by, "note": note, "supersede": supersede, "reason": reason}
-    request = request_of(parameters, dry_run)
-    tonight = Night(Settings.load(), SystemClock(), Silent())
-    if dry_run:
-        looks, sentences = closing.look(tonight, request), ["Nothing was signed: this was a dry run."]
-    else:
-        signed, looks = closing.close(tonight, request)
-        sentences = [*signed.sentences, *signed.notes]
-    for looked in looks:
-        for line in summary(looked.draft.close, looked.draft.lines, looked.objections):
-            typer.echo(line)
-    for sentence in sentences:
-        typer.echo(sentence)
+    statements, sentences = answer(Night(Settings.load(), SystemClock(), Silent()), parameters, dry_run)
+    for line in (*statements, *sentences):
+        typer.echo(line)
 
 
 def _verify() -> None:

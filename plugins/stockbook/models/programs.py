@@ -56,6 +56,18 @@ class Program(NamedTuple):
         return build
 
 
+# what a replay of what was known is made of
+_VERSIONS_OF_STOCK = (
+    "staging.movements",
+    "staging.movements_history",
+    "staging.receiving_lines",
+    "staging.receiving_lines_history",
+    "staging.stock_levels",
+    "staging.variants_history",
+    "marts.fct_stock_movement",
+    "intermediate.later_movement",
+    "marts.fct_stock_movement_version",
+)
 PROGRAMS = {
     "policies": Program(
         "stockbook.sla.program:build",
@@ -91,30 +103,14 @@ PROGRAMS = {
     "known_stock": Program(
         "stockbook.valuation.as_known.program:write_known_stock",
         reads=(
-            "staging.movements",
-            "staging.movements_history",
-            "staging.receiving_lines",
-            "staging.receiving_lines_history",
-            "staging.stock_levels",
-            "staging.variants_history",
-            "marts.fct_stock_movement",
-            "intermediate.later_movement",
-            "marts.fct_stock_movement_version",
+            *_VERSIONS_OF_STOCK,
             "meta.current_run",
         ),
     ),
     "close_causes": Program(
         "stockbook.valuation.since_close.program:write_causes",
         reads=(
-            "staging.movements",
-            "staging.movements_history",
-            "staging.receiving_lines",
-            "staging.receiving_lines_history",
-            "staging.stock_levels",
-            "staging.variants_history",
-            "marts.fct_stock_movement",
-            "intermediate.later_movement",
-            "marts.fct_stock_movement_version",
+            *_VERSIONS_OF_STOCK,
             "marts.fct_period_close",
             "intermediate.closed_month",
             "reports.close_difference",

@@ -1,7 +1,7 @@
 """Closing a month, as the command line and Airflow do: looked at first, then signed between two nights."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +24,30 @@ class Looked(NamedTuple):
 
     draft: "Draft"
     objections: list[str]
+
+
+class Answer(NamedTuple):
+    """What there is to say: the statement of each account with what speaks against it, and then what was done."""
+
+    statements: list[str]
+    sentences: list[str]
+
+
+def answer(night: Night, parameters: Mapping[str, object], is_dry: bool) -> Answer:
+    """Look at a month or sign it, as parameters of a person say. Raises as ``look`` and ``close``."""
+    from stockbook.closing.request import request_of
+    from stockbook.closing.summary import summary
+
+    request = request_of(parameters, is_dry)
+    if is_dry:
+        looks, sentences = look(night, request), ["Nothing was signed: this was a dry run."]
+    else:
+        signed, looks = close(night, request)
+        sentences = [*signed.sentences, *signed.notes]
+    statements = [
+        line for looked in looks for line in summary(looked.draft.close, looked.draft.lines, looked.objections)
+    ]
+    return Answer(statements, sentences)
 
 
 def look(night: Night, request: "Request") -> list[Looked]:

@@ -10,9 +10,7 @@ from stockbook.settings import Settings
 
 def close_month(context: Any) -> str:
     """Sign a month, or look at it in a dry run; what was signed, in a sentence."""
-    from stockbook.closing.request import request_of
-    from stockbook.closing.summary import summary
-    from stockbook.night import closing
+    from stockbook.night.closing import answer
     from stockbook.night.tonight import Night
 
     with plain_errors():
@@ -20,15 +18,7 @@ def close_month(context: Any) -> str:
         tonight = Night(Settings.load(), clock, Logged(clock))
         parameters = dict(context["params"])
         is_dry = bool(parameters.pop("dry_run", False))
-        request = request_of(parameters, is_dry)
-        if is_dry:
-            looks, sentences = closing.look(tonight, request), ["Nothing was signed: this was a dry run."]
-        else:
-            signed, looks = closing.close(tonight, request)
-            sentences = [*signed.sentences, *signed.notes]
-        for looked in looks:
-            for line in summary(looked.draft.close, looked.draft.lines, looked.objections):
-                tonight.progress.note(line)
-        for sentence in sentences:
-            tonight.progress.note(sentence)
+        statements, sentences = answer(tonight, parameters, is_dry)
+        for line in (*statements, *sentences):
+            tonight.progress.note(line)
         return sentences[0]

@@ -5,17 +5,12 @@ Nothing is replayed unless ``reports.close_difference`` has rows, and then only 
 transformations tie to them.
 """
 
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
-from zoneinfo import ZoneInfo
-
 import duckdb
 
-from stockbook.declarations import Table
 from stockbook.valuation import policy
 from stockbook.valuation.as_known import line_forms
 from stockbook.valuation.as_known.forms import BY_NIGHT
+from stockbook.valuation.as_known.program import Context
 from stockbook.valuation.as_known.selection import number_variants, write_counts
 from stockbook.valuation.policy import ValuationPolicy
 from stockbook.valuation.since_close import closes
@@ -25,19 +20,6 @@ from stockbook.warehouse.schema import declared_ddl
 
 CAUSE = "reports.close_difference_cause"
 SCRATCH = ("known_variant", "known_count", "known_row", *line_forms.SCRATCH, "close_step", "close_event", "close_told")
-
-
-class Context(Protocol):
-    """What the program needs of a build."""
-
-    @property
-    def as_of(self) -> datetime: ...
-    @property
-    def zone(self) -> ZoneInfo: ...
-    @property
-    def policy_dir(self) -> Path: ...
-    @property
-    def tables(self) -> dict[str, Table]: ...
 
 
 def write_causes(con: duckdb.DuckDBPyConnection, context: Context) -> None:
