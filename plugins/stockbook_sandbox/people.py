@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 MARK = "Zqxvor"
 
-PERSONAL_PATTERN = re.compile(rb"(?i)zqxvor|4207079\d{5}|(?<![\d.])9079\d{6}(?!\d)|(?<![\d.])79079\d{5}(?!\d)|WnF4dm9y")
+PERSONAL_PATTERN = re.compile(
+    rb"(?i)zqxvor|4207079\d{5}|(?<![\da-f.])9079\d{6}(?![\da-f])|(?<![\da-f.])79079\d{5}(?![\da-f])|WnF4dm9y"
+)
 """Matches a piece of every value of ``Shop.personal_values`` (the last one is the mark inside an invoice's base64).
 
 Digits behind a point are none: a database file holds fractions of a second right before the year of the next time.
+Nor are digits beside a letter from a to f: one run in forty has a digest in its results that holds ten such digits.
 """
 _PARTS = (b"zqxvor", b"4207079", b"wnf4dm9y")
 _DIGITS = re.compile(rb"9079\d{5}")

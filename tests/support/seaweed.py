@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 KEY, SECRET = "testkey", "a-secret-of-the-store"
+PROBE = b"content" * 1000
 
 
 def _ports(count: int) -> list[int]:
@@ -70,14 +71,15 @@ class Seaweed:
             try:
                 urlopen(f"http://127.0.0.1:{s3}/{self.bucket}", timeout=1)
             except HTTPError as answer:
-                if answer.code in (403, 404) and self._has_bucket():
+                if answer.code in (403, 404) and self._keeps_files():
                     return
             except (URLError, OSError):
                 pass
             time.sleep(0.1)
         raise AssertionError((self.folder / "log").read_text())
 
-    def _has_bucket(self) -> bool:
+    def _keeps_files(self) -> bool:
+        """Whether the bucket is there and the part that holds contents: it comes some seconds after the rest."""
         import obstore
         from obstore.store import S3Store
 
@@ -92,10 +94,11 @@ class Seaweed:
             retry_config={"max_retries": 0},
         )
         try:
-            obstore.put(store, "is-there", b"")
+            # an empty file needs only a name
+            obstore.put(store, "is-there", PROBE)
+            return bytes(obstore.get(store, "is-there").bytes()) == PROBE
         except Exception:
             return False
-        return True
 
     def stop(self) -> None:
         """Take it away at once."""
