@@ -37,10 +37,10 @@ def test_a_night_in_a_pipe_tells_its_own_progress_only() -> None:
     """Of libraries warnings are heard; what they merely tell, even of every index in a query, is not."""
     said = """
 import logging
-from stockbook.cli.main import _progress
+from stockbook.cli.nights import progress_of
 from stockbook.clock import SystemClock
 from stockbook.models.reads import reads_of
-with _progress(SystemClock()) as progress:
+with progress_of(SystemClock()) as progress:
     reads_of("select list_value(1)[1] from marts.t", "a model")
     logging.getLogger("some_library").info("chatter")
     logging.getLogger("some_library").warning("trouble")

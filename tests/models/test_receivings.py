@@ -61,8 +61,8 @@ def test_goods_are_judged_by_the_first_promise(goods: Goods) -> None:
     )
     assert goods.ask(f"select {columns} from reports.receiving_punctuality order by 1") == [
         (1, date(2025, 3, 10), "2025-03-20, 2025-03-25", 3, True, date(2025, 3, 25), "late", 15, 0),
-        (2, date(2025, 3, 10), "", 1, False, date(2025, 3, 10), "on_time", 0, 0),
-        (3, date(2025, 3, 10), "", 1, False, None, "nothing_came", None, None),
+        (2, date(2025, 3, 10), None, 1, False, date(2025, 3, 10), "on_time", 0, 0),
+        (3, date(2025, 3, 10), None, 1, False, None, "nothing_came", None, None),
     ]
     assert goods.broken() == {}
 

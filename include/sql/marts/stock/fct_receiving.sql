@@ -109,7 +109,7 @@ select
     coalesce(p.first_planned_date, r.planned_date) as first_planned_date,
     r.planned_date,
     coalesce(p.promises, if(r.planned_date is null, 0, 1)) as promises,
-    array_to_string(p.planned_dates[2:], ', ') as later_planned_dates,
+    nullif(array_to_string(p.planned_dates[2:], ', '), '') as later_planned_dates,
     coalesce(p.is_first_of_load, true) as is_first_promise_unsure,
     r.received_date,
     coalesce(u.packages, 0) as packages,

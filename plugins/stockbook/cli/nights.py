@@ -1,0 +1,135 @@
+"""The commands of a night: run it whole, from landed pages, or its last steps, and read its report."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stockbook.clock import Clock, SystemClock
+from stockbook.errors import ConfigError
+from stockbook.progress import Progress, Terminal, logged
+from stockbook.settings import Settings
+
+RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
+
+
+@contextmanager
+def progress_of(clock: Clock) -> Iterator[Progress]:
+    """Where a step says how far it is: a bar on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        with Terminal() as terminal:
+            yield terminal
+    else:
+        yield logged(clock, sys.stderr)
+
+
+def run(
+    as_of: Annotated[
+        str, typer.Option(help="The run's now: a local date-time, perhaps with an offset; empty = now.")
+    ] = "",
+    full_refresh: Annotated[bool, typer.Option(help="Read everything the API still serves again.")] = False,
+    backfill_from: Annotated[str, typer.Option(help="First day of a window to read again.")] = "",
+    backfill_to: Annotated[str, typer.Option(help="Last day of that window.")] = "",
+    accounts: Annotated[str, typer.Option(help="Accounts to read, comma separated; empty = all.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Run a whole night: read every account, load, check, build, check, publish."""
+    from stockbook.night import steps
+    from stockbook.places import of_this_machine
+    from stockbook.runs.context import parse_parameters
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    parameters = parse_parameters(
+        {
+            "as_of": as_of,
+            "full_refresh": full_refresh,
+            "backfill_from": backfill_from,
+            "backfill_to": backfill_to,
+            "accounts": accounts,
+        }
+    )
+    run_name = name or f"cli-{clock.utc():%Y%m%dT%H%M%S}"
+    with progress_of(clock) as progress:
+        places = of_this_machine()
+        listing = places.listing()
+        tonight = steps.Night(Settings.load(), clock, progress, places.look_up)
+        report = steps.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
+    typer.echo(text(report))
+
+
+def load(
+    from_landing: Annotated[Path, typer.Option(help="A folder of landed nights: the `landing` of a home.")],
+    name: Annotated[str, typer.Option(help="Name of the run; empty = made from the time it starts.")] = "",
+) -> None:
+    """Make the books of an empty home from landed pages, night by night, without asking an API."""
+    from stockbook.night.reload import replay
+    from stockbook.night.steps import Night
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    with progress_of(clock) as progress:
+        tonight = Night(Settings.load(), clock, progress)
+        run_report = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
+    typer.echo(text(run_report))
+
+
+def check(run_name: RunName = "") -> None:
+    """Ask every expectation of the marts in the writer's file again, and say which hold."""
+    from stockbook.night import steps
+
+    clock = SystemClock()
+    with progress_of(clock) as progress:
+        tonight = steps.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            steps.check(tonight, name, "check_marts", everything=True)
+        finally:
+            tonight.lock.release(name)
+    typer.echo("Every check of severity fail holds.")
+
+
+def publish(run_name: RunName = "") -> None:
+    """Check the writer's file and publish it: for a night that stopped just before."""
+    from stockbook.night import steps
+
+    clock = SystemClock()
+    with progress_of(clock) as progress:
+        tonight = steps.Night(Settings.load(), clock, progress)
+        name = run_name or _latest(tonight.settings)
+        tonight.lock.take(name, wait=False)
+        try:
+            steps.check(tonight, name, "check_marts", everything=True)
+            published = steps.publish(tonight, name)
+        finally:
+            steps.finish(tonight, name)
+    typer.echo(f"Published {published}")
+
+
+def report(
+    run_name: RunName = "", as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+) -> None:
+    """Print the report of a run."""
+    import msgspec
+
+    from stockbook.runs import context, report
+
+    settings = Settings.load()
+    name = run_name or _latest(settings)
+    run_report = report.read(context.folder(settings, name))
+    if run_report is None:
+        raise ConfigError(
+            f"Run {name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
+        )
+    typer.echo(msgspec.json.encode(run_report).decode() if as_json else report.text(run_report))
+
+
+def _latest(settings: Settings) -> str:
+    folders = sorted(settings.runs.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    if not folders:
+        raise ConfigError(f"No run was ever opened in {settings.home}: run a night first.")
+    return folders[-1].parent.name
