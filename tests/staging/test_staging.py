@@ -21,7 +21,7 @@ from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Refused, Undeclared
 from stockbook.progress import Silent
 from stockbook.staging.load import Landed, Loaded, load
-from stockbook.warehouse.migrations import migrate
+from stockbook.warehouse.migrations import migrate, read_format
 from stockbook.warehouse.schema import create_all
 
 Land = Callable[..., Landed]
@@ -438,7 +438,7 @@ def test_a_file_of_version_0_1_forgets_the_names_it_told(tables: dict[str, Table
         )
         con.execute("insert into staging.quarantine (row_key) values ('o1/1')")
         for _ in range(2):
-            migrate(con, "the file")
+            migrate(con, read_format(con), "the file")
             create_all(con, tables)
 
         assert con.execute("select count(*) from meta.undeclared_field").fetchall() == [(0,)]

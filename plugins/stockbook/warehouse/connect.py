@@ -24,7 +24,7 @@ from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.file_errors import OF_FILE, error_about, explained, first_line, opened_elsewhere
-from stockbook.warehouse.migrations import migrate
+from stockbook.warehouse.migrations import FORMAT, FileFormat, keep_copy, migrate, read_format
 from stockbook.warehouse.spared_pandas import spare_pandas
 
 # rows of a row group of DuckDB: whole ones are written side by side and read by all threads
@@ -66,7 +66,7 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises RunLocked when another process has it open, ConfigError when the home cannot be written, DiskFull when it is
     full, WarehouseDamaged when the file is not what was written, also while it is in use. A file of an earlier version
-    is migrated first; one of a later version is refused with ConfigError.
+    is copied and migrated first; one of a later version is refused with ConfigError.
     """
     path = settings.warehouse
     config: dict[str, Any] = {
@@ -77,7 +77,12 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        con = duckdb.connect(str(path), config=config)
+        con, present = _connect(path, config)
+        if present is not None and present.number < FORMAT:
+            # closed, all that its log holds is in the file
+            con.close()
+            _LOG.info("%s as it was is kept in %s", path, keep_copy(path, present))
+            con, present = _connect(path, config)
     except OSError as error:
         raise explained(error, path, is_opening=True) from error
     except duckdb.Error as error:
@@ -87,7 +92,7 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("set global TimeZone = 'UTC'")
         con.execute(WRITES_FAST)
         con.execute(NO_VARIABLES)
-        for sentence in migrate(con, str(path)):
+        for sentence in migrate(con, present, str(path)):
             _LOG.info("%s", sentence)
         if path in _HELD and _HELD[path] is None:
             # one of its own: a cursor is closed with its connection
@@ -105,6 +110,15 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise file_error from error
     finally:
         con.close()
+
+
+def _connect(path: Path, config: dict[str, Any]) -> tuple[duckdb.DuckDBPyConnection, FileFormat | None]:
+    con = duckdb.connect(str(path), config=config)
+    try:
+        return con, read_format(con)
+    except duckdb.Error:
+        con.close()
+        raise
 
 
 def is_small(con: duckdb.DuckDBPyConnection) -> bool:

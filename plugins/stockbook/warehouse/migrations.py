@@ -4,14 +4,19 @@ The format of the writer's file: which one a file has, and the numbered steps th
 ``meta.file_format`` says the number of the last step and which version of Stockbook wrote the file last. A file without
 it is of version 0.1 (format 0), or empty. Columns and tables that are new need no step: ``schema.create_all`` adds what
 is declared.
+is declared. Before a step is done the file is copied: there is no way back from a format but that copy.
 """
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 
-from stockbook.errors import ConfigError
+from stockbook.atomic_files import sync_folder
+from stockbook.errors import ConfigError, DiskRefused
 from stockbook.version import VERSION
 from stockbook.warehouse import meta
 
@@ -64,13 +69,40 @@ def read_format(con: duckdb.DuckDBPyConnection) -> FileFormat | None:
     return FileFormat(int(number), str(written_by))
 
 
-def migrate(con: duckdb.DuckDBPyConnection, file: str) -> list[str]:
+def copy_of(file: Path, present: FileFormat) -> Path:
+    """Where the copy of a file in an earlier format is kept."""
+    return file.with_name(f"{file.stem}-format-{present.number}{file.suffix}")
+
+
+def keep_copy(file: Path, present: FileFormat) -> Path:
     """
-    Bring an open file to ``FORMAT`` in one transaction; returns a sentence for each step that was done.
+    Copy a closed file, before it is migrated: the copy is there whole or not at all. Returns where it is.
+
+    Raises DiskRefused, before anything is written, when there is no room for the copy and as much for the steps;
+    OSError.
+    """
+    needed, free = 2 * file.stat().st_size, shutil.disk_usage(file.parent).free
+    if free < needed:
+        raise DiskRefused(
+            f"{file} is to be brought to format {FORMAT}. Its copy and the steps need {needed >> 20} MB in "
+            f"{file.parent}, and {free >> 20} MB are free. Make room, then run it again; the file is as it was."
+        )
+    copy = copy_of(file, present)
+    temporary = copy.with_name(f".{copy.name}.tmp")
+    shutil.copyfile(file, temporary)
+    with temporary.open("rb+") as written:
+        os.fsync(written.fileno())
+    os.replace(temporary, copy)
+    sync_folder(copy.parent)
+    return copy
+
+
+def migrate(con: duckdb.DuckDBPyConnection, present: FileFormat | None, file: str) -> list[str]:
+    """
+    Bring an open file of format ``present`` to ``FORMAT`` in one transaction; returns a sentence for each step done.
 
     Raises ConfigError for a file of a newer version, which is left as it is.
     """
-    present = read_format(con)
     if present is None:
         return []
     if present.number > FORMAT:
