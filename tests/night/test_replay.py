@@ -12,11 +12,13 @@ from pathlib import Path
 import duckdb
 import pytest
 from night_rig import Rig, nights_before
+from typer.testing import CliRunner
 
+from stockbook.cli.main import app
 from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, LandingDamaged
 from stockbook.hash_key import require_same
-from stockbook.night import steps
+from stockbook.night import reload, steps
 from stockbook.night.landed_nights import loaded_nights
 from stockbook.night.reload import replay
 from stockbook_sandbox import Running, Shop, running
@@ -91,6 +93,48 @@ def test_a_replay_gives_the_same_staging_and_marts(original: Rig, tmp_path: Path
     rig.variables["STOCKBOOK_HASH_KEY"] = "another key for tests, as long"
     with pytest.raises(ConfigError, match="begun with"):
         rig.night(NIGHTS[-1] + timedelta(days=1))
+
+
+def test_a_damaged_writers_file_is_made_again_by_one_command(
+    original: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole file stays; a damaged one is set aside and its figures come back; killed half-way it begins again."""
+    shutil.copytree(original.home, tmp_path / "home")
+    rig = Rig(original.server, tmp_path / "home")
+    file = rig.settings.warehouse
+    for name, value in (rig.variables | {"STOCKBOOK_HOME": str(rig.home)}).items():
+        monkeypatch.setenv(name, value)
+    whole = file.read_bytes()
+
+    assert "nothing to repair" in said_by_repair()
+    assert file.read_bytes() == whole
+    with file.open("r+b") as opened:
+        opened.seek(16_384)
+        opened.write(bytes(4096))
+    with monkeypatch.context() as patch:
+        patch.setattr(reload, "load_landed", no_power)
+        with pytest.raises(PowerCut):
+            said_by_repair()
+    words = said_by_repair()
+
+    assert "is not there, or half made" in words
+    assert "GREEN" in words
+    assert len(list(rig.home.glob("warehouse.duckdb.damaged-*"))) == 1
+    assert rig.marts() == original.marts()
+
+
+def said_by_repair() -> str:
+    """What `stockbook repair` prints."""
+    return CliRunner().invoke(app, ["repair"], catch_exceptions=False).stdout
+
+
+class PowerCut(BaseException):
+    """The process is gone."""
+
+
+def no_power(*_: object) -> None:
+    """In place of a step."""
+    raise PowerCut
 
 
 def test_pages_of_another_key_are_not_replayed(original: Rig, tmp_path: Path) -> None:

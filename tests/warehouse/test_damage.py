@@ -71,7 +71,7 @@ def test_a_damaged_writers_file_is_red_and_never_taken_for_a_lock(home: Settings
         for place in places:
             flip(home.warehouse, place, 16)
         with (
-            pytest.raises(WarehouseDamaged, match=r"it is damaged .*stockbook load --from-landing"),
+            pytest.raises(WarehouseDamaged, match=r"it is damaged .*stockbook repair"),
             writer(home) as con,
         ):
             con.execute("select sum(h) from marts.t").fetchall()
@@ -112,7 +112,7 @@ def test_a_damaged_log_of_the_writers_file_is_told(home: Settings) -> None:
     log = log_of(home.warehouse)
     flip(log, log.stat().st_size // 2, 8)
 
-    with pytest.raises(WarehouseDamaged, match="--from-landing"), writer(home):
+    with pytest.raises(WarehouseDamaged, match="stockbook repair"), writer(home):
         pytest.fail("a damaged log was replayed")
 
 
@@ -136,7 +136,7 @@ def test_doctor_names_the_damaged_file(home: Settings) -> None:
     problems = [what for good, what in state_of_files(home, is_writing=False) if not good]
     assert len(problems) == 2
     assert "writer's file" in problems[0]
-    assert "--from-landing" in problems[0]
+    assert "stockbook repair" in problems[0]
     assert "stockbook publish" in problems[1]
 
 

@@ -355,7 +355,7 @@ def test_a_file_that_is_no_database_is_named(home: Settings) -> None:
     """A damaged writer's file is an error that names it."""
     home.warehouse.write_bytes(b"no database" * 1000)
 
-    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb cannot be opened.*--from-landing"), writer(home):
+    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb cannot be opened.*stockbook repair"), writer(home):
         pytest.fail("a text file was opened as a database")
 
 

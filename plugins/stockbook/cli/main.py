@@ -26,7 +26,7 @@ from stockbook.cli.policy import app as policy_app
 from stockbook.cli.printing import Format
 from stockbook.cli.sandbox import app as sandbox_app
 from stockbook.cli.sla import app as sla_app
-from stockbook.cli.upgrade import upgrade
+from stockbook.cli.upkeep import repair, upgrade
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.settings import Settings, is_group_readable
@@ -46,7 +46,7 @@ app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the publish
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
-for command in (run, load, check, publish, report, metric, close, upgrade):
+for command in (run, load, check, publish, report, metric, close, upgrade, repair):
     app.command()(command)
 app.command("hash")(hash_column)
 app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")

@@ -44,7 +44,7 @@ def replay(night: Night, name: str, landing: Path) -> Report:
 def _open(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[LandedNight], list[str]]:
     settings = night.settings
     configuration.require(settings)
-    if settings.warehouse.exists() and not _unfinished(settings).exists():
+    if settings.warehouse.exists() and not unfinished(settings).exists():
         raise ConfigError(
             f"A replay makes the books of an empty home; {settings.warehouse} exists: "
             "set STOCKBOOK_HOME to a new folder, or move the file away."
@@ -68,7 +68,7 @@ def _open(night: Night, run_id: str, landing: Path) -> tuple[RunContext, list[La
     )
     runs.save(settings, run)
     # a replay that was killed begins anew: nights must be loaded in their order
-    write_atomically(_unfinished(settings), b"")
+    write_atomically(unfinished(settings), b"")
     for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
         file.unlink(missing_ok=True)
     return run, landed_nights, left_out
@@ -96,7 +96,7 @@ def _load(night: Night, run: RunContext, landed_nights: list[LandedNight], left_
                 run_rows.insert(con, of_night, "replayed", opened_at, night.clock.utc())
                 rows = sum(item.counts.new + item.counts.changed for item in loaded)
                 done.notes.append(f"{landed.name}: {len(landed.listings)} listings, {rows:,} rows new or changed")
-        _unfinished(night.settings).unlink()
+        unfinished(night.settings).unlink()
 
 
 def _bring_closes(settings: Settings, landing: Path) -> list[str]:
@@ -109,5 +109,6 @@ def _bring_closes(settings: Settings, landing: Path) -> list[str]:
     return [f"{len(closes)} signed months came along"]
 
 
-def _unfinished(settings: Settings) -> Path:
+def unfinished(settings: Settings) -> Path:
+    """A mark in the home while a replay makes its books: those it left are no books."""
     return settings.home / "replay.unfinished"

@@ -16,10 +16,7 @@ import duckdb
 from stockbook.atomic_files import REFUSALS, refused_by_disk
 from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDamaged
 
-WAY_BACK = (
-    "Move the writer's file and its .wal away and make the books again from the landed pages: "
-    "`stockbook load --from-landing <home>/landing`."
-)
+WAY_BACK = "`stockbook repair` sets the writer's file aside and makes the books again from the landed pages."
 # what DuckDB raises about its file
 OF_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 # and where a disk's refusal may stand, besides what is wrong with a query

@@ -1,4 +1,4 @@
-"""The command that brings the writer's file of an older version to this one; a night's first step does the same."""
+"""Commands for the writer's file: from an older version to this one, and made again when it is damaged or lost."""
 
 import typer
 
@@ -32,4 +32,27 @@ def upgrade() -> None:
     typer.echo(
         f"{file} was of format {present.number} (Stockbook {present.written_by}) and is of format {FORMAT} now. "
         f"As it was it is kept in {copy_of(file, present)}: remove that once a night was published."
+    )
+
+
+def repair() -> None:
+    """Make the writer's file again from the landed pages if it is damaged or lost; a whole one is left alone."""
+    from stockbook.cli.nights import progress_of
+    from stockbook.night.reload import replay
+    from stockbook.night.repair import set_aside
+    from stockbook.night.steps import Night
+    from stockbook.runs.report import text
+
+    clock = SystemClock()
+    with progress_of(clock) as progress:
+        tonight = Night(Settings.load(), clock, progress)
+        name = f"repair-{clock.utc():%Y%m%dT%H%M%S}"
+        state = set_aside(tonight, name)
+        typer.echo(state.sentence)
+        if state.is_whole:
+            return
+        typer.echo(text(replay(tonight, name, tonight.settings.landing)))
+    typer.echo(
+        "What webhooks reported is not in landed pages: `stockbook hooks reread` reads the days of their last events "
+        "again. Readers have the new file."
     )
