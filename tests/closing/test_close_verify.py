@@ -263,7 +263,7 @@ def test_one_changed_digit_of_a_hundred_thousand_lines_is_named_in_seconds(
     settings = closing.settings
     settings.published.parent.mkdir(parents=True)
     with duckdb.connect(str(settings.published)) as con:
-        lines = con.execute(f"select {values} from range(100000) as t(i)").to_arrow_table()
+        lines = con.sql(f"select {values} from range(100000) as t(i)").to_arrow_table()
         close = a_close(lines)
         landed.write_lines(settings.closes, close, lines)
         landed.write_close(settings.closes, close)

@@ -78,33 +78,24 @@ class Printer:
 
         Raises ConfigError at the first that fails, saying which; those before it have been written.
         """
-        import duckdb
-
         from stockbook.warehouse.allowed_statements import readable
-        from stockbook.warehouse.connect import query_error
-        from stockbook.warehouse.file_errors import OF_FILE
+        from stockbook.warehouse.connect import asked
 
-        try:
+        with asked("The query cannot be answered"):
             statements = readable(con, text)
-        except duckdb.Error as error:
-            raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
         for number, statement in enumerate(statements, 1):
+            which = f"{_which(number, len(statements))} cannot be answered"
             try:
-                is_show_tables = re.fullmatch(r"\s*show\s+tables\s*;?\s*", statement.query, re.IGNORECASE)
-                answer = con.sql(TABLES) if is_show_tables else con.sql(statement)
-                if answer is not None:
-                    if number > 1 and self.format != Format.json:
-                        self.out.write("\n")
-                    self._write(answer)
-            except OF_FILE:
-                raise
+                with asked(which):
+                    is_show_tables = re.fullmatch(r"\s*show\s+tables\s*;?\s*", statement.query, re.IGNORECASE)
+                    answer = con.sql(TABLES) if is_show_tables else con.sql(statement)
+                    if answer is not None:
+                        if number > 1 and self.format != Format.json:
+                            self.out.write("\n")
+                        self._write(answer)
             except (RecursionError, OverflowError) as error:
                 reason = f"a value is too large to be written ({type(error).__name__})."
-                raise ConfigError(f"{_which(number, len(statements))} cannot be answered: {reason}") from error
-            except duckdb.Error as error:
-                raise ConfigError(
-                    f"{_which(number, len(statements))} cannot be answered: {query_error(error)}"
-                ) from error
+                raise ConfigError(f"{which}: {reason}") from error
 
     def _write(self, answer: "duckdb.DuckDBPyRelation") -> None:
         if self.format == Format.csv:

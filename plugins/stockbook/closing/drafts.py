@@ -101,10 +101,10 @@ def _lines(con: duckdb.DuckDBPyConnection, table: Table, close: Close) -> "pa.Ta
     columns = ", ".join(
         f"cast({ours.get(name, name)} as {column.type}) as {name}" for name, column in table.columns.items()
     )
-    return con.execute(
+    return con.sql(
         f"select {columns} from intermediate.closable_month($month::date) where account = $account "
         "order by variant_id, pool",
-        {
+        params={
             "close_id": close.close_id,
             "sequence": close.sequence,
             "month": close.month,

@@ -161,7 +161,7 @@ _MADE_ANEW = "What was landed counts: a night with full_refresh makes the tables
 
 
 def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa.Table | None") -> Iterator[str]:
-    lines = con.execute(f"select * from {LINES} where close_id = ?", [close.close_id]).to_arrow_table()
+    lines = con.sql(f"select * from {LINES} where close_id = ?", params=[close.close_id]).to_arrow_table()
     if digest_of_lines(lines, close.signed_columns) == close.lines_digest:
         return
     if landed is None:

@@ -12,8 +12,7 @@ from stockbook.lake_url import LakeUrl
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.allowed_statements import readable
-from stockbook.warehouse.connect import query_error, reader
-from stockbook.warehouse.file_errors import OF_FILE
+from stockbook.warehouse.connect import asked, reader
 from stockbook.warehouse.read_published import source_of
 
 if TYPE_CHECKING:
@@ -43,12 +42,8 @@ def of_table(
 
 def of_query(con: "duckdb.DuckDBPyConnection", text: str) -> "duckdb.DuckDBPyRelation":
     """What one query answers. Raises ConfigError for several, and for what readers may not ask."""
-    import duckdb
-
-    try:
+    with asked("The query cannot be answered"):
         statements = readable(con, text)
-    except duckdb.Error as error:
-        raise ConfigError(f"The query cannot be answered: {query_error(error)}") from error
     if len(statements) != 1:
         raise ConfigError(f"One query is exported into one file; got {len(statements)}.")
     return _answer(con, statements[0].query)
@@ -56,14 +51,8 @@ def of_query(con: "duckdb.DuckDBPyConnection", text: str) -> "duckdb.DuckDBPyRel
 
 def _answer(con: "duckdb.DuckDBPyConnection", query: str) -> "duckdb.DuckDBPyRelation":
     """A query that has not run yet: with values beside it, it would run at once, all of its rows in memory."""
-    import duckdb
-
-    try:
+    with asked("This cannot be exported"):
         answer = con.sql(query)
-    except OF_FILE:
-        raise
-    except duckdb.Error as error:
-        raise ConfigError(f"This cannot be exported: {query_error(error)}") from error
     if answer is None:
         raise ConfigError("This answers nothing that could be exported: a query does.")
     return answer

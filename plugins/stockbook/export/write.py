@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from stockbook import declarations
 from stockbook.declarations import Table
-from stockbook.errors import ConfigError
 from stockbook.export import answer_book, csv_lines, parquet_file, source
 from stockbook.export.target import Format, chosen, whole_file
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import query_error
-from stockbook.warehouse.file_errors import OF_FILE
+from stockbook.warehouse.connect import asked
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,17 +71,14 @@ def _exported(
     overwrite: bool,
     as_is: bool,
 ) -> str:
-    import duckdb
-
     target, form = where
-    with whole_file(target, overwrite) as file, source.opened(settings, settings.asked) as con:
-        try:
-            answer = ask(con)
-            rows, notes = write_answer(answer, file, form, *what, as_is=as_is)
-        except OF_FILE:
-            raise
-        except duckdb.Error as error:
-            raise ConfigError(f"{what[0]} cannot be exported: {query_error(error)}") from error
+    with (
+        whole_file(target, overwrite) as file,
+        source.opened(settings, settings.asked) as con,
+        asked(f"{what[0]} cannot be exported"),
+    ):
+        answer = ask(con)
+        rows, notes = write_answer(answer, file, form, *what, as_is=as_is)
     count = "1 row" if rows == 1 else f"{rows:,} rows"
     return "\n".join([f"{target}: {count}", *notes])
 

@@ -59,4 +59,4 @@ def metric(
     question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
     sql = question.sql(metrics)
     with reader(settings.asked, settings.limits) as con:
-        return Answer(sql, con.execute(sql).to_arrow_table())
+        return Answer(sql, con.sql(sql).to_arrow_table())

@@ -166,7 +166,7 @@ class ColumnTexts:
 
     def make_typed(self, query: str) -> None:
         """As ``ParsedTexts.make_typed``."""
-        self._typed = ArrowView(self._con, "typed_rows", self._con.execute(query).to_arrow_table(ROW_GROUP))
+        self._typed = ArrowView(self._con, "typed_rows", self._con.sql(query).to_arrow_table(ROW_GROUP))
         self._con.execute("create or replace temp view typed as select * from typed_rows")
 
     def make_deletable(self) -> None:

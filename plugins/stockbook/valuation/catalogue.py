@@ -36,7 +36,7 @@ class Catalogue:
     def read(cls, con: duckdb.DuckDBPyConnection, first: Ints) -> "Catalogue":
         """All there is of the variants that were put into batches; each batch's places begin at ``first``."""
         # the last version of a day counts, and a variant no longer listed keeps its last price
-        prices = con.execute(f"""
+        prices = con.sql(f"""
             select
                 v.place,
                 date_diff('day', {MIDNIGHT_EPOCH}, cast(h._valid_from as date)) as from_day,
@@ -46,7 +46,7 @@ class Catalogue:
             order by v.place, h._valid_from, h._version
         """).to_arrow_table()
         # versions follow each other without a gap: where one ends the next begins
-        versions = con.execute("""
+        versions = con.sql("""
             select
                 v.place,
                 coalesce(epoch_us(d.valid_from), -9223372036854775808) as valid_from,

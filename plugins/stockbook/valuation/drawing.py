@@ -100,7 +100,7 @@ def assign(movements: Ints, leader: Ints) -> tuple[Any, Ints]:
 
 def _draw(con: duckdb.DuckDBPyConnection, start: int, stop: int) -> pa.Table:
     """The rows of batches ``start`` to ``stop``, one batch after another."""
-    return con.execute(f"""
+    return con.sql(f"""
         with chosen as (
             select *
             from valuation_variant

@@ -137,7 +137,7 @@ def take(con: duckdb.DuckDBPyConnection, since: str | None) -> Variants:
         from valuation_fingerprint
         order by place
     """).fetchnumpy()
-    accounts = con.execute("select account from valuation_fingerprint order by place").to_arrow_table()
+    accounts = con.sql("select account from valuation_fingerprint order by place").to_arrow_table()
     leader = first_of_family(accounts.num_rows, *_legs(con))
     fingerprint = np.zeros(accounts.num_rows, np.uint64)
     # whole numbers wrap around, on purpose

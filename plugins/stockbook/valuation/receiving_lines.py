@@ -34,7 +34,7 @@ class Lines:
     @classmethod
     def read(cls, con: duckdb.DuckDBPyConnection) -> "Lines":
         """All lines that ``lots.prepare`` found."""
-        table = con.execute("""
+        table = con.sql("""
             select o.lot, l.pieces, l.price
             from valuation_line as l
             inner join valuation_lot as o

@@ -39,6 +39,7 @@ _HARMLESS = {
     *("pragma_collations", "pragma_database_size", "pragma_platform", "test_all_types"),
 }
 _OF_SECRETS = (StatementType.CREATE, StatementType.DROP)
+_BEFORE_PIVOT = (["pivot"], ["select"], ["from"], ["with"])
 _IN_EXPLAIN = ("analyze", "verbose")
 # functions of the extensions that a lake needs, and its catalog by the name DuckDB gives it
 _OF_LAKES = ("ducklake_", "postgres_", "read_postgres", "pg_clear")
@@ -66,14 +67,26 @@ def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement
 
 def _require_allowed(con: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
     words = _words(statement.query)
-    if statement.type not in _ALLOWED or (statement.type in _OF_SECRETS and "secret" in words[1:4]):
+    kind = _kind(statement)
+    # DuckDB 1 takes both for queries
+    is_question = (kind == StatementType.PRAGMA and f"pragma_{''.join(words[1:2])}" in _HARMLESS) or (
+        kind == StatementType.MULTI and words[:1] in _BEFORE_PIVOT and "pivot" in words
+    )
+    if not (is_question or kind in _ALLOWED) or (kind in _OF_SECRETS and "secret" in words[1:4]):
         raise ConfigError(
             f"{words[0] if words else 'this'!r} is not for readers: queries, explain, describe, summarize, "
             "and temporary tables, views and macros are."
         )
-    if statement.type == StatementType.EXPLAIN:
+    if kind == StatementType.EXPLAIN:
         for inner in con.extract_statements(_explained(statement.query)):
             _require_allowed(con, inner)
+
+
+def _kind(statement: duckdb.Statement) -> StatementType | None:
+    try:
+        return statement.type
+    except ValueError:  # DuckDB 2 has kinds that its Python has no name for
+        return None
 
 
 def _explained(text: str) -> str:

@@ -23,7 +23,7 @@ from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.file_errors import OF_FILE, error_about, explained, first_line, opened_elsewhere
+from stockbook.warehouse.file_errors import error_about, explained, first_line, is_of_file, opened_elsewhere
 from stockbook.warehouse.migrations import FORMAT, FileFormat, keep_copy, migrate, read_format
 from stockbook.warehouse.spared_pandas import spare_pandas
 
@@ -181,7 +181,7 @@ def reader(path: Path | LakeUrl, limits: Limits = _NO_LIMITS) -> Iterator[duckdb
 
 def _error_of_lake(url: LakeUrl, error: duckdb.Error) -> StockbookError:
     text = url.without_secrets(query_error(error))
-    if isinstance(error, (*OF_FILE, duckdb.HTTPException)):
+    if is_of_file(error) or isinstance(error, duckdb.HTTPException):
         return LakeUnavailable(f"The lake does not answer: {text}")
     return ConfigError(f"The lake cannot be asked this: {text}")
 
@@ -328,6 +328,21 @@ def interrupted_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterato
         done.set()
         if seconds:
             watch.join()
+
+
+@contextmanager
+def asked(what: str) -> Iterator[None]:
+    """
+    What DuckDB says of a query within is a ConfigError that begins with ``what``.
+
+    What it says of its file goes on to who opened it, who knows the way back.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if is_of_file(error):
+            raise
+        raise ConfigError(f"{what}: {query_error(error)}") from error
 
 
 def query_error(error: duckdb.Error) -> str:

@@ -18,9 +18,14 @@ from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDa
 
 WAY_BACK = "`stockbook repair` sets the writer's file aside and makes the books again from the landed pages."
 # what DuckDB raises about its file
-OF_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+_OF_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 # and where a disk's refusal may stand, besides what is wrong with a query
 _PERHAPS_OF_FILE = (duckdb.TransactionException, duckdb.OutOfMemoryException)
+
+
+def is_of_file(error: duckdb.Error) -> bool:
+    """Whether DuckDB speaks of its file and not of a query; DuckDB 2 has no class for a block with a wrong checksum."""
+    return isinstance(error, _OF_FILE) or type(error) is duckdb.Error
 
 
 def error_about(
@@ -31,7 +36,7 @@ def error_about(
 
     ``con`` has it open; without one the file must be closed.
     """
-    if not is_opening and not isinstance(error, (*OF_FILE, *_PERHAPS_OF_FILE)):
+    if not is_opening and not is_of_file(error) and not isinstance(error, _PERHAPS_OF_FILE):
         return None
     for code in REFUSALS:
         if os.strerror(code) in str(error):

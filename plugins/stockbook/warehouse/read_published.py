@@ -39,12 +39,10 @@ def read(
 
     Raises ConfigError when nothing is published, or naming the tables there are when ``name`` is none.
     """
-    import duckdb
     import pandas as pd
 
     from stockbook.warehouse.allowed_statements import readable
-    from stockbook.warehouse.connect import query_error, reader
-    from stockbook.warehouse.file_errors import OF_FILE
+    from stockbook.warehouse.connect import asked, reader
 
     settings = settings_of(home)
     file = settings.published
@@ -56,15 +54,12 @@ def read(
         query = f"select {wanted} from {source}"
         query += f" where {where}" if where else ""
         query += f" order by {order_by}" if order_by else ""
-        try:
-            (question,) = readable(con, query)
-            rows = con.execute(question, [*parameters.values(), *values]).to_arrow_table()
-        except ValueError as error:
-            raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
-        except OF_FILE:
-            raise
-        except duckdb.Error as error:
-            raise ConfigError(f"{name} cannot be read so: {query_error(error)}") from error
+        with asked(f"{name} cannot be read so"):
+            try:
+                (question,) = readable(con, query)
+            except ValueError as error:
+                raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
+            rows = con.sql(question, params=[*parameters.values(), *values]).to_arrow_table()
     frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 

@@ -106,11 +106,11 @@ def _write_forms(
 
 def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
     """The rows of ``known_row`` in replay order."""
-    span = con.execute("select min(moved_at), max(moved_at) from known_row").fetchone()
-    twice = wall_clock.repeated(wall_clock.spans(span[0], span[1], zone)) if span and span[0] else []
+    ((first, last),) = con.execute("select min(moved_at), max(moved_at) from known_row").fetchall()
+    twice = wall_clock.repeated(wall_clock.spans(first, last, zone)) if first else []
     whens = " ".join("when r.moved_at >= ? and r.moved_at < ? then ?" for _ in twice)
     replay_at = f"case {whens} else r.moved_at end" if twice else "r.moved_at"
-    return con.execute(
+    return con.sql(
         f"""
         select
             dense_rank() over (order by r.account) - 1 as account,
@@ -145,13 +145,13 @@ def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
         where r.known_to is null or r.known_from < r.known_to
         order by {replay_at}, r.account, r.movement_id, r.version
         """,
-        2 * [bound for start, stop in twice for bound in (start, stop, start)],
+        params=2 * [bound for start, stop in twice for bound in (start, stop, start)],
     ).to_arrow_table()
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """What was counted first of each variant, in their order; -1 where nothing is opened."""
-    return con.execute(f"""
+    return con.sql(f"""
         select
             coalesce(c.quantity, -1) as quantity,
             coalesce(c.damaged_quantity, -1) as damaged_quantity,
@@ -165,7 +165,7 @@ def _counts(con: duckdb.DuckDBPyConnection) -> pa.Table:
 def read_prices(con: duckdb.DuckDBPyConnection, knowing: Knowing = BY_DAY) -> Prices:
     """The purchase prices and since when they were known."""
     is_always_known = "h._in_first_load" if knowing.is_of_first_load else "false"
-    table = con.execute(f"""
+    table = con.sql(f"""
         select
             v.variant,
             date_diff('day', {EPOCH}, cast(h._valid_from as date)) as from_day,

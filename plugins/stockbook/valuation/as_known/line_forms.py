@@ -40,7 +40,7 @@ class LineForms:
             inner join known_lot as o on f.lot = o.lot
             order by f.form
         """).fetchnumpy()
-        lines = con.execute("""
+        lines = con.sql("""
             select form as lot, line.pieces as pieces, line.price as price
             from (select form, unnest(lines) as line from known_lot_form)
             order by form, line.line_no
