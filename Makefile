@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone proof-close
+.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone proof-close proof-duckdb-2
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -41,7 +41,7 @@ fleet: $(VENV)/.celery fleet-programs  ## two nights of three shops on two Celer
 wheel: $(VENV)/.uv  ## build the package into dist/, to be installed with pip anywhere
 	$(BIN)/python -m hatchling build -t wheel
 
-test: $(VENV)/.dev $(BI)/.superset programs before-tests  ## everything: lint, types, all tests
+test: $(VENV)/.dev $(VENV)/.duckdb-2 $(BI)/.superset programs before-tests  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-fast: $(VENV)/.dev before-tests  ## what fits in three minutes: no Airflow, no slow tests
@@ -55,6 +55,9 @@ proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole
 
 proof-close: $(VENV)/.dev  ## eleven closed months of the whole real order history, and 200 surprises behind them (some minutes; needs the file)
 	CLOSE_VARIANTS=1 $(TEST_ENV) $(BIN)/python -m pytest -q tests/valuation/test_close_real.py
+
+proof-duckdb-2: $(VENV)/.dev $(VENV)/.duckdb-2  ## nights, models, valuation and readers on DuckDB 2 (an hour)
+	PYTHONPATH=$(VENV)/duckdb-2 $(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) tests/night tests/warehouse tests/models tests/valuation tests/staging tests/closing -m "not airflow" -k "not superset" $(ARGS)
 
 proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers: workers killed, a token refused, each shop compared with its own machine's
 	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)
@@ -83,6 +86,7 @@ lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --universal --group pyproject.toml:celery -c requirements-dev.txt -o requirements-celery.txt
 	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
+	$(COMPILE) --universal --group pyproject.toml:duckdb-2 -o requirements-duckdb-2.txt
 	$(COMPILE) bi/superset/requirements.in -o bi/superset/requirements.txt
 
 clean:  ## remove what was installed and what the demo wrote
@@ -121,6 +125,11 @@ $(VENV)/.dev: $(VENV)/.package requirements-dev.txt
 
 $(VENV)/.celery: $(VENV)/.dev requirements-celery.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-celery.txt || $(BIN)/python -m pip install -q --require-hashes -r requirements-celery.txt
+	@touch $@
+
+# beside the environment, which it must not change
+$(VENV)/.duckdb-2: $(VENV)/.uv requirements-duckdb-2.txt
+	$(BIN)/uv pip install -q --target $(VENV)/duckdb-2 --require-hashes -r requirements-duckdb-2.txt || $(BIN)/python -m pip install -q --target $(VENV)/duckdb-2 --require-hashes -r requirements-duckdb-2.txt
 	@touch $@
 
 # this package itself, as the folder it lies in; what it needs is locked above
