@@ -3,6 +3,7 @@
 import os
 
 LARGE = os.environ.get("PROOF_RANDOM") == "1"
+"""Whether a proof whose cases repeat a mechanism is to take the long way with each of them."""
 
 
 def of(ci: int, proof: int) -> int:
