@@ -12,7 +12,8 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone proof-close proof-duckdb-2
+.PHONY: help setup start doctor night demo bi fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean
+.PHONY: proof-random proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +47,9 @@ test: $(VENV)/.dev $(VENV)/.duckdb-2 $(BI)/.superset programs before-tests  ## e
 
 test-fast: $(VENV)/.dev before-tests  ## what fits in three minutes: no Airflow, no slow tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) -m "not slow and not airflow" $(ARGS)
+
+proof-random: $(VENV)/.dev  ## the randomised proofs as large as they go; `make test` has a little of each (ARGS=file takes one)
+	PROOF_RANDOM=1 $(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(or $(ARGS),$$(grep -lr --include='test_*.py' 'import proof_size' tests))
 
 proof-carried: $(VENV)/.dev  ## 300 random sequences of nights: what is carried over is what asking would say (half an hour)
 	CARRIED_SEQUENCES=300 $(TEST_ENV) $(BIN)/python -m pytest -q tests/checks/test_carried.py -k random

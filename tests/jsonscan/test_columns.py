@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
@@ -103,7 +104,9 @@ def test_both_ways_give_the_same_texts(
     """Whatever texts, whole numbers, truths, nulls, lists and blanks rows have, both ways give the same columns."""
     fed = fed_by(listing)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = proof_size.of(ci=15, proof=400)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(lines(tree(fed), LEAVES), min_size=1, max_size=2))
     def holds(pages: list[bytes]) -> None:
         files = landed(tmp_path_factory.mktemp("pages"), *pages)
@@ -122,7 +125,9 @@ def test_odd_values_are_the_same_or_left_to_duckdb(
     fed = fed_by("orders")
     broken = st.tuples(st.integers(0, 400), st.integers(0, 2), st.binary(max_size=2))
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = proof_size.of(ci=40, proof=1_000)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(lines(tree(fed), LEAVES | ODD), st.none() | broken)
     def holds(page: bytes, cut: tuple[int, int, bytes] | None) -> None:
         if cut is not None:

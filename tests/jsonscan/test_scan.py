@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import proof_size
 import pytest
 from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
@@ -87,7 +88,9 @@ def test_both_ways_read_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     listing = LISTINGS[name]
     fed = declarations.of_listing(TABLES, listing.api, name)
 
-    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = proof_size.of(ci=80, proof=5_000)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(pages(name))
     def holds(body: bytes) -> None:
         # new ones each time: what one page taught must not hide what the next would

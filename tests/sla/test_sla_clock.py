@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import proof_size
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -228,7 +229,7 @@ _intervals = st.lists(st.tuples(st.sampled_from(_STARTS), _minute, _minute), min
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=proof_size.of(ci=4, proof=200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(_intervals)
 def test_business_hours_equal_a_count_of_minutes(intervals: list[tuple[datetime, int, int]]) -> None:
     """On any interval, business hours are what counting every open minute gives."""

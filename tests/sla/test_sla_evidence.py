@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import proof_size
 import pytest
 from order_rows import Orders, Seen, at, policy_folder
 
@@ -102,7 +103,7 @@ def as_polled(life: Life) -> list[Seen]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(1, proof_size.of(ci=1, proof=100) + 1))
 def test_what_is_claimed_is_true(tmp_path: Path, seed: int) -> None:
     """With widen every claim is the truth; by default it is for every order that never waited, and all are claimed."""
     chance = Random(seed)

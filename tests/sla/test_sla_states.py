@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import proof_size
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -495,7 +496,7 @@ _lives = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=proof_size.of(ci=6, proof=300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(_lives, st.sampled_from(["stock_out", "packed", "sent", "delivered"]), st.sampled_from(["assume_none", "widen"]))
 def test_whatever_happens_every_order_has_one_state(
     tmp_path_factory: pytest.TempPathFactory,

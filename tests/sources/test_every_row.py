@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -255,7 +256,9 @@ def test_no_row_is_lost_whatever_is_broken(
     monkeypatch.setattr(fast_path, "process", PLAIN)
     source = Source(listing, tables, con)
 
-    @settings(max_examples=10 if name == "orders" else 4, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = proof_size.of(ci=10 if name == "orders" else 4, proof=200)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         rows = data.draw(damaged(name))

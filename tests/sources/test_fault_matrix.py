@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
-from night_rig import Kept, Rig, nights_before
+from night_rig import Kept, Rig
+from shared_home import FIRST, SECOND, THIRD, small_shop
 
 from stockbook.clock import ManualClock
 from stockbook.errors import StockbookError
 from stockbook.sources.http import RetryPolicy
-from stockbook_sandbox import Running, Shop, running
+from stockbook_sandbox import Running, running
 from stockbook_sandbox.localtime import local_of
 
-pytestmark = pytest.mark.slow  # every fault costs a night
+pytestmark = pytest.mark.slow  # every fault costs a night, or the half of it that a fault could change
 
-FIRST, SECOND, THIRD = nights_before(datetime(2025, 11, 21, 2, 15), 3)
 SECTION = "fault matrix"
 
 HEALING: dict[str, list[dict[str, Any]]] = {
@@ -52,6 +53,9 @@ HEALING: dict[str, list[dict[str, Any]]] = {
         {"kind": "replace", "find": '"currency_id"', "text": '"brand_new":[1,{"a":2}],"currency_id"'}
     ],
 }
+
+# nothing but staging and the run goes into the marts: where staging comes out the same, one fault speaks for the others
+BUILT = list(HEALING) if proof_size.LARGE else ["503 now and then", "a count wrong once"]
 
 TOGETHER = [
     {"kind": kind, "probability": 0.05, "seed": seed, **more}
@@ -113,21 +117,19 @@ FINAL: dict[str, tuple[list[dict[str, Any]], str]] = {
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """A small shop."""
-    with running(Shop.small(seed=7), FIRST) as served:
+    with running(small_shop(), FIRST) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """A home after an undisturbed first night."""
-    rig = Rig(server, tmp_path_factory.mktemp("first"))
-    rig.books(FIRST, name="first")
-    return rig
+def first(server: Running, home_after_a_night: Path) -> Rig:
+    """A home after an undisturbed first night: copied, never written."""
+    return Rig(server, home_after_a_night)
 
 
 def again(first: Rig, home: Path) -> Rig:
-    """A copy of the first home, with a clock on which waiting costs nothing, and impatient with silence."""
-    shutil.copytree(first.home, home)
+    """A copy of the first home's books, with a clock on which waiting costs nothing, and impatient with silence."""
+    shutil.copytree(first.home, home, ignore=shutil.ignore_patterns("published"))
     clock = ManualClock(datetime(2025, 11, 20, 1, 15, tzinfo=UTC))
     return Rig(first.server, home, clock=clock, retries=RetryPolicy(read=0.3))
 
@@ -169,18 +171,19 @@ def hits(server: Running) -> int:
 def test_a_fault_that_heals_changes_nothing(
     first: Rig, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None], fault: str
 ) -> None:
-    """Staging and marts are those of the undisturbed night."""
+    """Staging is that of the undisturbed night, and so are the marts."""
     rig = again(first, tmp_path / "home")
     rig.server.faults(HEALING[fault])
 
-    rig.books(SECOND, name="second")
+    rig.books(SECOND, name="second", build=fault in BUILT)
 
     assert hits(rig.server) > 0
-    assert rig.marts() == undisturbed.marts()
+    if fault in BUILT:
+        assert rig.marts() == undisturbed.marts()
     # fulfillments whose count was the wrong one are all read again, so more of them are seen than otherwise
     without = ["_last_seen_at"] if fault == "a count wrong once" else []
     assert rig.staged(*without) == undisturbed.staged(*without)
-    tell(SECTION, f"{fault:34} {hits(rig.server):4} hits   marts equal")
+    tell(SECTION, f"{fault:34} {hits(rig.server):4} hits   {'marts' if fault in BUILT else 'staging'} equal")
 
 
 @pytest.mark.usefixtures("quiet")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import proof_size
 import pytest
 from checkout import PROJECT
 from hypothesis import HealthCheck, given, settings
@@ -117,7 +118,7 @@ def lived(shop: Shop, day: Day, today: date, number: int) -> int:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=proof_size.of(ci=30, proof=1_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(days, min_size=2, max_size=9))
 def test_after_every_night_the_books_hold_what_the_shop_holds(history: list[Day]) -> None:
     """Every fulfillment with its status, however old, and none that is gone; whatever happened between the nights."""

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import proof_size
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Answer as Sent
 from loopback import Request, movement, order, serving
 from test_extract import plan, read, rows, shop
-from test_walks import Event, Model, histories, many
+from test_walks import Event, Model, histories
 
 from stockbook.errors import ListingIncomplete, Unreachable
 from stockbook.landing.answer_journal import Answer
@@ -19,6 +20,8 @@ from stockbook.landing.manifest import PageFile
 from stockbook.sources import walks
 from stockbook.sources.resumed_fetch import ResumedFetch
 
+examples = proof_size.of(ci=150, proof=6_000)
+many = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MOVEMENTS = "/v2/fulfillment/warehouse-movements"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+import proof_size
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -111,7 +112,8 @@ def histories(*, removes: bool = True, repeats: bool = True, least_cap: int = 1)
     return st.lists(event, max_size=10)
 
 
-many = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = proof_size.of(ci=150, proof=6_000)
+many = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.slow
@@ -458,7 +460,7 @@ def test_a_filter_of_ids_that_is_not_heard_is_an_error() -> None:
 
 
 @given(st.dates(date(2000, 1, 1), date(2025, 3, 3)), st.integers(0, 400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=proof_size.of(ci=100, proof=5_000), deadline=None)
 def test_the_first_day_is_found(first: date, later: int) -> None:
     """Bisecting the counts finds the first day with orders in few requests."""
     days: list[date] = []

@@ -1,4 +1,4 @@
-"""Ten thousand events with duplicates and disorder, receivers and drains killed: each is in staging exactly once."""
+"""Thousands of events with duplicates and disorder, receivers and drains killed: each is in staging exactly once."""
 
 import json
 import signal
@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import proof_size
 import pytest
 import requests
 from checkout import PROJECT
@@ -29,7 +30,7 @@ from stockbook_sandbox.sending import Outcome, Sending
 from stockbook_sandbox.signing import DEFAULT_SECRET
 from stockbook_sandbox.subscriptions import Subscriptions
 
-pytestmark = pytest.mark.slow  # 13,000 requests, three receivers, three drains
+pytestmark = pytest.mark.slow  # thousands of requests, three receivers, three drains
 
 TOKEN = "sandbox-token"
 CONNECTIONS = {
@@ -111,7 +112,7 @@ class Sent:
 
 def test_every_event_is_in_staging_exactly_once(tmp_path: Path) -> None:
     """30 % duplicates, disorder, forgeries, receivers and drains killed: what was answered 200 is there, once."""
-    shop = Shop.small(seed=21, orders=1_500)
+    shop = Shop.small(seed=21, orders=proof_size.of(ci=400, proof=1_500))
     events = Events(shop).between(0, shop.end)
     home = tmp_path / "home"
     environ = variables(home) | CONNECTIONS
@@ -133,14 +134,14 @@ def test_every_event_is_in_staging_exactly_once(tmp_path: Path) -> None:
     outcome = sent.outcome
     drained = steps.drain(steps.Night(Settings.load(environ), CLOCK, Silent()), "last")
 
-    assert len(events) >= 10_000
+    assert len(events) >= proof_size.of(ci=2_500, proof=10_000)
     assert (outcome.given_up, outcome.not_subscribed) == (set(), set())
     assert outcome.accepted == {event.key for event in events}
     assert drained.repeated == 500
-    assert outcome.answers[0] > 100
+    assert outcome.answers[0] > proof_size.of(ci=20, proof=100)
     assert outcome.answers[200] > 1.25 * len(events)
     assert outcome.forged.keys() <= {0, 401}
-    assert outcome.forged[401] > 50
+    assert outcome.forged[401] > proof_size.of(ci=50, proof=200)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         rows = con.execute("select source, event_id, event_type, subject_id from staging.webhook_events").fetchall()
     copies = Counter((source, event_id) for source, event_id, *_ in rows)
