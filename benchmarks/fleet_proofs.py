@@ -20,6 +20,7 @@ from stockbook import connections
 from stockbook.clock import SystemClock
 from stockbook.fleet.control import Control, Held
 from stockbook.fleet.lake.relations import SCHEMAS
+from stockbook.fleet.run_log import RunLog
 from stockbook.fleet.store import Store
 from stockbook.lake_url import LakeUrl
 from stockbook.landing.manifest import MANIFEST, Manifest
@@ -144,7 +145,7 @@ def refusing(server: Running, is_refusing: bool = True) -> None:
 
 def refused(control: Control, run_id: str, account: str, state: str, messages: list[str]) -> Proof:
     """That the account is the only red one, and that somebody was told of it once."""
-    nights = control.nights(run_id)
+    nights = RunLog(control).nights(run_id)
     red = [name for name, night in nights.items() if night.status != "published"]
     measured = f"{len(nights) - len(red)} published; red: {', '.join(red)}; {len(messages)} message(s); run {state}"
     return Proof(4, f"the token of {account} refused", measured, red == [account] and len(messages) == 1)

@@ -6,12 +6,16 @@ With *dry_run* (as it comes) it signs nothing: the log of `close` shows what wou
 
 **Green** means: it was signed, or looked at; the log says which, and the digest. Readers see the close at once.
 **Red** means: it was not signed; the log says why and the next step. docs/closing.md has the whole story.
+
+In a fleet `close` is a task for each account, on whatever worker is free: one that is red keeps no other from it.
 """
 
 import os
 
 from airflow.sdk import Param, dag, get_current_context, task
 from pendulum import datetime, duration
+
+IS_FLEET = bool(os.environ.get("STOCKBOOK_STORE"))
 
 
 @dag(
@@ -35,14 +39,27 @@ from pendulum import datetime, duration
     tags=["stockbook"],
 )
 def stockbook_close_month() -> None:
-    @task(pool="stockbook_writer")
-    def close() -> str:
+    @task
+    def accounts() -> list[str]:
+        """The accounts whose month is closed."""
+        from stockbook.orchestration import closing
+
+        return closing.accounts(get_current_context())
+
+    # a fleet's accounts have homes of their own, and locks between machines
+    @task(pool="default_pool" if IS_FLEET else "stockbook_writer", map_index_template="{{ account }}")
+    def close(account: str = "") -> str:
         """Look at the month or sign it."""
         from stockbook.orchestration import closing
 
-        return closing.close_month(get_current_context())
+        context = get_current_context()
+        context["account"] = account  # type: ignore[typeddict-unknown-key]  # names the mapped task
+        return closing.close_month(context, account)
 
-    close()
+    if IS_FLEET:
+        close.expand(account=accounts())
+    else:
+        close()
 
 
 stockbook_close_month()

@@ -12,7 +12,7 @@ from stockbook.clock import ManualClock
 from stockbook.closing import chain, signing
 from stockbook.closing.landed import read_all
 from stockbook.cost_methods import FIGURES
-from stockbook.errors import CloseRefused, DiskRefused, LandingDamaged, RunLocked
+from stockbook.errors import CloseRefused, ConfigError, DiskRefused, LandingDamaged, RunLocked
 from stockbook.night import landings
 from stockbook.runs.lock import CLOSE
 
@@ -313,11 +313,13 @@ def test_other_money_than_the_close_before_is_refused(closing: Closing, tmp_path
         closing.close(NOVEMBER)
 
 
-def test_a_fleet_is_refused(closed: Closing) -> None:
-    """Its books travel."""
-    lake = {"STOCKBOOK_LAKE": "postgresql://lake.example/lake"}
-    with pytest.raises(CloseRefused, match=r"works for a fleet"):
-        Closing(closed.home, lake).look(NOVEMBER)
+def test_a_reader_of_a_lake_signs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the home of no account; a machine that has one has the store and the control database too."""
+    from stockbook.cli.close import close
+
+    monkeypatch.setenv("STOCKBOOK_LAKE", "postgresql://lake.example/lake")
+    with pytest.raises(ConfigError, match=r"STOCKBOOK_STORE, STOCKBOOK_CONTROL_URL must be set too"):
+        close("2025-10", account="", by="Jana", note="", dry_run=False, supersede=False, reason="")
 
 
 def test_a_close_waits_for_no_night(night: Closing, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_what_is_away_makes_a_night_red_and_the_next_heals_it(
     if expected and moment != "after the pointer":
         assert site.published()[0] == pointer
     said = [done.reason, caplog.text, *capfd.readouterr(), *site.progress.notes]  # type: ignore[attr-defined]  # Heard
-    said += [str(night.reason) for night in site.fleet().control.nights(name).values()]
+    said += [str(night.reason) for night in site.fleet().run_log.nights(name).values()]
     assert [text for text in said if HUSH in text or SECRET in text] == []
 
     assert account_night(site.fleet(), f"{name}-next", "main", {"as_of": AS_OF}) == Done("main")

@@ -13,6 +13,7 @@ from stockbook.fleet.clock import SharedClock
 from stockbook.fleet.control import Control
 from stockbook.fleet.holding import hold
 from stockbook.fleet.migrations import MIGRATIONS
+from stockbook.fleet.run_log import RunLog
 
 AS_OF = datetime(2026, 2, 28, 2, 15)
 
@@ -117,24 +118,25 @@ def test_a_database_that_is_away() -> None:
 
 def test_nights_are_noted(control: Control) -> None:
     """A run keeps the accounts it was begun with, and a published night is not made red by a late step."""
-    assert control.begin("run-1", ["a", "b"]).accounts == ["a", "b"]
-    assert control.begin("run-1", ["c"]).accounts == ["a", "b"]
-    control.note("run-1", "a", "red", "extract", "Unauthorized: no")
-    control.note("run-1", "a", "published", "books", as_of=AS_OF)
-    control.note("run-1", "a", "red", "extract", "late")
-    night = control.nights("run-1")["a"]
+    log = RunLog(control)
+    assert log.begin("run-1", ["a", "b"]).accounts == ["a", "b"]
+    assert log.begin("run-1", ["c"]).accounts == ["a", "b"]
+    log.note("run-1", "a", "red", "extract", "Unauthorized: no")
+    log.note("run-1", "a", "published", "books", as_of=AS_OF)
+    log.note("run-1", "a", "red", "extract", "late")
+    night = log.nights("run-1")["a"]
     assert (night.status, night.reason, night.as_of) == ("published", None, AS_OF)
-    control.begin("run-2", ["a"])
-    assert control.accounts_before("run-2") == ["a", "b"]
-    assert control.accounts_before("run-1") is None
+    log.begin("run-2", ["a"])
+    assert log.accounts_before("run-2") == ["a", "b"]
+    assert log.accounts_before("run-1") is None
 
 
 def test_a_message_is_told_once(control: Control) -> None:
     """What could not be told is told again, what was told is not."""
-    with pytest.raises(ValueError, match="no mail"), control.told_once("run-1", "red"):
+    with pytest.raises(ValueError, match="no mail"), RunLog(control).told_once("run-1", "red"):
         raise ValueError("no mail")
     for expected in (True, False):
-        with control.told_once("run-1", "red") as is_new:
+        with RunLog(control).told_once("run-1", "red") as is_new:
             assert is_new is expected
 
 

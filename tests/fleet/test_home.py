@@ -10,6 +10,7 @@ import pytest
 
 from stockbook.clock import ManualClock
 from stockbook.errors import HoldingLost, StoreDamaged, StoreUnavailable
+from stockbook.export.pack_files import SENT
 from stockbook.fleet.control import Control
 from stockbook.fleet.holding import hold
 from stockbook.fleet.home import Home
@@ -84,7 +85,7 @@ def test_what_one_worker_saved_another_has(tmp_path: Path, account: str, control
         _write(home.settings.runs / "night" / "run.json", b"{}")
         _write(home.settings.runs / "night" / "steps" / "open.json", b"[]")
         home.save("night", "open")
-        home._holding.publish(str(home.book), "night", home.generation, AS_OF)
+        home._holding.publish(home.published_book, "night", home.generation, AS_OF)
         home.landed(_listing(home, NIGHT))
         _write(home.settings.warehouse, b"book two")
         home.save("night", "books")
@@ -155,6 +156,38 @@ def test_what_was_altered_is_noticed(tmp_path: Path, account: str, control: Cont
     store.put(key, content)
     with _at(tmp_path / "two", account, control, store) as home:
         assert home.settings.warehouse.read_bytes() == b"book 1"
+
+
+def test_what_people_signed_stays_as_it_was_signed(
+    tmp_path: Path, account: str, control: Control, store: Store
+) -> None:
+    """Closes and their packs come along for ever, once; what somebody changes on a disk does not."""
+    close, pack = "landing/closes/a/2026-02.1.json", "published/packs/month-2026-02-a-1.xlsx"
+    with _at(tmp_path / "one", account, control, store) as home:
+        _write(home.settings.warehouse, b"book 1")
+        _write(home.settings.published, b"book 1, amended")
+        _write(home.settings.home / close, b"signed")
+        _write(home.settings.home / pack, b"printed")
+        _write(home.settings.published.parent / SENT, b"a/2026-02/1")
+        home.save("close", "close", is_amended=True)
+        home._holding.publish(home.published_book, "night", home.generation, AS_OF)
+    with _at(tmp_path / "two", account, control, store) as home:
+        assert home.settings.published.read_bytes() == b"book 1, amended"
+        assert [(home.settings.home / path).read_bytes() for path in (close, pack)] == [b"signed", b"printed"]
+        assert (home.settings.published.parent / SENT).read_bytes() == b"a/2026-02/1"
+        _write(home.settings.home / close, b"changed")
+        (home.settings.home / pack).unlink()
+        home.save("night", "books")
+        assert prune(store, home._holding.book(), NOW - timedelta(days=90), books=1) == 0
+    with _at(tmp_path / "three", account, control, store) as home:
+        assert [(home.settings.home / path).read_bytes() for path in (close, pack)] == [b"signed", b"printed"]
+    [key, _] = sorted(store.list(f"kept/{account}/"), key=store.get, reverse=True)
+    store.put(key, b"changed in the store")
+    with (
+        pytest.raises(StoreDamaged, match=f"{close} in the store is not what"),
+        _at(tmp_path / "four", account, control, store),
+    ):
+        pass
 
 
 def test_pages_travel_once(tmp_path: Path, account: str, control: Control, store: Store) -> None:

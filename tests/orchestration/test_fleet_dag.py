@@ -24,9 +24,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 NIGHT = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
-run = DagBag().dags["stockbook_fleet_nightly"].test(run_conf={"as_of": sys.argv[1]})
-tasks = {f"{t.task_id} {t.rendered_map_index or ''}".strip(): str(t.state) for t in run.get_task_instances()}
-print(json.dumps({"run": run.run_id, "state": str(run.state), "tasks": tasks}))
+dags = DagBag().dags
+ended = {}
+said_to = {"stockbook_fleet_nightly": {"as_of": sys.argv[1]}, "stockbook_close_month": {"month": "2025-10"}}
+for name, said in said_to.items():
+    run = dags[name].test(run_conf=said)
+    tasks = {f"{t.task_id} {t.rendered_map_index or ''}".strip(): str(t.state) for t in run.get_task_instances()}
+    ended[name] = {"state": str(run.state), "tasks": tasks}
+print(json.dumps(ended))
 """
 
 
@@ -50,12 +55,14 @@ def test_a_red_account_makes_the_run_red_and_no_other_account(
     """
     Two accounts are published, the one with a refused token is named, and the run is red.
 
-    What is published is what one machine makes of the same night, and the lake has both.
+    What is published is what one machine makes of the same night, and the lake has both. Their month can be closed,
+    each for itself, which a dry run looks at.
     """
     command = [sys.executable, "-c", NIGHT, FIRST.isoformat()]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    ended = json.loads(done.stdout.splitlines()[-1])
+    both = json.loads(done.stdout.splitlines()[-1])
+    ended = both["stockbook_fleet_nightly"]
 
     assert ended["state"] == "failed"
     assert ended["tasks"] == {
@@ -75,10 +82,19 @@ def test_a_red_account_makes_the_run_red_and_no_other_account(
     places = of_this_machine(variables)
     fleet = Fleet.load(SystemClock(), Silent(), places.look_up, places.conn_ids, variables)
     assert {name: run.as_of for name, run in fleet.lake.all_published().items()} == {"main": FIRST, "other": FIRST}
-    assert fleet.control.run().status == "red"
+    assert fleet.run_log.run().status == "red"
     file = Path(variables["STOCKBOOK_SCRATCH"], "main", "published", "warehouse.duckdb")
     for schema in ("staging", "marts"):
         without = ("_loaded_at", "_run_id")
         assert hashes(file, schema, without) == hashes(
             home_after_a_night / "published" / "warehouse.duckdb", schema, without
         )
+
+    assert both["stockbook_close_month"]["tasks"] == {
+        "accounts": "success",
+        "close main": "success",
+        "close other": "success",
+        "close red": "failed",
+    }
+    assert output.count("Nothing was signed: this was a dry run.") >= 2
+    assert "No night of account red was published yet: run one, then close." in output

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +12,11 @@ import psycopg
 from night_rig import KEY
 
 from stockbook.clock import SystemClock
-from stockbook.fleet.work import Fleet
+from stockbook.fleet.publishing import publish
+from stockbook.fleet.work import Fleet, restored, taken
 from stockbook.places import of_this_machine
 from stockbook.progress import Progress, Silent
+from stockbook.warehouse.publish import published_as_of
 from stockbook_sandbox import Running
 
 # a password of the databases: whatever is said, it is not
@@ -70,6 +73,23 @@ class Site:
         book, there = fleet.control.books().get(account), fleet.lake.published(account)
         pointer = None if book is None else (book.published_run, book.published_generation, book.published_book)
         return pointer, None if there is None else (there.run_id, there.generation, there.book)
+
+
+def move_in(fleet: Fleet, account: str, home: Path) -> None:
+    """Give an account the home that one machine has after a published night, and readers of the lake that night."""
+    run_id = "moved-in"
+    with taken(fleet, fleet.account(account), run_id, "books") as work:
+        restored(fleet, work)
+        settings = work.night.settings
+        for part in ("state", "runs", "published"):
+            shutil.copytree(home / part, settings.home / part, dirs_exist_ok=True)
+        shutil.copyfile(home / settings.warehouse.name, settings.warehouse)
+        work.home.save(run_id, "books")
+        as_of = published_as_of(settings)
+        assert as_of is not None
+        file, book = settings.published, work.home.published_book
+        publish(work.holding, fleet.lake, file, book, run_id, work.home.generation, as_of)
+        work.home.trust()
 
 
 def programs() -> dict[str, str]:

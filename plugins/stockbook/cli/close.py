@@ -1,12 +1,16 @@
 """`stockbook close`: months are signed, and what was signed is proven."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stockbook.clock import SystemClock
+from stockbook.fleet_settings import FleetSettings
 from stockbook.progress import Silent
 from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from stockbook.closing.verifying import Verdict
 
 
 def close(
@@ -21,33 +25,60 @@ def close(
     reason: Annotated[str, typer.Option(help="Why it is signed anew.")] = "",
 ) -> None:
     """Sign the figures of a month as they were known at the last published night, or verify what was signed."""
-    if month == "verify":
-        _verify()
-        return
-    from stockbook.night.closing import answer
-    from stockbook.night.tonight import Night
+    settings = Settings.load()
+    is_fleet = FleetSettings.load(settings.home) is not None
+    parameters = {"month": month, "by": by, "note": note, "supersede": supersede, "reason": reason}
+    if is_fleet and month == "verify":
+        _verify_fleet(account)
+    elif is_fleet:
+        _close_fleet(account, parameters, dry_run)
+    elif month == "verify":
+        from stockbook.closing.verifying import verify
 
-    parameters = {"month": month, "account": account, "by": by, "note": note, "supersede": supersede, "reason": reason}
-    statements, sentences = answer(Night(Settings.load(), SystemClock(), Silent()), parameters, dry_run)
-    for line in (*statements, *sentences):
-        typer.echo(line)
+        _told([verify(settings)])
+    else:
+        from stockbook.night.closing import answer
+        from stockbook.night.tonight import Night
+
+        said = answer(Night(settings, SystemClock(), Silent()), parameters | {"account": account}, dry_run)
+        for line in (*said.statements, *said.sentences):
+            typer.echo(line)
 
 
-def _verify() -> None:
-    from stockbook.closing.verifying import verify
+def _close_fleet(account: str, parameters: dict[str, object], is_dry: bool) -> None:
+    from stockbook.fleet.closing import chosen, close_accounts
+    from stockbook.fleet.work import Fleet
 
-    verdict = verify(Settings.load())
-    for close in verdict.closes:
+    fleet = Fleet.here(Silent())
+    is_left = False
+    for name, said, refusal in close_accounts(fleet, chosen(fleet, account), parameters, is_dry):
+        for line in (*said.statements, *said.sentences) if said else (f"NO  {name}: {refusal}",):
+            typer.echo(line)
+        is_left = is_left or said is None
+    if is_left:
+        raise typer.Exit(1)
+
+
+def _verify_fleet(account: str) -> None:
+    from stockbook.fleet.closing import chosen, verify_accounts
+    from stockbook.fleet.work import Fleet
+
+    fleet = Fleet.here(Silent())
+    _told(verify_accounts(fleet, chosen(fleet, account)))
+
+
+def _told(verdicts: "list[Verdict]") -> None:
+    closes = [close for verdict in verdicts for close in verdict.closes]
+    problems = [problem for verdict in verdicts for problem in verdict.problems]
+    for close in closes:
         typer.echo(
             f"{close.close_id}: {close.line_count:,} lines, signed by {close.closed_by} on {close.closed_at:%Y-%m-%d}, "
             f"digest {close.digest}"
         )
-    for problem in verdict.problems:
+    for problem in problems:
         typer.echo(f"NO  {problem}")
-    for text in verdict.notes:
+    for text in (note for verdict in verdicts for note in verdict.notes):
         typer.echo(f"Note: {text}")
-    if verdict.problems:
+    if problems:
         raise typer.Exit(1)
-    typer.echo(
-        f"All {len(verdict.closes)} closes are as they were signed." if verdict.closes else "No month is closed."
-    )
+    typer.echo(f"All {len(closes)} closes are as they were signed." if closes else "No month is closed.")

@@ -17,13 +17,9 @@ Run = Annotated[str, typer.Option("--run", help="Name of the run; empty = the la
 
 
 def _fleet(progress: Progress | None = None) -> "Fleet":
-    from stockbook.clock import SystemClock
     from stockbook.fleet.work import Fleet
-    from stockbook.places import of_this_machine
 
-    places = of_this_machine()
-    clock = SystemClock()
-    return Fleet.load(clock, progress or Silent(), places.look_up, places.conn_ids)
+    return Fleet.here(progress or Silent())
 
 
 def _logged() -> "Fleet":
@@ -123,8 +119,8 @@ def report(account: Annotated[str, typer.Argument(help="The account.")], run_nam
     from stockbook.runs.report import Report, text
 
     fleet = _fleet()
-    latest = fleet.control.run(run_name)
-    content = fleet.control.report(latest.run_id, account)
+    latest = fleet.run_log.run(run_name)
+    content = fleet.run_log.report(latest.run_id, account)
     if content is None:
         raise ConfigError(f"Account {account} has no report of run {latest.run_id}: its night did not end there.")
     typer.echo(text(msgspec.json.decode(content, type=Report)))

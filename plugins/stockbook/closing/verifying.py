@@ -1,8 +1,9 @@
 """
 `close verify`: every digest computed anew, and every copy of a close compared with what was landed.
 
-A close is in the landing, in the published file and in the writer's file. What differs is named: the close, the line,
-the column. That the newest close is gone shows in the state folder and in the reports of runs, which name its digest.
+A close is in the landing, in the published file, in the writer's file and, of a fleet's account, in the lake. What
+differs is named: the close, the line, the column. That the newest close is gone shows in the state folder and in the
+reports of runs, which name its digest.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from stockbook.closing.landed import Close, files_of, lines_file, read_close
 from stockbook.closing.program import CLOSES, LINES, rows_of
 from stockbook.errors import LandingDamaged
 from stockbook.settings import Settings
+from stockbook.sql_text import quoted
 from stockbook.warehouse.connect import for_questions, reader
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class _Report(msgspec.Struct):
     steps: list[_Step] = []
 
 
-def verify(settings: Settings) -> Verdict:
-    """Verify all closes of a home."""
+def verify(settings: Settings, in_lake: str = "") -> Verdict:
+    """Verify all closes of a home; ``in_lake`` is the account whose home it is, where readers ask a lake for it."""
     problems: list[str] = []
     notes: list[str] = []
     closes: list[Close] = []
@@ -69,6 +71,9 @@ def verify(settings: Settings) -> Verdict:
         else:
             with con:
                 problems += _copy(con, "the writer's file", closes, whole)
+    if in_lake and settings.lake is not None:
+        with reader(settings.lake, dataclasses.replace(settings.limits, seconds=0)) as con:
+            problems += _copy(con, "the lake", closes, whole, f"account = {quoted(in_lake)}")
     return Verdict(closes, problems, notes)
 
 
@@ -123,9 +128,13 @@ def _landed_lines(settings: Settings, close: Close, whole: "dict[str, pa.Table]"
 
 
 def _copy(
-    con: duckdb.DuckDBPyConnection, where: str, closes: Sequence[Close], whole: "Mapping[str, pa.Table]"
+    con: duckdb.DuckDBPyConnection,
+    where: str,
+    closes: Sequence[Close],
+    whole: "Mapping[str, pa.Table]",
+    chosen: str = "true",
 ) -> Iterator[str]:
-    """What differs in a file's tables of signed months."""
+    """What differs in tables of signed months, of whose rows ``chosen`` are meant."""
     tables = con.execute(
         "select count(*) from duckdb_tables() where schema_name || '.' || table_name in (?, ?)", [CLOSES, LINES]
     ).fetchall()
@@ -133,7 +142,7 @@ def _copy(
         if closes:
             yield f"{where} has no tables of signed months: run a night."
         return
-    answer = con.execute(f"select * from {CLOSES}")
+    answer = con.execute(f"select * from {CLOSES} where {chosen}")
     names = [name for name, *_ in answer.description or []]
     shown = {row["close_id"]: row for row in (dict(zip(names, row, strict=True)) for row in answer.fetchall())}
     for row in rows_of(closes):
@@ -150,7 +159,7 @@ def _copy(
     for close in closes:
         yield from _lines(con, where, close, whole.get(close.close_id))
     strange = con.execute(
-        f"select distinct close_id from {LINES} where not list_contains(?, close_id) order by all",
+        f"select distinct close_id from {LINES} where {chosen} and not list_contains(?, close_id) order by all",
         [list(landed)],
     ).fetchall()
     for (close_id,) in strange:
@@ -178,6 +187,7 @@ def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa
 def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) -> Iterator[str]:
     """Lines that are missing, never signed or changed, each with the columns that differ."""
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     lines, signed = in_order(lines), in_order(signed)
@@ -188,7 +198,10 @@ def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) ->
         for variant, pool in sorted(here.keys() - there.keys()):
             yield f"variant {variant}, {pool} was never signed"
         common = sorted(here.keys() & there.keys())
-        lines, signed = lines.take([here[key] for key in common]), signed.take([there[key] for key in common])
+        lines, signed = (
+            table.take(pa.array([place[key] for key in common], pa.int64()))
+            for table, place in ((lines, here), (signed, there))
+        )
     changed: dict[int, list[str]] = {}
     for name in columns:
         if _bytes(lines, name) == _bytes(signed, name):

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 PACKS = "packs"
+# beside the published file: the closes whose packs were mailed
+SENT = ".packs-sent"
 _KINDS = {"Workbook": ("month", "xlsx"), "Journal": ("journal", "csv")}
 
 

@@ -1,11 +1,12 @@
 """
-The control database of a fleet: which book of an account is the newest and which is published, and how its nights went.
+The control database of a fleet: which accounts there are, which of their books are the newest and the published one.
 
-What only the holder of an account may change is in ``holding``. Every call opens a connection of its own, so that a
-database that was away is there again for the next; an error says its kind and nothing the driver quotes.
+What only the holder of an account may change is in ``holding``, how nights went in ``run_log``. Every call opens a
+connection of its own, so that a database that was away is there again for the next; an error says its kind and nothing
+the driver quotes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,28 +53,6 @@ class Held(NamedTuple):
     step: str
     machine: str
     since: datetime
-
-
-class AccountNight(NamedTuple):
-    """How the night of an account went in a fleet's run: ``status`` is open, read, published or red."""
-
-    run_id: str
-    account: str
-    status: str
-    step: str
-    reason: str | None
-    as_of: datetime | None
-    seconds: float | None
-    updated_at: datetime
-
-
-class FleetRun(NamedTuple):
-    """A run of the fleet and the accounts it was begun with."""
-
-    run_id: str
-    opened_at: datetime
-    accounts: list[str]
-    status: str
 
 
 class Control:
@@ -156,102 +135,6 @@ class Control:
             return con.execute(
                 "select account, conn_ids, zone, policy_dir from fleet_account order by account"
             ).fetchall()
-
-    def begin(self, run_id: str, accounts: Iterable[str]) -> FleetRun:
-        """Begin a run of the fleet, or go on with the one of this name: its accounts stay."""
-        with self.opened() as con:
-            con.execute(
-                "insert into fleet_run (run_id, accounts) values (%s, %s) on conflict (run_id) do nothing",
-                [run_id, list(accounts)],
-            )
-        return self.run(run_id)
-
-    def run(self, run_id: str = "") -> FleetRun:
-        """A run of the fleet; the latest without a name. Raises ConfigError when there is none."""
-        which = "where run_id = %s" if run_id else "order by opened_at desc limit 1"
-        with self.opened() as con:
-            row = con.execute(
-                f"select run_id, opened_at, accounts, status from fleet_run {which}", [run_id] if run_id else []
-            ).fetchone()
-        if row is None:
-            raise ConfigError(
-                f"No run of the fleet {'is called ' + repr(run_id) if run_id else 'was ever begun'}: "
-                "`stockbook fleet run` begins one."
-            )
-        return FleetRun(*row)
-
-    def accounts_before(self, run_id: str) -> list[str] | None:
-        """The accounts of the run before this one; None for the first."""
-        with self.opened() as con:
-            row = con.execute(
-                "select accounts from fleet_run where opened_at < (select opened_at from fleet_run where run_id = %s) "
-                "order by opened_at desc limit 1",
-                [run_id],
-            ).fetchone()
-        return None if row is None else list(row[0])
-
-    def end(self, run_id: str, status: str) -> None:
-        """Note how a run of the fleet ended."""
-        with self.opened() as con:
-            con.execute(
-                "update fleet_run set status = %s, finished_at = clock_timestamp() where run_id = %s", [status, run_id]
-            )
-
-    def nights(self, run_id: str) -> dict[str, AccountNight]:
-        """How each account's night went in a run of the fleet, by account."""
-        with self.opened() as con:
-            rows = con.execute(
-                f"select {', '.join(AccountNight._fields)} from account_night where run_id = %s order by account",
-                [run_id],
-            ).fetchall()
-        return {row[1]: AccountNight(*row) for row in rows}
-
-    def note(
-        self,
-        run_id: str,
-        account: str,
-        status: str,
-        step: str,
-        reason: str | None = None,
-        as_of: datetime | None = None,
-        seconds: float | None = None,
-        report: str | None = None,
-    ) -> None:
-        """Write down how far an account's night is; one that was published stays so."""
-        with self.opened() as con:
-            con.execute(
-                """
-                insert into account_night (run_id, account, status, step, reason, as_of, seconds, report)
-                values (%s, %s, %s, %s, %s, %s, %s, %s::json)
-                on conflict (run_id, account) do update set
-                    status = excluded.status, step = excluded.step, reason = excluded.reason,
-                    as_of = coalesce(excluded.as_of, account_night.as_of), seconds = excluded.seconds,
-                    report = coalesce(excluded.report, account_night.report), updated_at = clock_timestamp()
-                where account_night.status <> 'published' or excluded.status = 'published'
-                """,
-                [run_id, account, status, step, reason, as_of, seconds, report],
-            )
-
-    def report(self, run_id: str, account: str) -> str | None:
-        """The run report of an account's night, as JSON; None where it did not end."""
-        with self.opened() as con:
-            row = con.execute(
-                "select report::text from account_night where run_id = %s and account = %s", [run_id, account]
-            ).fetchone()
-        return None if row is None else row[0]
-
-    @contextmanager
-    def told_once(self, run_id: str, what: str) -> Iterator[bool]:
-        """
-        Whether this was not told yet; what is told in the block is remembered when it ends well.
-
-        Two summaries of one run wait for each other. A crash in the block tells it a second time, never not at all.
-        """
-        with self.opened() as con, con.transaction():
-            con.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"told {run_id}"])
-            row = con.execute("select 1 from alert_sent where run_id = %s and what = %s", [run_id, what]).fetchone()
-            yield row is None
-            con.execute("insert into alert_sent values (%s, %s) on conflict do nothing", [run_id, what])
 
     def held(self) -> dict[str, Held]:
         """Who holds which account now: the lock of one that died is gone, whatever its row says."""

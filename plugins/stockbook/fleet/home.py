@@ -1,27 +1,27 @@
 """
 The home of an account, between two steps: taken from the store to this disk, and what changed back again.
 
-Objects are immutable: a book and a page are named by what is in them, and the index of a home, which names its book and
-holds its small files, is written last. Until the holder points to that index nothing has happened. A listing goes to
-the store as soon as it is complete, its manifest last: who goes on elsewhere does not ask for it again.
+Objects are immutable: a book, a page and a file that is kept for ever are named by what is in them, and the index of a
+home, which names its book and holds its small files, is written last. Until the holder points to that index nothing has
+happened. A listing goes to the store as soon as it is complete, its manifest last: who goes on elsewhere does not ask
+for it again.
 """
 
-import hashlib
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import zstandard
 
 from stockbook import hash_key
 from stockbook.atomic_files import write_atomically
 from stockbook.clock import Clock
+from stockbook.export.pack_files import SENT
+from stockbook.fleet import kept_files, packed_books
 from stockbook.fleet.control import Book
 from stockbook.fleet.holding import Holding
-from stockbook.fleet.home_index import Index, altered, digest, needed, opened, read_index
+from stockbook.fleet.home_index import Index, digest, needed, opened, read_index
 from stockbook.fleet.store import Store
 from stockbook.landing.earlier_pages import ANSWERED
 from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
@@ -54,6 +54,7 @@ class Home:
         self._index = Index(holding.account, 0, "", VERSION)
         self._book = Book(holding.account)
         self._state: tuple[int, int] | None = None
+        self._amended = ""
         self._fetched: set[str] = set()
         self._landed: set[str] = set()
         self._pages: set[str] = set()
@@ -64,9 +65,9 @@ class Home:
         return self._index.generation
 
     @property
-    def book(self) -> str | None:
-        """The key of the book that was saved last."""
-        return self._index.book
+    def published_book(self) -> str:
+        """The key of what was saved last of the published file; empty before the first book."""
+        return self._amended or self._index.book or ""
 
     def restore(self) -> None:
         """Make the folder what was saved last, unless it is that already. Raises StoreUnavailable, StoreDamaged."""
@@ -103,33 +104,22 @@ class Home:
         settings, index = self.settings, self._index
         settings.home.mkdir(parents=True, mode=0o700)
         if index.book is not None:
-            self._unpack(index.book, settings.warehouse)
+            packed_books.fetch(self._store, index.book, settings.warehouse)
         if self._book.published_book is not None:
             settings.published.parent.mkdir()
             if self._book.published_book == index.book:
                 shutil.copyfile(settings.warehouse, settings.published)
             else:
-                self._unpack(self._book.published_book, settings.published)
+                packed_books.fetch(self._store, self._book.published_book, settings.published)
         for name, content in index.files.items():
             _write(settings.home / name, content)
         for night in needed(index):
             for mark, content in index.nights[night].items():
                 _write(settings.landing / night / mark, content)
+        kept_files.fetch(self._store, self._account, settings.home, index.kept)
         self.fetch_landing()
         self._state = _state_of(settings.warehouse)
         self.trust()
-
-    def _unpack(self, key: str, file: Path) -> None:
-        packed = file.with_name(file.name + ".zst")
-        sha256 = self._store.download(key, packed)
-        if not key.endswith(f"-{sha256[:16]}.duckdb.zst"):
-            raise altered(key)
-        try:
-            with packed.open("rb") as source, file.open("wb") as target:
-                zstandard.ZstdDecompressor().copy_stream(source, target)
-        except zstandard.ZstdError:
-            raise altered(key) from None
-        packed.unlink()
 
     def fetch_landing(self) -> None:
         """Take to this disk the listings that the next step may look at, and are complete in the store."""
@@ -181,14 +171,23 @@ class Home:
         for manifest in sorted((self.settings.landing / night).glob(f"*/*/{MANIFEST}")):
             self.landed(manifest.parent)
 
-    def save(self, run_id: str, step: str) -> None:
-        """Save what changed, and point to it. Raises StoreUnavailable, HoldingLost; nothing has happened then."""
+    def save(self, run_id: str, step: str, is_amended: bool = False) -> None:
+        """
+        Save what changed, and point to it. Raises StoreUnavailable, HoldingLost; nothing has happened then.
+
+        A published file that ``is_amended`` is no copy of the book any more: it is saved beside it, as a book too.
+        """
         before, settings = self._index, self.settings
-        generation, book = before.generation, before.book
-        if settings.warehouse.exists() and _state_of(settings.warehouse) != self._state:
-            generation += 1
-            book = self._pack(generation, run_id)
-        index = Index(self._account, generation, run_id, VERSION, book, _small(settings), self._nights())
+        is_written = settings.warehouse.exists() and _state_of(settings.warehouse) != self._state
+        generation = before.generation + (is_written or is_amended)
+        name, book = f"books/{self._account}/{generation:08d}-{run_id}", before.book
+        if is_written:
+            self._checkpoint()
+            book = packed_books.bring(self._store, settings.warehouse, name)
+        if is_amended:
+            self._amended = packed_books.bring(self._store, settings.published, name)
+        digests = kept_files.bring(self._store, self._account, settings.home, before.kept)
+        index = Index(self._account, generation, run_id, VERSION, book, _small(settings), self._nights(), digests)
         content = msgspec.json.encode(index)
         key = f"homes/{self._account}/{generation:08d}-{run_id}-{step}-{digest(content)[:16]}.json"
         self._store.put(key, content)
@@ -196,22 +195,12 @@ class Home:
         self._holding.save(before.generation, generation, key, book, key_of_hash)
         self._index, self._state = index, _state_of(settings.warehouse)
 
-    def _pack(self, generation: int, run_id: str) -> str:
+    def _checkpoint(self) -> None:
         from stockbook.warehouse.connect import log_of, writer
 
-        file = self.settings.warehouse
-        if log_of(file).exists():
+        if log_of(self.settings.warehouse).exists():
             with writer(self.settings) as con:
                 con.execute("checkpoint")
-        packed = file.with_name(file.name + ".zst")
-        with file.open("rb") as source, packed.open("wb") as target:
-            zstandard.ZstdCompressor(level=1, write_checksum=True).copy_stream(source, target)
-        with packed.open("rb") as source:
-            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-        key = f"books/{self._account}/{generation:08d}-{run_id}-{sha256[:16]}.duckdb.zst"
-        self._store.put(key, packed)
-        packed.unlink()
-        return key
 
     def _nights(self) -> dict[str, dict[str, bytes]]:
         nights = dict(self._index.nights)
@@ -237,12 +226,16 @@ class Home:
 
 
 def _small(settings: Settings) -> dict[str, bytes]:
-    """The small files that a home cannot do without: what its last runs were about, and which key it has."""
+    """
+    The small files that a home cannot do without.
+
+    What its last runs were about, which key it has, its newest close, and which packs were sent.
+    """
     runs = sorted(settings.runs.glob("*"), key=lambda folder: folder.stat().st_mtime_ns)[-_RUNS:]
-    files: Iterable[Path] = (file for folder in (*runs, settings.state) for file in folder.rglob("*"))
+    files = [file for folder in (*runs, settings.state) for file in folder.rglob("*")]
     return {
         str(file.relative_to(settings.home)): file.read_bytes()
-        for file in files
+        for file in (*files, settings.published.parent / SENT)
         if file.is_file() and file.suffix not in (".db", ".lock", ".tmp")
     }
 

@@ -13,7 +13,8 @@ class Index(msgspec.Struct):
     """
     A home as it was saved: its book, its small files by their path, and the marks of each landed night.
 
-    ``nights`` has every night that is still kept; pages come along for those a next night needs.
+    ``nights`` has every night that is still kept; pages come along for those a next night needs. ``kept`` has the files
+    that stay for ever, by their path with their SHA-256.
     """
 
     account: str
@@ -23,6 +24,7 @@ class Index(msgspec.Struct):
     book: str | None = None
     files: dict[str, bytes] = {}
     nights: dict[str, dict[str, bytes]] = {}
+    kept: dict[str, str] = {}
 
 
 def read_index(store: Store, key: str) -> Index:

@@ -12,9 +12,9 @@ from datetime import datetime
 import msgspec
 
 from stockbook.errors import ConfigError, StockbookError
-from stockbook.fleet.publishing import catch_up, publish
+from stockbook.fleet.publishing import publish
 from stockbook.fleet.turns import turn
-from stockbook.fleet.work import Fleet, Work, at_work
+from stockbook.fleet.work import Fleet, Work, at_work, bring_pages, restored
 from stockbook.night import steps
 from stockbook.night.extracting import extract_all
 from stockbook.runs import context as runs
@@ -23,6 +23,8 @@ from stockbook.runs.context import Parameters, run_id_of
 from stockbook.runs.report import Report
 
 OPEN, EXTRACT, BOOKS, END = "open", "extract", "books", "end"
+# how far a night is whose listings are complete
+READ = "read"
 
 
 def open_account(fleet: Fleet, name: str, account_name: str, parameters: Parameters | Mapping[str, object]) -> None:
@@ -30,11 +32,11 @@ def open_account(fleet: Fleet, name: str, account_name: str, parameters: Paramet
     run_id = run_id_of(name)
     account = fleet.account(account_name)
     with at_work(fleet, account, run_id, OPEN) as work:
-        _restored(fleet, work)
+        restored(fleet, work)
         run = steps.open_run(work.night, run_id, parameters, fleet.conn_ids_of(account))
         work.home.save(run_id, OPEN)
         work.home.trust()
-        fleet.control.note(run_id, account_name, OPEN, OPEN, as_of=run.as_of)
+        fleet.run_log.note(run_id, account_name, OPEN, OPEN, as_of=run.as_of)
 
 
 def extract_account(fleet: Fleet, name: str, account_name: str) -> None:
@@ -52,7 +54,7 @@ def extract_account(fleet: Fleet, name: str, account_name: str) -> None:
             work.home.all_landed(run.night)
             work.home.save(run_id, EXTRACT)
             work.home.trust()
-        fleet.control.note(run_id, account_name, "read", EXTRACT)
+        fleet.run_log.note(run_id, account_name, READ, EXTRACT)
 
 
 def books_of_account(fleet: Fleet, name: str, account_name: str) -> Report:
@@ -62,7 +64,7 @@ def books_of_account(fleet: Fleet, name: str, account_name: str) -> Report:
     run_id = run_id_of(name)
     account = fleet.account(account_name)
     with at_work(fleet, account, run_id, BOOKS) as work:
-        _restored(fleet, work)
+        restored(fleet, work)
         night = work.night
         night.lock.take(run_id)
         run = runs.read(night.settings, run_id)
@@ -90,7 +92,7 @@ def end_account(fleet: Fleet, name: str, account_name: str) -> Report | None:
     run_id = run_id_of(name)
     account = fleet.account(account_name)
     with at_work(fleet, account, run_id, END) as work:
-        _restored(fleet, work)
+        restored(fleet, work)
         folder = runs.folder(work.night.settings, run_id)
         if not (folder / "run.json").exists():
             return report.read(folder)
@@ -102,17 +104,9 @@ def end_account(fleet: Fleet, name: str, account_name: str) -> Report | None:
         return done
 
 
-def _restored(fleet: Fleet, work: Work) -> None:
-    """The home as it was saved, for a step that writes the book."""
-    if catch_up(work.holding, fleet.lake):
-        fleet.progress.note(f"{work.account.name}: the lake was ahead of the published pointer, which was moved")
-    work.home.restore()
-    work.home.distrust()
-
-
 def _publish(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> None:
-    book = work.home.book
-    if book is None:
+    book = work.home.published_book
+    if not book:
         raise ConfigError(f"Account {work.account.name} has no saved book: run its night from the beginning.")
     publish(work.holding, fleet.lake, work.night.settings.published, book, run_id, work.home.generation, as_of)
 
@@ -120,17 +114,10 @@ def _publish(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> None:
 def _after(fleet: Fleet, work: Work, run_id: str) -> None:
     try:
         steps.settle_events(work.night, run_id)
-        _bring_pages(fleet, work)
+        bring_pages(fleet, work)
     except StockbookError as error:
         # the events wait as taken, and the next night knows them by their key
         fleet.progress.note(f"{work.account.name}: published, and the end could not be noted everywhere: {error}")
-
-
-def _bring_pages(fleet: Fleet, work: Work) -> None:
-    """The morning report for those who look at it on another machine."""
-    folder = work.night.settings.published.parent
-    files = (file for file in folder.glob("*.*") if file.suffix in (".html", ".json"))
-    fleet.store.put_many((f"reports/{work.account.name}/{file.name}", file.read_bytes()) for file in files)
 
 
 def _finished(fleet: Fleet, work: Work, run_id: str) -> Report:
@@ -167,6 +154,6 @@ def _note(fleet: Fleet, account_name: str, done: Report) -> None:
     status = "published" if done.status == "published" else "red"
     step = done.failed_step or BOOKS
     encoded = msgspec.json.encode(done).decode()
-    fleet.control.note(
+    fleet.run_log.note(
         done.run_id, account_name, status, step, done.reason, as_of=done.as_of, seconds=done.seconds, report=encoded
     )

@@ -10,21 +10,23 @@ from pathlib import Path
 import msgspec
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader
 
-from stockbook.clock import SystemClock
 from stockbook.errors import StockbookError, StoreDamaged
+from stockbook.export.pack_files import PACKS
+from stockbook.fleet import kept_files
+from stockbook.fleet.home_index import read_index
 from stockbook.fleet.standing import standings
 from stockbook.fleet.work import Fleet
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import airflow_html, problem_html
 from stockbook.morning.summary import NAME, Summary
-from stockbook.places import of_this_machine
 from stockbook.progress import Silent
 from stockbook.runs.report import Report
 
 DAG = "stockbook_fleet_nightly"
+CLOSE_DAG = "stockbook_close_month"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
     "Cache-Control": "no-store",
@@ -40,7 +42,7 @@ may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
 def accounts() -> HTMLResponse:
     """Every account at a glance."""
     try:
-        run, lines = standings(_fleet())
+        run, lines = standings(Fleet.here(Silent()))
     except StockbookError as error:
         return _page(problem_html(str(error)))
     return _page(_TEMPLATES.get_template("accounts.html").render(run=run, lines=lines))
@@ -50,12 +52,12 @@ def accounts() -> HTMLResponse:
 def account(account: str) -> HTMLResponse:
     """An account's last night, and what is published of it."""
     try:
-        fleet = _fleet()
+        fleet = Fleet.here(Silent())
         if account not in fleet.control.books():
             return _page("There is no such account.", 404)
-        written = fleet.control.report(fleet.control.run().run_id, account)
+        written = fleet.run_log.report(fleet.run_log.run().run_id, account)
         last = msgspec.json.decode(written, type=Report) if written else None
-        links = {"All accounts": "..", "Morning report": "report"}
+        links = {"All accounts": "..", "Morning report": "report", "Close a month": f"/dags/{CLOSE_DAG}"}
         return _page(airflow_html(_summary(fleet, account), last, locale_of(fleet.settings), links))
     except StockbookError as error:
         return _page(problem_html(str(error)))
@@ -65,7 +67,7 @@ def account(account: str) -> HTMLResponse:
 def report(account: str) -> HTMLResponse:
     """The morning report of an account."""
     try:
-        fleet = _fleet()
+        fleet = Fleet.here(Silent())
         if account in fleet.control.books():
             return _page(fleet.store.get(f"reports/{account}/report.html").decode())
     except StoreDamaged:
@@ -75,16 +77,28 @@ def report(account: str) -> HTMLResponse:
     return _page("Nothing is published yet.", 404)
 
 
+@app.get("/{account}/packs/{name}", dependencies=[may_see])
+def pack(account: str, name: str) -> Response:
+    """The workbook or the journal of a closed month, to be kept as a file."""
+    try:
+        fleet = Fleet.here(Silent())
+        book = fleet.control.books().get(account)
+        digests = read_index(fleet.store, book.home).kept if book is not None and book.home is not None else {}
+        path = f"published/{PACKS}/{name}"
+        if path in digests:
+            content = kept_files.read(fleet.store, account, path, digests[path])
+            as_file = {"Content-Disposition": f'attachment; filename="{name}"'}
+            return Response(content, media_type="application/octet-stream", headers=HEADERS | as_file)
+    except StockbookError as error:
+        return _page(problem_html(str(error)))
+    return _page("There is no such pack.", 404)
+
+
 def _summary(fleet: Fleet, account: str) -> Summary | None:
     try:
         return msgspec.json.decode(fleet.store.get(f"reports/{account}/{NAME}"), type=Summary)
     except (StoreDamaged, msgspec.MsgspecError):
         return None  # drawn anew by the next publication
-
-
-def _fleet() -> Fleet:
-    places = of_this_machine()
-    return Fleet.load(SystemClock(), Silent(), places.look_up, places.conn_ids)
 
 
 def _page(text: str, status: int = 200) -> HTMLResponse:

@@ -12,13 +12,13 @@ from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 from stockbook.errors import WORTH_ANOTHER_TRY, StockbookError
-from stockbook.fleet.night import BOOKS, EXTRACT, OPEN, books_of_account, extract_account, open_account
+from stockbook.fleet.night import BOOKS, EXTRACT, OPEN, READ, books_of_account, extract_account, open_account
 from stockbook.fleet.summary import Summary, summarise
 from stockbook.fleet.work import Fleet
 from stockbook.runs.context import run_id_of
 
 _STEPS = (OPEN, EXTRACT, BOOKS)
-_AFTER = {OPEN: EXTRACT, "read": BOOKS}
+_AFTER = {OPEN: EXTRACT, READ: BOOKS}
 
 
 class Done(NamedTuple):
@@ -44,8 +44,8 @@ def run_fleet(
     of another process. Raises ConfigError, ControlUnavailable before anything is begun.
     """
     accounts = [account.name for account in fleet.accounts()]
-    run = fleet.control.begin(run_id_of(name), accounts)
-    nights = fleet.control.nights(run.run_id)
+    run = fleet.run_log.begin(run_id_of(name), accounts)
+    nights = fleet.run_log.nights(run.run_id)
     left = deque(a for a in run.accounts if a not in nights or nights[a].status != "published")
     fleet.progress.start("accounts", total=len(left), unit="accounts")
     if processes == 1 or load is None:
@@ -63,7 +63,7 @@ def account_night(fleet: Fleet, name: str, account: str, parameters: Mapping[str
 
     A red one begins anew, as its sources may have healed, but ``again``, where only a step failed that may heal.
     """
-    night = fleet.control.nights(run_id_of(name)).get(account)
+    night = fleet.run_log.nights(run_id_of(name)).get(account)
     first = _AFTER.get(night.status, OPEN) if night is not None else OPEN
     if again and night is not None and night.status == "red" and night.step in _STEPS:
         first = night.step

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stockbook.fleet.control import FleetRun
+from stockbook.fleet.run_log import FleetRun
 from stockbook.fleet.work import Fleet, moment
 
 
@@ -27,8 +27,8 @@ def standings(fleet: Fleet, run_name: str = "") -> tuple[FleetRun | None, list[S
     """The latest run of the fleet (or one by its name), and every account, listed or begun."""
     listed = {account.name for account in fleet.accounts()}
     books, holders = fleet.control.books(), fleet.control.held()
-    run = fleet.control.run(run_name) if run_name or books else None
-    nights = fleet.control.nights(run.run_id) if run else {}
+    run = fleet.run_log.run(run_name) if run_name or books else None
+    nights = fleet.run_log.nights(run.run_id) if run else {}
     lines = []
     for name in sorted(listed | books.keys()):
         book, night, holder = books.get(name), nights.get(name), holders.get(name)

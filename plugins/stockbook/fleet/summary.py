@@ -4,8 +4,9 @@ import hashlib
 from typing import NamedTuple
 
 from stockbook.errors import StockbookError
-from stockbook.fleet.control import AccountNight, Book
+from stockbook.fleet.control import Book
 from stockbook.fleet.night import end_account
+from stockbook.fleet.run_log import AccountNight
 from stockbook.fleet.work import Fleet, moment
 from stockbook.runs.context import run_id_of
 
@@ -50,8 +51,8 @@ def summarise(fleet: Fleet, name: str) -> Summary:
     Raises ControlUnavailable; nothing else keeps it from naming each account.
     """
     run_id = run_id_of(name)
-    run = fleet.control.run(run_id)
-    nights = fleet.control.nights(run_id)
+    run = fleet.run_log.run(run_id)
+    nights = fleet.run_log.nights(run_id)
     notes = []
     for account in run.accounts:
         night = nights.get(account)
@@ -65,15 +66,15 @@ def summarise(fleet: Fleet, name: str) -> Summary:
             notes.append(f"{account}: the end of its night could not be written: {said}")
         if night.status == "red" and (done is None or done.failed_step is None):
             # the steps of a night do not know what failed around them
-            fleet.control.note(run_id, account, "red", night.step, night.reason)
-    nights, books = fleet.control.nights(run_id), fleet.control.books()
+            fleet.run_log.note(run_id, account, "red", night.step, night.reason)
+    nights, books = fleet.run_log.nights(run_id), fleet.control.books()
     summary = Summary(
         run_id,
         [_line(account, nights.get(account), books.get(account)) for account in run.accounts],
         [*notes, *_changed(fleet, run_id, run.accounts, books)],
     )
     untold = _tell(fleet, summary)
-    fleet.control.end(run_id, "red" if summary.red else "published")
+    fleet.run_log.end(run_id, "red" if summary.red else "published")
     return summary._replace(notes=[*summary.notes, *untold])
 
 
@@ -89,7 +90,7 @@ def _line(account: str, night: AccountNight | None, book: Book | None) -> Line:
 
 def _changed(fleet: Fleet, run_id: str, accounts: list[str], books: dict[str, Book]) -> list[str]:
     """Accounts that came or went since the run before; one that was renamed is both."""
-    before = fleet.control.accounts_before(run_id)
+    before = fleet.run_log.accounts_before(run_id)
     new = sorted(set(accounts) - set(before)) if before is not None else []
     gone = sorted(name for name, book in books.items() if name not in accounts and book.published_book)
     notes = [f"new accounts: {', '.join(new)}"] if new else []
@@ -114,7 +115,7 @@ def _tell(fleet: Fleet, summary: Summary) -> list[str]:
     names = ", ".join(line.account for line in summary.red)
     what = "red " + hashlib.sha256(names.encode()).hexdigest()[:16]
     try:
-        with fleet.control.told_once(summary.run_id, what) as is_new:
+        with fleet.run_log.told_once(summary.run_id, what) as is_new:
             if is_new:
                 subject = f"Stockbook: {len(alerts)} of {len(summary.lines)} accounts are red"
                 notify.deliver(notifier, notify.content(alerts, now, subject))

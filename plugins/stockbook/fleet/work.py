@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stockbook import hash_key
-from stockbook.clock import Clock
+from stockbook.clock import Clock, SystemClock
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet import accounts
@@ -18,9 +18,12 @@ from stockbook.fleet.clock import SharedClock
 from stockbook.fleet.control import Control
 from stockbook.fleet.holding import Holding, hold
 from stockbook.fleet.home import Home
+from stockbook.fleet.publishing import catch_up
+from stockbook.fleet.run_log import RunLog
 from stockbook.fleet.store import Store
 from stockbook.fleet_settings import FleetSettings, require
 from stockbook.night.steps import Night
+from stockbook.places import of_this_machine
 from stockbook.progress import Progress
 from stockbook.settings import Settings
 
@@ -54,10 +57,21 @@ class Fleet:
         fleet.control.migrate()
         return fleet
 
+    @classmethod
+    def here(cls, progress: Progress) -> "Fleet":
+        """Of this process: its environment, and the connections of this machine."""
+        places = of_this_machine()
+        return cls.load(SystemClock(), progress, places.look_up, places.conn_ids)
+
     @cached_property
     def control(self) -> Control:
         """The control database."""
         return Control(self.shared.control_url)
+
+    @cached_property
+    def run_log(self) -> RunLog:
+        """How runs and nights went."""
+        return RunLog(self.control)
 
     @cached_property
     def store(self) -> Store:
@@ -111,26 +125,48 @@ class Work:
 
 
 @contextmanager
+def taken(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterator[Work]:
+    """Hold an account for a step. Raises as ``hold``."""
+    settings = fleet.settings_of(account)
+    key = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
+    with hold(fleet.control, account.name, run_id, step, key) as holding:
+        clock = SharedClock(fleet.clock, holding.now())
+        home = Home(settings, fleet.store, holding, clock)
+        quiet = replace(settings, alert_notifier="", report_notifier="", packs_notifier="")
+        night = Night(quiet, clock, fleet.progress, fleet.look_up, landed=home.landed, events_of=account.name)
+        yield Work(account, holding, home, night)
+
+
+@contextmanager
 def at_work(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterator[Work]:
     """
-    Hold an account for a step, with its home restored.
+    The same for a step of a night.
 
     What goes wrong is noted in the control database, so that the summary of the run knows it, and raised.
     """
     began = fleet.clock.monotonic()
-    settings = fleet.settings_of(account)
-    key = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
     try:
-        with hold(fleet.control, account.name, run_id, step, key) as holding:
-            clock = SharedClock(fleet.clock, holding.now())
-            home = Home(settings, fleet.store, holding, clock)
-            quiet = replace(settings, alert_notifier="", report_notifier="", packs_notifier="")
-            night = Night(quiet, clock, fleet.progress, fleet.look_up, landed=home.landed, events_of=account.name)
-            yield Work(account, holding, home, night)
+        with taken(fleet, account, run_id, step) as work:
+            yield work
     except Exception as error:
         seconds = fleet.clock.monotonic() - began
         note_red(fleet, run_id, account.name, step, error, seconds)
         raise
+
+
+def restored(fleet: Fleet, work: Work) -> None:
+    """Restore the home as it was saved, for a step that writes the book."""
+    if catch_up(work.holding, fleet.lake):
+        fleet.progress.note(f"{work.account.name}: the lake was ahead of the published pointer, which was moved")
+    work.home.restore()
+    work.home.distrust()
+
+
+def bring_pages(fleet: Fleet, work: Work) -> None:
+    """Bring the morning report to the store, for those who look at it on another machine."""
+    folder = work.night.settings.published.parent
+    files = (file for file in folder.glob("*.*") if file.suffix in (".html", ".json"))
+    fleet.store.put_many((f"reports/{work.account.name}/{file.name}", file.read_bytes()) for file in files)
 
 
 def note_red(fleet: Fleet, run_id: str, name: str, step: str, error: Exception, seconds: float | None = None) -> None:
@@ -138,7 +174,7 @@ def note_red(fleet: Fleet, run_id: str, name: str, step: str, error: Exception, 
     kind = type(error).__name__
     reason = f"{kind}: {error}" if isinstance(error, StockbookError) else f"an unexpected {kind}"
     try:
-        fleet.control.note(run_id, name, "red", step, reason, seconds=seconds)
+        fleet.run_log.note(run_id, name, "red", step, reason, seconds=seconds)
     except StockbookError as failure:
         fleet.progress.note(f"{name}: its failure could not be noted: {failure}")
 

@@ -10,10 +10,10 @@ import msgspec
 from stockbook.alerts import notify
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import StockbookError
+from stockbook.export.pack_files import SENT
 from stockbook.morning.summary import SignedMonth, Summary, read
 from stockbook.settings import Settings
 
-SENT = ".packs-sent"
 # whoever sets the notifier up is not sent the packs of years
 _OLDEST = timedelta(days=31)
 

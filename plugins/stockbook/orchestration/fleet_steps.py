@@ -34,7 +34,7 @@ def accounts(context: Any) -> list[str]:
     with plain_errors():
         fleet = _fleet()
         chosen = [account.name for account in fleet.accounts()]
-        run = fleet.control.begin(_run_id(context), chosen)
+        run = fleet.run_log.begin(_run_id(context), chosen)
         fleet.progress.note(f"{len(run.accounts)} accounts: {', '.join(run.accounts)}")
         return run.accounts
 
@@ -78,7 +78,7 @@ def summary(context: Any) -> None:
 def _step(context: Any, account: str, work: "Callable[[Fleet, str], None]") -> None:
     with plain_errors():
         fleet, name = _fleet(), context["dag_run"].run_id
-        night = fleet.control.nights(_run_id(context)).get(account)
+        night = fleet.run_log.nights(_run_id(context)).get(account)
         if night is not None and night.status == "published":
             fleet.progress.note(f"{account} is published already.")
         else:
