@@ -12,7 +12,7 @@ SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --dura
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone proof-close
+.PHONY: help setup start doctor night demo bi fleet proof-fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean proof-carried proof-left-alone proof-close proof-restore
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -55,6 +55,9 @@ proof-left-alone: $(VENV)/.dev  ## the same of 60 sequences of nights of a whole
 
 proof-close: $(VENV)/.dev  ## eleven closed months of the whole real order history, and 200 surprises behind them (some minutes; needs the file)
 	CLOSE_VARIANTS=1 $(TEST_ENV) $(BIN)/python -m pytest -q tests/valuation/test_close_real.py
+
+proof-restore: $(VENV)/.dev  ## forty files of a home lost or flipped by a bit: each named, each brought back, and the next night compared (a minute)
+	RESTORE_PLANTS=40 $(TEST_ENV) $(BIN)/python -m pytest -q -s tests/backup/test_backup_drill.py -k forty
 
 proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers: workers killed, a token refused, each shop compared with its own machine's
 	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)
