@@ -48,11 +48,12 @@ def add_every_kind(settings: Settings) -> None:
     write_lines(settings.closes, close, pa.table({"variant_id": [1]}))
     write_close(settings.closes, close)
     with Inbox.open(settings.inbox_url) as inbox:
-        for number in range(300):
-            arrival = Arrival(
-                "shopline", "main", f"e{number}", "orders/update", None, None, None, NOW, f'{{"n": {number}}}'
-            )
-            inbox.append(arrival).result()
+        sent = [
+            ("shopline", "main", f"e{n}", "orders/update", None, None, None, NOW, f'{{"n": {n}}}') for n in range(300)
+        ]
+        # side by side: events that wait at the same time share a commit
+        for stored in [inbox.append(Arrival(*each)) for each in sent]:
+            stored.result()
     settings.state.joinpath("closes.json").write_text('{"closes": {}}')
     settings.home.joinpath("erasures.jsonl").write_bytes(b'{"kind": "person", "mark": "one"}\n')
     with sqlite3.connect(settings.state / "state.db") as con:

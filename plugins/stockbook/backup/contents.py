@@ -85,8 +85,8 @@ def way_back(path: str) -> str:
     """What brings a file back, in a sentence."""
     if path == WAREHOUSE:
         return (
-            "`stockbook repair` makes it again from the landed pages, where they have the beginning; else move the home "
-            "away and run `stockbook restore`."
+            "`stockbook repair` makes it again from the landed pages, where they have the beginning; else move the home"
+            " away and run `stockbook restore`."
         )
     if path == PUBLISHED:
         return f"`stockbook publish` writes it anew, or `stockbook restore --only {path}` brings it back."

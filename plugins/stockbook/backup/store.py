@@ -5,6 +5,7 @@ What goes wrong is said by its kind alone, since an address may hold a password 
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from stockbook.errors import ConfigError, StockbookError, StoreDamaged, StoreUna
 
 # as a fleet's store: one that is away must be an error within a minute, tries and all
 _CONNECT, _ANSWER, _ALL_TRIES = "5s", "20s", timedelta(seconds=20)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 # those that the client of a fleet's store speaks too
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "azure")
 
@@ -41,11 +43,18 @@ class Store(Protocol):
         ...
 
 
+def require_address(url: str) -> None:
+    """Raise ConfigError for what is neither a folder nor an address. Nothing of it is quoted."""
+    if "://" in url and not _ADDRESS.fullmatch(url):
+        raise ConfigError("STOCKBOOK_BACKUP_TO must be a folder, or an address as s3://bucket/prefix; it is neither.")
+
+
 def open_store(url: str, environ: Mapping[str, str] = os.environ) -> Store:
     """The store of an address or the folder of a path. Raises ConfigError for one that cannot be read."""
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url.strip():
         raise ConfigError("Backups need a place: --to or --from, or STOCKBOOK_BACKUP_TO.")
+    require_address(url)
     if not scheme:
         return Folder(Path(url).expanduser().absolute())
     if scheme in ("file", "local"):
