@@ -20,7 +20,7 @@ FLOORS = (
     ("models", "checks"),
     ("valuation",),
     ("alerts", "sla", "channels", "dictionary", "closing", "export"),
-    ("webhooks", "morning", "bi"),
+    ("webhooks", "morning", "bi", "backup"),
     ("night",),
     ("fleet",),
     ("orchestration",),

@@ -181,6 +181,22 @@ _ALL = (
         is_whole=True,
     ),
     Setting(
+        "STOCKBOOK_BACKUP_TO",
+        "where backups go: a folder of another disk, or `s3://bucket/prefix`, `gs://…`, `az://…`, `sftp://…` "
+        "([backup.md](backup.md)); keys of object stores come from the variables of the store's own",
+        shown="none: `stockbook backup` needs `--to`",
+    ),
+    Setting(
+        "STOCKBOOK_BACKUP_KEEP",
+        "of how many of the last days, weeks and months that have backups the newest stays",
+        default="7,5,12",
+    ),
+    Setting(
+        "STOCKBOOK_MAINTENANCE_SCHEDULE",
+        "when `stockbook_maintenance` starts, in the zone of `STOCKBOOK_ZONE`; `none` = never by itself",
+        shown="`30 4 * * *` where `STOCKBOOK_BACKUP_TO` is set, else `none`",
+    ),
+    Setting(
         "STOCKBOOK_LOCK_LEASE_SECONDS",
         "how long a run may lie between two steps before another may take over",
         default=300,

@@ -127,6 +127,9 @@ class Settings:
     # where there is one readers ask it, and not the file of this home
     lake: LakeUrl | None = None
     group_readable: bool = False
+    # where backups go, which may hold a password, and how many of the last days, weeks and months stay
+    backup_to: str = field(repr=False, default="")
+    backup_keep: tuple[int, int, int] = field(default_factory=lambda: _backup_keep({}))
     # every variable that begins like ours, as it was written: for the one look at all of them (night/configuration.py)
     written: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
 
@@ -176,6 +179,11 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def restoring(self) -> Path:
+        """What a restore has brought so far; gone when it is finished."""
+        return self.home / "restoring"
+
+    @property
     def lock(self) -> Path:
         """The one lock of this home."""
         return self.home / "run.lock"
@@ -211,6 +219,9 @@ class Settings:
             group_readable = is_group_readable(environ)
         with problems.gathered():
             has_json_fast_path(environ)
+        backup_keep = (1, 0, 0)
+        with problems.gathered():
+            backup_keep = _backup_keep(environ)
         lake = None
         with problems.gathered():
             lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
@@ -243,6 +254,8 @@ class Settings:
             lake=lake,
             limits=limits,
             group_readable=group_readable,
+            backup_to=environ.get("STOCKBOOK_BACKUP_TO") or "",
+            backup_keep=backup_keep,
             written={name: text for name, text in environ.items() if name.startswith("STOCKBOOK_")},
         )
 
@@ -299,6 +312,15 @@ def has_json_fast_path(environ: Mapping[str, str] = os.environ) -> bool:
     if text not in ("yes", "no"):
         raise ConfigError(f"STOCKBOOK_JSON_FAST_PATH must be yes or no; got {text!r}.")
     return text == "yes"
+
+
+def _backup_keep(environ: Mapping[str, str]) -> tuple[int, int, int]:
+    text = _text(environ, "STOCKBOOK_BACKUP_KEEP")
+    counts = [part.strip() for part in text.split(",")]
+    if len(counts) != 3 or not all(count.isascii() and count.isdigit() and len(count) < 6 for count in counts):
+        raise ConfigError(f"STOCKBOOK_BACKUP_KEEP must be three whole numbers: days, weeks, months; got {text!r}.")
+    days, weeks, months = map(int, counts)
+    return days, weeks, months
 
 
 def _hash_key(environ: Mapping[str, str]) -> bytes:

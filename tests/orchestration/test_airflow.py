@@ -146,7 +146,7 @@ for name in ("stockbook_nightly", "stockbook_webhooks_drain", "stockbook_fleet_n
 
 
 def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
-    """Four DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
+    """Five DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
     listed = json.loads(
         python(
             """
@@ -168,7 +168,8 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
 
     assert listed["errors"] == {}
     assert sorted(listed["dags"]) == [
-        "stockbook_close_month", "stockbook_fleet_nightly", "stockbook_nightly", "stockbook_webhooks_drain",
+        "stockbook_close_month", "stockbook_fleet_nightly", "stockbook_maintenance", "stockbook_nightly",
+        "stockbook_webhooks_drain",
     ]  # fmt: skip
     assert listed["drain"] == listed["close"] == ["stockbook_writer"]
     # at a first start tasks begin before the API server answers

@@ -22,8 +22,11 @@ class Line(NamedTuple):
     text: str
 
 
-def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ) -> Iterator[Line]:
-    """Everything looked at. ``ask`` asks one account for one row and says what it has; None asks nobody."""
+def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ, deep: bool = False) -> Iterator[Line]:
+    """
+    Everything looked at. ``ask`` asks one account for one row and says what it has; None asks nobody. ``deep`` reads
+    every file, however long it takes.
+    """
     looked = list(configuration.inspections(environ))
     try:
         settings = Settings.load(environ)
@@ -40,7 +43,7 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
-    yield from _books(settings, clock)
+    yield from _books(settings, clock, deep)
 
 
 def _judged(looked: list[configuration.Inspection]) -> Iterator[Line]:
@@ -142,8 +145,9 @@ def _read_before(settings: Settings) -> list[tuple[str, str]]:
         return rows
 
 
-def _books(settings: Settings, clock: Clock) -> Iterator[Line]:
+def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook import declarations
+    from stockbook.backup import integrity
     from stockbook.models.order import steps
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.publish import state_of_files
@@ -156,4 +160,9 @@ def _books(settings: Settings, clock: Clock) -> Iterator[Line]:
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
     holder = lock.holder() if settings.home.exists() else None
     yield Line(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
+    if settings.restoring.exists():
+        yield Line(False, "a restore into this home was begun and not finished: run `stockbook restore` again")
+    elif settings.home.exists() and holder is None and settings.lake is None:
+        # before the writer's file is opened, which may give it another time
+        yield from (Line(*look) for look in integrity.looks(settings, clock, deep))
     yield from (Line(*state) for state in state_of_files(settings, is_writing=holder is not None))

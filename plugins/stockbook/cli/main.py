@@ -14,6 +14,8 @@ import typer
 
 from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
+from stockbook.cli.backup import app as backup_app
+from stockbook.cli.backup import restore
 from stockbook.cli.bi import app as bi_app
 from stockbook.cli.close import close
 from stockbook.cli.export import app as export_app
@@ -46,7 +48,8 @@ app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the publish
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
-for command in (run, load, check, publish, report, metric, close, upgrade, repair):
+app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
+for command in (run, load, check, publish, report, metric, close, upgrade, repair, restore):
     app.command()(command)
 app.command("hash")(hash_column)
 app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")
@@ -145,8 +148,11 @@ def doctor(
     ask_accounts: Annotated[
         bool, typer.Option("--try", help="Ask each connection for one row: does it answer?")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file of the home, however long it takes; else ten seconds.")
+    ] = False,
 ) -> None:
-    """Say what is set up and what is missing: home, key, policies, settings, connections, lock, last night."""
+    """Say what is set up, missing or damaged: home, key, policies, connections, lock, last night, backup, files."""
     from stockbook.cli import doctor as examined
 
     clock = SystemClock()
@@ -159,7 +165,7 @@ def doctor(
         return try_account(account, credentials_of(account, clock, settings.token_place, settings.fernet_keys), clock)
 
     problems = 0
-    for line in examined.lines(clock, ask if ask_accounts else None):
+    for line in examined.lines(clock, ask if ask_accounts else None, deep=deep):
         problems += not line.good
         typer.echo(f"{'ok ' if line.good else 'NO '} {line.text}")
     if problems:

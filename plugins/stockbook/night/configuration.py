@@ -27,7 +27,7 @@ FILES = (
     money.FILE,
     accounts.FILE,
 )
-SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE")
+SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE", "STOCKBOOK_MAINTENANCE_SCHEDULE")
 
 
 class Inspection(NamedTuple):
@@ -165,6 +165,13 @@ def _inbox(settings: Settings) -> None:
         read_url(settings.inbox_url)
 
 
+def _backups(settings: Settings) -> None:
+    if settings.backup_to:
+        from stockbook.backup.store import require_address
+
+        require_address(settings.backup_to)
+
+
 def _fernet(settings: Settings) -> None:
     from cryptography.fernet import Fernet
 
@@ -213,6 +220,7 @@ _JUDGES: tuple[Callable[[Settings], None], ...] = (
     _schedules,
     _locale,
     _inbox,
+    _backups,
     _fernet,
     _connections,
     _notifiers,

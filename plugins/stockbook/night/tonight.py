@@ -11,6 +11,7 @@ from stockbook.atomic_files import keep_private
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
 from stockbook.declarations import Table
+from stockbook.errors import ConfigError
 from stockbook.progress import Progress
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
@@ -43,6 +44,11 @@ class Night:
 
     def __post_init__(self) -> None:
         keep_private(self.settings.group_readable)
+        if self.settings.restoring.exists():
+            raise ConfigError(
+                f"A restore into {self.settings.home} was begun and not finished: run `stockbook restore` again. Until "
+                "then nothing is read into these books and nothing is published."
+            )
         lock = RunLock(self.settings.lock, self.clock, self.settings.lock_lease_seconds)
         object.__setattr__(self, "lock", lock)
 

@@ -22,8 +22,8 @@ from stockbook.atomic_files import RESERVE, refused_by_disk, write_atomically
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError, DiskRefused, RunLocked
 
-# steps of a drain and of a close: short ones, which a night waits for
-DRAIN, CLOSE = "drain", "close"
+# steps of a drain, of a close and of a backup: short ones, which a night waits for
+DRAIN, CLOSE, BACKUP = "drain", "close", "backup"
 
 
 class Holder(msgspec.Struct):
@@ -54,8 +54,8 @@ class RunLock:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
-        Waits (at most the lease) for a holder that lies between two steps, a drain or a close, or refuses at once with
-        ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the lock
+        Waits (at most the lease) for a holder that lies between two steps, a drain, a close or a backup, or refuses at
+        once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the lock
         until somebody finishes it, however long it lies there. Raises RunLocked when another run is at work,
         ConfigError when the home cannot be written.
         """
@@ -64,7 +64,7 @@ class RunLock:
             with self._kernel(fcntl.LOCK_EX) as alone:
                 holder = self.holder()
                 if not alone and not (
-                    wait and waited < self._lease and holder is not None and holder.step in (DRAIN, CLOSE)
+                    wait and waited < self._lease and holder is not None and holder.step in (DRAIN, CLOSE, BACKUP)
                 ):
                     raise RunLocked(_busy(holder, run_id))
                 left = 0.0 if holder is None or holder.run_id == run_id else self._left(holder)

@@ -20,11 +20,12 @@ import psutil
 
 from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
-from stockbook.settings import Settings
+from stockbook.settings import Limits, Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
 from stockbook.warehouse.connect import OPENING, let_go, log_of, reader, writer
 from stockbook.warehouse.file_errors import WAY_BACK, damage_in, damaged, explained
+from stockbook.warehouse.migrations import read_format
 
 
 class Published(NamedTuple):
@@ -168,6 +169,21 @@ def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
         current = con.execute("select run_id from meta.current_run").fetchall()
         contents["run_id"] = current[0][0] if current else None
     return contents
+
+
+def read_whole(path: Path, limits: Limits) -> tuple[datetime | None, int]:
+    """
+    ``as_of`` of a copy of the writer's file (naive, local; None where no run was built) and its format, once every
+    value of it was read. Raises WarehouseDamaged.
+    """
+    with reader(path, dataclasses.replace(limits, seconds=0)) as con:
+        damage = damage_in(con)
+        if damage:
+            raise WarehouseDamaged(f"The writer's file is damaged ({damage}): nothing was copied from it. {WAY_BACK}")
+        present = read_format(con)
+        tables = "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'current_run'"
+        current = con.execute(tables).fetchall() and con.execute("select as_of from meta.current_run").fetchall()
+    return (current[0][0] if current else None), (present.number if present else 0)
 
 
 def published_as_of(settings: Settings) -> datetime | None:
