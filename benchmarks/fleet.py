@@ -7,6 +7,7 @@ accounts and what was proved; stops what it started. With --compare every relati
 that one machine makes of the same nights, row by row and account by account.
 
     python benchmarks/fleet.py                                    # 3 accounts, two nights
+    python benchmarks/fleet.py --accounts 2 --orders 1500 --quiet 3   # and three in which nothing is new
     python benchmarks/fleet.py --compare --kill open,extract,books --refuse --accounts 20 --nights 3
 """
 
@@ -97,6 +98,13 @@ def night(site: Airflow, shops: dict[str, Running], now: datetime) -> tuple[str,
     return name, state
 
 
+def quiet_night(site: Airflow, shops: dict[str, Running], now: datetime) -> tuple[str, bool]:
+    """A night in which nothing is new; what it took of a processor for each account, and whether it was green."""
+    before = site.cpu_seconds()
+    _, state = night(site, shops, now)
+    return f"{state}, {(site.cpu_seconds() - before) / len(shops):.1f} CPU-s an account", state == "success"
+
+
 def query(lake: LakeUrl) -> None:
     """Print a query over all accounts, and how long it took with and without opening the lake."""
     began = time.perf_counter()
@@ -123,7 +131,9 @@ def main(chosen: argparse.Namespace, folder: Path) -> int:
             flush=True,
         )
         shops = {
-            name: stack.enter_context(running(Shop.small(seed=seed), moments[0] - timedelta(days=1)))
+            name: stack.enter_context(
+                running(Shop.small(seed=seed, orders=chosen.orders), moments[0] - timedelta(days=1))
+            )
             for seed, name in enumerate(names, 1)
         }
         url, broker = stack.enter_context(postgres()), stack.enter_context(redis(folder))
@@ -170,6 +180,9 @@ def main(chosen: argparse.Namespace, folder: Path) -> int:
                     print(f"  the token is taken again and the red task cleared: {state}", flush=True)
                     proofs.append(Proof(4, "mended and cleared", f"run {state}, {again} message(s) in all", again == 1))
                 proofs.append(Proof(2, f"night {number}", f"{state}, {len(names)} accounts", state == "success"))
+            for number in range(1, chosen.quiet + 1):
+                print(f"\nQuiet night {number} of {chosen.quiet}, as of {moments[-1]:%Y-%m-%d %H:%M}", flush=True)
+                proofs.append(Proof(9, f"quiet night {number}", *quiet_night(site, shops, moments[-1])))
         query(LakeUrl.parse(environ["STOCKBOOK_LAKE"], environ))
         if chosen.compare:
             own = {each.account: each for each in own_books(folder, shops, moments, environ)}
@@ -199,7 +212,11 @@ if __name__ == "__main__":
         help="kill -9 a worker in these steps (open, extract, books), one a night",
     )
     parser.add_argument("--refuse", action="store_true", help="refuse the last account's token in the last night")
+    parser.add_argument("--orders", type=int, default=300, help="of each shop")
+    parser.add_argument("--quiet", type=int, default=0, help="so many nights more, in which nothing is new")
     chosen = parser.parse_args()
+    if chosen.quiet and chosen.compare:
+        parser.error("one machine runs no quiet nights: leave --compare or --quiet out")
     with tempfile.TemporaryDirectory(prefix="stockbook-fleet-") as scratch:
         began = time.perf_counter()
         try:

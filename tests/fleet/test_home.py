@@ -19,6 +19,8 @@ from stockbook.fleet.upkeep import prune
 from stockbook.landing.earlier_pages import ANSWERED
 from stockbook.landing.manifest import Manifest, read_manifest, write_manifest
 from stockbook.landing.pages import verify, write_page
+from stockbook.night import landings
+from stockbook.runs.context import Parameters
 from stockbook.settings import Settings
 
 NOW = datetime(2026, 3, 1, 1, 15, tzinfo=UTC)
@@ -98,6 +100,19 @@ def test_what_one_worker_saved_another_has(tmp_path: Path, account: str, control
         folder = home.settings.landing / NIGHT / "a" / "fulfillment_cz.orders"
         assert len(verify(folder, manifest_of(folder))) == 3
     assert control.books()[account].hash_key
+
+
+def test_a_night_never_takes_the_pages_of_an_older_one(
+    tmp_path: Path, account: str, control: Control, store: Store
+) -> None:
+    """The same as-of once more on an empty disk is read anew: its folder has a name that no night had before."""
+    names = []
+    for disk in ("one", "one", "two"):
+        with _at(tmp_path / disk, account, control, store) as home:
+            names.append(landings.open_folder(home.settings, AS_OF, Parameters(), ManualClock(NOW)))
+            landings.mark_loaded(home.settings, names[-1])
+            home.save("night", "books")
+    assert [name.rpartition("-")[2] for name in names] == ["1", "2", "3"]
 
 
 def test_a_disk_that_has_it_is_not_filled_again(tmp_path: Path, account: str, control: Control, store: Store) -> None:

@@ -113,8 +113,9 @@ class Home:
                 packed_books.fetch(self._store, self._book.published_book, settings.published)
         for name, content in index.files.items():
             _write(settings.home / name, content)
-        for night in needed(index):
-            for mark, content in index.nights[night].items():
+        # of every night: a new one takes none of their names, whose pages lie in the store
+        for night, marks in index.nights.items():
+            for mark, content in marks.items():
                 _write(settings.landing / night / mark, content)
         kept_files.fetch(self._store, self._account, settings.home, index.kept)
         self.fetch_landing()
