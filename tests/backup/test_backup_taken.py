@@ -1,5 +1,6 @@
 """Backups are whole, small, rotated, and finished only when the store has all of them."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -287,3 +288,25 @@ def test_what_rots_in_the_store_is_named_and_sent_again(home: Settings, store: F
     taken = back_up(home, store, NOW + timedelta(days=2))
     assert "Everything is read anew" in " ".join(taken.notes)
     assert verify(store).problems == []
+
+
+@pytest.mark.airflow
+def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped without a place or before the first night, red where the books vanished, else a backup."""
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from stockbook.orchestration.maintenance import backup
+
+    for name, text in home.written.items():
+        monkeypatch.setenv(name, text)
+    with pytest.raises(AirflowSkipException, match="STOCKBOOK_BACKUP_TO is not set"):
+        backup({})
+    monkeypatch.setenv("STOCKBOOK_BACKUP_TO", str(store.path))
+    assert re.match(r"Backup \w+: \d+ files", backup({}))
+    assert len(names(store)) == 1
+    home.warehouse.unlink()
+    with pytest.raises(AirflowFailException, match="ConfigError: There are no books"):
+        backup({})
+    monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(AirflowSkipException, match="no books yet"):
+        backup({})

@@ -4,6 +4,7 @@ from typing import Any
 
 from stockbook.atomic_files import keep_private
 from stockbook.clock import SystemClock
+from stockbook.orchestration.readiness import begun
 from stockbook.orchestration.steps import plain_errors, skip_if
 from stockbook.progress import Logged
 from stockbook.settings import Settings
@@ -21,7 +22,7 @@ def backup(context: Any) -> str:  # every body of a task takes its context
         missing = None
         if not settings.backup_to:
             missing = "STOCKBOOK_BACKUP_TO is not set: set it to a folder of another disk or a store (docs/backup.md)."
-        elif not settings.warehouse.exists():
+        elif not begun(settings):
             missing = "There are no books yet: the first backup is taken after the first night."
         skip_if(progress, missing)
         sentences = take(settings, open_store(settings.backup_to), clock, progress).sentences()
