@@ -149,12 +149,15 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook import declarations
     from stockbook.backup import integrity
     from stockbook.models.order import steps
+    from stockbook.night.landed_nights import reach
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.publish import state_of_files
 
     try:
         tables = declarations.load(settings.models_dir)
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
+        if settings.warehouse.exists() and settings.lake is None:
+            yield Line(True, reach(settings.landing, tables))
     except StockbookError as error:
         yield Line(False, str(error))
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
