@@ -1,7 +1,7 @@
 """Backups are whole, small, rotated, and finished only when the store has all of them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -55,6 +55,13 @@ def home(tmp_path: Path) -> Settings:
 def store(tmp_path: Path) -> Folder:
     """An empty store."""
     return Folder(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def fork() -> Iterator[Callable[..., int]]:
+    """Backups in forks of one process."""
+    with forks("killed_backup.py") as fork:
+        yield fork
 
 
 def test_what_did_not_change_is_not_sent_again(home: Settings, store: Folder) -> None:
@@ -137,19 +144,18 @@ def test_a_store_that_fails_finishes_no_backup(
     assert len(taken.backup.files) == len(read(store, names(store)[0]).files) + 20
 
 
-def test_a_backup_killed_anywhere_is_healed_by_the_next(home: Settings, store: Folder) -> None:
-    """Kill -9 at the first piece, later, and at the manifest; what arrived is not sent again."""
-    with forks("killed_backup.py") as fork:
-        for nth in (0, 5, 10_000):
-            ended = fork(
-                what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=nth
-            )
-            if nth == 10_000:
-                assert ended == 0
-            else:
-                assert ended == -9
-                assert names(store) == []
-                assert len(store.sizes(PIECES)) == nth
+def test_a_backup_killed_anywhere_is_healed_by_the_next(
+    home: Settings, store: Folder, fork: Callable[..., int]
+) -> None:
+    """Kill -9 at the first piece and later; what arrived is not sent again."""
+    for nth in (0, 5, 10_000):
+        ended = fork(what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=nth)
+        if nth == 10_000:
+            assert ended == 0
+        else:
+            assert ended == -9
+            assert names(store) == []
+            assert len(store.sizes(PIECES)) == nth
 
     assert names(store) == ["20261127T033000Z"]
     assert verify(store).problems == []
@@ -222,9 +228,11 @@ def test_books_and_stores_that_cannot_be(home: Settings, store: Folder, tmp_path
             open_store(url).sizes(PIECES)
 
 
-def test_an_open_writers_file_is_waited_for_by_a_person(home: Settings, store: Folder) -> None:
+def test_an_open_writers_file_is_waited_for_by_a_person(
+    home: Settings, store: Folder, fork: Callable[..., int]
+) -> None:
     """Somebody has it open beside the lock: nothing is copied under their hands."""
-    with forks("killed_backup.py") as fork, duckdb.connect(str(home.warehouse)):
+    with duckdb.connect(str(home.warehouse)):
         ended = fork(what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=9_999)
     assert ended == 1
     assert names(store) == []

@@ -236,6 +236,11 @@ def _move(settings: Settings) -> list[str]:
     """Put what was restored in place, what readers open last."""
     for name in (OTHER_POLICY, *(name for name in TOP if name != "published"), "published"):
         if (settings.restoring / name).exists():
+            if (settings.home / name).exists():
+                raise ConfigError(
+                    f"{settings.home / name} appeared while the home was restored: stop what writes there (a receiver),"
+                    " move it away, then run `stockbook restore` again, which ends what it began."
+                )
             (settings.restoring / name).rename(settings.home / name)
     sync_folder(settings.home)
     shutil.rmtree(settings.restoring)

@@ -43,6 +43,10 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
+    if settings.backup_to and ask is not None:
+        from stockbook.backup.integrity import of_store
+
+        yield Line(*of_store(settings))
     yield from _books(settings, clock, deep)
 
 
