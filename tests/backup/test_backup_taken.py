@@ -303,7 +303,8 @@ def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monk
     """Skipped without a place or before the first night, red where the books vanished, else a backup."""
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    from stockbook.orchestration.maintenance import backup
+    from stockbook.orchestration import maintenance
+    from stockbook.orchestration.maintenance import backup, verify
 
     for name, text in home.written.items():
         monkeypatch.setenv(name, text)
@@ -312,6 +313,13 @@ def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monk
     monkeypatch.setenv("STOCKBOOK_BACKUP_TO", str(store.path))
     assert re.match(r"Backup \w+: \d+ files", backup({}))
     assert len(names(store)) == 1
+    monkeypatch.setattr(maintenance, "local", lambda *_: datetime.fromisoformat("2026-11-28T04:30:00"))
+    assert verify({}) == "Backups are verified on Sundays."
+    monkeypatch.setattr(maintenance, "local", lambda *_: datetime.fromisoformat("2026-11-29T04:30:00"))
+    assert verify({}) == f"Every piece of backup {names(store)[0]} is what was written."
+    flip(store.path / PIECES / max(store.sizes(PIECES)))
+    with pytest.raises(AirflowFailException, match=r"StoreDamaged: Backup .* cannot bring back"):
+        verify({})
     home.warehouse.unlink()
     with pytest.raises(AirflowFailException, match="ConfigError: There are no books"):
         backup({})
