@@ -4,9 +4,12 @@
 Takes a backup of the home to `STOCKBOOK_BACKUP_TO`, and lets old ones go by `STOCKBOOK_BACKUP_KEEP`. It starts
 by itself only where that place is set.
 
+On Sundays it then reads the newest backup to its last byte.
+
 **Green** means: the backup is finished and the log says how large it is; it waited for a night, if there was one.
 **Skipped** means: no place is set, or there are no books yet.
-**Red** means: nothing was finished and earlier backups stay; the log says why and the next step. docs/backup.md has the
+**Red** means at `backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log
+says why and the next step. docs/backup.md has the
 whole story.
 """
 
@@ -40,7 +43,14 @@ def stockbook_maintenance() -> None:
 
         return maintenance.backup(get_current_context())
 
-    backup()
+    @task
+    def verify() -> str:
+        """The newest backup, read to its last byte once a week."""
+        from stockbook.orchestration import maintenance
+
+        return maintenance.verify(get_current_context())
+
+    backup() >> verify()
 
 
 stockbook_maintenance()

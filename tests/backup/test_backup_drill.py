@@ -4,6 +4,7 @@ Lose any one file of a home, or flip any one bit of one: the doctor names it, an
 ``make proof-restore`` plants forty over a real home (``RESTORE_PLANTS``); here each kind is planted once.
 """
 
+import dataclasses
 import os
 import random
 import re
@@ -20,6 +21,7 @@ from shared_home import SECOND, small_shop
 from typer.testing import CliRunner
 
 from stockbook.backup import integrity
+from stockbook.backup import store as stores
 from stockbook.backup.contents import INBOX, PUBLISHED, WAREHOUSE, place_of
 from stockbook.backup.restore import bring_back, restore
 from stockbook.backup.store import Folder
@@ -158,6 +160,19 @@ def test_what_has_its_own_checksum_needs_no_backup(folder: Path) -> None:
         flip(file)
         assert [problem.split(" ")[0] for problem in named(settings)] == [path]
         file.write_bytes(content)
+
+
+def test_the_doctor_asks_the_store(folder: Path) -> None:
+    """With --try: how many backups it has, or why it does not answer."""
+    settings = dataclasses.replace(settings_in(folder), backup_to=str(folder / "store"))
+    assert integrity.of_store(settings) == (True, "store of backups: it answers and has 1, the last 20261127T033000Z")
+    away = dataclasses.replace(settings, backup_to="s3://nowhere/at/all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        patch.setattr(stores, "_ALL_TRIES", timedelta(seconds=1))
+        good, text = integrity.of_store(away)
+    assert not good
+    assert "127.0.0.1" not in text
 
 
 def test_nights_that_are_old_may_go(folder: Path) -> None:

@@ -148,6 +148,22 @@ def test_a_killed_restore_is_run_again(home: Settings, store: Folder) -> None:
         assert nth > 2
 
 
+def test_a_receiver_that_began_too_early(home: Settings, store: Folder) -> None:
+    """What it wrote into the home is not overwritten; moved away, the restore ends."""
+    new = empty(home)
+
+    def received(_: Settings) -> None:
+        new.state.mkdir()
+        (new.state / "inbox.db").write_bytes(b"an event")
+
+    with pytest.raises(ConfigError, match="appeared while the home was restored"):
+        restore(new, store, CLOCK, reapply=received)
+    assert (new.state / "inbox.db").read_bytes() == b"an event"
+    shutil.rmtree(new.state)
+    restore(new, store, CLOCK)
+    assert tree(new.home) == tree(home.home)
+
+
 def test_a_backup_of_a_day(home: Settings, store: Folder) -> None:
     """The newest by the end of the day, in the zone of the shop."""
     (home.runs / "r1" / "later.json").write_text("2")

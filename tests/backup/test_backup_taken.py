@@ -1,6 +1,7 @@
 """Backups are whole, small, rotated, and finished only when the store has all of them."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -54,6 +55,13 @@ def home(tmp_path: Path) -> Settings:
 def store(tmp_path: Path) -> Folder:
     """An empty store."""
     return Folder(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def fork() -> Iterator[Callable[..., int]]:
+    """Backups in forks of one process."""
+    with forks("killed_backup.py") as fork:
+        yield fork
 
 
 def test_what_did_not_change_is_not_sent_again(home: Settings, store: Folder) -> None:
@@ -136,19 +144,18 @@ def test_a_store_that_fails_finishes_no_backup(
     assert len(taken.backup.files) == len(read(store, names(store)[0]).files) + 20
 
 
-def test_a_backup_killed_anywhere_is_healed_by_the_next(home: Settings, store: Folder) -> None:
-    """Kill -9 at the first piece, later, and at the manifest; what arrived is not sent again."""
-    with forks("killed_backup.py") as fork:
-        for nth in (0, 5, 10_000):
-            ended = fork(
-                what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=nth
-            )
-            if nth == 10_000:
-                assert ended == 0
-            else:
-                assert ended == -9
-                assert names(store) == []
-                assert len(store.sizes(PIECES)) == nth
+def test_a_backup_killed_anywhere_is_healed_by_the_next(
+    home: Settings, store: Folder, fork: Callable[..., int]
+) -> None:
+    """Kill -9 at the first piece and later; what arrived is not sent again."""
+    for nth in (0, 5, 10_000):
+        ended = fork(what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=nth)
+        if nth == 10_000:
+            assert ended == 0
+        else:
+            assert ended == -9
+            assert names(store) == []
+            assert len(store.sizes(PIECES)) == nth
 
     assert names(store) == ["20261127T033000Z"]
     assert verify(store).problems == []
@@ -221,9 +228,11 @@ def test_books_and_stores_that_cannot_be(home: Settings, store: Folder, tmp_path
             open_store(url).sizes(PIECES)
 
 
-def test_an_open_writers_file_is_waited_for_by_a_person(home: Settings, store: Folder) -> None:
+def test_an_open_writers_file_is_waited_for_by_a_person(
+    home: Settings, store: Folder, fork: Callable[..., int]
+) -> None:
     """Somebody has it open beside the lock: nothing is copied under their hands."""
-    with forks("killed_backup.py") as fork, duckdb.connect(str(home.warehouse)):
+    with duckdb.connect(str(home.warehouse)):
         ended = fork(what="backup", home=str(home.home), policy=str(home.policy_dir), store=str(store.path), nth=9_999)
     assert ended == 1
     assert names(store) == []
@@ -287,3 +296,33 @@ def test_what_rots_in_the_store_is_named_and_sent_again(home: Settings, store: F
     taken = back_up(home, store, NOW + timedelta(days=2))
     assert "Everything is read anew" in " ".join(taken.notes)
     assert verify(store).problems == []
+
+
+@pytest.mark.airflow
+def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped without a place or before the first night, red where the books vanished, else a backup."""
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from stockbook.orchestration import maintenance
+    from stockbook.orchestration.maintenance import backup, verify
+
+    for name, text in home.written.items():
+        monkeypatch.setenv(name, text)
+    with pytest.raises(AirflowSkipException, match="STOCKBOOK_BACKUP_TO is not set"):
+        backup({})
+    monkeypatch.setenv("STOCKBOOK_BACKUP_TO", str(store.path))
+    assert re.match(r"Backup \w+: \d+ files", backup({}))
+    assert len(names(store)) == 1
+    monkeypatch.setattr(maintenance, "local", lambda *_: datetime.fromisoformat("2026-11-28T04:30:00"))
+    assert verify({}) == "Backups are verified on Sundays."
+    monkeypatch.setattr(maintenance, "local", lambda *_: datetime.fromisoformat("2026-11-29T04:30:00"))
+    assert verify({}) == f"Every piece of backup {names(store)[0]} is what was written."
+    flip(store.path / PIECES / max(store.sizes(PIECES)))
+    with pytest.raises(AirflowFailException, match=r"StoreDamaged: Backup .* cannot bring back"):
+        verify({})
+    home.warehouse.unlink()
+    with pytest.raises(AirflowFailException, match="ConfigError: There are no books"):
+        backup({})
+    monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(AirflowSkipException, match="no books yet"):
+        backup({})

@@ -19,7 +19,7 @@ from stockbook.clock import ManualClock
 from stockbook.errors import ConfigError, LandingDamaged
 from stockbook.hash_key import require_same
 from stockbook.night import reload, steps
-from stockbook.night.landed_nights import loaded_nights
+from stockbook.night.landed_nights import loaded_nights, reach
 from stockbook.night.reload import replay
 from stockbook_sandbox import Running, Shop, running
 
@@ -170,6 +170,8 @@ def test_a_landing_without_its_beginning_is_refused(original: Rig, tmp_path: Pat
 
     with pytest.raises(ConfigError, match=r"read everything of account main.*full_refresh"):
         loaded_nights(landing, original.tonight().tables)
+    # and the doctor says it before somebody needs it
+    assert "a backup is the way back" in reach(landing, original.tonight().tables)
 
 
 def test_a_full_refresh_is_a_beginning(original: Rig, tmp_path: Path) -> None:
@@ -192,6 +194,7 @@ def test_a_full_refresh_is_a_beginning(original: Rig, tmp_path: Path) -> None:
 
     assert [item.name for item in nights] == [second.name, third.name]
     assert left_out == [f"{first.name}: main is not read from its beginning"]
+    assert f"2 nights, the first as of {NIGHTS[1]};" in reach(landing, original.tonight().tables)
 
 
 def test_a_replay_over_an_altered_page_is_red_and_begins_anew(original: Rig, tmp_path: Path) -> None:

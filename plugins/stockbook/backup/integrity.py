@@ -11,13 +11,14 @@ from datetime import timedelta
 
 from stockbook.backup import events
 from stockbook.backup.contents import INBOX, LAST, gone, place_of, way_back
-from stockbook.backup.manifest import Backup, Entry, decoded, digests
+from stockbook.backup.manifest import Backup, Entry, decoded, digests, names
+from stockbook.backup.store import open_store
 from stockbook.backup.suppression import NAME as ERASURES
 from stockbook.backup.suppression import has_grown
 from stockbook.clock import Clock
 from stockbook.closing.landed import files_of as closes_of
 from stockbook.closing.landed import lines_file, read_close
-from stockbook.errors import LandingDamaged, StoreDamaged
+from stockbook.errors import LandingDamaged, StockbookError, StoreDamaged
 from stockbook.landing.manifest import MANIFEST, read_manifest
 from stockbook.landing.pages import verified
 from stockbook.settings import Settings
@@ -62,9 +63,19 @@ def looks(settings: Settings, clock: Clock, deep: bool = False) -> Iterator[tupl
 
 def _of_backup(settings: Settings, clock: Clock, last: Backup | None) -> tuple[bool, str]:
     if last is None:
-        return not settings.backup_to, "backup: none was taken yet (docs/backup.md)"
+        is_due = bool(settings.backup_to) and settings.warehouse.exists()
+        return not is_due, "backup: none was taken yet (docs/backup.md)"
     good = not settings.backup_to or clock.utc() - last.taken_at < _OLD
     return good, f"backup: the last one is {last.name}, {len(last.files):,} files, books as of {last.as_of}"
+
+
+def of_store(settings: Settings) -> tuple[bool, str]:
+    """Whether the store of the setting answers, and what it has."""
+    try:
+        listed = names(open_store(settings.backup_to))
+    except StockbookError as error:
+        return False, f"store of backups: {error}"
+    return True, f"store of backups: it answers and has {len(listed)}" + (f", the last {listed[-1]}" if listed else "")
 
 
 class _Look:

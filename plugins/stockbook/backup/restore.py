@@ -29,7 +29,7 @@ from stockbook.version import VERSION
 from stockbook.warehouse.migrations import FORMAT
 
 Reapply = Callable[[Settings], object]
-"""Erases everybody on the list of a home from all of its files. It may take the lock of that home."""
+"""Erases everybody on the list of a home from all of its files; the lock is held meanwhile."""
 
 OTHER_POLICY = "policy-of-backup"
 _COMPLETE = "complete"
@@ -106,8 +106,8 @@ def bring_back(
             if path != suppression.NAME:
                 _bring(store, backup.files[path], place_of(settings, path))
         together = _unite(settings, store, backup) if is_behind else b""
-    sentences = [f"{path} is as in backup {backup.name} again." for path in paths]
-    return sentences + _erase(settings, together, reapply)
+        sentences = [f"{path} is as in backup {backup.name} again." for path in paths]
+        return sentences + _erase(settings, together, reapply)
 
 
 def _having(store: Store, wanted: str, as_of: date | None, settings: Settings) -> tuple[Backup, list[str]]:
@@ -236,6 +236,11 @@ def _move(settings: Settings) -> list[str]:
     """Put what was restored in place, what readers open last."""
     for name in (OTHER_POLICY, *(name for name in TOP if name != "published"), "published"):
         if (settings.restoring / name).exists():
+            if (settings.home / name).exists():
+                raise ConfigError(
+                    f"{settings.home / name} appeared while the home was restored: stop what writes there (a receiver),"
+                    " move it away, then run `stockbook restore` again, which ends what it began."
+                )
             (settings.restoring / name).rename(settings.home / name)
     sync_folder(settings.home)
     shutil.rmtree(settings.restoring)

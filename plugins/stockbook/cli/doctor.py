@@ -43,6 +43,10 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
+    if settings.backup_to and ask is not None:
+        from stockbook.backup.integrity import of_store
+
+        yield Line(*of_store(settings))
     yield from _books(settings, clock, deep)
 
 
@@ -149,12 +153,15 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook import declarations
     from stockbook.backup import integrity
     from stockbook.models.order import steps
+    from stockbook.night.landed_nights import reach
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.publish import state_of_files
 
     try:
         tables = declarations.load(settings.models_dir)
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
+        if settings.warehouse.exists() and settings.lake is None:
+            yield Line(True, reach(settings.landing, tables))
     except StockbookError as error:
         yield Line(False, str(error))
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)

@@ -66,6 +66,23 @@ def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedN
     return nights, left_out
 
 
+def reach(landing: Path, tables: dict[str, Table]) -> str:
+    """What books made again from the landed pages would know, and what they would not, in a sentence."""
+    try:
+        nights, _ = loaded_nights(landing, tables)
+    except ConfigError:
+        return (
+            "landed pages: no night that read everything is left, so the books cannot be made again from them "
+            "(`stockbook repair` would refuse): a backup is the way back, or a night with --full-refresh begins anew"
+        )
+    except LandingDamaged as error:
+        return f"landed pages: the books cannot be made again from them: {error}"
+    return (
+        f"landed pages: {len(nights)} nights, the first as of {nights[0].as_of}; books made again from them know"
+        " nothing that was observed before it, nor what webhooks reported"
+    )
+
+
 def _by_account(night: Path) -> dict[str, list[Landed]]:
     landed: dict[str, list[Landed]] = {}
     for folder in sorted(path for path in night.glob("*/*") if path.is_dir()):

@@ -3,10 +3,14 @@
 from typing import Any
 
 from stockbook.atomic_files import keep_private
-from stockbook.clock import SystemClock
+from stockbook.clock import SystemClock, local
+from stockbook.errors import StoreDamaged
+from stockbook.orchestration.readiness import begun
 from stockbook.orchestration.steps import plain_errors, skip_if
 from stockbook.progress import Logged
 from stockbook.settings import Settings
+
+_SUNDAY = 7
 
 
 def backup(context: Any) -> str:  # every body of a task takes its context
@@ -21,10 +25,25 @@ def backup(context: Any) -> str:  # every body of a task takes its context
         missing = None
         if not settings.backup_to:
             missing = "STOCKBOOK_BACKUP_TO is not set: set it to a folder of another disk or a store (docs/backup.md)."
-        elif not settings.warehouse.exists():
+        elif not begun(settings):
             missing = "There are no books yet: the first backup is taken after the first night."
         skip_if(progress, missing)
         sentences = take(settings, open_store(settings.backup_to), clock, progress).sentences()
         for sentence in sentences:
             progress.note(sentence)
         return sentences[0]
+
+
+def verify(context: Any) -> str:  # every body of a task takes its context
+    """On Sundays read the newest backup to its last byte; red where it is not what was written."""
+    from stockbook.backup.store import open_store
+    from stockbook.backup.verify import verify as verified
+
+    with plain_errors():
+        clock, settings = SystemClock(), Settings.load()
+        if local(clock, settings.zone).isoweekday() != _SUNDAY:
+            return "Backups are verified on Sundays."
+        verdict = verified(open_store(settings.backup_to))
+        if verdict.problems:
+            raise StoreDamaged(" ".join(verdict.problems))
+        return f"Every piece of backup {verdict.backups[-1].name} is what was written."
