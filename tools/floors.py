@@ -19,7 +19,7 @@ FLOORS = (
     ("sources", "staging"),
     ("models", "checks"),
     ("valuation",),
-    ("alerts", "sla", "channels", "dictionary", "closing", "export"),
+    ("alerts", "sla", "channels", "dictionary", "closing", "export", "health"),
     ("webhooks", "morning", "bi", "backup"),
     ("night",),
     ("fleet",),

@@ -99,6 +99,18 @@ _ALL = (
         shown="none",
     ),
     Setting(
+        "STOCKBOOK_HOOKS_CERTIFICATE",
+        "the certificate that senders of webhooks see, for `stockbook health`: `https://<host>` as they reach it, or "
+        "the path of its PEM file",
+        shown="that of Airflow's API server (`[api] ssl_cert`), if it has one",
+    ),
+    Setting(
+        "STOCKBOOK_METRICS_TOKEN",
+        "secret that opens the receiver's `/stockbook/metrics`, at least 16 characters "
+        "([watching.md](watching.md#metrics))",
+        shown="none: nobody reads them there",
+    ),
+    Setting(
         "STOCKBOOK_POLICY_DIR",
         "promises, calendars, status texts, valuation",
         shown="`include/policy` of the project, else the one Stockbook brings",

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
 from stockbook.lake_url import VARIABLE, LakeUrl
+from stockbook.secret_text import sent_secret
 from stockbook.setting_list import SETTINGS, number_of, text_of
 
 # beside Airflow's secrets, made by `stockbook setup`
@@ -123,6 +124,10 @@ class Settings:
     answer_megabytes: float = number_of("STOCKBOOK_ANSWER_MEGABYTES")
     answer_seconds: float = number_of("STOCKBOOK_ANSWER_SECONDS")
     hooks: HookLimits = field(default_factory=HookLimits)
+    # where the certificate is that senders of webhooks see: a PEM file or an address; empty where TLS ends unseen
+    certificate: str = ""
+    # what opens the receiver's metrics; empty: nobody reads them
+    metrics_token: str = field(repr=False, default="")
     limits: Limits = field(default_factory=Limits)
     # where there is one readers ask it, and not the file of this home
     lake: LakeUrl | None = None
@@ -209,6 +214,13 @@ class Settings:
         with problems.gathered():
             home = _home(environ)
         hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
+        certificate = metrics_token = ""
+        with problems.gathered():
+            certificate = environ.get("STOCKBOOK_HOOKS_CERTIFICATE") or airflow_config.setting(
+                environ, "api", "ssl_cert"
+            )
+        with problems.gathered():
+            metrics_token = _metrics_token(environ)
         with problems.gathered():
             memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT")
         with problems.gathered():
@@ -251,6 +263,8 @@ class Settings:
             answer_megabytes=numbers["STOCKBOOK_ANSWER_MEGABYTES"],
             answer_seconds=numbers["STOCKBOOK_ANSWER_SECONDS"],
             hooks=hooks,
+            certificate=certificate,
+            metrics_token=metrics_token,
             lake=lake,
             limits=limits,
             group_readable=group_readable,
@@ -337,6 +351,14 @@ def _hash_key(environ: Mapping[str, str]) -> bytes:
     if key and size < 16:
         raise ConfigError(f"{place or 'STOCKBOOK_HASH_KEY'} must have at least 16 characters; it has {size}.")
     return key
+
+
+def _metrics_token(environ: Mapping[str, str]) -> str:
+    name = "STOCKBOOK_METRICS_TOKEN"
+    token = sent_secret("the receiver", f"token {name}", environ.get(name))
+    if token and len(token) < 16:
+        raise ConfigError(f"{name} must have at least 16 characters; it has {len(token)}.")
+    return token
 
 
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -229,6 +229,8 @@ def test_a_secret_of_a_setting_is_not_told(odd: str, heard: Heard, tmp_path: Pat
     variants: list[dict[str, str]] = [
         {"STOCKBOOK_HASH_KEY": secret},
         {"STOCKBOOK_HASH_KEY": secret[:8]},
+        {"STOCKBOOK_METRICS_TOKEN": secret},
+        {"STOCKBOOK_METRICS_TOKEN": secret[:8]},
         {"STOCKBOOK_FERNET_KEY": secret},
         {"AIRFLOW__CORE__FERNET_KEY": f"{Fernet.generate_key().decode()},{secret}"},
         {"AIRFLOW_CONFIG": str(config)},

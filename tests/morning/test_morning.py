@@ -22,7 +22,6 @@ from stockbook.metrics.files import load
 from stockbook.morning import charts
 from stockbook.morning.charts import spec_of, svg
 from stockbook.morning.figures import CHARTS, FIGURES, PARTS
-from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.locale import locale_of
 from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, report_html, shown
@@ -32,6 +31,7 @@ from stockbook.night.steps import Night, open_run
 from stockbook.progress import Silent
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext, parse_parameters
+from stockbook.runs.last_run import last_ended, under_way
 from stockbook.runs.lock import RunLock
 from stockbook.runs.report import Report
 from stockbook.runs.step_log import recorded

@@ -141,6 +141,8 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_READER_MEMORY": ["much", "1"],
     "STOCKBOOK_READER_DISK": ["-4GB"],
     "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
+    "STOCKBOOK_HOOKS_CERTIFICATE": ["books.example.com", "http://books.example.com", "https://"],
+    "STOCKBOOK_METRICS_TOKEN": ["short", "a token with a line break\n"],
     "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
     "STOCKBOOK_JSON_FAST_PATH": ["perhaps", "1"],
     **{
@@ -268,7 +270,7 @@ def test_every_setting_is_judged(folder: Path) -> None:
         for text in texts:
             sentences = problems(folder, **{name: text})
             assert any(name in sentence for sentence in sentences), (name, text, sentences)
-            if "KEY" in name or "URL" in name:
+            if "KEY" in name or "URL" in name or "TOKEN" in name:
                 assert not any(text in sentence for sentence in sentences), name
 
 

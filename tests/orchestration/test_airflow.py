@@ -449,7 +449,11 @@ def test_the_api_server_receives_webhooks(airflow: Airflow, rig: Rig, server: Ru
     assert requests.get(f"{airflow.url}/stockbook/app/main", params=signature, timeout=30).status_code == 401
     health = requests.get(f"{airflow.url}/stockbook/health", timeout=30)
     assert (health.status_code, health.json()["status"], health.json()["receiver"]["status"]) == (200, "ok", "ok")
-    assert health.json().keys() == {"status", "receiver", "inbox", "disk", "last_night"}
+    assert health.json().keys() == {
+        *("status", "attention", "receiver", "inbox", "disk", "last_night"),
+        *("published", "subscriptions"),
+    }
+    assert requests.get(f"{airflow.url}/stockbook/metrics", timeout=30).status_code == 401
     assert requests.get(f"{airflow.url}/api/v2/dags", timeout=30).status_code == 401
     line.close()
 

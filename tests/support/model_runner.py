@@ -5,6 +5,7 @@ Each model's own file is executed in the order found from what it names, as a ni
 the models a test is about: given rows in, rows of the mart out.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -55,14 +56,24 @@ def run(
 ) -> None:
     """Build ``wanted`` and everything it reads, as of ``as_of`` (naive local)."""
     tables = load(MODELS)
-    con.execute("delete from meta.current_run")
-    con.execute("insert into meta.current_run (run_id, as_of, zone) values ('test', ?, ?)", [as_of, zone.key])
+    _is_now(con, as_of, zone)
     if con not in VIEWS:
         create_macros(con, MODELS)
     context = BuildContext(as_of, "test", zone, policy_dir, tables)
     program.build(con, context)
     channels.build(con, context)
     _build(con, tables, wanted, set())
+
+
+def run_again(con: duckdb.DuckDBPyConnection, wanted: str, as_of: datetime, stays: Collection[str] = ()) -> None:
+    """The same as of another time, with the policies, and models that stay, as ``run`` of a later time left them."""
+    _is_now(con, as_of, PRAGUE)
+    _build(con, load(MODELS), wanted, set(stays))
+
+
+def _is_now(con: duckdb.DuckDBPyConnection, as_of: datetime, zone: ZoneInfo) -> None:
+    con.execute("delete from meta.current_run")
+    con.execute("insert into meta.current_run (run_id, as_of, zone) values ('test', ?, ?)", [as_of, zone.key])
 
 
 def _build(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], name: str, done: set[str]) -> None:

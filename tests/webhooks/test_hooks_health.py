@@ -16,6 +16,9 @@ from hooks_rig import Receiving, receiving
 
 from stockbook.clock import ManualClock
 from stockbook.connections import SOURCES, from_environment
+from stockbook.health import parts as whole
+from stockbook.runs import report
+from stockbook.runs.report import Report
 from stockbook.settings import Settings
 from stockbook.webhooks import health
 from stockbook.webhooks.app import Desk, create_app
@@ -61,11 +64,14 @@ def night(home: Path, name: str, status: str, ended: datetime, **more: Any) -> N
     """The report of a run, as `finish` leaves it."""
     folder = home / "runs" / name
     folder.mkdir(parents=True)
-    report = {"run_id": name, "status": status, "as_of": "2026-03-05T02:15:00", "finished_at": ended.isoformat()}
-    (folder / "report.json").write_text(json.dumps(report | more))
+    fields: dict[str, Any] = {
+        "run_id": name, "status": status, "as_of": datetime(2026, 3, 5, 2, 15), "started_at": ended, "seconds": 0,
+        "finished_at": ended, "peak_memory": 0, "failed_step": None, "reason": None, "steps": [],
+    }  # fmt: skip  # local wall clock
+    report.write(folder, Report(**fields | more))
 
 
-def test_a_receiver_that_is_well_says_so_in_four_parts(environ: dict[str, str], clock: ManualClock) -> None:
+def test_a_receiver_that_is_well_says_so_part_by_part(environ: dict[str, str], clock: ManualClock) -> None:
     """Nothing of it is a path, a secret or an account's name; each part can be asked for by itself."""
     app = create_app(desk_of(environ, clock))
     night(Path(environ["STOCKBOOK_HOME"]), "a", "published", NOW - timedelta(hours=3))
@@ -73,15 +79,20 @@ def test_a_receiver_that_is_well_says_so_in_four_parts(environ: dict[str, str], 
 
     assert (status, parts["status"]) == (200, "ok")
     assert parts["receiver"] == {"status": "ok", "accounts": 3}
-    assert parts["inbox"] == {"status": "ok"}
+    assert parts["inbox"] == {"status": "ok", "waiting": 0}
+    assert parts["published"] == {"status": "none"}
+    assert parts["subscriptions"] == {"status": "ok", "active": 0, "off": 0}
+    assert parts["attention"] == ["published"]
     assert parts["disk"]["free_megabytes"] > 0
     assert parts["last_night"] == {
         "status": "ok", "as_of": "2026-03-05T02:15:00", "ended_at": "2026-03-05T03:00:00+00:00",
     }  # fmt: skip
-    assert {part: answer_of(app, f"/health/{part}") for part in health.PARTS} == {
-        part: (200 if parts[part]["status"] == "ok" else 503, parts[part]) for part in health.PARTS
+    there = [part for part in health.PARTS if part != "certificate"]
+    assert {part: answer_of(app, f"/health/{part}") for part in there} == {
+        part: (200 if parts[part]["status"] == "ok" else 503, parts[part]) for part in there
     }
-    assert answer_of(app, "/health/other")[0] == 404
+    # TLS ends elsewhere
+    assert [answer_of(app, f"/health/{part}")[0] for part in ("certificate", "other")] == [404, 404]
     assert [
         secret for secret in (*hooks.SECRETS, environ["STOCKBOOK_HOME"], "main") if secret in json.dumps(parts)
     ] == []
@@ -119,7 +130,7 @@ def test_a_disk_that_fills_up_is_told_before_events_are_refused(
     environ: dict[str, str], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Below what a night needs it is low: by itself 503, and events still come in."""
-    monkeypatch.setattr(health, "LOW", 1 << 62)
+    monkeypatch.setattr(whole, "LOW", 1 << 62)
     app = create_app(desk_of(environ, clock))
 
     assert answer_of(app, "/health/disk")[0] == 503

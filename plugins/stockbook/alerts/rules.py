@@ -32,15 +32,25 @@ Measure = Literal[
     "app_events",
     "subscriptions_off",
     "webhook_silence_hours",
+    "missing_orders",
+    "extra_orders",
+    "missing_dispatches",
+    "extra_dispatches",
 ]
 AlertSeverity = Literal["info", "warning", "critical"]
 
+# of a day, or of three: the share of what was to be expected that is missing, or that came beyond it
+VOLUMES: tuple[Measure, ...] = ("missing_orders", "extra_orders", "missing_dispatches", "extra_dispatches")
 # a share is written 0.95, not 95; a price may more than double, so only rates end at 1
-SHARES: dict[Measure, float] = {"on_time_rate": 1.0, "price_change": 10.0}
+SHARES: dict[Measure, float] = {
+    "on_time_rate": 1.0,
+    "price_change": 10.0,
+    **{measure: 1.0 if measure.startswith("missing") else 10.0 for measure in VOLUMES},
+}
 
 
 # what is usual of them is learned from the account itself
-LEARNED: tuple[Measure, ...] = ("webhook_silence_hours",)
+LEARNED: tuple[Measure, ...] = ("webhook_silence_hours", *VOLUMES)
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -202,10 +212,10 @@ def _sentence(measure: Measure, figure: Figure) -> str:
         case "listing_age_hours":
             return f"{figure.subject} was last read {value:,.0f} h ago"
         case _:
-            return _sentence_of_webhooks(measure, figure)
+            return _sentence_of_what_comes(measure, figure)
 
 
-def _sentence_of_webhooks(measure: Measure, figure: Figure) -> str:
+def _sentence_of_what_comes(measure: Measure, figure: Figure) -> str:
     value, basis, age = figure.value, figure.basis or 0, figure.age_hours or 0
     match measure:
         case "app_events":
@@ -213,5 +223,9 @@ def _sentence_of_webhooks(measure: Measure, figure: Figure) -> str:
             return f"the app at {figure.detail} {what} ({figure.subject}), {age:,.0f} h ago"
         case "subscriptions_off":
             return f"{value:,.0f} topics of {figure.subject} are not sent any more: {figure.detail}"
-        case _:
+        case "webhook_silence_hours":
             return f"no event of {figure.subject} came for {value:,.0f} h, in which {basis:,} orders were placed"
+        case _:
+            side, what = measure.split("_")
+            word = "too few" if side == "missing" else "too many"
+            return f"{what}: {figure.detail}, where {basis:,} were to be expected, {value:.1%} {word}"

@@ -11,11 +11,11 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.errors import ConfigError
 from stockbook.export.pack_files import PACKS
-from stockbook.morning.last_run import last_ended, under_way
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import airflow_html, problem_html
 from stockbook.morning.publish_files import DICTIONARY, REPORT, pages
 from stockbook.morning.summary import read
+from stockbook.runs.last_run import last_ended, under_way
 from stockbook.settings import Settings
 
 DAG = "stockbook_nightly"

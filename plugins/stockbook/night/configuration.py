@@ -172,6 +172,13 @@ def _backups(settings: Settings) -> None:
         require_address(settings.backup_to)
 
 
+def _certificate(settings: Settings) -> None:
+    from stockbook.health.certificate import check_place
+
+    if settings.written.get("STOCKBOOK_HOOKS_CERTIFICATE"):
+        check_place(settings.certificate)
+
+
 def _fernet(settings: Settings) -> None:
     from cryptography.fernet import Fernet
 
@@ -221,6 +228,7 @@ _JUDGES: tuple[Callable[[Settings], None], ...] = (
     _locale,
     _inbox,
     _backups,
+    _certificate,
     _fernet,
     _connections,
     _notifiers,

@@ -14,7 +14,7 @@ from stockbook.connections import SOURCES
 from stockbook.fleet_settings import SHARED, FleetSettings
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
-from stockbook.orchestration.steps import plain_errors, skip_if
+from stockbook.orchestration.steps import plain_errors, skip_if, tell
 from stockbook.progress import Logged
 from stockbook.runs.context import run_id_of
 from stockbook.runs.report import text
@@ -58,7 +58,9 @@ def books(context: Any, account: str) -> None:
     from stockbook.fleet.night import books_of_account
 
     def kept(fleet: "Fleet", name: str) -> None:
-        _log(fleet, text(books_of_account(fleet, name, account)))
+        done = books_of_account(fleet, name, account)
+        _log(fleet, text(done))
+        tell(done, account)
 
     _step(context, account, kept)
 

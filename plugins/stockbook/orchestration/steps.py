@@ -6,19 +6,20 @@ and no traceback, and that before set-up is complete a run is skipped instead of
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from stockbook.clock import SystemClock
 from stockbook.errors import WORTH_ANOTHER_TRY, RunLocked, StockbookError
+from stockbook.health import metrics
 from stockbook.night import steps
 from stockbook.orchestration import readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.progress import Logged, Progress
 from stockbook.runs.context import run_id_of
-from stockbook.runs.report import text
+from stockbook.runs.report import Report, text
 from stockbook.settings import Settings
 
 
@@ -107,8 +108,24 @@ def finish(context: Any) -> None:
     """Log the run report."""
     with plain_errors():
         tonight = _night()
-        for line in text(steps.finish(tonight, _run_id(context))).splitlines():
+        done = steps.finish(tonight, _run_id(context))
+        for line in text(done).splitlines():
             tonight.progress.note(line)
+        tell(done)
+
+
+def tell(done: Report, *of: str) -> None:
+    """
+    The night as gauges of Airflow's own metrics, wherever ``[metrics]`` sends them; nowhere where it says nothing.
+
+    Labels are part of the name, and so is what the night is of: StatsD keeps no others.
+    """
+    from airflow.sdk.observability import stats
+
+    for sample in metrics.of_night(done):
+        # metrics that cannot be sent leave a night as it is
+        with suppress(OSError):
+            stats.gauge(".".join((sample.dotted(), *of)), sample.value)
 
 
 def drain(context: Any) -> str:

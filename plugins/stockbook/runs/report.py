@@ -5,6 +5,7 @@ The run report: what a night did, for a person and for a program.
 a run and logged in Airflow.
 """
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,24 @@ class Report(msgspec.Struct):
     failed_step: str | None
     reason: str | None
     steps: list[StepDone]
+
+    def listings(self) -> list[ListingDone]:
+        """Each listing that was read, with what it did to its table where it was loaded."""
+        loaded = {_key(item): item for step in self.steps if step.name == "load" for item in step.listings}
+        extracted = {_key(item): item for step in self.steps if step.name == "extract" for item in step.listings}
+        return [loaded.get(key, item) for key, item in extracted.items()]
+
+    def checks(self) -> dict[str, int]:
+        """How many rules held, did not (as a warning or a failure), or had nothing to check."""
+        outcomes = [outcome for step in self.steps for outcome in step.checks]
+        broken = Counter(outcome.severity for outcome in outcomes if outcome.success is False)
+        empty = sum(outcome.success is None for outcome in outcomes)
+        held_count = len(outcomes) - broken.total() - empty
+        return {"hold": held_count, "empty": empty, "warn": broken["warn"], "fail": broken["fail"]} if outcomes else {}
+
+
+def _key(item: ListingDone) -> tuple[str, str, str]:
+    return item.account, item.api, item.listing
 
 
 def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
@@ -109,19 +128,7 @@ def _step_name(step: StepDone) -> str:
 
 
 def _listings(report: Report) -> list[str]:
-    loaded = {
-        (item.account, item.api, item.listing): item
-        for step in report.steps
-        for item in step.listings
-        if step.name == "load"
-    }
-    extracted = {
-        (item.account, item.api, item.listing): item
-        for step in report.steps
-        for item in step.listings
-        if step.name == "extract"
-    }
-    shown = [loaded.get(key, item) for key, item in extracted.items()]
+    shown = report.listings()
     if not shown:
         return []
     head = (
@@ -175,13 +182,12 @@ def _checks(report: Report) -> list[str]:
     if not outcomes:
         return []
     broken = [outcome for outcome in outcomes if outcome.success is False]
-    empty = sum(outcome.success is None for outcome in outcomes)
+    counts = report.checks()
     carried = sum(outcome.carried_from is not None for outcome in outcomes)
     unasked = f", {carried} carried over" if carried else ""
     lines = [
-        f"  checks   {len(outcomes) - carried} asked{unasked}, {len(outcomes) - len(broken) - empty} hold, "
-        f"{empty} had nothing to check, {sum(o.severity == 'warn' for o in broken)} warn, "
-        f"{sum(o.severity == 'fail' for o in broken)} fail"
+        f"  checks   {len(outcomes) - carried} asked{unasked}, {counts['hold']} hold, "
+        f"{counts['empty']} had nothing to check, {counts['warn']} warn, {counts['fail']} fail"
     ]
     for outcome in broken:
         keys = "; ".join(", ".join(f"{n}={v}" for n, v in key.items()) for key in outcome.sample_keys[:3])

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,10 +21,14 @@ from stockbook import hash_key
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.health import metrics
+from stockbook.health.parts import OK, attention
 from stockbook.inbox import Inbox
+from stockbook.runs.last_run import last_ended
 from stockbook.settings import Settings
+from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import HookAccounts
-from stockbook.webhooks.health import KEEP_OUT, OK, PARTS, Health
+from stockbook.webhooks.health import PARTS, Health, takes_events
 from stockbook.webhooks.receiver import Receiver
 from stockbook.webhooks.request import Receive, Refused, Scope, SenderHungUp
 from stockbook.webhooks.status_page import status_page
@@ -159,19 +164,42 @@ def _path(scope: Scope) -> str:
 
 
 def create_app(desk: Desk) -> App:
-    """The application; paths are ``/hooks/…``, ``/health…`` and ``/app/…`` (mount it under ``/stockbook``)."""
+    """The application: ``/hooks/…``, ``/health…``, ``/metrics`` and ``/app/…`` (mount it under ``/stockbook``)."""
 
     async def health(_: Request) -> Response:
         parts = await desk.health.parts()
-        takes = all(parts[name]["status"] == OK for name in KEEP_OUT)
-        return JSONResponse({"status": OK if takes else "unavailable", **parts}, STORED if takes else NOT_NOW)
+        takes = takes_events(parts)
+        content = {"status": OK if takes else "unavailable", "attention": attention(parts), **parts}
+        return JSONResponse(content, STORED if takes else NOT_NOW)
 
     async def health_of(request: Request) -> Response:
         name = request.path_params["part"]
-        if name not in PARTS:
+        part = (await desk.health.parts()).get(name) if name in PARTS else None
+        if part is None:
             return Response(status_code=404)
-        part = (await desk.health.parts())[name]
         return JSONResponse(part, STORED if part["status"] == OK else NOT_NOW)
+
+    async def metrics_of(request: Request) -> Response:
+        request.scope["query_string"] = b""
+        # without settings there is no token, and nobody is let in
+        token = ""
+        with suppress(StockbookError):
+            token = desk.settings().metrics_token
+        header = request.headers.get("authorization", "").encode("latin-1")
+        if not token or not verify.token_fits(header, [f"Bearer {token}".encode("latin-1")]):
+            return Response(status_code=401)
+        parts = await desk.health.parts()
+        night = await asyncio.to_thread(last_night)
+        return Response(
+            metrics.text([*metrics.of_health(parts), *night]), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+    def last_night() -> list[metrics.Sample]:
+        # health says so of a report that cannot be read
+        with suppress(StockbookError):
+            ended = last_ended(desk.settings())
+            return [] if ended is None else list(metrics.of_night(ended))
+        return []
 
     async def page(request: Request) -> Response:
         query = dict(request.query_params)
@@ -190,6 +218,7 @@ def create_app(desk: Desk) -> App:
         routes=[
             Route("/health", health, methods=["GET"]),
             Route("/health/{part}", health_of, methods=["GET"]),
+            Route("/metrics", metrics_of, methods=["GET"]),
             Route("/app/{account}", page, methods=["GET"]),
         ]
     )

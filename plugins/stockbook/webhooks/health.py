@@ -1,5 +1,5 @@
 """
-The health of the receiver and of what stands behind it: four parts, each with its own status.
+The health of the receiver, beside that of what stands behind it (``health/parts.py``), each part with its own status.
 
 Only what keeps events out makes the whole unavailable: that is what a balancer must know. A red night or a full disk
 is reported beside it, and is an error only at the address of its own part. Nothing here is a secret, a path or a
@@ -7,29 +7,17 @@ person's.
 """
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from stockbook.errors import StockbookError
-from stockbook.settings import Settings
+from stockbook.health import parts as whole
+from stockbook.health.parts import LOOKS, OK, UNAVAILABLE, Part
 
 if TYPE_CHECKING:
     from stockbook.webhooks.app import Desk
 
-OK = "ok"
-PARTS = ("receiver", "inbox", "disk", "last_night")
-KEEP_OUT = ("receiver", "inbox")
-"""The parts without which no event is taken."""
+PARTS = ("receiver", *LOOKS)
 
-LOW = 500_000_000
-"""Bytes of free space below which nights and inbox are in danger."""
-
-LATE = timedelta(hours=36)
 ASKED_EVERY = 1.0
 """Seconds for which an answer holds: asking writes to the disk, and anybody may ask."""
 
@@ -39,16 +27,10 @@ ANSWERS_WITHIN = 5.0
 REMEMBERED = 60.0
 """Seconds for which an event that could not be taken counts, until another one is taken."""
 
-Part = dict[str, Any]
 
-
-class _Ended(msgspec.Struct):
-    """What health shows of a run's report."""
-
-    status: str
-    as_of: datetime
-    finished_at: datetime
-    failed_step: str | None = None
+def takes_events(parts: Mapping[str, Part]) -> bool:
+    """Whether an event that is sent now would be stored. One that waits for long is stored all the same."""
+    return bool(parts["receiver"]["status"] == OK and parts["inbox"]["status"] != UNAVAILABLE)
 
 
 class Health:
@@ -80,8 +62,7 @@ class Health:
                 self._parts = {
                     "receiver": await self._state_of(self._receiver),
                     "inbox": await self._state_of(self._inbox),
-                    "disk": await self._state_of(self._disk),
-                    "last_night": await self._state_of(self._last_night),
+                    **await asyncio.to_thread(self._behind),
                 }
             return self._parts
 
@@ -90,7 +71,7 @@ class Health:
             return await part()
         except Exception as error:
             self._log("The receiver is not healthy: %s", error)
-            return {"status": "unavailable"}
+            return {"status": UNAVAILABLE}
 
     async def _receiver(self) -> Part:
         await self._desk.open()
@@ -105,44 +86,16 @@ class Health:
 
     async def _inbox(self) -> Part:
         inbox, _ = await self._desk.open()
-        await asyncio.wait_for(asyncio.to_thread(inbox.probe), ANSWERS_WITHIN)
-        return {"status": OK}
 
-    async def _disk(self) -> Part:
-        free = await asyncio.to_thread(lambda: _free(self._desk.settings().home))
-        return {"status": OK if free >= LOW else "low", "free_megabytes": free // 1_000_000}
+        def asked() -> Part:
+            inbox.probe()
+            return whole.waiting(inbox.counts(), self._desk.clock)
 
-    async def _last_night(self) -> Part:
-        ended = await asyncio.to_thread(lambda: last_ended(self._desk.settings()))
-        if ended is None:
-            return {"status": "none"}
-        is_late = self._desk.clock.utc() - ended.finished_at > LATE
-        status = "red" if ended.status != "published" else "late" if is_late else OK
-        part: Part = {"status": status, "as_of": ended.as_of.isoformat(), "ended_at": ended.finished_at.isoformat()}
-        return part | ({"failed_step": ended.failed_step} if status == "red" else {})
+        return await asyncio.wait_for(asyncio.to_thread(asked), ANSWERS_WITHIN)
 
-
-def last_ended(settings: Settings) -> _Ended | None:
-    """The run of a home that ended last; None where none ever did."""
-    reports: list[_Ended] = []
-    for file in sorted(settings.runs.glob("*/report.json"), key=_written)[-5:]:
+    def _behind(self) -> dict[str, Part]:
         try:
-            reports.append(msgspec.json.decode(file.read_bytes(), type=_Ended))
-        except (OSError, msgspec.DecodeError):
-            raise StockbookError("The report of a run could not be read.") from None
-    return max(reports, key=lambda report: report.finished_at, default=None)
-
-
-def _written(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _free(folder: Path) -> int:
-    """Bytes that may be written where a folder is, or will be."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    there = os.statvfs(folder)
-    return there.f_bavail * there.f_frsize
+            return whole.look(self._desk.settings(), self._desk.clock, self._log, without=("inbox",))
+        except Exception as error:  # settings that cannot be read
+            self._log("What stands behind the receiver could not be looked at: %s", error)
+            return {name: {"status": UNAVAILABLE} for name in LOOKS if name != "inbox"}

@@ -21,7 +21,8 @@ def last_ended(settings: Settings) -> Report | None:
     """
     The newest run that ended, green or red.
 
-    Of one that left no report, because it was killed or the disk was full, what its steps say.
+    Of one that left no report, because it was killed or the disk was full, what its steps say. Raises ConfigError for
+    one whose report was altered and that has nothing else.
     """
     holder = under_way(settings)
     folders = sorted((folder for folder in settings.runs.glob("*") if _is_run(folder)), key=_touched, reverse=True)
@@ -44,14 +45,17 @@ def _touched(folder: Path) -> int:
 
 
 def _report(settings: Settings, folder: Path) -> Report | None:
+    unreadable: ConfigError | None = None
     try:
         written = report.read(folder)
         if written is not None:
             return written
-    except ConfigError:
-        pass  # not as it was written: its steps say the same
+    except ConfigError as error:
+        unreadable = error  # not as it was written: its steps say the same
     try:
         run = context.read(settings, folder.name)
     except ConfigError:
+        if unreadable is not None:
+            raise unreadable from None
         return None
     return report.make(folder, run, datetime.fromtimestamp(_touched(folder) / 1e9, UTC))
