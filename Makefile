@@ -13,7 +13,7 @@ TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
 .PHONY: help setup start doctor night demo bi fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean
-.PHONY: proof-random proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-restore
+.PHONY: proof-random proof-carried proof-erasure proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-restore
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -65,6 +65,9 @@ proof-duckdb-2: $(VENV)/.dev $(VENV)/.duckdb-2  ## nights, models, valuation and
 
 proof-restore: $(VENV)/.dev  ## forty files of a home lost or flipped by a bit: each named, each brought back, and the next night compared (a minute)
 	RESTORE_PLANTS=40 $(TEST_ENV) $(BIN)/python -m pytest -q -s tests/backup/test_backup_drill.py -k forty
+
+proof-erasure: $(VENV)/.dev  ## twenty people forgotten in every place of a home, and the night that follows compared with an undisturbed one
+	FORGOTTEN_PEOPLE=20 $(TEST_ENV) $(BIN)/python -m pytest -q tests/erasure
 
 proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers: workers killed, a token refused, each shop compared with its own machine's
 	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)

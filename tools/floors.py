@@ -21,6 +21,7 @@ FLOORS = (
     ("valuation",),
     ("alerts", "sla", "channels", "dictionary", "closing", "export"),
     ("webhooks", "morning", "bi", "backup"),
+    ("erasure",),
     ("night",),
     ("fleet",),
     ("orchestration",),
