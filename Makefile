@@ -13,7 +13,7 @@ TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
 .PHONY: help setup start doctor night demo bi fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean
-.PHONY: proof-random proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-restore proof-volume
+.PHONY: proof-random proof-erasure proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-restore proof-volume
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -68,6 +68,9 @@ proof-restore: $(VENV)/.dev  ## forty files of a home lost or flipped by a bit: 
 
 proof-volume: $(VENV)/.dev  ## rules on silence and volume over a year of the real order history: false alarms, planted outages (needs the file)
 	VOLUME_DAYS=200 $(TEST_ENV) $(BIN)/python -m pytest -q tests/alerts/test_volume_real.py
+
+proof-erasure: $(VENV)/.dev  ## twenty people forgotten in every place of a home, and the night that follows compared with an undisturbed one
+	FORGOTTEN_PEOPLE=20 $(TEST_ENV) $(BIN)/python -m pytest -q tests/erasure
 
 proof-fleet: $(VENV)/.celery fleet-programs  ## three nights of twenty shops on two workers: workers killed, a token refused, each shop compared with its own machine's
 	$(TEST_ENV) $(BIN)/python benchmarks/fleet.py --accounts 20 --nights 3 --compare --kill open,extract,books --refuse $(ARGS)

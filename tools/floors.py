@@ -21,6 +21,7 @@ FLOORS = (
     ("valuation",),
     ("alerts", "sla", "channels", "dictionary", "closing", "export", "health"),
     ("webhooks", "morning", "bi", "backup"),
+    ("erasure",),
     ("night",),
     ("fleet",),
     ("orchestration",),

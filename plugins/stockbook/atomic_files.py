@@ -76,6 +76,12 @@ def sealed(content: bytes) -> bytes:
     return body + _SEAL % hashlib.sha256(body).hexdigest().encode()
 
 
+def unsealed(content: bytes) -> bytes:
+    """What ``sealed`` was given; content without a checksum as it is."""
+    seal = _SEALED.search(content)
+    return content if seal is None else content[: seal.start()] + b"\n}"
+
+
 def is_whole(content: bytes) -> bool:
     """Whether what ``sealed`` made is as it made it; what has no checksum (of an earlier version) passes."""
     seal = _SEALED.search(content)

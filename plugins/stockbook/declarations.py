@@ -61,6 +61,8 @@ APIS: tuple[str, ...] = get_args(Api)
 
 Personal = Literal["none", "hash", "prefix", "digits", "presence", "count"]
 Severity = Literal["fail", "warn"]
+Erased = Literal["emptied", "renamed"]
+"""What erasure does to a personal value: nothing of it stays, or another hash that the same value always gets."""
 
 
 class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}, omit_defaults=True):
@@ -80,7 +82,8 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     the trimmed, lower-cased text), ``prefix`` (the first three characters), ``digits`` (keyed hash of its digits
     without leading zeros), ``presence`` (whether there is one) or ``count`` (how many there are). ``observed`` in
     staging is the stamp of the run; of what is built it says that a rebuild cannot give the same, for it depends on the
-    ``nights`` there were or on the ``rates`` they were told. A column without a
+    ``nights`` there were or on the ``rates`` they were told. ``erased: emptied`` says that nothing of it stays when its
+    person is forgotten; of a hash besides that it names the person. A column without a
     ``description`` has the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
     """
 
@@ -102,6 +105,19 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     values: list[str] = []
     unit: str | None = None
     personal: Personal = "none"
+    erased: Literal["emptied"] | None = None
+
+    @property
+    def when_erased(self) -> Erased | None:
+        """What becomes of a value whose person is forgotten; None of what tells nothing of anybody."""
+        if self.erased == "emptied" or self.personal == "prefix":
+            return "emptied"
+        return "renamed" if self.personal in ("hash", "digits") else None
+
+    @property
+    def names_person(self) -> bool:
+        """Whether it is the hash by which a person is known."""
+        return self.personal == "hash" and self.erased == "emptied"
 
     @property
     def bound(self) -> int | None:

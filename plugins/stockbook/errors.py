@@ -114,6 +114,10 @@ class CloseRefused(StockbookError):
     """A month cannot be closed, or not so; the message has the next step."""
 
 
+class ErasureUnproven(StockbookError):
+    """Something of people who were to be forgotten is still found; the message says where."""
+
+
 class NotifyFailed(StockbookError):
     """A notifier did not take the alerts; they stay unsent and are sent after the next night."""
 

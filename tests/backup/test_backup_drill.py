@@ -27,6 +27,7 @@ from stockbook.backup.restore import bring_back, restore
 from stockbook.backup.store import Folder
 from stockbook.cli.main import app
 from stockbook.clock import ManualClock
+from stockbook.landing.rewriting import Rewriting
 from stockbook.settings import Settings
 from stockbook.warehouse.publish import state_of_files
 from stockbook_sandbox import running
@@ -173,6 +174,17 @@ def test_the_doctor_asks_the_store(folder: Path) -> None:
         good, text = integrity.of_store(away)
     assert not good
     assert "127.0.0.1" not in text
+
+
+def test_a_page_that_was_written_anew_is_no_loss(folder: Path) -> None:
+    """Somebody in it was erased since the backup; one that its manifest names is a loss as ever."""
+    settings = settings_in(folder)
+    change = Rewriting(lambda row: row.replace(b"1", b"7") if b"1" in row else None, str, lambda: None)
+    assert change.rewrite(settings.home / LISTING) == 1
+    assert not (settings.home / LISTING / "page-00001.ndjson.zst").exists()
+    assert named(settings) == []
+    (settings.home / LISTING / "page-00002.ndjson.zst").unlink()
+    assert [problem.split(" ")[0] for problem in named(settings)] == [f"{LISTING}/page-00002.ndjson.zst"]
 
 
 def test_nights_that_are_old_may_go(folder: Path) -> None:

@@ -21,8 +21,7 @@ from stockbook.projection import personal
 from stockbook.settings import Settings
 from stockbook.webhooks import drain as draining
 from stockbook.webhooks.drain import Drained
-from stockbook.webhooks.event_fields import Declarations, ReducedEvent
-from stockbook.webhooks.receiver import EVENTS
+from stockbook.webhooks.event_fields import EVENTS, Declarations, ReducedEvent
 
 PRAGUE = ZoneInfo("Europe/Prague")
 SOURCES = ("fulfillment_cz", "flickrocket", "shopline")

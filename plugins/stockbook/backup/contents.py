@@ -11,7 +11,9 @@ from pathlib import Path
 
 from stockbook.backup.manifest import Entry
 from stockbook.backup.suppression import NAME as ERASURES
-from stockbook.landing.manifest import MANIFEST
+from stockbook.errors import LandingDamaged
+from stockbook.landing.manifest import MANIFEST, read_manifest
+from stockbook.landing.pages import PAGES
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.warehouse.connect import OPENING
 
@@ -57,8 +59,8 @@ def gone(settings: Settings, files: Mapping[str, Entry], now: datetime) -> list[
     """
     The files of an earlier backup that are not there any more and should be.
 
-    Nights older than ``STOCKBOOK_LANDING_DAYS`` go, listings that were being read are read again, and what is drawn
-    beside the published file is drawn anew.
+    Nights older than ``STOCKBOOK_LANDING_DAYS`` go, listings that were being read are read again, pages of people who
+    were erased are written anew, and what is drawn beside the published file is drawn anew.
     """
     oldest = (now - timedelta(days=settings.landing_days)).timestamp() * 1e9
     missing = [path for path in files if not place_of(settings, path).exists()]
@@ -77,8 +79,19 @@ def _may_go(settings: Settings, files: Mapping[str, Entry], path: str, oldest: f
     opened = files.get(f"landing/{night}/opened.json")
     if not (settings.landing / night).exists() and (opened is None or opened.modified < oldest):
         return True
+    if len(inside) != 3:
+        return False
     # night/account/listing/file: one without a manifest was being read
-    return len(inside) == 3 and f"{path.rpartition('/')[0]}/{MANIFEST}" not in files
+    return f"{path.rpartition('/')[0]}/{MANIFEST}" not in files or _is_written_anew(settings.home / path)
+
+
+def _is_written_anew(page: Path) -> bool:
+    """Whether a page went because its listing was written anew without somebody who was erased."""
+    try:
+        manifest = read_manifest(page.parent)
+    except LandingDamaged:
+        return False
+    return manifest is not None and page.match(PAGES) and page.name not in {each.file for each in manifest.pages}
 
 
 def way_back(path: str) -> str:

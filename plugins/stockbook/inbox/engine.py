@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, InboxUnavailable
 
 _WRITES = "stockbook_writes"
 
@@ -87,6 +87,31 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes, alone from its beginning where the database has one writer."""
     with engine.connect().execution_options(**{_WRITES: True}) as con, con.begin():
         yield con
+
+
+def scrub(engine: Engine) -> None:
+    """
+    Leave in a SQLite file and its log no byte of what was deleted or changed; PostgreSQL does so by itself.
+
+    Raises InboxUnavailable while another process reads the file.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("vacuum")
+        cursor.execute("pragma wal_checkpoint(truncate)")
+        row = cursor.fetchone()
+        is_busy = bool(row and row[0])
+        cursor.close()
+    finally:
+        connection.close()
+    if is_busy:
+        raise InboxUnavailable(
+            "The inbox was read by another process while it was cleaned: what was erased may still be in its log. Run "
+            "the command again."
+        )
 
 
 def refusal(url: URL, kind: str) -> ConfigError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -11,7 +11,7 @@ from sqlalchemy import URL, Engine, case, delete, func, insert, select, true, up
 from sqlalchemy.exc import SQLAlchemyError
 
 from stockbook.errors import InboxUnavailable
-from stockbook.inbox.engine import connect, damaged, read_url, refusal, writing
+from stockbook.inbox.engine import connect, damaged, read_url, refusal, scrub, writing
 from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
 from stockbook.inbox.migrate import migrate
 from stockbook.inbox.model import InboxRow
@@ -20,6 +20,7 @@ from stockbook.sqlite_errors import is_damaged
 
 _COLUMNS = [getattr(InboxRow, name) for name in InboxEvent.__dataclass_fields__]
 _IDS_AT_ONCE = 500
+_EVENTS_AT_ONCE = 5_000
 
 
 class Inbox:
@@ -153,6 +154,33 @@ class Inbox:
         """Delete events that were drained before an aware instant; returns how many."""
         with writing(self._engine) as con:
             return con.execute(delete(InboxRow).where(InboxRow.drained_at_utc < instant)).rowcount
+
+    def rewrite(self, change: Callable[[InboxEvent], InboxEvent | None], before_writing: Callable[[], object]) -> int:
+        """
+        Write the subject and the payload of events anew, drained or not, where ``change`` gives them; how many.
+
+        ``before_writing`` is called when a batch was looked at. Nothing of what stood there stays in a SQLite file;
+        PostgreSQL frees it when it is vacuumed. Raises InboxUnavailable while somebody reads the file, after which it
+        is to be done again.
+        """
+        rewritten, after = 0, 0
+        while batch := self._batch(after):
+            changed = [new for event in batch if (new := change(event)) is not None]
+            before_writing()
+            if changed:
+                with writing(self._engine) as con:
+                    for event in changed:
+                        query = update(InboxRow).where(InboxRow.id == event.id)
+                        con.execute(query.values(subject_id=event.subject_id, payload=event.payload))
+            rewritten += len(changed)
+            after = batch[-1].id
+        scrub(self._engine)
+        return rewritten
+
+    def _batch(self, after: int) -> list[InboxEvent]:
+        query = select(*_COLUMNS).where(InboxRow.id > after).order_by(InboxRow.id).limit(_EVENTS_AT_ONCE)
+        with self._engine.connect() as con:
+            return [InboxEvent(*row) for row in con.execute(query)]
 
     def probe(self) -> None:
         """

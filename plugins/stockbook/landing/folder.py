@@ -34,7 +34,8 @@ from stockbook.landing.manifest import (
 )
 from stockbook.landing.pages import link_page, sync_pages, verified, verify, write_page
 
-_JOURNAL = "journal.ndjson"
+JOURNAL = "journal.ndjson"
+"""The journal of a listing that is being read."""
 
 
 class _Header(msgspec.Struct):
@@ -84,8 +85,8 @@ class ListingFolder:
                 self._answers[part] = self._up_to_damage(answers)
         # written anew, for a line that was cut off would swallow the next one
         lines: list[Any] = [header, *self.units.values(), *chain.from_iterable(self._answers.values())]
-        write_atomically(self.path / _JOURNAL, b"\n".join([*map(msgspec.json.encode, lines), b""]))
-        names = {page.file for page in self._whole_pages()} | {_JOURNAL}
+        write_atomically(self.path / JOURNAL, b"\n".join([*map(msgspec.json.encode, lines), b""]))
+        names = {page.file for page in self._whole_pages()} | {JOURNAL}
         for file in self.path.iterdir():
             if file.name not in names:
                 file.unlink()
@@ -103,7 +104,7 @@ class ListingFolder:
 
     def _read_journal(self) -> tuple[_Header | None, list[Unit], list[Recorded]]:
         try:
-            first, *rest = (self.path / _JOURNAL).read_bytes().split(b"\n")
+            first, *rest = (self.path / JOURNAL).read_bytes().split(b"\n")
             header = _HEADERS.decode(first)
         except (OSError, msgspec.MsgspecError):
             return None, [], []
@@ -130,7 +131,7 @@ class ListingFolder:
         self._append(msgspec.json.encode(_Header(self.parameters, self.read_at)))
 
     def _append(self, line: bytes) -> None:
-        with (self.path / _JOURNAL).open("ab") as file:
+        with (self.path / JOURNAL).open("ab") as file:
             # not synced: a line lost in a power cut costs one part, and pages are verified before a part is kept
             file.write(line + b"\n")
 
@@ -176,7 +177,7 @@ class ListingFolder:
         )
         sync_pages(self.path, manifest.pages)
         write_manifest(self.path, manifest)
-        (self.path / _JOURNAL).replace(self.path / ANSWERED)
+        (self.path / JOURNAL).replace(self.path / ANSWERED)
         return manifest
 
 

@@ -22,6 +22,9 @@ from stockbook.landing.manifest import Manifest, PageFile
 REASON = "_refused"
 """The member of a landed row, or of a part of one, that says why it cannot be read; loading sets it aside."""
 
+PAGES = "page-*.ndjson.zst"
+"""Names of pages."""
+
 # a third faster than the default (3), and the pages are as small within a few percent
 _LEVEL = 1
 _SYNCING_THREADS = 16
@@ -111,6 +114,14 @@ def size_of_lines(file: Path) -> int:
 def read_page(folder: Path, page: PageFile) -> bytes:
     """The NDJSON of a page. Raises LandingDamaged as ``verified`` does."""
     return zstandard.ZstdDecompressor().decompress(verified(folder, page))
+
+
+def unverified(file: Path) -> bytes:
+    """The NDJSON of a page of which no manifest tells. Raises LandingDamaged when it cannot be read."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(file.read_bytes())
+    except (OSError, zstandard.ZstdError):
+        raise LandingDamaged(f"The landed page {'/'.join(file.parts[-4:])} cannot be read.") from None
 
 
 def verify(folder: Path, manifest: Manifest) -> list[Path]:

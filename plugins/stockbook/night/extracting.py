@@ -6,6 +6,7 @@ from stockbook.errors import ConfigError, Unauthorized
 from stockbook.night import landings
 from stockbook.night.checking import prepare
 from stockbook.night.tonight import Night
+from stockbook.projection.erasures import Erasures
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
 from stockbook.runs.step_log import ListingDone
@@ -37,6 +38,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             before=None if run.full_refresh else landings.last_loaded(settings.landing),
             limits=Limits(settings.answer_megabytes, settings.answer_seconds),
             landed=night.landed,
+            erasures=Erasures.of(settings, night.clock.utc()),
         )
         done.listings = [ListingDone.of(manifest) for manifest in manifests]
         landings.note_landed(settings, run_id, conn_id, manifests)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from stockbook.errors import LandingDamaged, StagingRefused
 from stockbook.night import landings
 from stockbook.night.checking import prepare
+from stockbook.night.erasing import finish_erasure
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
@@ -29,6 +30,7 @@ def load(night: Night, run_id: str) -> None:
     with night.at(run, "load") as done:
         if not run.observes:
             return
+        done.notes += finish_erasure(night)
         landed = _landed(night, run)
         with writer(night.settings) as con:
             try:

@@ -12,6 +12,7 @@ from stockbook.connections import Account
 from stockbook.errors import ConfigError
 from stockbook.night import configuration, landings, run_rows
 from stockbook.night.draining import drain_first
+from stockbook.night.erasing import erased_since, finish_erasure
 from stockbook.night.subscribed import ask_subscriptions
 from stockbook.night.tonight import Night
 from stockbook.night.unopened import reporting
@@ -89,9 +90,10 @@ def _open(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         _prepare_home(night, run_id)
-        done.notes += notes
+        done.notes += [*notes, *finish_erasure(night)]
         with writer(settings) as con:
             create_all(con, night.tables)
+            done.notes += erased_since(con)
             moment = _moment(night, con, run_id, parameters, accounts, as_of, now)
             if moment.why_not is None:
                 unlisted, warnings = _unlisted_accounts(night, con, accounts, parameters)

@@ -29,7 +29,8 @@ class Shape:
     The fields of one JSON object.
 
     ``hashes`` are groups of paths inside this object: the first that is not empty is hashed and
-    stored at the first path of its group. ``learned`` are undeclared fields seen on the wire, dropped
+    stored at the first path of its group. Of leaves in ``emptied`` nothing stays when their person is forgotten.
+    ``learned`` are undeclared fields seen on the wire, dropped
     like declared drops but counted. ``is_row`` says that a table has a row for each such object, ``keys`` are the
     leaves that name it.
     """
@@ -41,6 +42,7 @@ class Shape:
     learned: set[str] = field(default_factory=set)
     hashes: list[tuple[Path, ...]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
     is_row: bool = False
 
     def inner(self, name: str) -> "Shape | None":
@@ -118,7 +120,7 @@ def _columns(root: Shape, arrays: Path, table: Table) -> None:
                 action = "decimal"
             elif column.type.lower() != "varchar":
                 action = "typed"
-            _leaf(_array(root, level, table), path, action, f"{table.name}.{name}")
+            _leaf(_array(root, level, table), path, action, f"{table.name}.{name}", column.when_erased == "emptied")
             if name in table.grain and len(path) == 1 and action != "hash":
                 _array(root, level, table).keys.add(path[0])
 
@@ -143,7 +145,7 @@ def _array(root: Shape, arrays: Path, table: Table) -> Shape:
     return shape
 
 
-def _leaf(shape: Shape, path: Path, action: Action, column: str) -> None:
+def _leaf(shape: Shape, path: Path, action: Action, column: str, is_emptied: bool) -> None:
     for name in path[:-1]:
         if name in shape.leaves or name in shape.arrays:
             raise DeclarationError(f"{column}: {name!r} is declared both as an object and as something else.")
@@ -157,6 +159,8 @@ def _leaf(shape: Shape, path: Path, action: Action, column: str) -> None:
         # one path lands once: what is personal for one column must not land in clear for another
         raise DeclarationError(f"{column}: {'.'.join(path)!r} is personal for one column and not for another.")
     shape.leaves[name] = max(before, action, key=_STRICTER.index)
+    if is_emptied:
+        shape.emptied.add(name)
 
 
 def _drop(shape: Shape, path: Path) -> None:

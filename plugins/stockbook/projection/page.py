@@ -23,6 +23,8 @@ from stockbook.declarations import LARGEST_NUMBER, Table
 from stockbook.landing.pages import REASON
 from stockbook.projection import envelope, renames
 from stockbook.projection.diagnosis import Break, report_path
+from stockbook.projection.erased import RowEraser
+from stockbook.projection.erasures import Erasures
 from stockbook.projection.fields import Path, build
 from stockbook.projection.listing import Listing
 from stockbook.projection.odd_rows import Fitted, Mark, fit, set_aside
@@ -71,21 +73,26 @@ class Projection:
         hash_key: bytes,
         reported_before: Mapping[str, str] | None = None,
         scanner_of: ScannerOf | None = None,
+        forgotten: tuple[Erasures, str] | None = None,
     ) -> None:
         """
         Compile the declarations of the tables the listing feeds. Raises DeclarationError when they contradict.
 
         ``reported_before`` are undeclared names that were reported the night before (``Names``). ``scanner_of`` makes a
-        scanner that reads pages faster.
+        scanner that reads pages faster. ``forgotten`` is the list of whom nothing may land, and the account.
         """
         self.listing = listing
         self._scanner_of = scanner_of
-        self.names = Names(hash_key, reported_before)
+        self.names = Names(hash_key, reported_before, forgotten[0] if forgotten else None)
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
         self._shape = build(tables, (*listing.key, *listing.key_with))
         self._lock = threading.Lock()
         self._encoder = msgspec.json.Encoder()
+        self._eraser = None
+        if forgotten and forgotten[0]:
+            eraser = RowEraser(forgotten[0], self._shape, listing.api, forgotten[1], listing.key)
+            self._eraser = eraser if eraser.is_needed else None
         self._current = self._compile()
         self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
 
@@ -107,6 +114,11 @@ class Projection:
 
         Raises Garbled or Denied when the body is no page, BadAnswer when its rows have other names than any we know.
         """
+        page = self._read(body, constants)
+        rows = self._eraser.page(page.lines) if self._eraser is not None else None
+        return page if rows is None else page._replace(rows=rows, lines=b"".join(rows))
+
+    def _read(self, body: bytes, constants: Mapping[str, int] | None) -> Projected:
         if self.listing.envelope is None and constants is None and (scanned := self._scanned(body)) is not None:
             return scanned
         page, count = envelope.mended_and(lambda text: self._parsed(text, constants), body)

@@ -12,20 +12,26 @@ import threading
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from stockbook.projection.erasures import Erasures
+
 ENOUGH = 10
 MORE = "*"
 """What stands for all names that are not told one by one."""
 
 _MOST_TOLD, _MOST_HIDDEN, _MOST_WATCHED, _MOST_OF_A_ROW = 200, 50, 1_000, 20
+HIDDEN_NAME = re.compile(r"#([0-9a-f]{12})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
 class Names:
     """The undeclared names of one listing or source. Safe to use from several threads."""
 
-    def __init__(self, hash_key: bytes, told_before: Mapping[str, str] | None = None) -> None:
-        """``told_before`` are paths that were told in clear, with their hidden forms."""
+    def __init__(
+        self, hash_key: bytes, told_before: Mapping[str, str] | None = None, forgotten: Erasures | None = None
+    ) -> None:
+        """``told_before`` are paths that were told in clear, with their hidden forms; ``forgotten`` may name some."""
         self._hash_key = hash_key
+        self._forgotten = forgotten
         self._lock = threading.Lock()
         self._watched: dict[str, set[object]] = {}
         self._told = dict(islice((told_before or {}).items(), _MOST_TOLD))
@@ -55,8 +61,7 @@ class Names:
 
     def hidden(self, above: str, name: str) -> str:
         """A path with a keyed hash for its last name."""
-        digest = hmac.digest(self._hash_key, b"name\0" + name.encode(errors="replace"), "sha256")
-        return _joined(above, f"#{digest.hex()[:12]}")
+        return _joined(above, f"#{hashed_name(name, self._hash_key)}")
 
     def reported(self) -> dict[str, str]:
         """The hidden forms of the paths that are told in clear."""
@@ -83,11 +88,23 @@ class Names:
         if path in self._told:
             return path
         hidden = self.hidden(above, name)
+        if self._forgotten and self._forgotten.has("name", hidden.rpartition("#")[2]):
+            return MORE
         if hidden not in self._hidden:
             if len(self._hidden) >= _MOST_HIDDEN:
                 return MORE
             self._hidden.add(hidden)
         return hidden
+
+
+def hashed_name(name: str, hash_key: bytes) -> str:
+    """The keyed hash that stands for a name behind a ``#``."""
+    return hmac.digest(hash_key, b"name\0" + name.encode(errors="replace"), "sha256").hex()[:12]
+
+
+def without_forgotten(path: str, forgotten: Erasures) -> str:
+    """A reported path, or what stands for it where a hashed name in it is somebody's on the list."""
+    return MORE if any(forgotten.has("name", name) for name in HIDDEN_NAME.findall(path)) else path
 
 
 def _joined(above: str, name: str) -> str:

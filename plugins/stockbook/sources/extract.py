@@ -17,6 +17,7 @@ from stockbook.declarations import Table, of_listing
 from stockbook.errors import ConfigError
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Progress
+from stockbook.projection.erasures import Erasures
 from stockbook.projection.listing import Listing
 from stockbook.sources import listings
 from stockbook.sources.credentials import Credentials, credentials_of
@@ -40,6 +41,7 @@ def extract(  # the seam the night calls, its order agreed with it
     before: Path | None = None,
     limits: Limits | None = None,
     landed: Callable[[Path], None] | None = None,
+    erasures: Erasures | None = None,
 ) -> list[Manifest]:
     """
     Land what ``plan`` asks of ``account`` under ``night_dir/<account>/<api>.<listing>/``.
@@ -47,7 +49,8 @@ def extract(  # the seam the night calls, its order agreed with it
     ``tables`` are all declarations by qualified name; a listing that feeds no table is not read. What
     an earlier attempt of the same night landed completely, for the same plan and declarations, is
     not read again. ``before`` is the folder of an earlier night: an answer that came then too is not projected
-    again; an answer beyond ``limits`` is none. ``landed`` is told of each listing's folder once it is complete. Gives
+    again; an answer beyond ``limits`` is none. ``landed`` is told of each listing's folder once it is complete. Of
+    people in ``erasures`` nothing lands. Gives
     one manifest per listing, in the order they are declared. Raises ConfigError without a hash key, and the first
     SourceError of any listing after the others stopped; what they landed stays.
     """
@@ -72,6 +75,7 @@ def extract(  # the seam the night calls, its order agreed with it
             prefetching=prefetching,
             before=before / account.account if before is not None else None,
             landed=landed,
+            forgotten=(erasures, account.account) if erasures else None,
         )
         return _read(session, _wanted(account, plan, tables))
 

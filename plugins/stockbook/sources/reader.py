@@ -60,7 +60,7 @@ class Reader:
         self.path = session.folder / listing.folder
         before = session.before / listing.folder if session.before is not None else None
         reported = reported_names(before) if before is not None else None
-        self.projection = Projection(listing, fed, session.hash_key, reported, fast_path.Scanner)
+        self.projection = Projection(listing, fed, session.hash_key, reported, fast_path.Scanner, session.forgotten)
         self.parameters = self._parameters(fed) | fingerprint
         earlier = earlier_answers(before, self.parameters) if before is not None else {}
         self.answers = AnswerReader(self.projection, session.hash_key, earlier)

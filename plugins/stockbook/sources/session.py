@@ -11,6 +11,7 @@ from stockbook.connections import Account
 from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest
 from stockbook.progress import Progress
+from stockbook.projection.erasures import Erasures
 from stockbook.sources.http import Client, Stopped
 from stockbook.sources.plan import AccountPlan
 
@@ -24,7 +25,8 @@ class Session:
 
     ``prefetching`` are the threads that only fetch. ``orders_named`` are the orders that listings named, by the
     listing's name. ``before`` is the account's folder of the last night that was loaded. ``landed`` is told of the
-    folder of a listing once it is complete, by the thread that read it.
+    folder of a listing once it is complete, by the thread that read it. ``forgotten`` is the list of whom nothing may
+    land, and the account.
     """
 
     account: Account
@@ -39,6 +41,7 @@ class Session:
     before: Path | None = None
     landed: Callable[[Path], None] | None = None
     orders_named: dict[str, set[str]] = field(default_factory=dict)
+    forgotten: tuple[Erasures, str] | None = None
 
 
 class ReadingPool:

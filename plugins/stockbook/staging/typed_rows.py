@@ -146,7 +146,7 @@ def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
         name: text_of(name, column) for name, column in wire.items() if column.required or column.type != "varchar"
     }
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
-    shown = [name for name, column in wire.items() if column.personal == "none"]
+    shown = [name for name, column in wire.items() if column.personal == "none" and not column.erased]
     fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
     return f"""

@@ -171,6 +171,29 @@ def forget_loaded_pages(con: duckdb.DuckDBPyConnection, listing: ListingKey, sta
     con.execute(f"delete from meta.loaded_page where {_OF_LISTING} and {is_other}", listing)
 
 
+def rename_loaded_pages(con: duckdb.DuckDBPyConnection, digests: Mapping[str, str]) -> None:
+    """Other digests of pages that were landed anew."""
+    con.execute(
+        "update meta.loaded_page as p set sha256 = n.now "
+        "from (select unnest(?::text[]) as was, unnest(?::text[]) as now) as n where p.sha256 = n.was",
+        [list(digests), list(digests.values())],
+    )
+
+
+def forget_undeclared_paths(con: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
+    """Remove fields by their paths."""
+    con.execute("delete from meta.undeclared_field where path in (select unnest(?::text[]))", [list(paths)])
+
+
+def write_erasure(con: duckdb.DuckDBPyConnection, at_utc: datetime, rows: Mapping[str, int]) -> None:
+    """That rows were erased, by the place they are in; what the same erasure did there before is added to."""
+    at = _seconds(at_utc)
+    before = dict(con.execute("select place, rows_erased from meta.erasure where erased_at_utc = ?", [at]).fetchall())
+    con.execute("delete from meta.erasure where erased_at_utc = ?", [at])
+    for place in sorted(before.keys() | rows.keys()):
+        con.execute("insert into meta.erasure values (?, ?, ?)", [at, place, before.get(place, 0) + rows.get(place, 0)])
+
+
 class CheckRow(NamedTuple):
     """The result of one check: a row of ``meta.check_result`` but for its run and stage."""
 

@@ -65,7 +65,7 @@ def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Publ
     target = settings.published
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left(target.parent)
+        remove_left(target.parent)
         candidate = target.with_name(f"{run_id}.duckdb.tmp")
         shutil.copyfile(settings.warehouse, candidate)
         with open(candidate, "rb+") as file:
@@ -94,7 +94,7 @@ def amend(
     the file they have, and ``once_ready`` was not called then. Returns what there is to say.
     """
     target = settings.published
-    _remove_left(target.parent)
+    remove_left(target.parent)
     # a home of its own for the copy; publishing removes what a killed process left of it
     home = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=target.parent))
     own = dataclasses.replace(settings, home=home)
@@ -116,8 +116,8 @@ def amend(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _remove_left(folder: Path) -> None:
-    """Remove what killed publications and readers left, but not the folder of a reader that still runs."""
+def remove_left(folder: Path) -> None:
+    """Remove what killed publications, erasures and readers left, but not the folder of a reader that still runs."""
     for left in folder.iterdir():
         if left.is_file() and ".duckdb.tmp" in left.name:
             left.unlink()

@@ -28,6 +28,7 @@ from stockbook.runs.last_run import last_ended
 from stockbook.settings import Settings
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import HookAccounts
+from stockbook.webhooks.erased_events import Arriving
 from stockbook.webhooks.health import PARTS, Health, takes_events
 from stockbook.webhooks.receiver import Receiver
 from stockbook.webhooks.request import Receive, Refused, Scope, SenderHungUp
@@ -63,6 +64,7 @@ class Desk:
         self.health = Health(self, lambda words, error: _log.error(words, _sentence(error)))
         self._opening: asyncio.Lock | None = None
         self._open: tuple[Inbox, Receiver] | None = None
+        self.arriving: Arriving | None = None
 
     async def open(self) -> tuple[Inbox, Receiver]:
         """The inbox and the receiver. Raises ConfigError while one of them cannot be had."""
@@ -82,6 +84,7 @@ class Desk:
                 raise ConfigError("The receiver of webhooks needs STOCKBOOK_HASH_KEY, which is not set.")
             # with an inbox elsewhere the home may be another machine's, and here nothing that can be written
             (hash_key.require_same if settings.inbox_database else hash_key.remember)(settings)
+            self.arriving = Arriving(settings, self.clock)
             self._open = Inbox.open(settings.inbox_url), Receiver(settings.hash_key, settings.hooks)
         return self._open
 
@@ -132,6 +135,8 @@ class Hooks:
         accounts = await self._desk.accounts.current()
         now = self._desk.clock.utc()
         arrival = await receiver.take(source, account, accounts, scope, receive, now)
+        if self._desk.arriving is not None:
+            arrival = self._desk.arriving.without_forgotten(arrival)
         await inbox.arrive(arrival)
 
 

@@ -19,10 +19,12 @@ import msgspec
 from stockbook.clock import Clock
 from stockbook.declarations import Table, of_layer
 from stockbook.errors import InboxUnavailable
+from stockbook.projection.erasures import Erasures
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.staging.merge import Stamp
 from stockbook.warehouse import content_marks, meta
 from stockbook.warehouse.transaction import transaction
+from stockbook.webhooks.erased_events import EventErasers
 from stockbook.webhooks.event_batch import stage
 
 if TYPE_CHECKING:
@@ -72,30 +74,35 @@ def take_inbox(
     """
     from stockbook import hash_key
 
-    if not _has_inbox(settings):
+    if not has_inbox(settings):
         return Drained()
     if account is None and settings.token_database:
         # a home beside the accounts' own must not take from them what they need
         return Drained(notes=["Events are left to the nights of the fleet: each account's take their own."])
     hash_key.require_same(settings)
-    with _inbox(settings) as inbox:
-        return drain(con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days, account)
+    with open_inbox(settings) as inbox:
+        erasures = Erasures.of(settings, clock.utc()) if settings.hash_key is not None else None
+        return drain(
+            con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days, account, erasures
+        )
 
 
 def settle_inbox(settings: Settings, account: str, run_id: str, clock: Clock) -> int:
     """Mark as drained what a run took of an account's events; how many. Raises InboxUnavailable, ConfigError."""
-    if not _has_inbox(settings):
+    if not has_inbox(settings):
         return 0
-    with _inbox(settings) as inbox:
+    with open_inbox(settings) as inbox:
         return inbox.settle(account, run_id, clock.utc())
 
 
-def _has_inbox(settings: Settings) -> bool:
+def has_inbox(settings: Settings) -> bool:
+    """Whether a receiver ever made an inbox, or there is a database for one."""
     return bool(settings.inbox_database) or (settings.state / INBOX_FILE).exists()
 
 
 @contextmanager
-def _inbox(settings: Settings) -> "Iterator[Inbox]":
+def open_inbox(settings: Settings) -> "Iterator[Inbox]":
+    """The inbox of the settings. Raises InboxUnavailable, ConfigError."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from stockbook.inbox.engine import damaged, read_url
@@ -124,20 +131,26 @@ def drain(
     clock: Clock,
     keep_days: float,
     account: str | None = None,
+    erasures: Erasures | None = None,
 ) -> Drained:
     """
     Take everything that waits in the inbox into staging.
 
     ``observed_at`` is the run's ``as_of`` (naive, local in ``zone``, which is also the zone of times that come
     without one). Drained rows older than ``keep_days`` are dropped from the inbox. Where an ``account`` is named, only
-    its events are taken, and they count as drained when ``settle_inbox`` says so.
+    its events are taken, and they count as drained when ``settle_inbox`` says so. Of people in ``erasures`` nothing is
+    taken, whoever received it.
     """
+    erasers = EventErasers(erasures) if erasures else None
     done = Drained()
     notes: dict[str, None] = {}
     # of books made before events had items
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     after = 0
     while batch := inbox.pending(after, BATCH, account):
+        if erasures and erasers is not None:
+            batch = [erasers.erased(event) or event for event in batch]
+            erasures.save()
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
             staged = stage(con, batch, tables, stamp, zone)

@@ -6,7 +6,7 @@ undeclared field is noticed by its path and type and left out, a text where a nu
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +14,13 @@ import msgspec
 import yaml
 
 from stockbook.errors import DeclarationError
+from stockbook.project import SHIPPED
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
 from stockbook.webhooks.field_classes import AS_THEY_CAME, DROP, LEAVES, NAME
 from stockbook.webhooks.loose_json import as_container, as_list, type_of, unwrapped, value_at
 
+EVENTS = SHIPPED / "include" / "sources"
 # what a source writes where it names nothing
 _NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -125,6 +127,11 @@ class Declarations:
     def topics(self) -> Iterable[str]:
         """The declared topics."""
         return self._topics.keys()
+
+    def body_of(self, topic: str) -> Mapping[str, Any]:
+        """The declared fields of a topic's body; none of a topic nobody declared."""
+        declared = self._topics.get(topic)
+        return self._bodies[declared.body] if declared is not None else {}
 
     def reduce(self, topic: str, body: dict[str, Any], hash_key: bytes) -> ReducedEvent:
         """What is kept of a body. Personal values leave this function hashed, cut or not at all."""

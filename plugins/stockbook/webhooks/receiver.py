@@ -15,12 +15,11 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import AS_NEWEST, Arrival
-from stockbook.project import SHIPPED
 from stockbook.projection.undeclared_names import Names
 from stockbook.settings import HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
-from stockbook.webhooks.event_fields import Declarations, ReducedEvent
+from stockbook.webhooks.event_fields import EVENTS, Declarations, ReducedEvent
 from stockbook.webhooks.field_classes import NAME
 from stockbook.webhooks.loose_json import as_list, unwrapped
 from stockbook.webhooks.request import (
@@ -35,7 +34,6 @@ from stockbook.webhooks.request import (
     read_body,
 )
 
-EVENTS = SHIPPED / "include" / "sources"
 BODY_LIMIT = 1 << 20
 MERGE_SECONDS = 120
 """Events without identity that are equal merge within this time, the first retry of their sender included."""

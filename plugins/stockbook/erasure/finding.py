@@ -1,0 +1,103 @@
+"""What belongs to people on the list: the rows of their orders, in each system, and what these show besides."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from stockbook.declarations import Table
+from stockbook.erasure.personal_tables import PersonalTable, personal_tables
+from stockbook.projection.erased import HASHED
+from stockbook.projection.erasures import Erasures, order_name
+
+_JOINED = "marts.fct_channel_order"
+_ROWS = 50_000
+
+
+def complete(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], erasures: Erasures) -> None:
+    """Put on the list what the books tell of those who are on it: other hashes of theirs, orders, joined orders."""
+    there = _tables_of(con)
+    personal = [each for each in personal_tables(tables) if each.table.name in there]
+    pairs = _joined_pairs(con) if _JOINED in there else set()
+    size_before = -1
+    while size_before != (size_before := len(erasures)):
+        for each in personal:
+            orders_on_list(con, each, erasures)
+        for order, same in pairs:
+            if erasures.has("order", order):
+                erasures.add("order", same)
+        for each in personal:
+            for column in each.naming:
+                _add_known_by_these(con, each, column, {name for name, _ in pairs}, erasures)
+
+
+def orders_on_list(con: duckdb.DuckDBPyConnection, each: PersonalTable, erasures: Erasures) -> set[tuple[str, str]]:
+    """The orders (account, id in small letters) of erased people; what their rows show is put on the list."""
+    query = (
+        f"select distinct account, {', '.join([each.order, *each.naming, *each.renamed])} from {each.table.name} "
+        f"where {each.order} is not null"
+    )
+    orders = set()
+    for account, order, *texts in rows_of(con, query):
+        persons = [text for text in texts[: len(each.naming)] if text]
+        name = order_name(each.system, account, order)
+        is_person = any(erasures.has("person", text) for text in persons)
+        if not is_person and not erasures.has("order", name):
+            continue
+        erasures.add("order", name)
+        for text in persons if is_person else []:
+            erasures.add("person", text)
+        for text in texts[len(each.naming) :]:
+            if text and HASHED.fullmatch(text):
+                erasures.add("value", text)
+        orders.add((account, str(order).lower()))
+    return orders
+
+
+def _tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
+    names = "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    return {name for (name,) in con.execute(names).fetchall()}
+
+
+def _joined_pairs(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Orders of two systems that are one purchase, each with the other, both ways round."""
+    rows = con.execute(
+        f"select system, account, order_id, joined_system, joined_account, joined_order_id from {_JOINED} "
+        "where join_state = 'matched' and joined_order_id is not null"
+    ).fetchall()
+    pairs = {(order_name(*row[:3]), order_name(*row[3:])) for row in rows}
+    return pairs | {(same, order) for order, same in pairs}
+
+
+def _add_known_by_these(
+    con: duckdb.DuckDBPyConnection, each: PersonalTable, column: str, joined: set[str], erasures: Erasures
+) -> None:
+    """
+    Put on the list who is known by orders on it and nothing else.
+
+    A buyer may order for somebody else: a customer of one system, or a recipient of another, is the same person only
+    where every order of theirs that is joined is on the list.
+    """
+    query = (
+        f"select distinct account, {each.order}, {column} from {each.table.name} "
+        f"where {each.order} is not null and {column} is not null"
+    )
+
+    def named() -> Iterator[tuple[str, str]]:
+        for account, order, text in rows_of(con, query):
+            name = order_name(each.system, account, order)
+            if name in joined:
+                yield name, text
+
+    candidates = {text for name, text in named() if erasures.has("order", name)}
+    if candidates:
+        elsewhere = {text for name, text in named() if text in candidates and not erasures.has("order", name)}
+        for text in candidates - elsewhere:
+            erasures.add("person", text)
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, some at a time: there may be a million. The connection is asked nothing else meanwhile."""
+    result = con.execute(query)
+    while rows := result.fetchmany(_ROWS):
+        yield from rows

@@ -1,0 +1,177 @@
+"""The command: people are put on the list, everything under the home is worked out from it, and a search proves it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from stockbook import declarations, hash_key
+from stockbook.clock import Clock
+from stockbook.declarations import Table
+from stockbook.erasure import spelling
+from stockbook.erasure.applying import apply
+from stockbook.erasure.personal_tables import PersonalTable, personal_tables
+from stockbook.erasure.search import Search
+from stockbook.erasure.spelling import Kind
+from stockbook.errors import ConfigError, ErasureUnproven
+from stockbook.projection.erasures import Erasures, order_name
+from stockbook.runs.context import run_id_of
+from stockbook.runs.lock import FORGET, RunLock
+from stockbook.settings import Settings
+from stockbook.warehouse.connect import writer
+
+_SHOWN = 10
+# what an order is called besides its id, in the order in which systems are looked at
+_NUMBERS = {"staging.orders": ("number", "remote_number"), "staging.flickrocket_fulfillments": ()}
+_HEARSAY = "staging.shopline_fulfillment_orders"
+
+
+class Forgotten(NamedTuple):
+    """What was done: rows by place, and what there is to say."""
+
+    rows: Counter[str]
+    sentences: list[str]
+
+
+def forget(settings: Settings, clock: Clock, kind: Kind, text: str) -> Forgotten:
+    """
+    Forget the people whom the lines of a text name, and prove it. Safe to call again.
+
+    Raises ConfigError for what cannot be a value, for an order nobody knows and in a fleet, RunLocked while the home is
+    used, ErasureUnproven when something of them is still found.
+    """
+    if settings.lake is not None or settings.token_database:
+        raise ConfigError(
+            "This machine works for a fleet, whose books travel: people are forgotten in a home of its own for now, "
+            "see docs/erasure.md. Nothing was done."
+        )
+    hash_key.require_same(settings)
+    values = spelling.values_in(text, kind)
+    lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
+    run_id = run_id_of(f"forget-{clock.utc():%Y%m%dT%H%M%S}")
+    lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
+    try:
+        with lock.step(run_id, FORGET):
+            return _forget(settings, clock, kind, values)
+    finally:
+        lock.release(run_id)
+
+
+def _forget(settings: Settings, clock: Clock, kind: Kind, values: Sequence[str]) -> Forgotten:
+    tables = declarations.load(settings.models_dir)
+    erasures = Erasures.of(settings, clock.utc())
+    key = settings.hash_key or b""
+    sought = (
+        {text for value in values for text in spelling.hashes(value, kind, key)} if kind is not Kind.order else set()
+    )
+    if kind is Kind.order:
+        named, unknown = _name_orders(settings, tables, erasures, values), 0
+    else:
+        hashes_known = _known(settings, tables, sought)
+        fresh = [value for value in values if _name(erasures, value, kind, key)]
+        unknown = sum(hashes_known.isdisjoint(spelling.hashes(value, kind, key)) for value in fresh)
+        named = len(fresh)
+    # from here on a killed command is finished by the next one, or by the next night
+    erasures.save()
+    rows = apply(settings, tables, erasures)
+    plain = [form for value in values for form in spelling.spellings(value, kind)] if kind is not Kind.order else []
+    search = Search([*plain, *sought, *erasures.added])
+    hits = search.hits(settings.home)
+    if hits:
+        places = ", ".join(f"{hit.place} ({hit.encoding})" for hit in hits[:_SHOWN])
+        raise ErasureUnproven(
+            f"Something of the people to be forgotten is still in {len(hits)} places: {places}. They are on the list; "
+            "remove what these places are, or run the command again."
+        )
+    return Forgotten(rows, _sentences(settings, kind, values, named, unknown, rows, search.too_short))
+
+
+def _name(erasures: Erasures, value: str, kind: Kind, key: bytes) -> bool:
+    """Put a person on the list; whether they were not."""
+    for name in spelling.name_hashes(value, kind, key):
+        erasures.add("name", name)
+    added = [erasures.add("person", text) for text in spelling.hashes(value, kind, key)]
+    return any(added)
+
+
+def _known(settings: Settings, tables: dict[str, Table], sought: set[str]) -> set[str]:
+    """Which of some hashes the books have."""
+    hashes: set[str] = set()
+    if settings.warehouse.exists():
+        with writer(settings) as con:
+            for each in _people_in(con, tables):
+                for column in each.naming:
+                    query = (
+                        f"select distinct {column} from {each.table.name} where {column} in (select unnest(?::text[]))"
+                    )
+                    hashes.update(text for (text,) in con.execute(query, [sorted(sought)]).fetchall())
+    return hashes
+
+
+def _people_in(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> list[PersonalTable]:
+    there = {name for (name,) in con.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()}
+    return [each for each in personal_tables(tables) if each.table.name in there and each.emptied]
+
+
+def _name_orders(settings: Settings, tables: dict[str, Table], erasures: Erasures, values: Sequence[str]) -> int:
+    """Put orders, and those whose they are, on the list; how many were not. Raises ConfigError for an unknown one."""
+    if not settings.warehouse.exists():
+        raise ConfigError("No night was ever loaded into this home: no order is known. Nothing was done.")
+    orders: list[tuple[PersonalTable, list[tuple[str, ...]]]] = []
+    with writer(settings) as con:
+        people = _people_in(con, tables)
+        for number, value in enumerate(values, start=1):
+            named = next(((each, rows) for each in people if (rows := _orders(con, each, value))), None)
+            if named is None:
+                raise ConfigError(
+                    f"No order is known by the {number}. value: expected an order's id or number, as fulfillment.cz, "
+                    "FlickRocket or SHOPLINE has it. Nothing was done."
+                )
+            orders.append(named)
+    fresh = 0
+    for each, rows in orders:
+        is_new = False
+        for account, order, *persons in rows:
+            is_new |= erasures.add("order", order_name(each.system, account, order))
+            for text in persons:
+                if text:
+                    is_new |= erasures.add("person", text)
+        fresh += is_new
+    return fresh
+
+
+def _orders(con: duckdb.DuckDBPyConnection, each: PersonalTable, value: str) -> list[tuple[str, ...]]:
+    """Orders of one system by their id or number: account, order, the hashes of whose they are."""
+    if each.table.name not in (*_NUMBERS, _HEARSAY):
+        return []
+    names = [each.order, *_NUMBERS.get(each.table.name, ())]
+    is_named = " or ".join(f"lower({name}) = lower($value)" for name in names)
+    shown = ", ".join(["account", each.order, *each.naming])
+    return con.execute(f"select distinct {shown} from {each.table.name} where {is_named}", {"value": value}).fetchall()
+
+
+def _sentences(
+    settings: Settings, kind: Kind, values: Sequence[str], named: int, unknown: int, rows: Counter[str], too_short: int
+) -> list[str]:
+    sentences = [f"{len(values)} named, {named} of them new on the list of who is forgotten."]
+    if unknown:
+        sentences.append(
+            f"{unknown} of them are known to no order and no customer of these books now; they are on the list, and "
+            "what a source sends of them later does not land."
+        )
+    if kind is Kind.phone:
+        sentences.append(
+            "Phones are known only of orders without an e-mail address: for the others name the address, or the order."
+        )
+    if rows:
+        places = ", ".join(f"{place} {count:,}" for place, count in sorted(rows.items()))
+        sentences.append(f"Erased in {sum(rows.values()):,} rows: {places}.")
+    else:
+        sentences.append("Nothing was left to erase.")
+    if settings.closes.exists():
+        sentences.append("Signed months and their digests stay as they are: they hold no person.")
+    if too_short:
+        sentences.append(f"{too_short} values are too short to be searched for in clear; their hashes were.")
+    sentences.append("Every file under the home was searched in twelve encodings, and nothing of them is found.")
+    return sentences
