@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import proof_size
 import pytest
 from ledgers import VARIANTS, ledger, price
 from reference_valuation import FIGURES, POOLS, Defaults, Line, Lines, Move, books
@@ -19,8 +20,11 @@ from test_valuation_replay import NEAR
 CLOSES = {"main/2025-03/1": (30, 33), "main/2025-04/1": (60, 63)}
 MONTHS = (date(2025, 3, 1), date(2025, 4, 1))
 LAST = 75
-# of the first, those in which nights changed something that was signed
-SEEDS = (0, 1, 3, 38)
+# two seeds whose nights change what was signed for every reason there is
+REASONS = {
+    4: {"late", "changed", "price", "transformation", "policy"},
+    38: {"late", "gone", "transformation", "receiving_line", "default_cost"},
+}
 ORDER = ("late", "changed", "gone", "price", "receiving_line", "default_cost", "transformation", "policy")
 
 
@@ -247,8 +251,8 @@ def play(shop: Signed, news: list[News]) -> list[list[tuple[Any, ...]]]:
     return shown
 
 
-def check(seed: int, policies: Path) -> int:
-    """Returns how many causes there were."""
+def check(seed: int, policies: Path) -> set[str]:
+    """Returns for which reasons something changed."""
     policies.mkdir()
     news = history(Random(seed), with_policies(policies, SETTINGS.format(method="average", additive="true")))
     shop = Signed(policies)
@@ -266,10 +270,10 @@ def check(seed: int, policies: Path) -> int:
     for key, change in wanted.items():
         assert all(abs(a - b) <= 2 * NEAR for a, b in zip(causes[key], change, strict=True)), key
     shop.con.close()
-    return len(wanted)
+    return {cause for *_, cause, _, _, _ in wanted}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(200) if proof_size.LARGE else REASONS)
 def test_causes_of_invented_nights_are_those_of_the_reference(seed: int, tmp_path: Path) -> None:
     """Signed figures stay, and each cause is the replay with it less the replay without it, earlier ones applied."""
-    assert check(seed, tmp_path / "policy") > 0
+    assert check(seed, tmp_path / "policy") >= REASONS.get(seed, set())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -279,7 +280,11 @@ PAIRS = [(0, 1), (2, 3), (3, 3), (5, 4), (4, 6), (6, 9), (9, 10), (9, 30)]
 
 @pytest.mark.slow
 @given(histories())
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=proof_size.of(5, 100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 def test_figures_as_known_equal_the_reference(case: History) -> None:
     """For days and days of knowledge, the macro is the Decimal reference over what was known, and rows explain it."""
     check_history(case, PAIRS)
@@ -320,7 +325,11 @@ def changes_by_edit(history: History, month_end: int) -> dict[tuple[Any, ...], l
 
 @pytest.mark.slow
 @given(edited_later())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=proof_size.of(3, 60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 def test_edits_of_prices_leave_closed_months_and_are_named(history: History) -> None:
     """What was known of a month before an edit stays; the restatement is the edits' own changes, by receiving."""
     shop = Known()

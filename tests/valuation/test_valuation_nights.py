@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -184,7 +185,11 @@ def tell(shop: Nights, news: dict[str, Any], seen: datetime, seen_ids: set[int])
 
 @pytest.mark.slow
 @given(histories())
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=proof_size.of(6, 150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 def test_every_night_equals_the_full_replay(case: tuple[list[Move], Defaults, list[dict[str, Any]]]) -> None:
     """Late, changed and deleted rows, price edits, ties that come and go, red nights: never a difference."""
     _, defaults, nights = case

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import proof_size
 import pytest
 from checkout import PROJECT
 from empty_warehouse import Pool
@@ -71,6 +72,7 @@ class Shop:
         self.tables = declarations.load(SQL)
         self.policy_dir = policy_dir
         self.steps = with_what_they_read((*OURS, *also), all_steps())
+        self.views = dict[str, str]()
 
     def move(self, movement_id: int, variant_id: int, direction: str, quantity: int, at: str, **other: Any) -> None:
         """One movement. ``first_seen`` None: in the very first load."""
@@ -142,7 +144,12 @@ class Shop:
         self.con.execute("delete from meta.current_run")
         self.con.execute("insert into meta.current_run values ('run-1', ?, 'Europe/Prague')", [as_of])
         for step in self.steps:
+            # a view and a macro are the same every night
+            if step.sql and self.views.get(step.name) == step.sql:
+                continue
             run_step(self.con, step, context)
+            if step.sql and step.tables[0].kind in ("view", "macro"):
+                self.views[step.name] = step.sql
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.execute(sql).fetchall()
@@ -214,21 +221,13 @@ def assert_tied(shop: Shop) -> None:
 
 
 @given(movements(most=12))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=proof_size.of(12, 300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 def test_facts_equal_the_reference(case: Ledger) -> None:
     """Balances in the warehouse are those of the Decimal reference, and every check and report ties."""
-    check_warehouse(case)
-
-
-@pytest.mark.slow
-@given(movements(most=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_facts_equal_the_reference_on_many_ledgers(case: Ledger) -> None:
-    """As above, on more ledgers."""
-    check_warehouse(case)
-
-
-def check_warehouse(case: Ledger) -> None:
     moves, defaults, lines = case
     shop = Shop()
     fill(shop, moves, defaults, lines)
