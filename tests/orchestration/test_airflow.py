@@ -17,6 +17,7 @@ import pytest
 import requests
 from browser import browser_page, needs_browser
 from checkout import PROJECT
+from forked import forks
 from hooks_rig import Line
 from night_rig import KEY, Rig, nights_before
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
@@ -90,11 +91,19 @@ def newest_run(rig: Rig) -> Any:
     return json.loads(max((rig.home / "runs").glob("*/run.json"), key=lambda file: file.stat().st_mtime).read_text())
 
 
-def python(program: str, variables: dict[str, str]) -> str:
-    """Standard output of a program in an Airflow of its own."""
-    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+@pytest.fixture(scope="module")
+def python(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """``python(program, variables)``: what a program in an Airflow of its own writes on standard output."""
+    folder = tmp_path_factory.mktemp("programs")
+    with forks("forked_airflow.py", variables) as ask:
+
+        def run(program: str, environ: dict[str, str] = variables) -> str:
+            code = ask(program=program, environ=environ, folder=str(folder))
+            output, errors = ((folder / name).read_text() for name in ("stdout", "stderr"))
+            assert code == 0, output[-3000:] + errors[-3000:]
+            return output
+
+        yield run
 
 
 def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]], port: int) -> None:
@@ -120,7 +129,7 @@ def test_set_up_tells_its_stages_and_the_next_step(set_up: tuple[Path, list[str]
 
 
 def test_before_set_up_is_complete_runs_are_skipped_and_say_the_next_step(
-    variables: dict[str, str], tmp_path: Path
+    python: Callable[..., str], variables: dict[str, str], tmp_path: Path
 ) -> None:
     """A new home without a connection and no fleet: no DAG is red, every task is skipped, and nothing is written."""
     new = {name: text for name, text in variables.items() if not name.startswith("AIRFLOW_CONN_")}
@@ -145,7 +154,7 @@ for name in ("stockbook_nightly", "stockbook_webhooks_drain", "stockbook_fleet_n
     assert not (tmp_path / "home").exists()
 
 
-def test_airflow_finds_the_night_and_nothing_else(variables: dict[str, str]) -> None:
+def test_airflow_finds_the_night_and_nothing_else(python: Callable[..., str]) -> None:
     """Five DAGs without an import error, the night's tasks, the writer's in a pool of one slot, no heavy import."""
     listed = json.loads(
         python(
@@ -161,8 +170,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
                   "again": [(task.retries, task.retry_delay.total_seconds()) for task in
                             (dag.get_task("open_run"), *bag.dags["stockbook_webhooks_drain"].tasks)],
                   "tasks": {task.task_id: task.pool for task in dag.topological_sort()}}))
-""",
-            variables,
+"""
         ).splitlines()[-1]
     )
 
@@ -179,16 +187,16 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "heavy": 
     assert listed["heavy"] == []
 
 
-def test_nothing_in_an_airflow_home_is_open_to_others(airflow_home: Path, variables: dict[str, str]) -> None:
+def test_nothing_in_an_airflow_home_is_open_to_others(airflow_home: Path, python: Callable[..., str]) -> None:
     """What set-up made, its database, and what a program of this Airflow writes later: 0700 and 0600 at most."""
-    python("import os, pathlib, airflow; (pathlib.Path(os.environ['AIRFLOW_HOME']) / 'later').touch()", variables)
+    python("import os, pathlib, airflow; (pathlib.Path(os.environ['AIRFLOW_HOME']) / 'later').touch()")
 
     files = [airflow_home, *airflow_home.rglob("*")]
     assert {"airflow.cfg", "airflow.db", "later"} <= {file.name for file in files}
     assert [str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
 
 
-def test_the_dag_runs_a_night(variables: dict[str, str], rig: Rig, server: Running) -> None:
+def test_the_dag_runs_a_night(python: Callable[..., str], rig: Rig, server: Running) -> None:
     """dag.test() is green and publishes what the sandbox says is true."""
     server.set_clock(FIRST)
     program = f"""
@@ -196,14 +204,14 @@ from airflow.dag_processing.dagbag import DagBag
 run = DagBag().dags["stockbook_nightly"].test(run_conf={{"as_of": "{FIRST.isoformat()}"}})
 print("state", run.state)
 """
-    assert python(program, variables).splitlines()[-1] == "state success"
+    assert python(program).splitlines()[-1] == "state success"
 
     truth = json.loads(json.dumps(server.shop.truth(FIRST)))
     assert differences(rig.settings.published, truth) == []
 
 
 def test_the_drain_takes_an_event_and_leaves_it_while_a_night_is_under_way(
-    variables: dict[str, str], rig: Rig, server: Running
+    python: Callable[..., str], rig: Rig, server: Running
 ) -> None:
     """With the lock held the task's work is a note and no error; with the lock free dag.test() takes the event."""
     arrived = SystemClock().utc()
@@ -221,8 +229,7 @@ busy = steps.drain({"dag_run": SimpleNamespace(run_id="busy")})
 steps._night().lock.release("a-night")
 run = DagBag().dags["stockbook_webhooks_drain"].test()
 print(f"{busy} | {run.state}: {run.get_task_instance('drain').xcom_pull('drain')}")
-""",
-        variables,
+"""
     ).splitlines()[-1]
     busy, free = output.split(" | ")
 

@@ -24,6 +24,16 @@ DAGS, TEMPLATE = Path("dags"), Path("include", "airflow.cfg.template")
 # the name Airflow's simple login looks for in the home
 PASSWORDS = "simple_auth_manager_passwords.json.generated"
 POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
+# in one process: each start of Airflow takes four seconds of a core
+COMMANDS = (["db", "migrate"], ["pools", "set", *POOL])
+_PROGRAM = """
+import json, sys
+from airflow.__main__ import main
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    print("airflow", *words[:2], flush=True)
+    main()
+"""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -102,15 +112,9 @@ def prepare(home: Path, port: int = 8080, say: Callable[[str], object] = lambda 
     """
     say(f"Writing Airflow's configuration into {home}")
     render(home, port)
-    say("Making Airflow's database (half a minute on a slow machine)")
-    _airflow(home, "db", "migrate")
-    say("Making the pool of the one writer")
-    _airflow(home, "pools", "set", *POOL)
-
-
-def _airflow(home: Path, *words: str) -> None:
+    say("Making Airflow's database and the pool of the one writer (half a minute on a slow machine)")
     done = subprocess.run(  # noqa: S603  # our own program with our own words
-        [str(Path(sys.executable).parent / "airflow"), *words],
+        [sys.executable, "-c", _PROGRAM, json.dumps(COMMANDS)],
         env=environment(home),
         capture_output=True,
         text=True,
@@ -118,4 +122,4 @@ def _airflow(home: Path, *words: str) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise ConfigError(f"`airflow {' '.join(words)}` failed in {home}: {last}")
+        raise ConfigError(f"Airflow's database could not be made in {home}: {last}")
