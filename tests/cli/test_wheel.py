@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from checkout import PROJECT
 from night_rig import environment
+from numba.core.caching import UserProvidedCacheLocator as Locator
 
+from stockbook import caches
 from stockbook.version import VERSION
 from stockbook_sandbox import Shop, running
 
@@ -42,7 +44,18 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [packages] = (folder / "env").glob("lib/python*/site-packages")
     # a path alone: the .pth files over there, this checkout's among them, are not read
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    lay_compiled(packages / "stockbook")
     return python.parent
+
+
+def lay_compiled(package: Path) -> None:
+    """The compiled code of these sources: to make it once more takes twice as long as the night, and shows nothing."""
+    for kernel in caches.root().glob("*-*/"):
+        [folder] = kernel.iterdir()
+        # numba names it by the folder of the source
+        source = package / folder.name.rpartition("_")[0] / f"{kernel.name.rpartition('-')[0]}.py"
+        assert source.exists()
+        shutil.copytree(folder, package / "__pycache__" / kernel.name / Locator.get_suitable_cache_subpath(str(source)))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from stockbook.fleet.lake.lake import Lake, data_path
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Limits
 from stockbook.version import VERSION
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.connect import opened
 
 TABLES = {
     "marts.fct_part": "account varchar, part integer, kind enum('screw', 'nail'), pieces hugeint, tags varchar[]",
@@ -81,6 +81,7 @@ class LakeRig:
     url: LakeUrl
     folder: Path
     store: str
+    _reader: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, address: str, folder: Path, store: str = "", environ: Mapping[str, str] | None = None) -> "LakeRig":
@@ -133,9 +134,10 @@ class LakeRig:
         return lake.commit(prepared, lambda: None)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What a reader is answered."""
-        with reader(self.url) as con:
-            return con.execute(query).fetchall()
+        """What a reader is answered who stays: opening a lake takes longer than any question here."""
+        if self._reader is None:
+            self._reader = opened(self.url)
+        return self._reader.execute(query).fetchall()
 
     def catalog(self, query: str) -> list[tuple[Any, ...]]:
         """What the catalog's database answers."""
