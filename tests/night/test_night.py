@@ -5,16 +5,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
 from checkout import PROJECT
-from night_rig import KEY, TWO_THREADS, Rig, hashes
+from night_rig import KEY, STEPS, TWO_THREADS, Rig, hashes
 from observed import COMPARED, observed_columns, observed_tables
 from shared_home import FIRST, SECOND, THIRD, small_shop
 
+from stockbook import connections
 from stockbook.alerts import program, rules
 from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
@@ -36,13 +38,77 @@ def server() -> Iterator[Running]:
         yield served
 
 
+READER = """
+import duckdb, sys
+from pathlib import Path
+path, stop = Path(sys.argv[1]), Path(sys.argv[2])
+while not stop.exists():
+    with duckdb.connect(str(path), read_only=True) as con:
+        run = con.execute("select run_id from meta.current_run").fetchall()[0][0]
+        names = con.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()
+        query = "select count(*), coalesce(sum(hash(t)::hugeint), 0) from marts.{} as t"
+        told = [con.execute(query.format(name)).fetchall()[0] for (name,) in names]
+    print(run, hash(tuple(told)), flush=True)
+print("stopped", flush=True)
+"""
+
+
+@dataclass
+class Watched:
+    """A home after a second night, what a reader saw while that was published, and hashes of either night's marts."""
+
+    rig: Rig
+    is_same_until_published: bool
+    before: int
+    after: int
+    status: int
+    seen: list[str]
+    errors: bytes
+
+
 @pytest.fixture(scope="module")
-def three(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+def watched(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """The second night, step by step; a reader looks again and again from when its marts are checked."""
+    folder = tmp_path_factory.mktemp("three")
+    rig = Rig(server, Path(shutil.copytree(home_after_a_night, folder / "home")), TWO_THREADS)
+    stop, out = folder / "stop", folder / "out"
+    clock, published = SystemClock(), rig.settings.published
+    content, file, before = published.read_bytes(), published.stat(), hash(tuple(rig.hashes().values()))
+
+    def looks(reader: "subprocess.Popen[bytes]", more_than: int) -> int:
+        """Wait until the reader has looked more than so many times; how often it has."""
+        while (count := len(out.read_text().splitlines())) <= more_than:
+            assert reader.poll() is None, "the reader ended"
+            clock.sleep(0.05)
+        return count
+
+    server.set_clock(SECOND)
+    tonight, ids = rig.tonight(), connections.conn_ids_in_environment(rig.environ)
+    run = night.open_run(tonight, "second", {"as_of": SECOND.isoformat()}, ids)
+    works = dict(STEPS)
+    for step in ("extract", "load", "check_staging", "build", "check_marts"):
+        works.pop(step)(tonight, run.run_id)
+    now = published.stat()
+    is_same = (now.st_ino, now.st_mtime_ns, published.read_bytes()) == (file.st_ino, file.st_mtime_ns, content)
+    with out.open("wb") as written:
+        program = [sys.executable, "-c", READER, str(published), str(stop)]
+        with subprocess.Popen(program, stdout=written, stderr=subprocess.PIPE) as reader:
+            looks(reader, more_than=1)
+            for work in works.values():
+                work(tonight, run.run_id)
+            # one look may have begun before the new file was there, the next has not
+            looks(reader, more_than=looks(reader, more_than=0) + 1)
+            stop.write_text("")
+            _, errors = reader.communicate(timeout=60)
+    after = hash(tuple(rig.hashes().values()))
+    return Watched(rig, is_same, before, after, reader.returncode, out.read_text().splitlines(), errors)
+
+
+@pytest.fixture(scope="module")
+def three(watched: Watched) -> Rig:
     """Three nights in a row."""
-    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("three") / "home")), TWO_THREADS)
-    rig.night(SECOND, name="second")
-    rig.night(THIRD, name="third")
-    return rig
+    watched.rig.night(THIRD, name="third")
+    return watched.rig
 
 
 @pytest.fixture(scope="module")
@@ -219,51 +285,17 @@ def test_a_broken_check_is_red_and_readers_keep_the_previous_file(three: Rig, tm
         ]
 
 
-READER = """
-import duckdb, sys
-from pathlib import Path
-path, stop = Path(sys.argv[1]), Path(sys.argv[2])
-while not stop.exists():
-    with duckdb.connect(str(path), read_only=True) as con:
-        run = con.execute("select run_id from meta.current_run").fetchall()[0][0]
-        names = con.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()
-        query = "select count(*), coalesce(sum(hash(t)::hugeint), 0) from marts.{} as t"
-        told = [con.execute(query.format(name)).fetchall()[0] for (name,) in names]
-    print(run, hash(tuple(told)), flush=True)
-print("stopped", flush=True)
-"""
+def test_a_reader_never_fails_and_never_sees_two_nights(watched: Watched) -> None:
+    """
+    All it ever saw while a night was published is the night before, whole, and then the new one, whole.
 
-
-def test_a_reader_never_fails_and_never_sees_two_nights(
-    server: Running, home_after_a_night: Path, tmp_path: Path
-) -> None:
-    """All it ever saw during a whole night is the night before, whole, and then the new one, whole."""
-    rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path / "read")), TWO_THREADS)
-    stop, out = tmp_path / "stop", tmp_path / "out"
-    before = hash(tuple(rig.hashes().values()))
-    clock = SystemClock()
-
-    def looks(reader: "subprocess.Popen[bytes]", more_than: int) -> int:
-        """Wait until the reader has looked more than so many times; how often it has."""
-        while (count := len(out.read_text().splitlines())) <= more_than:
-            assert reader.poll() is None, "the reader ended"
-            clock.sleep(0.05)
-        return count
-
-    with out.open("wb") as written:
-        program = [sys.executable, "-c", READER, str(rig.settings.published), str(stop)]
-        with subprocess.Popen(program, stdout=written, stderr=subprocess.PIPE) as reader:
-            looks(reader, more_than=1)
-            rig.night(SECOND, name="after")
-            # one look may have begun before the new file was there, the next has not
-            looks(reader, more_than=looks(reader, more_than=0) + 1)
-            stop.write_text("")
-            _, err = reader.communicate(timeout=60)
-
-    assert (reader.returncode, err) == (0, b"")
-    *seen, last = out.read_text().splitlines()
+    Until then no step touches the file that readers open: it is the same one, to the byte.
+    """
+    assert watched.is_same_until_published
+    assert (watched.status, watched.errors) == (0, b"")
+    *seen, last = watched.seen
     assert last == "stopped"
-    assert set(seen) == {f"first {before}", f"after {hash(tuple(rig.hashes().values()))}"}
+    assert set(seen) == {f"first {watched.before}", f"second {watched.after}"}
     assert len(seen) > 3
 
 

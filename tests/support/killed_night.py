@@ -1,15 +1,17 @@
 """
 Nights that are killed: run as a program by the tests, each with a point at which it ends itself with SIGKILL.
 
-``point`` is one of two kinds, and ``environ`` the environment of the night. ``rename:<part>`` is the moment before a
-file whose path contains the part is renamed, or linked, into place; ``progress:<start>`` the moment a piece of work
-whose name starts so begins.
+``step`` is the one step of an opened night that runs, "" all of the night in one process. ``environ`` is the
+environment of the night, and ``point`` one of two kinds: ``rename:<part>`` is the moment before a file whose path
+contains the part is renamed, or linked, into place; ``progress:<start>`` the moment a piece of work whose name starts
+so begins.
 """
 
 import os
 import sys
 
 from forked import each_in_a_fork, kill_this_process
+from night_rig import STEPS
 
 from stockbook import connections
 from stockbook.checks import dialect, expectation
@@ -34,8 +36,8 @@ class KilledProgress(Silent):
             kill_this_process()
 
 
-def run(point: str, as_of: str, name: str, environ: dict[str, str]) -> None:
-    """A night that does not outlive its point."""
+def run(step: str, point: str, as_of: str, name: str, environ: dict[str, str]) -> None:
+    """A night, or a step of it, that does not outlive its point."""
     os.environ.clear()
     os.environ.update(environ)
     kind, _, mark = point.partition(":")
@@ -46,12 +48,13 @@ def run(point: str, as_of: str, name: str, environ: dict[str, str]) -> None:
             kill_this_process()
 
     sys.addaudithook(watch)
-    steps.run_all(
-        steps.Night(Settings.load(), SystemClock(), KilledProgress(mark if kind == "progress" else "")),
-        name,
-        parse_parameters({"as_of": as_of}),
-        connections.conn_ids_in_environment(),
-    )
+    night = steps.Night(Settings.load(), SystemClock(), KilledProgress(mark if kind == "progress" else ""))
+    if step:
+        # whose process dies with it, as that of a night in one process does
+        night.lock.take(name, whole_run_here=True)
+        STEPS[step](night, name)
+    else:
+        steps.run_all(night, name, parse_parameters({"as_of": as_of}), connections.conn_ids_in_environment())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A whole Stockbook over a small sandbox shop: what the tests of nights are made with."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,8 +15,10 @@ from stockbook.clock import Clock, SystemClock
 from stockbook.declarations import of_layer
 from stockbook.errors import SourceError
 from stockbook.night import steps as night
+from stockbook.night.extracting import extract_all
 from stockbook.night.steps import Night
 from stockbook.progress import Progress, Silent
+from stockbook.runs import context
 from stockbook.runs.context import RunContext, parse_parameters
 from stockbook.runs.report import Report
 from stockbook.settings import Settings
@@ -28,6 +31,16 @@ KEY = "a key for tests, long enough"
 # threads of DuckDB: on a small shop a second one takes more than it gives
 ONE_THREAD = {"STOCKBOOK_THREADS": "1"}
 TWO_THREADS = {"STOCKBOOK_THREADS": "2"}
+# what a night does once its run is open, in order, of a run by its id
+STEPS: dict[str, Callable[[Night, str], object]] = {
+    "extract": lambda tonight, run_id: extract_all(tonight, context.read(tonight.settings, run_id)),
+    "load": night.load,
+    "check_staging": lambda tonight, run_id: night.check(tonight, run_id, "check_staging"),
+    "build": night.build,
+    "check_marts": lambda tonight, run_id: night.check(tonight, run_id, "check_marts"),
+    "publish": night.publish,
+    "finish": night.finish,
+}
 
 
 def environment(url: str, token: str, home: Path, **more: str) -> dict[str, str]:
