@@ -67,12 +67,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--megabytes", type=int, default=1000, help="memory that an export may take")
+    parser.add_argument("--formats", nargs="+", choices=("parquet", "csv"), default=("parquet", "csv"))
     arguments = parser.parse_args()
     worst = 0
     with tempfile.TemporaryDirectory(prefix="stockbook-export-") as folder:
         home = Path(folder) / "home"
         invent(home, arguments.rows)
-        for ending in ("parquet", "csv"):
+        for ending in arguments.formats:
             file = Path(folder) / f"movements.{ending}"
             seconds, peak = export(home, file)
             worst = max(worst, peak)

@@ -67,7 +67,7 @@ def test_one_changed_digit_is_named(closing: Closing) -> None:
     [problem] = closing.verify().problems
     assert problem.startswith("The lines of main/2025-09/1 in the published file are not those that were signed: ")
     assert f"variant {variant}, sellable: closing_value is {changed}, signed was {value}" in problem
-    assert "a night with full_refresh" in problem
+    assert "`stockbook close verify --repair`" in problem
 
 
 def test_a_deleted_line_and_a_new_one_are_named(closing: Closing) -> None:

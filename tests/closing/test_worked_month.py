@@ -139,7 +139,7 @@ def sign(shop: Month) -> None:
     """)
     shop.con.execute(f"""
         insert into marts.fct_period_close_line by name
-        select 'main/2025-10/1' as close_id, 1 as sequence, * from intermediate.closable_month(date '{OCTOBER}')
+        select 'main/2025-10/1' as close_id, 1 as sequence, * from intermediate.closable_month(date '{OCTOBER}', false)
     """)
     of_closes = {"marts.fct_period_close", "marts.fct_period_close_line"}
     for step in shop.steps:

@@ -21,6 +21,7 @@ from stockbook.cli.printing import Format as Printed
 from stockbook.cli.printing import Printer
 from stockbook.errors import ConfigError, DiskRefused
 from stockbook.export import workbook
+from stockbook.export.cells import Kind
 from stockbook.export.target import Format, chosen, whole_file
 from stockbook.export.write import export_query, export_table
 from stockbook.settings import Settings
@@ -125,6 +126,52 @@ def test_cells_of_a_workbook_are_numbers_days_and_texts_that_stay_texts(settings
     assert [cell.value for cell in sheet["D"][1:4]] == [datetime(2026, 2, 28), None, "1066-10-14"]
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:E7"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<r>bold</r>",
+        " kept, both ",
+        'a & b < c > "d"',
+        "two\nlines",
+        "Čaj 🍵",
+        "12",
+        "TRUE",
+    ],
+)
+def test_a_text_of_a_workbook_is_the_text_it_was(tmp_path: Path, text: str) -> None:
+    """Whatever means something to who writes or reads such files."""
+    with workbook.book(tmp_path / "x.xlsx") as book:
+        book.rows(book.sheet("x"), 0, [workbook.Column("a")], [[text], [None], [text]])
+
+    assert [row[0] for row in cells(tmp_path / "x.xlsx")] == ["a", text, None, text]
+
+
+def test_what_a_row_holds_is_what_a_cell_by_itself_holds(tmp_path: Path) -> None:
+    """Numbers, truths, days and times, and as texts what no cell can hold as its kind: in rows and in totals."""
+    values: list[tuple[Any, Kind]] = [
+        (7, "pieces"), (-(10**15) + 1, "id"), (10**15, "id"), (Decimal("-1.25"), "money"), (2.5e-7, "number"),
+        (float("nan"), "number"), (True, "flag"), (False, "pieces"), (date(2026, 2, 28), "day"),
+        (date(1899, 12, 31), "day"), (datetime(2026, 2, 28, 13, 5, 9), "time"), ("-1", "text"),
+        ("x\x01y", "text"), ("_x0041_", "text"), ("\ufffe", "text"), (None, "money"),
+    ]  # fmt: skip
+    with workbook.book(tmp_path / "x.xlsx") as book:
+        sheet = book.sheet("rows")
+        book.rows(sheet, 0, [workbook.Column("a", kind) for _, kind in values], [[value for value, _ in values]])
+        alone = book.sheet("alone")
+        for at, (value, kind) in enumerate(values):
+            book.cell(alone, 0, at, value, kind)
+
+    in_row, by_itself = (load_workbook(tmp_path / "x.xlsx").worksheets[at] for at in (0, 1))
+    shown = [(cell.value, cell.data_type, cell.number_format, bool(cell.quotePrefix)) for cell in in_row[2]]
+    assert shown == [
+        (cell.value, cell.data_type, cell.number_format, bool(cell.quotePrefix)) for cell in by_itself[1]
+    ] + [shown[-1]]
+    assert [value for value, *_ in shown[:12]] == [
+        7, -(10**15) + 1, str(10**15), -1.25, 2.5e-7, "nan", True, False, datetime(2026, 2, 28), "1899-12-31",
+        datetime(2026, 2, 28, 13, 5, 9), "-1",
+    ]  # fmt: skip
 
 
 def test_the_same_answer_makes_the_same_bytes(settings: Settings, tmp_path: Path) -> None:
@@ -255,5 +302,5 @@ def test_a_text_longer_than_a_cell_is_cut_and_that_is_said(settings: Settings, t
     """A workbook that a spreadsheet program refuses would be worse."""
     said = export_query(settings, "select repeat('x', 40000) as a, 2::hugeint ** 60 as b", tmp_path / "x.xlsx", None)
 
-    assert "1 texts were cut" in said
+    assert "all that a cell holds: 1 text." in said
     assert len(cells(tmp_path / "x.xlsx")[1][0]) == workbook.CELL_LETTERS

@@ -194,7 +194,7 @@ def test_the_journal_is_csv_or_a_workbook(settings: Settings, tmp_path: Path) ->
     said = export_journal(settings, "2026-01", "", tmp_path, None)
     export_journal(settings, "2026-01", "", tmp_path / "j.xlsx", None)
 
-    assert "1 lines, January 2026 of main, signed by" in said
+    assert "1 line, January 2026 of main, signed by" in said
     with (tmp_path / "journal-2026-01-main-1.csv").open(newline="") as opened:
         (row,) = csv.DictReader(opened)
     with duckdb.connect(str(settings.published), read_only=True) as con:

@@ -24,6 +24,7 @@ from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
 
 from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
+from stockbook.export.pack_files import PACKS
 from stockbook.inbox import Arrival, Inbox
 from stockbook.orchestration.home import environment
 from stockbook_sandbox import Running, Shop, running
@@ -383,6 +384,25 @@ def test_commands_see_the_connections_that_airflow_keeps(
     (refused,) = [line for line in lines if line.startswith("NO")]
     assert "connection flickrocket__late is wrong" in refused
     assert any(line.endswith("pool stockbook_writer") for line in lines)
+
+
+def test_a_pack_of_a_closed_month_is_given_to_who_is_logged_in(airflow: Airflow, rig: Rig) -> None:
+    """As a file of its own name; no other file of the machine, and no half of one."""
+    packs = rig.settings.published.parent / PACKS
+    packs.mkdir(exist_ok=True)
+    (packs / "month-2025-10-main-1.xlsx").write_bytes(b"a workbook")
+    (packs / ".journal.tmp").write_bytes(b"half")
+
+    def asked(name: str) -> requests.Response:
+        url = f"{airflow.url}/stockbook/morning/packs/{name}"
+        return requests.get(url, headers=airflow.headers, timeout=30)
+
+    answer = asked("month-2025-10-main-1.xlsx")
+    assert (answer.status_code, answer.content) == (200, b"a workbook")
+    assert answer.headers["content-disposition"] == 'attachment; filename="month-2025-10-main-1.xlsx"'
+    assert [asked(name).status_code for name in ("journal-2025-10-main-1.csv", ".journal.tmp", "..%2Freport.html")] == [
+        404
+    ] * 3
 
 
 @needs_browser

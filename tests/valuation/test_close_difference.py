@@ -81,11 +81,11 @@ class Signed(Known):
         )
         self.con.execute(
             "insert into marts.fct_period_close_line by name select ? as close_id, ? as sequence, * "
-            f"from intermediate.closable_month(date '{month}')",
+            f"from intermediate.closable_month(date '{month}', {sequence > 1})",
             [close_id, sequence],
         )
         close = {"close_id": close_id, "account": "main", "month": month, "sequence": sequence, "as_of": over}
-        close |= {"known_on": self.at.date(), "run_id": f"night of {self.at}", "is_in_force": True}
+        close |= {"known_on": self.at.date(), "run_id": f"night of {self.at}", "is_in_force": True, "known_at": self.at}
         self.insert("marts.fct_period_close", close | {"settings": msgspec.json.encode(settings).decode()})
 
     def signed(self) -> list[tuple[Any, ...]]:
@@ -365,6 +365,33 @@ def test_a_superseding_close_signs_what_is_known_by_then(shop: Signed) -> None:
         select closing_quantity, corrections_quantity from reports.stock_movements_monthly order by month
     """) == [(15, 0), (15, 0)]
     assert shop.broken() == {}
+
+
+def test_a_night_started_again_after_a_close_is_told_apart(shop: Signed) -> None:
+    """
+    A second behind the night that was signed, where a run at its as_of is (closing/signed_nights.py), one sees more.
+
+    What it sees is late, changed and gone, whatever the run is called; what the signed night saw is signed.
+    """
+    again = night(32) + timedelta(seconds=1)
+    for variant in (1, 2, 3):
+        shop.move(variant, variant, "in", 10, "2025-03-05 10:00:00", price="4", first_seen=night(32))
+    shop.see(night(32))
+    shop.sign(START)
+    signed = shop.ask("select * from reports.stock_movements_monthly where month = '2025-03-01' order by all")
+    # the run of this name was started again
+    shop.con.execute("update meta.run set as_of = ?", [again])
+    shop.move(4, 1, "in", 1, "2025-03-06 10:00:00", price="4", first_seen=again)
+    shop.change(2, again, quantity=7)
+    shop.change(3, again, gone=True)
+    shop.see(again)
+
+    assert {(why[1], *why[3:6]): change[0] for why, change in shop.causes().items()} == {
+        (1, again, "late", 4): 1,
+        (2, again, "changed", 2): -3,
+        (3, again, "gone", 3): -10,
+    }
+    shop.assert_books_close(signed)
 
 
 def test_a_run_dated_in_the_past_knows_of_no_later_close(shop: Signed) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stockbook.clock import SystemClock
+from stockbook.counted import counted
+from stockbook.errors import ConfigError
 from stockbook.fleet_settings import FleetSettings
 from stockbook.progress import Silent
 from stockbook.settings import Settings
@@ -23,11 +25,19 @@ def close(
     ] = False,
     supersede: Annotated[bool, typer.Option("--supersede", help="Sign the last closed month anew; both stay.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is signed anew.")] = "",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With verify: make the tables of signed months again of what was landed.")
+    ] = False,
 ) -> None:
     """Sign the figures of a month as they were known at the last published night, or verify what was signed."""
     settings = Settings.load()
     is_fleet = FleetSettings.load(settings.home) is not None
     parameters = {"month": month, "by": by, "note": note, "supersede": supersede, "reason": reason}
+    if repair and (is_fleet or month != "verify"):
+        raise ConfigError(
+            "--repair goes with verify, in a home of its own: `stockbook close verify --repair`. The tables of an "
+            "account of a fleet are made again by its night with full_refresh."
+        )
     if is_fleet and month == "verify":
         _verify_fleet(account)
     elif is_fleet:
@@ -35,6 +45,8 @@ def close(
     elif month == "verify":
         from stockbook.closing.verifying import verify
 
+        if repair:
+            _repair(settings)
         _told([verify(settings)])
     else:
         from stockbook.night.closing import answer
@@ -43,6 +55,15 @@ def close(
         said = answer(Night(settings, SystemClock(), Silent()), parameters | {"account": account}, dry_run)
         for line in (*said.statements, *said.sentences):
             typer.echo(line)
+
+
+def _repair(settings: Settings) -> None:
+    from stockbook.night.closing import repair
+    from stockbook.night.tonight import Night
+
+    for text in repair(Night(settings, SystemClock(), Silent())):
+        typer.echo(f"Note: {text}")
+    typer.echo("The tables of signed months were made again of what was landed.")
 
 
 def _close_fleet(account: str, parameters: dict[str, object], is_dry: bool) -> None:
@@ -72,8 +93,8 @@ def _told(verdicts: "list[Verdict]") -> None:
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     for close in closes:
         typer.echo(
-            f"{close.close_id}: {close.line_count:,} lines, signed by {close.closed_by} on {close.closed_at:%Y-%m-%d}, "
-            f"digest {close.digest}"
+            f"{close.close_id}: {counted(close.line_count, 'line')}, signed by {close.closed_by} on "
+            f"{close.closed_at:%Y-%m-%d}, digest {close.digest}"
         )
     for problem in problems:
         typer.echo(f"NO  {problem}")
@@ -81,4 +102,5 @@ def _told(verdicts: "list[Verdict]") -> None:
         typer.echo(f"Note: {text}")
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"All {len(closes)} closes are as they were signed." if closes else "No month is closed.")
+    number = counted(len(closes), "close")
+    typer.echo(f"Everything is as it was signed: {number}." if closes else "No month is closed.")

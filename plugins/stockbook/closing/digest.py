@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockbook.closing.landed import Close
+from stockbook.warehouse.spared_pandas import spare_pandas_of_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,7 @@ def digest_of_close(close: Close) -> str:
 
 def digest_of_lines(lines: "pa.Table", signed_columns: str) -> str:
     """The digest over the signed columns of lines, whatever order they come in."""
+    spare_pandas_of_arrow()
     lines = in_order(lines)
     whole = hashlib.sha256()
     for name in signed_columns.split(","):

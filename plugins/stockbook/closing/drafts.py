@@ -16,8 +16,9 @@ from stockbook.closing import refusals
 from stockbook.closing.digest import VERSION as DIGEST
 from stockbook.closing.landed import Close
 from stockbook.closing.program import LINES
-from stockbook.closing.request import Request, end_of
+from stockbook.closing.request import Request
 from stockbook.declarations import Table
+from stockbook.months import month_after
 from stockbook.settings import Settings
 from stockbook.version import VERSION
 
@@ -62,8 +63,9 @@ def drafts(
             account=account,
             month=request.month,
             sequence=sequence,
-            as_of=datetime.combine(end_of(request.month), datetime.min.time()),
+            as_of=datetime.combine(month_after(request.month), datetime.min.time()),
             known_on=published.as_of.date(),
+            known_at=published.as_of,
             run_id=published.run_id,
             closed_at=now,
             closed_by=request.by.strip(),
@@ -102,11 +104,12 @@ def _lines(con: duckdb.DuckDBPyConnection, table: Table, close: Close) -> "pa.Ta
         f"cast({ours.get(name, name)} as {column.type}) as {name}" for name, column in table.columns.items()
     )
     return con.sql(
-        f"select {columns} from intermediate.closable_month($month::date) where account = $account "
+        f"select {columns} from intermediate.closable_month($month::date, $is_again) where account = $account "
         "order by variant_id, pool",
         params={
             "close_id": close.close_id,
             "sequence": close.sequence,
+            "is_again": close.sequence > 1,
             "month": close.month,
             "account": close.account,
         },

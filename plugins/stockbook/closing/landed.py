@@ -26,7 +26,11 @@ FOLDER = "closes"
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed close, as ``fct_period_close`` has it. ``as_of`` is local, ``closed_at`` UTC, both naive."""
+    """
+    A signed close, as ``fct_period_close`` has it. ``as_of`` and ``known_at`` are local, ``closed_at`` UTC, all naive.
+
+    ``known_at`` is the as_of of the night that was signed; closes of earlier versions do not say it.
+    """
 
     account: str
     month: date
@@ -45,6 +49,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     line_count: int
     lines_digest: str
     previous_digest: str | None
+    known_at: datetime | None = None
     digest: str = ""
 
     @property
@@ -99,7 +104,8 @@ def write_lines(closes: Path, close: Close, lines: "pa.Table") -> None:
     file = lines_file(closes, close)
     file.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
-    pq.write_table(lines, content, compression="zstd")
+    # most of it are amounts, each another: a dictionary of them makes the file larger and takes longer to read
+    pq.write_table(lines, content, compression="zstd", use_dictionary=False)
     write_atomically(file, content.getvalue())
 
 

@@ -6,6 +6,7 @@ import duckdb
 
 from stockbook.closing.drafts import Draft
 from stockbook.closing.landed import Close
+from stockbook.counted import counted
 
 _SHOWN = 5
 # what was restated in these last days before the night may be restated again
@@ -35,8 +36,8 @@ def _reconciliation(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
     if not variants:
         return []
     return [
-        f"{variants:,} variants differ from the warehouse's own count of {last}, by {pieces:,} pieces: "
-        "reports.stock_reconciliation_open has them."
+        f"Other than the warehouse's own count of {last}: {counted(variants, 'variant')}, by "
+        f"{counted(pieces, 'piece')}; reports.stock_reconciliation_open has them."
     ]
 
 
@@ -46,7 +47,7 @@ def _missing_costs(draft: Draft) -> list[str]:
     if not missing:
         return []
     return [
-        f"{sum(missing):,} pieces of {len(missing):,} lines have no known cost and are worth nothing: "
+        f"Worth nothing, for no cost is known: {counted(sum(missing), 'piece')} of {counted(len(missing), 'line')}; "
         "reports.missing_costs says which movements."
     ]
 
@@ -55,14 +56,15 @@ def _owed(draft: Draft) -> list[str]:
     owed = [quantity for quantity in draft.lines.column("closing_quantity").to_pylist() if quantity < 0]
     if not owed:
         return []
-    return [f"{len(owed):,} lines close below zero, by {-sum(owed):,} pieces: more left than ever came in."]
+    below = f"{counted(len(owed), 'line')}, by {counted(-sum(owed), 'piece')}"
+    return [f"Below zero at the end of the month: {below}; more left than ever came in."]
 
 
 def _not_written_down(draft: Draft) -> list[str]:
     unknown = draft.lines.column("write_down").null_count
     if not unknown:
         return []
-    return [f"The write-down of {unknown:,} lines is not known, for their cost is not: it is signed as unknown."]
+    return [f"The write-down of {counted(unknown, 'line')} is not known, for no cost is: it is signed as unknown."]
 
 
 def _checks(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
@@ -71,9 +73,9 @@ def _checks(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
         "order by suite, expectation",
         [close.run_id],
     ).fetchall()
-    shown = [f"{suite}: {expectation} ({rows:,} rows)" for suite, expectation, rows in broken[:_SHOWN]]
+    shown = [f"{suite}: {expectation} ({counted(rows, 'row')})" for suite, expectation, rows in broken[:_SHOWN]]
     more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-    return [f"{len(broken)} checks of the night warn: {'; '.join(shown)}{more}."] if broken else []
+    return [f"Warnings of the night, {counted(len(broken), 'check')}: {'; '.join(shown)}{more}."] if broken else []
 
 
 def _nights(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
@@ -89,7 +91,8 @@ def _nights(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
     if not missing:
         return []
     shown = ", ".join(str(day) for day in missing[:_SHOWN]) + (" …" if len(missing) > _SHOWN else "")
-    return [f"{len(missing)} days from {first} to {close.known_on} have no published night: {shown}."]
+    days = counted(len(missing), "day")
+    return [f"Without a published night, from {first} to {close.known_on}, {days}: {shown}."]
 
 
 def _days(first: date, last: date) -> list[date]:
@@ -112,6 +115,7 @@ def _restated(con: duckdb.DuckDBPyConnection, close: Close) -> list[str]:
     if not rows:
         return []
     return [
-        f"In the last {_LATELY.days} days nights restated the end of the month: {rows:,} revisions of {variants:,} "
-        f"variants, {quantity or 0:,} pieces; more may come. reports.restatement_on says why."
+        f"In the last {_LATELY.days} days nights restated the end of the month: {counted(rows, 'revision')} of "
+        f"{counted(variants, 'variant')}, {counted(quantity or 0, 'piece')}; more may come. "
+        "reports.restatement_on says why."
     ]

@@ -8,8 +8,9 @@ import duckdb
 
 from stockbook.closing.landed import Close
 from stockbook.closing.program import CLOSES
-from stockbook.closing.request import Request, end_of
+from stockbook.closing.request import Request
 from stockbook.errors import CloseRefused
+from stockbook.months import month_after
 from stockbook.settings import Settings
 from stockbook.valuation import policy as valuation
 from stockbook.valuation.write_down import in_order
@@ -55,7 +56,7 @@ def valuation_setting(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def require_seen(month: date, published: Published, now: datetime) -> None:
-    end = datetime.combine(end_of(month), datetime.min.time())
+    end = datetime.combine(month_after(month), datetime.min.time())
     if max(now, published.as_of) < end:
         raise CloseRefused(
             f"{month:%Y-%m} is not over: it ends on {end:%Y-%m-%d} at midnight of {published.zone}. Close it after a "
@@ -80,7 +81,7 @@ def accounts_of(con: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
             f"{', '.join(first) or 'none yet'}. Is it spelt so, and was it ever read?"
         )
     chosen = [request.account] if request.account is not None else list(first)
-    begun = [account for account in chosen if first[account] < end_of(request.month)]
+    begun = [account for account in chosen if first[account] < month_after(request.month)]
     if not begun:
         begins = min((first[account] for account in chosen), default=None)
         raise CloseRefused(
@@ -99,7 +100,7 @@ def require_turn(request: Request, account: str, closes: Sequence[Close]) -> Non
                 f"No month of account {account} is closed: there is nothing to supersede. Close without --supersede."
             )
         return
-    following = end_of(last.month)
+    following = month_after(last.month)
     if month == last.month and not request.supersede:
         raise CloseRefused(
             f"{month:%Y-%m} of account {account} is closed already ({last.close_id}, signed by {last.closed_by} on "
@@ -129,7 +130,7 @@ def require_read(con: duckdb.DuckDBPyConnection, account: str, month: date) -> N
         [account],
     ).fetchall()
     last = rows[0][0]
-    if last is None or last < datetime.combine(end_of(month), datetime.min.time()):
+    if last is None or last < datetime.combine(month_after(month), datetime.min.time()):
         raise CloseRefused(
             f"Account {account} was last read {f'as of {last:%Y-%m-%d %H:%M}' if last else 'never'}, before "
             f"{month:%Y-%m} ended: bring its connection back and run a night, or close the other accounts with "

@@ -9,25 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import duckdb
 import msgspec
 
 from stockbook.closing import chain, state
 from stockbook.closing.digest import digest_of_close, digest_of_lines
 from stockbook.closing.drafts import Draft
 from stockbook.closing.landed import Close, discard, write_close, write_lines
-from stockbook.closing.program import CLOSES, LINES, replace
-from stockbook.declarations import BUILT_LAYERS, Table
-from stockbook.errors import CheckFailed, ModelFailed, StockbookError
-from stockbook.models.build import replace_table, run_step
-from stockbook.models.macros import create_macros
-from stockbook.models.order import Step, steps
-from stockbook.models.programs import BuildContext
+from stockbook.closing.showing import show, show_writer
+from stockbook.declarations import Table
+from stockbook.errors import StockbookError
 from stockbook.settings import Settings
-from stockbook.warehouse import meta
-from stockbook.warehouse.connect import BUILDS_FAST, attach, writer
 from stockbook.warehouse.publish import amend
-from stockbook.warehouse.transaction import transaction
 
 
 class Signed(NamedTuple):
@@ -68,88 +60,11 @@ def sign(settings: Settings, tables: dict[str, Table], drafts: Sequence[Draft], 
     try:
         for close, draft in zip(signed, drafts, strict=True):
             write_lines(folder, close, draft.lines)
-        notes = amend(settings, lambda con: _show(con, settings, tables, together), commit)
+        notes = amend(settings, lambda con: show(con, settings, tables, together, signed), commit)
     except StockbookError as error:
         if not is_signed:
             raise
         notes = [f"It is signed, and readers see it with the next night: {error}"]
     finally:
         discard(folder, signed)
-    return Signed(signed, notes + _show_writer(settings, tables, together, signed[0].run_id))
-
-
-def _show_writer(settings: Settings, tables: dict[str, Table], closes: Sequence[Close], run_id: str) -> list[str]:
-    """The same in the writer's file, where it is of the night that is published; another one takes it as it builds."""
-    if not settings.warehouse.exists():
-        return []
-    try:
-        with writer(settings) as con:
-            attach(con, settings.published, "shown")
-            with transaction(con):
-                # what was built and what was asked of it stands for nothing any more
-                meta.forget_content_marks(con, BUILT_LAYERS)
-                is_same_night = con.execute("select 1 from meta.current_run where run_id = ?", [run_id]).fetchall()
-                if is_same_night:
-                    create_macros(con, settings.models_dir)
-                    replace(con, tables, closes, settings.closes)
-                for step in _readers(settings, tables) if is_same_night else ():
-                    if step.tables[0].kind in ("view", "macro"):
-                        run_step(con, step, _context(con, settings, tables))
-                        continue
-                    # built a moment ago of the same rows: copied, which takes a tenth of the time
-                    for table in step.tables:
-                        replace_table(con, table, f"select * from shown.{table.name}")
-    except StockbookError as error:
-        return [f"The writer's file takes the close with the next night: {error}"]
-    return []
-
-
-def _show(
-    con: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, Table], closes: Sequence[Close]
-) -> None:
-    """Write the tables of signed months into a file and build what reads them; its other figures stay."""
-    con.execute(BUILDS_FAST)
-    create_macros(con, settings.models_dir)
-    replace(con, tables, closes, settings.closes)
-    context = _context(con, settings, tables)
-    changed = {CLOSES, LINES}
-    for step in _readers(settings, tables):
-        changed |= {table.name for table in step.tables}
-        try:
-            run_step(con, step, context)
-        except duckdb.Error as error:
-            raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
-    for name in sorted(changed):
-        for check in tables[name].checks:
-            if check.severity == "fail" and check.rows:
-                rows = con.execute(f"select * from ({check.rows}) limit 1").fetchall()
-                if rows:
-                    raise CheckFailed(
-                        f"{name} would not hold '{check.name}' (e.g. {rows[0]}), so nothing was signed: report it."
-                    )
-
-
-def _readers(settings: Settings, tables: dict[str, Table]) -> list[Step]:
-    """All that is made of signed months, in order."""
-    changed, readers = {CLOSES, LINES}, []
-    for step in steps(settings.models_dir, tables):
-        if step.reads & changed:
-            changed |= {table.name for table in step.tables}
-            readers.append(step)
-    return readers
-
-
-def _context(con: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, Table]) -> BuildContext:
-    run_id, as_of, as_of_utc = con.execute(
-        "select c.run_id, c.as_of, r.as_of_utc from meta.current_run as c left join meta.run as r using (run_id)"
-    ).fetchall()[0]
-    return BuildContext(
-        as_of,
-        run_id,
-        settings.zone,
-        settings.policy_dir,
-        tables,
-        published=settings.published,
-        as_of_utc=as_of_utc,
-        closes=settings.closes,
-    )
+    return Signed(signed, notes + show_writer(settings, tables, together, signed[0].run_id, signed))

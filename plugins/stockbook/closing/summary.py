@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stockbook.closing.landed import Close
 from stockbook.cost_methods import FIGURES
+from stockbook.counted import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ def summary(close: Close, lines: "pa.Table", objections: Sequence[str]) -> Itera
     """The lines of the text."""
     yield (
         f"Account {close.account}, {close.month:%Y-%m}, as of {close.as_of:%Y-%m-%d %H:%M} {close.day_zone}, as known "
-        f"on {close.known_on} (run {close.run_id}), {close.line_count:,} lines, {close.valuation_currency}"
+        f"on {close.known_on} (run {close.run_id}), {counted(close.line_count, 'line')}, {close.valuation_currency}"
     )
     if close.sequence > 1:
         yield f"  supersedes {close.account}/{close.month:%Y-%m}/{close.sequence - 1}: {close.reason}"

@@ -7,16 +7,18 @@ reports of runs, which name its digest.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import msgspec
 
 from stockbook.closing import chain, state
-from stockbook.closing.digest import KEYS, column_bytes, digest_of_lines, in_order
+from stockbook.closing.digest import KEYS, digest_of_lines, in_order
 from stockbook.closing.landed import Close, files_of, lines_file, read_close
 from stockbook.closing.program import CLOSES, LINES, rows_of
+from stockbook.counted import counted
 from stockbook.errors import LandingDamaged
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
@@ -44,10 +46,38 @@ class _Report(msgspec.Struct):
     steps: list[_Step] = []
 
 
+class Landed(NamedTuple):
+    """The landed closes, what is wrong with them, and the lines of those that are as they were signed."""
+
+    closes: list[Close]
+    problems: list[str]
+    lines: "dict[str, pa.Table]"
+
+
 def verify(settings: Settings, in_lake: str = "") -> Verdict:
     """Verify all closes of a home; ``in_lake`` is the account whose home it is, where readers ask a lake for it."""
+    landed = verify_landed(settings)
+    problems, notes = list(landed.problems), list[str]()
+    if settings.published.exists():
+        with reader(settings.published, dataclasses.replace(settings.limits, seconds=0)) as con:
+            problems += _copy(con, "the published file", landed)
+    if settings.warehouse.exists():
+        try:
+            con = for_questions(settings.warehouse)
+        except duckdb.IOException:
+            notes.append("The writer's file is at work and was left out.")
+        else:
+            with con:
+                problems += _copy(con, "the writer's file", landed)
+    if in_lake and settings.lake is not None:
+        with reader(settings.lake, dataclasses.replace(settings.limits, seconds=0)) as con:
+            problems += _copy(con, "the lake", landed, f"account = {quoted(in_lake)}")
+    return Verdict(landed.closes, problems, notes)
+
+
+def verify_landed(settings: Settings) -> Landed:
+    """Verify what was landed, and that nothing is missing of it."""
     problems: list[str] = []
-    notes: list[str] = []
     closes: list[Close] = []
     for file in files_of(settings.closes):
         try:
@@ -57,24 +87,24 @@ def verify(settings: Settings, in_lake: str = "") -> Verdict:
     closes.sort(key=lambda close: (close.account, close.month, close.sequence))
     problems += chain.broken(closes)
     problems += _witnessed(settings, closes)
-    whole: dict[str, pa.Table] = {}
+    lines: dict[str, pa.Table] = {}
     for close in closes:
-        problems += _landed_lines(settings, close, whole)
-    if settings.published.exists():
-        with reader(settings.published, dataclasses.replace(settings.limits, seconds=0)) as con:
-            problems += _copy(con, "the published file", closes, whole)
-    if settings.warehouse.exists():
-        try:
-            con = for_questions(settings.warehouse)
-        except duckdb.IOException:
-            notes.append("The writer's file is at work and was left out.")
-        else:
-            with con:
-                problems += _copy(con, "the writer's file", closes, whole)
-    if in_lake and settings.lake is not None:
-        with reader(settings.lake, dataclasses.replace(settings.limits, seconds=0)) as con:
-            problems += _copy(con, "the lake", closes, whole, f"account = {quoted(in_lake)}")
-    return Verdict(closes, problems, notes)
+        problems += _landed_lines(settings, close, lines)
+    return Landed(closes, problems, lines)
+
+
+def never_landed(
+    con: duckdb.DuckDBPyConnection, where: str, closes: Sequence[Close], chosen: str = "true"
+) -> Iterator[str]:
+    """Closes that a file has and nobody landed, a sentence each; of its rows ``chosen`` are meant."""
+    landed = [close.close_id for close in closes]
+    for table, has in ((CLOSES, "has"), (LINES, "has lines of")):
+        strange = con.execute(
+            f"select distinct close_id from {table} where {chosen} and not list_contains(?, close_id) order by all",
+            [landed],
+        ).fetchall()
+        for (close_id,) in strange:
+            yield f"{where} {has} {close_id}, which was never landed, or its landing is gone: bring it from a backup."
 
 
 def _witnessed(settings: Settings, closes: Sequence[Close]) -> list[str]:
@@ -114,7 +144,9 @@ def _landed_lines(settings: Settings, close: Close, whole: "dict[str, pa.Table]"
 
     file = lines_file(settings.closes, close)
     try:
-        lines = pq.read_table(file)
+        # read_table would import what reads many files, and that pandas
+        with pq.ParquetFile(file) as opened:
+            lines = opened.read()
     except (OSError, pa.ArrowException) as error:
         yield f"The landed lines of {close.close_id} cannot be read ({type(error).__name__}): bring {file.name} back."
         return
@@ -122,30 +154,21 @@ def _landed_lines(settings: Settings, close: Close, whole: "dict[str, pa.Table]"
         whole[close.close_id] = lines
     else:
         yield (
-            f"The landed lines of {close.close_id} are not those that were signed ({lines.num_rows:,} lines, signed "
-            f"were {close.line_count:,}): bring {file.name} back from a backup of the landing."
+            f"The landed lines of {close.close_id} are not those that were signed ({counted(lines.num_rows, 'line')}, "
+            f"signed were {close.line_count:,}): bring {file.name} back from a backup of the landing."
         )
 
 
-def _copy(
-    con: duckdb.DuckDBPyConnection,
-    where: str,
-    closes: Sequence[Close],
-    whole: "Mapping[str, pa.Table]",
-    chosen: str = "true",
-) -> Iterator[str]:
+def _copy(con: duckdb.DuckDBPyConnection, where: str, landed: Landed, chosen: str = "true") -> Iterator[str]:
     """What differs in tables of signed months, of whose rows ``chosen`` are meant."""
-    tables = con.execute(
-        "select count(*) from duckdb_tables() where schema_name || '.' || table_name in (?, ?)", [CLOSES, LINES]
-    ).fetchall()
-    if tables[0][0] < 2:
-        if closes:
+    if not has_tables(con):
+        if landed.closes:
             yield f"{where} has no tables of signed months: run a night."
         return
     answer = con.execute(f"select * from {CLOSES} where {chosen}")
     names = [name for name, *_ in answer.description or []]
     shown = {row["close_id"]: row for row in (dict(zip(names, row, strict=True)) for row in answer.fetchall())}
-    for row in rows_of(closes):
+    for row in rows_of(landed.closes):
         close_id = row["close_id"]
         if close_id not in shown:
             yield f"{close_id} is not in {where}: it comes with the next night."
@@ -153,20 +176,20 @@ def _copy(
         differing = [name for name, value in row.items() if shown[close_id].get(name) != value]
         if differing:
             yield f"{close_id} is not as it was signed in {where}: {', '.join(differing)} differ. {_MADE_ANEW}"
-    landed = {close.close_id: close for close in closes}
-    for close_id in sorted(shown.keys() - landed.keys()):
-        yield f"{close_id} is in {where} and was never landed, or its landing is gone. Bring it back from a backup."
-    for close in closes:
-        yield from _lines(con, where, close, whole.get(close.close_id))
-    strange = con.execute(
-        f"select distinct close_id from {LINES} where {chosen} and not list_contains(?, close_id) order by all",
-        [list(landed)],
+    yield from never_landed(con, where, landed.closes, chosen)
+    for close in landed.closes:
+        yield from _lines(con, where, close, landed.lines.get(close.close_id))
+
+
+def has_tables(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a file has the tables of signed months."""
+    tables = con.execute(
+        "select count(*) from duckdb_tables() where schema_name || '.' || table_name in (?, ?)", [CLOSES, LINES]
     ).fetchall()
-    for (close_id,) in strange:
-        yield f"{where} has lines of {close_id}, which was never landed, or its landing is gone."
+    return bool(tables[0][0] == 2)
 
 
-_MADE_ANEW = "What was landed counts: a night with full_refresh makes the tables of it again."
+_MADE_ANEW = "What was landed counts: `stockbook close verify --repair` makes the tables of it again."
 
 
 def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa.Table | None") -> Iterator[str]:
@@ -185,13 +208,11 @@ def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa
 
 
 def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) -> Iterator[str]:
-    """Lines that are missing, never signed or changed, each with the columns that differ."""
-    import numpy as np
+    """The first lines that are missing, never signed or changed, one more than is shown."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     lines, signed = in_order(lines), in_order(signed)
-    if any(_bytes(lines, name) != _bytes(signed, name) for name in KEYS):
+    if not all(lines.column(name).equals(signed.column(name)) for name in KEYS):
         here, there = _by_key(lines), _by_key(signed)
         for variant, pool in sorted(there.keys() - here.keys()):
             yield f"variant {variant}, {pool} is missing"
@@ -204,24 +225,30 @@ def _differing(lines: "pa.Table", signed: "pa.Table", columns: Sequence[str]) ->
         )
     changed: dict[int, list[str]] = {}
     for name in columns:
-        if _bytes(lines, name) == _bytes(signed, name):
-            continue
         present, former = lines.column(name), signed.column(name)
-        is_other = pc.or_(
-            pc.fill_null(pc.not_equal(present, former), False), pc.xor(present.is_null(), former.is_null())
-        )
-        for place in np.flatnonzero(is_other.to_numpy()).tolist():
+        for place in islice(_other_places(present, former), _SHOWN + 1):
             now, then = present[place].as_py(), former[place].as_py()
             changed.setdefault(place, []).append(f"{name} is {now}, signed was {then}")
-    for place, texts in sorted(changed.items()):
+    # of these places no column has an earlier one that is left out
+    for place, texts in sorted(changed.items())[: _SHOWN + 1]:
         variant, pool = (lines.column(name)[place].as_py() for name in KEYS)
         yield f"variant {variant}, {pool}: {', '.join(texts)}"
+
+
+def _other_places(present: "pa.ChunkedArray", former: "pa.ChunkedArray") -> Iterator[int]:
+    """Where two columns of one length differ, in order: parts that are equal are not looked into."""
+    parts = [(0, len(present))]
+    while parts:
+        start, count = parts.pop()
+        if present.slice(start, count).equals(former.slice(start, count)):
+            continue
+        if count == 1:
+            yield start
+        else:
+            half = count // 2
+            parts += [(start + half, count - half), (start, half)]
 
 
 def _by_key(lines: "pa.Table") -> dict[tuple[int, str], int]:
     keys = zip(*(lines.column(name).to_pylist() for name in KEYS), strict=True)
     return {key: place for place, key in enumerate(keys)}
-
-
-def _bytes(lines: "pa.Table", name: str) -> bytes:
-    return b"".join(bytes(part) for part in column_bytes(lines, name))

@@ -96,8 +96,8 @@ def _columns(table: Table) -> dict[str, Column]:
 def example(table: Table) -> str:
     """A query that runs on the published file."""
     if table.kind == "macro":
-        today = "(select cast(as_of as date) from meta.current_run)"
-        arguments = ", ".join(today if kind == "date" else "'A-1'" for kind in table.parameters.values())
+        values = {"date": "(select cast(as_of as date) from meta.current_run)", "boolean": "false"}
+        arguments = ", ".join(values.get(kind, "'A-1'") for kind in table.parameters.values())
         return f"from {table.name}({arguments}) limit 10"
     order = f" order by {', '.join(table.grain)}" if table.grain else ""
     return f"from {table.name}{order} limit 10"

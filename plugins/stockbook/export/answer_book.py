@@ -6,9 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stockbook.counted import counted
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError
-from stockbook.export.workbook import CELL_LETTERS, SHEET_COLUMNS, SHEET_ROWS, Column, Kind, book
+from stockbook.export.cells import Kind
+from stockbook.export.workbook import CELL_LETTERS, SHEET_COLUMNS, SHEET_ROWS, Column, book
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,7 +44,8 @@ def write(answer: "duckdb.DuckDBPyRelation", file: Path, name: str, declared: Ta
             written, sheets = written + count, sheets + 1
         notes = [f"They stand in {sheets} sheets: a sheet has {SHEET_ROWS:,} rows."] if sheets > 1 else []
         if workbook.cut_texts:
-            notes.append(f"{workbook.cut_texts:,} texts were cut at {CELL_LETTERS:,} letters, all that a cell holds.")
+            cut = counted(workbook.cut_texts, "text")
+            notes.append(f"Cut at {CELL_LETTERS:,} letters, all that a cell holds: {cut}.")
         if declared is not None:
             about = [(n, c.type, c.unit or "", c.description) for n, c in declared.columns.items()]
             headings = [Column(text, "text", 70) for text in ("Column", "Type", "Unit", "Meaning")]
@@ -55,10 +58,11 @@ def _kind(type_: str) -> Kind:
 
 
 def _as_kinds(names: Sequence[str], kinds: Sequence[Kind]) -> str:
-    """Each column as its kind; what a cell has no kind for as DuckDB writes it."""
+    """Each column as its kind: amounts as a cell holds them, what a cell has no kind for as DuckDB writes it."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+    types = {"text": "varchar", "number": "double"}
     return ", ".join(
-        f"cast({name} as varchar) as {name}" if kind == "text" else name
+        f"cast({name} as {types[kind]}) as {name}" if kind in types else name
         for name, kind in zip(quoted, kinds, strict=True)
     )
 

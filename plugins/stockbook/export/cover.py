@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from stockbook.export.cells import exact_text
 from stockbook.export.month import Month
-from stockbook.export.workbook import Book, exact_text
+from stockbook.export.workbook import Book
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stockbook.export.formulas import BEGINNINGS, holds_text, no_formula
+from stockbook.sql_text import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,13 +46,17 @@ def _cell(name: str, kind: str, as_is: bool) -> str:
     text = f"cast({name} as varchar)"
     if not holds_text(kind):
         return f"coalesce({text}, '')"
+    odd = f"[{''.join(_SPECIAL)}]"
+    guarded = text
     if not as_is:
-        # the number of the first letter: a text of it would take longer
-        beginnings = ", ".join(str(ord(sign)) for sign in BEGINNINGS)
-        text = f"case when ascii({text}) in ({beginnings}) then '''' || {text} else {text} end"
-    in_quotes = f"'\"' || replace({text}, '\"', '\"\"') || '\"'"
+        beginning = f"^[{''.join(BEGINNINGS).replace('-', '')}-]"
+        odd = f"{odd}|{beginning}"
+        guarded = f"case when regexp_matches({text}, {quoted(beginning)}) then '''' || {text} else {text} end"
+    in_quotes = f"'\"' || replace({guarded}, '\"', '\"\"') || '\"'"
     is_special = " or ".join(f"contains({text}, chr({ord(sign)}))" for sign in _SPECIAL)
-    return f"coalesce(case when {is_special} then {in_quotes} else {text} end, '')"
+    spelled = f"case when {is_special} then {in_quotes} else {guarded} end"
+    # one look at most texts: they are as they are
+    return f"coalesce(case when regexp_matches({text}, {quoted(odd)}) then {spelled} else {text} end, '')"
 
 
 def _bytes(lines: Any) -> bytes:

@@ -5,14 +5,14 @@ A month that nobody signed is exported all the same, as a draft: whoever signs w
 not begun, or in which nothing moved yet, is refused.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockbook.errors import ConfigError
 from stockbook.export.pack_files import plain
+from stockbook.months import last_day
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,7 +55,7 @@ class Month:
     @property
     def last(self) -> date:
         """Its last day."""
-        return _next(self.first) - timedelta(days=1)
+        return last_day(self.first)
 
     @property
     def is_over(self) -> bool:
@@ -76,16 +76,6 @@ class Month:
     def file_name(self) -> str:
         """The name of its files, without what they hold and without an ending."""
         return f"{self.first:%Y-%m}-{plain(self.account)}" + (f"-{self.close.sequence}" if self.close else "-DRAFT")
-
-
-def first_day(text: str) -> date:
-    """The first day of a month written ``2026-10``. Raises ConfigError."""
-    try:
-        if re.fullmatch(r"\d{4}-\d\d", text):
-            return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        pass
-    raise ConfigError(f"A month is written YYYY-MM, such as 2026-10; got {text!r}.")
 
 
 def months(con: "duckdb.DuckDBPyConnection", first: date, account: str = "") -> list[Month]:
@@ -128,10 +118,6 @@ def _close(con: "duckdb.DuckDBPyConnection", first: date, account: str) -> Close
         [first, account],
     ).fetchone()
     return Close(*row) if row else None
-
-
-def _next(first: date) -> date:
-    return (first + timedelta(days=32)).replace(day=1)
 
 
 def _one(con: "duckdb.DuckDBPyConnection", query: str) -> tuple[Any, ...]:

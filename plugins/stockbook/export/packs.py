@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockbook import declarations
+from stockbook.counted import counted
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.export import month_book, source
-from stockbook.export.month import Month, closes_in_force, first_day, months
+from stockbook.export.month import Month, closes_in_force, months
 from stockbook.export.pack_files import PACKS, names
 from stockbook.export.target import Format, chosen, whole_file
 from stockbook.export.write import write_answer
 from stockbook.metrics.files import Metrics, load
+from stockbook.months import month_of
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 
@@ -33,7 +35,7 @@ def export_month(settings: Settings, month: str, account: str, to: Path | None, 
     """The workbook of a month for each account, or for one; returns what there is to say of it."""
     lines = []
     with _published(settings) as con:
-        accounts = months(con, first_day(month), account)
+        accounts = months(con, month_of(month), account)
         for of_account in accounts:
             target, form = _target(to, f"month-{of_account.file_name}", None, Format.xlsx, len(accounts))
             if form != Format.xlsx:
@@ -56,12 +58,12 @@ def export_journal(
     """The journal of a month for each account, or for one; returns what there is to say of it."""
     lines = []
     with _published(settings) as con:
-        accounts = months(con, first_day(month), account)
+        accounts = months(con, month_of(month), account)
         for of_account in accounts:
             target, form = _target(to, f"journal-{of_account.file_name}", format_, Format.csv, len(accounts))
             with whole_file(target, overwrite) as file:
                 rows, notes = _write_journal(con, settings, of_account, file, form)
-            lines += [f"{target}: {rows:,} lines, {_state(of_account)}", *notes]
+            lines += [f"{target}: {counted(rows, 'line')}, {_state(of_account)}", *notes]
     return "\n".join(lines)
 
 

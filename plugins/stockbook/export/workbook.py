@@ -8,11 +8,11 @@ number as text. The bytes depend on the rows alone: the same answer makes the sa
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from stockbook.export.cells import LETTERS, Kind, held, length
 from stockbook.export.formulas import is_like_formula
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
+    from stockbook.export.sheet_rows import Cell, RowSheet
+
 SHEET_ROWS, SHEET_COLUMNS, CELL_LETTERS, NAME_LETTERS = 1_048_576, 16_384, 32_767, 31
-# a greater whole number is not the same number in a cell
-_EXACT = 10**15
-_FIRST_DAY = date(1900, 3, 1)
 _A4 = 9
 _LOOKED_AT = 200
 _WIDEST = 48
@@ -33,7 +32,6 @@ _OPTIONS: Mapping[str, object] = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
-Kind = Literal["text", "id", "pieces", "money", "number", "share", "day", "time", "flag"]
 _FORMATS: Mapping[str, str] = {
     "id": "0",
     "pieces": "#,##0",
@@ -43,7 +41,6 @@ _FORMATS: Mapping[str, str] = {
     "day": "yyyy-mm-dd",
     "time": "yyyy-mm-dd hh:mm:ss",
 }
-_LETTERS: Mapping[Kind, int] = {"day": 10, "time": 19, "flag": 6, "share": 8}
 # room for a total to the last digit
 _LEAST: Mapping[Kind, int] = {"money": 12}
 _COLOUR, _SOFT = "#E8EEF4", "#595959"
@@ -73,9 +70,11 @@ class Book:
         self._names: set[str] = set()
         self.cut_texts = 0
 
-    def sheet(self, name: str, footer: str = "", *, is_wide: bool = True) -> "Worksheet":
+    def sheet(self, name: str, footer: str = "", *, is_wide: bool = True) -> "RowSheet":
         """A new sheet of A4, fitted to the width of the page, with page numbers."""
-        sheet = self.workbook.add_worksheet(self._free_name(name))
+        from stockbook.export.sheet_rows import RowSheet
+
+        sheet: RowSheet = self.workbook.add_worksheet(self._free_name(name), RowSheet)
         if is_wide:
             sheet.set_landscape()
         sheet.set_paper(_A4)
@@ -100,41 +99,49 @@ class Book:
         """Write a value; what a cell cannot hold as its kind is written as text."""
         if value is None:
             return
-        if isinstance(value, bool):
-            sheet.write_boolean(row, column, value, self.style("flag", *words))
-        elif _is_number(value):
-            sheet.write_number(row, column, value, self.style(kind, *words))
-        elif isinstance(value, datetime) and value.tzinfo is None and value.date() >= _FIRST_DAY:
-            sheet.write_datetime(row, column, value, self.style("time", *words))
-        elif isinstance(value, date) and not isinstance(value, datetime) and value >= _FIRST_DAY:
-            sheet.write_datetime(row, column, value, self.style("day", *words))
+        kind, content = held(value, kind)
+        if isinstance(content, str):
+            self.text(sheet, row, column, content, *words)
+        elif isinstance(content, bool):
+            sheet.write_boolean(row, column, content, self.style(kind, *words))
         else:
-            self.text(sheet, row, column, str(value), *words)
+            sheet.write_number(row, column, content, self.style(kind, *words))
 
     def rows(
-        self, sheet: "Worksheet", top: int, columns: Sequence[Column], rows: Iterable[Sequence[object]]
+        self, sheet: "RowSheet", top: int, columns: Sequence[Column], rows: Iterable[Sequence[object]]
     ) -> tuple[int, Sequence[object] | None]:
         """
         A heading in row ``top`` and rows below it, as many as the sheet takes: frozen, filtered, repeated in print.
 
         Returns how many were written, and the first that was not.
         """
-        letters = [max(_LETTERS.get(c.kind, 0), _LEAST.get(c.kind, 0), *map(len, c.heading.split())) for c in columns]
+        letters = [max(LETTERS.get(c.kind, 0), _LEAST.get(c.kind, 0), *map(len, c.heading.split())) for c in columns]
         if any(" " in column.heading for column in columns):
             sheet.set_row(top, 26)
         for at, column in enumerate(columns):
             self.text(sheet, top, at, column.heading, "heading", *(["right"] if column.kind in _ON_RIGHT else []))
         count, extra = 0, None
-        for row in rows:
-            if top + 1 + count == SHEET_ROWS:
-                extra = row
-                break
-            count += 1
-            for at, (column, value) in enumerate(zip(columns, row, strict=True)):
-                if not (column.is_sparse and value == 0):
-                    self.cell(sheet, top + count, at, value, column.kind)
-                if count <= _LOOKED_AT and value is not None:
-                    letters[at] = max(letters[at], _length(value, column.kind))
+        places = [(at, column.kind, column.is_sparse) for at, column in enumerate(columns)]
+
+        def cells_of_rows() -> Iterator["list[Cell]"]:
+            nonlocal count, extra
+            for row in rows:
+                if top + 1 + count == SHEET_ROWS:
+                    extra = row
+                    return
+                count += 1
+                if count <= _LOOKED_AT:
+                    for at, kind, _ in places:
+                        letters[at] = max(letters[at], length(row[at], kind))
+                yield [
+                    (at, *self._content(value, kind))
+                    for (at, kind, is_sparse), value in zip(places, row, strict=True)
+                    if value is not None and not (is_sparse and value == 0)
+                ]
+
+        formats = {word: self.style(word) for word in _FORMATS} | {"text": self.style(), "quoted": self.style("quoted")}
+        formats["flag"] = self.style("flag")
+        sheet.write_rows(top + 1, len(columns), formats, cells_of_rows())
         for at, column in enumerate(columns):
             sheet.set_column(at, at, min(letters[at], column.widest) + 2)
         sheet.freeze_panes(top + 1, 0)
@@ -144,12 +151,24 @@ class Book:
 
     def text(self, sheet: "Worksheet", row: int, column: int, text: str, *words: str) -> None:
         """Write a text, which stays one whatever it begins with."""
-        if len(text) > CELL_LETTERS:
-            self.cut_texts += 1
-            text = text[: CELL_LETTERS - 1] + "…"
         # marked as text, so that it is none when somebody edits the cell either
         style = self.style(*words, *(["quoted"] if is_like_formula(text) else []))
-        sheet.write_string(row, column, text, style)
+        sheet.write_string(row, column, self._fitting(text), style)
+
+    def _content(self, value: object, kind: Kind) -> tuple[str, float | str]:
+        """The word of the format of a value in a row, and what stands in its cell."""
+        if type(value) is not str:
+            kind, content = held(value, kind)
+            if not isinstance(content, str):
+                return kind, content
+            value = content
+        return "quoted" if is_like_formula(value) else "text", self._fitting(value)
+
+    def _fitting(self, text: str) -> str:
+        if len(text) <= CELL_LETTERS:
+            return text
+        self.cut_texts += 1
+        return text[: CELL_LETTERS - 1] + "…"
 
     def _free_name(self, name: str) -> str:
         plain = "".join("-" if sign in "[]:*?/\\" else sign for sign in name).strip("'") or "Sheet"
@@ -197,33 +216,6 @@ def book(file: Path, mark: str = "", title: str = "") -> Iterator[Book]:
         except FileCreateError as error:
             cause = error.args[0] if error.args else error
             raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error
-
-
-def _is_number(value: object) -> bool:
-    """Whether a cell holds it as a number: whole numbers to the last digit, others as near as it can."""
-    if isinstance(value, int):
-        return abs(value) < _EXACT
-    if isinstance(value, Decimal):
-        return value.is_finite()
-    return isinstance(value, float) and value - value == 0
-
-
-def _length(value: object, kind: Kind) -> int:
-    if kind in _LETTERS:
-        return _LETTERS[kind]
-    if kind in ("money", "number"):
-        return len(f"{value:,.2f}") + (3 if kind == "number" else 0)
-    if kind == "pieces":
-        return len(f"{value:,}")
-    return len(str(value))
-
-
-def exact_text(value: object) -> str:
-    """A decimal to its last digit, without zeros that say nothing."""
-    if not isinstance(value, Decimal):
-        return "" if value is None else str(value)
-    text = f"{value:f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockbook import declarations
+from stockbook.counted import counted
 from stockbook.declarations import Table
 from stockbook.export import answer_book, csv_lines, parquet_file, source
 from stockbook.export.target import Format, chosen, whole_file
@@ -79,8 +80,7 @@ def _exported(
     ):
         answer = ask(con)
         rows, notes = write_answer(answer, file, form, *what, as_is=as_is)
-    count = "1 row" if rows == 1 else f"{rows:,} rows"
-    return "\n".join([f"{target}: {count}", *notes])
+    return "\n".join([f"{target}: {counted(rows, 'row')}", *notes])
 
 
 def write_answer(

@@ -2,7 +2,8 @@
 The select of a model: its ``.sql``, or what its ``.sql.jinja`` gives over the declarations.
 
 A template is for a model that treats many declared tables alike, or that has a figure which others show too. It knows
-``tables``, the declarations by name; a table that is declared later is in it the next night. And it writes figures by
+``tables``, the declarations by name; a table that is declared later is in it the next night. It knows ``figures``, the
+pairs of method and basis (``cost_methods.py``). And it writes figures by
 the names of ``include/metrics``: ``metric('on_time_rate')`` over rows (``filtered=true`` with the condition inside),
 ``metric_of_row('on_time_rate', 'c')`` of a row of sums, ``metric_where('overdue_orders')`` for the condition itself.
 """
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 
+from stockbook.cost_methods import FIGURES
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
 from stockbook.metrics.files import load
@@ -53,6 +55,7 @@ def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table]) -> str:
     environment.globals |= {
         "metric": over_rows,
         "metric_of_row": lambda figure, alias="": of(figure).of_row(figure, alias),
+        "figures": list(FIGURES),
         "metric_where": lambda figure, alias="": prefixed(of(figure).where, alias),
     }
     try:

@@ -10,25 +10,33 @@ from stockbook.dictionary import questions, site
 from stockbook.errors import StockbookError
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
-from stockbook.morning.summary import NAME, make
+from stockbook.morning.summary import NAME, make, with_months
 from stockbook.settings import Settings
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"
 
 
-def write(settings: Settings) -> list[Path]:
-    """Write the summary, the report and the data dictionary of the published file; returns their paths."""
-    summary = make(settings.published, settings.limits, settings.models_dir)
+def write(settings: Settings, is_close: bool = False) -> list[Path]:
+    """
+    Write the summary, the report and the data dictionary of the published file; returns their paths.
+
+    After a close only the months are others: no figure of the summary is made of what was signed, and the dictionary is
+    that of the night.
+    """
     folder = settings.published.parent
+    of_night = with_months(settings.published, settings.limits) if is_close else None
+    summary = of_night or make(settings.published, settings.limits, settings.models_dir)
     write_atomically(folder / NAME, msgspec.json.encode(summary))
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
+    if of_night is not None:
+        return [folder / NAME, folder / REPORT]
     tables = declarations.in_currency(declarations.load(settings.models_dir), summary.currency)
     site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read())
     return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 
 
-def write_report_files(settings: Settings) -> list[str]:
+def write_report_files(settings: Settings, is_close: bool = False) -> list[str]:
     """
     Write the files. Returns a note when they cannot be written: the publication stands, readers see it already.
 
@@ -36,7 +44,7 @@ def write_report_files(settings: Settings) -> list[str]:
     """
     notes = _packs(settings)
     try:
-        write(settings)
+        write(settings, is_close)
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from stockbook.morning import charts
 from stockbook.morning.figures import CHARTS, PARTS, Chart, Figure
 from stockbook.project import MODELS, SHIPPED
 from stockbook.settings import Limits, Settings
+from stockbook.version import VERSION
 from stockbook.warehouse.connect import reader
 
 NAME = "summary.json"
@@ -205,6 +206,17 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
             to_sign=months_to_sign(con, today),
             is_working_day=_is_working_day(con, today),
         )
+
+
+def with_months(published: Path, limits: Limits = Limits()) -> Summary | None:  # noqa: B008  # frozen
+    """The summary beside a published file with the months that are closed by now; None of another night or version."""
+    former = _read(published.parent / NAME)
+    with reader(published, limits) as con:
+        ((run_id, as_of),) = con.execute("select run_id, as_of from meta.current_run").fetchall()
+        if former is None or (former.run_id, former.as_of, former.version) != (run_id, as_of, VERSION):
+            return None
+        signed, to_sign = signed_months(con, published.parent), months_to_sign(con, as_of.date())
+    return msgspec.structs.replace(former, signed=signed, to_sign=to_sign)
 
 
 def _drawn(chart: Chart, unit: str, points: list[tuple[str, str, float | None]], drawn: dict[str, str]) -> DrawnChart:

@@ -67,13 +67,33 @@ def close(night: Night, request: "Request") -> "tuple[Signed, list[Looked]]":
     from stockbook.morning.publish_files import write_report_files
 
     settings = night.settings
-    run_id = runs.run_id_of(f"close-{request.month:%Y-%m}-{night.clock.utc():%Y%m%dT%H%M%S}")
+    with _alone(night, f"close-{request.month:%Y-%m}"):
+        looked = look(night, request)
+        signed = sign(settings, night.tables, [each.draft for each in looked], night.clock.utc())
+        return signed._replace(notes=signed.notes + write_report_files(settings, is_close=True)), looked
+
+
+def repair(night: Night) -> list[str]:
+    """
+    Make the tables of signed months again of what was landed, as readers see them; returns what there is to say.
+
+    Raises LandingDamaged where what was landed is not what was signed, RunLocked while a night is under way.
+    """
+    from stockbook.closing.repairing import repair as repair_files
+    from stockbook.morning.publish_files import write_report_files
+
+    with _alone(night, "close-repair"):
+        return repair_files(night.settings, night.tables) + write_report_files(night.settings)
+
+
+@contextmanager
+def _alone(night: Night, name: str) -> Iterator[None]:
+    """No night, and no other close, at the same time."""
+    run_id = runs.run_id_of(f"{name}-{night.clock.utc():%Y%m%dT%H%M%S}")
     night.lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
     try:
         with night.lock.step(run_id, CLOSE):
-            looked = look(night, request)
-            signed = sign(settings, night.tables, [each.draft for each in looked], night.clock.utc())
-            return signed._replace(notes=signed.notes + write_report_files(settings)), looked
+            yield
     finally:
         night.lock.release(run_id)
 

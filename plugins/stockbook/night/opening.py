@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stockbook import connections, hash_key
 from stockbook.atomic_files import keep_reserve, narrow
 from stockbook.clock import local
+from stockbook.closing.signed_nights import apart
 from stockbook.connections import Account
 from stockbook.errors import ConfigError
 from stockbook.night import configuration, landings, run_rows
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 class _Moment(NamedTuple):
     """
-    A run's now: local, the same instant in UTC (naive), why it reads no source, if it does not, and whether the last
-    published run had the same.
+    A run's now: local, the same instant in UTC (naive), why it reads no source, if it does not, whether the last
+    published run had the same, and whether it is later than was asked for, because that run was signed.
     """
 
     as_of: datetime
@@ -37,6 +38,7 @@ class _Moment(NamedTuple):
     is_fresh: bool
     why_not: str | None
     repeats: bool
+    is_apart: bool
 
 
 def open_run(
@@ -95,6 +97,8 @@ def _open(
             create_all(con, night.tables)
             done.notes += erased_since(con)
             moment = _moment(night, con, run_id, parameters, accounts, as_of, now)
+            if moment.is_apart:
+                done.notes.append(f"as_of is {moment.as_of}: figures of the one that was asked for were signed.")
             if moment.why_not is None:
                 unlisted, warnings = _unlisted_accounts(night, con, accounts, parameters)
                 accounts += unlisted
@@ -151,6 +155,11 @@ def _moment(
         opened = runs.read(settings, run_id)
         as_of, instant = opened.as_of, opened.as_of_utc or instant
     published = last_published(settings, con)
+    is_again = as_of == published
+    if is_again:
+        # what is seen from here on was not known when that night was signed
+        later = apart(as_of, settings.closes)
+        as_of, instant = later, instant + (later - as_of)
     is_fresh = all(account.sandbox for account in accounts) or abs(as_of - now) <= FRESH
     why_not = None
     if not is_fresh:
@@ -159,7 +168,9 @@ def _moment(
     # the second pass does not lie before it
     elif published is not None and instant < runs.instant_of(published, settings.zone).replace(tzinfo=None):
         why_not = f"before the last published one ({published})"
-    return _Moment(as_of, instant, is_fresh, why_not, repeats=as_of == published)
+    return _Moment(
+        as_of, instant, is_fresh, why_not, repeats=as_of == published, is_apart=is_again and as_of != published
+    )
 
 
 def _note_of_no_reading(con: "duckdb.DuckDBPyConnection", moment: _Moment) -> str:

@@ -244,6 +244,11 @@ def forget_content_marks(con: duckdb.DuckDBPyConnection, layers: Sequence[str]) 
     con.execute("delete from meta.content_mark where split_part(table_name, '.', 1) in (select unnest(?))", [layers])
 
 
+def forget_marks_of(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """These tables may have changed."""
+    con.execute("delete from meta.content_mark where table_name in (select unnest(?::text[]))", [list(names)])
+
+
 def write_alerts(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], as_of: datetime) -> None:
     """
     The alerts that stand as of a night, each account, rule, subject, severity, message, value and threshold.

@@ -204,7 +204,7 @@ def test_every_macro_is_that_of_the_file(
         ).fetchall()[0]
         batches = con.execute("select max(batch_number) from marts.fct_stock_batch").fetchall()[0][0]
     arguments: dict[str, date | str] = {"day": last, "known_day": known_day, "batch": batches or "none"}
-    arguments["closed_month"] = last.replace(day=1)
+    arguments |= {"closed_month": last.replace(day=1), "is_again": "false"}
     calls = set()
     for macro in tables.values():
         if macro.kind == "macro":

@@ -2,11 +2,29 @@
 -- Grain: one row per account, variant and pool that had stock, moved, is corrected or has cost of goods.
 with
 
-months as (
+statement as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        columns('_quantity$'),
+        columns('_(landed|bare)_'),
+        columns('_value$')
+    from reports.stock_movements_monthly
+    where
+        month = closed_month
+        and not is_again
+
+),
+
+reopened as (
 
     select *
     from intermediate.open_stock_month
-    where month = closed_month
+    where
+        month = closed_month
+        and is_again
 
 ),
 
@@ -52,8 +70,11 @@ written_down as (
 
 parts as (
 
+    select *
+    from statement
+    union all by name
     select * exclude (month)
-    from months
+    from reopened
     union all by name
     select *
     from costs

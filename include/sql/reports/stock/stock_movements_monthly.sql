@@ -31,30 +31,10 @@ open_months as (
             m.account = v.account
             and m.variant_id = v.variant_id
 
-),
-
-signed_months as (
-
-    select
-        account,
-        month,
-        variant_id,
-        pool,
-        code,
-        ext_code,
-        product_name,
-        variant_name,
-        category_path,
-        columns('^(opening|receipts|returns|transformations_in|issues|transformations_out|corrections|closing)_quantity$'),
-        columns('_(opening|receipts|returns|transformations_in|issues|transformations_out|settlements|corrections|closing)$'),
-        columns('_value$')
-    from marts.fct_period_close_line
-    semi join closes using (close_id)
-
 )
 
 select *
 from open_months
 union all by name
 select *
-from signed_months
+from intermediate.signed_stock_month

@@ -41,8 +41,8 @@ class Setting:
         return f"{self.policy.headline.method}_{self.policy.headline.basis}"
 
 
-# the night of a close whose run nobody remembers: its local day to the end
-NIGHT_OF_CLOSE = "coalesce(r.as_of, cast(c.known_on + 1 as timestamp) - interval 1 second)"
+# of a close that does not say it: that of its run, and where nobody remembers that, its local day to the end
+NIGHT_OF_CLOSE = "coalesce(c.known_at, r.as_of, cast(c.known_on + 1 as timestamp) - interval 1 second)"
 
 
 def differing(con: duckdb.DuckDBPyConnection) -> list[Close]:
