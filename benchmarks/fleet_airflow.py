@@ -161,6 +161,8 @@ def airflow(folder: Path, database: str, broker: str, environ: dict[str, str], c
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql://", "postgresql+psycopg2://"),
         "AIRFLOW__CELERY__BROKER_URL": broker,
         "AIRFLOW__CELERY__RESULT_BACKEND": database.replace("postgresql://", "db+postgresql+psycopg2://"),
+        # each worker imports once what its tasks need
+        "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": '{"imports": ["stockbook.fleet.beforehand"]}',
         # a busy machine takes longer to hand a task over
         "AIRFLOW__CELERY__OPERATION_TIMEOUT": "30",
         # the next try of what a worker that died had begun
