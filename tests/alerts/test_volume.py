@@ -66,6 +66,16 @@ def test_days_on_which_nothing_is_usual_say_nothing() -> None:
     ]  # fmt: skip
 
 
+def test_a_silence_stands_until_it_is_over() -> None:
+    """Three weeks without orders are no new rhythm: the alert stands from the first night until orders come again."""
+    orders = weeks(dict.fromkeys(range(7), 60), first=FIRST + timedelta(days=14), last=LAST + timedelta(days=21))
+    silent = [LAST - timedelta(days=1) + timedelta(days=number) for number in range(21)]
+    rows = history(orders | dict.fromkeys(silent, 0))
+
+    assert ["no orders placed" in rows.standing(silent[number]) for number in (0, 6, 13, 20)] == [True] * 4
+    assert "no orders placed" not in rows.standing(silent[-1] + timedelta(days=1))
+
+
 def test_a_holiday_is_no_outage() -> None:
     """
     Easter Monday is compared with holidays alone, of which there are too few, and so is the weekend behind Good Friday.

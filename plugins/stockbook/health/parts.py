@@ -10,17 +10,19 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
 from stockbook.clock import Clock
 from stockbook.errors import StockbookError
 from stockbook.health.certificate import certificate_of
-from stockbook.inbox import Inbox, InboxCount
 from stockbook.runs.context import instant_of
 from stockbook.runs.last_run import last_ended
 from stockbook.settings import INBOX_FILE, Limits, Settings
+
+if TYPE_CHECKING:
+    from stockbook.inbox import InboxCount
 
 OK, UNAVAILABLE = "ok", "unavailable"
 LATE = timedelta(hours=36)
@@ -96,11 +98,13 @@ def inbox(settings: Settings, clock: Clock) -> Part:
     """What waits in the inbox; nothing where no receiver ever made one."""
     if not settings.inbox_database and not (settings.state / INBOX_FILE).exists():
         return waiting([], clock)
+    from stockbook.inbox import Inbox
+
     with Inbox.open(settings.inbox_url) as there:
         return waiting(there.counts(), clock)
 
 
-def waiting(counts: list[InboxCount], clock: Clock) -> Part:
+def waiting(counts: "list[InboxCount]", clock: Clock) -> Part:
     """How many events wait, and for how long; a night takes all that are there."""
     pending = [count.oldest_pending_at_utc for count in counts if count.oldest_pending_at_utc is not None]
     age = clock.utc() - min(pending) if pending else timedelta()
