@@ -1,6 +1,6 @@
 """What belongs to people on the list: the rows of their orders, in each system, and what these show besides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -14,10 +14,35 @@ _JOINED = "marts.fct_channel_order"
 _ROWS = 50_000
 
 
+def columns_of(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """The columns of every table of a file and their types, by the table's qualified name."""
+    columns: dict[str, dict[str, str]] = {}
+    for table, name, type_ in con.execute(
+        "select c.schema_name || '.' || c.table_name, c.column_name, c.data_type from duckdb_columns() as c "
+        "semi join duckdb_tables() as t on c.table_oid = t.table_oid and c.database_name = t.database_name "
+        "where c.database_name = current_database() and not c.internal order by 1, c.column_index"
+    ).fetchall():
+        columns.setdefault(table, {})[name] = type_
+    return columns
+
+
+def personal_in(tables: dict[str, Table], columns: Mapping[str, Mapping[str, str]]) -> list[PersonalTable]:
+    """The tables about people that a file has, with the columns it has of them: it may be of an earlier version."""
+    return [
+        each._replace(
+            naming=[name for name in each.naming if name in there],
+            emptied=[name for name in each.emptied if name in there],
+            renamed=[name for name in each.renamed if name in there],
+        )
+        for each in personal_tables(tables)
+        if each.order in (there := columns.get(each.table.name, {}))
+    ]
+
+
 def complete(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], erasures: Erasures) -> None:
     """Put on the list what the books tell of those who are on it: other hashes of theirs, orders, joined orders."""
-    there = _tables_of(con)
-    personal = [each for each in personal_tables(tables) if each.table.name in there]
+    there = columns_of(con)
+    personal = personal_in(tables, there)
     pairs = _joined_pairs(con) if _JOINED in there else set()
     size_before = -1
     while size_before != (size_before := len(erasures)):
@@ -52,11 +77,6 @@ def orders_on_list(con: duckdb.DuckDBPyConnection, each: PersonalTable, erasures
                 erasures.add("value", text)
         orders.add((account, str(order).lower()))
     return orders
-
-
-def _tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:
-    names = "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
-    return {name for (name,) in con.execute(names).fetchall()}
 
 
 def _joined_pairs(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

@@ -11,7 +11,8 @@ from stockbook.clock import Clock
 from stockbook.declarations import Table
 from stockbook.erasure import spelling
 from stockbook.erasure.applying import apply
-from stockbook.erasure.personal_tables import PersonalTable, personal_tables
+from stockbook.erasure.finding import columns_of, personal_in
+from stockbook.erasure.personal_tables import PersonalTable
 from stockbook.erasure.search import Search
 from stockbook.erasure.spelling import Kind
 from stockbook.errors import ConfigError, ErasureUnproven
@@ -110,8 +111,7 @@ def _known(settings: Settings, tables: dict[str, Table], sought: set[str]) -> se
 
 
 def _people_in(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> list[PersonalTable]:
-    there = {name for (name,) in con.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()}
-    return [each for each in personal_tables(tables) if each.table.name in there and each.emptied]
+    return [each for each in personal_in(tables, columns_of(con)) if each.emptied]
 
 
 def _name_orders(settings: Settings, tables: dict[str, Table], erasures: Erasures, values: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """Connections of the inbox: what makes a commit durable on each database."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,19 +98,18 @@ def scrub(engine: Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         return
-    connection = engine.raw_connection()
-    try:
+    connection, is_busy = engine.raw_connection(), True
+    # another process may hold the file for longer than we wait
+    with suppress(sqlite3.OperationalError):
         cursor = connection.cursor()
         cursor.execute("vacuum")
         cursor.execute("pragma wal_checkpoint(truncate)")
-        row = cursor.fetchone()
-        is_busy = bool(row and row[0])
+        is_busy = bool((cursor.fetchone() or (0,))[0])
         cursor.close()
-    finally:
-        connection.close()
+    connection.close()
     if is_busy:
         raise InboxUnavailable(
-            "The inbox was read by another process while it was cleaned: what was erased may still be in its log. Run "
+            "The inbox was used by another process while it was cleaned: what was erased may still be in its log. Run "
             "the command again."
         )
 
