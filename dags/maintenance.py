@@ -9,8 +9,7 @@ On Sundays it then reads the newest backup to its last byte.
 **Green** means: the backup is finished and the log says how large it is; it waited for a night, if there was one.
 **Skipped** means: no place is set, or there are no books yet.
 **Red** means at `backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log
-says why and the next step. docs/backup.md has the
-whole story.
+says why and the next step. docs/backup.md has the whole story.
 """
 
 import os

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from backed_up import LISTING, NIGHT, NOW, back_up, flip, settings_of, small_home, tree
+from backed_up import LISTING, NIGHT, NOW, back_up, flip, nobody, settings_of, small_home, tree
 from checkout import PROJECT
 from closing_rig import OCTOBER, Closing, copied
 from night_rig import KEY, Rig
@@ -103,9 +103,9 @@ def brought_back(settings: Settings, store: Folder, path: str) -> Settings:
         return settings
     if path == WAREHOUSE:
         shutil.rmtree(settings.home)
-        restore(settings, store, CLOCK, reapply=lambda _: None)
+        restore(settings, store, CLOCK, nobody)
     else:
-        bring_back(settings, store, CLOCK, path, reapply=lambda _: None)
+        bring_back(settings, store, CLOCK, path, nobody)
     return settings
 
 

@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from backed_up import NOW, Faulty, back_up, settings_of
+from backed_up import NOW, Faulty, back_up, nobody, settings_of
 from forked import each_in_a_fork, kill_this_process
 
 from stockbook.backup import restore as restoring
@@ -39,7 +39,7 @@ def work(what: str, home: str, policy: str, store: str, nth: int) -> None:
             return rename(self, target)
 
         Path.rename = killed_rename
-    restoring.restore(settings, Folder(Path(store)), ManualClock(NOW), date(2026, 11, 28), lambda _: None)
+    restoring.restore(settings, Folder(Path(store)), ManualClock(NOW), nobody, date(2026, 11, 28))
 
 
 if __name__ == "__main__":

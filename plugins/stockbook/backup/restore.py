@@ -36,9 +36,7 @@ _COMPLETE = "complete"
 _SIDE_BY_SIDE = 8
 
 
-def restore(
-    settings: Settings, store: Store, clock: Clock, as_of: date | None = None, reapply: Reapply | None = None
-) -> list[str]:
+def restore(settings: Settings, store: Store, clock: Clock, reapply: Reapply, as_of: date | None = None) -> list[str]:
     """
     Make an empty home what it was in the newest backup, or in the newest by the end of a local day; what was done.
 
@@ -77,8 +75,8 @@ def bring_back(
     store: Store,
     clock: Clock,
     wanted: str,
+    reapply: Reapply,
     as_of: date | None = None,
-    reapply: Reapply | None = None,
 ) -> list[str]:
     """
     Bring one file, or all below a folder, from the newest backup that has it (by the end of a day) into this home.
@@ -203,12 +201,9 @@ def _unite(settings: Settings, store: Store, backup: Backup) -> bytes:
     return together
 
 
-def _erase(settings: Settings, together: bytes, reapply: Reapply | None) -> list[str]:
-    """Erase everybody on the list. Raises ConfigError where nobody can."""
+def _erase(settings: Settings, together: bytes, reapply: Reapply) -> list[str]:
     if not together:
         return []
-    if reapply is None:
-        raise ConfigError("Persons were erased and this version cannot erase them again: install the version that did.")
     reapply(settings)
     return [f"{len(suppression.lines_of(together))} lines of the list of erasures were applied to it."]
 

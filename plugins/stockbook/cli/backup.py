@@ -1,6 +1,5 @@
 """`stockbook backup` and `stockbook restore`: a home into a store, proven there, and back."""
 
-import importlib
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 
 if TYPE_CHECKING:
-    from stockbook.backup.restore import Reapply
     from stockbook.backup.store import Store
 
 app = typer.Typer(invoke_without_command=True)
@@ -87,14 +85,15 @@ def restore(
     from stockbook.atomic_files import keep_private
     from stockbook.backup.restore import bring_back
     from stockbook.backup.restore import restore as bring_whole
+    from stockbook.erasure import reapply
 
     settings, clock = Settings.load(), SystemClock()
     keep_private(settings.group_readable)
     store, day = _store(settings, from_, "--from"), _day(as_of)
     sentences = (
-        bring_back(settings, store, clock, only, day, _reapply())
+        bring_back(settings, store, clock, only, reapply, day)
         if only
-        else bring_whole(settings, store, clock, day, _reapply())
+        else bring_whole(settings, store, clock, reapply, day)
     )
     for sentence in sentences:
         typer.echo(sentence)
@@ -113,12 +112,3 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise ConfigError(f"--as-of must be a day as 2026-11-27; got {text!r}.") from None
-
-
-def _reapply() -> "Reapply | None":
-    """What erases the persons on the list of a home from all of it."""
-    try:
-        reapply: Reapply | None = getattr(importlib.import_module("stockbook.erasure"), "reapply", None)
-    except ModuleNotFoundError:
-        return None
-    return reapply
