@@ -88,7 +88,7 @@ def test_both_ways_read_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     listing = LISTINGS[name]
     fed = declarations.of_listing(TABLES, listing.api, name)
 
-    examples = proof_size.of(ci=80, proof=5_000)
+    examples = proof_size.of(ci=150, proof=5_000)
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(pages(name))

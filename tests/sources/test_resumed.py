@@ -7,12 +7,12 @@ from typing import Any
 
 import proof_size
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from loopback import Answer as Sent
 from loopback import Request, movement, order, serving
 from test_extract import plan, read, rows, shop
-from test_walks import Event, Model, histories
+from test_walks import MOVED, Event, Model, histories
 
 from stockbook.errors import ListingIncomplete, Unreachable
 from stockbook.landing.answer_journal import Answer
@@ -20,7 +20,7 @@ from stockbook.landing.manifest import PageFile
 from stockbook.sources import walks
 from stockbook.sources.resumed_fetch import ResumedFetch
 
-examples = proof_size.of(ci=150, proof=6_000)
+examples = proof_size.of(ci=300, proof=6_000)
 many = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MOVEMENTS = "/v2/fulfillment/warehouse-movements"
 
@@ -84,6 +84,7 @@ def outcome_aside(walk: walks.Walk[Any]) -> Any:
 @pytest.mark.slow
 @many
 @given(st.integers(0, 14), histories(least_cap=3), st.integers(1, 8))
+@example(6, MOVED, 2)
 def test_a_listing_cut_off_anywhere_gives_every_row_that_was_there_throughout_or_raises(
     count: int, history: list[Event], cut: int
 ) -> None:

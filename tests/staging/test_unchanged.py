@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from night_rig import Rig, nights_before
 
@@ -202,7 +203,7 @@ def test_answers_are_known_only_to_who_reads_them_the_same(tmp_path: Path) -> No
     assert earlier_answers(tmp_path / "away", parameters) == {}
 
 
-NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 4)
+NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), proof_size.of(ci=3, proof=9))
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +211,14 @@ def server() -> Iterator[Running]:
     """A small shop."""
     with running(Shop.small(seed=11), NIGHTS[0]) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def after_first(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose first night is in staging: copied, never written."""
+    rig = Rig(server, tmp_path_factory.mktemp("first") / "home")
+    rig.books(NIGHTS[0], name="first", build=False)
+    return rig.home
 
 
 def orders_of(rig: Rig, night: str) -> tuple[Path, Manifest]:
@@ -233,12 +242,12 @@ def seen_again(rig: Rig) -> set[str]:
 
 
 @pytest.mark.slow
-def test_nights_that_know_the_last_one_make_the_same_books(server: Running, tmp_path: Path) -> None:
-    """Four nights of a living shop equal four nights that forget after each what they had read."""
-    knowing = Rig(server, tmp_path / "knowing")
+def test_nights_that_know_the_last_one_make_the_same_books(server: Running, after_first: Path, tmp_path: Path) -> None:
+    """Nights of a living shop equal nights that forget after each what they had read."""
     # before the first night there is nothing to know
-    knowing.books(NIGHTS[0], build=False)
-    forgetting = Rig(server, Path(shutil.copytree(knowing.home, tmp_path / "forgetting")))
+    knowing, forgetting = (
+        Rig(server, Path(shutil.copytree(after_first, tmp_path / name))) for name in ("knowing", "forgetting")
+    )
     again = 0
     for night in NIGHTS[1:]:
         for folder in forgetting.settings.landing.iterdir():
@@ -254,11 +263,11 @@ def test_nights_that_know_the_last_one_make_the_same_books(server: Running, tmp_
 
 
 @pytest.mark.slow
-def test_a_damaged_page_of_the_last_night_is_read_again(server: Running, tmp_path: Path) -> None:
+def test_a_damaged_page_of_the_last_night_is_read_again(server: Running, after_first: Path, tmp_path: Path) -> None:
     """What a disk lost of the night before is projected from tonight's answer."""
-    rig = Rig(server, tmp_path / "home")
-    first = rig.books(NIGHTS[0], build=False)
-    before, read = orders_of(rig, first.night)
+    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")))
+    (first,) = rig.settings.landing.iterdir()
+    before, read = orders_of(rig, first.name)
     victim = max(read.pages, key=lambda page: page.rows)
     lost = ids(before, [victim])
     (before / victim.file).write_bytes(b"lost")
