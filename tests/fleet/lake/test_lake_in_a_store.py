@@ -32,8 +32,8 @@ def test_a_store_holds_the_files_and_readers_reach_the_lake_in_it_only(
     try:
         with pytest.raises(LakeUnavailable) as of_publisher:
             rig.lake.prepare(rig.file("a", 10), run_of("a", 3))
-        with pytest.raises(LakeUnavailable) as of_reader:
-            rig.rows("select sum(part) from marts.fct_part")
+        with pytest.raises(LakeUnavailable) as of_reader, reader(rig.url) as con:
+            con.execute("select sum(part) from marts.fct_part")
         # what is in the store already needs it no more
         rig.lake.commit(prepared, lambda: None)
     finally:
