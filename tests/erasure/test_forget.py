@@ -19,12 +19,9 @@ from night_rig import KEY, Rig
 from shared_home import FIRST, SECOND, small_shop
 
 from stockbook import declarations
-from stockbook.backup.restore import restore
-from stockbook.backup.store import Folder
-from stockbook.backup.take import take
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.closing.verifying import verify
-from stockbook.erasure import heal, reapply
+from stockbook.erasure import heal
 from stockbook.erasure.forgetting import Forgotten, forget
 from stockbook.erasure.personal_tables import personal_tables
 from stockbook.erasure.search import Search
@@ -33,7 +30,6 @@ from stockbook.errors import ConfigError, RunLocked
 from stockbook.inbox import Arrival, Inbox
 from stockbook.night import steps
 from stockbook.night.closing import answer
-from stockbook.progress import Silent
 from stockbook.projection.erasures import FILE, Erasures
 from stockbook.projection.personal import digits, hashed
 from stockbook.projection.undeclared_names import hashed_name
@@ -429,23 +425,6 @@ def test_the_next_night_is_that_of_an_undisturbed_home(home: Home, home_after_a_
         content(each.settings.published, PERSONAL | of_one_night, NOTED | run_notes) for each in (rig, home.rig)
     )
     assert {name for name in after if after[name] != undisturbed.get(name)} == set()
-
-
-@pytest.mark.skipif(COUNT < 20, reason="make proof-erasure restores a whole home")
-def test_a_backup_of_before_is_restored_without_them(home_after_a_night: Path, tmp_path: Path) -> None:
-    """The list is newer than the backup: what readers could open is erased before it is in place."""
-    before, after = (settings_of(tmp_path / name, STOCKBOOK_THREADS="1") for name in ("before", "after"))
-    shutil.copytree(home_after_a_night, before.home)
-    clock, store = ManualClock(NOW), Folder(tmp_path / "store")
-    take(before, store, clock, Silent())
-    mail = people.person(small_shop().demand.person.tolist()[0]).email
-    forget(before, clock, Kind.email, mail)
-    store.put(FILE, (before.home / FILE).read_bytes())
-
-    restore(after, store, clock, reapply=reapply)
-
-    assert after.published.exists()
-    assert Search([mail, hashed(mail, KEY_BYTES) or ""]).hits(after.home) == []
 
 
 def settings_of(folder: Path, **variables: str) -> Settings:
