@@ -33,6 +33,11 @@ def _import() -> None:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     with warnings.catch_warnings(), deferred(*UNUSED):
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations and its imports
-        import stockbook.checks.expectation  # noqa: F401 - the import itself is what is wanted here
-    # half a million objects that stay: not to be searched for garbage again and again, nor at the end of the process
-    gc.freeze()
+        # half a million objects that stay: not to be searched for garbage while they come, again and again afterwards,
+        # nor at the end of the process
+        gc.disable()
+        try:
+            import stockbook.checks.expectation  # noqa: F401 - the import itself is what is wanted here
+        finally:
+            gc.freeze()
+            gc.enable()

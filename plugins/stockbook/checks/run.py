@@ -6,6 +6,7 @@ in one go: one statement for the rules of some tables and a severity.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from itertools import groupby
@@ -19,11 +20,12 @@ from stockbook.checks.rules import Rule, of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
-from stockbook.warehouse.connect import for_questions, is_small, let_go, spare_threads
+from stockbook.warehouse.connect import ROW_GROUP, for_questions, is_small, let_go, spare_threads
 
 SAMPLE = 10
-# tables of a small shop in one statement, which costs more than asking them; those of a large one are too much together
+# tables in one statement, which costs more than asking small ones; large ones are too much together
 TABLES = 16
+_RELATION = re.compile(r"\b(?:staging|intermediate|marts|reports|meta)\.\w+", re.IGNORECASE)
 NOTHING = "nothing to check"
 
 
@@ -42,27 +44,41 @@ def ask(database: Path, rules: list[Rule]) -> list[Outcome]:
         return []
     imported()
     with for_questions(database) as con:
-        tables = TABLES if is_small(con) else 1
-    if tables == 1:
+        large = set() if is_small(con) else _reading_much(con, rules)
+    if large:
         # it gives back the memory that a build keeps
         let_go(database)
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with for_questions(database) as con, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside Great Expectations
         spare_threads(con)
-        groups = list(_groups(rules, tables))
+        groups = list(_groups(rules, large))
         bad_rows: dict[tuple[str, str], int] = {}
         for group, result in zip(groups, _validate(database, groups), strict=True):
             bad_rows |= zip((rule.key for rule in group), _counts(con, group, result), strict=True)
         return outcomes(con, rules, bad_rows)
 
 
-def _groups(rules: list[Rule], tables: int) -> Iterator[list[Rule]]:
-    """The rules of one statement each: of a severity, and of so many tables."""
+def _reading_much(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> set[str]:
+    """The tables whose rules read more than small tables: a table of more than a row group, or a view."""
+    small = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where estimated_size <= ?", [ROW_GROUP]
+    ).fetchall()
+    names = {name for (name,) in small}
+    return {rule.table.name for rule in rules if not {*map(str.lower, _RELATION.findall(rule.bad_rows))} <= names}
+
+
+def _groups(rules: list[Rule], large: set[str]) -> Iterator[list[Rule]]:
+    """The rules of one statement each: of a severity, and of a ``large`` table or of some others."""
     for _, of_severity in groupby(sorted(rules, key=_severity), key=_severity):
-        by_table = [list(group) for _, group in groupby(sorted(of_severity, key=_table), key=_table)]
-        for first in range(0, len(by_table), tables):
-            yield [rule for group in by_table[first : first + tables] for rule in group]
+        together: list[list[Rule]] = []
+        for name, group in groupby(sorted(of_severity, key=_table), key=_table):
+            if name in large:
+                yield list(group)
+            else:
+                together.append(list(group))
+        for first in range(0, len(together), TABLES):
+            yield [rule for each in together[first : first + TABLES] for rule in each]
 
 
 def outcomes(con: duckdb.DuckDBPyConnection, rules: list[Rule], bad_rows: dict[tuple[str, str], int]) -> list[Outcome]:
@@ -162,10 +178,14 @@ def _first_line(message: str) -> str:
 
 
 def _rows_of(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> dict[str, int]:
-    """Rows of every relation that a rule is about."""
+    """Rows of every relation that a rule is about; 1 of one that has some, where no rule tells how many."""
+    counted = {rule.table.name for rule in rules if rule.query is None}
     names = sorted({name for rule in rules for name in rule.subjects})
-    counted = " union all ".join(f"select '{name}', count(*) from {name}" for name in names)
-    return dict(con.execute(counted).fetchall())
+    counts = (
+        f"select '{name}', count(*) from {name if name in counted else f'(select 1 from {name} limit 1)'}"
+        for name in names
+    )
+    return dict(con.execute(" union all ".join(counts)).fetchall())
 
 
 def _outcome(con: duckdb.DuckDBPyConnection, rule: Rule, bad_rows: int, rows: dict[str, int]) -> Outcome:

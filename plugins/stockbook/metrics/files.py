@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from stockbook.caches import cached, code_of
 from stockbook.cost_methods import FIGURES, text_of
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError, Problems
@@ -82,8 +83,19 @@ def folder_of(models_dir: Path) -> Path:
 
 def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
     """Every metric. Raises ConfigError naming file, line and field of all that is wrong."""
+    folder = folder_of(models_dir)
+    # one cache for the folder that comes with the program; others are read
+    if folder != SHIPPED / "include" / FOLDER:
+        return _read(folder, tables)
+    files = sorted(folder.glob("*.yml"))
+    texts = (text for file in files for text in (file.name.encode(), file.read_bytes()))
+    sources = [*code_of(Path(__file__)), msgspec.msgpack.encode(tables), *texts]
+    return Metrics(cached("metrics", sources, dict[str, Metric], lambda: _read(folder, tables)))
+
+
+def _read(folder: Path, tables: Mapping[str, Table]) -> Metrics:
     metrics, problems, taken = Metrics(), Problems(), set[str]()
-    for file, subject in _files(folder_of(models_dir)):
+    for file, subject in _files(folder):
         for relation, declared in subject.relations.items():
             for name, entry in declared.metrics.items():
                 for metric in _written_out(file.path.stem, relation, declared, name, entry):

@@ -2,9 +2,9 @@
 Build every model whose rows may be others in the writer's file, in one transaction as long as tables are small.
 
 DuckDB reads what a transaction wrote with one thread, and plans as if it were empty. So once a table of more than a
-row group was built, every model is committed before the next one reads it. A build that fails leaves the marts as they
-were or, in a large shop, new ones beside old ones; the next build makes these again. Readers see none of this,
-they read the published copy.
+row group was built, every model with rows is committed before the next one reads it. A build that fails leaves the
+marts as they were or, in a large shop, new ones beside old ones; the next build makes these again. Readers see none of
+this, they read the published copy.
 """
 
 from pathlib import Path
@@ -57,7 +57,8 @@ def build(
             try:
                 rows = run_step(con, step, context)
                 is_large = is_large or rows > large
-                if is_large:
+                # what has no rows can be read where it is
+                if is_large and rows:
                     con.execute("commit")
                     con.execute("begin transaction")
             except (StockbookError, duckdb.IOException, duckdb.FatalException):
@@ -69,6 +70,9 @@ def build(
             progress.finish(step.name, f"{seconds[step.name]:.2f} s")
         marks.write(con)
         write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
+        if not is_large:
+            # one commit of much is a checkpoint by itself, and nothing of it goes through the log first
+            con.execute("reset wal_autocheckpoint")
     return seconds
 
 

@@ -25,6 +25,30 @@ flows as (
 
 ),
 
+-- added up before they are told apart: each sum of one kind looks at every row
+month_flows as (
+
+    select
+        account,
+        month,
+        variant_id,
+        pool,
+        flow,
+        sum(quantity) as quantity,
+        -- beyond these sizes the product leaves 38 digits
+        sum(
+            case
+                when flow = 'returned' and abs(extra_unit_price) < 1000000000 and quantity < 1000000000
+                    then cast(extra_unit_price * quantity as decimal(38, 12))
+                else 0
+            end
+        ) as return_extra,
+        sum(columns('(missing_cost_quantity|_cost|_final)$'))
+    from flows
+    group by account, month, variant_id, pool, flow
+
+),
+
 months as (
 
     select
@@ -36,14 +60,7 @@ months as (
         cast(coalesce(sum(quantity) filter (where flow = 'returned'), 0) as bigint) as returned_quantity,
         cast(coalesce(sum(quantity) filter (where flow = 'written_off'), 0) as bigint) as written_off_quantity,
         cast(coalesce(sum(columns('missing_cost_quantity$')) filter (where flow = 'dispatched'), 0) as bigint),
-        -- beyond these sizes the product leaves 38 digits
-        sum(
-            case
-                when flow = 'returned' and abs(extra_unit_price) < 1000000000 and quantity < 1000000000
-                    then cast(extra_unit_price * quantity as decimal(38, 12))
-                else 0
-            end
-        ) as return_extra_cost,
+        sum(return_extra) as return_extra_cost,
         coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'dispatched'), 0) as '\1_dispatched',
         coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'settlement'), 0) as '\1_settlement',
         coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'returned'), 0) as '\1_returned',
@@ -51,7 +68,7 @@ months as (
         coalesce(sum(columns('^(\w+)_cost$')) filter (where flow in ('dispatched', 'settlement')), 0)
         - coalesce(sum(columns('^(\w+)_cost$')) filter (where flow = 'returned'), 0) as '\1_cogs',
         coalesce(sum(columns('^(\w+)_final$')) filter (where flow = 'dispatched'), 0) as '\1_cogs_final'
-    from flows
+    from month_flows
     group by account, month, variant_id, pool
 
 )

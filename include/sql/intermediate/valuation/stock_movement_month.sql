@@ -80,6 +80,22 @@ opened as (
 
 ),
 
+-- the flows of a month are added up before they are told apart: each sum of one kind looks at every row
+month_flows as (
+
+    select
+        account,
+        variant_id,
+        pool,
+        month,
+        flow,
+        sum(quantity) as quantity,
+        sum(columns('_cost$'))
+    from flows
+    group by account, variant_id, pool, month, flow
+
+),
+
 moved as (
 
     select
@@ -98,7 +114,7 @@ moved as (
         sum(columns('^(\w+)_cost$')) filter (where flow = 'issues') as '\1_issues',
         sum(columns('^(\w+)_cost$')) filter (where flow = 'transformations_out') as '\1_transformations_out',
         sum(columns('^(\w+)_cost$')) filter (where flow = 'settlements') as '\1_settlements'
-    from flows
+    from month_flows
     group by account, variant_id, pool, month
 
 ),
