@@ -20,6 +20,7 @@ from stockbook.closing.request import Request
 from stockbook.declarations import Table
 from stockbook.months import month_after
 from stockbook.settings import Settings
+from stockbook.sql_text import quoted
 from stockbook.version import VERSION
 
 if TYPE_CHECKING:
@@ -96,21 +97,11 @@ def _settings_text(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
 
 
 def _lines(con: duckdb.DuckDBPyConnection, table: Table, close: Close) -> "pa.Table":
-    ours = {
-        "close_id": "$close_id",
-        "sequence": "$sequence",
-    }
+    ours = {"close_id": quoted(close.close_id), "sequence": str(close.sequence)}
     columns = ", ".join(
         f"cast({ours.get(name, name)} as {column.type}) as {name}" for name, column in table.columns.items()
     )
-    return con.sql(
-        f"select {columns} from intermediate.closable_month($month::date, $is_again) where account = $account "
-        "order by variant_id, pool",
-        params={
-            "close_id": close.close_id,
-            "sequence": close.sequence,
-            "is_again": close.sequence > 1,
-            "month": close.month,
-            "account": close.account,
-        },
-    ).to_arrow_table()
+    month = f"intermediate.closable_month(date '{close.month}', {close.sequence > 1})"
+    # with values beside it a relation keeps its rows and hands them over one by one
+    lines = con.sql(f"select {columns} from {month} where account = {quoted(close.account)} order by variant_id, pool")
+    return lines.to_arrow_table()

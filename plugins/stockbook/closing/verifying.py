@@ -193,7 +193,8 @@ _MADE_ANEW = "What was landed counts: `stockbook close verify --repair` makes th
 
 
 def _lines(con: duckdb.DuckDBPyConnection, where: str, close: Close, landed: "pa.Table | None") -> Iterator[str]:
-    lines = con.sql(f"select * from {LINES} where close_id = ?", params=[close.close_id]).to_arrow_table()
+    # with values beside it a relation keeps its rows and hands them over one by one
+    lines = con.sql(f"select * from {LINES} where close_id = {quoted(close.close_id)}").to_arrow_table()
     if digest_of_lines(lines, close.signed_columns) == close.lines_digest:
         return
     if landed is None:
