@@ -284,9 +284,16 @@ class Explained:
         self.plans: list[str] = []
 
     def execute(self, query: str, *arguments: Any) -> duckdb.DuckDBPyConnection:
+        self.look(query, *arguments)
+        return self.con.execute(query, *arguments)
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        self.look(query)
+        return self.con.sql(query)
+
+    def look(self, query: str, *arguments: Any) -> None:
         if "join" in query:
             self.plans.append(self.con.execute(f"explain {query}", *arguments).fetchall()[0][1])
-        return self.con.execute(query, *arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.con, name)
