@@ -25,7 +25,7 @@ sys.modules["stockbook"] = module_from_spec(spec)
 spec.loader.exec_module(sys.modules["stockbook"])
 
 from stockbook.lake_url import VARIABLE, LakeUrl  # noqa: E402  # of the package above
-from stockbook.settings import Limits  # noqa: E402
+from stockbook.limits import Limits  # noqa: E402
 from stockbook.warehouse.allowed_statements import readable  # noqa: E402
 from stockbook.warehouse.connect import interrupted_after, opened  # noqa: E402
 

@@ -5,93 +5,24 @@ Everything comes from the environment (``STOCKBOOK_*``); ``Settings.load`` reads
 at the entry of a command or task.
 """
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
 from stockbook.lake_url import VARIABLE, LakeUrl
+from stockbook.limits import HookLimits, Limits
 from stockbook.secret_text import sent_secret
 from stockbook.setting_list import SETTINGS, number_of, text_of
+from stockbook.setting_values import backup_keep_of, number, size, text, yes_or_no
 
 # beside Airflow's secrets, made by `stockbook setup`
 KEY_FILE = "hash-key"
 INBOX_FILE = "inbox.db"
-_SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?)?B", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """
-    What one reader of the published file may take: memory, seconds (0 is no limit), threads, and disk for what memory
-    cannot hold.
-
-    ``spill`` is the folder for that, the system's own for temporary files when None.
-    """
-
-    memory: str = text_of("STOCKBOOK_READER_MEMORY")
-    seconds: float = number_of("STOCKBOOK_READER_SECONDS")
-    disk: str = text_of("STOCKBOOK_READER_DISK")
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    spill: Path | None = None
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str], spill: Path | None = None) -> "Limits":
-        """Read the environment. Raises ConfigError naming the variable, what it expects and what it got."""
-        return cls(
-            memory=_size(environ, "STOCKBOOK_READER_MEMORY"),
-            seconds=_number(environ, "STOCKBOOK_READER_SECONDS"),
-            disk=_size(environ, "STOCKBOOK_READER_DISK"),
-            threads=int(_number(environ, "STOCKBOOK_THREADS")),
-            spill=spill,
-        )
-
-
-@dataclass(frozen=True)
-class HookLimits:
-    """
-    What a request of a webhook may take before its secret is checked.
-
-    ``connections`` may wait unproven at a time, of one address ``connections_per_address`` unless it is one of
-    ``trusted_proxies`` (addresses or networks).
-    """
-
-    header_bytes: int = int(number_of("STOCKBOOK_HOOKS_HEADER_BYTES"))
-    header_seconds: float = number_of("STOCKBOOK_HOOKS_HEADER_SECONDS")
-    body_seconds: float = number_of("STOCKBOOK_HOOKS_BODY_SECONDS")
-    connections: int = int(number_of("STOCKBOOK_HOOKS_CONNECTIONS"))
-    connections_per_address: int = int(number_of("STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS"))
-    trusted_proxies: tuple[str, ...] = ()
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str]) -> "HookLimits":
-        """Read the environment. Raises ConfigError."""
-        proxies = [
-            proxy.strip() for proxy in environ.get("STOCKBOOK_HOOKS_TRUSTED_PROXIES", "").split(",") if proxy.strip()
-        ]
-        for proxy in proxies:
-            try:
-                ip_network(proxy)
-            except ValueError:
-                raise ConfigError(
-                    "STOCKBOOK_HOOKS_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, separated by "
-                    f"commas; got {proxy!r}."
-                ) from None
-        return cls(
-            header_bytes=int(_number(environ, "STOCKBOOK_HOOKS_HEADER_BYTES")),
-            header_seconds=_number(environ, "STOCKBOOK_HOOKS_HEADER_SECONDS"),
-            body_seconds=_number(environ, "STOCKBOOK_HOOKS_BODY_SECONDS"),
-            connections=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS")),
-            connections_per_address=int(_number(environ, "STOCKBOOK_HOOKS_CONNECTIONS_PER_ADDRESS")),
-            trusted_proxies=tuple(proxies),
-        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +65,7 @@ class Settings:
     group_readable: bool = False
     # where backups go, which may hold a password, and how many of the last days, weeks and months stay
     backup_to: str = field(repr=False, default="")
-    backup_keep: tuple[int, int, int] = field(default_factory=lambda: _backup_keep({}))
+    backup_keep: tuple[int, int, int] = field(default_factory=lambda: backup_keep_of({}))
     # every variable that begins like ours, as it was written: for the one look at all of them (night/configuration.py)
     written: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
 
@@ -201,7 +132,7 @@ class Settings:
         for setting in SETTINGS.values():
             if setting.least is not None:
                 with problems.gathered():
-                    numbers[setting.name] = _number(environ, setting.name)
+                    numbers[setting.name] = number(environ, setting.name)
         zone, key = ZoneInfo("UTC"), b""
         fernet_keys: tuple[bytes, ...] = ()
         with problems.gathered():
@@ -222,7 +153,7 @@ class Settings:
         with problems.gathered():
             metrics_token = _metrics_token(environ)
         with problems.gathered():
-            memory_limit = _size(environ, "STOCKBOOK_MEMORY_LIMIT")
+            memory_limit = size(environ, "STOCKBOOK_MEMORY_LIMIT")
         with problems.gathered():
             hooks = HookLimits.load(environ)
         with problems.gathered():
@@ -231,9 +162,9 @@ class Settings:
             group_readable = is_group_readable(environ)
         with problems.gathered():
             has_json_fast_path(environ)
-        backup_keep = (1, 0, 0)
+        keep = (1, 0, 0)
         with problems.gathered():
-            backup_keep = _backup_keep(environ)
+            keep = backup_keep_of(environ)
         lake = None
         with problems.gathered():
             lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
@@ -252,7 +183,7 @@ class Settings:
             quarantine_share=numbers["STOCKBOOK_QUARANTINE_SHARE"],
             memory_limit=memory_limit,
             threads=int(numbers["STOCKBOOK_THREADS"]),
-            locale=_text(environ, "STOCKBOOK_LOCALE"),
+            locale=text(environ, "STOCKBOOK_LOCALE"),
             fernet_keys=fernet_keys,
             alert_notifier=environ.get("STOCKBOOK_ALERT_NOTIFIER") or "",
             report_notifier=environ.get("STOCKBOOK_REPORT_NOTIFIER") or "",
@@ -269,17 +200,13 @@ class Settings:
             limits=limits,
             group_readable=group_readable,
             backup_to=environ.get("STOCKBOOK_BACKUP_TO") or "",
-            backup_keep=backup_keep,
+            backup_keep=keep,
             written={name: text for name, text in environ.items() if name.startswith("STOCKBOOK_")},
         )
 
 
 # every variable there is; the orders are those of the demo and of the tests
 NAMES = frozenset(SETTINGS) | {"STOCKBOOK_ORDERS"}
-
-
-def _text(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name) or text_of(name)
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -293,7 +220,7 @@ def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
 
 
 def _zone(environ: Mapping[str, str]) -> ZoneInfo:
-    name = _text(environ, "STOCKBOOK_ZONE")
+    name = text(environ, "STOCKBOOK_ZONE")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -314,27 +241,12 @@ def sqlite_url(file: Path) -> str:
 
 def is_group_readable(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the group may read what is written. Raises ConfigError for anything but yes or no."""
-    text = _text(environ, "STOCKBOOK_GROUP_READABLE")
-    if text not in ("yes", "no"):
-        raise ConfigError(f"STOCKBOOK_GROUP_READABLE must be yes or no; got {text!r}.")
-    return text == "yes"
+    return yes_or_no(environ, "STOCKBOOK_GROUP_READABLE")
 
 
 def has_json_fast_path(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether large listings may be read by compiled code. Raises ConfigError for anything but yes or no."""
-    text = _text(environ, "STOCKBOOK_JSON_FAST_PATH")
-    if text not in ("yes", "no"):
-        raise ConfigError(f"STOCKBOOK_JSON_FAST_PATH must be yes or no; got {text!r}.")
-    return text == "yes"
-
-
-def _backup_keep(environ: Mapping[str, str]) -> tuple[int, int, int]:
-    text = _text(environ, "STOCKBOOK_BACKUP_KEEP")
-    counts = [part.strip() for part in text.split(",")]
-    if len(counts) != 3 or not all(count.isascii() and count.isdigit() and len(count) < 6 for count in counts):
-        raise ConfigError(f"STOCKBOOK_BACKUP_KEEP must be three whole numbers: days, weeks, months; got {text!r}.")
-    days, weeks, months = map(int, counts)
-    return days, weeks, months
+    return yes_or_no(environ, "STOCKBOOK_JSON_FAST_PATH")
 
 
 def _hash_key(environ: Mapping[str, str]) -> bytes:
@@ -366,25 +278,3 @@ def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     text = environ.get("STOCKBOOK_FERNET_KEY") or airflow_config.setting(environ, "core", "fernet_key")
     # what is no ASCII is no key, and is refused where the keys are used
     return tuple(key.strip().encode(errors="replace") for key in text.split(",") if key.strip())
-
-
-def _size(environ: Mapping[str, str], name: str) -> str:
-    text = _text(environ, name)
-    if not _SIZE.fullmatch(text):
-        raise ConfigError(f"{name} must be a size such as 512MB or 2GB; got {text!r}.")
-    return text
-
-
-def _number(environ: Mapping[str, str], name: str) -> float:
-    least, is_whole = SETTINGS[name].least or 0, SETTINGS[name].is_whole
-    text = environ.get(name)
-    if not text:
-        return number_of(name)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf or (is_whole and value != int(value)):
-        kind = "whole number" if is_whole else "number"
-        raise ConfigError(f"{name} must be a {kind} of at least {least:g}; got {text!r}.")
-    return value

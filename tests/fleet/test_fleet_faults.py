@@ -26,9 +26,9 @@ from seaweed import SECRET, Seaweed
 from stockbook.errors import StockbookError
 from stockbook.fleet.run import Done, account_night
 from stockbook.lake_url import LakeUrl
+from stockbook.limits import Limits
 from stockbook.progress import Silent
 from stockbook.runs.context import run_id_of
-from stockbook.settings import Limits
 from stockbook.warehouse.connect import reader
 
 pytestmark = pytest.mark.slow

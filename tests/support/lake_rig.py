@@ -14,7 +14,7 @@ import psycopg
 from stockbook.fleet.lake.catalog import PublishedRun
 from stockbook.fleet.lake.lake import Lake, data_path
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits
+from stockbook.limits import Limits
 from stockbook.version import VERSION
 from stockbook.warehouse.connect import opened
 

@@ -15,7 +15,8 @@ from stockbook.cli.printing import Format, Printer
 from stockbook.cli.prompt import Prompt
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError
-from stockbook.settings import Limits, Settings
+from stockbook.limits import Limits
+from stockbook.settings import Settings
 from stockbook.warehouse.connect import reader
 
 

@@ -8,7 +8,7 @@ from stockbook.cli.printing import LAYERS, Format, Printer, terminal_width
 from stockbook.declarations import Table
 from stockbook.errors import StockbookError
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits
+from stockbook.limits import Limits
 from stockbook.warehouse.connect import reader
 
 WORDS = {"help": ".help", "show tables": ".tables", "quit": ".quit", "exit": ".quit"}

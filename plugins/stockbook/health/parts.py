@@ -17,9 +17,10 @@ import psutil
 from stockbook.clock import Clock
 from stockbook.errors import StockbookError
 from stockbook.health.certificate import certificate_of
+from stockbook.limits import Limits
 from stockbook.runs.context import instant_of
 from stockbook.runs.last_run import last_ended
-from stockbook.settings import INBOX_FILE, Limits, Settings
+from stockbook.settings import INBOX_FILE, Settings
 
 if TYPE_CHECKING:
     from stockbook.inbox import InboxCount

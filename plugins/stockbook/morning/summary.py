@@ -15,11 +15,12 @@ import msgspec
 from stockbook import declarations
 from stockbook.declarations import REPORTING_CURRENCY
 from stockbook.export.pack_files import packs_of
+from stockbook.limits import Limits
 from stockbook.metrics.files import Metrics, load
 from stockbook.morning import charts
 from stockbook.morning.figures import CHARTS, PARTS, Chart, Figure
 from stockbook.project import MODELS, SHIPPED
-from stockbook.settings import Limits, Settings
+from stockbook.settings import Settings
 from stockbook.version import VERSION
 from stockbook.warehouse.connect import reader
 

@@ -21,7 +21,8 @@ import duckdb
 
 from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits, Settings
+from stockbook.limits import Limits
+from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.file_errors import error_about, explained, first_line, is_of_file, opened_elsewhere
 from stockbook.warehouse.migrations import FORMAT, FileFormat, keep_copy, migrate, read_format

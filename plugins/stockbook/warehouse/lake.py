@@ -16,7 +16,7 @@ import duckdb
 
 from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits
+from stockbook.limits import Limits
 from stockbook.sql_text import quoted
 from stockbook.warehouse.connect import LOCKED, limited, lock
 from stockbook.warehouse.spared_pandas import spare_pandas

@@ -20,7 +20,8 @@ import psutil
 
 from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed, StockbookError, WarehouseDamaged
-from stockbook.settings import Limits, Settings
+from stockbook.limits import Limits
+from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
 from stockbook.warehouse.connect import OPENING, let_go, log_of, reader, writer

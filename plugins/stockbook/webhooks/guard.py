@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from stockbook.settings import HookLimits
+from stockbook.limits import HookLimits
 from stockbook.webhooks.receiver import BODY_LIMIT
 from stockbook.webhooks.request import PROVEN
 

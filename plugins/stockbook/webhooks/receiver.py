@@ -15,8 +15,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from stockbook.connections import SOURCES
 from stockbook.inbox.event import AS_NEWEST, Arrival
+from stockbook.limits import HookLimits
 from stockbook.projection.undeclared_names import Names
-from stockbook.settings import HookLimits
 from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import Accounts, HookAccount, unknown_account
 from stockbook.webhooks.event_fields import EVENTS, Declarations, ReducedEvent

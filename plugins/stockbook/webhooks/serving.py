@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import HookLimits
+from stockbook.limits import HookLimits
 from stockbook.webhooks.app import Desk, create_app
 from stockbook.webhooks.guard import guarded
 

@@ -14,9 +14,9 @@ from stockbook.errors import ConfigError
 from stockbook.fleet.lake import catalog
 from stockbook.fleet.lake.relations import SCHEMAS, Program, Relation
 from stockbook.lake_url import LakeUrl
+from stockbook.limits import Limits
 from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
-from stockbook.settings import Limits
 from stockbook.version import VERSION
 from stockbook.warehouse.lake import attach_lake, beside_lake
 

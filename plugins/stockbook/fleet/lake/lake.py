@@ -20,7 +20,7 @@ from stockbook.fleet.lake.catalog import LakeTable, PublishedRun
 from stockbook.fleet.lake.exchange import DataFile, Exchange, exchange
 from stockbook.fleet.lake.relations import FILE, PUBLISHED, Program, Relation, digest_of, program, relations
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits
+from stockbook.limits import Limits
 from stockbook.sql_text import quoted
 from stockbook.warehouse.connect import attach
 from stockbook.warehouse.lake import beside_lake, unavailable

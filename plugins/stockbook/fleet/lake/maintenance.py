@@ -12,7 +12,7 @@ import duckdb
 
 from stockbook.fleet.lake import catalog
 from stockbook.lake_url import LakeUrl
-from stockbook.settings import Limits
+from stockbook.limits import Limits
 from stockbook.sql_text import quoted
 from stockbook.warehouse.lake import NAME, attach_lake, beside_lake, unavailable
 
