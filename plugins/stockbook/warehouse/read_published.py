@@ -59,7 +59,9 @@ def read(
                 (question,) = readable(con, query)
             except ValueError as error:
                 raise ConfigError(f"{name} cannot be read so: where and order_by are parts of one query.") from error
-            rows = con.sql(question, params=[*parameters.values(), *values]).to_arrow_table()
+            bound = [*parameters.values(), *values]
+            # a relation with parameters runs at once and keeps its rows as Python's
+            rows = (con.execute(question, bound) if bound else con.sql(question)).to_arrow_table()
     frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 

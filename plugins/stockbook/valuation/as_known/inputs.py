@@ -108,10 +108,13 @@ def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
     """The rows of ``known_row`` in replay order."""
     ((first, last),) = con.execute("select min(moved_at), max(moved_at) from known_row").fetchall()
     twice = wall_clock.repeated(wall_clock.spans(first, last, zone)) if first else []
-    whens = " ".join("when r.moved_at >= ? and r.moved_at < ? then ?" for _ in twice)
+    # written out: a relation with parameters runs at once and keeps its rows as Python's
+    whens = " ".join(
+        f"when r.moved_at >= timestamp '{start}' and r.moved_at < timestamp '{stop}' then timestamp '{start}'"
+        for start, stop in twice
+    )
     replay_at = f"case {whens} else r.moved_at end" if twice else "r.moved_at"
-    return con.sql(
-        f"""
+    return con.sql(f"""
         select
             dense_rank() over (order by r.account) - 1 as account,
             r.movement_id,
@@ -144,9 +147,7 @@ def _forms(con: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> pa.Table:
         left join known_count as c on r.account = c.account and r.variant_id = c.variant_id
         where r.known_to is null or r.known_from < r.known_to
         order by {replay_at}, r.account, r.movement_id, r.version
-        """,
-        params=2 * [bound for start, stop in twice for bound in (start, stop, start)],
-    ).to_arrow_table()
+    """).to_arrow_table()
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> pa.Table:
