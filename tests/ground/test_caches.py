@@ -70,7 +70,8 @@ def test_declarations_and_selects_come_back_as_they_were_read(folder: Path) -> N
     declarations._load.cache_clear()
     tables = declarations.load(models_dir)
     steps = order.steps(models_dir, tables)
-    assert sorted(file.name for file in folder.iterdir()) == ["declarations.msgpack", "selects.msgpack"]
+    # metrics besides, unless this process has read them already
+    assert {file.name for file in folder.iterdir()} >= {"declarations.msgpack", "selects.msgpack"}
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
 
     declarations._load.cache_clear()
