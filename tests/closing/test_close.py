@@ -126,6 +126,14 @@ def test_a_month_opens_with_what_was_signed(closing: Closing) -> None:
     assert [tuple(map(float, row)) for row in corrected] == [(2, 7.5, 7.5, 0, True)]
 
 
+def test_books_of_another_version_are_closed_after_a_night(closing: Closing) -> None:
+    """A published file without what this version signs from: the next step, not DuckDB's words."""
+    closing.tamper("drop macro table intermediate.closable_month")
+
+    with pytest.raises(CloseRefused, match="written by another version of Stockbook: run a night"):
+        closing.close(OCTOBER, supersede=True, reason="a wrong price")
+
+
 def test_a_close_says_who_when_and_under_which_policy(closed: Closing) -> None:
     """The row of the close has all of it, and the chain goes from close to close."""
     first, second = closed.rows("select * from marts.fct_period_close order by month")

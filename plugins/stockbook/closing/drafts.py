@@ -18,6 +18,7 @@ from stockbook.closing.landed import Close
 from stockbook.closing.program import LINES
 from stockbook.closing.request import Request
 from stockbook.declarations import Table
+from stockbook.errors import CloseRefused
 from stockbook.months import month_after
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
@@ -102,6 +103,13 @@ def _lines(con: duckdb.DuckDBPyConnection, table: Table, close: Close) -> "pa.Ta
         f"cast({ours.get(name, name)} as {column.type}) as {name}" for name, column in table.columns.items()
     )
     month = f"intermediate.closable_month(date '{close.month}', {close.sequence > 1})"
-    # with values beside it a relation keeps its rows and hands them over one by one
-    lines = con.sql(f"select {columns} from {month} where account = {quoted(close.account)} order by variant_id, pool")
+    try:
+        # with values beside it a relation keeps its rows and hands them over one by one
+        lines = con.sql(
+            f"select {columns} from {month} where account = {quoted(close.account)} order by variant_id, pool"
+        )
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        raise CloseRefused(
+            "What is published was written by another version of Stockbook: run a night, then close the month."
+        ) from error
     return lines.to_arrow_table()
