@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from stockbook.backup.manifest import Entry
-from stockbook.backup.suppression import NAME as ERASURES
 from stockbook.errors import LandingDamaged
 from stockbook.landing.manifest import MANIFEST, read_manifest
 from stockbook.landing.pages import PAGES
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.warehouse.connect import OPENING
 

@@ -13,7 +13,6 @@ from stockbook.backup import events
 from stockbook.backup.contents import INBOX, LAST, gone, place_of, way_back
 from stockbook.backup.manifest import Backup, Entry, decoded, digests, names
 from stockbook.backup.store import open_store
-from stockbook.backup.suppression import NAME as ERASURES
 from stockbook.backup.suppression import has_grown
 from stockbook.clock import Clock
 from stockbook.closing.landed import files_of as closes_of
@@ -21,6 +20,7 @@ from stockbook.closing.landed import lines_file, read_close
 from stockbook.errors import LandingDamaged, StockbookError, StoreDamaged
 from stockbook.landing.manifest import MANIFEST, read_manifest
 from stockbook.landing.pages import verified
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.settings import Settings
 
 # what `doctor` may take by itself; with --deep there is no limit

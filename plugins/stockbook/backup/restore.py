@@ -23,6 +23,7 @@ from stockbook.backup.manifest import Backup, Entry, chosen, digests, encoded, f
 from stockbook.backup.store import Store
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError, DiskRefused
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.runs.lock import RunLock
 from stockbook.settings import Settings
 from stockbook.version import VERSION
@@ -93,7 +94,7 @@ def bring_back(
     with _locked(settings, clock):
         backup, paths = _having(store, wanted, as_of, settings)
         _refuse(settings, backup)
-        is_behind = suppression.NAME in paths or _is_behind(store, backup)
+        is_behind = ERASURES in paths or _is_behind(store, backup)
         if is_behind and any(path.startswith("published/") for path in paths):
             raise ConfigError(
                 f"Somebody was erased since backup {backup.name}: readers must not get files of then. Run `stockbook "
@@ -101,7 +102,7 @@ def bring_back(
             )
         _require_room(settings.home, sum(backup.files[path].bytes for path in paths))
         for path in paths:
-            if path != suppression.NAME:
+            if path != ERASURES:
                 _bring(store, backup.files[path], place_of(settings, path))
         together = _unite(settings, store, backup) if is_behind else b""
         sentences = [f"{path} is as in backup {backup.name} again." for path in paths]
@@ -158,7 +159,7 @@ def _refuse(settings: Settings, backup: Backup) -> None:
 
 def _listed(store: Store, backup: Backup) -> bytes:
     """The list of erasures of a backup."""
-    entry = backup.files.get(suppression.NAME)
+    entry = backup.files.get(ERASURES)
     return b"".join(fetched(store, digest) for digest in entry.pieces) if entry is not None else b""
 
 
@@ -192,7 +193,7 @@ def _bring(store: Store, entry: Entry, file: Path) -> None:
 
 def _unite(settings: Settings, store: Store, backup: Backup) -> bytes:
     """Give a home the newest list there is: the store's, the backup's, and what was added here since the backup."""
-    file, entry = settings.home / suppression.NAME, backup.files.get(suppression.NAME)
+    file, entry = settings.home / ERASURES, backup.files.get(ERASURES)
     here = file.read_bytes() if file.exists() else b""
     added = here[entry.bytes if entry is not None else 0 :]
     together = suppression.united(suppression.read(store), _listed(store, backup), added)

@@ -11,8 +11,7 @@ import msgspec
 from stockbook.backup.manifest import SIZE, Entry, digest_of
 from stockbook.backup.store import Store
 from stockbook.errors import ConfigError, StoreDamaged
-
-NAME = "erasures.jsonl"
+from stockbook.projection.erasures import FILE as ERASURES
 
 
 def lines_of(content: bytes) -> list[bytes]:
@@ -37,7 +36,7 @@ def united(*contents: bytes) -> bytes:
 def read(store: Store) -> bytes:
     """The list at the root of the store; empty where there is none. Raises StoreUnavailable."""
     try:
-        return store.get(NAME)
+        return store.get(ERASURES)
     except StoreDamaged:
         return b""
 
@@ -56,7 +55,7 @@ def require_grown(file: Path, before: Entry | None) -> None:
     if not has_grown(file, before):
         raise ConfigError(
             f"{file} was altered, and it is only ever added to: nothing was backed up. `stockbook restore --only "
-            f"{NAME}` brings it back."
+            f"{ERASURES}` brings it back."
         )
 
 
@@ -65,5 +64,5 @@ def keep(store: Store, file: Path) -> bytes:
     before = read(store)
     together = united(before, file.read_bytes() if file.exists() else b"")
     if together != before:
-        store.put(NAME, together)
+        store.put(ERASURES, together)
     return together

@@ -42,6 +42,7 @@ from stockbook.errors import ConfigError, LandingDamaged, RunLocked, StoreDamage
 from stockbook.landing.manifest import MANIFEST, read_manifest
 from stockbook.landing.pages import verified
 from stockbook.progress import Progress
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.settings import Settings
 from stockbook.version import VERSION
 
@@ -90,7 +91,7 @@ def take(settings: Settings, store: Store, clock: Clock, progress: Progress) -> 
         with at_rest(settings, clock, progress, f"backup-{name}"):
             taken = snapshot(settings, folder, earlier)
             carried = [path for path in gone(settings, earlier, clock.utc()) if not path.startswith("policy/")]
-            suppression.require_grown(settings.home / suppression.NAME, earlier.get(suppression.NAME))
+            suppression.require_grown(settings.home / ERASURES, earlier.get(ERASURES))
         if carried:
             notes.append(
                 f"warning: {len(carried)} files of the backup before are gone from the home and were carried over from "
@@ -113,7 +114,7 @@ def take(settings: Settings, store: Store, clock: Clock, progress: Progress) -> 
             carried=sorted(carried),
             events=digests_of_events(taken.copies[INBOX][0]) if INBOX in taken.copies else {},
         )
-        suppression.keep(store, settings.home / suppression.NAME)
+        suppression.keep(store, settings.home / ERASURES)
         backup, dropped, more = _finish(settings, store, backup, before)
         return Taken(backup, sender.new_pieces, sender.new_bytes, dropped, notes + more)
 
