@@ -18,26 +18,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from checkout import PROJECT
 from model_runner import POLICY
+from real_orders import FILE, NEEDED
 from volumes import History
 
 from stockbook.warehouse.arrow_view import ArrowView
 from stockbook_sandbox import Shop
 from stockbook_sandbox.localtime import wall_text
 
-FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
 DAYS = int(os.environ.get("VOLUME_DAYS", "0"))
 # the retailer's own: bank holidays of England, Easter Sunday, and two weeks over Christmas
 CLOSED = {date(2011, 4, 24)} | {date(2010, 12, 24) + timedelta(days=number) for number in range(11)}
 
 pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not FILE.exists(),
-        reason=f"{FILE.name} is not there: get Online Retail (doi.org/10.24432/C5BW33) and name it in STOCKBOOK_ORDERS",
-    ),
+    *NEEDED,
     pytest.mark.skipif(not DAYS, reason="it takes minutes: `make proof-volume` runs it"),
 ]
 

@@ -1,7 +1,6 @@
 """A night over the real order history, where the file is: over its first months, and as a proof over all of it."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ import true_figures
 from checkout import PROJECT
 from day_rates import policies_with_rates
 from night_rig import Rig
+from real_orders import FILE, NEEDED
 from trial_balance import assert_tied
 
 from stockbook.cli.demo import differences
@@ -27,20 +27,12 @@ from stockbook.metrics.files import load
 from stockbook.models.programs import BuildContext
 from stockbook_sandbox import Running, Shop, running
 
-FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
 POLICY = PROJECT / "include" / "policy"
 # the history begins on 1 December 2010; in spring its clocks change, too
 DAYS = proof_size.of(ci=125, proof=365)
 END = datetime(2010, 12, 10, 2, 15) + timedelta(days=DAYS)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not FILE.exists(),
-        reason=f"{FILE.name} is not there: get Online Retail (doi.org/10.24432/C5BW33) and name it in STOCKBOOK_ORDERS",
-    ),
-]
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """States against the sandbox's truth: with all evidence, with polls and movements only, by both readings of waits."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import PROJECT
 from model_runner import POLICY
 from order_rows import Orders, policy_folder
+from real_orders import FILE
 from sandbox_lives import Sandbox, Truth, nights
 
 from stockbook_sandbox import Shop
 from stockbook_sandbox.shares import Shares
 
-FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
 pytestmark = pytest.mark.slow
 
 # everything that can happen to an order, often

@@ -4,7 +4,6 @@ Eleven months of the real order history closed one after another, and then two h
 The first four months of one in fifty variants in every run of the tests; all of all in `make proof-close`.
 """
 
-import os
 from collections import Counter
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,8 +15,7 @@ import numpy as np
 import proof_size
 import pyarrow as pa
 import pyarrow.compute as pc
-import pytest
-from checkout import PROJECT
+from real_orders import FILE, NEEDED
 from reference_valuation import POOLS
 from test_close_difference import AMOUNTS, SETTINGS, Signed, with_policies
 
@@ -25,7 +23,6 @@ from stockbook.warehouse.arrow_view import ArrowView
 from stockbook_sandbox import Shop, money
 from stockbook_sandbox.localtime import wall_text
 
-FILE = Path(os.environ.get("STOCKBOOK_ORDERS") or PROJECT.parent / "shared" / "data" / "online_retail.parquet")
 # one in so many variants
 SHARE = proof_size.of(50, 1)
 MONTHS = [date(2010 + (11 + number) // 12, 1 + (11 + number) % 12, 1) for number in range(proof_size.of(4, 11))]
@@ -34,14 +31,7 @@ COUNTED = datetime(2010, 12, 10, 2, 15)
 # of movements: seen late, another quantity, gone, another price; of lines of receivings another price
 SURPRISES = {"late": 80, "changed": 50, "gone": 30, "price": 20, "receiving_line": 20}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not FILE.exists(),
-        reason=f"{FILE.name} is not there: get Online Retail (doi.org/10.24432/C5BW33) and name it in STOCKBOOK_ORDERS",
-    ),
-]
+pytestmark = NEEDED
 
 
 class RealShop(Signed):
