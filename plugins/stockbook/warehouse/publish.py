@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -95,12 +96,7 @@ def amend(
     the file they have, and ``once_ready`` was not called then. Returns what there is to say.
     """
     target = settings.published
-    remove_left(target.parent)
-    # a home of its own for the copy; publishing removes what a killed process left of it
-    home = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=target.parent))
-    own = dataclasses.replace(settings, home=home)
-    try:
-        shutil.copyfile(target, own.warehouse)
+    with copy_beside(settings, target) as own:
         with writer(own) as con:
             change(con)
             con.execute("checkpoint")
@@ -111,8 +107,23 @@ def amend(
         os.replace(own.warehouse, target)
         sync_folder(target.parent)
         return notes + _set_aside(target)
+
+
+@contextmanager
+def copy_beside(settings: Settings, file: Path) -> Iterator[Settings]:
+    """
+    A home of its own beside a file, whose writer's file is a copy of it, removed at the end.
+
+    Publishing removes what a killed process left of it. What the disk refuses within is raised as ``explained``.
+    """
+    remove_left(file.parent)
+    home = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=file.parent))
+    own = dataclasses.replace(settings, home=home)
+    try:
+        shutil.copyfile(file, own.warehouse)
+        yield own
     except OSError as error:
-        raise explained(error, target) from error
+        raise explained(error, file) from error
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -5,10 +5,7 @@ The change is made in a copy; what is in the copy then is written to a new file,
 then the old file counts, and whoever is killed leaves it as it is.
 """
 
-import dataclasses
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +15,8 @@ from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import NO_VARIABLES, OPENING, WRITES_FAST, let_go, log_of, writer
-from stockbook.warehouse.file_errors import explained
-from stockbook.warehouse.publish import remove_left
+from stockbook.warehouse.connect import NO_VARIABLES, WRITES_FAST, let_go, log_of, writer
+from stockbook.warehouse.publish import copy_beside
 
 Change = Callable[[duckdb.DuckDBPyConnection], bool]
 """Changes an open file; whether there was anything to change."""
@@ -37,16 +33,12 @@ def rewrite(settings: Settings, file: Path, change: Change, before_writing: Call
         with writer(settings) as con:
             con.execute("checkpoint")
         let_go(file)
-    remove_left(file.parent)
-    home = Path(tempfile.mkdtemp(prefix=f"{OPENING}{os.getpid()}-", dir=file.parent))
-    own = dataclasses.replace(settings, home=home)
-    try:
-        shutil.copyfile(file, own.warehouse)
+    with copy_beside(settings, file) as own:
         with writer(own) as con:
             if not change(con):
                 return False
             con.execute("checkpoint")
-        fresh = home / "fresh.duckdb"
+        fresh = own.home / "fresh.duckdb"
         _copy_content(settings, own.warehouse, fresh)
         with open(fresh, "rb+") as written:
             os.fsync(written.fileno())
@@ -55,10 +47,6 @@ def rewrite(settings: Settings, file: Path, change: Change, before_writing: Call
         os.replace(fresh, file)
         sync_folder(file.parent)
         return True
-    except OSError as error:
-        raise explained(error, file) from error
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _copy_content(settings: Settings, file: Path, fresh: Path) -> None:
