@@ -42,9 +42,25 @@ def write_atomically(path: Path, content: bytes, reserve: Path | None = None) ->
 def refused_by_disk(error: OSError, where: Path | str = "A file of this step") -> DiskRefused:
     """The sentence for what the operating system raised when something was written."""
     return DiskRefused(
-        f"{error.filename or where} could not be written: {error.strerror}. Make room, or make the disk writable, then "
-        "run it again; readers keep what was published before."
+        f"{error.filename or where} could not be written: {error.strerror}. {_remedy(error.errno)}, then run it again; "
+        "readers keep what was published before."
     )
+
+
+def _remedy(refusal: int | None) -> str:
+    match refusal:
+        case errno.ENOSPC:
+            return "The disk is full: make room"
+        case errno.EDQUOT | errno.EFBIG:
+            return "A quota or a limit on the size of files is reached: raise it, or make room"
+        case errno.EROFS:
+            return "The disk is mounted read-only, as after an error of it: look at the system's log, mount it writable"
+        case errno.EACCES | errno.EPERM:
+            return "It is not this user's to write: give it to the user who runs Stockbook"
+        case errno.EIO:
+            return "The disk fails: save what is on it, replace it"
+        case _:
+            return "Make room, or make the disk writable"
 
 
 def umask(group_readable: bool) -> int:

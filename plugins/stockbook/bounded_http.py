@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
@@ -42,11 +43,13 @@ class Limits:
     How much of an answer is taken.
 
     ``megabytes`` bound what comes over the wire (headers and framing included) and, apart from that, what it
-    unpacks to; ``seconds`` the time from the request's last byte to the answer's last.
+    unpacks to; ``seconds`` the time from the request's last byte to the answer's last. An answer that says when it
+    was made may be ``apart`` from the clock of who asks; None does not compare them.
     """
 
     megabytes: float = 256
     seconds: float = 300.0
+    apart: timedelta | None = None
 
     @property
     def bytes(self) -> int:

@@ -8,8 +8,11 @@ is the only place in the package that reads the system's clock.
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
+
+APART: Final = timedelta(hours=1)
+"""How far two clocks may differ that are both said to be right."""
 
 
 class Clock(Protocol):

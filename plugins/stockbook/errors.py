@@ -82,6 +82,10 @@ class ListingIncomplete(SourceError):
     """A listing ended without its proof: fewer distinct rows than promised, or more."""
 
 
+class ClockWrong(StockbookError):
+    """The machine's clock and a source's, or the books', are hours apart."""
+
+
 class LandingDamaged(StockbookError):
     """A landed page or manifest is missing, truncated or altered."""
 

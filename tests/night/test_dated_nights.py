@@ -15,6 +15,7 @@ from shared_home import FIRST, small_shop
 
 from stockbook import connections
 from stockbook.clock import ManualClock
+from stockbook.errors import ClockWrong
 from stockbook.night import steps
 from stockbook.runs.context import RunContext, parse_parameters
 from stockbook.warehouse.connect import writer
@@ -133,3 +134,25 @@ def test_a_real_account_far_off_is_not_read(published: Rig, tmp_path: Path) -> N
 
     assert (run.observes, rig.server.requests()) == (False, {})
     assert rig.staged() == before
+
+
+@pytest.mark.parametrize(("hours", "is_told"), [(2, True), (0.5, False)])
+def test_a_clock_behind_the_published_books_is_told(
+    hours: float, is_told: bool, server: Running, home_after_a_night: Path, tmp_path: Path
+) -> None:
+    """A night that names no as_of and would lie hours before the last one is red; half an hour reads no source."""
+    home = tmp_path / "home"
+    shutil.copytree(home_after_a_night, home)
+    rig = Real(server, home, clock=ManualClock(AT_PUBLISHED - timedelta(hours=hours)))
+    tonight = rig.tonight()
+
+    def opened() -> RunContext:
+        ids = connections.conn_ids_in_environment(rig.environ)
+        return steps.open_run(tonight, "behind", parse_parameters({}), ids)
+
+    if is_told:
+        with pytest.raises(ClockWrong, match="clock says 2025-11-18 00:15:00 and the books were published as of"):
+            opened()
+    else:
+        assert not opened().observes
+    tonight.lock.release("behind")

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,38 @@ def test_a_run_that_never_goes_on_is_taken_over_after_its_lease(tmp_path: Path) 
         lock.step("first", "load"),
     ):
         pytest.fail("a step ran without the lock")
+
+
+def test_a_clock_that_was_set_back_keeps_no_lock_for_longer_than_a_lease(tmp_path: Path) -> None:
+    """A run that lay between two steps when the clock went back two days is taken over at once, and stops there."""
+    lock = RunLock(tmp_path / "run.lock", ManualClock(START), 300)
+    lock.take("first")
+    later = RunLock(tmp_path / "run.lock", ManualClock(START - timedelta(days=2)), 300)
+
+    later.take("second", wait=False)
+
+    with pytest.raises(RunLocked, match="second took over"), lock.step("first", "load"):
+        pytest.fail("a step ran without the lock")
+
+
+def test_who_holds_the_lock_is_said_in_words(tmp_path: Path) -> None:
+    """Free, at work, between two steps, and left behind by a run that was killed: four different sentences."""
+    clock = ManualClock(START)
+    lock = RunLock(tmp_path / "run.lock", clock, 300)
+    states = [lock.state()]
+    lock.take("first")
+    states.append(lock.state())
+    with lock.step("first", "load"):
+        states.append(lock.state())
+    clock.sleep(301)
+    states.append(lock.state())
+
+    assert states == [
+        "free",
+        "held by run first, between two steps: if it does not go on, the next run may take it over in 300 s",
+        "held by run first, at work at load",
+        "left behind by run first, which is not at work any more: the next run takes it over",
+    ]
 
 
 def test_the_same_run_may_take_the_lock_again(lock: RunLock) -> None:

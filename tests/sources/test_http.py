@@ -3,19 +3,21 @@
 import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import msgspec
 import pytest
 from loopback import TOKEN, Answer, Request, account_at, as_json, serving
 
-from stockbook.clock import ManualClock
-from stockbook.errors import BadAnswer, SourceError, Unauthorized, Unreachable
+from stockbook.bounded_http import Limits
+from stockbook.clock import APART, ManualClock, SystemClock
+from stockbook.errors import BadAnswer, ClockWrong, SourceError, Unauthorized, Unreachable
 from stockbook.projection import envelope
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import credentials_of
-from stockbook.sources.http import Client, RetryPolicy, Tally, retry_after_seconds
+from stockbook.sources.http import Client, RetryPolicy, Tally, answered_at, retry_after_seconds
 
 START = datetime(2025, 3, 3, 8, tzinfo=UTC)
 GOOD = as_json({"code": 200, "message": "", "totalCount": 0, "data": []})
@@ -284,3 +286,37 @@ def test_a_body_is_decoded_as_it_was_encoded() -> None:
             )
 
     assert script.asked[0].query == {"ids[]": ["a b", "č"], "limit": ["2"]}
+
+
+@pytest.mark.parametrize(("ahead", "is_told"), [(-2, True), (-0.5, False), (0.5, False), (2, True)])
+def test_a_clock_hours_away_from_the_sources_is_told(ahead: float, is_told: bool) -> None:
+    """Both times and the next step are in the sentence, and nothing is tried again; half an hour is none of it."""
+    script = Script(GOOD)
+    clock = ManualClock(SystemClock().utc() + timedelta(hours=ahead))
+    with serving(script) as url:
+        account = account_at(url)
+        limits = Limits(apart=APART)
+        with (
+            Client(account, credentials_of(account), clock, jitter=Random(1), limits=limits) as client,
+            pytest.raises(ClockWrong, match=r"clock says .* UTC and the source\s+answered at .* UTC.*timedatectl")
+            if is_told
+            else nullcontext(),
+        ):
+            client.get("/v2/fulfillment/orders", [("limit", "100")], read)
+
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "made_at"),
+    [
+        ({"Date": "Mon, 03 Mar 2025 08:00:00 GMT"}, START),
+        ({"Date": "Mon, 03 Mar 2025 07:59:00 GMT", "Age": "60"}, START),
+        ({"Date": "soon"}, None),
+        ({"Date": "Mon, 03 Mar 2025 08:00:00 GMT", "Age": "old"}, None),
+        ({}, None),
+    ],
+)
+def test_when_an_answer_was_made(headers: dict[str, str], made_at: datetime | None) -> None:
+    """Its date, and as much later as a cache says that it kept it; nothing where that cannot be read."""
+    assert answered_at(headers) == made_at

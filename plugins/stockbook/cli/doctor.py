@@ -156,6 +156,7 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook.night.landed_nights import reach
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.publish import state_of_files
+    from stockbook.warehouse.room import memory_warning
 
     try:
         tables = declarations.load(settings.models_dir)
@@ -164,9 +165,11 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
             yield Line(True, reach(settings.landing, tables))
     except StockbookError as error:
         yield Line(False, str(error))
+    if warning := memory_warning(settings):
+        yield Line(False, warning)
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
     holder = lock.holder() if settings.home.exists() else None
-    yield Line(True, f"lock: held by run {holder.run_id}" if holder else "lock: free")
+    yield Line(True, f"lock: {lock.state()}")
     if settings.restoring.exists():
         yield Line(False, "a restore into this home was begun and not finished: run `stockbook restore` again")
     elif settings.home.exists() and holder is None and settings.lake is None:

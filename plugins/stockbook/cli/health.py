@@ -16,6 +16,7 @@ SENTENCES = {
     "active": "{} topics are sent",
     "off": "{} not any more",
     "free_megabytes": "{} MB are free",
+    "needed_megabytes": "{} needed",
     "expires_at": "until {:.16} UTC",
     "days_left": "{} days left",
     "reason": "{}",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
-from stockbook.clock import Clock
+from stockbook.clock import APART, Clock
 from stockbook.errors import StockbookError
 from stockbook.health.certificate import certificate_of
 from stockbook.limits import Limits
@@ -78,7 +78,7 @@ def published(settings: Settings, clock: Clock) -> Part:
         return {"status": "none"}
     age = clock.utc() - instant_of(books.as_of, settings.zone)
     return {
-        "status": OK if age <= LATE else "late",
+        "status": "late" if age > LATE else "ahead" if age < -APART else OK,
         "as_of": books.as_of.isoformat(),
         "age_hours": hours(age),
     }
@@ -121,12 +121,18 @@ def subscriptions(settings: Settings, _: Clock) -> Part:
 
 
 def disk(settings: Settings, _: Clock) -> Part:
-    """Room where the home is, or will be."""
+    """Room where the home is, or will be: for the copy that a night publishes, and for events."""
     folder = settings.home
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    free = psutil.disk_usage(str(folder)).free
-    return {"status": OK if free >= LOW else "low", "free_megabytes": free // 1_000_000}
+    from stockbook.warehouse.room import disk_needed
+
+    free, needed = psutil.disk_usage(str(folder)).free, max(LOW, disk_needed(settings))
+    return {
+        "status": OK if free >= needed else "low",
+        "free_megabytes": free // 1_000_000,
+        "needed_megabytes": needed // 1_000_000,
+    }
 
 
 def certificate(settings: Settings, clock: Clock) -> Part:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stockbook import connections, hash_key
 from stockbook.atomic_files import keep_reserve, narrow
-from stockbook.clock import local
+from stockbook.clock import APART, local
 from stockbook.closing.signed_nights import apart
 from stockbook.connections import Account
-from stockbook.errors import ConfigError
+from stockbook.errors import ClockWrong, ConfigError
 from stockbook.night import configuration, landings, run_rows
 from stockbook.night.draining import drain_first
 from stockbook.night.erasing import erased_since, finish_erasure
@@ -55,7 +55,7 @@ def open_run(
     ``parameters`` may be raw, as a DAG run has them: they are judged here. ``notes`` go into the run report, and so
     does an account that was read before and has no connection tonight. A run that cannot be opened leaves a report
     too. Raises ConfigError for a missing or another key, a missing connection or a wrong parameter, RunLocked while
-    another run is under way.
+    another run is under way, ClockWrong where the run has no ``as_of`` and the clock is behind the published books.
     """
     as_of = str(parameters.get("as_of") or "") if isinstance(parameters, Mapping) else parameters.as_of
     with reporting(night, name, as_of or None):
@@ -74,6 +74,7 @@ def _open(
 ) -> RunContext:
     from stockbook.night.plans import write_plans
     from stockbook.warehouse.connect import writer
+    from stockbook.warehouse.room import memory_warning, require_disk
     from stockbook.warehouse.schema import create_all
 
     settings, conn_ids = night.settings, list(conn_ids)
@@ -92,6 +93,9 @@ def _open(
         recorded(runs.folder(settings, run_id), "open", night.clock) as done,
     ):
         _prepare_home(night, run_id)
+        require_disk(settings)
+        if warning := memory_warning(settings):
+            done.notes.append(f"warning: {warning}")
         done.notes += [*notes, *finish_erasure(night)]
         with writer(settings) as con:
             create_all(con, night.tables)
@@ -151,7 +155,9 @@ def _moment(
 
     settings = night.settings
     instant = runs.instant_of(as_of, settings.zone).replace(tzinfo=None)
-    if (runs.folder(settings, run_id) / "run.json").exists() and not parameters.as_of:
+    is_now = not parameters.as_of
+    if (runs.folder(settings, run_id) / "run.json").exists() and is_now:
+        is_now = False
         opened = runs.read(settings, run_id)
         as_of, instant = opened.as_of, opened.as_of_utc or instant
     published = last_published(settings, con)
@@ -160,13 +166,21 @@ def _moment(
         # what is seen from here on was not known when that night was signed
         later = apart(as_of, settings.closes)
         as_of, instant = later, instant + (later - as_of)
-    is_fresh = all(account.sandbox for account in accounts) or abs(as_of - now) <= FRESH
+    is_sandbox = all(account.sandbox for account in accounts)
+    is_fresh = is_sandbox or abs(as_of - now) <= FRESH
     why_not = None
     if not is_fresh:
         why_not = f"more than {FRESH} from now ({now})"
     # the as_of of the published run has no fold: in the repeated hour it counts as the first pass, so that a run of
     # the second pass does not lie before it
-    elif published is not None and instant < runs.instant_of(published, settings.zone).replace(tzinfo=None):
+    elif published is not None and instant < (ended := runs.instant_of(published, settings.zone).replace(tzinfo=None)):
+        if is_now and not is_sandbox and ended - instant > APART:
+            raise ClockWrong(
+                f"This machine's clock says {as_of} and the books were published as of {published}: it went back, "
+                "or it was ahead then. Set it (`timedatectl` shows it) and run the night again; if it is right now, "
+                "`stockbook restore --as-of` brings the books of a day before back. To compute the figures of an "
+                "earlier moment again on purpose, name it (as_of)."
+            )
         why_not = f"before the last published one ({published})"
     return _Moment(
         as_of, instant, is_fresh, why_not, repeats=as_of == published, is_apart=is_again and as_of != published

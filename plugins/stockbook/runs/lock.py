@@ -111,6 +111,23 @@ class RunLock:
             with suppress(OSError):  # a disk that takes nothing: the lock of a process that ended is taken over
                 self._holder.unlink(missing_ok=True)
 
+    def state(self) -> str:
+        """Who holds the lock and whether it is at work, in words."""
+        holder = self.holder() if self._path.exists() else None
+        if holder is None:
+            return "free"
+        with self._kernel(fcntl.LOCK_EX) as alone:
+            at_work = not alone
+        if at_work:
+            return f"held by run {holder.run_id}, at work" + (f" at {holder.step}" if holder.step else "")
+        left = self._left(holder)
+        if left <= 0:
+            return f"left behind by run {holder.run_id}, which is not at work any more: the next run takes it over"
+        return (
+            f"held by run {holder.run_id}, between two steps: if it does not go on, the next run may take it over in "
+            f"{left:.0f} s"
+        )
+
     def holder(self) -> Holder | None:
         """Who holds the lock, or None."""
         try:
@@ -125,7 +142,8 @@ class RunLock:
             return 0.0  # it was at work and the kernel says it is not any more: it was killed
         if holder.process is not None and not _is_alive(holder.process):
             return 0.0
-        return self._lease - (self._clock.utc() - holder.renewed_at).total_seconds()
+        # a clock set back by hours would keep the lock for hours; a run that is taken over all the same stops there
+        return self._lease - abs((self._clock.utc() - holder.renewed_at).total_seconds())
 
     def _write(self, holder: Holder) -> None:
         try:

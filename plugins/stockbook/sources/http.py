@@ -5,9 +5,9 @@ A request gives what its reader makes of the body, or one error that says what k
 final until somebody changes the credentials, BadAnswer is final, Unreachable may heal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
 from threading import Event, Lock
@@ -92,6 +92,16 @@ def retry_after_seconds(text: str | None, now: datetime) -> float | None:
         return max(seconds, 0.0)
     # "nan", "inf" and negative numbers are numbers to float() and nonsense here
     return seconds if 0 <= seconds < float("inf") else None
+
+
+def answered_at(headers: Mapping[str, str]) -> datetime | None:
+    """When the source says it made an answer, aware; what a cache kept is as much older as its ``Age`` says."""
+    try:
+        moment = parsedate_to_datetime(headers.get("Date", ""))
+        moment += timedelta(seconds=int(headers.get("Age", "0")))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class Client:
@@ -238,6 +248,14 @@ class Client:
         if not 200 <= status < 300:
             retry_after = retry_after_seconds(response.headers.get("Retry-After"), self._clock.utc())
             raise self._errors.of_status(path, status, f"status {status}", retry_after)
+        self._check_clock(response.headers)
         kind = response.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
         if not (kind.endswith(("/json", "+json"))):
             raise self._errors.not_json(path, kind)
+
+    def _check_clock(self, headers: Mapping[str, str]) -> None:
+        """A clock that jumped would date the night, and with it all that the source says of now, wrongly."""
+        apart, now = self._limits.apart, self._clock.utc()
+        made_at = None if apart is None else answered_at(headers)
+        if apart is not None and made_at is not None and abs(made_at - now) > apart:
+            raise self._errors.clocks_differ(made_at, now)

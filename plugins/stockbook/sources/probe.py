@@ -1,7 +1,7 @@
 """Whether a source answers at all: one cheap request with the credentials of a night, and nothing kept of it."""
 
 from stockbook.bounded_http import Limits
-from stockbook.clock import Clock
+from stockbook.clock import APART, Clock
 from stockbook.connections import Account
 from stockbook.projection import envelope
 from stockbook.sources import listings
@@ -10,7 +10,7 @@ from stockbook.sources.http import Client, RetryPolicy
 
 # somebody waits for the answer: one try, and no longer than a person would
 ONCE = RetryPolicy(tries=1, connect=5.0, read=20.0)
-SOON = Limits(megabytes=16, seconds=30.0)
+SOON = Limits(megabytes=16, seconds=30.0, apart=APART)
 
 
 def try_account(
@@ -19,7 +19,7 @@ def try_account(
     """
     What the account was asked for and how many rows it has: asked by a page of one row, or a count.
 
-    Raises Unauthorized, BadAnswer or Unreachable, each with a sentence that names the connection.
+    Raises Unauthorized, BadAnswer, Unreachable or ClockWrong, each with a sentence that names the connection.
     """
     with Client(account, credentials, clock, policy=policy, limits=limits) as client:
         # the first that says how many rows it has

@@ -4,11 +4,13 @@ The errors of an account's requests.
 Messages name connection, path and status and say what to do, never a token, a header or a body.
 """
 
+from datetime import datetime
+
 import urllib3
 
 from stockbook.bounded_http import OverLimit
 from stockbook.connections import Account
-from stockbook.errors import BadAnswer, ConfigError, SourceError, Unauthorized, Unreachable
+from stockbook.errors import BadAnswer, ClockWrong, ConfigError, SourceError, Unauthorized, Unreachable
 from stockbook.projection.envelope import Garbled
 
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -77,6 +79,14 @@ class RequestErrors:
         return BadAnswer(
             f"{self._request(path)} answered with a redirect ({status}), which is not followed: "
             "put the API's own address into the connection's host."
+        )
+
+    def clocks_differ(self, source_time: datetime, machine_time: datetime) -> ClockWrong:
+        """The answer says another time than this machine."""
+        return ClockWrong(
+            f"Connection {self._account.conn_id}: this machine's clock says {machine_time:%Y-%m-%d %H:%M} UTC and the source "
+            f"answered at {source_time:%Y-%m-%d %H:%M} UTC. A night is dated by the clock, so nothing was read: set it "
+            "(`timedatectl` shows it), then run the night again."
         )
 
     def not_json(self, path: str, kind: str) -> Again:
