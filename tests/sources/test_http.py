@@ -1,5 +1,6 @@
 """Asking an API that answers badly: real HTTP on loopback, a clock that moves only when somebody sleeps on it."""
 
+import dataclasses
 import socket
 import threading
 from collections.abc import Callable
@@ -294,7 +295,7 @@ def test_a_clock_hours_away_from_the_sources_is_told(ahead: float, is_told: bool
     script = Script(GOOD)
     clock = ManualClock(SystemClock().utc() + timedelta(hours=ahead))
     with serving(script) as url:
-        account = account_at(url)
+        account = dataclasses.replace(account_at(url), sandbox=False)
         limits = Limits(apart=APART)
         with (
             Client(account, credentials_of(account), clock, jitter=Random(1), limits=limits) as client,

@@ -45,7 +45,9 @@ def test_a_night_needs_room_for_a_copy_of_the_books(
     ("limit", "container", "sentence"),
     [("2GB", "1000000000", "1.0 GB of memory"), ("900MB", "1000000000", None), ("1KB", "max", None)],
 )
-def test_more_memory_than_a_container_has_is_told(limit: str, container: str, sentence: str | None, tmp_path: Path) -> None:
+def test_too_much_memory_for_a_container_is_told(
+    limit: str, container: str, sentence: str | None, tmp_path: Path
+) -> None:
     """With what to set instead; a container without a limit has the machine's."""
     cgroup = tmp_path / "memory.max"
     cgroup.write_text(container + "\n")

@@ -37,7 +37,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.token_place, settings.fernet_keys),
             before=None if run.full_refresh else landings.last_loaded(settings.landing),
-            limits=Limits(settings.answer_megabytes, settings.answer_seconds, None if account.sandbox else APART),
+            limits=Limits(settings.answer_megabytes, settings.answer_seconds, APART),
             landed=night.landed,
             erasures=Erasures.of(settings, night.clock.utc()),
         )

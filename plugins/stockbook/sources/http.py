@@ -255,7 +255,8 @@ class Client:
 
     def _check_clock(self, headers: Mapping[str, str]) -> None:
         """A clock that jumped would date the night, and with it all that the source says of now, wrongly."""
-        apart, now = self._limits.apart, self._clock.utc()
+        # a sandbox lives in a time of its own
+        apart, now = None if self._account.sandbox else self._limits.apart, self._clock.utc()
         made_at = None if apart is None else answered_at(headers)
         if apart is not None and made_at is not None and abs(made_at - now) > apart:
             raise self._errors.clocks_differ(made_at, now)

@@ -84,9 +84,9 @@ class RequestErrors:
     def clocks_differ(self, source_time: datetime, machine_time: datetime) -> ClockWrong:
         """The answer says another time than this machine."""
         return ClockWrong(
-            f"Connection {self._account.conn_id}: this machine's clock says {machine_time:%Y-%m-%d %H:%M} UTC and the source "
-            f"answered at {source_time:%Y-%m-%d %H:%M} UTC. A night is dated by the clock, so nothing was read: set it "
-            "(`timedatectl` shows it), then run the night again."
+            f"Connection {self._account.conn_id}: this machine's clock says {machine_time:%Y-%m-%d %H:%M} UTC and the "
+            f"source answered at {source_time:%Y-%m-%d %H:%M} UTC. A night is dated by the clock, so nothing was read: "
+            "set it (`timedatectl` shows it), then run the night again."
         )
 
     def not_json(self, path: str, kind: str) -> Again:
