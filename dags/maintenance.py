@@ -1,15 +1,17 @@
 """
 ### Maintenance
 
-Takes a backup of the home to `STOCKBOOK_BACKUP_TO`, and lets old ones go by `STOCKBOOK_BACKUP_KEEP`. It starts
-by itself only where that place is set.
+Works off requests of people to be forgotten (`forget`), removes what is older than `retention.yml` keeps it
+(`retain`), takes a backup of the home to `STOCKBOOK_BACKUP_TO` and lets old ones go by `STOCKBOOK_BACKUP_KEEP`.
 
-On Sundays it then reads the newest backup to its last byte.
+On Sundays it then reads the newest backup to its last byte. A task that is red stops none but `verify`.
 
-**Green** means: the backup is finished and the log says how large it is; it waited for a night, if there was one.
-**Skipped** means: no place is set, or there are no books yet.
-**Red** means at `backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log
-says why and the next step. docs/backup.md has the whole story.
+**Green** means: requests are done, what was too old is gone, the backup is finished; the log says how much that was. It
+waited for a night, if there was one.
+**Skipped** means: no place is set (`backup`), or there are no books yet.
+**Red** means at `forget`: requests wait, nobody is half forgotten; at `retain`: the rest goes with the next night; at
+`backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log says why and the
+next step. docs/erasure.md, docs/retention.md and docs/backup.md have the whole story.
 """
 
 import os
@@ -17,9 +19,7 @@ import os
 from airflow.sdk import dag, get_current_context, task
 from pendulum import datetime, duration
 
-SCHEDULE = os.environ.get("STOCKBOOK_MAINTENANCE_SCHEDULE") or (
-    "30 4 * * *" if os.environ.get("STOCKBOOK_BACKUP_TO") else "none"
-)
+SCHEDULE = os.environ.get("STOCKBOOK_MAINTENANCE_SCHEDULE") or "30 4 * * *"
 
 
 @dag(
@@ -34,7 +34,21 @@ SCHEDULE = os.environ.get("STOCKBOOK_MAINTENANCE_SCHEDULE") or (
     tags=["stockbook"],
 )
 def stockbook_maintenance() -> None:
-    # not in the writer's pool: it waits for a night, which waits for that pool's slot
+    # none of them in the writer's pool: they wait for a night, which waits for that pool's slot
+    @task
+    def forget() -> str:
+        """People who asked to be forgotten."""
+        from stockbook.orchestration import maintenance
+
+        return maintenance.forget(get_current_context())
+
+    @task
+    def retain() -> str:
+        """What is older than it is kept."""
+        from stockbook.orchestration import maintenance
+
+        return maintenance.retain(get_current_context())
+
     @task
     def backup() -> str:
         """The home into the store of the backups."""
@@ -49,6 +63,9 @@ def stockbook_maintenance() -> None:
 
         return maintenance.verify(get_current_context())
 
+    # side by side, so that a red one stops no other and still makes the run red; the home's lock takes them in turn
+    forget()
+    retain()
     backup() >> verify()
 
 

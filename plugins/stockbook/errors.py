@@ -118,6 +118,10 @@ class CloseRefused(StockbookError):
     """A month cannot be closed, or not so; the message has the next step."""
 
 
+class UnknownOrder(ConfigError):
+    """No order is known by what names the one of a person who is to be forgotten."""
+
+
 class ErasureUnproven(StockbookError):
     """Something of people who were to be forgotten is still found; the message says where."""
 

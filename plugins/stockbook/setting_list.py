@@ -53,8 +53,7 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_INBOX_DAYS",
-        "how long the inbox remembers events a run took, so that a late repetition is known: a drained event "
-        "must outlive every retry of its sender (48 hours)",
+        "`inbox_days` of `retention.yml` where that is silent ([retention.md](retention.md)): the earlier place of it",
         default=30,
         least=3,
         is_whole=True,
@@ -187,7 +186,8 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_LANDING_DAYS",
-        "how long landed pages are kept",
+        "`landed_pages_days` of `retention.yml` where that is silent ([retention.md](retention.md)): the earlier place "
+        "of it",
         default=90,
         least=0,
         is_whole=True,
@@ -206,7 +206,7 @@ _ALL = (
     Setting(
         "STOCKBOOK_MAINTENANCE_SCHEDULE",
         "when `stockbook_maintenance` starts, in the zone of `STOCKBOOK_ZONE`; `none` = never by itself",
-        shown="`30 4 * * *` where `STOCKBOOK_BACKUP_TO` is set, else `none`",
+        default="30 4 * * *",
     ),
     Setting(
         "STOCKBOOK_LOCK_LEASE_SECONDS",

@@ -5,11 +5,12 @@ Lose any one file of a home, or flip any one bit of one: the doctor names it, an
 """
 
 import dataclasses
+import fcntl
 import os
 import random
 import re
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,10 @@ from typer.testing import CliRunner
 
 from stockbook.backup import integrity
 from stockbook.backup import store as stores
-from stockbook.backup.contents import INBOX, PUBLISHED, WAREHOUSE, place_of
+from stockbook.backup.contents import INBOX, PUBLISHED, WAREHOUSE, gone, place_of
 from stockbook.backup.restore import bring_back, restore
 from stockbook.backup.store import Folder
+from stockbook.backup.take import leftover
 from stockbook.cli.main import app
 from stockbook.clock import ManualClock
 from stockbook.landing.rewriting import Rewriting
@@ -199,6 +201,38 @@ def test_nights_that_are_old_may_go(folder: Path) -> None:
     moment = opened.files[f"landing/{NIGHT}/opened.json"].modified / 1e9
     if late.utc().timestamp() - moment > settings.landing_days * 86_400:
         assert [text for good, text in integrity.looks(settings, late) if not good] == []
+
+
+def test_runs_that_are_old_may_go(folder: Path) -> None:
+    """Where retention.yml lets them: a whole run of then is no loss, a file of one that is there still is."""
+    settings = settings_in(folder)
+    at = integrity.last_backup(settings)
+    assert at is not None
+    late = ManualClock(datetime.fromtimestamp(at.files["runs/r1/run.json"].modified / 1e9, UTC) + timedelta(days=40))
+    shutil.rmtree(settings.runs / "r1")
+    assert gone(settings, at.files, late.utc()) == [path for path in at.files if path.startswith("runs/r1/")]
+    (settings.policy_dir / "retention.yml").write_text("runs_days: 41")
+    assert "runs/r1/run.json" in gone(settings, at.files, late.utc())
+    (settings.policy_dir / "retention.yml").write_text("runs_days: 39")
+    assert gone(settings, at.files, late.utc()) == []
+
+
+def test_what_a_killed_backup_left_is_named_until_the_next_one(folder: Path) -> None:
+    """With its size and what to do; of a backup that is at work nothing is said."""
+    settings = settings_in(folder)
+    assert leftover(settings) is None
+    left = settings.home / "tmp" / "backup" / "warehouse.duckdb"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(bytes(2_000_000))
+    assert leftover(settings) == (
+        f"{left.parent} is what a killed backup left, 2.0 MB: the next `stockbook backup` removes it"
+    )
+    with (left.parent.parent / "backup.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert leftover(settings) is None
+    back_up(settings, Folder(folder / "store"))
+    assert leftover(settings) is None
+    assert not left.parent.exists()
 
 
 def test_the_doctor_takes_ten_seconds(folder: Path) -> None:

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from backed_up import (
     LISTING,
+    NIGHT,
     NOW,
     TOKEN,
     Faulty,
@@ -30,7 +31,8 @@ from stockbook.backup.manifest import BACKUPS, PIECES, chosen, fetched, names, r
 from stockbook.backup.store import Folder, open_store
 from stockbook.backup.take import take
 from stockbook.backup.verify import verify
-from stockbook.clock import ManualClock
+from stockbook.clock import ManualClock, SystemClock
+from stockbook.erasure.spelling import Kind
 from stockbook.errors import (
     ConfigError,
     LandingDamaged,
@@ -41,6 +43,7 @@ from stockbook.errors import (
     WarehouseDamaged,
 )
 from stockbook.progress import Silent
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.runs.lock import RunLock
 from stockbook.settings import Settings
 
@@ -326,3 +329,33 @@ def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monk
     monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path / "nowhere"))
     with pytest.raises(AirflowSkipException, match="no books yet"):
         backup({})
+
+
+@pytest.mark.airflow
+def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A request is worked off, what is too old goes; before the first night and in a fleet there is nothing to do."""
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from stockbook.erasure import requests
+    from stockbook.orchestration.maintenance import forget, retain
+
+    for name, text in home.written.items():
+        monkeypatch.setenv(name, text)
+    (home.home / ERASURES).unlink()
+    (home.landing / NIGHT / "opened.json").write_text('{"opened_at": "2020-01-01T00:00:00Z"}')
+    assert forget({}) == "No request waits."
+    requests.ask(home, SystemClock(), Kind.email, "anna@example.com")
+    assert forget({}) == "Request 1: done, 0 rows; known to no order and no customer."
+    assert "nights of landed pages" in retain({})
+    assert retain({}) == "Nothing is older than it is kept."
+    monkeypatch.setenv("STOCKBOOK_INBOX_DAYS", "3")
+    (home.policy_dir / "retention.yml").write_text("inbox_days: 5")
+    with pytest.raises(AirflowFailException, match=r"ConfigError: STOCKBOOK_INBOX_DAYS says 3 and inbox_days"):
+        retain({})
+    monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(AirflowSkipException, match="no books yet"):
+        retain({})
+    monkeypatch.setenv("STOCKBOOK_CONTROL_URL", "postgresql://u@127.0.0.1:9/x")
+    for task in (forget, retain):
+        with pytest.raises(AirflowSkipException, match="works for a fleet"):
+            task({})

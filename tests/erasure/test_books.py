@@ -1,7 +1,7 @@
 """One DuckDB file without the people on the list: rows in, rows out."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +138,25 @@ def test_notes_and_events_have_her_in_the_middle_of_a_text(
     assert con.execute("select subject_id, payload from staging.webhook_events").fetchall() == [
         (NOBODY, body.replace(BUYER, NOBODY))
     ]
+
+
+def test_old_orders_tell_of_nobody_and_others_of_the_same_person_do(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], tmp_path: Path
+) -> None:
+    """By age nobody is on the list: the hash of a parcel stays, and the person's young order too."""
+    orders(con)
+    con.execute("update staging.orders set created_at = date '2020-01-01' + cast(number as integer) * 400")
+    aged = Erasures(tmp_path / "aged.jsonl", KEY, AT, before=date(2021, 3, 1))
+
+    rows = erase(con, tables, aged)
+
+    query = "select number, recipient_key, city, postcode, tracking_number from staging.orders order by 1"
+    assert con.execute(query).fetchall() == [
+        ("0", None, None, None, None), ("1", None, None, None, PARCEL), ("2", BEN, "Zlín", "760", None),
+    ]  # fmt: skip
+    assert con.execute("select city, recipient_key from marts.fct_order order by order_id").fetchall()[:2] == [
+        (None, None), (None, None),
+    ]  # fmt: skip
+    assert rows == {"staging.orders": 2, "marts.fct_order": 2}
+    assert len(aged) == 0
+    assert erase(con, tables, aged) == {}

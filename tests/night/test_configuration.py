@@ -115,9 +115,17 @@ FULL: dict[str, dict[str, Any]] = {
         | {kind: {"debit": "504", "credit": "stock"} for kind in LOWERING}
         | {kind: {"debit": "559", "credit": "196"} for kind in APART},
     },
+    "retention.yml": {
+        "landed_pages_days": "90",
+        "inbox_days": "30",
+        "runs_days": "400",
+        "quarantine_months": "24",
+        "stock_levels_daily_months": "13",
+        "personal_years": "10",
+    },
 }
 # files that may be missing
-OPTIONAL = ("alerts.yml", "channels.yml", "money.yml", "accounts.yml")
+OPTIONAL = ("alerts.yml", "channels.yml", "money.yml", "accounts.yml", "retention.yml")
 Step = str | int
 WRONG: dict[str, list[str]] = {
     "STOCKBOOK_HOME": [__file__],
@@ -303,6 +311,7 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path, monkeypatch: pytest.Mon
         "channels.yml": ("channels", 0, "system"),
         "money.yml": ("vat_rate",),
         "accounts.yml": ("way",),
+        "retention.yml": ("inbox_days",),
     }.items():
         (folder / name).write_text(yaml.safe_dump(changed(FULL[name], path, to="wrong")))
     wrong = {

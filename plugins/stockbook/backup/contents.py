@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from stockbook import retention_policy
 from stockbook.backup.manifest import Entry
 from stockbook.errors import LandingDamaged
 from stockbook.landing.manifest import MANIFEST, read_manifest
@@ -59,16 +60,20 @@ def gone(settings: Settings, files: Mapping[str, Entry], now: datetime) -> list[
     """
     The files of an earlier backup that are not there any more and should be.
 
-    Nights older than ``STOCKBOOK_LANDING_DAYS`` go, listings that were being read are read again, pages of people who
-    were erased are written anew, and what is drawn beside the published file is drawn anew.
+    Nights and runs older than ``retention.yml`` says go, listings that were being read are read again, pages of people
+    who were erased are written anew, and what is drawn beside the published file is drawn anew.
     """
-    oldest = (now - timedelta(days=settings.landing_days)).timestamp() * 1e9
+    kept = retention_policy.of(settings)
+    oldest = (now - timedelta(days=kept.landed_pages_days)).timestamp() * 1e9
+    oldest_run = (now - timedelta(days=kept.runs_days)).timestamp() * 1e9 if kept.runs_days is not None else 0.0
     missing = [path for path in files if not place_of(settings, path).exists()]
-    return [path for path in missing if not _may_go(settings, files, path, oldest)]
+    return [path for path in missing if not _may_go(settings, files, path, oldest, oldest_run)]
 
 
-def _may_go(settings: Settings, files: Mapping[str, Entry], path: str, oldest: float) -> bool:
+def _may_go(settings: Settings, files: Mapping[str, Entry], path: str, oldest: float, oldest_run: float) -> bool:
     folder, _, rest = path.partition("/")
+    if folder == "runs" and not (settings.runs / rest.partition("/")[0]).exists():
+        return files[path].modified < oldest_run
     if path == INBOX:
         return bool(settings.inbox_database)
     if folder == "published":

@@ -38,8 +38,8 @@ class Snapshot(NamedTuple):
 
 
 @contextmanager
-def at_rest(settings: Settings, clock: Clock, progress: Progress, run_id: str) -> Iterator[None]:
-    """Hold the home's lock, once whoever has it is done. Raises RunLocked after an hour."""
+def at_rest(settings: Settings, clock: Clock, progress: Progress, run_id: str, step: str = BACKUP) -> Iterator[None]:
+    """Hold the home's lock for a step, once whoever has it is done. Raises RunLocked after an hour."""
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
     waited = 0
     while True:
@@ -55,7 +55,7 @@ def at_rest(settings: Settings, clock: Clock, progress: Progress, run_id: str) -
         clock.sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS
     try:
-        with lock.step(run_id, BACKUP):
+        with lock.step(run_id, step):
             yield
     finally:
         lock.release(run_id)

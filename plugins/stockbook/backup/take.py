@@ -9,7 +9,7 @@ import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -130,12 +130,34 @@ def _refuse(settings: Settings, store: Store) -> None:
         raise ConfigError(f"{store.path} lies in the home itself and would be lost with it: name another disk.")
 
 
+def leftover(settings: Settings) -> str | None:
+    """What a killed backup left under the home, in a sentence; None where there is nothing, or one is at work."""
+    folder = _folder(settings)
+    if not folder.exists():
+        return None
+    with suppress(OSError), _lock_of(folder).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return f"{folder} is what a killed backup left, {size / 1e6:,.1f} MB: the next `stockbook backup` removes it"
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home / "tmp" / "backup"
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.parent / "backup.lock"
+
+
 @contextmanager
 def _alone(settings: Settings) -> Iterator[Path]:
     """A folder for the snapshot, empty, and removed at the end; whatever a killed backup left there is gone."""
-    folder = settings.home / "tmp" / "backup"
+    folder = _folder(settings)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "backup.lock").open("ab") as lock:
+    with _lock_of(folder).open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

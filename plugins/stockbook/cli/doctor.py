@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from stockbook import airflow_config, airflow_database, connections, hash_key, places
@@ -152,8 +153,10 @@ def _read_before(settings: Settings) -> list[tuple[str, str]]:
 def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook import declarations
     from stockbook.backup import integrity
+    from stockbook.backup.take import leftover
     from stockbook.models.order import steps
     from stockbook.night.landed_nights import reach
+    from stockbook.night.retention import cannot_answer
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.publish import state_of_files
     from stockbook.warehouse.room import memory_warning
@@ -163,6 +166,7 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
         if settings.warehouse.exists() and settings.lake is None:
             yield Line(True, reach(settings.landing, tables))
+        yield from (Line(True, text) for text in cannot_answer(settings))
     except StockbookError as error:
         yield Line(False, str(error))
     if warning := memory_warning(settings):
@@ -174,5 +178,9 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
         yield Line(False, "a restore into this home was begun and not finished: run `stockbook restore` again")
     elif settings.home.exists() and holder is None and settings.lake is None:
         # before the writer's file is opened, which may give it another time
-        yield from (Line(*look) for look in integrity.looks(settings, clock, deep))
+        with suppress(ConfigError):  # a wrong retention.yml is among the policies
+            yield from (Line(*look) for look in integrity.looks(settings, clock, deep))
+        left = leftover(settings)
+        if left is not None:
+            yield Line(False, left)
     yield from (Line(*state) for state in state_of_files(settings, is_writing=holder is not None))

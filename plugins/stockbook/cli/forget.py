@@ -8,6 +8,7 @@ import typer
 
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError
+from stockbook.progress import Silent
 from stockbook.settings import Settings
 
 
@@ -21,9 +22,17 @@ def forget(
         bool, typer.Option("--flickrocket-customer", help="FlickRocket's numbers of customers.")
     ] = False,
     file: Annotated[Path | None, typer.Option(help="A file with the values, one a line; else standard input.")] = None,
+    later: Annotated[
+        bool, typer.Option("--later", help="Only put them on the table of requests, as hashes; also during a night.")
+    ] = False,
+    due: Annotated[bool, typer.Option("--due", help="Do the requests that wait; no value is read.")] = False,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="List the requests: when each came and was done, how many rows.")
+    ] = False,
     values: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
     """Forget people: values are read from standard input or a file, one a line, never from the command line."""
+    from stockbook.erasure import requests as table
     from stockbook.erasure.forgetting import forget as forget_people
     from stockbook.erasure.spelling import Kind
 
@@ -39,11 +48,24 @@ def forget(
         Kind.flickrocket_customer: flickrocket_customer,
     }
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen]
+    if due or requests:
+        if kinds or later or due == requests:
+            raise ConfigError("--due and --requests stand alone: expected one of them and no other option.")
+        settings = Settings.load()
+        for sentence in table.work_off(settings, SystemClock(), Silent()) if due else table.told(settings):
+            typer.echo(sentence)
+        return
     if len(kinds) != 1:
         raise ConfigError("Expected one of --email, --phone, --order and --flickrocket-customer: what the values are.")
     try:
         text = file.read_text("utf-8") if file is not None else sys.stdin.read()
     except (OSError, UnicodeDecodeError):
         raise ConfigError("The values could not be read: expected a text file in UTF-8, one value a line.") from None
-    for sentence in forget_people(Settings.load(), SystemClock(), kinds[0], text).sentences:
+    settings, clock = Settings.load(), SystemClock()
+    sentences = (
+        table.ask(settings, clock, kinds[0], text)
+        if later
+        else forget_people(settings, clock, kinds[0], text).sentences
+    )
+    for sentence in sentences:
         typer.echo(sentence)

@@ -16,7 +16,7 @@ from stockbook.atomic_files import is_whole, sealed, unsealed, write_atomically
 from stockbook.clock import Clock, SystemClock
 from stockbook.declarations import APIS, Table, of_listing
 from stockbook.landing.rewriting import Rewriting
-from stockbook.projection.erased import HASHED, RowEraser
+from stockbook.projection.erased import HASHED, RowEraser, time_of
 from stockbook.projection.erasures import FILE, Erasures
 from stockbook.projection.fields import build
 from stockbook.projection.undeclared_names import without_forgotten
@@ -142,7 +142,7 @@ def _change_of(
     if listing is None or not fed:
         return lambda row: _replaced(row, erasures)
     shape = build(fed, (*listing.key, *listing.key_with))
-    return RowEraser(erasures, shape, api, account, listing.key).erase
+    return RowEraser(erasures, shape, api, account, listing.key, time_of(fed)).erase
 
 
 def _replaced(content: bytes, erasures: Erasures) -> bytes | None:

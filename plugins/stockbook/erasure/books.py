@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from stockbook.declarations import Table
-from stockbook.erasure.finding import columns_of, orders_on_list, personal_in, rows_of
+from stockbook.erasure.finding import columns_of, old_orders, orders_on_list, personal_in, rows_of
 from stockbook.erasure.personal_tables import PersonalTable
 from stockbook.projection.erased import HASHED
 from stockbook.projection.erasures import Erasures, order_name
@@ -90,7 +90,8 @@ class Books:
 
     def _find_orders(self, each: PersonalTable) -> None:
         """Make ``erased_orders``."""
-        orders = sorted(orders_on_list(self.con, each, self.erasures))
+        listed = orders_on_list(self.con, each, self.erasures) if len(self.erasures) else set()
+        orders = sorted(listed | old_orders(self.con, each, self.erasures.before))
         self.con.execute(
             "create or replace temp table erased_orders as "
             "select unnest(?::text[]) as account, unnest(?::text[]) as order_id",

@@ -1,6 +1,7 @@
 """What belongs to people on the list: the rows of their orders, in each system, and what these show besides."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -33,6 +34,7 @@ def personal_in(tables: dict[str, Table], columns: Mapping[str, Mapping[str, str
             naming=[name for name in each.naming if name in there],
             emptied=[name for name in each.emptied if name in there],
             renamed=[name for name in each.renamed if name in there],
+            time=each.time if each.time in there else None,
         )
         for each in personal_tables(tables)
         if each.order in (there := columns.get(each.table.name, {}))
@@ -77,6 +79,18 @@ def orders_on_list(con: duckdb.DuckDBPyConnection, each: PersonalTable, erasures
                 erasures.add("value", text)
         orders.add((account, str(order).lower()))
     return orders
+
+
+def old_orders(con: duckdb.DuckDBPyConnection, each: PersonalTable, before: date | None) -> set[tuple[str, str]]:
+    """The orders (account, id in small letters) of days before one that still tell of somebody."""
+    if before is None or each.time is None or not each.emptied:
+        return set()
+    tells = " or ".join(f"{name} is not null" for name in each.emptied)
+    query = (
+        f"select distinct account, lower({each.order}) from {each.table.name} "
+        f"where {each.order} is not null and {each.time} < $before and ({tells})"
+    )
+    return set(con.execute(query, {"before": before}).fetchall())
 
 
 def _joined_pairs(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import duckdb
 
 from stockbook import declarations, hash_key
+from stockbook.backup.snapshot import at_rest
 from stockbook.clock import Clock
 from stockbook.declarations import Table
 from stockbook.erasure import spelling
@@ -14,8 +15,9 @@ from stockbook.erasure.applying import apply
 from stockbook.erasure.finding import columns_of, personal_in
 from stockbook.erasure.personal_tables import PersonalTable
 from stockbook.erasure.search import Search
-from stockbook.erasure.spelling import Kind
-from stockbook.errors import ConfigError, ErasureUnproven
+from stockbook.erasure.spelling import Kind, Sought
+from stockbook.errors import ConfigError, ErasureUnproven, UnknownOrder
+from stockbook.progress import Progress
 from stockbook.projection.erasures import Erasures, order_name
 from stockbook.runs.context import run_id_of
 from stockbook.runs.lock import FORGET, RunLock
@@ -29,10 +31,11 @@ _HEARSAY = "staging.shopline_fulfillment_orders"
 
 
 class Forgotten(NamedTuple):
-    """What was done: rows by place, and what there is to say."""
+    """What was done: rows by place, what there is to say, and how many are known to nothing in the books."""
 
     rows: Counter[str]
     sentences: list[str]
+    unknown: int = 0
 
 
 def forget(settings: Settings, clock: Clock, kind: Kind, text: str) -> Forgotten:
@@ -42,42 +45,59 @@ def forget(settings: Settings, clock: Clock, kind: Kind, text: str) -> Forgotten
     Raises ConfigError for what cannot be a value, for an order nobody knows and in a fleet, RunLocked while the home is
     used, ErasureUnproven when something of them is still found.
     """
+    people = people_of(settings, kind, text)
+    lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
+    run_id = _run_id(clock)
+    lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
+    try:
+        with lock.step(run_id, FORGET):
+            return _forget(settings, clock, kind, people)
+    finally:
+        lock.release(run_id)
+
+
+def forget_waiting(settings: Settings, clock: Clock, progress: Progress, kind: Kind, person: Sought) -> Forgotten:
+    """The same for one person whose values are not known any more, once whoever uses the home is done."""
+    _require_home(settings)
+    run_id = _run_id(clock)
+    with at_rest(settings, clock, progress, run_id, FORGET):
+        return _forget(settings, clock, kind, [person])
+
+
+def people_of(settings: Settings, kind: Kind, text: str) -> list[Sought]:
+    """What is looked for of the people whom the lines of a text name. Raises as ``forget``."""
+    _require_home(settings)
+    return [spelling.sought(value, kind, settings.hash_key or b"") for value in spelling.values_in(text, kind)]
+
+
+def _require_home(settings: Settings) -> None:
     if settings.lake is not None or settings.token_database:
         raise ConfigError(
             "This machine works for a fleet, whose books travel: people are forgotten in a home of its own for now, "
             "see docs/erasure.md. Nothing was done."
         )
     hash_key.require_same(settings)
-    values = spelling.values_in(text, kind)
-    lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
-    run_id = run_id_of(f"forget-{clock.utc():%Y%m%dT%H%M%S}")
-    lock.take(run_id, wait=False, whole_run_here=True, take_over=False)
-    try:
-        with lock.step(run_id, FORGET):
-            return _forget(settings, clock, kind, values)
-    finally:
-        lock.release(run_id)
 
 
-def _forget(settings: Settings, clock: Clock, kind: Kind, values: Sequence[str]) -> Forgotten:
+def _run_id(clock: Clock) -> str:
+    return run_id_of(f"forget-{clock.utc():%Y%m%dT%H%M%S}")
+
+
+def _forget(settings: Settings, clock: Clock, kind: Kind, people: Sequence[Sought]) -> Forgotten:
     tables = declarations.load(settings.models_dir)
     erasures = Erasures.of(settings, clock.utc())
-    key = settings.hash_key or b""
-    sought = (
-        {text for value in values for text in spelling.hashes(value, kind, key)} if kind is not Kind.order else set()
-    )
+    sought = {text for person in people for text in person.hashes}
     if kind is Kind.order:
-        named, unknown = _name_orders(settings, tables, erasures, values), 0
+        named, unknown = _name_orders(settings, tables, erasures, people), 0
     else:
         hashes_known = _known(settings, tables, sought)
-        fresh = [value for value in values if _name(erasures, value, kind, key)]
-        unknown = sum(hashes_known.isdisjoint(spelling.hashes(value, kind, key)) for value in fresh)
+        fresh = [person for person in people if _name(erasures, person)]
+        unknown = sum(hashes_known.isdisjoint(person.hashes) for person in fresh)
         named = len(fresh)
     # from here on a killed command is finished by the next one, or by the next night
     erasures.save()
     rows = apply(settings, tables, erasures)
-    plain = [form for value in values for form in spelling.spellings(value, kind)] if kind is not Kind.order else []
-    search = Search([*plain, *sought, *erasures.added])
+    search = Search([*(form for person in people for form in person.plain), *sought, *erasures.added])
     hits = search.hits(settings.home)
     if hits:
         places = ", ".join(f"{hit.place} ({hit.encoding})" for hit in hits[:_SHOWN])
@@ -85,14 +105,14 @@ def _forget(settings: Settings, clock: Clock, kind: Kind, values: Sequence[str])
             f"Something of the people to be forgotten is still in {len(hits)} places: {places}. They are on the list; "
             "remove what these places are, or run the command again."
         )
-    return Forgotten(rows, _sentences(settings, kind, values, named, unknown, rows, search.too_short))
+    return Forgotten(rows, _sentences(settings, kind, len(people), named, unknown, rows, search.too_short), unknown)
 
 
-def _name(erasures: Erasures, value: str, kind: Kind, key: bytes) -> bool:
+def _name(erasures: Erasures, person: Sought) -> bool:
     """Put a person on the list; whether they were not."""
-    for name in spelling.name_hashes(value, kind, key):
+    for name in person.names:
         erasures.add("name", name)
-    added = [erasures.add("person", text) for text in spelling.hashes(value, kind, key)]
+    added = [erasures.add("person", text) for text in person.hashes]
     return any(added)
 
 
@@ -114,17 +134,18 @@ def _people_in(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> list
     return [each for each in personal_in(tables, columns_of(con)) if each.emptied]
 
 
-def _name_orders(settings: Settings, tables: dict[str, Table], erasures: Erasures, values: Sequence[str]) -> int:
-    """Put orders, and those whose they are, on the list; how many were not. Raises ConfigError for an unknown one."""
+def _name_orders(settings: Settings, tables: dict[str, Table], erasures: Erasures, people: Sequence[Sought]) -> int:
+    """Put orders, and those whose they are, on the list; how many were not. Raises UnknownOrder."""
     if not settings.warehouse.exists():
         raise ConfigError("No night was ever loaded into this home: no order is known. Nothing was done.")
     orders: list[tuple[PersonalTable, list[tuple[str, ...]]]] = []
     with writer(settings) as con:
-        people = _people_in(con, tables)
-        for number, value in enumerate(values, start=1):
-            named = next(((each, rows) for each in people if (rows := _orders(con, each, value))), None)
+        there = _people_in(con, tables)
+        for number, person in enumerate(people, start=1):
+            found = ((each, _orders(con, each, person.order or "")) for each in there)
+            named = next(((each, rows) for each, rows in found if rows), None)
             if named is None:
-                raise ConfigError(
+                raise UnknownOrder(
                     f"No order is known by the {number}. value: expected an order's id or number, as fulfillment.cz, "
                     "FlickRocket or SHOPLINE has it. Nothing was done."
                 )
@@ -152,9 +173,9 @@ def _orders(con: duckdb.DuckDBPyConnection, each: PersonalTable, value: str) -> 
 
 
 def _sentences(
-    settings: Settings, kind: Kind, values: Sequence[str], named: int, unknown: int, rows: Counter[str], too_short: int
+    settings: Settings, kind: Kind, count: int, named: int, unknown: int, rows: Counter[str], too_short: int
 ) -> list[str]:
-    sentences = [f"{len(values)} named, {named} of them new on the list of who is forgotten."]
+    sentences = [f"{count} named, {named} of them new on the list of who is forgotten."]
     if unknown:
         sentences.append(
             f"{unknown} of them are known to no order and no customer of these books now; they are on the list, and "

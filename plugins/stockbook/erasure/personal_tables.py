@@ -6,7 +6,7 @@ from typing import NamedTuple
 from stockbook.declarations import Column, Table, of_layer, of_listing
 from stockbook.sources import listings
 
-SHOPLINE_ORDER = "order_id"
+SHOPLINE_ORDER, SHOPLINE_TIME = "order_id", "created_at_utc"
 
 
 class PersonalTable(NamedTuple):
@@ -14,7 +14,7 @@ class PersonalTable(NamedTuple):
     A table with rows of people: ``order`` is the column that names the order, of the ``system``.
 
     ``naming`` are the hashes by which a person is known, ``emptied`` what is NULL when they are forgotten (those too),
-    ``renamed`` hashes that are others then.
+    ``renamed`` hashes that are others then, ``time`` the column that says when the order was.
     """
 
     table: Table
@@ -23,6 +23,7 @@ class PersonalTable(NamedTuple):
     naming: list[str]
     emptied: list[str]
     renamed: list[str]
+    time: str | None = None
 
 
 def personal_tables(tables: dict[str, Table]) -> list[PersonalTable]:
@@ -38,7 +39,13 @@ def _personal_tables(tables: dict[str, Table]) -> Iterator[PersonalTable]:
         renamed = [name for name, column in columns if column.when_erased == "renamed"]
         if order is not None and (emptied or renamed):
             naming = [name for name, column in columns if column.names_person]
-            yield PersonalTable(table, _system_of(table), order, naming, emptied, renamed)
+            yield PersonalTable(table, _system_of(table), order, naming, emptied, renamed, _time_of(table))
+
+
+def _time_of(table: Table) -> str | None:
+    if table.dated is not None:
+        return table.dated.by
+    return SHOPLINE_TIME if SHOPLINE_TIME in table.columns else None
 
 
 def _system_of(table: Table) -> str:

@@ -1,7 +1,9 @@
 """How a person is named, and the hashes the books may know them by: every spelling that a source may have sent."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 from stockbook.errors import ConfigError
 from stockbook.projection import personal
@@ -15,6 +17,19 @@ class Kind(StrEnum):
     phone = "phone"
     order = "order"
     flickrocket_customer = "flickrocket_customer"
+
+
+class Sought(NamedTuple):
+    """
+    What is looked for of somebody: hashes of the books, of fields' names, an order's id or number.
+
+    ``plain`` are values in clear, which only the final search needs; of a request that waited there are none.
+    """
+
+    hashes: list[str]
+    names: list[str]
+    order: str | None = None
+    plain: Sequence[str] = ()
 
 
 _NATIONAL = re.compile(r"\d{9}")
@@ -68,3 +83,10 @@ def name_hashes(value: str, kind: Kind, hash_key: bytes) -> list[str]:
     """The hashes under which a field would be reported that is called like a person."""
     texts = {text for spelled in spellings(value, kind) for text in (spelled, spelled.lower())}
     return sorted(hashed_name(text, hash_key) for text in texts)
+
+
+def sought(value: str, kind: Kind, hash_key: bytes) -> Sought:
+    """What is looked for of somebody who is named like that."""
+    if kind is Kind.order:
+        return Sought([], [], order=value)
+    return Sought(hashes(value, kind, hash_key), name_hashes(value, kind, hash_key), plain=spellings(value, kind))

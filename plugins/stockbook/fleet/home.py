@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from stockbook import hash_key
+from stockbook import hash_key, retention_policy
 from stockbook.atomic_files import write_atomically
 from stockbook.clock import Clock
 from stockbook.export.pack_files import SENT
@@ -207,7 +207,7 @@ class Home:
         nights = dict(self._index.nights)
         for folder in self.settings.landing.glob("*-*-*"):
             nights[folder.name] = {name: (folder / name).read_bytes() for name in _MARKS if (folder / name).exists()}
-        oldest = self._clock.utc() - timedelta(days=self.settings.landing_days)
+        oldest = self._clock.utc() - timedelta(days=retention_policy.of(self.settings).landed_pages_days)
         return {
             night: marks
             for night, marks in nights.items()

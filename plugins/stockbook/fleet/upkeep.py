@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from stockbook import retention_policy
 from stockbook.errors import RunLocked
 from stockbook.fleet.control import Book
 from stockbook.fleet.holding import hold
@@ -16,7 +17,7 @@ from stockbook.landing.manifest import MANIFEST, Manifest
 
 def prune_accounts(fleet: Fleet) -> Iterator[str]:
     """Prune every account that nobody works on; a sentence for each that had something, or was left for later."""
-    oldest = fleet.control.now() - timedelta(days=fleet.settings.landing_days)
+    oldest = fleet.control.now() - timedelta(days=retention_policy.of(fleet.settings).landed_pages_days)
     for account in fleet.control.books():
         try:
             with hold(fleet.control, account, "maintain", "maintain") as holding:

@@ -16,7 +16,7 @@ from stockbook.errors import ConfigError
 from stockbook.inbox.engine import writing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test compares it with the folder, so that opening needs not import Alembic."""
 
 VERSION_TABLE = "inbox_version"

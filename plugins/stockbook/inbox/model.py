@@ -21,7 +21,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The tables of the inbox."""
+    """The tables of the inbox's database."""
 
 
 class InboxRow(Base):
@@ -53,3 +53,18 @@ class InboxRow(Base):
     reading: Mapped[str | None] = mapped_column(String(200))
     drained_at_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
     drained_run_id: Mapped[str | None] = mapped_column(String(250))
+
+
+class RequestRow(Base):
+    """One request to be forgotten; see ``requests.Request``."""
+
+    __tablename__ = "erasure_request"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    sought: Mapped[str | None] = mapped_column(Text)
+    requested_at_utc: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at_utc: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rows_erased: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str | None] = mapped_column(String(200))

@@ -15,6 +15,7 @@ from stockbook.inbox.engine import connect, damaged, read_url, refusal, scrub, w
 from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
 from stockbook.inbox.migrate import migrate
 from stockbook.inbox.model import InboxRow
+from stockbook.inbox.requests import Requests
 from stockbook.inbox.writer import GroupWriter
 from stockbook.sqlite_errors import is_damaged
 
@@ -150,6 +151,18 @@ class Inbox:
         with writing(self._engine) as con:
             return con.execute(query.values(drained_at_utc=now)).rowcount
 
+    def drained_before(self, instant: datetime) -> tuple[int, int, datetime | None, datetime | None]:
+        """Events that were drained before an aware instant: how many, their payloads' length, the first and last."""
+        query = select(
+            func.count(),
+            func.coalesce(func.sum(func.length(InboxRow.payload)), 0),
+            func.min(InboxRow.received_at_utc),
+            func.max(InboxRow.received_at_utc),
+        ).where(InboxRow.drained_at_utc < instant)
+        with self._engine.connect() as con:
+            count, size, first, last = con.execute(query).one()
+            return count, int(size), first, last
+
     def drop_drained_before(self, instant: datetime) -> int:
         """Delete events that were drained before an aware instant; returns how many."""
         with writing(self._engine) as con:
@@ -181,6 +194,11 @@ class Inbox:
         query = select(*_COLUMNS).where(InboxRow.id > after).order_by(InboxRow.id).limit(_EVENTS_AT_ONCE)
         with self._engine.connect() as con:
             return [InboxEvent(*row) for row in con.execute(query)]
+
+    @property
+    def requests(self) -> Requests:
+        """The requests to be forgotten, which lie in the same database."""
+        return Requests(self._engine)
 
     def probe(self) -> None:
         """

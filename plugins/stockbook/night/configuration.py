@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from stockbook import retention_policy
 from stockbook.channels import money
 from stockbook.channels import policy as channels
 from stockbook.closing import accounts
@@ -26,6 +27,7 @@ FILES = (
     channels.FILE,
     money.FILE,
     accounts.FILE,
+    retention_policy.FILE,
 )
 SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE", "STOCKBOOK_MAINTENANCE_SCHEDULE")
 
@@ -89,6 +91,11 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect(channels.FILE, lambda: _refuse_almost(folder, channels.FILE), lambda: channels.read(folder))
     yield _inspect(money.FILE, lambda: _refuse_almost(folder, money.FILE), lambda: money.read(folder))
     yield _inspect(accounts.FILE, lambda: _refuse_almost(folder, accounts.FILE), lambda: accounts.read(folder))
+    yield _inspect(
+        retention_policy.FILE,
+        lambda: _refuse_almost(folder, retention_policy.FILE),
+        lambda: retention_policy.of(settings),
+    )
     yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
     yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))

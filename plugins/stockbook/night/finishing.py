@@ -1,9 +1,8 @@
-"""The last step, of green and red nights alike: alerts, the run report, old landings, the lock."""
+"""The last step, of green and red nights alike: alerts, the run report, what is kept no longer, the lock."""
 
-from datetime import timedelta
-
+from stockbook import retention_policy
 from stockbook.errors import StockbookError
-from stockbook.night import landings
+from stockbook.night import retention
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs import report
@@ -13,7 +12,8 @@ from stockbook.warehouse import meta
 
 def finish(night: Night, run_id: str) -> Report:
     """
-    Send alerts, write the run report, remember a red run, drop old landings, let the lock go.
+    Send alerts, write the run report, remember a red run, remove what retention.yml keeps no longer, let the lock
+    go.
 
     The report is written whatever fails; where the disk takes nothing it is printed. Safe to call again.
     """
@@ -35,8 +35,9 @@ def finish(night: Night, run_id: str) -> Report:
     try:
         if run_report.status == "failed" and is_ours:
             _remember_red(night, run_report)
-        oldest = night.clock.utc() - timedelta(days=night.settings.landing_days)
-        landings.drop_old(night.settings, oldest, keep=run.night)
+        retention.drop_files(night, keep=run.night)
+        if run_report.status == "published" and is_ours:
+            _drop_rows(night, run_id)
     except (StockbookError, OSError) as error:
         night.progress.note(f"warning: the end of the run could not be noted everywhere: {error}")
     night.lock.release(run_id)
@@ -73,6 +74,13 @@ def send_messages(night: Night, run_id: str) -> None:
             ]
             done.notes += outbox.send_new(con, night.settings, run.as_of, night.clock.utc())
         done.notes += mail.send(night.settings) + pack_mail.send(night.settings)
+
+
+def _drop_rows(night: Night, run_id: str) -> None:
+    kept = retention_policy.of(night.settings)
+    with night.lock.step(run_id, "finish"):
+        for old in retention.drop_rows(night, kept, run_id):
+            night.progress.note(f"{old.rows:,} rows of {old.table} older than they are kept were removed.")
 
 
 def _remember_red(night: Night, run_report: Report) -> None:

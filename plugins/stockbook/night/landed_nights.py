@@ -5,6 +5,7 @@ The nights that were loaded are loaded once more, in the order in which they wer
 own moment, by the code that loads every night; observed history comes out as it was.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -30,19 +31,23 @@ class LandedNight(NamedTuple):
     whole: bool
 
 
-def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedNight], list[str]]:
+def loaded_nights(
+    landing: Path, tables: dict[str, Table], without: Collection[str] = ()
+) -> tuple[list[LandedNight], list[str]]:
     """
     The nights to load again, in order, and in words what is left out.
 
-    An account begins with its first reading of everything: what came before it is left out, and so is a
-    listing that no table is fed by any more. Raises ConfigError when there is no night, or no such
-    reading of an account, LandingDamaged for a listing whose manifest is gone.
+    Folders ``without`` are as good as gone. An account begins with its first reading of everything: what came before it
+    is left out, and so is a listing that no table is fed by any more. Raises ConfigError when there is no night, or no
+    such reading of an account, LandingDamaged for a listing whose manifest is gone.
     """
     nights: list[LandedNight] = []
     left_out: list[str] = []
     begun: set[str] = set()
     waiting: set[str] = set()
     for name, as_of, opened_at in landings.loaded(landing):
+        if name in without:
+            continue
         listings: list[Landed] = []
         for account, landed in _by_account(landing / name).items():
             declared = [item for item in landed if of_listing(tables, item.manifest.api, item.manifest.listing)]
@@ -66,10 +71,10 @@ def loaded_nights(landing: Path, tables: dict[str, Table]) -> tuple[list[LandedN
     return nights, left_out
 
 
-def reach(landing: Path, tables: dict[str, Table]) -> str:
+def reach(landing: Path, tables: dict[str, Table], without: Collection[str] = ()) -> str:
     """What books made again from the landed pages would know, and what they would not, in a sentence."""
     try:
-        nights, _ = loaded_nights(landing, tables)
+        nights, _ = loaded_nights(landing, tables, without)
     except ConfigError:
         return (
             "landed pages: no night that read everything is left, so the books cannot be made again from them "

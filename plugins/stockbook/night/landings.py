@@ -6,7 +6,6 @@ again. Once loaded (or too old to be the same moment), the next attempt begins a
 """
 
 import hashlib
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,11 +98,11 @@ def last_loaded(landing: Path) -> Path | None:
     return landing / nights[-1][0] if nights else None
 
 
-def drop_old(settings: Settings, before: datetime, keep: str) -> None:
-    """Remove the folders opened before an instant, except ``keep``; closes are no night and stay."""
-    for folder in settings.landing.glob("*-*-*"):
-        if folder.is_dir() and folder.name != keep and _opened_at(folder) < before:
-            shutil.rmtree(folder)
+def opened_before(settings: Settings, before: datetime, keep: str = "") -> list[tuple[Path, datetime]]:
+    """The folders opened before an instant, except ``keep``, and when; closes are no night and are not among them."""
+    folders = [folder for folder in settings.landing.glob("*-*-*") if folder.is_dir() and folder.name != keep]
+    opened = [(folder, _opened_at(folder)) for folder in sorted(folders)]
+    return [(folder, at) for folder, at in opened if at < before]
 
 
 def _opened_at(folder: Path) -> datetime:

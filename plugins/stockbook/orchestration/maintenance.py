@@ -13,6 +13,42 @@ from stockbook.settings import Settings
 _SUNDAY = 7
 
 
+_OF_FLEET = "This machine works for a fleet: see docs/retention.md and docs/erasure.md for what its maintenance does."
+
+
+def forget(context: Any) -> str:  # every body of a task takes its context
+    """Work off the requests of people to be forgotten; what was done, never for whom. Skipped in a fleet."""
+    from stockbook.erasure.requests import work_off
+
+    with plain_errors():
+        clock, settings = SystemClock(), Settings.load()
+        keep_private(settings.group_readable)
+        progress = Logged(clock)
+        skip_if(progress, _OF_FLEET if settings.lake is not None or settings.token_database else None)
+        sentences = work_off(settings, clock, progress)
+        for sentence in sentences:
+            progress.note(sentence)
+        return " ".join(sentences)
+
+
+def retain(context: Any) -> str:  # every body of a task takes its context
+    """Remove what is older than retention.yml keeps it; what went. Skipped in a fleet and before the first night."""
+    from stockbook.night import retaining
+    from stockbook.night.tonight import Night
+
+    with plain_errors():
+        clock, settings = SystemClock(), Settings.load()
+        progress = Logged(clock)
+        missing = _OF_FLEET if settings.lake is not None or settings.token_database else None
+        if missing is None and not begun(settings):
+            missing = "There are no books yet: nothing is older than it is kept."
+        skip_if(progress, missing)
+        sentences = retaining.retain(Night(settings, clock, progress), wait=True)
+        for sentence in sentences:
+            progress.note(sentence)
+        return " ".join(sentences)
+
+
 def backup(context: Any) -> str:  # every body of a task takes its context
     """Take a backup to the place of the setting; what was done. Skipped without a place or without books."""
     from stockbook.backup.store import open_store

@@ -10,13 +10,15 @@ erase can always be worked out from it again.
 import fcntl
 import hmac
 import os
+import re
 import threading
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from stockbook import retention_policy
 from stockbook.atomic_files import sync_folder
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
@@ -29,6 +31,7 @@ Kind = Literal["person", "order", "value", "name"]
 """A hash by which a person is known, an order of theirs, another hash on such an order, the hash of a field's name."""
 
 _LONGEST = 64
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -49,13 +52,15 @@ def order_name(system: str, account: str, key: object) -> str:
 class Erasures:
     """The list of a home. Safe to use from several threads; what is added holds at once, and is kept by ``save``."""
 
-    def __init__(self, file: Path, hash_key: bytes, at: datetime) -> None:
+    def __init__(self, file: Path, hash_key: bytes, at: datetime, before: date | None = None) -> None:
         """
-        Read the list; one that is not there is empty. ``at`` is the time that new lines bear.
+        Read the list; one that is not there is empty. ``at`` is the time that new lines bear. Orders of days ``before``
+        tell of nobody any more, whoever is on the list (``retention.yml``).
 
         Raises ConfigError for one that was altered.
         """
-        self._file, self.at = file, at
+        self._file, self.at, self.before = file, at, before
+        self._first_day = before.isoformat() if before is not None else ""
         self._stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         self._key = hmac.digest(hash_key, b"stockbook erasures", "sha256")
         self._lock = threading.Lock()
@@ -66,21 +71,34 @@ class Erasures:
             self._marks.add(self._read(line))
 
     @classmethod
-    def of(cls, settings: Settings, at: datetime) -> "Erasures":
-        """The list of a home at a time (UTC). Raises ConfigError without the key of the personal-data hash."""
+    def of(cls, settings: Settings, at: datetime, by_age: bool = True) -> "Erasures":
+        """
+        The list of a home at a time (UTC); without ``by_age`` the list alone, whatever ``retention.yml`` says.
+
+        Raises ConfigError without the key of the personal-data hash.
+        """
         if settings.hash_key is None:
             raise ConfigError(
                 f"STOCKBOOK_HASH_KEY must be set to the key the books were begun with: {FILE} is read with it."
             )
-        return cls(settings.home / FILE, settings.hash_key, at)
+        before = retention_policy.of(settings).personal_before(at) if by_age else None
+        return cls(settings.home / FILE, settings.hash_key, at, before)
 
     def __len__(self) -> int:
         """How many marks it has."""
         return len(self._marks)
 
+    def __bool__(self) -> bool:
+        """Whether anybody is forgotten, by name or by age."""
+        return bool(self._marks) or self.before is not None
+
+    def is_old(self, time: object) -> bool:
+        """Whether a time as a source writes it, its day first, is of before the day that orders tell of people from."""
+        return isinstance(time, str) and _DAY.match(time) is not None and time[:10] < self._first_day
+
     def has(self, kind: Kind, text: str) -> bool:
         """Whether it names this person, order, hash or field's name."""
-        return (kind, self._mark(kind, text)) in self._marks
+        return bool(self._marks) and (kind, self._mark(kind, text)) in self._marks
 
     def add(self, kind: Kind, text: str) -> bool:
         """Put it on the list; False where it is already. ``added`` has the texts that were not."""

@@ -23,7 +23,7 @@ from stockbook.declarations import LARGEST_NUMBER, Table
 from stockbook.landing.pages import REASON
 from stockbook.projection import envelope, renames
 from stockbook.projection.diagnosis import Break, report_path
-from stockbook.projection.erased import RowEraser
+from stockbook.projection.erased import RowEraser, time_of
 from stockbook.projection.erasures import Erasures
 from stockbook.projection.fields import Path, build
 from stockbook.projection.listing import Listing
@@ -86,12 +86,13 @@ class Projection:
         self.names = Names(hash_key, reported_before, forgotten[0] if forgotten else None)
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
+        tables = list(tables)
         self._shape = build(tables, (*listing.key, *listing.key_with))
         self._lock = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         self._eraser = None
         if forgotten and forgotten[0]:
-            eraser = RowEraser(forgotten[0], self._shape, listing.api, forgotten[1], listing.key)
+            eraser = RowEraser(forgotten[0], self._shape, listing.api, forgotten[1], listing.key, time_of(tables))
             self._eraser = eraser if eraser.is_needed else None
         self._current = self._compile()
         self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text

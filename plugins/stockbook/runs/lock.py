@@ -22,8 +22,9 @@ from stockbook.atomic_files import RESERVE, refused_by_disk, write_atomically
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError, DiskRefused, RunLocked
 
-# steps of a drain, of a close, of a backup and of an erasure: short ones, which a night waits for
-DRAIN, CLOSE, BACKUP, FORGET = "drain", "close", "backup", "forget"
+# steps of a drain, of a close, of a backup, of an erasure and of retention: short ones, which a night waits for
+DRAIN, CLOSE, BACKUP, FORGET, RETENTION = "drain", "close", "backup", "forget", "retention"
+SHORT = (DRAIN, CLOSE, BACKUP, FORGET, RETENTION)
 
 
 class Holder(msgspec.Struct):
@@ -54,21 +55,16 @@ class RunLock:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
-        Waits (at most the lease) for a holder that lies between two steps, a drain, a close, a backup or an erasure,
-        or refuses at once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own
-        keeps the lock until somebody finishes it, however long it lies there. Raises RunLocked when another run is at
-        work, ConfigError when the home cannot be written.
+        Waits (at most the lease) for a holder that lies between two steps, a drain, a close, a backup, an erasure or
+        retention, or refuses at once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of
+        their own keeps the lock until somebody finishes it, however long it lies there. Raises RunLocked when another
+        run is at work, ConfigError when the home cannot be written.
         """
         waited = 0.0
         while True:
             with self._kernel(fcntl.LOCK_EX) as alone:
                 holder = self.holder()
-                if not alone and not (
-                    wait
-                    and waited < self._lease
-                    and holder is not None
-                    and holder.step in (DRAIN, CLOSE, BACKUP, FORGET)
-                ):
+                if not alone and not (wait and waited < self._lease and holder is not None and holder.step in SHORT):
                     raise RunLocked(_busy(holder, run_id))
                 left = 0.0 if holder is None or holder.run_id == run_id else self._left(holder)
                 if holder is not None and holder.process is None and not take_over:

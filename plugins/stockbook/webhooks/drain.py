@@ -72,7 +72,7 @@ def take_inbox(
     Raises InboxUnavailable when its database does not answer, ConfigError when it cannot be opened or the
     key is not the books'; staging then has whole batches or none.
     """
-    from stockbook import hash_key
+    from stockbook import hash_key, retention_policy
 
     if not has_inbox(settings):
         return Drained()
@@ -81,9 +81,18 @@ def take_inbox(
         return Drained(notes=["Events are left to the nights of the fleet: each account's take their own."])
     hash_key.require_same(settings)
     with open_inbox(settings) as inbox:
-        erasures = Erasures.of(settings, clock.utc()) if settings.hash_key is not None else None
+        erasures = Erasures.of(settings, clock.utc(), by_age=False) if settings.hash_key is not None else None
         return drain(
-            con, inbox, tables, run_id, observed_at, settings.zone, clock, settings.inbox_days, account, erasures
+            con,
+            inbox,
+            tables,
+            run_id,
+            observed_at,
+            settings.zone,
+            clock,
+            retention_policy.of(settings).inbox_days,
+            account,
+            erasures,
         )
 
 

@@ -98,7 +98,7 @@ class Arriving:
         """An arrival as it may be stored. Raises ConfigError when the list was altered."""
         state = self._looked_at()
         if state != self._state:
-            erasures = Erasures.of(self._settings, self._clock.utc())
+            erasures = Erasures.of(self._settings, self._clock.utc(), by_age=False)
             self._current = (erasures, EventErasers(erasures)) if erasures else None
             self._state = state
         if self._current is None:
