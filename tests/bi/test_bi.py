@@ -223,6 +223,17 @@ def test_no_axis_lies(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
     assert {params["xAxisLabelRotation"] for params in axes if params["x_axis_time_format"] == "%Y-%m"} == {45}
 
 
+def test_no_name_of_a_column_is_shown(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Whatever stands over a column, a figure or a row behind one is words."""
+    files = content(dashboards, tables)
+    datasets = [text for path, text in files.items() if path.startswith("datasets/")]
+    shown = [column["verbose_name"] for dataset in datasets for column in (*dataset["columns"], *dataset["metrics"])]
+    shown += [measure.label for dashboard in dashboards.dashboards for c in dashboard.charts for measure in c.measures]
+
+    assert len(shown) > 300
+    assert [heading for heading in shown if not heading or "_" in heading or heading[0].islower()] == []
+
+
 def test_the_colours_are_registered_as_they_are_used() -> None:
     """Superset knows the palette by the name that charts say."""
     config = (FOLDER / "superset_config.py").read_text()
