@@ -20,6 +20,10 @@ ALSO = {
     ("menu_access", "Dashboards"),
     ("can_csv", "Superset"),
     ("can_view_chart_as_table", "Dashboard"),
+    # from a figure to its rows
+    ("can_drill", "Dashboard"),
+    ("can_samples", "Datasource"),
+    ("can_get_drill_info", "Dataset"),
     ("can_read", "SecurityRestApi"),
     ("can_log", "Superset"),
     ("can_recent_activity", "Log"),

@@ -22,14 +22,14 @@ CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 FILTER_STATE_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 86400}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 86400}
-# Okabe and Ito's colours: told apart by colour-blind people too
+# told apart by colour-blind people too (plugins/stockbook/bi/charts.py)
 EXTRA_CATEGORICAL_COLOR_SCHEMES = [
     {
         "id": "stockbook",
-        "description": "Okabe and Ito",
+        "description": "Told apart by everybody",
         "label": "Stockbook",
         "isDefault": True,
-        "colors": ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000"],
+        "colors": ["#0072B2", "#EE6002", "#00A685", "#8C5446", "#AA79F2", "#BF2600"],
     }
 ]
 FEATURE_FLAGS = {"ALERT_REPORTS": False}

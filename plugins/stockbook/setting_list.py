@@ -232,7 +232,7 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_LOCALE",
-        "how the morning report and the page in Airflow write numbers, money and times, for example `cs_CZ`",
+        "language and figures of the morning report, its mails and the page in Airflow: English, or Czech by `cs_CZ`",
         default="en_GB",
     ),
     Setting(

@@ -25,6 +25,7 @@ from playwright.sync_api import Page, Response, expect
 from shared_home import FIRST, SECOND, small_shop
 
 from stockbook.bi import bundle, spec
+from stockbook.bi.charts import COLOURS, SCHEME
 from stockbook.bi.dashboard_file import name_of
 from stockbook.bi.empty import empty_charts
 from stockbook.bi.headings import headings
@@ -102,6 +103,10 @@ def test_an_import_replaces_what_an_earlier_one_made(
         ({"measures": [{"label": "O", "metric": "orders_done"}]}, "There is no metric 'orders_done'"),
         ({"measures": [{"label": "O", "metric": "late", "sql": "sum(late)"}]}, "carries SQL of its own"),
         ({"where": "late > 0"}, "carries SQL of its own"),
+        (
+            {"measures": [{"label": "O", "metric": "orders_due"}, {"label": "R", "metric": "on_time_rate"}]},
+            "draws several units on one axis: orders_due in orders, on_time_rate in share",
+        ),
         ({"measures": [{"label": "O", "metric": "open_orders"}]}, "open_orders is of reports.backlog"),
         ({"x": "delivery_id", "kind": "bar"}, "orders_due cannot be cut by delivery_id"),
     ],
@@ -174,7 +179,7 @@ def test_money_is_written_with_the_code_of_its_currency(dashboards: spec.Spec, t
     assert "valuation currency" not in said
     assert "CZK" not in said
     assert files["charts/stock_value_now.yaml"]["params"]["currency_format"]["symbol"] == "EUR"
-    assert files["charts/stock_ageing.yaml"]["slice_name"] == "Age of sellable stock (EUR)"
+    assert files["charts/stock_ageing.yaml"]["slice_name"] == "How old the sellable stock is (EUR)"
     assert files["charts/turnover.yaml"]["slice_name"] == "Turnover by month, in one currency (USD)"
     assert "Margin [USD]" in str(files["datasets/stockbook/order_margin.yaml"])
     assert "Stock value [EUR]" in str(files["datasets/stockbook/slow_movers.yaml"])
@@ -202,6 +207,38 @@ def test_no_axis_has_a_title_over_its_labels_or_rounds_them(dashboards: spec.Spe
     assert len(axes) > 6
     assert not any(key for params in axes for key in params if key.endswith("_axis_title"))
     assert {params["y_axis_format"] for params in axes} == {",.2~f", ".1~%"}
+
+
+def test_no_axis_lies(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Bars, lines and the small line below a number begin at zero; only shares have an end, which is the whole."""
+    drawn = [chart["params"] for path, chart in content(dashboards, tables).items() if path.startswith("charts/")]
+    numbers = [params for params in drawn if params["viz_type"] == "big_number"]
+    axes = [params for params in drawn if "y_axis_bounds" in params]
+
+    assert all(params["start_y_axis_at_zero"] for params in numbers)
+    assert len(numbers) == 3
+    for params in axes:
+        is_share = params["y_axis_format"].endswith("%")
+        assert (params["truncateYAxis"], params["y_axis_bounds"]) == (is_share, [0, 1] if is_share else [None, None])
+    assert {params["xAxisLabelRotation"] for params in axes if params["x_axis_time_format"] == "%Y-%m"} == {45}
+
+
+def test_no_name_of_a_column_is_shown(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
+    """Whatever stands over a column, a figure or a row behind one is words."""
+    files = content(dashboards, tables)
+    datasets = [text for path, text in files.items() if path.startswith("datasets/")]
+    shown = [column["verbose_name"] for dataset in datasets for column in (*dataset["columns"], *dataset["metrics"])]
+    shown += [measure.label for dashboard in dashboards.dashboards for c in dashboard.charts for measure in c.measures]
+
+    assert len(shown) > 300
+    assert [heading for heading in shown if not heading or "_" in heading or heading[0].islower()] == []
+
+
+def test_the_colours_are_registered_as_they_are_used() -> None:
+    """Superset knows the palette by the name that charts say."""
+    config = (FOLDER / "superset_config.py").read_text()
+    assert json.dumps(list(COLOURS)) in config
+    assert f'"id": "{SCHEME}"' in config
 
 
 @pytest.mark.slow
@@ -459,9 +496,13 @@ def test_the_viewer_sees_the_dashboards_and_changes_nothing(served: Served) -> N
     query = {"metrics": [{"expressionType": "SQL", "sqlExpression": "sum(stock_value)", "label": "v"}], "columns": []}
     source = {"id": chart["datasource_id"], "type": "table"}
     request = {"datasource": source, "queries": [query], "form_data": {"slice_id": chart["id"]}}
+    rows = f"{served.url}/datasource/samples?datasource_type=table&datasource_id={chart['datasource_id']}&force=false"
+    # what *Drill to detail* asks: the rows behind a figure
+    detail = session.post(f"{rows}&page=1&per_page=5", json={"filters": []}, timeout=60)
     seen = [
         session.get(f"{base}/dashboard/stock", timeout=60).status_code,
         session.post(f"{base}/chart/data", json=request, timeout=60).status_code,
+        detail.status_code,
     ]
     refused = [
         session.post(f"{base}/sqllab/execute/", json={"database_id": 1, "sql": "select 1"}, timeout=60).status_code,
@@ -473,7 +514,8 @@ def test_the_viewer_sees_the_dashboards_and_changes_nothing(served: Served) -> N
         session.get(f"{base}/security/users/", timeout=60).status_code,
     ]
 
-    assert seen == [200, 200]
+    assert seen == [200, 200, 200]
+    assert len(detail.json()["result"]["data"]) == 5
     assert set(refused) <= {403, 404}
     assert (served.superset.home / "secrets.json").stat().st_mode & 0o777 == 0o600
 

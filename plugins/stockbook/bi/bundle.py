@@ -14,7 +14,7 @@ import yaml
 
 from stockbook.bi.charts import VIZ, form_data
 from stockbook.bi.dashboard_file import dashboard_file, name_of
-from stockbook.bi.headings import headings, of_code
+from stockbook.bi.headings import headings, of_code, words
 from stockbook.bi.identity import identity
 from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Spec
 from stockbook.declarations import Column, Table, in_currency
@@ -150,7 +150,7 @@ def _metric(metric: Metric, figure: str, currencies: Currencies) -> dict[str, An
     unit = currencies.named(metric.unit)
     return {
         "metric_name": figure,
-        "verbose_name": f"{figure.replace('_', ' ')} [{unit}]",
+        "verbose_name": f"{words(figure)} [{unit}]",
         "metric_type": "expression",
         "expression": metric.aggregate(figure, metric.where),
         "d3format": _FORMATS[metric.form],

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from stockbook.bi.spec import Chart, Currencies, Measure
+from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Measure
 from stockbook.declarations import Column, Table
 
-# Okabe and Ito's colours, told apart by colour-blind people too; registered under this name in superset_config.py
+# told apart by colour-blind people too, on white and on Superset's dark ground (tests/morning/test_looks.py measures
+# it); registered under this name in superset_config.py
 SCHEME = "stockbook"
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
+COLOURS = ("#0072B2", "#EE6002", "#00A685", "#8C5446", "#AA79F2", "#BF2600")
 VIZ = {
     "number": "big_number",
     "line": "echarts_timeseries_line",
@@ -59,7 +60,7 @@ def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
             "metric": measures[0],
             "time_grain_sqla": chart.grain,
             "show_trend_line": True,
-            "start_y_axis_at_zero": False,
+            "start_y_axis_at_zero": True,
             "subheader": "on the last day" if chart.is_money else f"{chart.unit} on the last day",
             "currency_format": {"symbol": currencies.valuation, "symbolPosition": "prefix"} if chart.is_money else None,
             "time_format": "%Y-%m-%d",
@@ -76,6 +77,8 @@ def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
         "rich_tooltip": True,
         "tooltipTimeFormat": "%Y-%m-%d",
         "x_axis_time_format": "%Y-%m" if chart.grain == "P1M" else "%Y-%m-%d",
+        # names of months stand close: aslant none lies over the next
+        "xAxisLabelRotation": 45 if chart.is_over_time and chart.grain == "P1M" else 0,
         "y_axis_bounds": [0, 1] if is_share else [None, None],
         "truncateYAxis": is_share,
         # names of categories need the room of a line each
@@ -109,6 +112,13 @@ def _number(name: str, column: Column) -> dict[str, str]:
     return {}
 
 
+def _bar(name: str, sort: str, table: Table) -> dict[str, bool]:
+    """A bar in the cells of the column that a table is ordered by, where it says how much."""
+    column = table.columns[name]
+    is_amount = column.unit is not None or column.type.startswith("decimal")
+    return {"showCellBars": True} if name == sort.lstrip("-") and is_amount and column.type not in TIME_TYPES else {}
+
+
 def _table(chart: Chart, table: Table) -> dict[str, Any]:
     sort = chart.sort or chart.columns[0]
     return {
@@ -122,5 +132,11 @@ def _table(chart: Chart, table: Table) -> dict[str, Any]:
         "include_search": False,
         "show_cell_bars": False,
         "table_timestamp_format": "%Y-%m-%d %H:%M",
-        "column_config": {name: form for name in chart.columns if (form := _number(name, table.columns[name]))},
+        "color_pn": False,
+        "align_pn": False,
+        "column_config": {
+            name: form
+            for name in chart.columns
+            if (form := _number(name, table.columns[name]) | _bar(name, sort, table))
+        },
     }

@@ -10,6 +10,8 @@ from stockbook.declarations import Table
 
 # the width of a desk's screen on a page of A4
 PRINTED = "@media print { body { zoom: 0.5; } }"
+# Superset's own menu, which nobody finds
+DRILL = "A right click on a figure or a bar, then *Drill to detail*, shows its rows."
 # signs of a line of the text on top at the width of a desk's screen, and the heights of a line and of what is around it
 _LINE, _LINE_HEIGHT, _AROUND = 145, 3, 5
 
@@ -28,7 +30,7 @@ def intro(dashboard: Dashboard, tables: dict[str, Table], currencies: Currencies
         titles = [chart.title for chart in dashboard.beyond(wanted, tables)]
         if titles:
             text += f" The filter *{wanted.name}* does not reach: {'; '.join(titles)}."
-    return text
+    return f"{text} {DRILL}"
 
 
 def colours(dashboard: Dashboard) -> dict[str, str]:

@@ -195,6 +195,9 @@ def _measure(file: Path, chart: Chart, metrics: Metrics) -> None:
             raise DeclarationError(f"{file.name}: chart {chart.key}: {metric.name} cannot be cut by {chart.x}.")
         if metric.type == "last" and chart.grain != "P1D":
             raise DeclarationError(f"{file.name}: chart {chart.key}: days of the balance {metric.name} do not add up.")
+    if len({metric.unit for metric in shown}) > 1:
+        units = ", ".join(f"{metric.name} in {metric.unit}" for metric in shown)
+        raise DeclarationError(f"{file.name}: chart {chart.key} draws several units on one axis: {units}.")
     is_shared = len({metric.where for metric in shown}) == 1
     chart.where = (shown[0].where or None) if is_shared else None
     for measure, metric in zip(chart.measures, shown, strict=True):

@@ -19,9 +19,10 @@ from stockbook.fleet import kept_files
 from stockbook.fleet.home_index import read_index
 from stockbook.fleet.standing import standings
 from stockbook.fleet.work import Fleet
-from stockbook.morning.locale import locale_of
+from stockbook.morning.locale import locale_if_known, locale_of
 from stockbook.morning.page import airflow_html, problem_html
 from stockbook.morning.summary import NAME, Summary
+from stockbook.morning.texts import Texts
 from stockbook.progress import Silent
 from stockbook.runs.report import Report
 
@@ -44,7 +45,7 @@ def accounts() -> HTMLResponse:
     try:
         run, lines = standings(Fleet.here(Silent()))
     except StockbookError as error:
-        return _page(problem_html(str(error)))
+        return _page(problem_html(str(error), locale_if_known()))
     return _page(_TEMPLATES.get_template("accounts.html").render(run=run, lines=lines))
 
 
@@ -54,13 +55,13 @@ def account(account: str) -> HTMLResponse:
     try:
         fleet = Fleet.here(Silent())
         if account not in fleet.control.books():
-            return _page("There is no such account.", 404)
+            return _page(Texts(locale_if_known())("page.no_account"), 404)
         written = fleet.run_log.report(fleet.run_log.run().run_id, account)
         last = msgspec.json.decode(written, type=Report) if written else None
-        links = {"All accounts": "..", "Morning report": "report", "Close a month": f"/dags/{CLOSE_DAG}"}
+        links = {"accounts": "..", "report": "report", "close": f"/dags/{CLOSE_DAG}"}
         return _page(airflow_html(_summary(fleet, account), last, locale_of(fleet.settings), links))
     except StockbookError as error:
-        return _page(problem_html(str(error)))
+        return _page(problem_html(str(error), locale_if_known()))
 
 
 @app.get("/{account}/report", dependencies=[may_see])
@@ -73,8 +74,8 @@ def report(account: str) -> HTMLResponse:
     except StoreDamaged:
         pass  # nothing was published yet
     except StockbookError as error:
-        return _page(problem_html(str(error)))
-    return _page("Nothing is published yet.", 404)
+        return _page(problem_html(str(error), locale_if_known()))
+    return _page(Texts(locale_if_known())("page.nothing_short"), 404)
 
 
 @app.get("/{account}/packs/{name}", dependencies=[may_see])
@@ -90,8 +91,8 @@ def pack(account: str, name: str) -> Response:
             as_file = {"Content-Disposition": f'attachment; filename="{name}"'}
             return Response(content, media_type="application/octet-stream", headers=HEADERS | as_file)
     except StockbookError as error:
-        return _page(problem_html(str(error)))
-    return _page("There is no such pack.", 404)
+        return _page(problem_html(str(error), locale_if_known()))
+    return _page(Texts(locale_if_known())("page.no_pack"), 404)
 
 
 def _summary(fleet: Fleet, account: str) -> Summary | None:

@@ -11,10 +11,11 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from stockbook.errors import ConfigError
 from stockbook.export.pack_files import PACKS
-from stockbook.morning.locale import locale_of
+from stockbook.morning.locale import locale_if_known, locale_of
 from stockbook.morning.page import airflow_html, problem_html
 from stockbook.morning.publish_files import DICTIONARY, REPORT, pages
 from stockbook.morning.summary import read
+from stockbook.morning.texts import Texts
 from stockbook.runs.last_run import last_ended, under_way
 from stockbook.settings import Settings
 
@@ -37,12 +38,16 @@ def glance() -> HTMLResponse:
     try:
         return HTMLResponse(_glance(Settings.load()), headers=HEADERS)
     except ConfigError as error:
-        return HTMLResponse(problem_html(str(error)), headers=HEADERS)
+        return HTMLResponse(problem_html(str(error), locale_if_known()), headers=HEADERS)
 
 
 def _glance(settings: Settings) -> str:
-    links = {"The DAG and its runs": f"/dags/{DAG}", "Close a month": f"/dags/{CLOSE_DAG}"} | pages(settings)
+    links = {"dag": f"/dags/{DAG}", "close": f"/dags/{CLOSE_DAG}"} | pages(settings)
     return airflow_html(read(settings), last_ended(settings), locale_of(settings), links, under_way(settings))
+
+
+def _missing(key: str) -> HTMLResponse:
+    return HTMLResponse(Texts(locale_if_known())(key), status_code=404, headers=HEADERS)
 
 
 @app.get("/report", dependencies=[may_see])
@@ -50,7 +55,7 @@ def report() -> Response:
     """The morning report as it lies beside the published file."""
     file = Settings.load().published.parent / REPORT
     if not file.exists():
-        return HTMLResponse("Nothing is published yet.", status_code=404, headers=HEADERS)
+        return _missing("page.nothing_short")
     return FileResponse(file, media_type="text/html", headers=HEADERS)
 
 
@@ -59,7 +64,7 @@ def pack(name: str) -> Response:
     """The workbook or the journal of a closed month, to be kept as a file."""
     packs = {file.name: file for file in (Settings.load().published.parent / PACKS).glob("[!.]*")}
     if name not in packs:
-        return HTMLResponse("There is no such pack.", status_code=404, headers=HEADERS)
+        return _missing("page.no_pack")
     return FileResponse(packs[name], filename=name, headers=HEADERS)
 
 
@@ -69,7 +74,7 @@ def dictionary(name: str) -> Response:
     folder = Settings.load().published.parent / DICTIONARY
     pages = {file.name: file for file in folder.glob("*.html")}
     if name not in pages:
-        return HTMLResponse("There is no such page.", status_code=404, headers=HEADERS)
+        return _missing("page.no_page")
     # its index searches with a script of its own
     policy = HEADERS["Content-Security-Policy"] + "; script-src 'unsafe-inline'"
     return FileResponse(pages[name], media_type="text/html", headers=HEADERS | {"Content-Security-Policy": policy})

@@ -1,96 +1,162 @@
-"""Charts as SVG: said in Vega-Lite, drawn without a browser or a network by vl-convert."""
+"""Lines as SVG, drawn without a browser and in the colours of the page: the small one of a figure, and two charts."""
 
-import hashlib
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
 
-import msgspec
+from markupsafe import Markup
 
-from stockbook.morning.figures import Chart
+from stockbook.morning.history import Point
 
-# Okabe and Ito: told apart by colour-blind people too
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00"]
+# a phone shows a chart at three quarters of its size, a desk at one and a half times
+WIDTH, HEIGHT = 400, 190
+_SPARK_WIDTH, _SPARK_HEIGHT, _EDGE = 120, 28, 3
+_TOP, _RIGHT, _BOTTOM = 10, 16, 24
+# a digit is not wider in any font of a page
+_DIGIT = 7.5
+_TICKS = 4
 
-# the padding leaves room for readers whose font is wider than the one measured here
-# a phone shows a chart at two thirds of its size
-SIZES = {"labelFontSize": 12, "titleFontSize": 12}
-CONFIG = {"view": {"stroke": None}, "font": "system-ui, sans-serif", "axis": SIZES, "legend": SIZES}
-
-
-def svg(spec: dict[str, Any]) -> str:
-    """Draw what ``spec_of`` said."""
-    # starting it takes half a second
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(spec)
-    return drawn
+Series = dict[str, list[tuple[str, float | None]]]
 
 
-def digest(spec: dict[str, Any]) -> str:
-    """A hash of all that a chart is drawn of."""
-    return hashlib.sha256(msgspec.json.encode(spec)).hexdigest()
+class Axis(NamedTuple):
+    """The ticks of an axis, the lowest first."""
+
+    ticks: tuple[float, ...]
+
+    @property
+    def begins_at_zero(self) -> bool:
+        """Lines may begin elsewhere, and say so."""
+        return self.ticks[0] == 0
+
+    def share(self, value: float) -> float:
+        """Where a value lies between the first tick and the last."""
+        return (value - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
 
 
-def spec_of(chart: Chart, points: list[tuple[str, str, float | None]]) -> dict[str, Any]:
-    """What Vega-Lite draws of ``points`` (x, series, value); an empty chart says that there is nothing to draw."""
-    if not points:
-        words = {"type": "text", "text": "Nothing to show yet", "fontSize": 12}
-        return _framed({"data": {"values": [{}]}, "width": 420, "height": 60, "mark": words})
-    several = len({series for _, series, _ in points}) > 1
-    measure = {
-        "field": "value",
-        "type": "quantitative",
-        # the unit stands in the caption: a title beside the labels is drawn over them where the reader's font is wider
-        "title": None,
-        "axis": {
-            "format": chart.axis_format,
-            "tickMinStep": chart.least_step,
-            "labelFlush": False,
-            "tickCount": _ticks(chart, points),
-        },
-    }
-    colour = {
-        "field": "series",
-        "type": "nominal",
-        "scale": {"range": COLOURS},
-        "legend": {"orient": "top", "title": None} if several else None,
-    }
-    data = {"values": [{"x": x, "series": series, "value": value} for x, series, value in points]}
-    if chart.kind == "line":
-        count = max(1, min(5, len({x for x, _, _ in points}) - 1))
-        days = {"format": "%Y-%m-%d", "labelAngle": 0, "tickCount": count, "labelFlush": False}
-        return _framed(
-            {
-                "data": data,
-                "mark": "line",
-                "width": 420,
-                "height": 170,
-                "encoding": {
-                    "x": {"field": "x", "type": "temporal", "title": None, "axis": days},
-                    "y": measure | {"scale": {"zero": False}},
-                    "color": colour,
-                    # lines of equal values would hide one another
-                    "strokeDash": {"field": "series", "type": "nominal", "legend": None},
-                },
-            }
+def sparkline(points: Sequence[Point], title: str) -> Markup:
+    """The small line of a figure; ``title`` says it in words. Fewer than two points are no line."""
+    values = [point.value for point in points if point.value is not None]
+    if len(values) < 2:
+        return Markup()
+    least, most = min(values), max(values)
+
+    def y(value: Decimal) -> float:
+        share = Decimal("0.5") if most == least else (value - least) / (most - least)
+        return _EDGE + float(1 - share) * (_SPARK_HEIGHT - 2 * _EDGE)
+
+    width = _SPARK_WIDTH - 2 * _EDGE
+    places = [
+        (_EDGE + width * number / (len(points) - 1), y(point.value))
+        for number, point in enumerate(points)
+        if point.value is not None
+    ]
+    x, last = places[-1]
+    return Markup(
+        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="xMinYMid" role="img"><title>{}</title>'
+        '<polyline points="{}"/><circle cx="{}" cy="{}" r="2.5"/></svg>'
+    ).format(_SPARK_WIDTH, _SPARK_HEIGHT, title, _written(places), _short(x), _short(last))
+
+
+def axis_of(values: Sequence[float], least_step: float, highest: float | None = None) -> Axis:
+    """
+    An axis of few round ticks, no two of which are written alike.
+
+    It begins at zero unless all values lie in the upper half; ``highest`` is what no value can be above.
+    """
+    low, high = min(values), max(values)
+    if low >= 0 and low < high / 2:
+        low = 0.0
+    step = max(least_step, _round_step((high - low) / _TICKS))
+    first = math.floor(low / step + 1e-9) * step
+    last = math.ceil(high / step - 1e-9) * step
+    if last <= first and last == highest:
+        first -= step
+    elif last <= first:
+        last = first + step
+    return Axis(tuple(first + step * number for number in range(round((last - first) / step) + 1)))
+
+
+def _round_step(raw: float) -> float:
+    if raw <= 0:
+        return 0.0
+    size = 10.0 ** math.floor(math.log10(raw))
+    return next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= raw * 0.999)
+
+
+def lines(
+    series: Series,
+    axis: Axis,
+    title: str,
+    written: Callable[[float], str],
+    of_day: Callable[[date], str],
+    band: tuple[str, str] | None = None,
+) -> Markup:
+    """Lines over days; between the two of ``band`` lies an area, and they are its edges."""
+    labels = [written(tick) for tick in axis.ticks]
+    left = 8 + _DIGIT * max(len(label) for label in labels)
+    days = sorted({date.fromisoformat(x) for points in series.values() for x, _ in points})
+    span = max(1, (days[-1] - days[0]).days)
+
+    def place(x: str, value: float) -> tuple[float, float]:
+        along = (date.fromisoformat(x) - days[0]).days / span
+        return left + along * (WIDTH - left - _RIGHT), _TOP + (1 - axis.share(value)) * (HEIGHT - _TOP - _BOTTOM)
+
+    placed = {name: [place(x, value) for x, value in points if value is not None] for name, points in series.items()}
+    parts = [_grid(axis, labels, left)]
+    parts += [_day(day, of_day, place(day.isoformat(), axis.ticks[0])[0]) for day in _some(days)]
+    if band:
+        upper, lower = (placed[name] for name in band)
+        parts.append(Markup('<polygon class="band" points="{}"/>').format(_written([*upper, *reversed(lower)])))
+    for number, (name, places) in enumerate(placed.items()):
+        if len(places) == 1:
+            ((x, y),) = places
+            parts.append(Markup('<circle class="dot{}" cx="{}" cy="{}" r="3"/>').format(number, _short(x), _short(y)))
+        elif band is None or name not in band:
+            parts.append(Markup('<polyline class="line{}" points="{}"/>').format(number, _written(places)))
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>').format(WIDTH, HEIGHT, title)
+    return head + Markup().join(parts) + Markup("</svg>")
+
+
+def _grid(axis: Axis, labels: list[str], left: float) -> Markup:
+    drawn = []
+    for tick, label in zip(axis.ticks, labels, strict=True):
+        y = _TOP + (1 - axis.share(tick)) * (HEIGHT - _TOP - _BOTTOM)
+        drawn.append(
+            Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                _short(left), WIDTH - _RIGHT, _short(y), _short(y)
+            )
         )
-    names = {"field": "x", "type": "nominal", "title": None, "sort": [x for x, _, _ in points]}
-    return _framed(
-        {
-            "data": data,
-            "mark": "bar",
-            "width": 320,
-            "height": {"step": 22},
-            "encoding": {"y": names | {"axis": {"labelLimit": 220}}, "x": measure, "color": colour},
-        }
+        drawn.append(
+            Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
+                _short(left - 6), _short(y + 4), label
+            )
+        )
+    return Markup().join(drawn)
+
+
+def _day(day: date, of_day: Callable[[date], str], x: float) -> Markup:
+    return Markup('<text class="day" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+        # half a label is not wider: the first and the last stay in the picture
+        _short(min(max(x, 26), WIDTH - 26)),
+        HEIGHT - 6,
+        of_day(day),
     )
 
 
-def _ticks(chart: Chart, points: list[tuple[str, str, float | None]]) -> int:
-    """How many steps an axis may have, so that no two labels are written alike: a wished count outdoes tickMinStep."""
-    values = [value for _, _, value in points if value is not None]
-    least = min(values, default=0.0) if chart.kind == "line" else min([0.0, *values])
-    return max(1, min(4, int((max(values, default=0.0) - least) / chart.least_step)))
+def _some(days: list[date]) -> list[date]:
+    """A few days, evenly apart, the first and the last among them."""
+    count = min(4, len(days))
+    if count < 2:
+        return days
+    return sorted({days[round(number * (len(days) - 1) / (count - 1))] for number in range(count)})
 
 
-def _framed(spec: dict[str, Any]) -> dict[str, Any]:
-    return spec | {"padding": {"left": 24, "right": 32, "top": 4, "bottom": 8}, "config": CONFIG}
+def _written(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{_short(x)},{_short(y)}" for x, y in places)
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")

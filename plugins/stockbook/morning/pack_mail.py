@@ -6,12 +6,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
+from babel.dates import format_date
 
 from stockbook.alerts import notify
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import StockbookError
 from stockbook.export.pack_files import SENT
+from stockbook.morning.locale import locale_of
 from stockbook.morning.summary import SignedMonth, Summary, read
+from stockbook.morning.texts import Texts
 from stockbook.settings import Settings
 
 # whoever sets the notifier up is not sent the packs of years
@@ -34,7 +37,7 @@ def send(settings: Settings) -> list[str]:
             continue
         files = [str(settings.published.parent / address) for address in signed.packs.values()]
         try:
-            notify.deliver(_with_files(notifier, files), content(signed, files))
+            notify.deliver(_with_files(notifier, files), content(signed, files, Texts(locale_of(settings))))
         except StockbookError as error:
             return [f"warning: the packs of {signed.close_id} could not be sent: {error}"]
         sent.append(signed.close_id)
@@ -48,11 +51,16 @@ def _is_due(signed: SignedMonth, summary: Summary) -> bool:
     return bool(signed.packs) and today - _OLDEST < closed < today
 
 
-def content(signed: SignedMonth, files: list[str]) -> dict[str, object]:
+def content(signed: SignedMonth, files: list[str], texts: Texts) -> dict[str, object]:
     """The variables of a notifier's templates."""
-    subject = f"Stockbook: {signed.month:%B %Y} of {signed.account} is closed"
-    lines = [f"Signed by {signed.closed_by} at {signed.closed_at:%Y-%m-%d %H:%M} UTC.", f"Digest {signed.digest}."]
-    lines += [f"File: {Path(file).name}" for file in files]
+    month = format_date(signed.month, "LLLL y", locale=texts.of_words)
+    subject = texts("mail.pack.subject", month=month, account=signed.account)
+    at = f"{signed.closed_at:%Y-%m-%d %H:%M}"
+    lines = [
+        texts("mail.pack.signed", signer=signed.closed_by, at=at),
+        texts("mail.pack.digest", digest=signed.digest),
+        *(texts("mail.pack.file", file=Path(file).name) for file in files),
+    ]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in [subject, *lines])
     return {"subject": subject, "text": "\n".join([subject, *lines]), "html": body, "files": files}
 

@@ -1,29 +1,35 @@
 """HTML of a summary: the morning report that opens from disk, and the body of the page inside Airflow."""
 
-import re
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_decimal
 from jinja2 import Environment
+from markupsafe import Markup
 
-from stockbook.morning.summary import Summary, Value
+from stockbook.morning.cards import Card, card_of, words_of
+from stockbook.morning.drawn import drawn
+from stockbook.morning.sentences import sentences
+from stockbook.morning.summary import Summary
+from stockbook.morning.texts import Texts
+from stockbook.morning.written import long_day, shown
 from stockbook.runs.lock import Holder
 from stockbook.runs.report import Report
 from stockbook.templates import templates_in
 
-DASH = "–"
-_LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+__all__ = ["airflow_html", "problem_html", "report_html", "shown"]
+# what somebody wrote in English stands so in a page of another language, and says it
+_ENGLISH = Markup(' lang="en"')
 
 
-def report_html(summary: Summary, locale: Locale) -> str:
+def report_html(summary: Summary, locale: Locale, texts: Texts | None = None) -> str:
     """The morning report: one file, nothing fetched from anywhere."""
-    return _templates().get_template("report.html").render(_context(summary, locale))
+    context = _words(locale, texts) | _context(summary, locale, texts or Texts(locale))
+    return _templates().get_template("report.html").render(context)
 
 
 def airflow_html(
@@ -32,21 +38,24 @@ def airflow_html(
     locale: Locale,
     links: dict[str, str],
     under_way: Holder | None = None,
+    texts: Texts | None = None,
 ) -> str:
     """
     The page inside Airflow: how the last run ended, and what is published.
 
-    ``last`` is the newest run that ended, green or red; ``links`` are texts and addresses shown on top; ``under_way``
-    is the run that holds the lock.
+    ``last`` is the newest run that ended, green or red; ``links`` are the addresses shown on top by the keys of their
+    texts; ``under_way`` is the run that holds the lock.
     """
-    context = _context(summary, locale) if summary else {"summary": None, "locale": locale}
+    context = _words(locale, texts)
+    context |= _context(summary, locale, texts or Texts(locale)) if summary else {"summary": None}
     page = _templates().get_template("airflow.html")
-    return page.render(context, last=last, links=links, seconds=_seconds, under_way=under_way)
+    return page.render(context, last=last, links=links, under_way=under_way)
 
 
-def problem_html(problem: str) -> str:
+def problem_html(problem: str, locale: Locale | None = None, texts: Texts | None = None) -> str:
     """The page inside Airflow when there is no other: what was expected, and the next step."""
-    return _templates().get_template("problem.html").render(problem=problem)
+    context = _words(locale or Locale.parse("en_GB"), texts)
+    return _templates().get_template("problem.html").render(context, problem=problem)
 
 
 @cache
@@ -54,44 +63,41 @@ def _templates() -> Environment:
     return templates_in(Path(__file__).parent / "templates")
 
 
-def _context(summary: Summary, locale: Locale) -> dict[str, object]:
+def _words(locale: Locale, catalogue: Texts | None) -> dict[str, object]:
+    """What every page is written with."""
+    texts = catalogue or Texts(locale)
+    return {
+        "t": texts.markup,
+        "code": texts.code,
+        "language": texts.language,
+        "english": "" if texts.language == "en" else _ENGLISH,
+        "number": lambda count: format_decimal(count, locale=locale),
+    }
+
+
+def _context(summary: Summary, locale: Locale, texts: Texts) -> dict[str, object]:
     zone = ZoneInfo(summary.zone)
 
     def at(moment: datetime, local: bool = True) -> str:
         return format_datetime(moment, "medium", locale=locale) + (f" {zone.key}" if local else " UTC")
 
-    # in the order of the figures
-    parts = dict.fromkeys(figure.part for figure in summary.figures)
+    words = words_of(summary, texts)
+    cards = [card_of(value, summary.currency, texts, locale, words) for value in summary.figures]
     return {
         "summary": summary,
-        "locale": locale,
-        "show": lambda value: shown(value, summary.currency, locale),
-        "number": lambda count: format_decimal(count, locale=locale),
+        "today": long_day(summary.as_of.date(), texts.of_words),
+        "sentences": sentences(summary.answer, summary.currency, texts, locale) if summary.answer else [],
+        "parts": _by_part(cards),
+        "charts": [drawn(chart, summary.currency, texts, locale) for chart in summary.charts],
+        "most_received": max((row.received for row in summary.listings), default=0) or 1,
+        "oldest_hours": max((row.age_hours for row in summary.oldest), default=0) or 1,
         "at": at,
-        "month": lambda first: format_date(first, "LLLL y", locale=locale),
-        "parts": {part: [figure for figure in summary.figures if figure.part == part] for part in parts},
+        "month": lambda first: format_date(first, "LLLL y", locale=texts.of_words),
         "published": at(summary.published_at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)),
     }
 
 
-def _seconds(report: Report) -> str:
-    return f"{report.seconds:.0f} s"
-
-
-def shown(value: Value, currency: str, locale: Locale) -> str:
-    """A figure as people write it where they are; a dash for one that is not known."""
-    if value.value is None:
-        return DASH
-    if value.form == "share":
-        return str(format_percent(value.value, "#,##0.0 %", locale=locale))
-    if value.form == "count":
-        return str(format_decimal(int(value.value), locale=locale))
-    if value.form == "weight":
-        # the sources count grams
-        return f"{format_decimal(value.value / 1000, '#,##0.0', locale=locale)}\xa0kg"
-    cents = value.value.quantize(Decimal("0.01"), ROUND_HALF_UP)
-    sign = "+" if value.form == "change" and cents > 0 else ""
-    # a currency without a sign of its own is written as its code, which needs a space before the digits
-    return sign + _LETTER_BESIDE_DIGIT.sub(
-        "\xa0", str(format_currency(cents, value.currency or currency, locale=locale))
-    )
+def _by_part(cards: list[Card]) -> dict[str, list[Card]]:
+    # in the order of the figures
+    parts = dict.fromkeys(card.part for card in cards)
+    return {part: [card for card in cards if card.part == part] for part in parts}

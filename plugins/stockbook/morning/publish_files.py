@@ -65,8 +65,8 @@ def _packs(settings: Settings) -> list[str]:
 
 
 def pages(settings: Settings) -> dict[str, str]:
-    """Texts and addresses (below the page in Airflow) of what lies beside the published file: no link leads nowhere."""
+    """Addresses (below the page in Airflow) of what lies beside the published file: no link leads nowhere."""
     folder = settings.published.parent
-    texts = {"Morning report": (folder / REPORT, "report")}
-    texts["Data dictionary"] = (folder / DICTIONARY / "index.html", f"{DICTIONARY}/index.html")
-    return {text: address for text, (file, address) in texts.items() if file.exists()}
+    links = {"report": (folder / REPORT, "report")}
+    links["dictionary"] = (folder / DICTIONARY / "index.html", f"{DICTIONARY}/index.html")
+    return {key: address for key, (file, address) in links.items() if file.exists()}

@@ -17,8 +17,9 @@ from stockbook.declarations import REPORTING_CURRENCY
 from stockbook.export.pack_files import packs_of
 from stockbook.limits import Limits
 from stockbook.metrics.files import Metrics, load
-from stockbook.morning import charts
-from stockbook.morning.figures import CHARTS, PARTS, Chart, Figure
+from stockbook.morning.answer import Answer, read_answer
+from stockbook.morning.figures import CHARTS, PARTS, Figure
+from stockbook.morning.history import Point, before, history
 from stockbook.project import MODELS, SHIPPED
 from stockbook.settings import Settings
 from stockbook.version import VERSION
@@ -32,7 +33,9 @@ class Value(msgspec.Struct):
     """
     A figure: ``value`` has the digits of the file, and is None where the file has NULL.
 
-    ``part`` is the dashboard that has more of it, ``currency`` that of an amount which is not in the stock's.
+    ``label`` and ``unit`` are words; without a label ``texts/`` has both, by the key and by ``unit``. ``part`` is the
+    dashboard that has more of it, ``currency`` that of an amount which is not in the stock's, ``up`` whether more of it
+    is good. ``points`` are what it was, ``before`` the one it is compared with.
     """
 
     key: str
@@ -43,6 +46,10 @@ class Value(msgspec.Struct):
     bad_above: float | None = None
     part: str = ""
     currency: str = ""
+    up: str = "neither"
+    points: list[Point] = []
+    before: Point | None = None
+    is_monthly: bool = False
 
     @property
     def wants_attention(self) -> bool:
@@ -50,14 +57,13 @@ class Value(msgspec.Struct):
         return self.bad_above is not None and self.value is not None and self.value > Decimal(str(self.bad_above))
 
 
-class DrawnChart(msgspec.Struct):
-    """A chart, drawn; ``digest`` is of what it was drawn of."""
+class ChartPoints(msgspec.Struct):
+    """What a chart shows: rows of x (a day as ISO 8601, or a name), series and value."""
 
     key: str
-    title: str
-    unit: str
-    svg: str
-    digest: str = ""
+    kind: str
+    form: str
+    points: list[tuple[str, str, float | None]]
 
 
 class Listing(msgspec.Struct):
@@ -123,7 +129,7 @@ class OpenMonth(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """A published night for people. ``as_of`` is local time of ``zone``, ``published_at`` UTC."""
+    """A published night for people. ``as_of`` is local of ``zone``, ``published_at`` UTC; ``vat`` is of money.yml."""
 
     run_id: str
     as_of: datetime
@@ -134,7 +140,7 @@ class Summary(msgspec.Struct):
     method: str
     basis: str
     figures: list[Value]
-    charts: list[DrawnChart]
+    charts: list[ChartPoints]
     listings: list[Listing]
     checks_asked: int
     checks_empty: int
@@ -144,13 +150,15 @@ class Summary(msgspec.Struct):
     signed: list[SignedMonth] = []
     to_sign: list[OpenMonth] = []
     is_working_day: bool = False
+    vat: str = ""
+    answer: Answer | None = None
 
 
 def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED / MODELS) -> Summary:  # noqa: B008  # frozen
-    """Read the summary of a published file, its charts drawn where the summary beside it has others."""
+    """Read the summary of a published file; the summary beside it, of an earlier night, has what its figures were."""
     metrics = load(models_dir, declarations.load(models_dir))
     former = _read(published.parent / NAME)
-    drawn = {chart.digest: chart.svg for chart in former.charts} if former else {}
+    points = {figure.key: figure.points for figure in former.figures} if former else {}
     with reader(published, limits) as con:
         run = _one(
             con,
@@ -162,25 +170,14 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
         setting = _one(
             con, "select valuation_currency, headline_method, headline_basis from marts.dim_valuation_setting"
         )
-        reporting, vat = _one(con, "select reporting_currency, vat_label from marts.dim_money_setting")
+        reporting, vat = _one(con, "select reporting_currency, goods_value_vat from marts.dim_money_setting")
         today = run[1].date()
-        day = today - timedelta(days=1)
-        words = {"currency": setting[0], "day": day, "before": day - timedelta(days=1), "vat": vat}
         figures = [
-            Value(
-                f.key,
-                f.label,
-                f.form,
-                f.unit.format(**words),
-                _value(con, f, metrics, today),
-                f.bad_above,
-                part,
-                reporting if metrics.of_figure(f.metric).unit == REPORTING_CURRENCY else "",
-            )
+            _figure(con, figure, part, metrics, today, points, reporting)
             for part, of_part in PARTS.items()
-            for f in of_part
+            for figure in of_part
         ]
-        drawn_charts = [_drawn(c, c.unit.format(**words), _points(con, c.sql(metrics, today)), drawn) for c in CHARTS]
+        drawn = [ChartPoints(c.key, c.kind, c.form, _points(con, c.sql(metrics, today))) for c in CHARTS]
         check_counts = _one(
             con,
             "select count(*), count(*) filter (success is null) from meta.check_result where run_id = ?",
@@ -196,7 +193,7 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
             method=setting[1],
             basis=setting[2],
             figures=figures,
-            charts=drawn_charts,
+            charts=drawn,
             listings=_listings(con, run[0]),
             checks_asked=check_counts[0],
             checks_empty=check_counts[1],
@@ -206,6 +203,8 @@ def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED 
             signed=signed_months(con, published.parent),
             to_sign=months_to_sign(con, today),
             is_working_day=_is_working_day(con, today),
+            vat=vat,
+            answer=read_answer(con, metrics, today),
         )
 
 
@@ -218,12 +217,6 @@ def with_months(published: Path, limits: Limits = Limits()) -> Summary | None:  
             return None
         signed, to_sign = signed_months(con, published.parent), months_to_sign(con, as_of.date())
     return msgspec.structs.replace(former, signed=signed, to_sign=to_sign)
-
-
-def _drawn(chart: Chart, unit: str, points: list[tuple[str, str, float | None]], drawn: dict[str, str]) -> DrawnChart:
-    spec = charts.spec_of(chart, points)
-    digest = charts.digest(spec)
-    return DrawnChart(chart.key, chart.title, unit, drawn.get(digest) or charts.svg(spec), digest)
 
 
 def _listings(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Listing]:
@@ -324,9 +317,33 @@ def _one(con: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | Non
     return tuple(row)
 
 
-def _value(con: duckdb.DuckDBPyConnection, figure: Figure, metrics: Metrics, today: date) -> Decimal | None:
-    (value,) = _one(con, figure.sql(metrics, today))
-    return None if value is None else Decimal(str(value))
+def _figure(
+    con: duckdb.DuckDBPyConnection,
+    figure: Figure,
+    part: str,
+    metrics: Metrics,
+    today: date,
+    former: dict[str, list[Point]],
+    reporting: str,
+) -> Value:
+    (amount,) = _one(con, figure.sql(metrics, today))
+    value = None if amount is None else Decimal(str(amount))
+    metric = metrics.of_figure(figure.metric)
+    points = history(con, figure, metrics, today, value, former)
+    return Value(
+        figure.key,
+        "",
+        figure.form,
+        figure.unit,
+        value,
+        figure.bad_above,
+        part,
+        reporting if metric.unit == REPORTING_CURRENCY else "",
+        metric.up,
+        points,
+        before(figure, points),
+        is_monthly=figure.days == "last month",
+    )
 
 
 def _points(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str, float | None]]:
