@@ -36,7 +36,9 @@ def test_figures_and_tables_are_described_as_they_are_declared(
         return descriptions + examples
 
     home = published_with_more(home_after_a_night, tmp_path / "home")
-    everything, margins, share, value, cogs, listed, view, table, macro, *examples = with_client(settings_of(home), ask)
+    everything, margins, share, value, cogs, listed, view, table, macro, *examples = with_client(
+        settings_of(home, ROWS="20", KILOBYTES="20"), ask
+    )
 
     assert {cut["name"]: cut["definition"] for cut in everything["metrics"]} == {
         m.name: m.says for m in metrics.values()
@@ -54,7 +56,10 @@ def test_figures_and_tables_are_described_as_they_are_declared(
     assert (view["kind"], view["grain"]) == ("view", ["account", "order_id"])
     assert {"margin", "margin_share"} <= set(view["metrics"])
     columns = {column["name"]: column for column in table["columns"]}
+    # whatever the limits of answers are
     assert columns.keys() >= tables["marts.fct_order"].columns.keys()
+    assert len(columns) > 20
+    assert columns["goods_value_reporting"]["unit"] == "CZK"
     assert (columns["order_id"]["is_key"], columns["status"]["is_key"]) == (True, False)
     assert all(column["description"] for column in table["columns"])
     assert macro["parameters"] == ["day"]

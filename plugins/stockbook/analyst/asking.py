@@ -24,6 +24,8 @@ from stockbook.analyst.worker import READY, Place
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.settings import Settings
 
+# names and descriptions are as many as they are
+_OURS_ROWS, _OURS_KILOBYTES = 10_000, 10_000
 # on a busy machine
 _START_SECONDS = 120
 # DuckDB is interrupted first, which is answered by a sentence of its own
@@ -59,10 +61,19 @@ class Questions:
         """
         The answer to one query, or what is known of the file where there is none.
 
-        Raises ConfigError with the sentence why there is no answer.
+        ``rows`` are answered at most, 0: as many as the limits allow. Raises ConfigError with the sentence why there is
+        no answer.
         """
+        most = min(rows or self.limits.rows, self.limits.rows)
+        return self._asked(Wanted(sql, most, self.limits.kilobytes))
+
+    def look_up(self, sql: str) -> Read:
+        """The whole answer to a query of ours, of names and descriptions. Raises as ``ask``."""
+        return self._asked(Wanted(sql, _OURS_ROWS, _OURS_KILOBYTES))
+
+    def _asked(self, wanted: Wanted) -> Read:
         with self._worker() as worker:
-            answer = worker.ask(Wanted(sql, rows or self.limits.rows))
+            answer = worker.ask(wanted)
         if answer.error:
             raise ConfigError(answer.error)
         return answer
@@ -95,7 +106,7 @@ class _Worker:
         self._folder = Path(tempfile.mkdtemp(prefix="stockbook-mcp-", dir=spill))
         names = [name for name in os.environ if name in _PASSED or (place.lake and name.startswith(_PASSED_OF_LAKES))]
         self._process = subprocess.Popen(  # our own program
-            [sys.executable, "-m", "stockbook.analyst.worker"],
+            [sys.executable, "-P", "-m", "stockbook.analyst.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -44,7 +44,7 @@ def listed(settings: Settings, questions: Questions, subject: str, search: str) 
             name=metric.name,
             subject=metric.subject,
             definition=metric.says,
-            unit=_unit(metric, file.currencies),
+            unit=in_codes(metric.unit, file.currencies),
             by=list(metric.by),
             periods=list(metric.periods),
         )
@@ -64,7 +64,7 @@ def described(settings: Settings, questions: Questions, name: str) -> MetricDesc
         name=metric.name,
         subject=metric.subject,
         definition=metric.says,
-        unit=_unit(metric, file.currencies),
+        unit=in_codes(metric.unit, file.currencies),
         type=metric.type,
         read_from=metric.of,
         by=list(metric.by),
@@ -99,13 +99,13 @@ def answered(
             name=name,
             kind="metric",
             definition=metrics[name].says,
-            unit=_unit(metrics[name], answer.currencies),
+            unit=in_codes(metrics[name].unit, answer.currencies),
             caveats=list(_caveats(metrics[name])),
         )
         for name in wanted
     ]
     units = {
-        f"{figure}{ending}": _unit(metrics[name], answer.currencies)
+        f"{figure}{ending}": in_codes(metrics[name].unit, answer.currencies)
         for name in wanted
         for figure in metrics[name].figures
         for ending in ("", PREVIOUS, CHANGE)
@@ -141,8 +141,8 @@ def _named(metrics: ByName, name: str) -> Metric:
         ) from None
 
 
-def _unit(metric: Metric, currencies: Mapping[str, str]) -> str:
-    unit = metric.unit
+def in_codes(unit: str, currencies: Mapping[str, str]) -> str:
+    """A unit with the code of a currency where all accounts have the same."""
     for word, code in currencies.items():
         unit = unit.replace(word, code)
     return unit

@@ -33,10 +33,11 @@ _ALLOWED = (
 
 
 class Wanted(msgspec.Struct):
-    """A query, and how many rows of its answer at most; without a query only what is known of the file is answered."""
+    """A query, and how large its answer may be; without a query only what is known of the file is answered."""
 
     sql: str
     rows: int
+    kilobytes: int
 
 
 class Read(msgspec.Struct, omit_defaults=True):
@@ -101,23 +102,22 @@ def _ask(con: "duckdb.DuckDBPyConnection", answer: Read, wanted: Wanted, limits:
         quoted if kind in _AS_THEY_ARE else f"cast({quoted} as varchar) as {quoted}"
         for quoted, kind in (('"' + name.replace('"', '""') + '"', kind) for name, kind in answer.columns)
     )
-    most = min(wanted.rows, limits.rows)
-    room = limits.kilobytes * 1_000
-    texts = named.limit(most + 1).project(written)
+    room = wanted.kilobytes * 1_000
+    texts = named.limit(wanted.rows + 1).project(written)
     while row := texts.fetchone():
-        if len(answer.rows) == most:
-            answer.more = f"There are more than {most} rows: {_narrower(wanted.rows, limits.rows)}"
+        if len(answer.rows) == wanted.rows:
+            answer.more = f"There are more than {wanted.rows} rows: {_narrower(wanted.rows, limits.rows)}"
             return
         cells = [_as_json(value) for value in row]
         room -= len(msgspec.json.encode(cells))
         if room < 0 and not answer.rows:
             raise ConfigError(
-                f"One row is larger than STOCKBOOK_MCP_KILOBYTES ({limits.kilobytes}) allows: choose fewer columns, or "
+                f"One row is larger than STOCKBOOK_MCP_KILOBYTES ({wanted.kilobytes}) allows: choose fewer columns, or "
                 "left(column, 1000)."
             )
         if room < 0:
             answer.more = (
-                f"The answer was cut after {len(answer.rows)} rows, at {limits.kilobytes} KB "
+                f"The answer was cut after {len(answer.rows)} rows, at {wanted.kilobytes} KB "
                 "(STOCKBOOK_MCP_KILOBYTES): choose fewer columns, add up more, or filter."
             )
             return

@@ -39,7 +39,7 @@ def create(settings: Settings, questions: Questions) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer("stockbook", instructions=INSTRUCTIONS, version=VERSION, log_level="ERROR")
 
     def list_metrics(
-        subject: Annotated[str, Field(description="promise, shop, sources or stock; empty: all.")] = "",
+        subject: Annotated[str, Field(description="Such as stock, promise or shop; empty: all.")] = "",
         search: Search = "",
     ) -> Metrics:
         """The figures that can be asked by name: what each means, its unit, and what it may be cut by."""

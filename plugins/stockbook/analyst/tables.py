@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from stockbook import declarations
 from stockbook.analyst.answers import ColumnDescription, Definition, Rows, TableDescription
 from stockbook.analyst.asking import Questions
-from stockbook.analyst.figures import all_of, as_of, rows_of
+from stockbook.analyst.figures import all_of, as_of, in_codes, rows_of
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
@@ -54,9 +54,9 @@ def described(settings: Settings, questions: Questions, name: str) -> TableDescr
         where function_type = 'table_macro' and {here} and function_name = {quoted(table)}
         """.split()
     )
-    answer = questions.ask(sql, questions.limits.rows)
+    answer = questions.look_up(sql)
     if not answer.rows or schema not in LAYERS:
-        names = [row[0] for row in questions.ask(TABLES, questions.limits.rows).rows]
+        names = [row[0] for row in questions.look_up(TABLES).rows]
         near = get_close_matches(name, names, 5, 0.6) or [
             other for other in names if other.endswith(f".{name.rpartition('.')[2]}")
         ]
@@ -73,7 +73,7 @@ def described(settings: Settings, questions: Questions, name: str) -> TableDescr
     for column in columns:
         column.is_key = column.name in grain
         if column.name in wanted:
-            column.unit = wanted[column.name].unit
+            column.unit = in_codes(wanted[column.name].unit or "", answer.currencies) or None
             column.personal = wanted[column.name].personal if wanted[column.name].personal != "none" else None
     return TableDescription(
         as_of=as_of(answer),
