@@ -39,6 +39,52 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class AnalystLimits:
+    """
+    What a question of the analyst server and its answer may take; ``at_once`` are answered at a time, each by a
+    process of its own.
+    """
+
+    of_one: Limits
+    rows: int
+    kilobytes: int
+    at_once: int
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], spill: Path | None = None) -> "AnalystLimits":
+        """Read the environment. Raises ConfigError."""
+        of_one = Limits(
+            memory=size(environ, "STOCKBOOK_MCP_MEMORY"),
+            seconds=number(environ, "STOCKBOOK_MCP_SECONDS"),
+            disk=size(environ, "STOCKBOOK_MCP_DISK"),
+            threads=int(number(environ, "STOCKBOOK_THREADS")),
+            spill=spill,
+        )
+        return cls(
+            of_one,
+            rows=int(number(environ, "STOCKBOOK_MCP_ROWS")),
+            kilobytes=int(number(environ, "STOCKBOOK_MCP_KILOBYTES")),
+            at_once=int(number(environ, "STOCKBOOK_MCP_AT_ONCE")),
+        )
+
+    @property
+    def too_long(self) -> str:
+        """What is said of a question that took too long."""
+        return (
+            f"The query took longer than STOCKBOOK_MCP_SECONDS ({self.of_one.seconds:g}) allows and was stopped: ask "
+            "for fewer days, add up more, or ask a metric by name."
+        )
+
+    @property
+    def too_large(self) -> str:
+        """What is said of a question that took too much memory or disk."""
+        return (
+            f"The query needs more than STOCKBOOK_MCP_MEMORY ({self.of_one.memory}) and STOCKBOOK_MCP_DISK "
+            f"({self.of_one.disk}) allow and was stopped: ask for fewer rows or columns, or add up more."
+        )
+
+
+@dataclass(frozen=True)
 class HookLimits:
     """
     What a request of a webhook may take before its secret is checked.

@@ -280,6 +280,50 @@ _ALL = (
         least=0,
     ),
     Setting(
+        "STOCKBOOK_MCP_TOKEN",
+        "secret that opens the analyst server over HTTP, at least 16 characters; or in a file, `--token-file` "
+        "([analyst.md](analyst.md#over-http))",
+        shown="none: it is served over stdio only",
+    ),
+    Setting(
+        "STOCKBOOK_MCP_ROWS",
+        "rows of an answer of the analyst server at most; this and the next five are told with the error of who goes "
+        "beyond them ([analyst.md](analyst.md#limits))",
+        default=500,
+        least=1,
+        is_whole=True,
+    ),
+    Setting(
+        "STOCKBOOK_MCP_KILOBYTES",
+        "size of such an answer",
+        default=200,
+        least=1,
+        is_whole=True,
+    ),
+    Setting(
+        "STOCKBOOK_MCP_SECONDS",
+        "how long one of its questions may take",
+        default=30,
+        least=0.1,
+    ),
+    Setting(
+        "STOCKBOOK_MCP_MEMORY",
+        "memory of DuckDB for one of its questions; the process that asks may have twice as much",
+        default="512MB",
+    ),
+    Setting(
+        "STOCKBOOK_MCP_DISK",
+        "what such a question may put on the disk (`tmp/readers` under the home) when memory does not hold it",
+        default="1GB",
+    ),
+    Setting(
+        "STOCKBOOK_MCP_AT_ONCE",
+        "how many of its questions are answered at a time; others wait",
+        default=2,
+        least=1,
+        is_whole=True,
+    ),
+    Setting(
         "STOCKBOOK_STORE",
         "the object store of a fleet of machines: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`; keys "
         "come from the variables of the store's own (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …), never from the "

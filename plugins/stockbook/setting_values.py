@@ -31,6 +31,13 @@ def size(environ: Mapping[str, str], name: str) -> str:
     return said
 
 
+def bytes_of(written: str) -> int:
+    """A size as bytes: ``KB`` counts by thousands, ``KiB`` by 1024, as DuckDB does."""
+    value, unit = re.fullmatch(r"([\d.]+) ?(\w+)", written).groups()  # type: ignore[union-attr]  # ``size`` read it
+    base = 1024 if "i" in unit.lower() else 1000
+    return int(float(value) * base ** " KMGT".index(unit[0].upper() if len(unit) > 1 else " "))
+
+
 def number(environ: Mapping[str, str], name: str) -> float:
     """A number that is not below the least its setting allows, or its default. Raises ConfigError."""
     least, is_whole = SETTINGS[name].least or 0, SETTINGS[name].is_whole

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from stockbook import airflow_config, project
 from stockbook.errors import ConfigError, Problems
 from stockbook.lake_url import VARIABLE, LakeUrl
-from stockbook.limits import HookLimits, Limits
+from stockbook.limits import AnalystLimits, HookLimits, Limits
 from stockbook.secret_text import sent_secret
 from stockbook.setting_list import SETTINGS, number_of, text_of
 from stockbook.setting_values import backup_keep_of, number, size, text, yes_or_no
@@ -59,6 +59,9 @@ class Settings:
     certificate: str = ""
     # what opens the receiver's metrics; empty: nobody reads them
     metrics_token: str = field(repr=False, default="")
+    # what opens the analyst server over HTTP; empty: nobody asks it there
+    analyst_token: str = field(repr=False, default="")
+    analyst: AnalystLimits = field(default_factory=lambda: AnalystLimits.load({}))
     limits: Limits = field(default_factory=Limits)
     # where there is one readers ask it, and not the file of this home
     lake: LakeUrl | None = None
@@ -145,19 +148,24 @@ class Settings:
         with problems.gathered():
             home = _home(environ)
         hooks, limits, group_readable, memory_limit = HookLimits(), Limits(), False, ""
-        certificate = metrics_token = ""
+        certificate = metrics_token = analyst_token = ""
+        analyst = AnalystLimits.load({})
         with problems.gathered():
             certificate = environ.get("STOCKBOOK_HOOKS_CERTIFICATE") or airflow_config.setting(
                 environ, "api", "ssl_cert"
             )
         with problems.gathered():
-            metrics_token = _metrics_token(environ)
+            metrics_token = token(environ.get("STOCKBOOK_METRICS_TOKEN"), "STOCKBOOK_METRICS_TOKEN", "the receiver")
+        with problems.gathered():
+            analyst_token = token(environ.get("STOCKBOOK_MCP_TOKEN"), "STOCKBOOK_MCP_TOKEN", "the analyst server")
         with problems.gathered():
             memory_limit = size(environ, "STOCKBOOK_MEMORY_LIMIT")
         with problems.gathered():
             hooks = HookLimits.load(environ)
         with problems.gathered():
             limits = Limits.load(environ, home / "tmp" / "readers")
+        with problems.gathered():
+            analyst = AnalystLimits.load(environ, home / "tmp" / "readers")
         with problems.gathered():
             group_readable = is_group_readable(environ)
         with problems.gathered():
@@ -196,6 +204,8 @@ class Settings:
             hooks=hooks,
             certificate=certificate,
             metrics_token=metrics_token,
+            analyst_token=analyst_token,
+            analyst=analyst,
             lake=lake,
             limits=limits,
             group_readable=group_readable,
@@ -265,12 +275,12 @@ def _hash_key(environ: Mapping[str, str]) -> bytes:
     return key
 
 
-def _metrics_token(environ: Mapping[str, str]) -> str:
-    name = "STOCKBOOK_METRICS_TOKEN"
-    token = sent_secret("the receiver", f"token {name}", environ.get(name))
-    if token and len(token) < 16:
-        raise ConfigError(f"{name} must have at least 16 characters; it has {len(token)}.")
-    return token
+def token(value: str | None, name: str, owner: str) -> str:
+    """A secret that opens one of our doors; empty for none. Raises ConfigError for what is no good secret."""
+    secret = sent_secret(owner, f"token {name}", value)
+    if secret and len(secret) < 16:
+        raise ConfigError(f"{name} must have at least 16 characters; it has {len(secret)}.")
+    return secret
 
 
 def _fernet_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -24,6 +24,7 @@ from stockbook.cli.forget import forget
 from stockbook.cli.hash import hash_column
 from stockbook.cli.health import health
 from stockbook.cli.hooks import app as hooks_app
+from stockbook.cli.mcp import mcp
 from stockbook.cli.metric import metric
 from stockbook.cli.nights import check, load, publish, report, run
 from stockbook.cli.policy import app as policy_app
@@ -52,7 +53,22 @@ app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what th
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
 app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
-for command in (run, load, check, publish, report, metric, close, forget, retention, upgrade, repair, restore, health):
+for command in (
+    run,
+    load,
+    check,
+    publish,
+    report,
+    metric,
+    mcp,
+    close,
+    forget,
+    retention,
+    upgrade,
+    repair,
+    restore,
+    health,
+):
     app.command()(command)
 app.command("hash")(hash_column)
 app.add_typer(policy_app, name="policy", help="Policies and settings: is everything an operator wrote right?")

@@ -14,33 +14,14 @@ from typing import IO, TYPE_CHECKING
 
 from stockbook.errors import ConfigError
 from stockbook.export.csv_lines import chunks
+from stockbook.warehouse.published_names import TABLES
 
 if TYPE_CHECKING:
     import duckdb
 
-LAYERS = ("staging", "marts", "reports", "meta")
 # DuckDB's own table never shows more of an answer
 TABLE_ROWS = 10_000
 ROWS = 100
-# DuckDB's `show tables` knows the schema `main` only, where nothing is published
-TABLES = f"""
-    with published as (
-        select schema_name, table_name as name, 'table' as kind, comment
-        from duckdb_tables()
-        union all
-        select schema_name, view_name, 'view', comment
-        from duckdb_views()
-        union all
-        select schema_name, function_name, 'macro', comment
-        from duckdb_functions()
-        where function_type = 'table_macro'
-    )
-
-    select schema_name || '.' || name as name, kind, split_part(comment, '. ', 1) as description
-    from published
-    where schema_name in {LAYERS}
-    order by list_position({list(LAYERS)}, schema_name), published.name
-"""
 
 
 class Format(StrEnum):

@@ -4,12 +4,13 @@ import cmd
 from pathlib import Path
 from typing import ClassVar
 
-from stockbook.cli.printing import LAYERS, Format, Printer, terminal_width
+from stockbook.cli.printing import Format, Printer, terminal_width
 from stockbook.declarations import Table
 from stockbook.errors import StockbookError
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.warehouse.connect import reader
+from stockbook.warehouse.published_names import LAYERS
 
 WORDS = {"help": ".help", "show tables": ".tables", "quit": ".quit", "exit": ".quit"}
 

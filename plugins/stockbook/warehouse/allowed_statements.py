@@ -38,6 +38,8 @@ _HARMLESS = {
     *("icu_calendar_names", "pg_timezone_names", "pragma_show", "pragma_table_info", "pragma_version"),
     *("pragma_collations", "pragma_database_size", "pragma_platform", "test_all_types"),
 }
+# of who may ask only: no temporary tables, no variables, nothing that the next question would see
+_QUESTIONS = {StatementType.SELECT, StatementType.EXPLAIN, StatementType.RELATION}
 _OF_SECRETS = (StatementType.CREATE, StatementType.DROP)
 _BEFORE_PIVOT = (["pivot"], ["select"], ["from"], ["with"])
 _IN_EXPLAIN = ("analyze", "verbose")
@@ -49,6 +51,25 @@ _refused: set[str] = set()
 
 def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
     """The statements of a reader's text. Raises ConfigError for one a reader may not run, duckdb.Error for bad SQL."""
+    statements = _statements(con, text)
+    for statement in statements:
+        _require_allowed(con, statement)
+    return statements
+
+
+def question(con: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
+    """The only statement of a text, which asks and makes nothing. Raises as ``readable``, and for any other."""
+    statements = _statements(con, text)
+    if len(statements) != 1:
+        raise ConfigError(
+            f"Ask one query at a time, and name the values of a pivot (`on x in (…)`); got {len(statements)}."
+        )
+    _require_question(con, statements[0])
+    return statements[0]
+
+
+def _statements(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
+    """Of a text that calls nothing a reader may not call."""
     try:
         words = _words(text)
     except UnicodeError:
@@ -59,20 +80,30 @@ def readable(con: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement
         raise ConfigError("The lake's catalog is not for readers: only the published tables can be asked.")
     if refused:
         raise ConfigError(f"{refused[0]}() is not for readers: only the published tables can be asked.")
-    statements = con.extract_statements(text)
-    for statement in statements:
-        _require_allowed(con, statement)
-    return statements
+    return con.extract_statements(text)
+
+
+def _require_question(con: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
+    kind = _kind(statement)
+    if not (_is_question(statement) or kind in _QUESTIONS):
+        raise ConfigError(f"{_words(statement.query)[0]!r} is no query.")
+    if kind == StatementType.EXPLAIN:
+        for inner in con.extract_statements(_explained(statement.query)):
+            _require_question(con, inner)
+
+
+def _is_question(statement: duckdb.Statement) -> bool:
+    """Whether it is a query that DuckDB counts among other kinds; DuckDB 1 takes both for queries."""
+    words, kind = _words(statement.query), _kind(statement)
+    return (kind == StatementType.PRAGMA and f"pragma_{''.join(words[1:2])}" in _HARMLESS) or (
+        kind == StatementType.MULTI and words[:1] in _BEFORE_PIVOT and "pivot" in words
+    )
 
 
 def _require_allowed(con: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
     words = _words(statement.query)
     kind = _kind(statement)
-    # DuckDB 1 takes both for queries
-    is_question = (kind == StatementType.PRAGMA and f"pragma_{''.join(words[1:2])}" in _HARMLESS) or (
-        kind == StatementType.MULTI and words[:1] in _BEFORE_PIVOT and "pivot" in words
-    )
-    if not (is_question or kind in _ALLOWED) or (kind in _OF_SECRETS and "secret" in words[1:4]):
+    if not (_is_question(statement) or kind in _ALLOWED) or (kind in _OF_SECRETS and "secret" in words[1:4]):
         raise ConfigError(
             f"{words[0] if words else 'this'!r} is not for readers: queries, explain, describe, summarize, "
             "and temporary tables, views and macros are."

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from stockbook.atomic_files import write_atomically
-from stockbook.errors import ConfigError
 from stockbook.limits import HookLimits
+from stockbook.listening import listening, url_of
 from stockbook.webhooks.app import Desk, create_app
 from stockbook.webhooks.guard import guarded
 
@@ -49,9 +49,8 @@ def serve(
     """
     desk.open_now()
     desk.accounts.look_up()
-    listening = _bound(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{listening.getsockname()[1]}{PREFIX}"
+    bound = listening(host, port)
+    url = f"{url_of(host, bound)}{PREFIX}"
 
     def ready() -> None:
         if ready_file is not None:
@@ -85,7 +84,7 @@ def serve(
     # the time an answer takes
     sys.setswitchinterval(0.001)
     _allow_files(connections + _OTHER_FILES)
-    _Server(config, ready, desk.close).run([listening])
+    _Server(config, ready, desk.close).run([bound])
 
 
 def _allow_files(wanted: int) -> None:
@@ -94,18 +93,3 @@ def _allow_files(wanted: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's delay off only for sockets that say TCP; with it every answer takes 40 ms
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise ConfigError(
-            f"Port {port} of {host} was expected to be free; {error.strerror}: choose another or 0."
-        ) from None
-    return listening

@@ -13,6 +13,7 @@ from superset_engine import answers
 from typer.testing import CliRunner
 
 import stockbook
+from stockbook.analyst.asking import Questions
 from stockbook.cli.main import app
 from stockbook.cli.printing import Format, Printer
 from stockbook.cli.prompt import Prompt
@@ -79,8 +80,9 @@ def rig(server: str, tmp_path_factory: pytest.TempPathFactory) -> LakeRig:
     """A lake with the tables that the statements name, and a role that may read its catalog."""
     rig = LakeRig.of(database(server), tmp_path_factory.mktemp("lake"))
     columns = "account varchar, n integer default 1"
-    rig.publish("a", 3, marts__t=columns, marts__m=columns, reports__r=columns)
-    rig.publish("b", 5, marts__t=columns, marts__m=columns, reports__r=columns)
+    run = f"{columns}, run_id varchar default 'r', as_of timestamp default '2026-03-01', zone varchar default 'UTC'"
+    rig.publish("a", 3, marts__t=columns, marts__m=columns, reports__r=columns, meta__current_run=run)
+    rig.publish("b", 5, marts__t=columns, marts__m=columns, reports__r=columns, meta__current_run=run)
     with psycopg.connect(server.removesuffix("postgres") + rig.url.words["dbname"], autocommit=True) as con:
         con.execute(f"create role {ROLE} login password '{PASSWORD}'")
         con.execute(f"grant usage on schema public to {ROLE}; grant select on all tables in schema public to {ROLE}")
@@ -193,3 +195,15 @@ def test_superset_reads_the_lake_in_the_same_cage(rig: LakeRig, address: str, tm
     assert [statement for statement in statements if refusal_by_statement[statement] is None] == []
     assert refusal_by_statement[count] is None
     assert PASSWORD not in printed
+
+
+def test_assistants_are_answered_from_the_lake(rig: LakeRig) -> None:
+    """With rows of all accounts, the night of each, and what the tables are; the catalog stays closed to them."""
+    with Questions(Settings.load()) as questions:
+        answer = questions.ask("select account, sum(n) as n from marts.t group by all order by all")
+        with pytest.raises(ConfigError, match="catalog is not for readers"):
+            questions.ask("from __ducklake_metadata_lake.public.ducklake_data_file")
+
+    assert [account for account, _ in answer.rows] == ["a", "b"]
+    assert {current["account"] for current in answer.current} == {"a", "b"}
+    assert list(answer.tables) == ["marts.t"]
