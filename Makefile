@@ -42,7 +42,7 @@ fleet: $(VENV)/.celery fleet-programs  ## two nights of three shops on two Celer
 wheel: $(VENV)/.uv  ## build the package into dist/, to be installed with pip anywhere
 	$(BIN)/python -m hatchling build -t wheel
 
-test: $(VENV)/.dev $(VENV)/.duckdb-2 $(BI)/.superset programs before-tests  ## everything: lint, types, all tests
+test: $(VENV)/.dev $(VENV)/.duckdb-2 $(VENV)/.metricflow $(BI)/.superset programs before-tests  ## everything: lint, types, all tests
 	$(TEST_ENV) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-fast: $(VENV)/.dev before-tests  ## what fits in three minutes: no Airflow, no slow tests
@@ -103,6 +103,7 @@ lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) --universal --group pyproject.toml:celery -c requirements-dev.txt -o requirements-celery.txt
 	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
 	$(COMPILE) --universal --group pyproject.toml:duckdb-2 -o requirements-duckdb-2.txt
+	$(COMPILE) --universal --group pyproject.toml:metricflow -o requirements-metricflow.txt
 	$(COMPILE) bi/superset/requirements.in -o bi/superset/requirements.txt
 
 clean:  ## remove what was installed and what the demo wrote
@@ -146,6 +147,10 @@ $(VENV)/.celery: $(VENV)/.dev requirements-celery.txt
 # beside the environment, which it must not change
 $(VENV)/.duckdb-2: $(VENV)/.uv requirements-duckdb-2.txt
 	$(BIN)/uv pip install -q --target $(VENV)/duckdb-2 --require-hashes -r requirements-duckdb-2.txt || $(BIN)/python -m pip install -q --target $(VENV)/duckdb-2 --require-hashes -r requirements-duckdb-2.txt
+	@touch $@
+
+$(VENV)/.metricflow: $(VENV)/.uv requirements-metricflow.txt
+	$(BIN)/uv pip install -q --target $(VENV)/metricflow --require-hashes -r requirements-metricflow.txt || $(BIN)/python -m pip install -q --target $(VENV)/metricflow --require-hashes -r requirements-metricflow.txt
 	@touch $@
 
 # this package itself, as the folder it lies in; what it needs is locked above

@@ -20,7 +20,7 @@ FLOORS = (
     ("models", "checks"),
     ("valuation",),
     ("alerts", "sla", "channels", "dictionary", "closing", "export", "health"),
-    ("webhooks", "morning", "bi", "backup", "analyst"),
+    ("webhooks", "morning", "bi", "backup", "analyst", "contracts"),
     ("erasure",),
     ("night",),
     ("fleet",),

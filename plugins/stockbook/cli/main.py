@@ -18,6 +18,7 @@ from stockbook.cli.backup import app as backup_app
 from stockbook.cli.backup import restore
 from stockbook.cli.bi import app as bi_app
 from stockbook.cli.close import close
+from stockbook.cli.contract import app as contract_app
 from stockbook.cli.export import app as export_app
 from stockbook.cli.fleet import app as fleet_app
 from stockbook.cli.forget import forget
@@ -52,6 +53,7 @@ app.add_typer(bi_app, name="bi", help="The dashboards: Superset over the publish
 app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what the vendors' subscriptions need.")
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
+app.add_typer(contract_app, name="contract", help="What others rely on, as data contracts, and what a version breaks.")
 app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
 for command in (
     run,

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,12 +11,26 @@ from stockbook.cli.printing import Format
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 
-LIST = "list"
+LIST, EXPORT = "list", "export"
+
+
+class MetricFormat(StrEnum):
+    """How an answer is written, and the form of another tool."""
+
+    auto = Format.auto
+    table = Format.table
+    expanded = Format.expanded
+    csv = Format.csv
+    json = Format.json
+    metricflow = "metricflow"
 
 
 def metric(
     names: Annotated[
-        list[str], typer.Argument(help="Metrics of one relation, such as stock_value; `list` lists them all.")
+        list[str],
+        typer.Argument(
+            help="Metrics of one relation, such as stock_value; `list` lists them, `export` writes them for others."
+        ),
     ],
     by: Annotated[
         str, typer.Option(help="Dimensions and periods (day, week, month, quarter, year) to cut by, comma separated.")
@@ -24,7 +39,9 @@ def metric(
     to: Annotated[str, typer.Option(help="Last day, YYYY-MM-DD.")] = "",
     only: Annotated[list[str] | None, typer.Option(help="Keep one value of a dimension: account=main.")] = None,
     compare: Annotated[str, typer.Option(help="previous: the range before, of as many days, beside it.")] = "",
-    as_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.auto,
+    as_: Annotated[
+        MetricFormat, typer.Option("--format", help="How it is written; metricflow is for `export` only.")
+    ] = MetricFormat.auto,
 ) -> None:
     """Say a figure of the published file, cut as asked; what it cannot answer is refused with the reason."""
     from stockbook import declarations
@@ -34,11 +51,19 @@ def metric(
     from stockbook.warehouse.connect import reader
 
     settings = Settings.load()
-    metrics = load(settings.models_dir, declarations.load(settings.models_dir))
+    tables = declarations.load(settings.models_dir)
+    metrics = load(settings.models_dir, tables)
     if names == [LIST]:
         for declared in sorted(metrics.values(), key=lambda metric: (metric.subject, metric.name)):
             cuts = ", ".join((*declared.by, *declared.periods)) or "nothing"
             typer.echo(f"{declared.name} [{declared.unit}]: {declared.says} By {cuts}.")
+        return
+    if (names == [EXPORT]) != (as_ is MetricFormat.metricflow):
+        raise ConfigError("Metrics are exported by `stockbook metric export --format metricflow`: both words or none.")
+    if names == [EXPORT]:
+        from stockbook.metrics import metricflow
+
+        typer.echo(metricflow.export(metrics, tables).text(), nl=False)
         return
     if compare not in ("", "previous"):
         raise ConfigError(f"--compare must be previous; got {compare!r}.")
@@ -56,7 +81,7 @@ def metric(
     sql = question.sql(metrics)
     with reader(settings.asked, settings.limits) as con:
         # a table of figures is shown whole
-        Printer(sys.stdout, as_, 0, terminal_width(sys.stdout)).answer(con, sql)
+        Printer(sys.stdout, Format(as_), 0, terminal_width(sys.stdout)).answer(con, sql)
 
 
 def _day(option: str, text: str) -> date | None:

@@ -24,8 +24,8 @@ from stockbook.project import SHIPPED
 
 FOLDER = "metrics"
 _FIGURE = "{figure}"
-# a word of the command line
-_TAKEN = "list"
+# words of the command line
+_TAKEN = ("list", "export")
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -140,14 +140,18 @@ def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> I
         yield "", f"{metric.of} is no declared table or view of marts or reports"
         return
     kind, is_share = metric.type, metric.type in ("ratio", "range")
-    is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name != _TAKEN
+    is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name not in _TAKEN
     is_taken = not taken.isdisjoint(metric.figures)
     is_percentage = metric.at is None or (kind == "percentile" and 0 < metric.at < 1)
     periods = [name for name in metric.by if name in PERIODS]
     unnamed = [name for name in metric.not_over if name not in metric.by]
     counts_rows = kind == "count" and not (metric.sql or metric.distinct)
     rules = (
-        (is_name, "", f"{metric.name!r} is no name of a metric: small letters, digits and _, and not {_TAKEN}"),
+        (
+            is_name,
+            "",
+            f"{metric.name!r} is no name of a metric: small letters, digits and _, and not {' or '.join(_TAKEN)}",
+        ),
         (not is_taken, "", f"the name {metric.name!r} is taken by an earlier metric"),
         (is_share == bool(metric.over), "over", f"a {kind} {'needs' if is_share else 'has no'} over"),
         (bool(metric.sure) == (kind == "range"), "sure", "a range, and nothing else, has sure and possible"),

@@ -9,6 +9,7 @@ import duckdb
 
 from stockbook.declarations import LAYERS, Table, of_layer
 from stockbook.warehouse import casts
+from stockbook.warehouse.content_marks import QUARANTINE
 from stockbook.warehouse.meta import write_file_format
 from stockbook.warehouse.migrations import FORMAT
 
@@ -35,18 +36,16 @@ HISTORY_COLUMNS = {
     "_in_first_load": ("boolean", "Seen in the account's very first load."),
 }
 
-QUARANTINE = """
-create table if not exists staging.quarantine (
-    account varchar,
-    table_name varchar,
-    row_key varchar,
-    reason varchar,
-    fields json,
-    _run_id varchar,
-    _first_seen_at timestamp,
-    parent_key varchar
-)
-"""
+QUARANTINE_COLUMNS = {
+    "account": ("varchar", "Account the row came from."),
+    "table_name": ("varchar", "Table of staging that the row was for."),
+    "row_key": ("varchar", "Key of the row, as far as it has one."),
+    "reason": ("varchar", "How it breaks its declaration, without personal data."),
+    "fields": ("json", "What could be read of it, without personal data; NULL of a row set aside whole."),
+    "_run_id": ("varchar", "Run that set it aside last."),
+    "_first_seen_at": ("timestamp", "as_of of the run that set it aside first (local)."),
+    "parent_key": ("varchar", "Key of the row of the listing that it lies in, of rows of an array."),
+}
 
 # DuckDB's AT TIME ZONE takes the second pass of the repeated hour and shifts the skipped one silently
 # (docs/stack.md); these take the first pass, the second pass, and NULL for a time that never was.
@@ -77,7 +76,7 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
         con.execute(f"create schema if not exists {schema}")
     for macro in MACROS:
         con.execute(macro)
-    con.execute(QUARANTINE)
+    con.execute(_ddl(QUARANTINE, QUARANTINE_COLUMNS))
     have = _columns_of(con, ("meta", "staging"))
     for table in of_layer(tables, "meta"):
         con.execute(declared_ddl(table))
@@ -91,6 +90,10 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
             if table.history:
                 con.execute(history_ddl(table))
                 _add_history_columns(con, table, have.get(f"{table.name}_history"))
+
+
+def _ddl(name: str, columns: dict[str, tuple[str, str]]) -> str:
+    return f"create table if not exists {name} ({', '.join(f'{key} {type_}' for key, (type_, _) in columns.items())})"
 
 
 def declared_ddl(table: Table) -> str:

@@ -1,0 +1,1 @@
+"""What others rely on, as contracts of the Open Data Contract Standard, and what a new version breaks of them."""
