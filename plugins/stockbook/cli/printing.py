@@ -18,7 +18,7 @@ from stockbook.export.csv_lines import chunks
 if TYPE_CHECKING:
     import duckdb
 
-LAYERS = ("staging", "marts", "reports", "meta")
+LAYERS = ("staging", "marts", "reports", "extra", "meta")
 # DuckDB's own table never shows more of an answer
 TABLE_ROWS = 10_000
 ROWS = 100
