@@ -9,7 +9,7 @@ What a column means in several tables is written once, in ``columns.yml`` beside
 Names and types become part of SQL as they stand here, so they are checked while a file is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,8 @@ REPORTING_CURRENCY = "reporting currency"
 # made of staging by every build
 BUILT_LAYERS = ("intermediate", "marts", "reports")
 LAYERS = ("staging", *BUILT_LAYERS, "meta")
+EXTRA = "extra"
+"""The layer, and schema, of what users declare in a folder of their own (``extra_folder.py``)."""
 
 SHARED_TEXTS = "columns.yml"
 """The file with the texts of columns that several tables have."""
@@ -246,6 +248,16 @@ def _read_all(models_dir: Path) -> dict[str, Table]:
 def load(models_dir: Path) -> dict[str, Table]:
     """Every declaration under ``models_dir`` by its qualified name. Raises DeclarationError naming file and field."""
     return _load(models_dir.absolute())
+
+
+def read_file(file: Path, layer: str, texts: dict[str, str]) -> Table:
+    """One declaration; ``texts`` are those that columns share. Raises DeclarationError naming file and field."""
+    return _read(file, layer, texts)
+
+
+def without_extra(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Ours alone."""
+    return {name: table for name, table in tables.items() if table.layer != EXTRA}
 
 
 def shared_texts(models_dir: Path) -> dict[str, str]:

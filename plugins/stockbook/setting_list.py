@@ -120,6 +120,19 @@ _ALL = (
         shown="the one Stockbook brings",
     ),
     Setting(
+        "STOCKBOOK_EXTRA_DIR",
+        "a folder of your own with models, metrics and dashboards, which upgrades leave alone "
+        "([own_reports.md](own_reports.md)); each of its models, and all its checks together, may take as long as a "
+        "reader may (`STOCKBOOK_READER_SECONDS`)",
+        shown="none",
+    ),
+    Setting(
+        "STOCKBOOK_EXTRA_FAILS",
+        "what is red when something in that folder is wrong: `own` = what is wrong there and what reads it, "
+        "`night` = the whole night",
+        default="own",
+    ),
+    Setting(
         "STOCKBOOK_ZONE",
         "zone of every zone-less time of the APIs, and of the schedule",
         default="Europe/Prague",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockbook import airflow_config, project
@@ -65,6 +66,9 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     # where there is one readers ask it, and not the file of this home
     lake: LakeUrl | None = None
+    # the folder of a user's own models, metrics and dashboards, and what is red when something in it is wrong
+    extra_dir: Path | None = None
+    extra_fails: Literal["own", "night"] = "own"
     group_readable: bool = False
     # where backups go, which may hold a password, and how many of the last days, weeks and months stay
     backup_to: str = field(repr=False, default="")
@@ -173,6 +177,9 @@ class Settings:
         keep = (1, 0, 0)
         with problems.gathered():
             keep = backup_keep_of(environ)
+        extra_fails: Literal["own", "night"] = "own"
+        with problems.gathered():
+            extra_fails = _extra_fails(environ)
         lake = None
         with problems.gathered():
             lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
@@ -207,6 +214,8 @@ class Settings:
             analyst_token=analyst_token,
             analyst=analyst,
             lake=lake,
+            extra_dir=_folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None,
+            extra_fails=extra_fails,
             limits=limits,
             group_readable=group_readable,
             backup_to=environ.get("STOCKBOOK_BACKUP_TO") or "",
@@ -227,6 +236,15 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(environ.get(name) or default).expanduser().absolute()
+
+
+def _extra_fails(environ: Mapping[str, str]) -> Literal["own", "night"]:
+    word = text(environ, "STOCKBOOK_EXTRA_FAILS")
+    if word == "own":
+        return "own"
+    if word == "night":
+        return "night"
+    raise ConfigError(f"STOCKBOOK_EXTRA_FAILS must be own or night; got {word!r}.")
 
 
 def _zone(environ: Mapping[str, str]) -> ZoneInfo:

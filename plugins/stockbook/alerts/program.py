@@ -6,6 +6,7 @@ The memory (``meta.alert``) is written in the transaction of the build. A night 
 night raises nothing twice.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from stockbook.alerts import rules
 from stockbook.alerts.rules import Figure, Rule
 from stockbook.models.programs import BuildContext
 from stockbook.warehouse import meta
+from stockbook.warehouse.transaction import transaction
 
 
 class Standing(NamedTuple):
@@ -34,6 +36,29 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     alert_rules = rules.read(context.policy_dir)
     if _observes(con, context.run_id):
         meta.write_alerts(con, standing(alert_rules, figures(con), context.as_of), context.as_of)
+    show(con, context.as_of)
+
+
+def of_extra(con: duckdb.DuckDBPyConnection, run_id: str, as_of: datetime, messages: Mapping[str, str]) -> None:
+    """The alerts about a user's own folder, the message of each file; what stood and is none of them is cleared."""
+    if not _observes(con, run_id):
+        return
+    alerts = [Standing("all", meta.OF_EXTRA, file, "warning", text, 1, 0) for file, text in messages.items()]
+    with transaction(con):
+        meta.write_alerts(con, alerts, as_of, of_extra=True)
+        show(con, as_of)
+        # who reads it finds it changed
+        meta.forget_marks_of(con, ["reports.alerts"])
+
+
+def has_of_extra(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an alert about a user's own folder stands."""
+    query = "select 1 from meta.alert where rule = ? and cleared_as_of is null limit 1"
+    return bool(con.execute(query, [meta.OF_EXTRA]).fetchall())
+
+
+def show(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Create or replace ``reports.alerts`` as of a night."""
     con.execute(
         """
         create or replace table reports.alerts as
@@ -51,7 +76,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
         from meta.alert
         where raised_as_of <= $as_of
         """,
-        {"as_of": context.as_of},
+        {"as_of": as_of},
     )
 
 

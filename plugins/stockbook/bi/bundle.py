@@ -16,7 +16,7 @@ from stockbook.bi.charts import VIZ, form_data
 from stockbook.bi.dashboard_file import dashboard_file, name_of
 from stockbook.bi.headings import headings, of_code, words
 from stockbook.bi.identity import identity
-from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Spec
+from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Spec, relation_of
 from stockbook.declarations import Column, Table, in_currency
 from stockbook.metrics.files import Metrics
 from stockbook.metrics.metric import Form, Metric
@@ -44,11 +44,11 @@ def files(
     }
     for report in reports:
         documents[f"datasets/stockbook/{report}.yaml"] = _dataset(
-            tables[f"reports.{report}"], metrics.of_relation(f"reports.{report}"), currencies, spec
+            tables[relation_of(report)], metrics.of_relation(relation_of(report)), currencies, spec
         )
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[f"reports.{chart.report}"], currencies)
+            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[chart.relation], currencies)
         documents[f"dashboards/{dashboard.key}.yaml"] = dashboard_file(dashboard, numbers, tables, currencies)
     return {
         path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
@@ -122,14 +122,14 @@ def _dataset(table: Table, metrics: list[Metric], currencies: Currencies, spec: 
         "default_endpoint": None,
         "offset": 0,
         "cache_timeout": None,
-        "schema": "reports",
+        "schema": table.layer,
         "sql": None,
         "params": None,
         "template_params": None,
         "filter_select_enabled": True,
         "fetch_values_predicate": None,
         "extra": None,
-        "uuid": identity("dataset", table.table),
+        "uuid": identity("dataset", table.table if table.layer == "reports" else table.name),
         "metrics": [
             {
                 "metric_name": "count",

@@ -14,7 +14,7 @@ def empty_charts(spec: Spec, published: Path) -> list[str]:
 
 
 def _something_of(chart: Chart) -> str:
-    rows = f"reports.{chart.report}" + (f" where {chart.where}" if chart.where else "")
+    rows = chart.relation + (f" where {chart.where}" if chart.where else "")
     if chart.kind == "table":
         return f"select {', '.join(chart.columns)} from {rows} limit 1"
     figures = ", ".join(measure.sql for measure in chart.measures)

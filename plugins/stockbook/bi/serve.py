@@ -18,6 +18,7 @@ import urllib3
 from stockbook import declarations, project
 from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.bi import bundle, spec
+from stockbook.bi.extra import dashboards_of, with_extra
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError
@@ -26,6 +27,7 @@ from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
 from stockbook.warehouse.lake import EXTENSIONS, extension_files
+from stockbook.warehouse.read_published import declared_in
 
 FOLDER = project.SHIPPED / "bi" / "superset"
 # bi/superset/doors.py reads a few of its modules
@@ -87,8 +89,14 @@ class Superset:
             "SCARF_ANALYTICS": "false",
         }
 
-    def prepare(self, published: Path | LakeUrl, say: Callable[[str], None]) -> None:
-        """Migrate, make both users, import the dashboards over ``published``. Safe to run again."""
+    def prepare(
+        self, published: Path | LakeUrl, say: Callable[[str], None], extra_dir: Path | None = None
+    ) -> list[str]:
+        """
+        Migrate, make both users, import the dashboards over ``published``, those of ``extra_dir`` too.
+
+        Safe to run again. Returns the keys of the dashboards.
+        """
         keep_private(is_group_readable())
         done = self.home / "prepared"
         commands: list[list[str]] = []
@@ -97,9 +105,15 @@ class Superset:
             name = ["--username", USER, "--firstname", "Stockbook", "--lastname", "admin", "--email", "admin@localhost"]
             commands += [["db", "upgrade"], ["fab", "create-admin", *name, "--password", self.password], ["init"]]
         say("Importing the dashboards")
-        tables = declarations.load(project.SHIPPED / project.MODELS)
-        metrics = load(project.SHIPPED / project.MODELS, tables)
+        models_dir = project.SHIPPED / project.MODELS
+        tables = declared_in(published, models_dir, extra_dir)
+        metrics = load(models_dir, tables, extra_dir)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
+        if extra_dir is not None:
+            theirs = dashboards_of(extra_dir, models_dir, tables)
+            for problem in theirs.problems:
+                say(f"Left out, of your own dashboards: {problem}")
+            read = with_extra(read, theirs)
         archive = self.home / "bundle.zip"
         files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
@@ -119,6 +133,7 @@ class Superset:
         if ended.returncode:
             raise ConfigError(f"Superset could not be prepared; what it said is in {self.home / 'superset.log'}.")
         done.touch()
+        return [dashboard.key for dashboard in read.dashboards]
 
     def serve(self, port: int) -> "subprocess.Popen[bytes]":
         """Start it on loopback; the caller stops it."""

@@ -5,6 +5,7 @@ A chart names a table of ``reports``, the metrics that are shown and how they ar
 needs beside that (SQL, ids, layout, column types, descriptions) is derived.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,6 +18,11 @@ from stockbook.metrics.files import Metrics
 
 TIME_TYPES = ("date", "timestamp")
 Kind = Literal["number", "line", "bar", "stacked", "ranked", "table"]
+
+
+def relation_of(report: str) -> str:
+    """The qualified name of a report: one of ours is known by its name, one of a user's own as ``extra.<name>``."""
+    return report if "." in report else f"reports.{report}"
 
 
 class Currencies(NamedTuple):
@@ -71,6 +77,11 @@ class Chart(msgspec.Struct, forbid_unknown_fields=True):
     rows: int = 1000
 
     @property
+    def relation(self) -> str:
+        """The qualified name of its report."""
+        return relation_of(self.report)
+
+    @property
     def is_over_time(self) -> bool:
         """Whether ``x`` is a time."""
         return self.kind in ("number", "line", "stacked")
@@ -97,7 +108,7 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True):
         """Whether the chart can be filtered so: its report has the column, or a time of its own for the period."""
         if self.column is None:
             return chart.period is not None
-        return self.column in tables[f"reports.{chart.report}"].columns and self.column not in chart.fixed
+        return self.column in tables[chart.relation].columns and self.column not in chart.fixed
 
 
 class Dashboard(msgspec.Struct, forbid_unknown_fields=True):
@@ -130,8 +141,12 @@ class Spec(msgspec.Struct, forbid_unknown_fields=True):
     codes: list[str] = []
 
 
-def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
-    """Read and hold against declarations and metrics. Raises DeclarationError naming dashboard, chart and field."""
+def read(file: Path, tables: dict[str, Table], metrics: Metrics, taken: Iterable[str] = ()) -> Spec:
+    """
+    Read and hold against declarations and metrics. Raises DeclarationError naming dashboard, chart and field.
+
+    ``taken`` are keys of dashboards and charts that there are already.
+    """
     try:
         spec = msgspec.convert(yaml.safe_load(file.read_text()), Spec)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
@@ -140,7 +155,7 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
     for name in (*spec.headings, *spec.codes):
         if name not in there:
             raise DeclarationError(f"{file.name}: there is no column {name} to be shown otherwise.")
-    seen: set[str] = set()
+    seen = set[str](taken)
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
             if chart.key in seen:
@@ -149,6 +164,9 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
             _hold(file, chart, tables)
             if chart.kind != "table":
                 _measure(file, chart, metrics)
+        if dashboard.key in seen:
+            raise DeclarationError(f"{file.name}: the key {dashboard.key!r} of a dashboard is given twice.")
+        seen.add(dashboard.key)
         for row in dashboard.rows:
             if sum(chart.width for chart in row) > 12:
                 raise DeclarationError(f"{file.name}: a row of {dashboard.key} is wider than twelve columns.")
@@ -160,7 +178,7 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics) -> Spec:
 
 def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
     named = list(chart.columns)
-    columns = tables[f"reports.{chart.report}"].columns if f"reports.{chart.report}" in tables else {}
+    columns = tables[chart.relation].columns if chart.relation in tables else {}
     if chart.kind == "table":
         named += [chart.sort.lstrip("-")] if chart.sort else []
     elif chart.x is None or not chart.measures:
@@ -174,7 +192,7 @@ def _hold(file: Path, chart: Chart, tables: dict[str, Table]) -> None:
             raise DeclarationError(f"{file.name}: chart {chart.key} is ordered by {chart.sort}, which is no number.")
     for column in [*named, *chart.fixed, *([chart.period] if chart.period else [])]:
         _column(file, f"chart {chart.key}", chart.report, column, tables)
-    if chart.period and tables[f"reports.{chart.report}"].columns[chart.period].type not in TIME_TYPES:
+    if chart.period and tables[chart.relation].columns[chart.period].type not in TIME_TYPES:
         raise DeclarationError(f"{file.name}: chart {chart.key} takes {chart.period} for a time, which it is not.")
 
 
@@ -187,7 +205,7 @@ def _measure(file: Path, chart: Chart, metrics: Metrics) -> None:
     except DeclarationError as error:
         raise DeclarationError(f"{file.name}: chart {chart.key}: {error}") from error
     for metric in shown:
-        if metric.of != f"reports.{chart.report}":
+        if metric.of != chart.relation:
             raise DeclarationError(
                 f"{file.name}: chart {chart.key} reads {chart.report}, and the metric {metric.name} is of {metric.of}."
             )
@@ -209,8 +227,9 @@ def _measure(file: Path, chart: Chart, metrics: Metrics) -> None:
 
 
 def _column(file: Path, where: str, report: str, column: str, tables: dict[str, Table]) -> None:
-    table = tables.get(f"reports.{report}")
+    relation = relation_of(report)
+    table = tables.get(relation)
     if table is None:
-        raise DeclarationError(f"{file.name}: {where} reads reports.{report}, which is not declared.")
+        raise DeclarationError(f"{file.name}: {where} reads {relation}, which is not declared.")
     if column not in table.columns:
-        raise DeclarationError(f"{file.name}: {where} names the column {column}, which reports.{report} does not have.")
+        raise DeclarationError(f"{file.name}: {where} names the column {column}, which {relation} does not have.")

@@ -14,7 +14,9 @@ from stockbook.errors import ModelFailed
 from stockbook.sql_text import quoted
 
 # the relation a query reads first: when it is empty the query cannot return a row
-_FIRST_RELATION = re.compile(r"\bfrom\s+((?:staging|intermediate|marts|reports|meta)\.\w+)\b(?!\s*\()", re.IGNORECASE)
+_FIRST_RELATION = re.compile(
+    r"\bfrom\s+((?:staging|intermediate|marts|reports|extra|meta)\.\w+)\b(?!\s*\()", re.IGNORECASE
+)
 
 
 # the unit of columns that say how long something took: an end is never before its beginning

@@ -25,7 +25,7 @@ from stockbook.warehouse.connect import ROW_GROUP, for_questions, is_small, let_
 SAMPLE = 10
 # tables in one statement, which costs more than asking small ones; large ones are too much together
 TABLES = 16
-_RELATION = re.compile(r"\b(?:staging|intermediate|marts|reports|meta)\.\w+", re.IGNORECASE)
+_RELATION = re.compile(r"\b(?:staging|intermediate|marts|reports|extra|meta)\.\w+", re.IGNORECASE)
 NOTHING = "nothing to check"
 
 

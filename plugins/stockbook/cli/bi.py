@@ -16,24 +16,33 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def bundle(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files are as they should be.")] = False,
+    to: Annotated[Path | None, typer.Option(help="A folder to write ours and those of STOCKBOOK_EXTRA_DIR to.")] = None,
 ) -> None:
     """Write the files Superset imports (bi/superset/bundle/) from bi/superset/dashboards.yml and the declarations."""
-    from stockbook import declarations
     from stockbook.bi import bundle as made
-    from stockbook.bi import spec
+    from stockbook.bi import extra, spec
     from stockbook.bi.serve import FOLDER
     from stockbook.channels import money
+    from stockbook.extra_folder import with_extra
     from stockbook.metrics.files import load
     from stockbook.valuation import policy as valuation
 
-    tables = declarations.load(project.SHIPPED / project.MODELS)
+    models_dir = project.SHIPPED / project.MODELS
+    extra_dir = Settings.load().extra_dir if to else None
+    tables = with_extra(models_dir, extra_dir)
     policy = project.SHIPPED / project.POLICY
     currencies = spec.Currencies(valuation.read(policy).valuation_currency, money.read(policy).reporting_currency)
-    metrics = load(project.SHIPPED / project.MODELS, tables)
-    wanted = made.files(spec.read(FOLDER / "dashboards.yml", tables, metrics), tables, metrics, currencies)
+    metrics = load(models_dir, tables, extra_dir)
+    read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
+    if extra_dir is not None:
+        theirs = extra.dashboards_of(extra_dir, models_dir, tables)
+        for problem in theirs.problems:
+            typer.echo(f"Left out, of your own dashboards: {problem}", err=True)
+        read = extra.with_extra(read, theirs)
+    wanted = made.files(read, tables, metrics, currencies)
     if not check:
-        made.write(FOLDER / "bundle", wanted)
-        typer.echo(f"{len(wanted)} files in {FOLDER / 'bundle'}")
+        made.write(to or FOLDER / "bundle", wanted)
+        typer.echo(f"{len(wanted)} files in {to or FOLDER / 'bundle'}")
         return
     there = {str(file.relative_to(FOLDER / "bundle")): file.read_text() for file in (FOLDER / "bundle").rglob("*.yaml")}
     differing = sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
@@ -56,17 +65,18 @@ def serve(
     """Serve the dashboards over the published file, on loopback, until interrupted."""
     from stockbook.bi.serve import USER, VIEWER, Superset, published_file
 
-    published = published_file(Settings.load())
+    settings = Settings.load()
+    published = published_file(settings)
     home = home or project.folder(instead="name one with --home") / "data" / "bi"
     programs = programs or project.folder(instead="name one with --programs") / ".venv-bi" / "bin"
     superset = Superset.at(home.absolute(), programs.absolute())
-    superset.prepare(published, typer.echo)
+    dashboards = superset.prepare(published, typer.echo, settings.extra_dir)
     process = superset.serve(port)
     try:
         superset.wait_until_up(process, port, SystemClock())
         url = f"http://127.0.0.1:{port}"
         typer.echo(f"Dashboards over {published}")
-        for slug in ("stock", "fulfillment", "shop"):
+        for slug in dashboards:
             typer.echo(f"  {url}/superset/dashboard/{slug}/")
         typer.echo(f"  user {USER}, password {superset.password} (may change everything)")
         typer.echo(f"  user {VIEWER}, password {superset.viewer_password} (sees the dashboards, changes nothing)")

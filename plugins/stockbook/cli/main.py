@@ -20,6 +20,7 @@ from stockbook.cli.bi import app as bi_app
 from stockbook.cli.close import close
 from stockbook.cli.contract import app as contract_app
 from stockbook.cli.export import app as export_app
+from stockbook.cli.extra import app as extra_app
 from stockbook.cli.fleet import app as fleet_app
 from stockbook.cli.forget import forget
 from stockbook.cli.hash import hash_column
@@ -54,6 +55,7 @@ app.add_typer(hooks_app, name="hooks", help="Webhooks: the receiver, and what th
 app.add_typer(fleet_app, name="fleet", help="Many accounts on several machines: their nights, and who works on what.")
 app.add_typer(export_app, name="export", help="Tables, answers and packs of the published file as CSV, Parquet, XLSX.")
 app.add_typer(contract_app, name="contract", help="What others rely on, as data contracts, and what a version breaks.")
+app.add_typer(extra_app, name="extra", help="Reports of one's own: models, metrics and dashboards that upgrades keep.")
 app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
 for command in (
     run,
@@ -85,12 +87,14 @@ def dictionary(
     from stockbook import declarations
     from stockbook.dictionary import questions, site
     from stockbook.valuation import policy as valuation
+    from stockbook.warehouse.read_published import declared_in
 
     settings = Settings.load()
     tables = declarations.in_currency(
-        declarations.load(settings.models_dir), valuation.read(settings.policy_dir).valuation_currency
+        declared_in(settings.asked, settings.models_dir, settings.extra_dir),
+        valuation.read(settings.policy_dir).valuation_currency,
     )
-    pages = site.write(to.absolute(), settings.models_dir, tables, questions.read())
+    pages = site.write(to.absolute(), settings.models_dir, tables, questions.read(), settings.extra_dir)
     typer.echo(f"{pages} pages; open {to.absolute() / 'index.html'}")
 
 
@@ -152,10 +156,10 @@ def sql(
     settings = Settings.load()
     chosen = Format.json if as_json else as_
     if not query and sys.stdin.isatty():
-        from stockbook import declarations
+        from stockbook import extra_folder
         from stockbook.cli.prompt import Prompt
 
-        tables = declarations.load(settings.models_dir)
+        tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)
         Prompt(settings.asked, tables, limit, chosen, settings.limits, as_is).cmdloop()
         return
     # what is piped into the command is a query too

@@ -44,15 +44,15 @@ def metric(
     ] = MetricFormat.auto,
 ) -> None:
     """Say a figure of the published file, cut as asked; what it cannot answer is refused with the reason."""
-    from stockbook import declarations
+    from stockbook import extra_folder
     from stockbook.cli.printing import Printer, terminal_width
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
     from stockbook.warehouse.connect import reader
 
     settings = Settings.load()
-    tables = declarations.load(settings.models_dir)
-    metrics = load(settings.models_dir, tables)
+    tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)
+    metrics = load(settings.models_dir, tables, settings.extra_dir)
     if names == [LIST]:
         for declared in sorted(metrics.values(), key=lambda metric: (metric.subject, metric.name)):
             cuts = ", ".join((*declared.by, *declared.periods)) or "nothing"

@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from stockbook.declarations import LAYERS, VALUATION_CURRENCY, Column, Table
+from stockbook import declarations
+from stockbook.declarations import EXTRA, LAYERS, VALUATION_CURRENCY, Column, Table, without_extra
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
 from stockbook.dictionary.questions import Question
 from stockbook.errors import ConfigError
 from stockbook.metrics.files import folder_of, load
 from stockbook.metrics.metric import Metric, names_in
+from stockbook.models.extra import plan
 from stockbook.models.order import steps
 from stockbook.templates import templates_in
 
@@ -47,13 +49,16 @@ class Page(NamedTuple):
     metrics: list[Metric]
 
 
-def pages_of(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> dict[str, Page]:
-    """Every declared table by its qualified name, layer by layer."""
-    graph = lineage(steps(models_dir, dict(tables)))
+def pages_of(
+    models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None = None
+) -> dict[str, Page]:
+    """Every declared table by its qualified name, layer by layer, those of a user's own folder too."""
+    theirs = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
+    graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in theirs if step.name in tables)])
     questions = list(questions)
-    metrics = load(models_dir, tables)
+    metrics = load(models_dir, tables, extra_dir)
     pages = {}
-    for layer in LAYERS:
+    for layer in (*LAYERS, EXTRA):
         for name in sorted(name for name, table in tables.items() if table.layer == layer):
             table, around = tables[name], graph.get(name, Lineage((), ()))
             pages[name] = Page(
@@ -103,7 +108,13 @@ def example(table: Table) -> str:
     return f"from {table.name}{order} limit 10"
 
 
-def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> int:
+def write(
+    folder: Path,
+    models_dir: Path,
+    tables: Mapping[str, Table],
+    questions: Iterable[Question],
+    extra_dir: Path | None = None,
+) -> int:
     """
     Write the site; returns its number of pages, 0 when the folder holds the same site already.
 
@@ -112,11 +123,11 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
     if folder.exists() and any(folder.iterdir()) and not (folder / f".{MARK}").exists():
         raise ConfigError(f"{folder} holds something other than a dictionary: name an empty or a new folder.")
     questions = list(questions)
-    digest = _digest(models_dir, tables, questions)
+    digest = _digest(models_dir, tables, questions, extra_dir)
     if (folder / f".{MARK}").exists() and (folder / f".{MARK}").read_text() == digest:
         return 0
     templates = templates_in(Path(__file__).parent / "templates")
-    pages = pages_of(models_dir, tables, questions)
+    pages = pages_of(models_dir, tables, questions, extra_dir)
     new = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -134,16 +145,20 @@ def write(folder: Path, models_dir: Path, tables: Mapping[str, Table], questions
         for name, page in pages.items()
     ]
     (new / "index.html").write_text(
-        templates.get_template("index.html").render(pages=pages, layers=LAYERS, index=json.dumps(index))
+        templates.get_template("index.html").render(
+            pages=pages, layers=dict.fromkeys(page.table.layer for page in pages.values()), index=json.dumps(index)
+        )
     )
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     return len(pages) + 1
 
 
-def _digest(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question]) -> str:
+def _digest(
+    models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None
+) -> str:
     """A hash of everything the site is made of."""
-    folders = (models_dir, folder_of(models_dir))
+    folders = (models_dir, folder_of(models_dir), *((extra_dir,) if extra_dir else ()))
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()] + [
         *Path(__file__).parent.rglob("*.html")
     ]
@@ -151,4 +166,6 @@ def _digest(models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Q
     content = b"".join(file.read_bytes() for file in sorted(files))
     # a page shows more than files: the currency is the policy's
     units = sorted({column.unit or "" for table in tables.values() for column in table.columns.values()})
+    # what failed in a night is not in its dictionary
+    units += sorted(name for name, table in tables.items() if table.layer == EXTRA)
     return hashlib.sha256(content + repr([units, [question.sql for question in questions]]).encode()).hexdigest()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockbook import declarations
+from stockbook import extra_folder
 from stockbook.counted import counted
 from stockbook.declarations import Table
 from stockbook.export import answer_book, csv_lines, parquet_file, source
@@ -31,7 +31,7 @@ def export_table(
 ) -> str:
     """A published table, view or macro as a file; returns what there is to say of it."""
     target, form = chosen(to, name, format_, Format.csv)
-    declared = declarations.load(settings.models_dir).get(name)
+    declared = extra_folder.with_extra(settings.models_dir, settings.extra_dir).get(name)
     return _exported(
         settings,
         lambda con: source.of_table(con, name, parameters, account),

@@ -48,14 +48,15 @@ def metric(
 
     Raises QuestionRefused with the reason where a metric cannot answer that, ConfigError where nothing is published.
     """
-    from stockbook import declarations
+    from stockbook import extra_folder
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
     from stockbook.warehouse.connect import reader
     from stockbook.warehouse.read_published import settings_of
 
     settings = settings_of(home)
-    metrics = load(settings.models_dir, declarations.load(settings.models_dir))
+    tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)
+    metrics = load(settings.models_dir, tables, settings.extra_dir)
     question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
     sql = question.sql(metrics)
     with reader(settings.asked, settings.limits) as con:

@@ -7,17 +7,18 @@ adds up the column of its own name. ``{figure}`` in a name stands for each metho
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from stockbook.caches import cached, code_of
 from stockbook.cost_methods import FIGURES, text_of
-from stockbook.declarations import Table
-from stockbook.errors import DeclarationError, Problems
+from stockbook.declarations import EXTRA, Table, without_extra
+from stockbook.errors import ConfigError, DeclarationError, Problems
+from stockbook.extra_folder import METRICS, Problem, files_of, problem
 from stockbook.metrics.metric import PERIODS, POSSIBLE, SURE, Direction, Grain, Metric, Share, Type, names_in
 from stockbook.policy_file import Path_, PolicyFile
 from stockbook.project import SHIPPED
@@ -81,8 +82,44 @@ def folder_of(models_dir: Path) -> Path:
     return beside if beside.is_dir() else SHIPPED / "include" / FOLDER
 
 
-def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
-    """Every metric. Raises ConfigError naming file, line and field of all that is wrong."""
+def load(models_dir: Path, tables: Mapping[str, Table], extra_dir: Path | None = None) -> Metrics:
+    """
+    Every metric. Raises ConfigError naming file, line and field of all that is wrong.
+
+    Those of ``extra_dir`` that are right are among them; ``of_extra`` says what is wrong with the others.
+    """
+    if extra_dir is None:
+        return _ours(models_dir, tables)
+    return Metrics(_ours(models_dir, without_extra(tables)) | of_extra(extra_dir, models_dir, tables).metrics)
+
+
+class OfExtra(NamedTuple):
+    """The metrics of a user's folder that are right, and what is wrong with the others."""
+
+    metrics: dict[str, Metric]
+    problems: list[Problem]
+
+
+def of_extra(extra_dir: Path, models_dir: Path, tables: Mapping[str, Table]) -> OfExtra:
+    """The metrics of a user's folder, of relations of theirs or ours; a name that is one of ours is refused."""
+    folder, found = extra_dir.absolute(), OfExtra({}, [])
+    taken = {figure for metric in _ours(models_dir, without_extra(tables)).values() for figure in metric.figures}
+    for path in files_of(folder, METRICS):
+        try:
+            file = PolicyFile(path)
+            subject = file.read(_Subject)
+        except ConfigError as error:
+            found.problems.extend(problem(folder, path, text) for text in error.problems)
+            continue
+        for metric, wrong in _judged([(file, subject)], tables, taken):
+            if wrong:
+                found.problems.extend(problem(folder, path, str(each)) for each in wrong)
+            else:
+                found.metrics[metric.name] = metric
+    return found
+
+
+def _ours(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
     folder = folder_of(models_dir)
     # one cache for the folder that comes with the program; others are read
     if folder != SHIPPED / "include" / FOLDER:
@@ -94,19 +131,29 @@ def load(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
 
 
 def _read(folder: Path, tables: Mapping[str, Table]) -> Metrics:
-    metrics, problems, taken = Metrics(), Problems(), set[str]()
-    for file, subject in _files(folder):
+    metrics, problems = Metrics(), Problems()
+    for metric, wrong in _judged(_files(folder), tables, set()):
+        problems.found += [text for each in wrong if (text := str(each)) not in problems.found]
+        metrics[metric.name] = metric
+    problems.settle()
+    return metrics
+
+
+def _judged(
+    files: Iterable[tuple[PolicyFile, _Subject]], tables: Mapping[str, Table], taken: set[str]
+) -> Iterator[tuple[Metric, list[ConfigError]]]:
+    """Every metric of some files, and what is wrong with it; ``taken`` are the names that there are already."""
+    for file, subject in files:
         for relation, declared in subject.relations.items():
             for name, entry in declared.metrics.items():
                 for metric in _written_out(file.path.stem, relation, declared, name, entry):
                     here: Path_ = ("relations", relation, "metrics", name)
-                    for step, problem in _problems(metric, tables, taken):
-                        with problems.gathered():
-                            raise file.refusal((*here, step) if step else here, problem)
-                    metrics[metric.name] = metric
+                    wrong = [
+                        file.refusal((*here, step) if step else here, text)
+                        for step, text in _problems(metric, tables, taken)
+                    ]
+                    yield metric, wrong
                     taken.update(metric.figures)
-    problems.settle()
-    return metrics
 
 
 @cache
@@ -136,8 +183,8 @@ def _written_out(subject: str, relation: str, of: _Relation, name: str, entry: _
 def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> Iterator[tuple[str, str]]:
     """The field of each problem and a sentence."""
     table = tables.get(metric.of)
-    if table is None or table.layer not in ("marts", "reports") or table.kind == "macro":
-        yield "", f"{metric.of} is no declared table or view of marts or reports"
+    if table is None or table.layer not in ("marts", "reports", EXTRA) or table.kind == "macro":
+        yield "", f"{metric.of} is no declared table or view of marts, reports or {EXTRA}"
         return
     kind, is_share = metric.type, metric.type in ("ratio", "range")
     is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name not in _TAKEN

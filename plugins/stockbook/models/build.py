@@ -69,7 +69,7 @@ def build(
             seconds[step.name] = clock.monotonic() - started
             progress.finish(step.name, f"{seconds[step.name]:.2f} s")
         marks.write(con)
-        write_comments(con, in_currency(context.tables, _currency(con, context.tables)))
+        write_comments(con, in_currency(context.tables, currency_of(con, context.tables)))
         if not is_large:
             # one commit of much is a checkpoint by itself, and nothing of it goes through the log first
             con.execute("reset wal_autocheckpoint")
@@ -107,7 +107,7 @@ def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> 
     return inserted
 
 
-def _currency(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:
+def currency_of(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:
     """The code of the valuation currency, where there is a valuation."""
     if "marts.dim_valuation_setting" not in tables:
         return VALUATION_CURRENCY

@@ -26,13 +26,21 @@ TEXT = "text"
 class BuiltMarks:
     """The marks of one build. Until they are written, nothing built has any."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, models_dir: Path, context: BuildContext) -> None:
-        """Inside the transaction of the build, when it is known whose figures these are."""
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        models_dir: Path,
+        context: BuildContext,
+        layers: tuple[str, ...] = BUILT_LAYERS,
+    ) -> None:
+        """Of some layers, inside the transaction of their build, when it is known whose figures these are."""
+        texts = tuple(f"{TEXT}.{layer}." for layer in layers)
+        self._layers = tuple(f"{layer}." for layer in layers)
         self._marks = Marks(con, context.tables, models_dir)
         stored = self._marks.stored
-        self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(BUILT_LAYERS)}
-        self._built = {name for name, _ in built(con)}
-        self._texts_before = {name: stored.pop(name) for name in list(stored) if name.startswith(f"{TEXT}.")}
+        self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(self._layers)}
+        self._built = {name for name, _ in built(con, layers)}
+        self._texts_before = {name: stored.pop(name) for name in list(stored) if name.startswith(texts)}
         self._texts: dict[str, str] = {}
         self._all_anew = context.full_refresh
         files = sorted(file for file in context.policy_dir.rglob("*") if file.is_file())
@@ -40,7 +48,7 @@ class BuiltMarks:
         published = con.execute("select max_by(as_of, finished_at) from meta.run where status = 'published'").fetchall()
         has_published = context.published is not None and context.published.exists()
         self._published = repr(published) if has_published else ""
-        meta.forget_content_marks(con, (*BUILT_LAYERS, TEXT))
+        meta.forget_marks_of(con, [*self._before, *self._texts_before])
 
     def stands(self, step: Step) -> bool:
         """
@@ -61,9 +69,14 @@ class BuiltMarks:
             is_same = is_same and not self._remembers(step) and not RUN_ID.search(step.sql or "")
         return is_same and names <= self._built and not self._all_anew
 
+    def lose(self, step: Step) -> None:
+        """The step was not built after all."""
+        self._marks.stored.pop(step.name, None)
+        self._texts.pop(f"{TEXT}.{step.name}", None)
+
     def write(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the marks of all that was built."""
-        built = {name: mark for name, mark in self._marks.stored.items() if name.startswith(BUILT_LAYERS)}
+        built = {name: mark for name, mark in self._marks.stored.items() if name.startswith(self._layers)}
         meta.write_content_marks(con, built | self._texts)
 
     def _of_select(self, step: Step) -> str | None:

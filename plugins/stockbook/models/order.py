@@ -5,7 +5,7 @@ A model is a ``.yml`` (declaration) and, unless a program builds it, one select 
 What it reads is found by parsing the select; nobody writes dependencies down.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -47,8 +47,7 @@ def steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
     unordered = [*_sql_steps(models_dir, tables), *_program_steps(tables)]
     maker = {table.name: step.name for step in unordered for table in step.tables}
     by_name = {step.name: step for step in unordered}
-    loaded = {name for name, table in tables.items() if table.layer in ("staging", "meta")}
-    loaded |= {f"{name}_history" for name, table in tables.items() if table.history} | {"staging.quarantine"}
+    loaded = _loaded(tables)
     graph: dict[str, set[str]] = {}
     for step in unordered:
         undeclared = sorted(step.reads - loaded - set(maker))
@@ -60,6 +59,16 @@ def steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
     except CycleError as error:
         raise DeclarationError(f"Models read each other in a ring: {' -> '.join(error.args[1])}.") from error
     return [by_name[name] for name in order]
+
+
+def readable(tables: Mapping[str, Table]) -> set[str]:
+    """The relations that a model may read where these are declared."""
+    return _loaded(tables) | {name for name, table in tables.items() if table.layer in BUILT_LAYERS}
+
+
+def _loaded(tables: Mapping[str, Table]) -> set[str]:
+    loaded = {name for name, table in tables.items() if table.layer in ("staging", "meta")}
+    return loaded | {f"{name}_history" for name, table in tables.items() if table.history} | {"staging.quarantine"}
 
 
 def _sql_steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:

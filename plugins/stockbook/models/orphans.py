@@ -1,6 +1,6 @@
 """What earlier versions built and this one does not: dropped, so that nobody reads figures that no night renews."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -9,21 +9,23 @@ from stockbook.declarations import BUILT_LAYERS, Table
 _OF_KIND = {"view": "view", "macro": "macro table"}
 
 
-def drop_orphans(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> list[str]:
+def drop_orphans(
+    con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], layers: Sequence[str] = BUILT_LAYERS
+) -> list[str]:
     """
-    Drop tables, views and table macros of the built layers that nothing declares; returns their names.
+    Drop tables, views and table macros of built layers that nothing declares; returns their names.
 
     A view that is a table now, or the other way round, makes way too.
     """
     declared = {(name, _OF_KIND.get(table.kind, "table")) for name, table in tables.items()}
-    orphans = sorted(built(con) - declared)
+    orphans = sorted(built(con, layers) - declared)
     for name, kind in orphans:
         con.execute(f"drop {kind} {name}")
     return [name for name, _ in orphans]
 
 
-def built(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
-    """Name and kind of every table, view and table macro of the built layers."""
+def built(con: duckdb.DuckDBPyConnection, layers: Sequence[str] = BUILT_LAYERS) -> set[tuple[str, str]]:
+    """Name and kind of every table, view and table macro of built layers."""
     objects = con.execute(
         """
         select 'table' as kind, schema_name || '.' || table_name as name, schema_name
@@ -39,4 +41,4 @@ def built(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
         where database_name = current_database() and function_type = 'table_macro'
         """
     ).fetchall()
-    return {(name, kind) for kind, name, schema in objects if schema in BUILT_LAYERS}
+    return {(name, kind) for kind, name, schema in objects if schema in layers}

@@ -15,13 +15,15 @@ _PARSED = """
 select json_serialize_sql(sql, skip_null := true, skip_empty := true, skip_default := true)
 from (select unnest($selects::varchar[]) as sql)
 """
+# what makes rows of nothing but its arguments; the others read files, settings, or SQL that nobody has seen
+_OF_ARGUMENTS = ("unnest", "range", "generate_series", "repeat_row")
 
 
 def reads_of(sql: str, name: str) -> frozenset[str]:
     """
     The qualified tables, views and table macros a select reads.
 
-    Raises DeclarationError when it cannot be parsed, or reads a table without its schema.
+    Raises DeclarationError when it cannot be parsed, reads a table without its schema, or anything but tables.
     """
     return reads_of_all({name: sql})[name]
 
@@ -36,14 +38,16 @@ def _reads_of_all(selects: tuple[tuple[str, str], ...]) -> dict[str, frozenset[s
     with duckdb.connect() as con:
         spare_pandas(con)
         trees = con.execute(_PARSED, {"selects": [sql for _, sql in selects]}).fetchall()
-    return {name: _reads(name, msgspec.json.decode(tree)) for (name, _), (tree,) in zip(selects, trees, strict=True)}
+    pairs = zip(selects, trees, strict=True)
+    return {name: _reads(name, sql, msgspec.json.decode(tree)) for (name, sql), (tree,) in pairs}
 
 
-def _reads(name: str, tree: dict[str, Any]) -> frozenset[str]:
+def _reads(name: str, sql: str, tree: dict[str, Any]) -> frozenset[str]:
     statements = tree.get("statements", [])
     if len(statements) != 1:
         reason = str(tree.get("error_message", f"it has {len(statements)} statements")).splitlines()[0]
-        raise DeclarationError(f"{name} cannot be parsed as one select: {reason}")
+        place = f" (line {sql.count(chr(10), 0, int(tree['position'])) + 1})" if "position" in tree else ""
+        raise DeclarationError(f"{name} cannot be parsed as one select: {reason}{place}")
     nodes = _nodes(statements)
     ctes = {cte["key"] for node in nodes for cte in node.get("cte_map", {}).get("map", [])}
     reads = set()
@@ -56,6 +60,11 @@ def _reads(name: str, tree: dict[str, Any]) -> frozenset[str]:
             reads.add(f"{schema}.{table_name}")
         elif node["type"] == "BASE_TABLE" and table_name not in ctes:
             raise DeclarationError(f"{name} reads {table_name} without a schema: write layer.table.")
+        elif node["type"] == "TABLE_FUNCTION" and table_name not in _OF_ARGUMENTS:
+            raise DeclarationError(
+                f"{name} asks {table_name}(...), which a model may not: it reads declared tables, and "
+                f"{', '.join(_OF_ARGUMENTS)}."
+            )
     return frozenset(reads)
 
 

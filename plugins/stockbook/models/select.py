@@ -21,13 +21,17 @@ from stockbook.metrics.metric import Metric, prefixed
 SELECT, TEMPLATE = ".sql", ".sql.jinja"
 
 
-def select_of(models_dir: Path, table: Table, tables: Mapping[str, Table]) -> str:
-    """The select of a table, view or macro. Raises DeclarationError when it has none, or a template that fails."""
+def select_of(models_dir: Path, table: Table, tables: Mapping[str, Table], extra_dir: Path | None = None) -> str:
+    """
+    The select of a table, view or macro. Raises DeclarationError when it has none, or a template that fails.
+
+    The folder of one of theirs is where it is; the figures of ``extra_dir`` are for templates of theirs.
+    """
     folder = models_dir / table.folder
     if (file := folder / f"{table.table}{SELECT}").exists():
         return file.read_text()
     if (file := folder / f"{table.table}{TEMPLATE}").exists():
-        return _expanded(file, models_dir, tables)
+        return _expanded(file, models_dir, tables, extra_dir)
     raise DeclarationError(f"{table.name} is declared as a {table.kind} but has no {table.table}{SELECT} beside it.")
 
 
@@ -36,12 +40,13 @@ def names_in(folder: Path) -> set[str]:
     return {file.name.removesuffix(end) for end in (SELECT, TEMPLATE) for file in folder.rglob(f"*{end}")}
 
 
-def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table]) -> str:
-    from jinja2 import Environment, StrictUndefined, TemplateError
+def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table], extra_dir: Path | None) -> str:
+    from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    metrics = cache(partial(load, models_dir, tables))
-    # what it makes is SQL, of names that were validated when they were read
-    environment = Environment(  # noqa: S701  # no HTML
+    metrics = cache(partial(load, models_dir, tables, extra_dir))
+    # what it makes is SQL, of names that were validated when they were read; a template reaches nothing but these words
+    environment = ImmutableSandboxedEnvironment(  # no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
 
@@ -62,4 +67,7 @@ def _expanded(file: Path, models_dir: Path, tables: Mapping[str, Table]) -> str:
         template = environment.from_string(file.read_text())
         return template.render(tables=sorted(tables.values(), key=lambda table: table.name))
     except TemplateError as error:
+        line = f" (line {error.lineno})" if isinstance(error, TemplateSyntaxError) else ""
+        raise DeclarationError(f"{file.name} cannot be expanded: {error}{line}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise DeclarationError(f"{file.name} cannot be expanded: {error}") from error

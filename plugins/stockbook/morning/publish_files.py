@@ -12,6 +12,7 @@ from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
 from stockbook.morning.summary import NAME, make, with_months
 from stockbook.settings import Settings
+from stockbook.warehouse.read_published import declared_in
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"
@@ -31,8 +32,10 @@ def write(settings: Settings, is_close: bool = False) -> list[Path]:
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
     if of_night is not None:
         return [folder / NAME, folder / REPORT]
-    tables = declarations.in_currency(declarations.load(settings.models_dir), summary.currency)
-    site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read())
+    tables = declarations.in_currency(
+        declared_in(settings.published, settings.models_dir, settings.extra_dir), summary.currency
+    )
+    site.write(folder / DICTIONARY, settings.models_dir, tables, questions.read(), settings.extra_dir)
     return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 
 

@@ -9,12 +9,13 @@ def build(night: Night, run_id: str) -> None:
     from stockbook.closing import chain
     from stockbook.models.build import build as build_models
     from stockbook.models.programs import BuildContext
+    from stockbook.night import extra
     from stockbook.sla.program import notes as policy_notes
     from stockbook.sla.program import read as read_policies
     from stockbook.warehouse.connect import writer
 
     run, settings = runs.read(night.settings, run_id), night.settings
-    with night.at(run, "build") as done, writer(settings) as con:
+    with night.at(run, "build") as done:
         context = BuildContext(
             run.as_of,
             run.run_id,
@@ -27,5 +28,7 @@ def build(night: Night, run_id: str) -> None:
             settings.closes,
         )
         done.closes = chain.newest(chain.require(settings))
-        done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
-        done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
+        with writer(settings) as con:
+            done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
+            done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
+        extra.build(night, context, done)

@@ -5,6 +5,7 @@ A night inspects them before it opens; ``stockbook doctor`` and ``stockbook poli
 shows here and not hours later, in the step that happens to need the setting.
 """
 
+import dataclasses
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,10 @@ class Inspection(NamedTuple):
 
 def require(settings: Settings) -> None:
     """Raise ConfigError with everything that is wrong in any policy file or setting."""
+    from stockbook.night import extra
+
     problems = [problem for inspection in _inspections(settings) for problem in inspection.problems]
+    problems += _inspect("own reports", lambda: extra.require(settings)).problems
     if problems:
         raise ConfigError(*problems)
 
@@ -57,6 +61,14 @@ def inspections(environ: Mapping[str, str] = os.environ) -> Iterator[Inspection]
     *files, last = _inspections(Settings.load(readable))
     yield from files
     yield Inspection(last.what, (*problems.found, *last.problems))
+
+
+def of_extra(settings: Settings) -> Inspection:
+    """What is wrong in the folder of a user's own, whatever it makes red."""
+    from stockbook.night import extra
+
+    folder = _inspect("own reports", lambda: extra.require(dataclasses.replace(settings, extra_fails="night")))
+    return Inspection(f"own reports in {settings.extra_dir}", folder.problems)
 
 
 def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:

@@ -22,3 +22,8 @@ class Outcome(msgspec.Struct, omit_defaults=True):
     sample_keys: list[dict[str, Any]]
     query: str | None
     carried_from: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Table and sentence of the rule."""
+        return self.suite, self.expectation

@@ -15,6 +15,7 @@ import msgspec
 from stockbook.atomic_files import REFUSALS, RESERVE, is_whole, refused_by_disk, sealed, write_atomically
 from stockbook.clock import Clock
 from stockbook.errors import StockbookError
+from stockbook.extra_folder import Problem
 from stockbook.landing.manifest import Manifest
 from stockbook.projection.undeclared_names import MORE
 from stockbook.runs.check_outcome import Outcome
@@ -75,7 +76,8 @@ class StepDone(msgspec.Struct):
     """
     One step of a run. ``name`` is the step's, ``of`` the connection it was for; ``peak_memory`` in bytes.
 
-    ``closes`` has the newest close of each account, as main/2026-10/1, and its digest.
+    ``closes`` has the newest close of each account, as main/2026-10/1, and its digest; ``extra`` what is wrong in the
+    folder of a user's own.
     """
 
     name: str
@@ -90,6 +92,7 @@ class StepDone(msgspec.Struct):
     notes: list[str] = []
     models: dict[str, float] = {}
     closes: dict[str, str] = {}
+    extra: list[Problem] = []
 
 
 @contextmanager

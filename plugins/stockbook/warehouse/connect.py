@@ -56,6 +56,8 @@ _NO_LIMITS = Limits()
 _LOG = logging.getLogger(__name__)
 # a connection to each file that ``held_open`` keeps open, None until a step opened it
 _HELD: dict[Path, duckdb.DuckDBPyConnection | None] = {}
+# the files that are opened with nothing else in reach, and what is open of each
+_ALONE: dict[Path, list[duckdb.DuckDBPyConnection]] = {}
 # a name of its own beside the file, for the moment of opening
 OPENING = ".open-"
 
@@ -114,7 +116,13 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _connect(path: Path, config: dict[str, Any]) -> tuple[duckdb.DuckDBPyConnection, FileFormat | None]:
-    con = duckdb.connect(str(path), config=config)
+    held = _HELD.get(path)
+    if path not in _ALONE:
+        con = duckdb.connect(str(path), config=config)
+    else:
+        # in this order, as for readers; and no setting of one that is open so can be given again
+        _HELD[path] = held = held or duckdb.connect(str(path), config=LOCKED | config)
+        con = held.cursor()
     try:
         return con, read_format(con)
     except duckdb.Error:
@@ -153,10 +161,53 @@ def let_go(path: Path) -> None:
         con.close()
 
 
+@contextmanager
+def held_alone(settings: Settings) -> Iterator[None]:
+    """
+    As ``held_open``, with nothing but the file in reach of what is asked within: no other file, no network.
+
+    What ``for_questions`` opened within is interrupted once it took longer, in all, than a reader may.
+    """
+    path, is_held = settings.warehouse, settings.warehouse in _HELD
+    let_go(path)
+    _HELD[path], _ALONE[path] = None, []
+    done = threading.Event()
+
+    def interrupt() -> None:
+        left = settings.limits.seconds
+        while not done.wait(left):
+            for con in [*_ALONE[path]]:
+                with suppress(duckdb.Error):
+                    con.interrupt()
+            left = 1.0
+
+    watch = threading.Thread(target=interrupt, name="stockbook-limit", daemon=True)
+    if settings.limits.seconds:
+        watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if settings.limits.seconds:
+            watch.join()
+        let_go(path)
+        del _ALONE[path]
+        if not is_held:
+            del _HELD[path]
+
+
 def for_questions(path: Path) -> duckdb.DuckDBPyConnection:
     """The writer's file for questions only, as it is kept open between steps, else read-only. The caller closes it."""
     con = _HELD.get(path)
-    return con.cursor() if con is not None else duckdb.connect(str(path), read_only=True)
+    alone = _ALONE.get(path)
+    if con is None:
+        config = {} if alone is None else LOCKED
+        con = duckdb.connect(str(path), read_only=True, config=config)
+    else:
+        con = con.cursor()
+    if alone is not None:
+        alone.append(con)
+    return con
 
 
 @contextmanager

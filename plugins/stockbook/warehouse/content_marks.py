@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from stockbook.declarations import BUILT_LAYERS, Table, of_layer
+from stockbook.declarations import BUILT_LAYERS, EXTRA, Table, of_layer
 from stockbook.version import VERSION
 from stockbook.warehouse import meta
 
@@ -29,7 +29,7 @@ NOW, RUN, LOADS = "now", "run", "loads"
 SUBSCRIPTIONS = "meta.subscription"
 QUARANTINE = "staging.quarantine"
 
-_RELATION = re.compile(r'\b(staging|intermediate|marts|reports|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
+_RELATION = re.compile(r'\b(staging|intermediate|marts|reports|extra|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
 RUN_ID = re.compile(r"\brun_id\b", re.IGNORECASE)
 # what is not in the file: a clock, chance, other files, the catalogue
 _OUTSIDE = re.compile(
@@ -67,7 +67,7 @@ def renew(con: duckdb.DuckDBPyConnection, run_id: str, tables: dict[str, Table],
     staged = {table.name for table in of_layer(tables, "staging")} | {QUARANTINE}
     marked = {name for (name,) in con.execute("select table_name from meta.content_mark").fetchall()}
     if fresh := sorted({*changed, *(staged - marked)}):
-        meta.forget_content_marks(con, BUILT_LAYERS)
+        meta.forget_content_marks(con, (*BUILT_LAYERS, EXTRA))
         meta.write_content_marks(con, {name: f"{run_id}/{secrets.token_hex(8)}" for name in fresh})
 
 

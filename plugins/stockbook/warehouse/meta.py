@@ -249,27 +249,36 @@ def forget_marks_of(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Non
     con.execute("delete from meta.content_mark where table_name in (select unnest(?::text[]))", [list(names)])
 
 
-def write_alerts(con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], as_of: datetime) -> None:
+OF_EXTRA = "own report"
+"""The rule of alerts about a user's own folder: they are raised when its models are checked, the others before."""
+
+
+def write_alerts(
+    con: duckdb.DuckDBPyConnection, alerts: Iterable[Sequence[object]], as_of: datetime, of_extra: bool = False
+) -> None:
     """
     The alerts that stand as of a night, each account, rule, subject, severity, message, value and threshold.
+
+    They are those of a user's own folder, or all the others.
 
     First what an earlier attempt at this night did, or a later night that was never published, is taken back.
     """
     at = {"as_of": as_of}
-    con.execute("update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of", at)
-    con.execute("delete from meta.alert where raised_as_of > $as_of", at)
+    those = f"rule {'=' if of_extra else '<>'} {quoted(OF_EXTRA)}"
+    con.execute(f"update meta.alert set cleared_as_of = null where cleared_as_of >= $as_of and {those}", at)
+    con.execute(f"delete from meta.alert where raised_as_of > $as_of and {those}", at)
     con.execute("create or replace temp table alert_now as select * exclude (sent_at_utc) from meta.alert limit 0")
     for alert in alerts:
         con.execute("insert into alert_now values (?, ?, ?, ?, ?, ?, ?, ?, null)", [*alert, as_of])
     same = "a.account = n.account and a.rule = n.rule and a.subject = n.subject"
     # an alert of this very night that was sent already stays, as one that cleared at once
     con.execute(
-        f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null "
+        f"delete from meta.alert as a where a.raised_as_of = $as_of and a.sent_at_utc is null and a.{those} "
         f"and not exists (select 1 from alert_now as n where {same})",
         at,
     )
     con.execute(
-        f"update meta.alert as a set cleared_as_of = $as_of where a.cleared_as_of is null "
+        f"update meta.alert as a set cleared_as_of = $as_of where a.cleared_as_of is null and a.{those} "
         f"and not exists (select 1 from alert_now as n where {same})",
         at,
     )

@@ -173,7 +173,7 @@ def _set_aside(target: Path) -> list[str]:
 def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
     names = con.execute(
         "select schema_name || '.' || table_name from duckdb_tables() "
-        "where not temporary and schema_name in ('staging', 'marts', 'meta') order by 1"
+        "where not temporary and schema_name in ('staging', 'marts', 'extra', 'meta') order by 1"
     ).fetchall()
     counts = " union all ".join(f"select {quoted(name)}, count(*) from {name}" for (name,) in names)
     contents: dict[str, object] = dict(con.execute(counts or "select 1, 1 limit 0").fetchall())

@@ -1,6 +1,6 @@
 """Everything published by its name: tables, views and macros, with their comments."""
 
-LAYERS = ("staging", "marts", "reports", "meta")
+LAYERS = ("staging", "marts", "reports", "extra", "meta")
 _PUBLISHED = """
     with published as (
         select schema_name, table_name as name, 'table' as kind, comment

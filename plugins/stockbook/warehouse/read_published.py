@@ -5,12 +5,29 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stockbook.declarations import EXTRA, Table
 from stockbook.errors import ConfigError
+from stockbook.extra_folder import with_extra
 
 if TYPE_CHECKING:
     import pandas
 
+    from stockbook.lake_url import LakeUrl
     from stockbook.settings import Settings
+
+_OF_EXTRA = f"""
+select table_name
+from duckdb_tables()
+where schema_name = '{EXTRA}'
+union
+select view_name
+from duckdb_views()
+where schema_name = '{EXTRA}'
+union
+select function_name
+from duckdb_functions()
+where schema_name = '{EXTRA}'
+"""
 
 
 def read(
@@ -91,7 +108,8 @@ def source_of(con: Any, name: str, parameters: Mapping[str, Any], written: Calla
         f"{schema_name}.{function}": list(named)
         for schema_name, function, named in con.execute(
             "select schema_name, function_name, parameters from duckdb_functions() "
-            "where function_type = 'table_macro' and schema_name = 'reports' and database_name = current_database()"
+            "where function_type = 'table_macro' and schema_name in ('reports', 'extra') "
+            "and database_name = current_database()"
         ).fetchall()
     }
     if name in macros:
@@ -107,7 +125,7 @@ def source_of(con: Any, name: str, parameters: Mapping[str, Any], written: Calla
             "select schema_name, table_name from duckdb_tables() where database_name = current_database() "
             "union all select schema_name, view_name from duckdb_views() where database_name = current_database()"
         ).fetchall()
-        if schema_name in ("staging", "marts", "reports", "meta")
+        if schema_name in ("staging", "marts", "reports", "extra", "meta")
     }
     if name not in published:
         there = published | macros.keys()
@@ -119,3 +137,19 @@ def source_of(con: Any, name: str, parameters: Mapping[str, Any], written: Calla
     if parameters:
         raise ConfigError(f"{name} is a table and takes no parameters; got {', '.join(parameters)}.")
     return f"{_name(schema)}.{_name(table)}"
+
+
+def declared_in(published: "Path | LakeUrl", models_dir: Path, extra_dir: Path | None) -> dict[str, Table]:
+    """
+    The declarations of what readers have: ours and, of a user's own folder, what the last night made of it.
+
+    Before there is a file they are all that can be read in the folder.
+    """
+    from stockbook.warehouse.connect import reader
+
+    tables = with_extra(models_dir, extra_dir)
+    if extra_dir is None or (isinstance(published, Path) and not published.exists()):
+        return tables
+    with reader(published) as con:
+        there = {f"{EXTRA}.{name}" for (name,) in con.execute(_OF_EXTRA).fetchall()}
+    return {name: table for name, table in tables.items() if table.layer != EXTRA or name in there}
