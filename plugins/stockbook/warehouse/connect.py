@@ -116,13 +116,13 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _connect(path: Path, config: dict[str, Any]) -> tuple[duckdb.DuckDBPyConnection, FileFormat | None]:
-    held = _HELD.get(path)
+    kept_open = _HELD.get(path)
     if path not in _ALONE:
         con = duckdb.connect(str(path), config=config)
     else:
         # in this order, as for readers; and no setting of one that is open so can be given again
-        _HELD[path] = held = held or duckdb.connect(str(path), config=LOCKED | config)
-        con = held.cursor()
+        _HELD[path] = kept_open = kept_open or duckdb.connect(str(path), config=LOCKED | config)
+        con = kept_open.cursor()
     try:
         return con, read_format(con)
     except duckdb.Error:
