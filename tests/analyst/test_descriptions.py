@@ -81,6 +81,7 @@ def test_what_there_is_not_is_answered_with_what_is_near(home: Path) -> None:
         ("describe_table", "near it are marts.m"): {"name": "m"},
         ("query", "list_tables and describe_table say what there is"): {"sql": "from marts.orders"},
         ("query", "Parser Error"): {"sql": "selec 1"},
+        ("query", "Ask one query at a time"): {"sql": ""},
     }
 
     async def ask(client: Client) -> list[Any]:

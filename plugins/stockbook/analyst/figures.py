@@ -37,7 +37,7 @@ def listed(settings: Settings, questions: Questions, subject: str, search: str) 
     subjects = sorted({metric.subject for metric in metrics.values()})
     if subject and subject not in subjects:
         raise ConfigError(f"There is no subject {subject!r}: there are {', '.join(subjects)}.")
-    file = questions.ask()
+    file = questions.about()
     words = search.lower().split()
     cuts = [
         Cuts(
@@ -58,7 +58,7 @@ def described(settings: Settings, questions: Questions, name: str) -> MetricDesc
     """What a figure means and what may be asked of it. Raises ConfigError naming the nearest names."""
     metrics = all_of(settings)
     metric = _named(metrics, name)
-    file = questions.ask()
+    file = questions.about()
     return MetricDescription(
         as_of=as_of(file),
         name=metric.name,
