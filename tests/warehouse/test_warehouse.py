@@ -300,17 +300,17 @@ def test_a_published_file_is_the_writers_file(home: Settings) -> None:
 
 def test_the_copy_is_told_before_it_is_published(home: Settings) -> None:
     """It is all there then, and nobody opens it yet; a copy of another run is not even made."""
-    told: list[tuple[bool, int]] = []
+    seen: list[tuple[bool, int]] = []
 
     def once_copied(copy: Path) -> None:
         with reader(copy) as con:
-            told.append((home.published.exists(), con.execute("select n from marts.t").fetchall()[0][0]))
+            seen.append((home.published.exists(), con.execute("select n from marts.t").fetchall()[0][0]))
 
     publish(home, "r1", once_copied=once_copied)
     with pytest.raises(PublishFailed):
         publish(home, "r2", once_copied=once_copied)
 
-    assert told == [(False, 1)]
+    assert seen == [(False, 1)]
 
 
 def test_an_open_reader_keeps_its_night(home: Settings) -> None:
