@@ -255,7 +255,7 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_THREADS",
-        "threads of DuckDB; a shop without a table above 122,880 rows is loaded, built and checked by one",
+        "threads of DuckDB, and models and checks at once; each has one in a shop without a table above 122,880 rows",
         default=os.cpu_count() or 1,
         shown="all cores",
         least=1,

@@ -107,6 +107,11 @@ class Settings:
         return self.home / "warehouse.duckdb"
 
     @property
+    def at_once(self) -> int:
+        """Models or checks side by side: more than a few wait for each other's Python and for the one log of a file."""
+        return min(self.threads, 4)
+
+    @property
     def published(self) -> Path:
         """What readers open, at any moment."""
         return self.home / "published" / "warehouse.duckdb"

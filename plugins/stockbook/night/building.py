@@ -29,6 +29,6 @@ def build(night: Night, run_id: str) -> None:
         )
         done.closes = chain.newest(chain.require(settings))
         with writer(settings) as con:
-            done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
+            done.models = build_models(con, settings.models_dir, context, night.clock, night.progress, settings.at_once)
             done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
         extra.build(night, context, done)

@@ -45,7 +45,13 @@ def check(night: Night, run_id: str, step: str, everything: bool = False) -> Non
         night.progress.start(step)
         rules = [rule for table in tables for rule in of_table(table)]
         done.checks = asked(
-            night, run, step, rules, everything, night.tables, lambda left: ask(settings.warehouse, left)
+            night,
+            run,
+            step,
+            rules,
+            everything,
+            night.tables,
+            lambda left: ask(settings.warehouse, left, settings.at_once),
         )
         raise_on_failed(done.checks)
         if step == "check_marts":
