@@ -101,6 +101,7 @@ lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) --universal pyproject.toml -o requirements.txt
 	$(COMPILE) --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --universal --group pyproject.toml:celery -c requirements-dev.txt -o requirements-celery.txt
+	$(COMPILE) --universal --group pyproject.toml:image -c requirements-celery.txt -c requirements-dev.txt -o requirements-image.txt
 	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
 	$(COMPILE) --universal --group pyproject.toml:duckdb-2 -o requirements-duckdb-2.txt
 	$(COMPILE) --universal --group pyproject.toml:metricflow -o requirements-metricflow.txt

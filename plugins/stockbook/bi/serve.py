@@ -34,6 +34,7 @@ FOLDER = project.SHIPPED / "bi" / "superset"
 PACKAGE = Path(declarations.__file__).parent
 USER = "admin"
 VIEWER = "viewer"
+LOOPBACK = "127.0.0.1"
 # the settings of ours that limit Superset's readers too
 READER_SETTINGS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
@@ -135,12 +136,12 @@ class Superset:
         done.touch()
         return [dashboard.key for dashboard in read.dashboards]
 
-    def serve(self, port: int) -> "subprocess.Popen[bytes]":
-        """Start it on loopback; the caller stops it."""
+    def serve(self, port: int, host: str = LOOPBACK) -> "subprocess.Popen[bytes]":
+        """Start it, on loopback unless told otherwise; the caller stops it."""
         with (self.home / "gunicorn.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603  # our own program with our own words
                 [
-                    *(str(self.programs / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1"),
+                    *(str(self.programs / "gunicorn"), "--bind", f"{host}:{port}", "--workers", "1"),
                     *("--threads", "8", "--worker-class", "gthread", "--timeout", "120", "superset.app:create_app()"),
                 ],
                 env=self.environment,

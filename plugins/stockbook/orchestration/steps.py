@@ -15,7 +15,7 @@ from stockbook.clock import SystemClock
 from stockbook.errors import WORTH_ANOTHER_TRY, RunLocked, StockbookError
 from stockbook.health import metrics
 from stockbook.night import steps
-from stockbook.orchestration import readiness
+from stockbook.orchestration import published_assets, readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.progress import Logged, Progress
 from stockbook.runs.context import run_id_of
@@ -99,9 +99,11 @@ def build_and_check(context: Any) -> None:
 
 
 def publish(context: Any) -> None:
-    """Publish."""
+    """Publish, and tell who waits for the night."""
     with plain_errors():
-        steps.publish(_night(), _run_id(context))
+        tonight = _night()
+        steps.publish(tonight, _run_id(context))
+        published_assets.tell(context, tonight.settings, _run_id(context))
 
 
 def finish(context: Any) -> None:
