@@ -7,12 +7,14 @@ import duckdb
 import pytest
 from checkout import PROJECT
 
-from stockbook.declarations import Column, Table
+from stockbook.declarations import Table, load
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.extra_folder import with_extra
 from stockbook.lineage import declared, graph, told, wire
 from stockbook.lineage.graph import Graph
 from stockbook.lineage.inputs import ROWS, Inputs, Ref, Relation, Way
 from stockbook.lineage.selects import Selects
+from stockbook.models.extra import plan
 from stockbook.models.order import steps
 from stockbook.sources import field_ledger
 
@@ -198,17 +200,29 @@ def test_a_program_without_declaration_is_an_error(tables: dict[str, Table], tmp
         declared.read(tmp_path)
 
 
-def test_a_select_that_cannot_be_followed_is_swayed_by_all_it_reads(tables: dict[str, Table], tmp_path: Path) -> None:
-    """A user's own model may be written as none of ours is; only the strict reading raises."""
-    own = Table("own", "T.", {"total": Column(type="bigint", description="C.")}, layer="reports", folder="reports")
-    some = {name: tables[name] for name in ("staging.orders", "meta.run")} | {own.name: own}
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "own.sql").write_text("select count(*) as totals from staging.orders")
-    by_table = graph.made(tmp_path, some, steps(tmp_path, some))
-    assert by_table["reports.own"]["total"] == {}
-    assert by_table["reports.own"][ROWS][Ref("staging.orders", "city")] is SWAYS
-    with pytest.raises(DeclarationError, match=r"reports\.own: its lineage cannot be followed"):
-        graph.made(tmp_path, some, steps(tmp_path, some), strict=True)
+def test_a_users_own_models_have_their_lineage_too(tmp_path: Path) -> None:
+    """One as ours are is followed; a pivot, which none of ours has, is swayed by all that it reads."""
+    (tmp_path / "sql").mkdir()
+    for name, column, sql in (
+        ("towns", "town", "select city as town from marts.fct_order where is_cod"),
+        ("paid", "cash", "select cash from (pivot (from extra.towns) on town in ('cash') using count(*))"),
+    ):
+        (tmp_path / "sql" / f"{name}.sql").write_text(sql)
+        (tmp_path / "sql" / f"{name}.yml").write_text(
+            f"{{table: {name}, description: T., columns: {{{column}: {{type: varchar, description: C.}}}}}}"
+        )
+    tables = with_extra(MODELS, tmp_path)
+    own = graph.load(MODELS, tables, tmp_path)
+    assert own.direct(Ref("extra.towns", "town")) == {Ref("marts.fct_order", "city"): COPIED}
+    assert [str(end) for end in own.ends(Ref("extra.towns", "town"))] == ["fulfillment_cz orders.recipient.city"]
+    assert own.tables["extra.towns"][ROWS].keys() == {Ref("marts.fct_order", ROWS), Ref("marts.fct_order", "is_cod")}
+    assert own.tables["extra.paid"] == {
+        "cash": {},
+        ROWS: {Ref("extra.towns", ROWS): SWAYS, Ref("extra.towns", "town"): SWAYS},
+    }
+    assert Ref("extra.paid", "cash") in own.onward(Ref("staging.orders", "city"))
+    with pytest.raises(DeclarationError, match=r"extra\.paid: its lineage cannot be followed"):
+        graph.made(MODELS, tables, list(plan(tmp_path, MODELS, load(MODELS)).steps), strict=True)
 
 
 def test_a_column_is_told_for_people_and_programs(lineage: Graph) -> None:
