@@ -24,6 +24,8 @@ from stockbook.setting_values import backup_keep_of, number, size, text, yes_or_
 # beside Airflow's secrets, made by `stockbook setup`
 KEY_FILE = "hash-key"
 INBOX_FILE = "inbox.db"
+# in the folder of a user's own: where it is, the shop's policies are there
+POLICIES = "policy"
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,13 @@ class Settings:
         with problems.gathered():
             lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
         problems.settle()
+        extra_dir = _folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None
+        policies = project.own_or_shipped(project.POLICY, environ)
+        if extra_dir is not None and (extra_dir / POLICIES).is_dir():
+            policies = extra_dir / POLICIES
         return cls(
             home=home,
-            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", project.own_or_shipped(project.POLICY, environ)),
+            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", policies),
             models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", project.SHIPPED / project.MODELS),
             zone=zone,
             hash_key=key or None,
@@ -214,7 +220,7 @@ class Settings:
             analyst_token=analyst_token,
             analyst=analyst,
             lake=lake,
-            extra_dir=_folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None,
+            extra_dir=extra_dir,
             extra_fails=extra_fails,
             limits=limits,
             group_readable=group_readable,

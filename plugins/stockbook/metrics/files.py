@@ -102,21 +102,21 @@ class OfExtra(NamedTuple):
 
 def of_extra(extra_dir: Path, models_dir: Path, tables: Mapping[str, Table]) -> OfExtra:
     """The metrics of a user's folder, of relations of theirs or ours; a name that is one of ours is refused."""
-    folder, found = extra_dir.absolute(), OfExtra({}, [])
+    folder, own = extra_dir.absolute(), OfExtra({}, [])
     taken = {figure for metric in _ours(models_dir, without_extra(tables)).values() for figure in metric.figures}
     for path in files_of(folder, METRICS):
         try:
             file = PolicyFile(path)
             subject = file.read(_Subject)
         except ConfigError as error:
-            found.problems.extend(problem(folder, path, text) for text in error.problems)
+            own.problems.extend(problem(folder, path, text) for text in error.problems)
             continue
         for metric, wrong in _judged([(file, subject)], tables, taken):
             if wrong:
-                found.problems.extend(problem(folder, path, str(each)) for each in wrong)
+                own.problems.extend(problem(folder, path, str(each)) for each in wrong)
             else:
-                found.metrics[metric.name] = metric
-    return found
+                own.metrics[metric.name] = metric
+    return own
 
 
 def _ours(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:

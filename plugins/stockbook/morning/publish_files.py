@@ -12,7 +12,7 @@ from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
 from stockbook.morning.summary import NAME, make, with_months
 from stockbook.settings import Settings
-from stockbook.warehouse.read_published import declared_in
+from stockbook.warehouse.declared import declared_in
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"

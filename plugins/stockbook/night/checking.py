@@ -48,8 +48,8 @@ def check(night: Night, run_id: str, step: str, everything: bool = False) -> Non
             night, run, step, rules, everything, night.tables, lambda left: ask(settings.warehouse, left)
         )
         raise_on_failed(done.checks)
-        if step == "check_marts":
-            extra.check(night, run, done, everything)
+        if step == "check_marts" and settings.extra_dir is not None:
+            extra.check(night, settings.extra_dir, run, done, everything)
 
 
 def asked(
