@@ -186,13 +186,9 @@ class Settings:
         with problems.gathered():
             lake = LakeUrl.parse(environ[VARIABLE], environ) if environ.get(VARIABLE) else None
         problems.settle()
-        extra_dir = _folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None
-        policies = project.own_or_shipped(project.POLICY, environ)
-        if extra_dir is not None and (extra_dir / POLICIES).is_dir():
-            policies = extra_dir / POLICIES
         return cls(
             home=home,
-            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", policies),
+            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", _policies(environ)),
             models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", project.SHIPPED / project.MODELS),
             zone=zone,
             hash_key=key or None,
@@ -220,7 +216,7 @@ class Settings:
             analyst_token=analyst_token,
             analyst=analyst,
             lake=lake,
-            extra_dir=extra_dir,
+            extra_dir=_extra_dir(environ),
             extra_fails=extra_fails,
             limits=limits,
             group_readable=group_readable,
@@ -242,6 +238,17 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(environ.get(name) or default).expanduser().absolute()
+
+
+def _extra_dir(environ: Mapping[str, str]) -> Path | None:
+    return _folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None
+
+
+def _policies(environ: Mapping[str, str]) -> Path:
+    extra_dir = _extra_dir(environ)
+    if extra_dir is not None and (extra_dir / POLICIES).is_dir():
+        return extra_dir / POLICIES
+    return project.own_or_shipped(project.POLICY, environ)
 
 
 def _extra_fails(environ: Mapping[str, str]) -> Literal["own", "night"]:

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import pytest
 from checkout import PROJECT
-from night_rig import KEY, ONE_THREAD, Rig, hashes
+from night_rig import KEY, Rig, hashes
 from own_folder import model, write
 from shared_home import FIRST, small_shop
 from typer.testing import CliRunner
@@ -33,7 +32,7 @@ from stockbook.runs.report import Report, text
 from stockbook.runs.step_log import StepDone
 from stockbook.settings import Settings
 from stockbook.warehouse import content_marks
-from stockbook.warehouse.connect import held_open
+from stockbook.warehouse.connect import held_open, writer
 from stockbook_sandbox import running
 
 pytestmark = pytest.mark.slow
@@ -84,9 +83,9 @@ def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Home(rig, folder, before, [rig.night(FIRST)])
 
 
-def told(home: Home) -> list[str]:
+def told(rig: Rig) -> list[str]:
     """The subjects of the alerts that stand."""
-    rows = home.rig.rows("select subject from reports.alerts where rule = 'own report' and cleared_as_of is null")
+    rows = rig.rows("select subject from reports.alerts where rule = 'own report' and cleared_as_of is null")
     return sorted(subject for (subject,) in rows)
 
 
@@ -133,7 +132,7 @@ def test_what_is_wrong_is_red_for_them_alone(home: Home) -> None:
         "metrics/mine.yml line 1: relations.extra.turnover_by_weekday.metrics.turnover: the name 'turnover' is taken",
     }
     subjects = sorted(place.split(" line ")[0] for place in places)
-    assert told(home) == subjects
+    assert told(home.rig) == subjects
     assert {place for place in places if place in text(report)} == places
     summary = read_summary(home.rig.settings)
     assert summary is not None
@@ -192,8 +191,15 @@ def settle(settings: Settings, run_id: str) -> None:
     tonight.lock.release(run_id)
 
 
-def test_the_page_can_be_followed_to_the_letter(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its commands in their order, over the files it says to write; of `stockbook run` what comes behind the load."""
+def test_the_page_can_be_followed_to_the_letter_and_outlives_an_upgrade(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Its commands in their order, over the files it says to write; of `stockbook run` what comes behind the load.
+
+    The program is of another version by then and its caches are empty: the example has the rows it had before, what was
+    wrong in the folder before is gone with its alerts.
+    """
     monkeypatch.chdir(tmp_path)
     environ = home.environ | {"STOCKBOOK_HOME": str(shutil.copytree(home.rig.home, tmp_path / "home"))}
     files = dict(re.findall(r"^`(own/[\w/.]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -205,6 +211,9 @@ def test_the_page_can_be_followed_to_the_letter(home: Home, tmp_path: Path, monk
                 name, _, value = line.removeprefix("export ").partition("=")
                 environ[name] = value
             elif line == "stockbook run":
+                monkeypatch.setattr(content_marks, "VERSION", "99.0")
+                for file in caches.root().glob("extra*.msgpack"):
+                    file.unlink()
                 settle(Settings.load(environ), home.reports[0].run_id)
             else:
                 done = RUNNER.invoke(app, shlex.split(line)[1:], env=environ)
@@ -218,6 +227,17 @@ def test_the_page_can_be_followed_to_the_letter(home: Home, tmp_path: Path, monk
     assert (tmp_path / "superset" / "charts" / "city_orders_chart.yaml").exists()
     assert (tmp_path / "pages" / "extra.orders_by_city.html").exists()
     assert len((tmp_path / "cities.csv").read_text().splitlines()) > 2
+    after = replace(home.rig, home=tmp_path / "home")
+    example = "from extra.turnover_by_weekday order by all"
+    assert after.rows(example) == home.rig.rows(example)
+    assert told(after) == []
+    marks = "select table_name from meta.content_mark where starts_with(table_name, 'extra.') order by 1"
+    assert after.rows(marks) == [("extra.orders_by_city",), ("extra.turnover_by_weekday",)]
+    published = tmp_path / "home" / "published" / "dictionary"
+    assert sorted(file.name for file in published.glob("extra.*")) == [
+        "extra.orders_by_city.html",
+        "extra.turnover_by_weekday.html",
+    ]
 
 
 def test_with_the_setting_the_night_is_red(home: Home) -> None:
@@ -237,39 +257,18 @@ def test_with_the_setting_the_night_is_red(home: Home) -> None:
         extra.require(replace(settings, extra_dir=home.folder / "nowhere"))
 
 
-def test_a_mended_folder_and_an_upgrade_leave_everything_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A night of another version, its caches empty: the example is as it was, what was mended is there."""
-    before = home.rig.rows("from extra.turnover_by_weekday order by all")
-    for name in ("broken", "refused"):
-        (home.folder / "sql" / "reports" / f"{name}.yml").unlink()
-        (home.folder / "sql" / "reports" / f"{name}.sql").unlink()
-    (home.folder / "metrics" / "mine.yml").unlink()
-    model(home.folder, "reader", COUNT)
-    monkeypatch.setattr(content_marks, "VERSION", "99.0")
-    for file in caches.root().glob("extra*.msgpack"):
-        file.unlink()
-
-    report = home.rig.night(FIRST)
-
-    assert report.status == "published"
-    assert home.rig.rows("from extra.turnover_by_weekday order by all") == before
-    assert home.rig.rows("from extra.reader") == home.rig.rows(COUNT)
-    assert told(home) == []
-    assert [step.extra for step in report.steps if step.extra] == []
-    published = home.rig.home / "published"
-    assert sorted(file.stem for file in (published / "dictionary").glob("extra.*")) == [
-        "extra.reader",
-        "extra.turnover_by_weekday",
-    ]
-    with duckdb.connect(str(published / "warehouse.duckdb"), read_only=True) as con:
-        marks = con.sql("select table_name from meta.content_mark where starts_with(table_name, 'extra.') order by 1")
-        assert marks.fetchall() == [("extra.reader",), ("extra.turnover_by_weekday",)]
-
-
 def test_a_folder_that_is_named_no_more_leaves_nothing_behind(home: Home) -> None:
-    """Settings without a folder: no table, no schema and no metric of theirs in what is made next."""
-    environ = {name: text for name, text in home.environ.items() if name != "STOCKBOOK_EXTRA_DIR"} | ONE_THREAD
-    assert Settings.load(environ).extra_dir is None
-    said = RUNNER.invoke(app, ["metric", "list"], env=environ | {"STOCKBOOK_EXTRA_DIR": ""}).output
+    """Without the setting the next build drops the schema and clears the alerts; the metrics are gone at once."""
+    settings = replace(home.rig.settings, extra_dir=None)
+    run = context.read(settings, home.reports[0].run_id)
+    tables = Night(settings, SystemClock(), Silent()).tables
+    assert told(home.rig) != []
+    with writer(settings) as con:
+        extra.forget(con, BuildContext(run.as_of, run.run_id, run.tz, settings.policy_dir, tables))
+        alerts = "select 1 from reports.alerts where rule = 'own report' and cleared_as_of is null"
+        assert con.execute(alerts).fetchall() == []
+        assert con.execute("select 1 from duckdb_schemas() where schema_name = 'extra'").fetchall() == []
+
+    said = RUNNER.invoke(app, ["metric", "list"], env=home.environ | {"STOCKBOOK_EXTRA_DIR": ""}).output
     assert "weekday_turnover" not in said
     assert "turnover [reporting currency]" in said

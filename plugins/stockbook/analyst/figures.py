@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
 
-from stockbook import declarations
 from stockbook.analyst.answers import AsOf, Column, Cuts, Definition, MetricDescription, Metrics, Rows
 from stockbook.analyst.asking import Questions
 from stockbook.analyst.question import Read
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.extra_folder import with_extra
 from stockbook.metrics.files import Metrics as ByName
 from stockbook.metrics.files import load
 from stockbook.metrics.metric import POSSIBLE, SURE, Metric
@@ -28,7 +28,8 @@ _OF_TYPE = {
 
 def all_of(settings: Settings) -> ByName:
     """Every figure by its name."""
-    return load(settings.models_dir, declarations.load(settings.models_dir))
+    tables = with_extra(settings.models_dir, settings.extra_dir)
+    return load(settings.models_dir, tables, settings.extra_dir)
 
 
 def listed(settings: Settings, questions: Questions, subject: str, search: str) -> Metrics:

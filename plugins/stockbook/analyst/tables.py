@@ -2,11 +2,11 @@
 
 from difflib import get_close_matches
 
-from stockbook import declarations
 from stockbook.analyst.answers import ColumnDescription, Definition, Rows, TableDescription
 from stockbook.analyst.asking import Questions
 from stockbook.analyst.figures import all_of, as_of, in_codes, rows_of
 from stockbook.errors import ConfigError
+from stockbook.extra_folder import with_extra
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.published_names import LAYERS, TABLES
@@ -64,7 +64,7 @@ def described(settings: Settings, questions: Questions, name: str) -> TableDescr
             f"Nothing published is called {name!r}; near it are {', '.join(near) or 'none: list_tables has them all'}."
         )
     kind, comment, *_, parameters = answer.rows[0]
-    declared = declarations.load(settings.models_dir).get(name.lower())
+    declared = with_extra(settings.models_dir, settings.extra_dir).get(name.lower())
     wanted = declared.columns if declared else {}
     columns = [ColumnDescription(name=row[2], type=row[3], description=row[4]) for row in answer.rows if row[2]] or [
         ColumnDescription(name=column, type=of.type, description=of.description) for column, of in wanted.items()

@@ -184,7 +184,8 @@ def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> I
     """The field of each problem and a sentence."""
     table = tables.get(metric.of)
     if table is None or table.layer not in ("marts", "reports", EXTRA) or table.kind == "macro":
-        yield "", f"{metric.of} is no declared table or view of marts, reports or {EXTRA}"
+        other = f", nor of {EXTRA}" if metric.of.startswith(f"{EXTRA}.") else ""
+        yield "", f"{metric.of} is no declared table or view of marts or reports{other}"
         return
     kind, is_share = metric.type, metric.type in ("ratio", "range")
     is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name not in _TAKEN
