@@ -112,7 +112,7 @@ _ALL = (
     Setting(
         "STOCKBOOK_POLICY_DIR",
         "promises, calendars, status texts, valuation",
-        shown="`include/policy` of the project, else the one Stockbook brings",
+        shown="`policy` of `STOCKBOOK_EXTRA_DIR`, else `include/policy` of the project, else the one Stockbook brings",
     ),
     Setting(
         "STOCKBOOK_MODELS_DIR",

@@ -26,8 +26,8 @@ from stockbook.lake_url import VARIABLE, LakeUrl
 from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
+from stockbook.warehouse.declared import declared_in
 from stockbook.warehouse.lake import EXTENSIONS, extension_files
-from stockbook.warehouse.read_published import declared_in
 
 FOLDER = project.SHIPPED / "bi" / "superset"
 # bi/superset/doors.py reads a few of its modules
@@ -111,10 +111,10 @@ class Superset:
         metrics = load(models_dir, tables, extra_dir)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         if extra_dir is not None:
-            theirs = dashboards_of(extra_dir, models_dir, tables)
-            for problem in theirs.problems:
+            own = dashboards_of(extra_dir, models_dir, tables)
+            for problem in own.problems:
                 say(f"Left out, of your own dashboards: {problem}")
-            read = with_extra(read, theirs)
+            read = with_extra(read, own)
         archive = self.home / "bundle.zip"
         files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))

@@ -35,10 +35,10 @@ def bundle(
     metrics = load(models_dir, tables, extra_dir)
     read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
     if extra_dir is not None:
-        theirs = extra.dashboards_of(extra_dir, models_dir, tables)
-        for problem in theirs.problems:
+        own = extra.dashboards_of(extra_dir, models_dir, tables)
+        for problem in own.problems:
             typer.echo(f"Left out, of your own dashboards: {problem}", err=True)
-        read = extra.with_extra(read, theirs)
+        read = extra.with_extra(read, own)
     wanted = made.files(read, tables, metrics, currencies)
     if not check:
         made.write(to or FOLDER / "bundle", wanted)

@@ -89,7 +89,7 @@ def dictionary(
     from stockbook import declarations
     from stockbook.dictionary import questions, site
     from stockbook.valuation import policy as valuation
-    from stockbook.warehouse.read_published import declared_in
+    from stockbook.warehouse.declared import declared_in
 
     settings = Settings.load()
     tables = declarations.in_currency(

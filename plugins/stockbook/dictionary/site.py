@@ -58,8 +58,8 @@ def pages_of(
     models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None = None
 ) -> dict[str, Page]:
     """Every declared table by its qualified name, layer by layer, those of a user's own folder too."""
-    theirs = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
-    graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in theirs if step.name in tables)])
+    behind_ours = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
+    graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in behind_ours if step.name in tables)])
     questions = list(questions)
     metrics = load(models_dir, tables, extra_dir)
     pages = {}

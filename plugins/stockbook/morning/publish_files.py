@@ -14,7 +14,7 @@ from stockbook.morning.page import report_html
 from stockbook.morning.summary import NAME, Summary, make, signed_months, with_months
 from stockbook.settings import Settings
 from stockbook.warehouse.connect import reader
-from stockbook.warehouse.read_published import declared_in
+from stockbook.warehouse.declared import declared_in
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"

@@ -54,8 +54,8 @@ def check(night: Night, run_id: str, step: str, everything: bool = False) -> Non
             lambda left: ask(settings.warehouse, left, settings.at_once),
         )
         raise_on_failed(done.checks)
-        if step == "check_marts":
-            extra.check(night, run, done, everything)
+        if step == "check_marts" and settings.extra_dir is not None:
+            extra.check(night, settings.extra_dir, run, done, everything)
 
 
 def asked(
