@@ -95,7 +95,7 @@ lint: $(VENV)/.dev
 	$(BIN)/python tools/floors.py
 	$(BIN)/python tools/figures.py plugins bi
 	$(BIN)/python tools/words.py plugins dags tests tools benchmarks bi docs
-	$(BIN)/python tools/sql_style.py include
+	$(BIN)/python tools/sql_style.py include/sql include/example
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -131,6 +131,8 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_HOME": [__file__],
     "STOCKBOOK_POLICY_DIR": ["/nowhere/at/all"],
     "STOCKBOOK_MODELS_DIR": ["/nowhere/at/all"],
+    "STOCKBOOK_EXTRA_DIR": ["/nowhere/at/all", __file__],
+    "STOCKBOOK_EXTRA_FAILS": ["never", "all"],
     "STOCKBOOK_HASH_KEY": ["short"],
     "STOCKBOOK_FERNET_KEY": ["no key", "c2hvcnQ="],
     "STOCKBOOK_INBOX_URL": ["no address"],
