@@ -13,7 +13,7 @@ TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
 .PHONY: help setup start doctor night demo bi fleet fleet-programs wheel test test-fast before-tests compiled lint types programs lock clean
-.PHONY: proof-random proof-erasure proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-restore proof-runbook proof-volume
+.PHONY: proof-random proof-erasure proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-lineage proof-restore proof-runbook proof-volume
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -69,6 +69,9 @@ proof-restore: $(VENV)/.dev  ## forty files of a home lost or flipped by a bit: 
 proof-runbook: $(VENV)/.dev  ## every page of the runbook: its trouble planted, its commands run (`make test` has half of the pages)
 	PROOF_RANDOM=1 $(TEST_ENV) $(BIN)/python -m pytest -q tests/ground/test_runbook.py
 
+proof-lineage: $(VENV)/.dev  ## thirty columns of staging changed at random: nothing changes but what lineage names (some minutes; LINEAGE_SEED, LINEAGE_HOME, OPENLINEAGE_SPEC)
+	LINEAGE_MUTATIONS=30 $(TEST_ENV) $(BIN)/python -m pytest -q -s tests/lineage $(ARGS)
+
 proof-volume: $(VENV)/.dev  ## rules on silence and volume over a year of the real order history: false alarms, planted outages (needs the file)
 	VOLUME_DAYS=200 $(TEST_ENV) $(BIN)/python -m pytest -q tests/alerts/test_volume_real.py
 
@@ -101,6 +104,7 @@ lock: $(VENV)/.uv  ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) --universal pyproject.toml -o requirements.txt
 	$(COMPILE) --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --universal --group pyproject.toml:celery -c requirements-dev.txt -o requirements-celery.txt
+	$(COMPILE) --universal --group pyproject.toml:image -c requirements-celery.txt -c requirements-dev.txt -o requirements-image.txt
 	$(COMPILE) --universal --group pyproject.toml:bootstrap -c requirements-dev.txt -o requirements-bootstrap.txt
 	$(COMPILE) --universal --group pyproject.toml:duckdb-2 -o requirements-duckdb-2.txt
 	$(COMPILE) --universal --group pyproject.toml:metricflow -o requirements-metricflow.txt

@@ -26,7 +26,7 @@ from stockbook.models.build import run_step  # noqa: E402
 from stockbook.models.macros import create_macros  # noqa: E402
 from stockbook.models.order import Step, steps  # noqa: E402
 from stockbook.models.programs import BuildContext  # noqa: E402
-from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP, WRITES_FAST  # noqa: E402
+from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
 from stockbook.warehouse.schema import create_all  # noqa: E402
 
 SQL = ROOT / "include" / "sql"
@@ -351,23 +351,20 @@ def measure(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"select bit_xor(hash(t)) from {name} as t").fetchall()
     scan, scan_cpu = time.perf_counter() - began, spent() - cpu
     context = BuildContext(AS_OF, "benchmark", PRAGUE, POLICY, tables)
-    con.execute("begin")
     con.execute("delete from meta.current_run")
     con.execute("insert into meta.current_run values (?, ?, ?)", ["benchmark", AS_OF, PRAGUE.key])
     create_macros(con, SQL)
-    total, total_cpu, is_large = 0.0, 0.0, False
+    total, total_cpu = 0.0, 0.0
     print(f"\n{'seconds':>12} {'CPU':>8}  model")
     for step in wanted(steps(SQL, tables)):
         began, cpu = time.perf_counter(), spent()
-        is_large = run_step(con, step, context) > ROW_GROUP or is_large
-        if is_large:
-            con.execute("commit")
-            con.execute("begin")
+        con.execute("begin")
+        run_step(con, step, context)
+        con.execute("commit")
         seconds, burnt = time.perf_counter() - began, spent() - cpu
         total, total_cpu = total + seconds, total_cpu + burnt
         print(f"{seconds:>12.2f} {burnt:>8.2f}  {step.name}")
     began, cpu = time.perf_counter(), spent()
-    con.execute("commit")
     # what closing the file does at the end of a build
     con.execute("checkpoint")
     seconds, burnt = time.perf_counter() - began, spent() - cpu

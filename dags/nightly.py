@@ -18,6 +18,11 @@ from airflow.sdk import Asset, Param, dag, get_current_context, task
 from pendulum import datetime, duration
 
 PUBLISHED = Asset(name="stockbook_warehouse", uri="stockbook://published/warehouse", group="stockbook")
+# each with the night's day as its partition: others wait for one (docs/doors.md)
+SUBJECTS = [
+    Asset(name=f"stockbook_{subject}", uri=f"stockbook://published/{subject}", group="stockbook")
+    for subject in ("stock", "promise", "shop")
+]
 WRITER = {"pool": "stockbook_writer"}
 # a cron expression in local time of the shop's zone; "none" leaves starting the night to somebody else, and a fleet to
 # stockbook_fleet_nightly
@@ -77,9 +82,9 @@ def stockbook_nightly() -> None:
 
         steps.build_and_check(get_current_context())
 
-    @task(**WRITER, outlets=[PUBLISHED])
+    @task(**WRITER, outlets=[PUBLISHED, *SUBJECTS])
     def publish() -> None:
-        """Copy, prove, rename: readers see the new night from here on."""
+        """Copy, prove, rename: readers see the new night from here on, and DAGs that wait for it start."""
         from stockbook.orchestration import steps
 
         steps.publish(get_current_context())

@@ -18,7 +18,7 @@ FLOORS = (
     ("jsonscan", "runs", "metrics"),
     ("sources", "staging"),
     ("models", "checks"),
-    ("valuation",),
+    ("valuation", "lineage"),
     ("alerts", "sla", "channels", "dictionary", "closing", "export", "health"),
     ("webhooks", "morning", "bi", "backup", "analyst", "contracts"),
     ("erasure",),

@@ -29,7 +29,7 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
         "description": "Told apart by everybody",
         "label": "Stockbook",
         "isDefault": True,
-        "colors": ["#0072B2", "#EE6002", "#00A685", "#8C5446", "#AA79F2", "#BF2600"],
+        "colors": ["#0072B2", "#EE6002", "#BF2600", "#00A685", "#AA79F2", "#8C5446"],
     }
 ]
 FEATURE_FLAGS = {"ALERT_REPORTS": False}

@@ -17,7 +17,7 @@ from stockbook.declarations import EXTRA, SHARED_TEXTS, Table, load, read_file, 
 from stockbook.errors import ConfigError
 from stockbook.policy_file import Path_, PolicyFile
 
-MODELS, METRICS, POLICY, DASHBOARDS = "sql", "metrics", "policy", "dashboards"
+MODELS, METRICS, DASHBOARDS = "sql", "metrics", "dashboards"
 KINDS = ("table", "view", "macro")
 _SELECTS = (".sql", ".sql.jinja")
 # the path of a field in what msgspec says of it, and the line that a message may have already
@@ -77,8 +77,8 @@ def problem(folder: Path, file: Path, text: str, needle: str = "") -> Problem:
     named = _LINE.search(text)
     line = int(named[1]) if named else line_with(file, needle) if needle else 1
     # the file and its line stand in front
-    told = re.sub(rf"^{re.escape(file.name)}( in {EXTRA})?(:? line \d+,?)? ?", "", text).removeprefix(": ")
-    return Problem(str(file.relative_to(folder)), line, told)
+    sentence = re.sub(rf"^{re.escape(file.name)}( in {EXTRA})?(:? line \d+,?)? ?", "", text).removeprefix(": ")
+    return Problem(str(file.relative_to(folder)), line, sentence)
 
 
 def line_with(file: Path, text: str) -> int:
@@ -126,8 +126,8 @@ def _read(folder: Path, models_dir: Path) -> Extra:
     for end in _SELECTS:
         for file in sorted(models.rglob(f"*{end}")):
             if file.name.removesuffix(end) not in declared:
-                told = f"it has no declaration: expected {file.name.removesuffix(end)}.yml beside it."
-                problems.append(Problem(str(file.relative_to(folder)), 1, told))
+                sentence = f"it has no declaration: expected {file.name.removesuffix(end)}.yml beside it."
+                problems.append(Problem(str(file.relative_to(folder)), 1, sentence))
     return Extra(tables, tuple(problems))
 
 

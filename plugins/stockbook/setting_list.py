@@ -112,7 +112,7 @@ _ALL = (
     Setting(
         "STOCKBOOK_POLICY_DIR",
         "promises, calendars, status texts, valuation",
-        shown="`include/policy` of the project, else the one Stockbook brings",
+        shown="`policy` of `STOCKBOOK_EXTRA_DIR`, else `include/policy` of the project, else the one Stockbook brings",
     ),
     Setting(
         "STOCKBOOK_MODELS_DIR",
@@ -255,7 +255,7 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_THREADS",
-        "threads of DuckDB; a shop without a table above 122,880 rows is loaded, built and checked by one",
+        "threads of DuckDB, and models and checks at once; each has one in a shop without a table above 122,880 rows",
         default=os.cpu_count() or 1,
         shown="all cores",
         least=1,

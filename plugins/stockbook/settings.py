@@ -24,6 +24,8 @@ from stockbook.setting_values import backup_keep_of, number, size, text, yes_or_
 # beside Airflow's secrets, made by `stockbook setup`
 KEY_FILE = "hash-key"
 INBOX_FILE = "inbox.db"
+# in the folder of a user's own: where it is, the shop's policies are there
+POLICIES = "policy"
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ class Settings:
         return self.home / "warehouse.duckdb"
 
     @property
+    def at_once(self) -> int:
+        """Models or checks side by side: more than a few wait for each other's Python and for the one log of a file."""
+        return min(self.threads, 4)
+
+    @property
     def published(self) -> Path:
         """What readers open, at any moment."""
         return self.home / "published" / "warehouse.duckdb"
@@ -186,7 +193,7 @@ class Settings:
         problems.settle()
         return cls(
             home=home,
-            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", project.own_or_shipped(project.POLICY, environ)),
+            policy_dir=_folder(environ, "STOCKBOOK_POLICY_DIR", _policies(environ)),
             models_dir=_folder(environ, "STOCKBOOK_MODELS_DIR", project.SHIPPED / project.MODELS),
             zone=zone,
             hash_key=key or None,
@@ -214,7 +221,7 @@ class Settings:
             analyst_token=analyst_token,
             analyst=analyst,
             lake=lake,
-            extra_dir=_folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None,
+            extra_dir=_extra_dir(environ),
             extra_fails=extra_fails,
             limits=limits,
             group_readable=group_readable,
@@ -236,6 +243,17 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(environ.get(name) or default).expanduser().absolute()
+
+
+def _extra_dir(environ: Mapping[str, str]) -> Path | None:
+    return _folder(environ, "STOCKBOOK_EXTRA_DIR", Path()) if environ.get("STOCKBOOK_EXTRA_DIR") else None
+
+
+def _policies(environ: Mapping[str, str]) -> Path:
+    extra_dir = _extra_dir(environ)
+    if extra_dir is not None and (extra_dir / POLICIES).is_dir():
+        return extra_dir / POLICIES
+    return project.own_or_shipped(project.POLICY, environ)
 
 
 def _extra_fails(environ: Mapping[str, str]) -> Literal["own", "night"]:

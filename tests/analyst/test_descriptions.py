@@ -1,8 +1,10 @@
 """What the tools say of figures and tables before one asks them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from analyst_rig import answer, published_with_more, settings_of, with_client
 from checkout import PROJECT
@@ -81,6 +83,7 @@ def test_what_there_is_not_is_answered_with_what_is_near(home: Path) -> None:
         ("describe_table", "near it are marts.m"): {"name": "m"},
         ("query", "list_tables and describe_table say what there is"): {"sql": "from marts.orders"},
         ("query", "Parser Error"): {"sql": "selec 1"},
+        ("query", "Ask one query at a time"): {"sql": ""},
     }
 
     async def ask(client: Client) -> list[Any]:
@@ -89,3 +92,38 @@ def test_what_there_is_not_is_answered_with_what_is_near(home: Path) -> None:
     for (tool, said), refusal in zip(calls, with_client(settings_of(home), ask), strict=True):
         assert isinstance(refusal, str), tool
         assert said in refusal, (tool, refusal)
+
+
+def test_a_users_own_figures_and_tables_are_among_them(home: Path, tmp_path: Path) -> None:
+    """From the folder STOCKBOOK_EXTRA_DIR: described, asked by name, and listed with whose they are."""
+    extra = tmp_path / "extra"
+    (extra / "metrics").mkdir(parents=True)
+    (extra / "sql").mkdir()
+    (extra / "sql" / "counted.yml").write_text(
+        "table: counted\ndescription: Counted by us.\ngrain: [n]\ncolumns:\n"
+        "  n: {type: bigint, description: Which.}\n  amount: {type: 'decimal(30, 12)', description: How much.}\n"
+    )
+    (extra / "sql" / "counted.sql").write_text("-- Counted.\n-- Grain: one row per n.\nselect n, amount from marts.m\n")
+    (extra / "metrics" / "own.yml").write_text(
+        "relations: {extra.counted: {by: [n], unit: crates, metrics: {crates: {says: Our crates., sql: n}}}}\n"
+    )
+    with duckdb.connect(str(home / "published" / "warehouse.duckdb")) as con:
+        con.execute("create schema extra; create table extra.counted as from marts.m")
+        con.execute("comment on table extra.counted is 'Counted by us. One row per n.'")
+    settings = replace(settings_of(home), extra_dir=extra)
+
+    async def ask(client: Client) -> list[Any]:
+        return [
+            await answer(client, "describe_metric", {"name": "crates"}),
+            await answer(client, "ask_metric", {"metrics": ["crates"], "only": {"n": "2"}}),
+            await answer(client, "list_tables", {"schema": "extra"}),
+            await answer(client, "describe_table", {"name": "extra.counted"}),
+        ]
+
+    described, figure, listed, table = with_client(settings, ask)
+
+    assert (described["definition"], described["unit"], described["subject"]) == ("Our crates.", "crates", "own")
+    assert figure["rows"] == [[2]]
+    assert listed["rows"] == [["extra.counted", "table", "Counted by us"]]
+    assert "user's own" in listed["definitions"][0]["definition"]
+    assert (table["grain"], table["metrics"]) == (["n"], ["crates"])

@@ -154,7 +154,7 @@ def test_values_are_exact(home: Path) -> None:
     query = """
         select 12345678901234567890.123456789012::decimal(38, 12) as amount, 9007199254740993 as large, 7 as small,
             'nan'::double as odd, 0.1::double as tenth, null::decimal(9, 2) as unknown, date '2026-02-28' as day,
-            timestamp '2026-02-28 12:00' as at, [1.50::decimal(9, 2)] as list, true as yes, 1 as yes
+            timestamp '2026-02-28 12:00' as at, [1.50::decimal(9, 2)] as list, true as yes, 1::uinteger as yes
     """
 
     async def ask(client: Client) -> Any:

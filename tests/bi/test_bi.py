@@ -220,7 +220,7 @@ def test_no_axis_lies(dashboards: spec.Spec, tables: dict[str, Table]) -> None:
     for params in axes:
         is_share = params["y_axis_format"].endswith("%")
         assert (params["truncateYAxis"], params["y_axis_bounds"]) == (is_share, [0, 1] if is_share else [None, None])
-    assert {params["xAxisLabelRotation"] for params in axes if params["x_axis_time_format"] == "%Y-%m"} == {45}
+    assert {params["xAxisLabelRotation"] for params in axes if params["x_axis_time_format"] == "%Y-%m"} == {45, 90}
 
 
 def test_no_name_of_a_column_is_shown(dashboards: spec.Spec, tables: dict[str, Table]) -> None:

@@ -240,7 +240,7 @@ def test_random_nights_are_equal_to_full_rebuilds_with_all_checks(
             stop=chance.choice(stops) if chance.random() < 0.25 else "",
             listings=tuple(name for name in books.shop if chance.random() < 0.9 or name == "categories"),
             full_refresh=chance.random() < 0.03,
-            large=chance.choice((0, 100_000)),
+            walkers=chance.choice((1, 2)),
         )
     assert 0 < books.carried < books.compared
     books.con.close()

@@ -4,12 +4,16 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import msgspec
 import pytest
 
+from stockbook.checks import run
 from stockbook.checks.results import Result, write_results
+from stockbook.checks.rules import Rule
 from stockbook.checks.run import raise_on_failed, run_checks
 from stockbook.declarations import Check, Column, Table
 from stockbook.errors import CheckFailed, ModelFailed
@@ -176,6 +180,29 @@ def test_the_tables_of_a_large_shop_are_asked_one_by_one(
 
     assert run_checks(database, tables) == together
     assert broken(together) == ["one row per account × id", "code is there"]
+
+
+def test_without_memory_for_two_statements_they_are_asked_one_by_one(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night is not red for it, and the outcomes are those of asking side by side."""
+    table = a_table(Check("w", "warn", rows="select account, id from marts.t"))
+    side_by_side = run_checks(database, [table])
+    sizes: list[int] = []
+    answers = run._answers
+
+    def scarce(source: object, groups: list[list[Rule]]) -> list[Any]:
+        sizes.append(len(groups))
+        if len(sizes) <= 2:
+            message = "Error: (OutOfMemoryException) Out of Memory Error: could not allocate"
+            said = {"raised_exception": True, "exception_message": message}
+            return [SimpleNamespace(exception_info={"a metric": said}) for _ in groups]
+        return answers(source, groups)
+
+    monkeypatch.setattr(run, "_answers", scarce)
+
+    assert run_checks(database, [table]) == side_by_side
+    assert sizes == [1, 1, 2]
 
 
 def test_a_broken_fail_check_stops_and_a_broken_warning_does_not(database: Path) -> None:

@@ -26,7 +26,7 @@ MODELS = PROJECT / "include" / "sql"
 def folder(tables: dict[str, Table], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A written dictionary."""
     pages = tmp_path_factory.mktemp("docs") / "dictionary"
-    assert site.write(pages, MODELS, tables, questions.read()) == len(tables) + 1
+    assert site.write(pages, MODELS, tables, questions.read()) == len(tables) + 2
     return pages
 
 
@@ -101,8 +101,8 @@ def test_a_dictionary_that_says_the_same_is_not_written_again(folder: Path, tabl
     assert site.write(folder, MODELS, tables, questions.read()) == 0
     assert (folder / "index.html").stat().st_ino == before
 
-    assert site.write(folder, MODELS, tables, questions.read()[:1]) == len(tables) + 1
-    assert site.write(folder, MODELS, tables, questions.read()) == len(tables) + 1
+    assert site.write(folder, MODELS, tables, questions.read()[:1]) == len(tables) + 2
+    assert site.write(folder, MODELS, tables, questions.read()) == len(tables) + 2
 
 
 def test_as_many_questions_are_answered_as_the_title_says(tmp_path: Path) -> None:
@@ -218,6 +218,33 @@ def test_the_dictionary_fits_a_phone_and_paper(folder: Path, tables: dict[str, T
             widths[file] = (on_a_phone, page.evaluate(widest))
         assert wrong == []
     assert widths == dict.fromkeys(widths, (390, A4_WIDTH))
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_column_shows_its_way_to_the_wire_and_who_uses_it(folder: Path) -> None:
+    """From the table's page by keyboard; a step on the way leads on; what is not there is said; it fits a phone."""
+    with browser_page(390, 844) as (page, wrong):
+        page.goto((folder / "marts.fct_order.html").as_uri())
+        page.focus("#column-city a")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:text-is('marts.fct_order.city')")
+        shown = page.locator("#shown")
+        assert shown.locator("li.end").all_inner_texts() == ["fulfillment_cz orders: recipient.city"]
+        assert "Where do our orders go?" in shown.inner_text()
+        page.locator("#shown summary a", has_text="staging.orders.city").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:text-is('staging.orders.city')")
+        assert "marts.fct_order.city as it is" in shown.inner_text().split("Who uses it")[1]
+        page.fill("#search", "stock_ageing fifo_landed_value")
+        page.locator("#found a", has_text="reports.stock_ageing.fifo_landed_value").first.click()
+        page.wait_for_selector("h1:text-is('reports.stock_ageing.fifo_landed_value')")
+        assert "fulfillment_cz movements: price_per_unit" in shown.locator("li.end").all_inner_texts()
+        page.locator("details").evaluate_all("boxes => boxes.forEach(box => box.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.goto((folder / "lineage.html").as_uri() + "#marts.fct_order.nothing")
+        assert "There is no such column" in page.locator("#about").inner_text()
+        assert wrong == []
 
 
 @needs_browser

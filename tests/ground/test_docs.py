@@ -187,7 +187,7 @@ def test_every_file_that_a_comment_names_exists() -> None:
         PROJECT / name
         for name in files
         if name.endswith((".py", ".sql", ".yml", ".md", ".in", ".toml", ".template", "Makefile"))
-        and name not in ("CHANGELOG.md", "CONTRIBUTING.md", "tests/ground/test_docs.py")
+        and name not in ("CHANGELOG.md", "CONTRIBUTING.md", "docs/own_reports.md", "tests/ground/test_docs.py")
     ]
 
     assert len(readers) > 500

@@ -27,7 +27,7 @@ from stockbook.morning.locale import locale_of
 from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, report_html, shown
 from stockbook.morning.publish_files import pages, write_report_files
-from stockbook.morning.summary import ChartPoints, Value, make, read
+from stockbook.morning.summary import ChartPoints, Summary, Value, make, read
 from stockbook.morning.texts import Texts
 from stockbook.morning.written import day_of
 from stockbook.night.steps import Night, open_run
@@ -315,6 +315,21 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_goes(tmp_path: 
     assert len(notes) == 1
     assert notes[0].startswith("The morning report could not be written")
     assert list(settings.published.parent.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_summary_made_ahead_is_shown_and_one_that_failed_is_made_again(rig: Rig) -> None:
+    """The night reads and draws while the copy is compared; what went wrong there is no reason for no report."""
+    summary = read(rig.settings)
+    assert summary is not None
+
+    def fails() -> Summary:
+        raise OSError("the copy has its name already")
+
+    assert write_report_files(rig.settings, ahead=lambda: msgspec.structs.replace(summary, method="ahead")) == []
+    assert getattr(read(rig.settings), "method", "") == "ahead"
+    assert write_report_files(rig.settings, ahead=fails) == []
+    assert read(rig.settings) == summary
 
 
 def test_a_home_without_a_night_has_a_page_that_says_so() -> None:

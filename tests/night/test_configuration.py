@@ -151,6 +151,9 @@ WRONG: dict[str, list[str]] = {
     "STOCKBOOK_HOOKS_TRUSTED_PROXIES": ["the proxy", "10.0.0.0/8, 10.0.0.300"],
     "STOCKBOOK_HOOKS_CERTIFICATE": ["books.example.com", "http://books.example.com", "https://"],
     "STOCKBOOK_METRICS_TOKEN": ["short", "a token with a line break\n"],
+    "STOCKBOOK_MCP_TOKEN": ["short", "a token with a line break\n"],
+    "STOCKBOOK_MCP_MEMORY": ["much", "1"],
+    "STOCKBOOK_MCP_DISK": ["-4GB"],
     "STOCKBOOK_GROUP_READABLE": ["perhaps", "1"],
     "STOCKBOOK_JSON_FAST_PATH": ["perhaps", "1"],
     **{

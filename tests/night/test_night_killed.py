@@ -42,7 +42,7 @@ POINTS = {
     "load, in the middle of its transaction": Point("progress:load main orders"),
     "load, after its transaction": Point("rename:/loaded", "load"),
     "check_staging, while it is asked": Point("progress:check_staging", "check_staging"),
-    "build, in the middle of its transaction": Point("progress:marts.fct_order"),
+    "build, in the middle of a model": Point("progress:marts.fct_order"),
     "check_marts, while it is asked": Point("progress:check_marts", "check_marts"),
     "publish, before the rename": Point("rename:published/warehouse.duckdb", "publish"),
     "finish, before the report": Point("rename:report.json", "finish"),

@@ -6,8 +6,10 @@ of before it, which were made here.
 """
 
 import json
+import os
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +31,7 @@ from stockbook.landing.manifest import Manifest, read_manifest
 from stockbook.landing.pages import read_page
 from stockbook.night import retention
 from stockbook.night.building import build
+from stockbook.night.finishing import finish
 from stockbook.night.reload import replay
 from stockbook.night.retained_books import STOCK_LEVELS
 from stockbook.night.retaining import retain
@@ -74,10 +77,10 @@ OTHERWISE = {
 }
 
 
-def policy(folder: Path, **kept: Any) -> Path:
+def policy(folder: Path, **rules: Any) -> Path:
     """The project's policies with another ``retention.yml``."""
     shutil.copytree(PROJECT / "include" / "policy", folder)
-    (folder / "retention.yml").write_text(json.dumps(kept))
+    (folder / "retention.yml").write_text(json.dumps(rules))
     return folder
 
 
@@ -144,7 +147,7 @@ def add_old_files(night: Night) -> None:
     for months in range(1, 13):
         at = NOW - timedelta(days=30 * months)
         folder = settings.landing / f"{at:%Y%m%dT%H%M%S}-abcdef01-1"
-        shutil.copytree(newest, folder, copy_function=lambda one, two: Path(two).hardlink_to(one))
+        shutil.copytree(newest, folder, copy_function=lambda page, link: Path(link).hardlink_to(page))
         (folder / "opened.json").unlink()
         (folder / "opened.json").write_text(json.dumps({"opened_at": at.isoformat()}))
     for days in range(1, 60):
@@ -222,7 +225,7 @@ def built(night: Night) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Told, killed twice, done, asked again."""
     place = tmp_path_factory.mktemp("retention")
     shutil.copytree(home_after_a_night, place / "home")
@@ -245,15 +248,15 @@ def kept(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Kept(night, people, shown, before, killed, gone, again, figures(night, BORDER))
 
 
-def test_every_figure_inside_what_is_kept_is_as_it_was(kept: Kept) -> None:
+def test_every_figure_inside_what_is_kept_is_as_it_was(home: Kept) -> None:
     """Worth, cost of goods, layers, margins, promises: all of it; days of stock from the border on and month ends."""
-    assert {name for name in kept.before if kept.before[name] != kept.after[name]} == set()
-    assert kept.before["marts.fct_stock_level"][0][0] > 1_000
+    assert {name for name in home.before if home.before[name] != home.after[name]} == set()
+    assert home.before["marts.fct_stock_level"][0][0] > 1_000
 
 
-def test_it_tells_what_would_go_and_what_is_lost_with_it(kept: Kept) -> None:
+def test_it_tells_what_would_go_and_what_is_lost_with_it(home: Kept) -> None:
     """Each class with how much, of when, and what cannot be answered later; nothing was changed then."""
-    told = "\n".join(kept.shown)
+    sentences = "\n".join(home.shown)
     for begin in (
         "landed_pages_days 90: 9 nights of landed pages, 0.0 MB, of ",
         "inbox_days 30: 2 events of the inbox, ",
@@ -263,26 +266,26 @@ def test_it_tells_what_would_go_and_what_is_lost_with_it(kept: Kept) -> None:
         "quarantine_months 2: 2 rows of staging.quarantine, of 2024-10-14 to 2025-08-10",
         "stock_levels_daily_months 3: ",
     ):
-        assert begin in told
-    assert "of 2025-05-21 to 2025-07-30 would go." in told
-    assert "landed pages: 4 nights, the first as of" in told
-    assert "the counted stock of an earlier day that is not the last night of its month" in told
-    assert "retention: landed_pages_days 90, inbox_days 30, runs_days 35" in told
+        assert begin in sentences
+    assert "of 2025-05-21 to 2025-07-30 would go." in sentences
+    assert "landed pages: 4 nights, the first as of" in sentences
+    assert "the counted stock of an earlier day that is not the last night of its month" in sentences
+    assert "retention: landed_pages_days 90, inbox_days 30, runs_days 35" in sentences
 
 
-def test_a_killed_one_left_all_rows_or_none(kept: Kept) -> None:
+def test_a_killed_one_left_all_rows_or_none(home: Kept) -> None:
     """The rows are one transaction; the next one did all of it, and a second finds nothing."""
-    assert set(kept.killed.values()) == {0}
-    assert {due.kept.split(" ")[0] for due in kept.gone} == {
+    assert set(home.killed.values()) == {0}
+    assert {due.rule.split(" ")[0] for due in home.gone} == {
         "quarantine_months", "runs_days", "stock_levels_daily_months", "personal_years",
     }  # fmt: skip
-    assert kept.again == ["Nothing is older than it is kept."]
-    assert not (kept.night.settings.home / "tmp" / "retention").exists()
+    assert home.again == ["Nothing is older than it is kept."]
+    assert not (home.night.settings.home / "tmp" / "retention").exists()
 
 
-def test_first_count_month_ends_and_the_last_months_stay(kept: Kept) -> None:
+def test_first_count_month_ends_and_the_last_months_stay(home: Kept) -> None:
     """What opened the ledger, the last night of each month, every night from the border on."""
-    with writer(kept.night.settings) as con:
+    with writer(home.night.settings) as con:
         days = con.execute("select distinct snapshot_date from staging.stock_levels order by 1").fetchall()
         quarantined = con.execute("select row_key from staging.quarantine where reason = 'x'").fetchall()
         runs = con.execute("select distinct run_id from meta.listing order by 1").fetchall()
@@ -297,9 +300,9 @@ def test_first_count_month_ends_and_the_last_months_stay(kept: Kept) -> None:
     assert remembered == [(NAME,), ("r10",), ("r100",), ("r400",)]
 
 
-def test_folders_and_events_that_are_young_stay(kept: Kept) -> None:
+def test_folders_and_events_that_are_young_stay(home: Kept) -> None:
     """And of runs the newest twenty, however old."""
-    settings = kept.night.settings
+    settings = home.night.settings
     assert len(list(settings.landing.glob("*-*-*"))) == 4
     assert len(list(settings.runs.glob("old-*"))) == 35
     with Inbox.open(settings.inbox_url) as inbox:
@@ -307,15 +310,15 @@ def test_folders_and_events_that_are_young_stay(kept: Kept) -> None:
 
 
 def test_what_is_left_of_the_landing_makes_the_same_staging(
-    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as it reaches: every row but what webhooks said, and of the stock the last night's."""
-    again = night_of(tmp_path / "again", kept.night.settings.policy_dir)
+    again = night_of(tmp_path / "again", home.night.settings.policy_dir)
     # what is made of staging is another test's
     monkeypatch.setattr("stockbook.night.reload.settle", lambda *_: None)
-    replay(again, "again", kept.night.settings.landing)
+    replay(again, "again", home.night.settings.landing)
 
-    assert staged(again) == staged(kept.night)
+    assert staged(again) == staged(home.night)
 
 
 def staged(night: Night) -> dict[str, Any]:
@@ -333,13 +336,36 @@ def staged(night: Night) -> dict[str, Any]:
     return by_name
 
 
-def test_it_does_nothing_while_a_night_is_under_way(kept: Kept) -> None:
+def test_it_does_nothing_while_a_night_is_under_way(home: Kept) -> None:
     """And says which; the looking too, since the night writes."""
-    night = kept.night
+    night = home.night
     night.lock.take("tonight", whole_run_here=True)
     with pytest.raises(RunLocked, match="tonight"):
         retain(night, is_dry=True)
     night.lock.release("tonight")
+
+
+def test_the_end_of_a_night_does_it(home: Kept) -> None:
+    """A published one, rows and folders; what it did is told."""
+    notes: list[str] = []
+    progress = Silent()
+    progress.note = notes.append  # type: ignore[method-assign]
+    night = replace(home.night, progress=progress)
+    with writer(night.settings) as con:
+        con.execute(
+            "insert into staging.quarantine values ('main', 'orders', 'late', 'y', null, 'first', '2025-01-01', null)"
+        )
+    old = night.settings.runs / "forgotten"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    night.lock.take(NAME, whole_run_here=True)
+    finish(night, NAME)
+
+    with writer(night.settings) as con:
+        assert con.execute("select count(*) from staging.quarantine where row_key = 'late'").fetchall() == [(0,)]
+    assert not old.exists()
+    assert "1 rows of staging.quarantine older than they are kept were removed." in notes
+    assert night.lock.holder() is None
 
 
 def told_of(file: Path) -> tuple[int, int]:
@@ -354,10 +380,10 @@ def told_of(file: Path) -> tuple[int, int]:
         return old, young
 
 
-def test_people_of_old_orders_are_nobody(kept: Kept) -> None:
+def test_people_of_old_orders_are_nobody(home: Kept) -> None:
     """In the books, in what readers have, in landed pages; younger orders are whose they were."""
-    settings = kept.night.settings
-    old, young = kept.people
+    settings = home.night.settings
+    old, young = home.people
     assert old > 100
     assert young > 100
 
@@ -367,7 +393,7 @@ def test_people_of_old_orders_are_nobody(kept: Kept) -> None:
     assert None not in {row["recipient"]["city"] for row in landed if row["created"] >= "2025-10-01"}
 
 
-def test_what_the_source_still_sends_of_old_orders_is_nobody(kept: Kept, tmp_path: Path) -> None:
+def test_what_the_source_still_sends_of_old_orders_is_nobody(home: Kept, tmp_path: Path) -> None:
     """A row of an old order lands without its person and as the books have it; a young one byte for byte."""
     night = night_of(tmp_path / "home", policy(tmp_path / "policy", personal_years=1))
     tables = of_listing(night.tables, "fulfillment_cz", "orders")
@@ -379,8 +405,8 @@ def test_what_the_source_still_sends_of_old_orders_is_nobody(kept: Kept, tmp_pat
     old = eraser.erase(json.dumps(row).encode())
     young = eraser.erase(json.dumps(row | {"created": "2025-10-01 00:00:00"}).encode())
 
-    nobody = {"email": None, "city": None, "zipcode": None, "country": "CZ"}
-    assert json.loads(old or "") == row | {"recipient": nobody}
+    without = {"email": None, "city": None, "zipcode": None, "country": "CZ"}
+    assert json.loads(old or "") == row | {"recipient": without}
     assert young is None
     # nobody is on a list for it
     assert (len(erasures), erasures.save()) == (0, 0)
@@ -401,7 +427,7 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("kept", "message"),
+    ("rules", "message"),
     [
         ({"inbox_days": 2}, "line 1, inbox_days: expected a whole number from 3 to 10000, got 2"),
         ({"runs_days": 7}, "runs_days: expected a whole number from 35"),
@@ -409,10 +435,10 @@ def manifest_of(folder: Path) -> Manifest:
         ({"personal_years": "soon"}, "personal_years: expected a whole number, got 'soon'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(kept: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_refused(rules: dict[str, Any], message: str, tmp_path: Path) -> None:
     """With the line and the field."""
     with pytest.raises(ConfigError, match=message):
-        read(policy(tmp_path / "policy", **kept))
+        read(policy(tmp_path / "policy", **rules))
 
 
 def test_the_variables_of_before_hold_where_the_file_is_silent(tmp_path: Path) -> None:
@@ -445,7 +471,7 @@ def test_an_empty_home_keeps_nothing_too_long(tmp_path: Path) -> None:
     assert "the first night makes it" in retain(night_of(tmp_path / "home", policy(tmp_path / "policy")))[0]
 
 
-def test_every_command_of_the_document(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_of_the_document(home: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is typed as it stands there; its example of a file is right; the doctor says what is in force."""
     document = (PROJECT / "docs" / "retention.md").read_text()
     (words,) = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
@@ -453,7 +479,7 @@ def test_every_command_of_the_document(kept: Kept, tmp_path: Path, monkeypatch: 
     policies = policy(tmp_path / "policy")
     (policies / "retention.yml").write_text(example)
     (tmp_path / "home" / "landing").mkdir(parents=True)
-    shutil.copytree(kept.night.settings.runs, tmp_path / "home" / "runs")
+    shutil.copytree(home.night.settings.runs, tmp_path / "home" / "runs")
     for name, value in night_of(tmp_path / "home", policies).settings.written.items():
         monkeypatch.setenv(name, value)
     said = []

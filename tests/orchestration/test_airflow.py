@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
 FIRST, SECOND = nights_before(datetime(2025, 11, 20, 2, 15), 2)
 SANDBOX = json.dumps({"sandbox": True, "requests_per_second": 0})
+# beside the DAGs of this project those of another team
+BUNDLES = json.dumps([
+    {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
+    for name, kwargs in (("dags-folder", {}), ("another-team", {"path": str(PROJECT / "docs" / "examples")}))
+])  # fmt: skip
 TASKS = ["open_run", "extract", "load_and_check", "build_and_check", "publish", "finish"]
 
 
@@ -270,7 +276,8 @@ class Airflow:
 
     def get(self, path: str) -> Any:
         """An answer of the REST API."""
-        return requests.get(f"{self.url}/api/v2/{path}", headers=self.headers, timeout=30).json()
+        # a machine that does much else answers late
+        return requests.get(f"{self.url}/api/v2/{path}", headers=self.headers, timeout=180).json()
 
     def keep(self, conn_id: str, **parts: Any) -> None:
         """Add a connection as Airflow's page does: to its database."""
@@ -295,6 +302,7 @@ class Airflow:
 def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterator[Airflow]:
     """A running `stockbook start` whose environment knows one source, stopped at the end with everything it started."""
     one_source = {name: text for name, text in variables.items() if name != "AIRFLOW_CONN_FULFILLMENT_CZ"}
+    one_source["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = BUNDLES
     with (airflow_home / "standalone.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "stockbook", "start"],
@@ -334,7 +342,28 @@ def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig
     assert newest_run(rig)["conn_ids"] == ["flickrocket", "fulfillment_cz"]
     truth = json.loads(json.dumps(server.shop.truth(SECOND)))
     assert differences(rig.settings.published, truth) == []
-    assert airflow.get("assets")["assets"][0]["uri"] == "stockbook://published/warehouse"
+
+
+def test_a_published_night_starts_a_dag_that_waits_for_its_stock(airflow: Airflow, rig: Rig) -> None:
+    """An event for each subject with the night's day, and one run of the example: it has read the stock of that day."""
+    runs = "dags/stock_letter/dagRuns"
+    airflow.until(lambda: [run["state"] for run in airflow.get(runs)["dag_runs"]] == ["success"], 180)
+    (run,) = airflow.get(runs)["dag_runs"]
+    letter = airflow.get(f"{runs}/{run['dag_run_id']}/taskInstances/value_by_category/xcomEntries/return_value")[
+        "value"
+    ]
+    day, run_id = SECOND.date().isoformat(), newest_run(rig)["run_id"]
+    events = [event for event in airflow.get("assets/events")["asset_events"] if event["extra"]["run_id"] == run_id]
+    latest = "(select max(date) from reports.stock_value_daily_category)"
+    query = f"select sum(stock_value) from reports.stock_value_daily_category where date = {latest}"
+
+    assert sorted(event["uri"] for event in events) == [
+        f"stockbook://published/{name}" for name in ("promise", "shop", "stock", "warehouse")
+    ]
+    assert {event["extra"]["day"] for event in events} == {day}
+    assert all(event["extra"]["rows_changed"] > 0 for event in events)
+    assert run["partition_key"] == day
+    assert rig.rows(query) == [(sum(Decimal(value) for value in letter.values()),)]
 
 
 def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, server: Running) -> None:
@@ -344,6 +373,7 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
     A second account that only Airflow's database knows is asked as well: no list in a variable names it.
     """
     before = rig.settings.published.read_bytes()
+    events = airflow.get("assets/events")["total_entries"]
     airflow.keep("flickrocket__late", host=server.url, password="no token of this server", extra=SANDBOX)
     refused = {"path": "/v2/fulfillment/warehouse-movements", "kind": "status", "status": 401, "text": PERSON}
     server.faults([*STRAY, refused, *HEADERS])
@@ -353,6 +383,8 @@ def test_a_red_night_is_red_in_airflow_and_says_why(airflow: Airflow, rig: Rig, 
         server.faults([])
 
     assert rig.settings.published.read_bytes() == before
+    # who waits for a night is not told of a red one
+    assert airflow.get("assets/events")["total_entries"] == events > 0
     reports = sorted((rig.home / "runs").glob("*/report.txt"), key=lambda file: file.stat().st_mtime)
     report = reports[-1].read_text()
     assert "RED (failed)" in report

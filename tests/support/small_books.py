@@ -294,7 +294,7 @@ class SmallBooks:
         stop: str = "",
         listings: tuple[str, ...] = ("categories", "deliveries", "orders", "stock_levels"),
         full_refresh: bool = False,
-        large: int = 100_000,
+        walkers: int = 2,
     ) -> str:
         """A night as of ``as_of``, killed in the step ``stop``; returns how it ended."""
         self.nights += 1
@@ -312,7 +312,7 @@ class SmallBooks:
                 self._load(run, listings)
             self._killed(stop, "load")
             self.check(run, "staging", stop)
-            self._build(run, stop, large)
+            self._build(run, stop, walkers)
             self._killed(stop, "build")
             self.check(run, "marts", stop)
         except Killed:
@@ -337,7 +337,7 @@ class SmallBooks:
         ]  # fmt: skip
         load(self.con, run, landed, self.tables, self.clock, Silent(), 1.0)
 
-    def _build(self, run: RunContext, stop: str, large: int) -> None:
+    def _build(self, run: RunContext, stop: str, walkers: int) -> None:
         context = BuildContext(
             run.as_of, run.run_id, run.tz, self.policies, self.tables, run.full_refresh, self.folder, run.as_of_utc
         )
@@ -346,14 +346,14 @@ class SmallBooks:
             self.selects["past_order"] = "select order_id, error('killed')::double as hours from staging.orders"
             self.edit()
             try:
-                build(self.con, self.models, context._replace(tables=self.tables), self.clock, Silent(), large)
+                build(self.con, self.models, context._replace(tables=self.tables), self.clock, Silent(), walkers)
             except Exception as error:
                 raise Killed from error
             finally:
                 self.selects = with_mistake
                 self.edit()
             raise Killed  # no order, no mistake
-        self.built = set(build(self.con, self.models, context, self.clock, Silent(), large))
+        self.built = set(build(self.con, self.models, context, self.clock, Silent(), walkers))
         self._rebuild(context)
 
     def _rebuild(self, context: BuildContext) -> None:

@@ -1,4 +1,4 @@
-"""Models in order, built in one transaction; publishing by rename."""
+"""Models in order, built side by side; publishing by rename."""
 
 from datetime import datetime
 from pathlib import Path
@@ -217,28 +217,11 @@ def test_a_table_may_become_a_view_and_a_view_a_table(
     assert con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall() == [("a",)]
 
 
-def test_a_failing_model_changes_nothing(models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock) -> None:
-    """The marts and the run they are of stay as they were, and the model is named."""
-    declare(models, "marts", "a", "select 1 as n")
-    build(con, models, context(declarations.load(models)), clock, Silent())
-    other = models.parent / "other"
-    other.mkdir()
-    with_meta(other)
-    declare(other, "marts", "a", "select 2 as n")
-    declare(other, "marts", "b", "select cast('x' as bigint) as n from marts.a")
-
-    with pytest.raises(ModelFailed, match=r"marts\.b could not be built"):
-        build(con, other, context(declarations.load(other), "r2"), clock, Silent())
-
-    assert con.execute("select n from marts.a").fetchall() == [(1,)]
-    assert con.execute("select run_id from meta.current_run").fetchall() == [("r1",)]
-
-
-@pytest.mark.parametrize(("large", "left"), [(2, [1, 1]), (1, [2, 2])])
-def test_a_large_table_is_there_before_the_next_model_reads_it(
-    models: Path, con: duckdb.DuckDBPyConnection, clock: ManualClock, large: int, left: list[int]
+@pytest.mark.parametrize("walkers", [1, 2])
+def test_a_build_that_fails_names_the_model_and_the_next_one_makes_all_anew(
+    models: Path, home: Settings, clock: ManualClock, walkers: int
 ) -> None:
-    """A build that fails keeps what stood behind a table of more rows than that; the next one makes all of it anew."""
+    """What it made before stands beside what was there, and nobody can publish that."""
     other, healed = models.parent / "other", models.parent / "healed"
     for folder, number, last in ((models, 1, "n"), (other, 2, "cast('x' as bigint)"), (healed, 3, "n")):
         if folder != models:
@@ -246,14 +229,19 @@ def test_a_large_table_is_there_before_the_next_model_reads_it(
             with_meta(folder)
         declare(folder, "marts", "a", f"select {number} as n from range(2)")
         declare(folder, "marts", "b", f"select {last} as n from marts.a")
-    build(con, models, context(declarations.load(models)), clock, Silent(), large)
-    with pytest.raises(ModelFailed, match=r"marts\.b could not be built"):
-        build(con, other, context(declarations.load(other), "r2"), clock, Silent(), large)
+    with writer(home) as con:
+        build(con, models, context(declarations.load(models)), clock, Silent(), walkers)
+    with pytest.raises(ModelFailed, match=r"marts\.b could not be built: Conversion Error"), writer(home) as con:
+        build(con, other, context(declarations.load(other), "r2"), clock, Silent(), walkers)
 
-    assert [n for (n,) in con.execute("select n from marts.a").fetchall()] == left
-    build(con, healed, context(declarations.load(healed), "r3"), clock, Silent(), large)
-    assert con.execute("select sum(a.n), sum(b.n) from marts.a cross join marts.b").fetchall() == [(12, 12)]
-    assert con.execute("select run_id from meta.current_run").fetchall() == [("r3",)]
+    with pytest.raises(PublishFailed, match="holds the figures of a build that did not end, not of run 'r2'"):
+        publish(home, "r2")
+    with writer(home) as con:
+        assert con.execute("select a.n, b.n from marts.a positional join marts.b").fetchall() == [(2, 1), (2, 1)]
+        built = build(con, healed, context(declarations.load(healed), "r3"), clock, Silent(), walkers)
+        assert con.execute("select sum(a.n), sum(b.n) from marts.a cross join marts.b").fetchall() == [(12, 12)]
+    assert list(built) == ["marts.a", "marts.b"]
+    publish(home, "r3")
 
 
 def test_a_mart_has_its_declared_columns_in_their_order(
@@ -310,6 +298,21 @@ def test_a_published_file_is_the_writers_file(home: Settings) -> None:
     assert [file.name for file in home.published.parent.iterdir()] == ["warehouse.duckdb"]
 
 
+def test_the_copy_is_told_before_it_is_published(home: Settings) -> None:
+    """It is all there then, and nobody opens it yet; a copy of another run is not even made."""
+    seen: list[tuple[bool, int]] = []
+
+    def once_copied(copy: Path) -> None:
+        with reader(copy) as con:
+            seen.append((home.published.exists(), con.execute("select n from marts.t").fetchall()[0][0]))
+
+    publish(home, "r1", once_copied=once_copied)
+    with pytest.raises(PublishFailed):
+        publish(home, "r2", once_copied=once_copied)
+
+    assert seen == [(False, 1)]
+
+
 def test_an_open_reader_keeps_its_night(home: Settings) -> None:
     """Publishing renames: who reads the old file goes on reading it, and leaves no lock in the way."""
     publish(home, "r1")
@@ -326,7 +329,7 @@ def test_an_open_reader_keeps_its_night(home: Settings) -> None:
 
 def test_figures_of_another_run_are_not_published(home: Settings) -> None:
     """A run whose models were not built cannot publish somebody else's."""
-    with pytest.raises(PublishFailed, match="holds the figures of run 'r1', not of 'r2'"):
+    with pytest.raises(PublishFailed, match="holds the figures of run 'r1', not of run 'r2'"):
         publish(home, "r2")
 
     assert not home.published.exists()

@@ -13,6 +13,7 @@ import msgspec
 
 from stockbook.errors import ConfigError, Problems
 from stockbook.policy_file import Path_, PolicyFile
+from stockbook.warehouse.meta import OF_EXTRA
 
 FILE = "alerts.yml"
 
@@ -130,6 +131,8 @@ def read(policy_dir: Path) -> list[Rule]:
 
 
 def _problem(file: PolicyFile, here: Path_, rule: Rule) -> ConfigError | None:
+    if rule.rule == OF_EXTRA:
+        return file.refusal((*here, "rule"), f"{OF_EXTRA!r} is the name of alerts about reports of one's own")
     if (rule.above is None) == (rule.below is None):
         came = "it has neither" if rule.above is None else "it has both"
         return file.refusal(here, f"rule {rule.rule!r} needs either above or below; {came}")

@@ -57,15 +57,19 @@ class Questions:
                 if worker := self._free.get_nowait():
                     worker.end()
 
-    def ask(self, sql: str = "", rows: int = 0) -> Read:
+    def ask(self, sql: str, rows: int = 0) -> Read:
         """
-        The answer to one query, or what is known of the file where there is none.
+        The answer to one query.
 
         ``rows`` are answered at most, 0: as many as the limits allow. Raises ConfigError with the sentence why there is
         no answer.
         """
         most = min(rows or self.limits.rows, self.limits.rows)
         return self._asked(Wanted(sql, most, self.limits.kilobytes))
+
+    def about(self) -> Read:
+        """The night and the currencies of what is published. Raises as ``ask``."""
+        return self._asked(Wanted(None, 0, 0))
 
     def look_up(self, sql: str) -> Read:
         """The whole answer to a query of ours, of names and descriptions. Raises as ``ask``."""

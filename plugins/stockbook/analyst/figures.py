@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
 
-from stockbook import declarations
 from stockbook.analyst.answers import AsOf, Column, Cuts, Definition, MetricDescription, Metrics, Rows
 from stockbook.analyst.asking import Questions
 from stockbook.analyst.question import Read
+from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.extra_folder import with_extra
 from stockbook.metrics.files import Metrics as ByName
 from stockbook.metrics.files import load
 from stockbook.metrics.metric import POSSIBLE, SURE, Metric
@@ -27,8 +28,13 @@ _OF_TYPE = {
 
 
 def all_of(settings: Settings) -> ByName:
-    """Every figure by its name."""
-    return load(settings.models_dir, declarations.load(settings.models_dir))
+    """Every figure by its name, a user's own among them."""
+    return load(settings.models_dir, declared(settings), settings.extra_dir)
+
+
+def declared(settings: Settings) -> dict[str, Table]:
+    """Every declaration by the name of its table, a user's own among them."""
+    return with_extra(settings.models_dir, settings.extra_dir)
 
 
 def listed(settings: Settings, questions: Questions, subject: str, search: str) -> Metrics:
@@ -37,7 +43,7 @@ def listed(settings: Settings, questions: Questions, subject: str, search: str) 
     subjects = sorted({metric.subject for metric in metrics.values()})
     if subject and subject not in subjects:
         raise ConfigError(f"There is no subject {subject!r}: there are {', '.join(subjects)}.")
-    file = questions.ask()
+    file = questions.about()
     words = search.lower().split()
     cuts = [
         Cuts(
@@ -58,7 +64,7 @@ def described(settings: Settings, questions: Questions, name: str) -> MetricDesc
     """What a figure means and what may be asked of it. Raises ConfigError naming the nearest names."""
     metrics = all_of(settings)
     metric = _named(metrics, name)
-    file = questions.ask()
+    file = questions.about()
     return MetricDescription(
         as_of=as_of(file),
         name=metric.name,

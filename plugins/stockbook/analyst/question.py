@@ -25,7 +25,8 @@ _CURRENCIES = {
     "valuation currency": "select distinct valuation_currency from marts.dim_valuation_setting",
     "reporting currency": "select distinct reporting_currency from marts.dim_money_setting",
 }
-_AS_THEY_ARE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BOOLEAN", "VARCHAR", "FLOAT", "DOUBLE")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_AS_THEY_ARE = (*_WHOLE, *(f"U{kind}" for kind in _WHOLE), "BOOLEAN", "VARCHAR", "FLOAT", "DOUBLE")
 _ALLOWED = (
     "Allowed is one query of the published tables (select, from, with, describe, summarize, explain): no files, no "
     "network, no settings, nothing that writes. list_tables says what there is."
@@ -35,7 +36,7 @@ _ALLOWED = (
 class Wanted(msgspec.Struct):
     """A query, and how large its answer may be; without a query only what is known of the file is answered."""
 
-    sql: str
+    sql: str | None
     rows: int
     kilobytes: int
 
@@ -70,10 +71,10 @@ def read(source: "Path | LakeUrl", limits: AnalystLimits, wanted: Wanted) -> Rea
         answer.currencies = {
             word: code for word, query in _CURRENCIES.items() if (code := _only_value(con, query)) is not None
         }
-        if not wanted.sql:
+        if wanted.sql is None:
             return answer
         try:
-            _ask(con, answer, wanted, limits)
+            _ask(con, answer, wanted.sql, wanted, limits)
         except duckdb.InterruptException:
             raise ConfigError(limits.too_long) from None
         except (duckdb.OutOfMemoryException, MemoryError):
@@ -85,11 +86,11 @@ def read(source: "Path | LakeUrl", limits: AnalystLimits, wanted: Wanted) -> Rea
         return answer
 
 
-def _ask(con: "duckdb.DuckDBPyConnection", answer: Read, wanted: Wanted, limits: AnalystLimits) -> None:
+def _ask(con: "duckdb.DuckDBPyConnection", answer: Read, sql: str, wanted: Wanted, limits: AnalystLimits) -> None:
     from stockbook.warehouse.allowed_statements import question
 
     try:
-        statement = question(con, wanted.sql)
+        statement = question(con, sql)
     except ConfigError as error:
         raise ConfigError(f"{error} {_ALLOWED}") from error
     answer.tables = _tables_of(con, statement.query)
@@ -129,7 +130,7 @@ def _next_step(error: Exception) -> str:
 
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
         return "Only what is published can be asked: list_tables and describe_table say what there is."
-    return _ALLOWED if isinstance(error, duckdb.PermissionException) else ""
+    return _ALLOWED if isinstance(error, duckdb.PermissionException) else "Correct it, in DuckDB's SQL, and ask again."
 
 
 def _narrower(wanted: int, most: int) -> str:

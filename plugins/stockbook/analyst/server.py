@@ -69,7 +69,7 @@ def create(settings: Settings, questions: Questions) -> MCPServer[None]:
         )
 
     def list_tables(
-        schema: Annotated[str, Field(description="reports, marts, staging or meta; empty: all.")] = "",
+        schema: Annotated[str, Field(description="reports, marts, extra, staging or meta; empty: all.")] = "",
         search: Search = "",
         rows: MostRows = 0,
     ) -> Rows:

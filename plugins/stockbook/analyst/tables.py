@@ -2,10 +2,9 @@
 
 from difflib import get_close_matches
 
-from stockbook import declarations
 from stockbook.analyst.answers import ColumnDescription, Definition, Rows, TableDescription
 from stockbook.analyst.asking import Questions
-from stockbook.analyst.figures import all_of, as_of, in_codes, rows_of
+from stockbook.analyst.figures import all_of, as_of, declared, in_codes, rows_of
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
@@ -14,6 +13,7 @@ from stockbook.warehouse.published_names import LAYERS, TABLES
 _LAYERS = {
     "reports": "Reports: made to be shown, one for a question. Look here first.",
     "marts": "Facts and dimensions, what reports are made of.",
+    "extra": "Reports of this user's own, which Stockbook does not answer for.",
     "staging": "Rows of the sources as they came: typed, without duplicates, with history where there is one.",
     "meta": "Of the nights: runs, listings, checks.",
 }
@@ -64,12 +64,12 @@ def described(settings: Settings, questions: Questions, name: str) -> TableDescr
             f"Nothing published is called {name!r}; near it are {', '.join(near) or 'none: list_tables has them all'}."
         )
     kind, comment, *_, parameters = answer.rows[0]
-    declared = declarations.load(settings.models_dir).get(name.lower())
-    wanted = declared.columns if declared else {}
+    declaration = declared(settings).get(name.lower())
+    wanted = declaration.columns if declaration else {}
     columns = [ColumnDescription(name=row[2], type=row[3], description=row[4]) for row in answer.rows if row[2]] or [
         ColumnDescription(name=column, type=of.type, description=of.description) for column, of in wanted.items()
     ]
-    grain = declared.grain if declared else []
+    grain = declaration.grain if declaration else []
     for column in columns:
         column.is_key = column.name in grain
         if column.name in wanted:
@@ -84,7 +84,7 @@ def described(settings: Settings, questions: Questions, name: str) -> TableDescr
         parameters=parameters.split(",") if parameters else [],
         columns=columns,
         metrics=sorted(metric.name for metric in all_of(settings).of_relation(name.lower())),
-        example_sql=example(declared) if declared else f"from {name.lower()} limit 10",
+        example_sql=example(declaration) if declaration else f"from {name.lower()} limit 10",
         sql=sql,
     )
 

@@ -63,9 +63,9 @@ def gone(settings: Settings, files: Mapping[str, Entry], now: datetime) -> list[
     Nights and runs older than ``retention.yml`` says go, listings that were being read are read again, pages of people
     who were erased are written anew, and what is drawn beside the published file is drawn anew.
     """
-    kept = retention_policy.of(settings)
-    oldest = (now - timedelta(days=kept.landed_pages_days)).timestamp() * 1e9
-    oldest_run = (now - timedelta(days=kept.runs_days)).timestamp() * 1e9 if kept.runs_days is not None else 0.0
+    policy = retention_policy.of(settings)
+    oldest = (now - timedelta(days=policy.landed_pages_days)).timestamp() * 1e9
+    oldest_run = (now - timedelta(days=policy.runs_days)).timestamp() * 1e9 if policy.runs_days is not None else 0.0
     missing = [path for path in files if not place_of(settings, path).exists()]
     return [path for path in missing if not _may_go(settings, files, path, oldest, oldest_run)]
 

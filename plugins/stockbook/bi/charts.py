@@ -8,7 +8,9 @@ from stockbook.declarations import Column, Table
 # told apart by colour-blind people too, on white and on Superset's dark ground (tests/morning/test_looks.py measures
 # it); registered under this name in superset_config.py
 SCHEME = "stockbook"
-COLOURS = ("#0072B2", "#EE6002", "#00A685", "#8C5446", "#AA79F2", "#BF2600")
+COLOURS = ("#0072B2", "#EE6002", "#BF2600", "#00A685", "#AA79F2", "#8C5446")
+# of the twelve columns of a page
+_NARROW = 4
 VIZ = {
     "number": "big_number",
     "line": "echarts_timeseries_line",
@@ -77,8 +79,7 @@ def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
         "rich_tooltip": True,
         "tooltipTimeFormat": "%Y-%m-%d",
         "x_axis_time_format": "%Y-%m" if chart.grain == "P1M" else "%Y-%m-%d",
-        # names of months stand close: aslant none lies over the next
-        "xAxisLabelRotation": 45 if chart.is_over_time and chart.grain == "P1M" else 0,
+        "xAxisLabelRotation": _slant(chart),
         "y_axis_bounds": [0, 1] if is_share else [None, None],
         "truncateYAxis": is_share,
         # names of categories need the room of a line each
@@ -99,6 +100,13 @@ def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
         "order_desc": chart.kind == "ranked",
         "xAxisForceCategorical": True,
     }
+
+
+def _slant(chart: Chart) -> int:
+    """Names of months stand close: aslant, in a narrow chart upright, none lies over the next."""
+    if not chart.is_over_time or chart.grain != "P1M":
+        return 0
+    return 45 if chart.width > _NARROW else 90
 
 
 def _number(name: str, column: Column) -> dict[str, str]:

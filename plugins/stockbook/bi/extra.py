@@ -1,4 +1,4 @@
-"""The dashboards of a user's folder, beside ours; what is wrong with one is a problem of theirs."""
+"""The dashboards of a user's folder, beside ours; what is wrong with one is a problem of own."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +24,11 @@ class OfExtra(NamedTuple):
 
 
 def dashboards_of(extra_dir: Path, models_dir: Path, tables: Mapping[str, Table]) -> OfExtra:
-    """The dashboards of a user's folder, a file each or several, over declarations of ours and theirs."""
-    folder, found = extra_dir.absolute(), OfExtra([], [])
+    """The dashboards of a user's folder, a file each or several, over declarations of ours and own."""
+    folder, own = extra_dir.absolute(), OfExtra([], [])
     files = files_of(folder, DASHBOARDS)
     if not files:
-        return found
+        return own
     ours = without_extra(tables)
     taken = _keys(spec.read(FILE, ours, load(models_dir, ours)).dashboards)
     metrics = load(models_dir, tables, extra_dir)
@@ -38,19 +38,19 @@ def dashboards_of(extra_dir: Path, models_dir: Path, tables: Mapping[str, Table]
             PolicyFile(file)
             read = spec.read(file, dict(tables), metrics, taken)
         except ConfigError as error:
-            found.problems.append(problem(folder, file, str(error), _named_in(str(error))))
+            own.problems.append(problem(folder, file, str(error), _named_in(str(error))))
         else:
-            found.specs.append(read)
+            own.specs.append(read)
             taken |= _keys(read.dashboards)
-    return found
+    return own
 
 
-def with_extra(ours: Spec, theirs: OfExtra) -> Spec:
-    """Our dashboards and theirs as one."""
+def with_extra(ours: Spec, own: OfExtra) -> Spec:
+    """Our dashboards and own as one."""
     return Spec(
-        [dashboard for each in (ours, *theirs.specs) for dashboard in each.dashboards],
-        {name: text for each in (*theirs.specs, ours) for name, text in each.headings.items()},
-        sorted({name for each in (ours, *theirs.specs) for name in each.codes}),
+        [dashboard for each in (ours, *own.specs) for dashboard in each.dashboards],
+        {name: text for each in (*own.specs, ours) for name, text in each.headings.items()},
+        sorted({name for each in (ours, *own.specs) for name in each.codes}),
     )
 
 

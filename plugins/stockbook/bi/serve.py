@@ -26,14 +26,15 @@ from stockbook.lake_url import VARIABLE, LakeUrl
 from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
 from stockbook.warehouse.connect import reader
+from stockbook.warehouse.declared import declared_in
 from stockbook.warehouse.lake import EXTENSIONS, extension_files
-from stockbook.warehouse.read_published import declared_in
 
 FOLDER = project.SHIPPED / "bi" / "superset"
 # bi/superset/doors.py reads a few of its modules
 PACKAGE = Path(declarations.__file__).parent
 USER = "admin"
 VIEWER = "viewer"
+LOOPBACK = "127.0.0.1"
 # the settings of ours that limit Superset's readers too
 READER_SETTINGS = ("STOCKBOOK_READER_MEMORY", "STOCKBOOK_READER_DISK", "STOCKBOOK_READER_SECONDS")
 
@@ -110,10 +111,10 @@ class Superset:
         metrics = load(models_dir, tables, extra_dir)
         read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
         if extra_dir is not None:
-            theirs = dashboards_of(extra_dir, models_dir, tables)
-            for problem in theirs.problems:
+            own = dashboards_of(extra_dir, models_dir, tables)
+            for problem in own.problems:
                 say(f"Left out, of your own dashboards: {problem}")
-            read = with_extra(read, theirs)
+            read = with_extra(read, own)
         archive = self.home / "bundle.zip"
         files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
         archive.write_bytes(bundle.archive(files))
@@ -135,12 +136,12 @@ class Superset:
         done.touch()
         return [dashboard.key for dashboard in read.dashboards]
 
-    def serve(self, port: int) -> "subprocess.Popen[bytes]":
-        """Start it on loopback; the caller stops it."""
+    def serve(self, port: int, host: str = LOOPBACK) -> "subprocess.Popen[bytes]":
+        """Start it, on loopback unless told otherwise; the caller stops it."""
         with (self.home / "gunicorn.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603  # our own program with our own words
                 [
-                    *(str(self.programs / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1"),
+                    *(str(self.programs / "gunicorn"), "--bind", f"{host}:{port}", "--workers", "1"),
                     *("--threads", "8", "--worker-class", "gthread", "--timeout", "120", "superset.app:create_app()"),
                 ],
                 env=self.environment,

@@ -35,10 +35,10 @@ def bundle(
     metrics = load(models_dir, tables, extra_dir)
     read = spec.read(FOLDER / "dashboards.yml", tables, metrics)
     if extra_dir is not None:
-        theirs = extra.dashboards_of(extra_dir, models_dir, tables)
-        for problem in theirs.problems:
+        own = extra.dashboards_of(extra_dir, models_dir, tables)
+        for problem in own.problems:
             typer.echo(f"Left out, of your own dashboards: {problem}", err=True)
-        read = extra.with_extra(read, theirs)
+        read = extra.with_extra(read, own)
     wanted = made.files(read, tables, metrics, currencies)
     if not check:
         made.write(to or FOLDER / "bundle", wanted)
@@ -53,7 +53,10 @@ def bundle(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8088,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a network only behind a proxy with TLS.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 8088,
     home: Annotated[
         Path | None, typer.Option(help="Where Superset keeps its own state; default: data/bi of the project.")
     ] = None,
@@ -62,7 +65,7 @@ def serve(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the dashboards in a browser.")] = False,
 ) -> None:
-    """Serve the dashboards over the published file, on loopback, until interrupted."""
+    """Serve the dashboards over the published file, until interrupted."""
     from stockbook.bi.serve import USER, VIEWER, Superset, published_file
 
     settings = Settings.load()
@@ -71,7 +74,7 @@ def serve(
     programs = programs or project.folder(instead="name one with --programs") / ".venv-bi" / "bin"
     superset = Superset.at(home.absolute(), programs.absolute())
     dashboards = superset.prepare(published, typer.echo, settings.extra_dir)
-    process = superset.serve(port)
+    process = superset.serve(port, host)
     try:
         superset.wait_until_up(process, port, SystemClock())
         url = f"http://127.0.0.1:{port}"

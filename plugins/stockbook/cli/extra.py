@@ -38,12 +38,12 @@ def check() -> None:
 
     Where books are published it is built and checked over a copy of them, as a night does it; nothing is kept.
     """
-    from stockbook.night import extra
+    from stockbook.night.extra_trial import examine
 
     settings = Settings.load()
     if settings.extra_dir is None:
         raise ConfigError("STOCKBOOK_EXTRA_DIR is not set: `stockbook extra new FOLDER` makes such a folder.")
-    examined = extra.examine(settings)
+    examined = examine(settings)
     for problem in examined.problems:
         typer.echo(f"NO  {problem}")
     for name, rows in examined.built.items():

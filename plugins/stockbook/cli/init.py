@@ -20,6 +20,7 @@ _README = """\
 | `include/policy/` | promises, calendar, valuation: `stockbook policy check` says what is wrong in there |
 | `dags/` | when a night runs; after an upgrade take the new ones from a fresh `stockbook init` |
 | `include/airflow.cfg.template` | Airflow's settings; `stockbook setup` writes `airflow_home/airflow.cfg` from it |
+| a folder of your own | reports that upgrades keep: `stockbook extra new own` |
 | `data/`, `airflow_home/` | the books and Airflow's home: keep `airflow_home/hash-key` among your backups, for ever |
 
 `stockbook demo` shows it over an invented shop. For your own: `stockbook setup`, add connections, `stockbook doctor`

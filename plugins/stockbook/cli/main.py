@@ -26,6 +26,7 @@ from stockbook.cli.forget import forget
 from stockbook.cli.hash import hash_column
 from stockbook.cli.health import health
 from stockbook.cli.hooks import app as hooks_app
+from stockbook.cli.lineage import lineage
 from stockbook.cli.mcp import mcp
 from stockbook.cli.metric import metric
 from stockbook.cli.nights import check, load, publish, report, run
@@ -64,6 +65,7 @@ for command in (
     publish,
     report,
     metric,
+    lineage,
     mcp,
     close,
     forget,
@@ -87,7 +89,7 @@ def dictionary(
     from stockbook import declarations
     from stockbook.dictionary import questions, site
     from stockbook.valuation import policy as valuation
-    from stockbook.warehouse.read_published import declared_in
+    from stockbook.warehouse.declared import declared_in
 
     settings = Settings.load()
     tables = declarations.in_currency(

@@ -46,6 +46,7 @@ def metric(
     """Say a figure of the published file, cut as asked; what it cannot answer is refused with the reason."""
     from stockbook import extra_folder
     from stockbook.cli.printing import Printer, terminal_width
+    from stockbook.metrics.ask import require_there
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
     from stockbook.warehouse.connect import reader
@@ -80,6 +81,7 @@ def metric(
     )
     sql = question.sql(metrics)
     with reader(settings.asked, settings.limits) as con:
+        require_there(con, metrics, names)
         # a table of figures is shown whole
         Printer(sys.stdout, Format(as_), 0, terminal_width(sys.stdout)).answer(con, sql)
 

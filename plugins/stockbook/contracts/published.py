@@ -13,7 +13,13 @@ from stockbook.models.comments import ACCOUNT
 from stockbook.sources.field_ledger import WAYS
 from stockbook.version import VERSION
 from stockbook.warehouse.content_marks import QUARANTINE
-from stockbook.warehouse.schema import HISTORY_COLUMNS, QUARANTINE_COLUMNS, ROW_COLUMNS, history_columns
+from stockbook.warehouse.schema import (
+    HISTORY_COLUMNS,
+    QUARANTINE_COLUMNS,
+    QUARANTINE_TEXT,
+    ROW_COLUMNS,
+    history_columns,
+)
 
 SCHEMAS = {
     "marts": "Facts and dimensions: orders, stock, promises, prices; a row for each thing as it is known now.",
@@ -83,7 +89,4 @@ def _added(columns: Mapping[str, tuple[str, str]]) -> dict[str, PublishedColumn]
 
 
 def _quarantine() -> Relation:
-    text = (
-        "Rows of staging that broke their declaration, with the reason; gone once they are right, or are read no more."
-    )
-    return Relation(QUARANTINE, "table", text, (), _added(QUARANTINE_COLUMNS), {}, "data")
+    return Relation(QUARANTINE, "table", QUARANTINE_TEXT, (), _added(QUARANTINE_COLUMNS), {}, "data")

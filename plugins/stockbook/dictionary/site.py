@@ -1,5 +1,7 @@
 """
-The dictionary as a static site: an index with search and a page for every table, readable from disk.
+The dictionary as a static site: an index with search, a page for every table, and one for the lineage of every column.
+
+Readable from disk.
 
 Everything on a page comes from the declarations and from parsing the models: description, grain,
 columns, checks, what a table reads and feeds, its metrics and the questions of docs/queries.md that it answers.
@@ -16,9 +18,12 @@ import msgspec
 
 from stockbook import declarations
 from stockbook.declarations import EXTRA, LAYERS, VALUATION_CURRENCY, Column, Table, without_extra
+from stockbook.dictionary import column_page
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
 from stockbook.dictionary.questions import Question
 from stockbook.errors import ConfigError
+from stockbook.lineage import declared, graph
+from stockbook.lineage.inputs import Ref
 from stockbook.metrics.files import folder_of, load
 from stockbook.metrics.metric import Metric, names_in
 from stockbook.models.extra import plan
@@ -53,8 +58,8 @@ def pages_of(
     models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None = None
 ) -> dict[str, Page]:
     """Every declared table by its qualified name, layer by layer, those of a user's own folder too."""
-    theirs = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
-    graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in theirs if step.name in tables)])
+    behind_ours = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
+    graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in behind_ours if step.name in tables)])
     questions = list(questions)
     metrics = load(models_dir, tables, extra_dir)
     pages = {}
@@ -149,16 +154,39 @@ def write(
             pages=pages, layers=dict.fromkeys(page.table.layer for page in pages.values()), index=json.dumps(index)
         )
     )
+    of_all = graph.load(models_dir, tables, extra_dir)
+    columns = column_page.data(of_all, pages, _readers(models_dir, tables, questions, pages))
+    of_columns = templates.get_template(column_page.PAGE).render(data=json.dumps(columns, separators=(",", ":")))
+    (new / column_page.PAGE).write_text(of_columns)
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
-    return len(pages) + 1
+    return len(pages) + 2
+
+
+def _readers(
+    models_dir: Path, tables: Mapping[str, Table], questions: list[Question], pages: Mapping[str, Page]
+) -> dict[tuple[str, str], set[Ref]]:
+    """The columns that every metric and question reads, by its text and where it stands."""
+    selects = {question.text: question.sql for question in questions}
+    where = {question.text: min(question.tables & pages.keys(), default="") for question in questions}
+    readers = {
+        (text, f"{where[text]}.html"): refs
+        for text, refs in graph.read_by(selects, models_dir, without_extra(tables)).items()
+        if where[text]
+    }
+    for name, page in pages.items():
+        for metric in page.metrics:
+            words = {word for part in (metric.sql, metric.where) for word in names_in(part)}
+            refs = {Ref(name, word) for word in words if word in page.columns}
+            readers[f"metric {metric.name}", f"{name}.html#metric-{metric.name}"] = refs
+    return readers
 
 
 def _digest(
     models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None
 ) -> str:
     """A hash of everything the site is made of."""
-    folders = (models_dir, folder_of(models_dir), *((extra_dir,) if extra_dir else ()))
+    folders = (models_dir, folder_of(models_dir), declared.FOLDER, *((extra_dir,) if extra_dir else ()))
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()] + [
         *Path(__file__).parent.rglob("*.html")
     ]

@@ -142,8 +142,8 @@ def _name_orders(settings: Settings, tables: dict[str, Table], erasures: Erasure
     with writer(settings) as con:
         there = _people_in(con, tables)
         for number, person in enumerate(people, start=1):
-            found = ((each, _orders(con, each, person.order or "")) for each in there)
-            named = next(((each, rows) for each, rows in found if rows), None)
+            by_table = ((each, _orders(con, each, person.order or "")) for each in there)
+            named = next(((each, rows) for each, rows in by_table if rows), None)
             if named is None:
                 raise UnknownOrder(
                     f"No order is known by the {number}. value: expected an order's id or number, as fulfillment.cz, "

@@ -91,13 +91,13 @@ def _do(settings: Settings, clock: Clock, progress: Progress, request: "Request"
 
 
 def _written(person: Sought) -> str:
-    kept = _Sought([_packed(text) for text in person.hashes], [_packed(text) for text in person.names], person.order)
-    return msgspec.json.encode(kept).decode()
+    packed = _Sought([_packed(text) for text in person.hashes], [_packed(text) for text in person.names], person.order)
+    return msgspec.json.encode(packed).decode()
 
 
 def _read(text: str) -> Sought:
-    kept = msgspec.json.decode(text, type=_Sought)
-    return Sought([_unpacked(each) for each in kept.hashes], [_unpacked(each) for each in kept.names], kept.order)
+    packed = msgspec.json.decode(text, type=_Sought)
+    return Sought([_unpacked(each) for each in packed.hashes], [_unpacked(each) for each in packed.names], packed.order)
 
 
 def _packed(hexadecimal: str) -> str:

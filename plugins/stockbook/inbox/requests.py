@@ -61,10 +61,10 @@ class Requests:
         ``rows`` None leaves what was counted. Raises InboxUnavailable while somebody reads the file: then it is not
         noted yet, and to be finished again.
         """
-        one = update(RequestRow).where(RequestRow.id == request.id)
+        change = update(RequestRow).where(RequestRow.id == request.id)
         if request.sought is not None:
             with writing(self._engine) as con:
-                con.execute(one.values(sought=None, rows_erased=rows, note=note))
+                con.execute(change.values(sought=None, rows_erased=rows, note=note))
         scrub(self._engine)
         with writing(self._engine) as con:
-            con.execute(one.values(done_at_utc=now))
+            con.execute(change.values(done_at_utc=now))

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas
     import pyarrow
+
+    from stockbook.metrics.files import Metrics
 
 
 @dataclass(frozen=True)
@@ -60,4 +63,20 @@ def metric(
     question = Question(tuple(names), tuple(by), from_, to, only or {}, compare == "previous")
     sql = question.sql(metrics)
     with reader(settings.asked, settings.limits) as con:
+        require_there(con, metrics, names)
         return Answer(sql, con.sql(sql).to_arrow_table())
+
+
+def require_there(con: "duckdb.DuckDBPyConnection", metrics: "Metrics", names: Sequence[str]) -> None:
+    """Raise QuestionRefused for a figure of a user's own whose table the last night left out."""
+    from stockbook.declarations import EXTRA
+    from stockbook.errors import QuestionRefused
+
+    for name in names:
+        schema, _, table = metrics.of_figure(name).of.partition(".")
+        query = "select 1 from duckdb_columns() where schema_name = ? and table_name = ? limit 1"
+        if schema == EXTRA and not con.execute(query, [schema, table]).fetchall():
+            raise QuestionRefused(
+                f"{name} is of {schema}.{table}, a report of your own that the last night has not made: `stockbook "
+                "extra check` says what is wrong with it, or run a night."
+            )

@@ -102,21 +102,21 @@ class OfExtra(NamedTuple):
 
 def of_extra(extra_dir: Path, models_dir: Path, tables: Mapping[str, Table]) -> OfExtra:
     """The metrics of a user's folder, of relations of theirs or ours; a name that is one of ours is refused."""
-    folder, found = extra_dir.absolute(), OfExtra({}, [])
+    folder, own = extra_dir.absolute(), OfExtra({}, [])
     taken = {figure for metric in _ours(models_dir, without_extra(tables)).values() for figure in metric.figures}
     for path in files_of(folder, METRICS):
         try:
             file = PolicyFile(path)
             subject = file.read(_Subject)
         except ConfigError as error:
-            found.problems.extend(problem(folder, path, text) for text in error.problems)
+            own.problems.extend(problem(folder, path, text) for text in error.problems)
             continue
         for metric, wrong in _judged([(file, subject)], tables, taken):
             if wrong:
-                found.problems.extend(problem(folder, path, str(each)) for each in wrong)
+                own.problems.extend(problem(folder, path, str(each)) for each in wrong)
             else:
-                found.metrics[metric.name] = metric
-    return found
+                own.metrics[metric.name] = metric
+    return own
 
 
 def _ours(models_dir: Path, tables: Mapping[str, Table]) -> Metrics:
@@ -184,7 +184,8 @@ def _problems(metric: Metric, tables: Mapping[str, Table], taken: set[str]) -> I
     """The field of each problem and a sentence."""
     table = tables.get(metric.of)
     if table is None or table.layer not in ("marts", "reports", EXTRA) or table.kind == "macro":
-        yield "", f"{metric.of} is no declared table or view of marts, reports or {EXTRA}"
+        other = f", nor of {EXTRA}" if metric.of.startswith(f"{EXTRA}.") else ""
+        yield "", f"{metric.of} is no declared table or view of marts or reports{other}"
         return
     kind, is_share = metric.type, metric.type in ("ratio", "range")
     is_name = re.fullmatch(r"[a-z_][a-z0-9_]*", metric.name) is not None and metric.name not in _TAKEN

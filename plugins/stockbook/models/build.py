@@ -1,10 +1,8 @@
 """
-Build every model whose rows may be others in the writer's file, in one transaction as long as tables are small.
+Build every model whose rows may be others in the writer's file, some side by side, each in a transaction of its own.
 
-DuckDB reads what a transaction wrote with one thread, and plans as if it were empty. So once a table of more than a
-row group was built, every model with rows is committed before the next one reads it. A build that fails leaves the
-marts as they were or, in a large shop, new ones beside old ones; the next build makes these again. Readers see none of
-this, they read the published copy.
+A build that fails or is killed leaves new marts beside old ones: it has no marks then, so that the next build makes all
+of them again, and nothing is published before one ended. Readers see none of this, they read the published copy.
 """
 
 from pathlib import Path
@@ -13,16 +11,17 @@ import duckdb
 
 from stockbook.clock import Clock
 from stockbook.declarations import VALUATION_CURRENCY, Table, in_currency
-from stockbook.errors import ModelFailed, StockbookError
 from stockbook.models.built_marks import BuiltMarks
 from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
 from stockbook.models.orphans import drop_orphans
 from stockbook.models.programs import PROGRAMS, BuildContext
+from stockbook.models.walk import walk
 from stockbook.progress import Progress
 from stockbook.warehouse import meta
-from stockbook.warehouse.connect import BUILDS_FAST, ROW_GROUP, spare_threads
+from stockbook.warehouse.connect import BUILDS_FAST, spare_threads
+from stockbook.warehouse.content_marks import BUILD
 from stockbook.warehouse.transaction import transaction
 
 
@@ -32,16 +31,14 @@ def build(
     context: BuildContext,
     clock: Clock,
     progress: Progress,
-    large: int = ROW_GROUP,
+    walkers: int = 2,
 ) -> dict[str, float]:
     """
-    Bring all models to the context's as-of. Returns the seconds of each step that was built; the others stand.
+    Bring all models to the context's as-of, as many at once as there are ``walkers``.
 
-    Raises ModelFailed naming the model; nothing is changed then, unless a table of more than ``large`` rows was built
-    before it.
+    Returns the seconds of each step that was built, in their order; the others stand. Raises as ``walk`` does.
     """
-    seconds: dict[str, float] = {}
-    is_large = False
+    in_order = steps(models_dir, context.tables)
     con.execute(BUILDS_FAST)
     spare_threads(con)
     with transaction(con):
@@ -49,62 +46,45 @@ def build(
         create_macros(con, models_dir)
         drop_orphans(con, context.tables)
         marks = BuiltMarks(con, models_dir, context)
-        for step in steps(models_dir, context.tables):
-            if marks.stands(step):
-                continue
-            progress.start(step.name)
-            started = clock.monotonic()
-            try:
-                rows = run_step(con, step, context)
-                is_large = is_large or rows > large
-                # what has no rows can be read where it is
-                if is_large and rows:
-                    con.execute("commit")
-                    con.execute("begin transaction")
-            except (StockbookError, duckdb.IOException, duckdb.FatalException):
-                # the file or its disk is at fault, not the model: the writer says which
-                raise
-            except Exception as error:
-                raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
-            seconds[step.name] = clock.monotonic() - started
-            progress.finish(step.name, f"{seconds[step.name]:.2f} s")
+        meta.write_content_marks(con, {BUILD: ""})
+    stands = {step.name for step in in_order if marks.stands(step)}
+    seconds: dict[str, float] = {}
+
+    def work(cursor: duckdb.DuckDBPyConnection, step: Step) -> None:
+        progress.start(step.name)
+        started = clock.monotonic()
+        run_step(cursor, step, context)
+        seconds[step.name] = clock.monotonic() - started
+        progress.finish(step.name, f"{seconds[step.name]:.2f} s")
+
+    walk(con, in_order, stands, work, walkers)
+    with transaction(con):
         marks.write(con)
+        meta.write_content_marks(con, {BUILD: context.run_id})
         write_comments(con, in_currency(context.tables, currency_of(con, context.tables)))
-        if not is_large:
-            # one commit of much is a checkpoint by itself, and nothing of it goes through the log first
-            con.execute("reset wal_autocheckpoint")
-    return seconds
+    return {step.name: seconds[step.name] for step in in_order if step.name in seconds}
 
 
-def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> int:
-    """Make what a step makes; returns the rows of its largest table."""
+def run_step(con: duckdb.DuckDBPyConnection, step: Step, context: BuildContext) -> None:
+    """Make what a step makes."""
     if step.program is not None:
         PROGRAMS[step.program].load()(con, context)
-        # of one count beside the other DuckDB would plan a join of joins
-        counts = " union all ".join(f"select count(*) as rows from {table.name}" for table in step.tables)
-        most: int = con.execute(f"select max(rows) from ({counts})").fetchall()[0][0]
-        return most
+        return
     table, sql = step.tables[0], (step.sql or "").strip().rstrip(";")
     if table.kind == "view":
         con.execute(f"create or replace view {table.name} as {sql}")
     elif table.kind == "macro":
         con.execute(f"create or replace macro {table.name}({', '.join(table.parameters)}) as table {sql}")
     else:
-        return replace_table(con, table, sql)
-    return 0
+        replace_table(con, table, sql)
 
 
-def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> int:
-    """
-    Create or replace a table with exactly its declared columns and types, in their order, from a select by name.
-
-    Returns its rows.
-    """
+def replace_table(con: duckdb.DuckDBPyConnection, table: Table, select: str) -> None:
+    """Create or replace a table with exactly its declared columns and types, in their order, from a select by name."""
     columns = {"account": "varchar"} if "account" in table.grain and "account" not in table.columns else {}
     columns |= {name: column.type for name, column in table.columns.items()}
     con.execute(f"create or replace table {table.name} ({', '.join(f'{n} {t}' for n, t in columns.items())})")
-    inserted: int = con.execute(f"insert into {table.name} by name {select}").fetchall()[0][0]
-    return inserted
+    con.execute(f"insert into {table.name} by name {select}")
 
 
 def currency_of(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> str:

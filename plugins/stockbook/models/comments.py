@@ -1,12 +1,14 @@
 """What readers see beside every table and column: comments of the file, written from the declarations."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import duckdb
 
 from stockbook.declarations import Table
 from stockbook.sql_text import quoted
-from stockbook.warehouse.schema import HISTORY_COLUMNS, ROW_COLUMNS
+from stockbook.warehouse.content_marks import QUARANTINE
+from stockbook.warehouse.schema import HISTORY_COLUMNS, QUARANTINE_COLUMNS, QUARANTINE_TEXT, ROW_COLUMNS
 
 ACCOUNT = "Fulfillment account the row came from; one connection each."
 # kind, qualified name and comment of everything that may have one
@@ -34,8 +36,7 @@ def write_comments(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) 
     written = {(kind, name): comment for kind, name, comment in con.execute(_WRITTEN).fetchall()}
     statements = [
         f"comment on {kind} {name} is {quoted(text)}"
-        for table in tables.values()
-        for kind, name, text in _comments(table)
+        for kind, name, text in chain(_of_quarantine(), *map(_comments, tables.values()))
         # a history has some of these columns
         if written.get((kind, name), text) != text
     ]
@@ -56,6 +57,11 @@ def _comments(table: Table) -> Iterator[tuple[str, str, str]]:
         yield "table", f"{table.name}_history", f"Versions of {table.name}: {table.description}"
         for column, text in (texts | {name: text for name, (_, text) in HISTORY_COLUMNS.items()}).items():
             yield "column", f"{table.name}_history.{column}", text
+
+
+def _of_quarantine() -> Iterator[tuple[str, str, str]]:
+    yield "table", QUARANTINE, QUARANTINE_TEXT
+    yield from (("column", f"{QUARANTINE}.{name}", text) for name, (_, text) in QUARANTINE_COLUMNS.items())
 
 
 def _with_grain(table: Table) -> str:

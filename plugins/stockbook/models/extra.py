@@ -36,12 +36,12 @@ class Plan(msgspec.Struct, frozen=True):
 
     def readers_of(self, names: set[str]) -> list[Step]:
         """The steps that read one of these, directly or through others."""
-        found: dict[str, Step] = {}
+        readers: dict[str, Step] = {}
         size_before = -1
-        while size_before != (size_before := len(found)):
-            lost = names | found.keys()
-            found |= {step.name: step for step in self.steps if step.name not in names and step.reads & lost}
-        return list(found.values())
+        while size_before != (size_before := len(readers)):
+            lost = names | readers.keys()
+            readers |= {step.name: step for step in self.steps if step.name not in names and step.reads & lost}
+        return list(readers.values())
 
 
 def plan(folder: Path | None, models_dir: Path, ours: Mapping[str, Table]) -> Plan:
@@ -74,9 +74,9 @@ def _plan(folder: Path, models_dir: Path, ours: Mapping[str, Table]) -> Plan:
     extra = read(folder, models_dir)
     problems = list(extra.problems)
     steps = dict(_steps(folder, models_dir, ours, extra, problems))
-    known = readable(ours)
+    ours_to_read = readable(ours)
     while True:
-        lost = {name: sorted(step.reads - known - steps.keys()) for name, step in steps.items()}
+        lost = {name: sorted(step.reads - ours_to_read - steps.keys()) for name, step in steps.items()}
         if not any(lost.values()):
             break
         for name, missing in lost.items():
@@ -90,11 +90,11 @@ def _plan(folder: Path, models_dir: Path, ours: Mapping[str, Table]) -> Plan:
             return Plan(tuple(steps[name] for name in order), tuple(problems))
         except CycleError as error:
             ring: list[str] = error.args[1]
-        told = f"models read each other in a ring: {' -> '.join(ring)}."
+        sentence = f"models read each other in a ring: {' -> '.join(ring)}."
         # the first one stands at the end again
         for before, name in pairwise(ring):
             file = select_file(steps[name].tables[0])
-            problems.append(Problem(str(file.relative_to(folder)), line_with(file, before), told))
+            problems.append(Problem(str(file.relative_to(folder)), line_with(file, before), sentence))
         for reader in Plan(tuple(steps.values())).readers_of(set(ring)):
             problems.append(left_out(folder, reader, min(reader.reads & steps.keys())))
             del steps[reader.name]
@@ -120,5 +120,5 @@ def _of_missing(folder: Path, step: Step, missing: str, extra: Extra) -> Problem
     if missing in extra.tables:
         return left_out(folder, step, missing)
     file = select_file(step.tables[0])
-    told = f"{step.name} reads {missing}, which no declaration describes."
-    return Problem(str(file.relative_to(folder)), line_with(file, missing), told)
+    sentence = f"{step.name} reads {missing}, which no declaration describes."
+    return Problem(str(file.relative_to(folder)), line_with(file, missing), sentence)

@@ -27,3 +27,13 @@ def create_macros(con: duckdb.DuckDBPyConnection, models_dir: Path) -> None:
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise DeclarationError(f"{FOLDER}/{file.name} cannot be made: {reason}") from error
+
+
+def expressions(models_dir: Path) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Parameters and expression of every macro, by its qualified name."""
+    by_name = {}
+    for file in sorted((models_dir / FOLDER).glob("*.sql")):
+        head, _, body = file.read_text().partition(") as\n")
+        parameters = tuple(name.strip() for name in head.rpartition("(")[2].split(","))
+        by_name[f"intermediate.{file.stem}"] = parameters, body.strip().rstrip(";")
+    return by_name

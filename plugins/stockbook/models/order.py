@@ -5,7 +5,7 @@ A model is a ``.yml`` (declaration) and, unless a program builds it, one select 
 What it reads is found by parsing the select; nobody writes dependencies down.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -45,15 +45,14 @@ def steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:
     stands in a circle.
     """
     unordered = [*_sql_steps(models_dir, tables), *_program_steps(tables)]
-    maker = {table.name: step.name for step in unordered for table in step.tables}
     by_name = {step.name: step for step in unordered}
     loaded = _loaded(tables)
-    graph: dict[str, set[str]] = {}
+    built = {table.name for step in unordered for table in step.tables}
     for step in unordered:
-        undeclared = sorted(step.reads - loaded - set(maker))
+        undeclared = sorted(step.reads - loaded - built)
         if undeclared:
             raise DeclarationError(f"{step.name} reads {undeclared[0]}, which no declaration describes.")
-        graph[step.name] = {maker[name] for name in step.reads if name in maker and maker[name] != step.name}
+    graph = needs(unordered)
     try:
         order = list(TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order())
     except CycleError as error:
@@ -69,6 +68,12 @@ def readable(tables: Mapping[str, Table]) -> set[str]:
 def _loaded(tables: Mapping[str, Table]) -> set[str]:
     loaded = {name for name, table in tables.items() if table.layer in ("staging", "meta")}
     return loaded | {f"{name}_history" for name, table in tables.items() if table.history} | {"staging.quarantine"}
+
+
+def needs(steps: Sequence[Step]) -> dict[str, set[str]]:
+    """Of each step the steps that make what it reads."""
+    maker = {table.name: step.name for step in steps for table in step.tables}
+    return {step.name: {maker[name] for name in step.reads if name in maker} - {step.name} for step in steps}
 
 
 def _sql_steps(models_dir: Path, tables: dict[str, Table]) -> list[Step]:

@@ -83,7 +83,9 @@ def _compared(value: Value, currency: str, texts: Texts, locale: Locale) -> tupl
         return "", texts(f"card.unknown{monthly}", day=_when(_wanted(value), value, texts))
     day = _when(value.before.day, value, texts)
     if value.form == "change":
-        return "", texts("card.was", day=day, amount=amount(value.before.value, "change", currency, locale))
+        # no line ends between a sign and its number
+        was = amount(value.before.value, "change", currency, locale).replace("-", "-\u2060")
+        return "", texts("card.was", day=day, amount=was)
     gained = value.value - value.before.value
     written = _difference(value, gained, value.before.value, currency, texts, locale)
     if not written:

@@ -72,6 +72,7 @@ def _words(locale: Locale, catalogue: Texts | None) -> dict[str, object]:
         "language": texts.language,
         "english": "" if texts.language == "en" else _ENGLISH,
         "number": lambda count: format_decimal(count, locale=locale),
+        "moment": lambda at: format_datetime(at.replace(tzinfo=None), "medium", locale=locale),
     }
 
 

@@ -1,5 +1,6 @@
 """What is written beside the published file after each night: the summary pages are drawn from, and the report."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -10,24 +11,26 @@ from stockbook.dictionary import questions, site
 from stockbook.errors import StockbookError
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
-from stockbook.morning.summary import NAME, make, with_months
+from stockbook.morning.summary import NAME, Summary, make, signed_months, with_months
 from stockbook.settings import Settings
-from stockbook.warehouse.read_published import declared_in
+from stockbook.warehouse.connect import reader
+from stockbook.warehouse.declared import declared_in
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"
 
 
-def write(settings: Settings, is_close: bool = False) -> list[Path]:
+def write(settings: Settings, is_close: bool = False, ahead: Callable[[], Summary] | None = None) -> list[Path]:
     """
     Write the summary, the report and the data dictionary of the published file; returns their paths.
 
+    ``ahead`` has the summary of the copy that was published, or raises: then it is made of the published file.
     After a close only the months are others: no figure of the summary is made of what was signed, and the dictionary is
     that of the night.
     """
     folder = settings.published.parent
     of_night = with_months(settings.published, settings.limits) if is_close else None
-    summary = of_night or make(settings.published, settings.limits, settings.models_dir)
+    summary = of_night or _made(settings, ahead) or make(settings.published, settings.limits, settings.models_dir)
     write_atomically(folder / NAME, msgspec.json.encode(summary))
     write_atomically(folder / REPORT, report_html(summary, locale_of(settings)).encode())
     if of_night is not None:
@@ -39,7 +42,23 @@ def write(settings: Settings, is_close: bool = False) -> list[Path]:
     return [folder / NAME, folder / REPORT, folder / DICTIONARY]
 
 
-def write_report_files(settings: Settings, is_close: bool = False) -> list[str]:
+def _made(settings: Settings, ahead: Callable[[], Summary] | None) -> Summary | None:
+    """The summary made ahead, with the packs that are there by now; None where there is none."""
+    if ahead is None:
+        return None
+    try:
+        summary = ahead()
+    except Exception:  # whatever it is, it is said when it is made of the published file
+        return None
+    if not summary.signed:
+        return summary
+    with reader(settings.published, settings.limits) as con:
+        return msgspec.structs.replace(summary, signed=signed_months(con, settings.published.parent))
+
+
+def write_report_files(
+    settings: Settings, is_close: bool = False, ahead: Callable[[], Summary] | None = None
+) -> list[str]:
     """
     Write the files. Returns a note when they cannot be written: the publication stands, readers see it already.
 
@@ -47,7 +66,7 @@ def write_report_files(settings: Settings, is_close: bool = False) -> list[str]:
     """
     notes = _packs(settings)
     try:
-        write(settings, is_close)
+        write(settings, is_close, ahead)
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from stockbook.runs import context as runs
 
 
 def build(night: Night, run_id: str) -> None:
-    """Build all models in their order, with the programs among them."""
+    """Build all models in their order, with the programs among them, and those of a user's own folder behind."""
     from stockbook.closing import chain
     from stockbook.models.build import build as build_models
     from stockbook.models.programs import BuildContext
@@ -29,6 +29,9 @@ def build(night: Night, run_id: str) -> None:
         )
         done.closes = chain.newest(chain.require(settings))
         with writer(settings) as con:
-            done.models = build_models(con, settings.models_dir, context, night.clock, night.progress)
+            done.models = build_models(con, settings.models_dir, context, night.clock, night.progress, settings.at_once)
             done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
-        extra.build(night, context, done)
+            if settings.extra_dir is None:
+                extra.forget(con, context)
+        if settings.extra_dir is not None:
+            extra.build(night, settings.extra_dir, context, done)

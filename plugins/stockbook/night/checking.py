@@ -45,11 +45,17 @@ def check(night: Night, run_id: str, step: str, everything: bool = False) -> Non
         night.progress.start(step)
         rules = [rule for table in tables for rule in of_table(table)]
         done.checks = asked(
-            night, run, step, rules, everything, night.tables, lambda left: ask(settings.warehouse, left)
+            night,
+            run,
+            step,
+            rules,
+            everything,
+            night.tables,
+            lambda left: ask(settings.warehouse, left, settings.at_once),
         )
         raise_on_failed(done.checks)
-        if step == "check_marts":
-            extra.check(night, run, done, everything)
+        if step == "check_marts" and settings.extra_dir is not None:
+            extra.check(night, settings.extra_dir, run, done, everything)
 
 
 def asked(

@@ -77,9 +77,9 @@ def send_messages(night: Night, run_id: str) -> None:
 
 
 def _drop_rows(night: Night, run_id: str) -> None:
-    kept = retention_policy.of(night.settings)
+    policy = retention_policy.of(night.settings)
     with night.lock.step(run_id, "finish"):
-        for old in retention.drop_rows(night, kept, run_id):
+        for old in retention.drop_rows(night, policy, run_id):
             night.progress.note(f"{old.rows:,} rows of {old.table} older than they are kept were removed.")
 
 

@@ -67,16 +67,16 @@ class OldRows(NamedTuple):
     newest: date | None
 
 
-def borders(kept: Retention, as_of: datetime) -> dict[str, date]:
+def borders(policy: Retention, as_of: datetime) -> dict[str, date]:
     """Before which day rows of each table go, of what does not stay for ever."""
     before: dict[str, date] = {}
-    if kept.runs_days is not None:
-        before |= dict.fromkeys(_BY_RUN, as_of.date() - timedelta(days=kept.runs_days))
-    if kept.quarantine_months is not None:
-        before[QUARANTINE] = months_before(as_of.date(), kept.quarantine_months)
-    if kept.stock_levels_daily_months is not None:
+    if policy.runs_days is not None:
+        before |= dict.fromkeys(_BY_RUN, as_of.date() - timedelta(days=policy.runs_days))
+    if policy.quarantine_months is not None:
+        before[QUARANTINE] = months_before(as_of.date(), policy.quarantine_months)
+    if policy.stock_levels_daily_months is not None:
         # whole months are thinned: behind the last night of a month the next one stands
-        before[STOCK_LEVELS] = months_before(as_of.date(), kept.stock_levels_daily_months)
+        before[STOCK_LEVELS] = months_before(as_of.date(), policy.stock_levels_daily_months)
     return before
 
 
@@ -89,30 +89,30 @@ def now_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0] if row else None
 
 
-def old_rows(con: duckdb.DuckDBPyConnection, kept: Retention) -> list[OldRows]:
+def old_rows(con: duckdb.DuckDBPyConnection, policy: Retention) -> list[OldRows]:
     """The tables that have rows to go."""
     as_of = now_of(con)
     if as_of is None:
         return []
-    found = []
-    for table, border in borders(kept, as_of).items():
+    old_tables = []
+    for table, border in borders(policy, as_of).items():
         query = (
             f"select count(*), cast(min({_TIMED[table]}) as date), cast(max({_TIMED[table]}) as date) "
             f"from {table} as r where {_OLD[table]}"
         )
         rows, oldest, newest = con.execute(query, {"border": border}).fetchall()[0]
         if rows:
-            found.append(OldRows(table, border, rows, oldest, newest))
-    return found
+            old_tables.append(OldRows(table, border, rows, oldest, newest))
+    return old_tables
 
 
-def drop(con: duckdb.DuckDBPyConnection, kept: Retention, tables: dict[str, Table], name: str) -> list[OldRows]:
+def drop(con: duckdb.DuckDBPyConnection, policy: Retention, tables: dict[str, Table], name: str) -> list[OldRows]:
     """Delete them, all in one transaction; what was built of changed tables is built anew by the next night."""
     with transaction(con):
-        found = old_rows(con, kept)
-        for old in found:
+        old_tables = old_rows(con, policy)
+        for old in old_tables:
             con.execute(f"delete from {old.table} as r where {_OLD[old.table]}", {"border": old.border})
-        changed = [old.table for old in found if not old.table.startswith("meta.")]
+        changed = [old.table for old in old_tables if not old.table.startswith("meta.")]
         if changed:
             content_marks.renew(con, name, tables, changed)
-    return found
+    return old_tables

@@ -16,23 +16,23 @@ from stockbook.settings import Settings
 _DONE = "personal.before"
 
 
-def count(night: Night, kept: Retention) -> int:
+def count(night: Night, policy: Retention) -> int:
     """How many rows of staging tell of somebody and are too old."""
     from stockbook.erasure.finding import columns_of, old_orders, personal_in
     from stockbook.warehouse.connect import for_questions
 
-    before = kept.personal_before(night.clock.utc())
+    before = policy.personal_before(night.clock.utc())
     if before is None or not night.settings.warehouse.exists():
         return 0
     with for_questions(night.settings.warehouse) as con:
         return sum(len(old_orders(con, each, before)) for each in personal_in(night.tables, columns_of(con)))
 
 
-def drop(night: Night, kept: Retention) -> int:
+def drop(night: Night, policy: Retention) -> int:
     """Take them from landed pages, inbox, both DuckDB files and notes of runs; how many rows. Killed, it is redone."""
     from stockbook.erasure.applying import apply
 
-    before = kept.personal_before(night.clock.utc())
+    before = policy.personal_before(night.clock.utc())
     if before is None or before == _done(night.settings):
         return 0
     rows = apply(night.settings, night.tables, Erasures.of(night.settings, night.clock.utc()))

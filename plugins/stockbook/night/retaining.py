@@ -35,12 +35,12 @@ def retain(night: Night, is_dry: bool = False, wait: bool = False) -> list[str]:
 
 
 def _sentences(night: Night, run_id: str, is_dry: bool) -> list[str]:
-    found = retention.look(night) if is_dry else retention.drop(night, run_id)
+    classes = retention.look(night) if is_dry else retention.drop(night, run_id)
     sentences = []
-    for due in found:
+    for due in classes:
         sentences.append(due.sentence() + (" would go" if is_dry else " are gone") + ".")
         sentences.append(f"  A later replay cannot answer: {due.lost}.")
-    if not found:
+    if not classes:
         sentences.append("Nothing is older than it is kept.")
     sentences += retention.cannot_answer(night.settings) if is_dry else []
     return sentences

@@ -32,10 +32,10 @@ class Due(NamedTuple):
     """
     What of a class is older than it is kept, and what a later replay cannot answer without it.
 
-    ``kept`` is the class and its value in the file. ``bytes`` are those of files, None of rows in the writer's file.
+    ``rule`` is the class and its value in the file. ``bytes`` are those of files, None of rows in the writer's file.
     """
 
-    kept: str
+    rule: str
     what: str
     rows: int
     bytes: int | None
@@ -47,7 +47,7 @@ class Due(NamedTuple):
         """How much there is, and of when."""
         size = "" if self.bytes is None else f", {self.bytes / 1e6:,.1f} MB"
         span = "" if self.oldest is None else f", of {self.oldest} to {self.newest}"
-        return f"{self.kept}: {self.rows:,} {self.what}{size}{span}"
+        return f"{self.rule}: {self.rows:,} {self.what}{size}{span}"
 
 
 class _Files(NamedTuple):
@@ -55,65 +55,65 @@ class _Files(NamedTuple):
 
     folders: list[tuple[Path, datetime]]
 
-    def due(self, kept: str, what: str, lost: str) -> Iterator[Due]:
+    def due(self, rule: str, what: str, lost: str) -> Iterator[Due]:
         if self.folders:
             # a folder that was being made when its night was killed has no time
             days = [at.date() for _, at in self.folders if at.year > 1]
             size = _freed(folder for folder, _ in self.folders)
-            yield Due(kept, what, len(self.folders), size, min(days, default=None), max(days, default=None), lost)
+            yield Due(rule, what, len(self.folders), size, min(days, default=None), max(days, default=None), lost)
 
 
 def look(night: Night, keep: str = "") -> list[Due]:
     """What would go now; nothing is changed. ``keep`` is a night's folder of landed pages that stays."""
-    kept = retention_policy.of(night.settings)
+    policy = retention_policy.of(night.settings)
     return [
-        *_landed(night, kept, keep).due(*_text_of_landed(night, kept, keep)),
-        *_inbox(night, kept, is_dry=True),
-        *_runs(night, kept).due(*_text_of_runs(kept)),
-        *_due_rows(kept, _rows_to_go(night.settings, kept)),
-        *_due_people(kept, retained_people.count(night, kept)),
+        *_landed(night, policy, keep).due(*_text_of_landed(night, policy, keep)),
+        *_inbox(night, policy, is_dry=True),
+        *_runs(night, policy).due(*_text_of_runs(policy)),
+        *_due_rows(policy, _rows_to_go(night.settings, policy)),
+        *_due_people(policy, retained_people.count(night, policy)),
     ]
 
 
 def drop(night: Night, name: str, keep: str = "") -> list[Due]:
     """Remove what is too old, in the name of a run; what went. A second time there is nothing."""
-    kept = retention_policy.of(night.settings)
-    landed, old_runs = _landed(night, kept, keep), _runs(night, kept)
+    policy = retention_policy.of(night.settings)
+    landed, old_runs = _landed(night, policy, keep), _runs(night, policy)
     # told before they are gone, when their sizes are known
-    gone = [*landed.due(*_text_of_landed(night, kept, keep)), *_inbox(night, kept, is_dry=False)]
-    gone += old_runs.due(*_text_of_runs(kept))
+    gone = [*landed.due(*_text_of_landed(night, policy, keep)), *_inbox(night, policy, is_dry=False)]
+    gone += old_runs.due(*_text_of_runs(policy))
     _remove(night.settings, [folder for folder, _ in (*landed.folders, *old_runs.folders)])
-    gone += _due_rows(kept, drop_rows(night, kept, name))
-    return gone + _due_people(kept, retained_people.drop(night, kept))
+    gone += _due_rows(policy, drop_rows(night, policy, name))
+    return gone + _due_people(policy, retained_people.drop(night, policy))
 
 
 def drop_files(night: Night, keep: str) -> None:
     """Remove landed nights and runs that are too old: the end of every night, a red one too."""
-    kept = retention_policy.of(night.settings)
-    folders = [*_landed(night, kept, keep).folders, *_runs(night, kept).folders]
+    policy = retention_policy.of(night.settings)
+    folders = [*_landed(night, policy, keep).folders, *_runs(night, policy).folders]
     _remove(night.settings, [folder for folder, _ in folders])
 
 
-def drop_rows(night: Night, kept: Retention, name: str) -> list[OldRows]:
+def drop_rows(night: Night, policy: Retention, name: str) -> list[OldRows]:
     """Remove rows of the writer's file that are too old; it is not opened where all rows stay for ever."""
     from stockbook.warehouse.connect import writer
 
-    if not night.settings.warehouse.exists() or not retained_books.borders(kept, _ANY):
+    if not night.settings.warehouse.exists() or not retained_books.borders(policy, _ANY):
         return []
     with writer(night.settings) as con:
-        return retained_books.drop(con, kept, night.tables, name)
+        return retained_books.drop(con, policy, night.tables, name)
 
 
 def cannot_answer(settings: Settings) -> list[str]:
     """What the file says of each class that does not stay for ever, and what is lost with it, in sentences."""
-    kept = retention_policy.of(settings)
-    said = [f"landed_pages_days {kept.landed_pages_days}", f"inbox_days {kept.inbox_days}"]
+    policy = retention_policy.of(settings)
+    said = [f"landed_pages_days {policy.landed_pages_days}", f"inbox_days {policy.inbox_days}"]
     lost = []
     for name, value in (
-        ("runs_days", kept.runs_days),
-        ("quarantine_months", kept.quarantine_months),
-        ("stock_levels_daily_months", kept.stock_levels_daily_months),
-        ("personal_years", kept.personal_years),
+        ("runs_days", policy.runs_days),
+        ("quarantine_months", policy.quarantine_months),
+        ("stock_levels_daily_months", policy.stock_levels_daily_months),
+        ("personal_years", policy.personal_years),
     ):
         if value is not None:
             said.append(f"{name} {value}")
@@ -141,21 +141,21 @@ _LOST = {
 }
 
 
-def _landed(night: Night, kept: Retention, keep: str) -> _Files:
-    before = night.clock.utc() - timedelta(days=kept.landed_pages_days)
+def _landed(night: Night, policy: Retention, keep: str) -> _Files:
+    before = night.clock.utc() - timedelta(days=policy.landed_pages_days)
     return _Files(landings.opened_before(night.settings, before, keep))
 
 
-def _text_of_landed(night: Night, kept: Retention, keep: str) -> tuple[str, str, str]:
-    gone = {folder.name for folder, _ in _landed(night, kept, keep).folders}
+def _text_of_landed(night: Night, policy: Retention, keep: str) -> tuple[str, str, str]:
+    gone = {folder.name for folder, _ in _landed(night, policy, keep).folders}
     lost = reach(night.settings.landing, night.tables, gone) if gone else ""
-    return f"landed_pages_days {kept.landed_pages_days}", "nights of landed pages", lost
+    return f"landed_pages_days {policy.landed_pages_days}", "nights of landed pages", lost
 
 
-def _runs(night: Night, kept: Retention) -> _Files:
-    if kept.runs_days is None:
+def _runs(night: Night, policy: Retention) -> _Files:
+    if policy.runs_days is None:
         return _Files([])
-    before = night.clock.utc() - timedelta(days=kept.runs_days)
+    before = night.clock.utc() - timedelta(days=policy.runs_days)
     begun = sorted((_begun(night.settings, folder), folder) for folder in night.settings.runs.glob("*"))
     return _Files([(folder, at) for at, folder in begun[:-NEWEST_RUNS] if at < before])
 
@@ -167,16 +167,16 @@ def _begun(settings: Settings, folder: Path) -> datetime:
         return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
 
-def _text_of_runs(kept: Retention) -> tuple[str, str, str]:
-    return f"runs_days {kept.runs_days}", "folders of runs", _LOST["runs_days"]
+def _text_of_runs(policy: Retention) -> tuple[str, str, str]:
+    return f"runs_days {policy.runs_days}", "folders of runs", _LOST["runs_days"]
 
 
-def _inbox(night: Night, kept: Retention, is_dry: bool) -> Iterator[Due]:
+def _inbox(night: Night, policy: Retention, is_dry: bool) -> Iterator[Due]:
     from stockbook.webhooks.drain import has_inbox, open_inbox
 
     if not has_inbox(night.settings):
         return
-    before = night.clock.utc() - timedelta(days=kept.inbox_days)
+    before = night.clock.utc() - timedelta(days=policy.inbox_days)
     with open_inbox(night.settings) as inbox:
         count, size, first, last = inbox.drained_before(before)
         if not is_dry and count:
@@ -187,23 +187,23 @@ def _inbox(night: Night, kept: Retention, is_dry: bool) -> Iterator[Due]:
             "staging.webhook_events"
         )
         days = (first and first.date(), last and last.date())
-        yield Due(f"inbox_days {kept.inbox_days}", "events of the inbox", count, size, *days, lost)
+        yield Due(f"inbox_days {policy.inbox_days}", "events of the inbox", count, size, *days, lost)
 
 
-def _rows_to_go(settings: Settings, kept: Retention) -> list[OldRows]:
+def _rows_to_go(settings: Settings, policy: Retention) -> list[OldRows]:
     from stockbook.warehouse.connect import for_questions
 
-    if not settings.warehouse.exists() or not retained_books.borders(kept, _ANY):
+    if not settings.warehouse.exists() or not retained_books.borders(policy, _ANY):
         return []
     with for_questions(settings.warehouse) as con:
-        return retained_books.old_rows(con, kept)
+        return retained_books.old_rows(con, policy)
 
 
-def _due_rows(kept: Retention, rows: Iterable[OldRows]) -> list[Due]:
+def _due_rows(policy: Retention, rows: Iterable[OldRows]) -> list[Due]:
     names = {QUARANTINE: "quarantine_months", STOCK_LEVELS: "stock_levels_daily_months"}
     return [
         Due(
-            f"{(name := names.get(old.table, 'runs_days'))} {getattr(kept, name)}",
+            f"{(name := names.get(old.table, 'runs_days'))} {getattr(policy, name)}",
             f"rows of {old.table}",
             old.rows,
             None,
@@ -215,10 +215,10 @@ def _due_rows(kept: Retention, rows: Iterable[OldRows]) -> list[Due]:
     ]
 
 
-def _due_people(kept: Retention, rows: int) -> list[Due]:
+def _due_people(policy: Retention, rows: int) -> list[Due]:
     what = "rows of people of old orders, each place counted"
     lost = _LOST["personal_years"]
-    return [Due(f"personal_years {kept.personal_years}", what, rows, None, None, None, lost)] if rows else []
+    return [Due(f"personal_years {policy.personal_years}", what, rows, None, None, None, lost)] if rows else []
 
 
 def _freed(folders: Iterable[Path]) -> int:

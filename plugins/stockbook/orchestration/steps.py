@@ -15,7 +15,7 @@ from stockbook.clock import SystemClock
 from stockbook.errors import WORTH_ANOTHER_TRY, RunLocked, StockbookError
 from stockbook.health import metrics
 from stockbook.night import steps
-from stockbook.orchestration import readiness
+from stockbook.orchestration import openlineage, published_assets, readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.progress import Logged, Progress
 from stockbook.runs.context import run_id_of
@@ -89,6 +89,7 @@ def load_and_check(context: Any) -> None:
     with _held_open() as tonight:
         steps.load(tonight, _run_id(context))
         steps.check(tonight, _run_id(context), "check_staging")
+    openlineage.tell("load", tonight.settings, tonight.progress, _run_id(context))
 
 
 def build_and_check(context: Any) -> None:
@@ -96,12 +97,16 @@ def build_and_check(context: Any) -> None:
     with _held_open() as tonight:
         steps.build(tonight, _run_id(context))
         steps.check(tonight, _run_id(context), "check_marts")
+    openlineage.tell("build", tonight.settings, tonight.progress, _run_id(context))
 
 
 def publish(context: Any) -> None:
-    """Publish."""
+    """Publish, and tell who waits for the night."""
     with plain_errors():
-        steps.publish(_night(), _run_id(context))
+        tonight = _night()
+        steps.publish(tonight, _run_id(context))
+        published_assets.tell(context, tonight.settings, _run_id(context))
+    openlineage.tell("publish", tonight.settings, tonight.progress, _run_id(context))
 
 
 def finish(context: Any) -> None:

@@ -28,6 +28,8 @@ from stockbook.warehouse import meta
 NOW, RUN, LOADS = "now", "run", "loads"
 SUBSCRIPTIONS = "meta.subscription"
 QUARANTINE = "staging.quarantine"
+# its mark is the run of the latest build, empty until that ended
+BUILD = "build"
 
 _RELATION = re.compile(r'\b(staging|intermediate|marts|reports|extra|meta)"?\s*\.\s*"?(\w+)"?(\s*\()?', re.IGNORECASE)
 RUN_ID = re.compile(r"\brun_id\b", re.IGNORECASE)

@@ -26,6 +26,7 @@ from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
 from stockbook.warehouse.connect import OPENING, let_go, log_of, reader, writer
+from stockbook.warehouse.content_marks import BUILD
 from stockbook.warehouse.file_errors import WAY_BACK, damage_in, damaged, explained
 from stockbook.warehouse.migrations import read_format
 
@@ -37,10 +38,17 @@ class Published(NamedTuple):
     notes: list[str]
 
 
-def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Published:
+def _do_nothing(_: Path) -> None:
+    pass
+
+
+def publish(
+    settings: Settings, run_id: str, at: datetime | None = None, once_copied: Callable[[Path], None] = _do_nothing
+) -> Published:
     """
     Make the writer's file of ``run_id`` what readers open next; ``at``, if given, stands in ``meta.run`` as its end.
 
+    ``once_copied`` is told of the copy before it is compared; it has another name once it is published, or is gone.
     Raises PublishFailed when the copy is not the writer's file, table by table, WarehouseDamaged when a value of it
     cannot be read, DiskRefused when there is no room; readers keep the previous one. Whatever an earlier attempt left
     behind is removed, and a write-ahead log beside the published file is set aside: it belongs to the file that goes.
@@ -53,9 +61,9 @@ def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Publ
     # the copy ends the kernel's lock on a file that this process has open
     let_go(settings.warehouse)
     if expected.get("run_id") != run_id:
+        owner = f"run {expected['run_id']!r}" if expected.get("run_id") else "a build that did not end"
         raise PublishFailed(
-            f"The writer's file holds the figures of run {expected.get('run_id')!r}, not of {run_id!r}: "
-            "build the models first."
+            f"The writer's file holds the figures of {owner}, not of run {run_id!r}: build the models first."
         )
     if not expected.get("meta.cursor"):
         raise PublishFailed("No listing has ever been read into this home: empty books are not published.")
@@ -75,6 +83,7 @@ def publish(settings: Settings, run_id: str, at: datetime | None = None) -> Publ
     except OSError as error:
         raise explained(error, settings.published) from error
     try:
+        once_copied(candidate)
         _compare(candidate, expected, settings)
     except StockbookError:
         candidate.unlink()
@@ -178,7 +187,10 @@ def _contents(con: duckdb.DuckDBPyConnection) -> dict[str, object]:
     counts = " union all ".join(f"select {quoted(name)}, count(*) from {name}" for (name,) in names)
     contents: dict[str, object] = dict(con.execute(counts or "select 1, 1 limit 0").fetchall())
     if "meta.current_run" in contents:
-        current = con.execute("select run_id from meta.current_run").fetchall()
+        current = con.execute(
+            "select run_id from meta.current_run as c where not exists "
+            f"(select 1 from meta.content_mark where table_name = {quoted(BUILD)} and mark <> c.run_id)"
+        ).fetchall()
         contents["run_id"] = current[0][0] if current else None
     return contents
 

@@ -36,6 +36,9 @@ HISTORY_COLUMNS = {
     "_in_first_load": ("boolean", "Seen in the account's very first load."),
 }
 
+QUARANTINE_TEXT = (
+    "Rows of staging that broke their declaration, with the reason; gone once they are right, or are read no more."
+)
 QUARANTINE_COLUMNS = {
     "account": ("varchar", "Account the row came from."),
     "table_name": ("varchar", "Table of staging that the row was for."),

@@ -1,18 +1,22 @@
--- account × weekday: what was ordered on it, of the orders of the last year
+-- Grain: one row per account × weekday: what was ordered on it, of the orders of the last year.
 with
 
 sales as (
+
     select
         account,
         created_date,
         orders,
         turnover_reporting
     from reports.sales_daily
+
 ),
 
 night as (
+
     select as_of
     from meta.current_run
+
 )
 
 select

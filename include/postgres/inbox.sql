@@ -1,0 +1,2 @@
+-- the inbox of webhooks beside the database of Airflow
+create database inbox owner stockbook;
