@@ -30,6 +30,8 @@ _EXPECTED: dict[Any, str] = {
     Decimal: "a number",
     str: "a text",
 }
+# what says that a field has no value: its default applies
+_EMPTY = ("", "null", "~")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -88,7 +90,7 @@ class PolicyFile:
         Raises ConfigError naming everything that does not fit: line, field, what was expected and what came.
         """
         content = _without_empty(self._content)
-        wrong = [*self._written_twice(self._root, ()), *self._misfits(content, type_, ())]
+        wrong = [*self._written_twice(self._root, ()), *self._misfits(self._content, type_, ())]
         if wrong:
             raise ConfigError(*map(str, wrong))
         return msgspec.convert({} if content is None else content, type_, strict=False)
@@ -117,7 +119,10 @@ class PolicyFile:
             if not isinstance(value, origin):
                 yield self.refusal(path, f"expected {kind}, got {_came(value)}")
                 return
-            items = enumerate(value) if isinstance(value, list) else value.items()
+            if isinstance(value, list):
+                items: Iterable[tuple[str | int, Any]] = enumerate(value)
+            else:
+                items = ((name, item) for name, item in value.items() if item not in _EMPTY)
             for step, item in items:
                 yield from self._misfits(item, arguments[-1], (*path, step))
         elif isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
@@ -137,10 +142,10 @@ class PolicyFile:
         for name, item in value.items():
             if name not in fields:
                 yield self.refusal((*path, name), f"unknown field, expected one of {', '.join(fields)}")
-            else:
+            elif item not in _EMPTY:
                 yield from self._misfits(item, fields[name].type, (*path, name))
         for name, field in fields.items():
-            if field.is_required and name not in value:
+            if field.is_required and value.get(name, "") in _EMPTY:
                 yield self.refusal(path, f"field {name} is missing")
 
     def refusal(self, path: Path_, problem: str) -> ConfigError:
@@ -206,7 +211,7 @@ def _came(value: object) -> str:
 def _without_empty(content: object) -> object:
     """A field written without a value counts as not written: its default applies."""
     if isinstance(content, dict):
-        return {key: _without_empty(value) for key, value in content.items() if value not in ("", "null", "~")}
+        return {key: _without_empty(value) for key, value in content.items() if value not in _EMPTY}
     if isinstance(content, list):
         return [_without_empty(value) for value in content]
     return content

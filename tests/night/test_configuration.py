@@ -221,7 +221,11 @@ def test_any_misspelt_key_and_any_value_of_another_kind_is_refused(folder: Path,
         wrong = [changed(FULL[name], path, to={"a": {"b": "c"}})]
         # an account's name is anybody's, and a status text the source's
         if isinstance(field, str) and path[-2:-1] not in (("opening_balance",), ("states",)):
-            wrong.append(changed(FULL[name], path, key=f"{field}x"))
+            misspelt = changed(FULL[name], path, key=f"{field}x")
+            wrong.append(misspelt)
+            # one without a value says nothing, and somebody meant something; a weekday without one is closed
+            if path[-2:-1] != ("week",):
+                wrong.append(changed(misspelt, (*path[:-1], f"{field}x"), to=""))
         for content in wrong:
             (folder / name).write_text(yaml.safe_dump(content))
             sentences = problems(folder)
