@@ -148,7 +148,8 @@ def _landed(night: Night, policy: Retention, keep: str) -> _Files:
 
 def _text_of_landed(night: Night, policy: Retention, keep: str) -> tuple[str, str, str]:
     gone = {folder.name for folder, _ in _landed(night, policy, keep).folders}
-    lost = reach(night.settings.landing, night.tables, gone) if gone else ""
+    then = reach(night.settings.landing, night.tables, gone) if gone else ""
+    lost = f"what was observed before the nights that stay. Then {then}"
     return f"landed_pages_days {policy.landed_pages_days}", "nights of landed pages", lost
 
 
