@@ -189,7 +189,8 @@ the rows of the first; *a minute later* has the rows of before and another as-of
 asked. Where a rule is asked, the step pays the import of Great Expectations, {imported:.1f} s here. *starts* is what no
 step counts: starting the interpreter and what the command imports. *raw fetch* fetches the same pages and throws them
 away: the limit. *dlt* loads orders and movements only, and checks nothing. *peak MB* is memory, the last three columns
-are the sizes of files after the night.
+are the sizes of files after the night. *extract* asks and reads side by side: it takes as long as the source needs for
+its answers, or as one core needs to read them, and of a sandbox on the same cores some of both.
 
 {sections}
 """

@@ -166,10 +166,11 @@ class Projection:
         total = envelope.total_of(page.total)
         keys: list[int | str | None] | None = None
         if page.numbers is not None:
-            keys = [*page.numbers] if self.listing.key_is_number else None
+            are_keys = self.listing.key_is_number and _are_keys(page.numbers)
+            keys = [*page.numbers] if are_keys else None
         else:
             keys = self._keys_of(page.keys)
-        if keys is None or None in keys or (self.listing.key_is_number and not all(map(_is_key, keys))):
+        if keys is None or None in keys:
             return None
         return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, {})
 
@@ -193,7 +194,7 @@ class Projection:
         if not rows:
             return set()
         if isinstance(rows[0], bytes):
-            return set(texts_in(b"".join(rows), field))
+            return texts_in(b"".join(rows), field)
         kind = type(rows[0])
         attribute = kind.__struct_fields__[kind.__struct_encode_fields__.index(field)]
         return {value for row in rows if isinstance(value := getattr(row, attribute), str) and value}
@@ -283,9 +284,10 @@ class Projection:
                 self._current = self._compile()
 
 
-def texts_in(lines: bytes, field: str) -> Iterable[str]:
-    """The texts that rows of NDJSON have in a first-level field."""
-    return (value for row in _only(field).decode_lines(lines) if isinstance(value := row.value, str) and value)
+def texts_in(lines: bytes, field: str) -> set[str]:
+    """The distinct texts that rows of NDJSON have in a first-level field."""
+    values = {row.value for row in _only(field).decode_lines(lines)}
+    return {value for value in values if isinstance(value, str) and value}
 
 
 @cache
@@ -303,6 +305,10 @@ def _give(compiled: Compiled, rows: list[Any], constants: Mapping[str, int] | No
 def _joined(key: int | str | None, more: Any) -> str | None:
     """A key of several fields as one text; a part that is null or left out counts as empty."""
     return None if key is None else f"{key}\x1f{_text(more) or ''}"
+
+
+def _are_keys(numbers: list[int]) -> bool:
+    return not numbers or (_is_key(min(numbers)) and _is_key(max(numbers)))
 
 
 def _is_key(number: Any) -> bool:

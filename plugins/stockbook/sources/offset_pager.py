@@ -119,16 +119,17 @@ class AnchoredPager(Generic[C]):
     def _take(self, page: Page[C], offset: int) -> list[int]:
         self.total_moved = self.total_moved or (self.received > 0 and page.total != self._total)
         self._total = page.total
-        fresh = []
-        for position, key in enumerate(page.keys):
-            # a row without a key counts where it stands
-            mark = key if key is not None else ("no key", offset + position)
-            if mark not in self.seen:
-                self.seen.add(mark)
-                fresh.append(position)
+        distinct = _distinct(page)
+        # a row without a key counts where it stands
+        marks = [("no key", offset + at) if key is None else key for at, key in enumerate(page.keys)]
+        if len(distinct) == len(marks):
+            fresh = [at for at, mark in enumerate(marks) if mark not in self.seen]
+        else:
+            first = {mark: at for at, mark in reversed([*enumerate(marks)])}
+            fresh = sorted(at for mark, at in first.items() if mark not in self.seen)
+        self.seen.update(marks)
         self.received += len(page.keys)
         self.repeated += len(page.keys) - len(fresh)
-        distinct = _distinct(page)
         if len(distinct) < len(page.keys):
             for key, times in Counter(page.keys).items():
                 if key is not None and times > 1:

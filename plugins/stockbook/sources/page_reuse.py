@@ -38,6 +38,8 @@ class PageAnswer(NamedTuple):
     def set_aside(self, fresh: list[int]) -> Counter[tuple[str, str]]:
         """What was set aside of the rows that land, by reason and path."""
         if self.page is not None:
+            if not self.page.set_aside:
+                return Counter()
             return Counter((broken.reason, broken.path) for at in fresh for broken in self.page.set_aside.get(at, ()))
         refused = self.earlier.answer.refused if self.earlier is not None else []
         return Counter({(part.reason, part.path): part.rows for part in refused})

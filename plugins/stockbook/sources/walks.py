@@ -8,7 +8,6 @@ start, and then it is an error.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Generic, TypeVar
 
 from stockbook.errors import ListingIncomplete
@@ -264,20 +263,16 @@ def _ledger_pass(fetch: Fetch[C], floor: int, full: int | None) -> Pass[C]:
     taken = waiting = below = 0
     while True:
         step = pager.step()
-        _newest_first(step)
+        ids = _newest_first(step)
         page = step.page
         if ceiling is None:
             ceiling, promised = max((key for key in page.keys if isinstance(key, int)), default=floor), page.total
-        fresh = []
-        for at in step.fresh:
-            key = page.keys[at]
+        fresh = step.fresh
+        if ids and (ids[0] > ceiling or ids[-1] <= floor):
             # a row without a number lands, for loading sets it aside
-            if isinstance(key, int) and key > ceiling:
-                waiting += 1
-            elif isinstance(key, int) and key <= floor:
-                below += 1
-            else:
-                fresh.append(at)
+            fresh = [at for at in fresh if not isinstance(key := page.keys[at], int) or floor < key <= ceiling]
+            waiting += sum(key > ceiling for key in ids)
+            below += sum(key <= floor for key in ids)
         taken += len(fresh)
         if step.fresh:
             yield Batch(page.content, fresh)
@@ -296,11 +291,13 @@ def _steady(pager: AnchoredPager[C]) -> None:
         raise Unproven("the list changed while it came one row a page")
 
 
-def _newest_first(step: Step[C]) -> None:
-    # a row that came before may come again anywhere
-    ids = [key for at in step.fresh if isinstance(key := step.page.keys[at], int)]
-    if any(later > earlier for earlier, later in pairwise(ids)):
+def _newest_first(step: Step[C]) -> list[int]:
+    """The numbers of the rows not seen before: one that came before may come again anywhere."""
+    keys = step.page.keys
+    ids = [key for at in step.fresh if isinstance(key := keys[at], int)]
+    if ids != sorted(ids, reverse=True):
         raise Unproven("its rows did not come newest first")
+    return ids
 
 
 def _all_of_the_start(pager: AnchoredPager[C], taken: int, promised: int | None, ceiling: int) -> Outcome:
