@@ -20,8 +20,10 @@ from stockbook.cli.doctor import lines
 from stockbook.cli.extra import EXAMPLE
 from stockbook.cli.main import app
 from stockbook.clock import SystemClock
+from stockbook.declarations import Table, load
 from stockbook.errors import CheckFailed, ConfigError, ModelFailed
 from stockbook.models.programs import BuildContext
+from stockbook.morning import publish_files
 from stockbook.morning.summary import read as read_summary
 from stockbook.night import extra, steps
 from stockbook.night.extra_trial import examine
@@ -140,6 +142,26 @@ def test_what_is_wrong_is_red_for_them_alone(home: Home) -> None:
     doctor = [line.text for line in lines(SystemClock(), None, home.environ) if not line.good]
     # what only a night can tell is not asked by doctor
     assert [line for line in doctor if str(home.folder) in line and "mine.yml line 1" in line]
+
+
+def test_a_dictionary_that_theirs_cannot_be_in_is_written_of_ours(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is that nobody foresaw: the morning report stays, the dictionary has ours, and a note says so."""
+    folder = home.rig.home / "published"
+
+    def unforeseen(published: Path, models_dir: Path, extra_dir: Path | None) -> dict[str, Table]:
+        if extra_dir is not None:
+            raise KeyError("something of theirs")
+        return load(models_dir)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_files, "declared_in", unforeseen)
+        notes = publish_files.write_report_files(home.rig.settings)
+    assert notes == ["warning: own report, the data dictionary is of ours alone: an unexpected KeyError"]
+    assert (folder / "report.html").exists()
+    assert list((folder / "dictionary").glob("extra.*")) == []
+
+    assert publish_files.write_report_files(home.rig.settings) == []
+    assert [file.name for file in (folder / "dictionary").glob("extra.*")] == ["extra.turnover_by_weekday.html"]
 
 
 def test_the_command_says_what_a_night_would(home: Home) -> None:

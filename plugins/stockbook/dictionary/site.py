@@ -80,9 +80,11 @@ def pages_of(
 
 def _in_currency(metric: Metric, table: Table) -> Metric:
     """The metric with its amount in the currency that the columns name."""
-    if metric.unit != VALUATION_CURRENCY:
+    columns = names_in(metric.sql)
+    # a user's own may be made of no column
+    if metric.unit != VALUATION_CURRENCY or not columns:
         return metric
-    return msgspec.structs.replace(metric, unit=table.columns[names_in(metric.sql)[0]].unit or metric.unit)
+    return msgspec.structs.replace(metric, unit=table.columns[columns[0]].unit or metric.unit)
 
 
 def _columns(table: Table) -> dict[str, Column]:

@@ -1,5 +1,6 @@
 """What is written beside the published file after each night: the summary pages are drawn from, and the report."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,17 +63,27 @@ def write_report_files(
     """
     Write the files. Returns a note when they cannot be written: the publication stands, readers see it already.
 
-    The pages of the night before are then removed: they would show its figures as this night's.
+    The pages of the night before are then removed: they would show its figures as this night's. A user's own folder
+    that keeps them from being written is left out of them.
     """
     notes = _packs(settings)
     try:
-        write(settings, is_close, ahead)
+        try:
+            write(settings, is_close, ahead)
+        except Exception as error:  # as below
+            if settings.extra_dir is None:
+                raise
+            write(dataclasses.replace(settings, extra_dir=None), is_close, ahead)
+            notes.append(f"warning: own report, the data dictionary is of ours alone: {_reason(error)}")
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)
-        reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
-        notes.append(f"The morning report could not be written: {reason}")
+        notes.append(f"The morning report could not be written: {_reason(error)}")
     return notes
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
 
 
 def _packs(settings: Settings) -> list[str]:
@@ -82,8 +93,7 @@ def _packs(settings: Settings) -> list[str]:
     try:
         return write_missing(settings)
     except Exception as error:  # as below
-        reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
-        return [f"warning: the packs of closed months could not be written: {reason}"]
+        return [f"warning: the packs of closed months could not be written: {_reason(error)}"]
 
 
 def pages(settings: Settings) -> dict[str, str]:
