@@ -100,7 +100,7 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark, one on a phone and on paper."""
+    """Serve, log in, open: each dashboard light and dark, one on paper."""
     superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin")
     superset.prepare(published, print)
     process = superset.serve(PORT)
@@ -123,9 +123,6 @@ def of_dashboards(browser: Browser, published: Path) -> None:
             page.set_viewport_size({"width": 1400, "height": 2600})
         drawn(page, "stock")
         on_paper(page, "stock-print")
-        page.set_viewport_size({"width": PHONE, "height": 1500})
-        drawn(page, "stock")
-        take(page, "stock-phone")
     finally:
         process.terminate()
         process.wait(timeout=30)
