@@ -58,16 +58,16 @@ LOOKS = (
 
 def main() -> None:
     """Take the pictures that were asked for, or all."""
-    asked = sys.argv[1:] or ["pages", "dashboards"]
+    kinds = sys.argv[1:] or ["pages", "dashboards"]
     chromium = shutil.which("chromium") or sys.exit("Chromium is needed: apt-get install chromium")
     published = published_file(Settings.load())
     if not isinstance(published, Path):
         raise ConfigError("Pictures are taken of a published file, not of a lake.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        if "pages" in asked:
+        if "pages" in kinds:
             of_pages(browser, published)
-        if "dashboards" in asked:
+        if "dashboards" in kinds:
             of_dashboards(browser, published)
         browser.close()
 
