@@ -58,16 +58,16 @@ LOOKS = (
 
 def main() -> None:
     """Take the pictures that were asked for, or all."""
-    asked = sys.argv[1:] or ["pages", "dashboards"]
+    kinds = sys.argv[1:] or ["pages", "dashboards"]
     chromium = shutil.which("chromium") or sys.exit("Chromium is needed: apt-get install chromium")
     published = published_file(Settings.load())
     if not isinstance(published, Path):
         raise ConfigError("Pictures are taken of a published file, not of a lake.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        if "pages" in asked:
+        if "pages" in kinds:
             of_pages(browser, published)
-        if "dashboards" in asked:
+        if "dashboards" in kinds:
             of_dashboards(browser, published)
         browser.close()
 
@@ -100,7 +100,7 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark, one on a phone and on paper."""
+    """Serve, log in, open: each dashboard light and dark, one on paper."""
     superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin")
     superset.prepare(published, print)
     process = superset.serve(PORT)
@@ -123,9 +123,6 @@ def of_dashboards(browser: Browser, published: Path) -> None:
             page.set_viewport_size({"width": 1400, "height": 2600})
         drawn(page, "stock")
         on_paper(page, "stock-print")
-        page.set_viewport_size({"width": PHONE, "height": 1500})
-        drawn(page, "stock")
-        take(page, "stock-phone")
     finally:
         process.terminate()
         process.wait(timeout=30)
