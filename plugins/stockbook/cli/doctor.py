@@ -37,8 +37,6 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
         return
     yield Line(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
     yield _key(settings, environ)
-    if settings.extra_dir is not None:
-        looked.append(configuration.of_extra(settings))
     yield from _judged(looked)
     yield from _airflow(environ)
     where = places.of_this_machine(environ)

@@ -54,7 +54,10 @@ def inspections(environ: Mapping[str, str] = os.environ) -> Iterator[Inspection]
     """Inspect everything, also where the settings cannot be read as a whole."""
     problems = Problems()
     with problems.gathered():
-        yield from _inspections(Settings.load(environ))
+        settings = Settings.load(environ)
+        yield from _inspections(settings)
+        if settings.extra_dir is not None:
+            yield of_extra(settings)
         return
     # the variables that can be read are judged all the same
     readable = {name: text for name, text in environ.items() if not _is_wrong(name, environ)}
