@@ -79,11 +79,21 @@ def _cursors(con: duckdb.DuckDBPyConnection, count: int) -> Iterator[Callable[[W
             free.put(cursor)
 
     pool = ThreadPoolExecutor(count, "stockbook-build")
+    begun: list[Future[None]] = []
+
+    def begin(work: Work, step: Step) -> Future[None]:
+        begun.append(pool.submit(perform, work, step))
+        return begun[-1]
+
     try:
-        yield lambda work, step: pool.submit(perform, work, step)
+        yield begin
     except BaseException:
-        for cursor in cursors:
-            cursor.interrupt()
+        unfinished = set(begun)
+        while unfinished:
+            for cursor in cursors:
+                cursor.interrupt()
+            # a statement that began a moment later is told again
+            unfinished = wait(unfinished, timeout=0.1).not_done
         raise
     finally:
         pool.shutdown()
