@@ -6,12 +6,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from analyst_rig import answer, published_with_more, settings_of, with_client
+from analyst_rig import answer, beside_another, published_with_more, settings_of, with_client
 from checkout import PROJECT
 from mcp import Client
 
 from stockbook.declarations import Table
 from stockbook.metrics.files import load
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a tiny published file, beside another database."""
+    return beside_another(tmp_path)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
-from analyst_rig import answer, tiny
+from analyst_rig import answer, beside_another, tiny
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -26,6 +26,12 @@ from stockbook.errors import ConfigError
 
 TOKEN = "a-token-that-must-stay-secret"
 TOOLS = ["list_metrics", "describe_metric", "ask_metric", "list_tables", "describe_table", "query"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a tiny published file, beside another database."""
+    return beside_another(tmp_path)
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from analyst_rig import answer, settings_of, tiny, with_client
+from analyst_rig import answer, beside_another, settings_of, tiny, with_client
 from mcp import Client
 from refused_statements import REFUSED
 
@@ -63,6 +63,12 @@ EXHAUSTING = {
     ),
     "select repeat('x', 300000)": "KILOBYTES",
 }
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a tiny published file, beside another database."""
+    return beside_another(tmp_path)
 
 
 def in_words(home: Path, statement: str) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+from checkout import PROJECT
 from mcp import Client
 
 from stockbook.analyst.asking import Questions
 from stockbook.analyst.server import create
 from stockbook.settings import Settings
 
-MORE_ROWS = Path(__file__).with_name("more_rows.sql")
+MORE_ROWS = PROJECT / "tests" / "analyst" / "more_rows.sql"
 T = TypeVar("T")
 
 
@@ -67,3 +68,10 @@ async def answer(client: Client, tool: str, arguments: Mapping[str, Any]) -> Any
     if result.is_error:
         return result.content[0].text  # type: ignore[union-attr]  # refusals are texts
     return result.structured_content
+
+
+def beside_another(folder: Path) -> Path:
+    """A home with a tiny published file, beside another database."""
+    home = tiny(folder / "home")
+    (home / "other.duckdb").write_bytes((home / "published" / "warehouse.duckdb").read_bytes())
+    return home
