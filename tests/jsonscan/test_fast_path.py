@@ -1,7 +1,6 @@
 """The one switch of the fast path, and from when on it is taken."""
 
 import json
-import threading
 from pathlib import Path
 
 import duckdb
@@ -39,22 +38,6 @@ def test_a_process_gets_warm_once_it_has_read_enough(monkeypatch: pytest.MonkeyP
 
     assert pages[0] is None
     assert [page.numbers for page in pages[1:] if page is not None] == [[1], [1]]
-
-
-def test_a_process_that_expects_much_is_warm_before_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the scanner was loaded ahead, the first page is scanned, however little was read."""
-    monkeypatch.setattr(fast_path, "process", Warmth(Thresholds(pages_from=10**9)))
-    scanner = Scanner(Shape(leaves={"id": "keep"}), ("id",))
-    assert scanner.read(PAGE, b"") is None
-
-    fast_path.process.load_ahead()
-    for thread in threading.enumerate():
-        if thread.name == "import of the scanner":
-            thread.join()
-
-    page = scanner.read(PAGE, b"")
-    assert page is not None
-    assert page.numbers == [1]
 
 
 @pytest.mark.parametrize(("switch", "texts"), [("yes", ColumnTexts), ("no", ParsedTexts)])

@@ -53,25 +53,15 @@ class Warmth:
             return False
         if not self._has_scanner:
             self._bytes_read += size
-            if self._bytes_read > self._thresholds.pages_from:
-                self._load_scanner()
+            if self._bytes_read > self._thresholds.pages_from and self._lock.acquire(blocking=False):
+                try:
+                    from stockbook.jsonscan import scan
+
+                    scan.warm_up()
+                    self._has_scanner = True
+                finally:
+                    self._lock.release()
         return self._has_scanner
-
-    def load_ahead(self) -> None:
-        """Begin to load the scanner in a thread of its own, where it is known that much is going to be read."""
-        if has_json_fast_path() and not self._has_scanner:
-            # no daemon: a process that ends in the middle of an import may crash
-            threading.Thread(target=self._load_scanner, name="import of the scanner").start()
-
-    def _load_scanner(self) -> None:
-        if self._lock.acquire(blocking=False):
-            try:
-                from stockbook.jsonscan import scan
-
-                scan.warm_up()
-                self._has_scanner = True
-            finally:
-                self._lock.release()
 
     def is_worth_columns(self, sizes: list[int]) -> bool:
         """Whether landed pages of these sizes are read as columns; from then on smaller listings are, too."""

@@ -4,7 +4,6 @@ from stockbook import connections
 from stockbook.clock import APART
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, Unauthorized
-from stockbook.jsonscan import fast_path
 from stockbook.night import landings
 from stockbook.night.checking import prepare
 from stockbook.night.tonight import Night
@@ -25,9 +24,6 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
     with night.at(run, "extract", conn_id) as done:
         if not run.observes:
             return
-        before = None if run.full_refresh else landings.last_loaded(settings.landing)
-        if before is None:
-            fast_path.process.load_ahead()
         plan = runs.read_sealed(runs.folder(settings, run_id) / f"plan-{conn_id}.json", AccountPlan)
         account = _account(night, conn_id)
         manifests = read_account(
@@ -40,7 +36,7 @@ def extract(night: Night, run_id: str, conn_id: str) -> None:
             night.progress,
             policy=night.retries,
             credentials=credentials_of(account, night.clock, settings.token_place, settings.fernet_keys),
-            before=before,
+            before=None if run.full_refresh else landings.last_loaded(settings.landing),
             limits=Limits(settings.answer_megabytes, settings.answer_seconds, APART),
             landed=night.landed,
             erasures=Erasures.of(settings, night.clock.utc()),
