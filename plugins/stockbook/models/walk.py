@@ -49,8 +49,8 @@ def walk(con: duckdb.DuckDBPyConnection, steps: Sequence[Step], stands: set[str]
                 step = running.pop(future)
                 try:
                     future.result()
-                except (StockbookError, duckdb.IOException, duckdb.FatalException):
-                    # the file or its disk is at fault, not the model: the writer says which
+                except (StockbookError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException):
+                    # the file or its disk is at fault, perhaps in a commit, not the model: the writer says which
                     raise
                 except Exception as error:
                     if isinstance(error, duckdb.OutOfMemoryException) and walkers > 1:
