@@ -228,6 +228,18 @@ def back_up(shift: Shift) -> None:
     assert shift.run('stockbook backup --to "$STOCKBOOK_BACKUP_TO"') == 0
 
 
+def inbox_flipped(shift: Shift) -> None:
+    waits(shift)
+    file = shift.rig.settings.state / "inbox.db"
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + bytes(byte ^ 0x5A for byte in content[100:]))
+
+
+def inbox_away(shift: Shift) -> None:
+    for file in shift.rig.settings.state.glob("inbox.db*"):
+        file.rename(shift.home.with_name(file.name))
+
+
 def store_loses_a_piece(shift: Shift) -> None:
     back_up(shift)
     piece = max((Path(os.environ["STOCKBOOK_BACKUP_TO"])).rglob("*"), key=lambda file: file.stat().st_size)
@@ -259,6 +271,7 @@ TROUBLES: dict[str, tuple[Step, Step]] = {
     ),
     "no-night": (a_day_later, nothing),
     "events-wait": (waits, nothing),
+    "inbox-damaged": (inbox_flipped, inbox_away),
     "backup-damaged": (store_loses_a_piece, nothing),
     "home-lost": (home_gone, nothing),
     "volume-alert": (nothing, nothing),

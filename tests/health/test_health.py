@@ -183,7 +183,8 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(
     assert code == 1
     assert "NO  last night: red, as of 2025-11-18T07:15 local, ended 2025-11-18T06:15 UTC, at build" in lines
     assert "NO  published: unavailable" in lines
-    assert "Health: published could not be looked at: " in errors
+    assert "Health: published could not be looked at: " in lines
+    assert errors == ""
     assert json.loads(command("--json")[1])["attention"] == ["published", "last_night", "subscriptions"]
 
 

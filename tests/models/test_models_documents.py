@@ -209,16 +209,20 @@ def test_a_fulfillment_is_shipped_between_two_nights(con: duckdb.DuckDBPyConnect
 
 
 def test_freshness_is_told_per_table() -> None:
-    """The newest time a row states, and the latest run that saw one, against the run's as_of."""
+    """The newest time a row states, the latest run that saw one and the latest that read its listing."""
     orders = Orders()
     orders.order("a", "2025-03-04 02:15", Seen("created", "2025-03-05 02:15"))
+    orders.con.execute(
+        "insert into meta.cursor by name select 'main' as account, 'fulfillment_cz' as api, 'orders' as listing, "
+        "timestamp '2025-03-01' as first_as_of, timestamp '2025-03-05 14:15' as as_of, 'r1' as run_id"
+    )
     orders.build("2025-03-06 02:15", "reports.data_freshness")
 
     assert [
-        (row["table_name"], row["row_count"], row["newest_age_hours"], row["last_seen_age_hours"])
+        (row["row_count"], row["newest_age_hours"], row["last_seen_age_hours"], row["last_read_age_hours"])
         for row in orders.rows("reports.data_freshness")
         if row["table_name"] == "orders"
-    ] == [("orders", 1, 48.0, 24.0)]
+    ] == [(1, 48.0, 24.0, 12.0)]
 
 
 def test_freshness_leaves_no_table_of_staging_out() -> None:
@@ -228,7 +232,7 @@ def test_freshness_leaves_no_table_of_staging_out() -> None:
     listed = {table.name for table in of_layer(tables, "staging") if table.kind != "drained"}
 
     assert len(listed) > 20
-    assert reads_of(sql, "reports.data_freshness") == listed | {"meta.current_run"}
+    assert reads_of(sql, "reports.data_freshness") == listed | {"meta.current_run", "meta.cursor"}
 
 
 def test_late_orders_can_be_listed() -> None:

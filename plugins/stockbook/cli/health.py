@@ -11,6 +11,7 @@ SENTENCES = {
     "age_hours": "{} h old",
     "ended_at": "ended {:.16} UTC",
     "failed_step": "at {}",
+    "run": "run {}: `stockbook report` says why",
     "waiting": "{} events wait",
     "oldest_hours": "the oldest for {} h",
     "active": "{} topics are sent",
@@ -54,6 +55,6 @@ def health(
         for name, part in parts.items():
             typer.echo(line(name, part))
     for reason in reasons:
-        typer.echo(reason, err=True)
+        typer.echo(reason, err=as_json)
     if needed:
         raise typer.Exit(1)

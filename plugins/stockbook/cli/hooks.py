@@ -81,7 +81,10 @@ def reread(
         received = subscriptions.last_received(settings)
         heard = [at for (source, _), at in received.items() if source == "fulfillment_cz"]
         if not heard:
-            raise ConfigError("No event of fulfillment.cz ever came: say from which day to read with --since.")
+            raise ConfigError(
+                "No event of fulfillment.cz ever came, so there is none to read again. If some were lost with a "
+                "damaged inbox, say from which day on with --since: that of the last night without a note of the inbox."
+            )
         since = min(heard).astimezone(settings.zone).date().isoformat()
     until = local(clock, settings.zone).date().isoformat()
     parameters = parse_parameters({"backfill_from": since, "backfill_to": until})

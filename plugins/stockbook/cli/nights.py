@@ -13,7 +13,8 @@ from stockbook.errors import ConfigError
 from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings
 
-RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the latest.")]
+RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the one that was opened last.")]
+EndedRun = Annotated[str, typer.Option("--run", help="Name of the run; empty = the one that ended last, red ones too.")]
 
 
 @contextmanager
@@ -111,19 +112,21 @@ def publish(run_name: RunName = "") -> None:
 
 
 def report(
-    run_name: RunName = "", as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+    run_name: EndedRun = "", as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
 ) -> None:
     """Print the report of a run."""
     import msgspec
 
     from stockbook.runs import context, report
+    from stockbook.runs.last_run import last_ended
 
     settings = Settings.load()
-    name = run_name or _latest(settings)
-    run_report = report.read(context.folder(settings, name))
+    run_report = report.read(context.folder(settings, run_name)) if run_name else last_ended(settings)
     if run_report is None:
         raise ConfigError(
-            f"Run {name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
+            f"Run {run_name!r} has no report: it was never finished, or there is no such run in {settings.runs}."
+            if run_name
+            else f"No run ever ended in {settings.home}: run a night first."
         )
     typer.echo(msgspec.json.encode(run_report).decode() if as_json else report.text(run_report))
 

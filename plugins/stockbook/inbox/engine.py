@@ -131,5 +131,5 @@ def damaged(url: URL) -> ConfigError:
     """The sentence for an inbox in a file that is not what was written to it."""
     return ConfigError(
         f"The inbox {Path(str(url.database)).name!r} is damaged: move it with its -wal and -shm away, receivers make a "
-        "new one, and read again what events named since the last night: `stockbook hooks reread`."
+        "new one, and read again what events named since the last night that took some: `stockbook hooks reread`."
     )

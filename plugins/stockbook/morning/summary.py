@@ -246,8 +246,8 @@ def _oldest(con: duckdb.DuckDBPyConnection) -> list[StaleTable]:
     """The tables whose rows were seen longest ago, of those not seen for more than a day and a half."""
     rows = con.execute(
         """
-        select account, table_name, last_seen_age_hours from reports.data_freshness
-        where last_seen_age_hours > 36 order by last_seen_age_hours desc, account, table_name limit 10
+        select account, table_name, last_read_age_hours from reports.data_freshness
+        where last_read_age_hours > 36 order by last_read_age_hours desc, account, table_name limit 10
         """
     ).fetchall()
     return [StaleTable(*row) for row in rows]

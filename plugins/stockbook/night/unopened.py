@@ -40,7 +40,9 @@ def _report(night: Night, folder: Path, as_of: str | None, began: datetime, erro
         if holder is not None and holder.run_id == folder.name:
             return  # the same run is at work elsewhere: its own steps report
         folder.mkdir(parents=True, exist_ok=True)
-        run_report = report.of_unopened(folder, folder.name, moment, began, night.clock.utc(), reason)
+        run_report = report.of_unopened(
+            folder, folder.name, moment, began, night.clock.utc(), reason, type(error).__name__
+        )
         report.write(folder, run_report)
         notes = [] if as_of else failed_night.send(night.settings, folder, run_report)
     except (StockbookError, OSError) as failure:

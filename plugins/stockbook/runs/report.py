@@ -20,7 +20,11 @@ from stockbook.settings import Settings
 
 
 class Report(msgspec.Struct):
-    """A run's end. Times are UTC, ``seconds`` from opening to end, ``peak_memory`` bytes of the largest step."""
+    """
+    A run's end. Times are UTC, ``seconds`` from opening to end, ``peak_memory`` bytes of the largest step.
+
+    ``reason_kind`` is the kind of error that ``reason`` tells of, by which the runbook goes.
+    """
 
     run_id: str
     as_of: datetime
@@ -32,6 +36,7 @@ class Report(msgspec.Struct):
     failed_step: str | None
     reason: str | None
     steps: list[StepDone]
+    reason_kind: str | None = None
 
     def listings(self) -> list[ListingDone]:
         """Each listing that was read, with what it did to its table where it was loaded."""
@@ -70,14 +75,17 @@ def make(folder: Path, run: RunContext, finished_at: datetime) -> Report:
         failed_step=failed.name if failed else None,
         reason=" ".join(reasons) or None if failed else (None if published else "The run ended before it published."),
         steps=steps,
+        reason_kind=failed.error_kind if failed else None,
     )
 
 
-def of_unopened(folder: Path, run_id: str, as_of: datetime, began: datetime, ended: datetime, reason: str) -> Report:
+def of_unopened(
+    folder: Path, run_id: str, as_of: datetime, began: datetime, ended: datetime, reason: str, kind: str
+) -> Report:
     """The report of a run that could not be opened; ``as_of`` is what it was asked for, or when it was tried."""
     seconds, steps = (ended - began).total_seconds(), read_all(folder)
     memory = max((step.peak_memory for step in steps), default=0)
-    return Report(run_id, as_of, "failed", began, ended, seconds, memory, ORDER[0], reason, steps)
+    return Report(run_id, as_of, "failed", began, ended, seconds, memory, ORDER[0], reason, steps, kind)
 
 
 def reserve(settings: Settings) -> Path:
@@ -112,7 +120,8 @@ def text(report: Report) -> str:
         f"{report.seconds:.1f} s, peak memory {report.peak_memory / 1e6:,.0f} MB"
     ]
     if report.reason:
-        lines.append(f"  {report.failed_step or 'reason'}: {report.reason}")
+        kind = f"{report.reason_kind}: " if report.reason_kind else ""
+        lines.append(f"  {report.failed_step or 'reason'}: {kind}{report.reason}")
     lines += _listings(report)
     lines += _checks(report)
     lines += [
