@@ -38,7 +38,7 @@ from stockbook.fleet.control import Control  # noqa: E402
 from stockbook.fleet.store import Store  # noqa: E402
 from stockbook.lake_url import LakeUrl  # noqa: E402
 from stockbook.runs.context import run_id_of  # noqa: E402
-from stockbook.warehouse.connect import reader  # noqa: E402
+from stockbook.warehouse.readers import reader  # noqa: E402
 from stockbook_sandbox import Running, Shop, running  # noqa: E402
 
 # a local wall time of the shops

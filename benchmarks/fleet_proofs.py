@@ -28,7 +28,7 @@ from stockbook.night import steps
 from stockbook.progress import Silent
 from stockbook.runs.context import parse_parameters
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import Running
 
 # heartbeat time-out and a minute

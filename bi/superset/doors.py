@@ -27,7 +27,7 @@ spec.loader.exec_module(sys.modules["stockbook"])
 from stockbook.lake_url import VARIABLE, LakeUrl  # noqa: E402  # of the package above
 from stockbook.limits import Limits  # noqa: E402
 from stockbook.warehouse.allowed_statements import readable  # noqa: E402
-from stockbook.warehouse.connect import interrupted_after, opened  # noqa: E402
+from stockbook.warehouse.readers import interrupted_after, opened  # noqa: E402
 
 # the address of the lake: where it is and its password stand in the environment
 LAKE = "lake:"

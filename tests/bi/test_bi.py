@@ -36,7 +36,7 @@ from stockbook.declarations import Column, Table
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.metrics.files import Metrics, load
 from stockbook.metrics.question import Question
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import running
 
 PROGRAMS = PROJECT / ".venv-bi" / "bin"

@@ -16,7 +16,7 @@ from stockbook.dictionary import questions, site
 from stockbook.dictionary.lineage import Lineage, picture
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.metrics.files import load
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import running
 
 MODELS = PROJECT / "include" / "sql"

@@ -29,7 +29,7 @@ from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.progress import Silent
 from stockbook.runs.context import run_id_of
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")

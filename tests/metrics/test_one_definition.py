@@ -24,7 +24,7 @@ from stockbook.metrics.metric import PERIODS
 from stockbook.metrics.question import Question
 from stockbook.models.order import steps
 from stockbook.morning.figures import FIGURES
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import running
 
 MODELS = PROJECT / "include" / "sql"

@@ -16,7 +16,7 @@ from stockbook.fleet.lake.lake import Lake, data_path
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.version import VERSION
-from stockbook.warehouse.connect import opened
+from stockbook.warehouse.readers import opened
 
 TABLES = {
     "marts.fct_part": "account varchar, part integer, kind enum('screw', 'nail'), pieces hugeint, tags varchar[]",

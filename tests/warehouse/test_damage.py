@@ -25,8 +25,9 @@ from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
 from stockbook.sources.token_store import Pair, TokenStore
 from stockbook.staging.load import Landed
-from stockbook.warehouse.connect import log_of, reader, writer
+from stockbook.warehouse.connect import log_of, writer
 from stockbook.warehouse.publish import last_published, publish, published_as_of, state_of_files
+from stockbook.warehouse.readers import reader
 from stockbook.warehouse.schema import create_all
 
 AS_OF = datetime(2026, 3, 1, 2, 15)

@@ -17,7 +17,7 @@ from stockbook.declarations import Table
 from stockbook.errors import ConfigError
 from stockbook.limits import Limits
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,8 @@ def test_a_wrong_limit_is_named(variable: str, value: str) -> None:
 
 # what may open DuckDB by itself, and why it is no way for readers
 OPENS = {
-    "stockbook/warehouse/connect.py": "the one place",
+    "stockbook/warehouse/connect.py": "the one place for the writer's file",
+    "stockbook/warehouse/readers.py": "the one place for readers",
     "stockbook/warehouse/lake.py": "in memory: the lake is attached to it, and locked in for readers",
     "stockbook/warehouse/file_errors.py": "reads every block of a file that could not be read",
     "stockbook/warehouse/rewriting.py": "in memory: copies the content of a file into a new one",

@@ -18,8 +18,9 @@ from stockbook.models.programs import BuildContext
 from stockbook.models.reads import reads_of
 from stockbook.progress import Silent
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import for_questions, held_open, let_go, reader, spare_threads, writer
+from stockbook.warehouse.connect import for_questions, held_open, let_go, spare_threads, writer
 from stockbook.warehouse.publish import publish, published_as_of
+from stockbook.warehouse.readers import reader
 from stockbook.warehouse.schema import create_all
 
 AS_OF = datetime(2026, 3, 1, 2, 15)

@@ -62,8 +62,8 @@ def read(source: "Path | LakeUrl", limits: AnalystLimits, wanted: Wanted) -> Rea
     """Open the newest that is published, ask it, and close it. Raises StockbookError for what it cannot answer."""
     import duckdb
 
-    from stockbook.warehouse.connect import query_error, reader
     from stockbook.warehouse.file_errors import is_of_file
+    from stockbook.warehouse.readers import query_error, reader
 
     with reader(source, limits.of_one) as con:
         answer = Read()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stockbook.bi.spec import Chart, Spec
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 
 def empty_charts(spec: Spec, published: Path) -> list[str]:

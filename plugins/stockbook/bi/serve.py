@@ -25,9 +25,9 @@ from stockbook.errors import ConfigError
 from stockbook.lake_url import VARIABLE, LakeUrl
 from stockbook.metrics.files import load
 from stockbook.settings import Settings, is_group_readable
-from stockbook.warehouse.connect import reader
 from stockbook.warehouse.declared import declared_in
 from stockbook.warehouse.lake import EXTENSIONS, extension_files
+from stockbook.warehouse.readers import reader
 
 FOLDER = project.SHIPPED / "bi" / "superset"
 # bi/superset/doors.py reads a few of its modules

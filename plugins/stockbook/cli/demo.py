@@ -29,7 +29,7 @@ from stockbook.errors import ConfigError, StockbookError
 from stockbook.orchestration.home import environment, prepare
 from stockbook.runs import report
 from stockbook.runs.report import Report
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 # an idle night must not take longer than this through Airflow (issue of the first night)
 IDLE_LIMIT = 45.0

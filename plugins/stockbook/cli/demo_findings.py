@@ -10,7 +10,7 @@ from stockbook.bi import spec
 from stockbook.bi.empty import empty_charts
 from stockbook.bi.serve import FOLDER
 from stockbook.metrics.files import load
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 FINDINGS = {
     "stock that differs from the ledger": "reports.stock_reconciliation_open",

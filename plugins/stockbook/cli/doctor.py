@@ -138,7 +138,7 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
 
 
 def _read_before(settings: Settings) -> list[tuple[str, str]]:
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     if not settings.published.exists():
         return []

@@ -107,7 +107,7 @@ def alerts(
     """List the alerts that stand in the published file, or test the notifier."""
     from stockbook.alerts import notify
     from stockbook.clock import local
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     settings = Settings.load()
     if test:
@@ -153,7 +153,7 @@ def sql(
 ) -> None:
     """Run queries on the published file, or open a prompt on it; safe during a night too."""
     from stockbook.cli.printing import Printer, terminal_width
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     settings = Settings.load()
     chosen = Format.json if as_json else as_

@@ -49,7 +49,7 @@ def metric(
     from stockbook.metrics.ask import require_there
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     settings = Settings.load()
     tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)

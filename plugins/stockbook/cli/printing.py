@@ -60,7 +60,7 @@ class Printer:
         Raises ConfigError at the first that fails, saying which; those before it have been written.
         """
         from stockbook.warehouse.allowed_statements import readable
-        from stockbook.warehouse.connect import asked
+        from stockbook.warehouse.readers import asked
 
         with asked("The query cannot be answered"):
             statements = readable(con, text)

@@ -9,8 +9,8 @@ from stockbook.declarations import Table
 from stockbook.errors import StockbookError
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
-from stockbook.warehouse.connect import reader
 from stockbook.warehouse.published_names import LAYERS
+from stockbook.warehouse.readers import reader
 
 WORDS = {"help": ".help", "show tables": ".tables", "quit": ".quit", "exit": ".quit"}
 

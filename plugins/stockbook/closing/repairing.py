@@ -16,8 +16,9 @@ from stockbook.closing.verifying import has_tables, never_landed, verify_landed
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import for_questions, reader
+from stockbook.warehouse.connect import for_questions
 from stockbook.warehouse.publish import amend
+from stockbook.warehouse.readers import reader
 
 
 def repair(settings: Settings, tables: dict[str, Table]) -> list[str]:

@@ -14,7 +14,8 @@ from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
 from stockbook.settings import Settings
 from stockbook.warehouse import meta
-from stockbook.warehouse.connect import BUILDS_FAST, attach, writer
+from stockbook.warehouse.connect import BUILDS_FAST, writer
+from stockbook.warehouse.readers import attach
 from stockbook.warehouse.transaction import transaction
 
 STATEMENT, SIGNED = "reports.stock_movements_monthly", "intermediate.signed_stock_month"

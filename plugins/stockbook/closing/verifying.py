@@ -22,7 +22,8 @@ from stockbook.counted import counted
 from stockbook.errors import LandingDamaged
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import for_questions, reader
+from stockbook.warehouse.connect import for_questions
+from stockbook.warehouse.readers import reader
 
 if TYPE_CHECKING:
     import pyarrow as pa

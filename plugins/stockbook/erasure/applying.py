@@ -84,7 +84,8 @@ def _applied(settings: Settings) -> str | None:
 
 def _complete(settings: Settings, tables: dict[str, Table], erasures: Erasures) -> None:
     from stockbook.erasure.finding import complete
-    from stockbook.warehouse.connect import reader, writer
+    from stockbook.warehouse.connect import writer
+    from stockbook.warehouse.readers import reader
 
     if settings.warehouse.exists():
         with writer(settings) as con:

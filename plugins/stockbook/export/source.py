@@ -12,8 +12,8 @@ from stockbook.lake_url import LakeUrl
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.allowed_statements import readable
-from stockbook.warehouse.connect import asked, reader
 from stockbook.warehouse.read_published import source_of
+from stockbook.warehouse.readers import asked, reader
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from stockbook.declarations import Table
 from stockbook.export import answer_book, csv_lines, parquet_file, source
 from stockbook.export.target import Format, chosen, whole_file
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import asked
+from stockbook.warehouse.readers import asked
 
 if TYPE_CHECKING:
     import duckdb

@@ -94,8 +94,8 @@ def _lake(settings: Settings, shared: FleetSettings, environ: Mapping[str, str])
     from stockbook.fleet.lake import catalog, definitions
     from stockbook.fleet.lake.lake import data_path
     from stockbook.lake_url import LakeUrl
-    from stockbook.warehouse.connect import reader
     from stockbook.warehouse.lake import extension_files
+    from stockbook.warehouse.readers import reader
 
     url = LakeUrl.parse(shared.lake, environ)
     extension_files()

@@ -179,7 +179,7 @@ def _books(settings: Settings) -> _Books | None:
 
 @lru_cache(maxsize=1)
 def _read(file: Path, _: tuple[int, int, int], limits: Limits) -> _Books:
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     with reader(file, limits) as con:
         nights = con.execute("select as_of from meta.current_run").fetchall()

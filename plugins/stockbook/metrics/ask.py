@@ -54,8 +54,8 @@ def metric(
     from stockbook import extra_folder
     from stockbook.metrics.files import load
     from stockbook.metrics.question import Question
-    from stockbook.warehouse.connect import reader
     from stockbook.warehouse.read_published import settings_of
+    from stockbook.warehouse.readers import reader
 
     settings = settings_of(home)
     tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)

@@ -25,8 +25,8 @@ from stockbook.models.programs import BuildContext
 from stockbook.progress import Progress
 from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
-from stockbook.warehouse.connect import interrupted_after, query_error
 from stockbook.warehouse.file_errors import is_of_file
+from stockbook.warehouse.readers import interrupted_after, query_error
 from stockbook.warehouse.transaction import transaction
 
 

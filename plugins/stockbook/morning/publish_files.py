@@ -14,8 +14,8 @@ from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
 from stockbook.morning.summary import NAME, Summary, make, signed_months, with_months
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader
 from stockbook.warehouse.declared import declared_in
+from stockbook.warehouse.readers import reader
 
 REPORT = "report.html"
 DICTIONARY = "dictionary"

@@ -23,7 +23,7 @@ from stockbook.morning.history import Point, before, history
 from stockbook.project import MODELS, SHIPPED
 from stockbook.settings import Settings
 from stockbook.version import VERSION
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 NAME = "summary.json"
 MONTHS_SHOWN = 24

@@ -100,7 +100,7 @@ def _alone(night: Night, name: str) -> Iterator[None]:
 
 @contextmanager
 def _published(night: Night) -> "Iterator[duckdb.DuckDBPyConnection]":
-    from stockbook.warehouse.connect import reader
+    from stockbook.warehouse.readers import reader
 
     settings = night.settings
     with reader(settings.published, dataclasses.replace(settings.limits, seconds=0)) as con:

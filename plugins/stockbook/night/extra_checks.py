@@ -22,8 +22,9 @@ def ask_alone(settings: Settings, rules: list[Rule], unasked: dict[str, str]) ->
     Where that fails each table is asked by itself, and ``unasked`` says why one could not be.
     """
     from stockbook.checks.run import ask
-    from stockbook.warehouse.connect import held_alone, query_error, writer
+    from stockbook.warehouse.connect import held_alone, writer
     from stockbook.warehouse.file_errors import is_of_file
+    from stockbook.warehouse.readers import query_error
 
     def together(some: list[Rule]) -> list[Outcome]:
         # opened for writing first, as everything else that is held

@@ -17,7 +17,7 @@ from stockbook.errors import StockbookError
 from stockbook.models.build import replace_table
 from stockbook.models.programs import BuildContext
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import attach
+from stockbook.warehouse.readers import attach
 
 ORDERS = "reports.sla_order_change"
 DAYS = "reports.sla_daily_change"

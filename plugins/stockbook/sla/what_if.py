@@ -26,7 +26,7 @@ from stockbook.settings import Settings
 from stockbook.sla import calendar, policy, program, statuses
 from stockbook.sla.program import Policies
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import beside_published
+from stockbook.warehouse.readers import beside_published
 from stockbook.warehouse.schema import MACROS
 
 FACT = "marts.fct_fulfillment"

@@ -25,7 +25,7 @@ from stockbook.models.programs import BuildContext
 from stockbook.settings import Settings
 from stockbook.valuation import policy, program
 from stockbook.valuation.fact_tables import WRITE_DOWN
-from stockbook.warehouse.connect import beside_published
+from stockbook.warehouse.readers import beside_published
 
 MACRO, REPORT = "reports.stock_write_down_on", "reports.stock_write_down"
 OF_ACCOUNTS = "intermediate.account_write_down_rule"

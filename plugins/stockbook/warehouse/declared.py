@@ -5,7 +5,7 @@ from pathlib import Path
 from stockbook.declarations import EXTRA, Table
 from stockbook.extra_folder import with_extra
 from stockbook.lake_url import LakeUrl
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 _OF_EXTRA = f"""
 select table_name

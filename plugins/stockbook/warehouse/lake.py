@@ -1,7 +1,7 @@
 """
 Opening a lake: DuckDB's extensions loaded from their wheels, the catalog attached, its files within reach.
 
-Readers get it as they get the published file (``connect.reader``): read-only, nothing else in reach, settings locked.
+Readers get it as they get the published file (``readers.reader``): read-only, nothing else in reach, settings locked.
 """
 
 import importlib.util
@@ -18,7 +18,8 @@ from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import LOCKED, limited, lock
+from stockbook.warehouse.connect import LOCKED
+from stockbook.warehouse.readers import limited, lock
 from stockbook.warehouse.spared_pandas import spare_pandas
 
 NAME = "lake"

@@ -25,10 +25,11 @@ from stockbook.limits import Limits
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse import meta
-from stockbook.warehouse.connect import OPENING, let_go, log_of, reader, writer
+from stockbook.warehouse.connect import OPENING, let_go, log_of, writer
 from stockbook.warehouse.content_marks import BUILD
 from stockbook.warehouse.file_errors import WAY_BACK, damage_in, damaged, explained
 from stockbook.warehouse.migrations import read_format
+from stockbook.warehouse.readers import reader
 
 
 class Published(NamedTuple):

@@ -42,7 +42,7 @@ def read(
     import pandas as pd
 
     from stockbook.warehouse.allowed_statements import readable
-    from stockbook.warehouse.connect import asked, reader
+    from stockbook.warehouse.readers import asked, reader
 
     settings = settings_of(home)
     file = settings.published

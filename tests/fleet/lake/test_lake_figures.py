@@ -29,7 +29,7 @@ from stockbook.fleet.lake.lake import Lake
 from stockbook.fleet.store import Store
 from stockbook.lake_url import LakeUrl
 from stockbook.night import steps
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import Shop, running
 
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")

@@ -8,7 +8,7 @@ from lake_rig import LakeRig, database, run_of
 from seaweed import Seaweed
 
 from stockbook.errors import ConfigError, LakeUnavailable
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 pytest.importorskip("duckdb_extension_httpfs", reason="DuckDB's extensions are not installed: stockbook[fleet]")
 

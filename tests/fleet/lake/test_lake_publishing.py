@@ -21,7 +21,7 @@ from stockbook.fleet.lake import catalog
 from stockbook.fleet.lake.maintenance import maintain
 from stockbook.lake_url import LakeUrl
 from stockbook.version import VERSION
-from stockbook.warehouse.connect import reader
+from stockbook.warehouse.readers import reader
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")

@@ -21,8 +21,8 @@ from stockbook.declarations import Table
 from stockbook.errors import ConfigError, LakeUnavailable
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import reader
 from stockbook.warehouse.lake import EXTENSIONS, extension_files
+from stockbook.warehouse.readers import reader
 
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")
 ROLE, PASSWORD = "lake_reader", "hunter2"

@@ -22,8 +22,8 @@ from stockbook.fleet.lake.relations import FILE, PUBLISHED, Program, Relation, d
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import attach
 from stockbook.warehouse.lake import beside_lake, unavailable
+from stockbook.warehouse.readers import attach
 
 _LAKES_OWN = Relation(
     PUBLISHED,
