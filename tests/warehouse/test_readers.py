@@ -163,7 +163,7 @@ OPENS = {
     "stockbook/warehouse/file_errors.py": "reads every block of a file that could not be read",
     "stockbook/warehouse/rewriting.py": "in memory: copies the content of a file into a new one",
     "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",
-    "stockbook/lineage/graph.py": "in memory: its parser reads selects over empty tables",
+    "stockbook/lineage/graph.py": "in memory: its parser reads the text of selects",
     "stockbook/models/reads.py": "in memory: its parser says what a select reads",
     "stockbook/valuation/program.py": "in memory: compiles the replay once",
 }
