@@ -40,6 +40,8 @@ def test_every_question_has_its_figures(home_after_a_night: Path, tmp_path: Path
                 expected = [row for row in expected if any(row[cuts:])]
             if question.get("nulls") == "zero":
                 rows, expected = ([tuple(v or 0 for v in row) for row in side] for side in (rows, expected))
+            if "order by" not in question["sql"]:
+                rows, expected = (sorted(side, key=lambda row: list(map(str, row[:cuts]))) for side in (rows, expected))
             if not alike(rows, expected):
                 different.append((question["ask"], rows, expected))
             of_something += any(value for row in rows for value in row[cuts:])

@@ -15,6 +15,7 @@ from stockbook.closing.landed import read_all
 from stockbook.cost_methods import FIGURES
 from stockbook.errors import CloseRefused, ConfigError, DiskRefused, LandingDamaged, RunLocked
 from stockbook.night import landings
+from stockbook.runs.context import Parameters
 from stockbook.runs.lock import CLOSE
 
 FLOWS = (
@@ -384,11 +385,13 @@ def test_a_landed_close_that_somebody_edited_stops_the_next(closing: Closing) ->
 
 
 def test_old_pages_go_and_closes_stay(closing: Closing) -> None:
-    """Landed nights are dropped after a while, what people signed never."""
-    closes = read_all(closing.settings.closes)
-    landings.drop_old(closing.settings, datetime(2099, 1, 1, tzinfo=UTC), keep="")
-    assert read_all(closing.settings.closes) == closes
-    assert len(closes) == 2
+    """Landed nights are too old after a while, what people signed never."""
+    landings.open_folder(closing.settings, datetime(2025, 11, 1, 2), Parameters(), closing.clock)
+    too_old = [folder for folder, _ in landings.opened_before(closing.settings, datetime(2099, 1, 1, tzinfo=UTC))]
+
+    assert {folder.parent for folder in too_old} == {closing.settings.landing}
+    assert closing.settings.closes not in too_old
+    assert len(read_all(closing.settings.closes)) == 2
 
 
 def test_the_command_signs_and_verifies(

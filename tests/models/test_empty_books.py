@@ -117,6 +117,7 @@ def test_books_without_any_listing_are_not_published(
     with duckdb.connect(str(settings.warehouse)) as writer:
         writer.execute("create schema meta; create table meta.cursor (account varchar)")
         writer.execute("create table meta.current_run as select 'r1' as run_id")
+        writer.execute("create table meta.content_mark as select 'build' as table_name, 'r1' as mark")
 
     with pytest.raises(PublishFailed, match="empty books are not published"):
         publish(settings, "r1")

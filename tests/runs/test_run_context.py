@@ -118,14 +118,14 @@ def test_a_killed_night_goes_on_in_its_folder(settings: Settings, clock: ManualC
     assert len({first, other, after_load, much_later}) == 4
 
 
-def test_old_landings_are_dropped(settings: Settings, clock: ManualClock) -> None:
-    """Folders opened before the instant go, the one in use stays."""
+def test_old_landings_are_told_from_new_ones(settings: Settings, clock: ManualClock) -> None:
+    """Folders opened before the instant, but not the one in use."""
     newest = landings.open_folder(settings, NOW, Parameters(), clock)
     old = landings.open_folder(settings, NOW + timedelta(days=1), Parameters(), clock)
     clock.sleep(86400 * 100)
     new = landings.open_folder(settings, NOW + timedelta(days=2), Parameters(), clock)
 
-    landings.drop_old(settings, datetime(2026, 5, 1, tzinfo=UTC), keep=newest)
+    too_old = landings.opened_before(settings, datetime(2026, 5, 1, tzinfo=UTC), keep=newest)
 
-    assert sorted(folder.name for folder in settings.landing.iterdir()) == sorted([newest, new])
-    assert old not in {folder.name for folder in settings.landing.iterdir()}
+    assert [folder.name for folder, _ in too_old] == [old]
+    assert {folder.name for folder in settings.landing.iterdir()} == {newest, old, new}
