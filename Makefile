@@ -66,7 +66,7 @@ proof-duckdb-2: $(VENV)/.dev $(VENV)/.duckdb-2  ## nights, models, valuation and
 proof-restore: $(VENV)/.dev  ## forty files of a home lost or flipped by a bit: each named, each brought back, and the next night compared (a minute)
 	RESTORE_PLANTS=40 $(TEST_ENV) $(BIN)/python -m pytest -q -s tests/backup/test_backup_drill.py -k forty
 
-proof-runbook: $(VENV)/.dev  ## every page of the runbook: its trouble planted, its commands run (`make test` has half of the pages)
+proof-runbook: $(VENV)/.dev  ## every page of the runbook: its trouble planted, its commands run (`make test` has some of the pages)
 	PROOF_RANDOM=1 $(TEST_ENV) $(BIN)/python -m pytest -q tests/ground/test_runbook.py
 
 proof-lineage: $(VENV)/.dev  ## thirty columns of staging changed at random: nothing changes but what lineage names (some minutes; LINEAGE_SEED, LINEAGE_HOME, OPENLINEAGE_SPEC)

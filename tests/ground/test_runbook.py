@@ -279,7 +279,7 @@ TROUBLES: dict[str, tuple[Step, Step]] = {
 
 
 # a night for each page takes a minute in all: `make proof-runbook` tries all of them, every run of the tests these
-ALWAYS = ("token-refused", "check-failed", "clock-wrong", "events-wait", "backup-damaged", "home-lost", "volume-alert")
+ALWAYS = ("token-refused", "clock-wrong", "volume-alert")
 
 
 @pytest.mark.parametrize("name", TROUBLES if proof_size.LARGE else ALWAYS)

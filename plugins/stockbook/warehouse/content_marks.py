@@ -26,7 +26,9 @@ from stockbook.version import VERSION
 from stockbook.warehouse import meta
 
 NOW, RUN, LOADS = "now", "run", "loads"
-SUBSCRIPTIONS = "meta.subscription"
+# a handful of rows each, which are their own mark
+SUBSCRIPTIONS, CURSORS = "meta.subscription", "meta.cursor"
+_CURSORS = f"select * exclude (run_id) from {CURSORS} order by all"
 QUARANTINE = "staging.quarantine"
 # its mark is the run of the latest build, empty until that ended
 BUILD = "build"
@@ -51,7 +53,7 @@ _HINTS = (
 _COUNTED = "rows_received, rows_new, rows_changed, rows_unchanged, rows_quarantined, rows_repeated, rows_waiting"
 _LATEST = "semi join meta.cursor as c using (run_id, api, listing)"
 _LOADED = (
-    "select * exclude (run_id) from meta.cursor order by all",
+    _CURSORS,
     f"select account, api, listing, table_name, {_COUNTED} from meta.loaded_rows {_LATEST} order by all",
     f"select * exclude (run_id, requests, seconds, bytes) from meta.listing {_LATEST} order by all",
     # listings that the latest run has read, and those it has not
@@ -89,7 +91,8 @@ class Marks:
         self._seen = re.compile(rf"\b({'|'.join(['_last_seen_at', *sorted(columns)])})\b", re.IGNORECASE)
         macros = [file.read_text() for file in sorted(models_dir.glob("macros/*.sql"))]
         self.common = digest(VERSION, duckdb.__version__, *macros)
-        self._moving = {NOW: _now(con), RUN: _run(con), LOADS: _loads(con, observed), SUBSCRIPTIONS: _subscribed(con)}
+        self._moving = {NOW: _now(con), RUN: _run(con), LOADS: _loads(con, observed)}
+        self._moving |= {SUBSCRIPTIONS: _subscribed(con), CURSORS: _rows(con, _CURSORS)}
 
     def of(self, text: str, reads: Iterable[str]) -> str | None:
         """The mark of what a text makes of the relations it reads; None where it may be anything."""
