@@ -182,7 +182,7 @@ def test_a_red_night_is_mailed_once_for_each_reason(finish: Finish, port: int, t
     red_again("2 expectations do not hold.")
     report, sent = finish(settings, port)
     assert "RED (failed)" in report
-    assert "check_staging: 2 expectations do not hold." in report
+    assert "check_staging: CheckFailed: 2 expectations do not hold." in report
     assert "warning: nobody could be told that the night is red: SmtpNotifier did not take the message" in report
 
     with mail_server(port) as inbox:

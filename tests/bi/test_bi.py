@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import msgspec
+import proof_size
 import psutil
 import pytest
 import requests
@@ -440,12 +441,16 @@ def in_order(values: Iterable[Any]) -> list[Any]:
 
 @needs_browser
 @pytest.mark.slow
-def test_all_dashboards_are_drawn_and_say_what_their_metrics_say(
+def test_dashboards_are_drawn_and_say_what_their_metrics_say(
     served: Served, rig: Rig, dashboards: spec.Spec, metrics: Metrics, tmp_path: Path
 ) -> None:
-    """Every chart is there without an error; what the page draws of each measure are the figures of its metric."""
+    """
+    Every chart is there without an error; what the page draws of each measure are the figures of its metric.
+
+    Of two dashboards in every run of the tests, of all three in `make proof-random`.
+    """
     drawn = 0
-    for dashboard in dashboards.dashboards:
+    for dashboard in proof_size.every(2, dashboards.dashboards):
         served.answers.clear()
         served.open(dashboard)
         of_page = served.rows(dashboard)
@@ -467,7 +472,7 @@ def test_all_dashboards_are_drawn_and_say_what_their_metrics_say(
         assert "An error occurred" not in text
         assert (tmp_path / f"{dashboard.key}.png").stat().st_size > 20_000
     assert served.wrong == []
-    assert drawn > 10
+    assert drawn > 5
 
     served.open(dashboards.dashboards[0])
     value, pieces = rig.rows("""

@@ -10,11 +10,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
+import proof_size
 import pytest
 import quick_night
 from fleet_rig import HUSH, Site, databases, programs, variables
@@ -150,8 +152,7 @@ def killed(site: Quick) -> Iterator[Callable[..., int]]:
         )
 
 
-@pytest.mark.parametrize("away", ["store", "control", "lake"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("moment", "away"), proof_size.every(2, product(MOMENTS, ["store", "control", "lake"])))
 def test_what_is_away_makes_a_night_red_and_the_next_heals_it(
     site: Quick,
     moment: str,
@@ -204,7 +205,7 @@ def test_what_is_away_makes_a_night_red_and_the_next_heals_it(
     assert set(after) >= {*seen, f"{name}-next"}
 
 
-@pytest.mark.parametrize("what", POINTS)
+@pytest.mark.parametrize("what", proof_size.every(2, POINTS))
 def test_a_night_killed_anywhere_goes_on_on_another_disk(site: Quick, killed: Callable[..., int], what: str) -> None:
     """Nobody holds the account, readers see nothing before the commit, and the next try publishes every row once."""
     name, (pointer, _), before = run_id_of(f"killed {what}"), site.published(), site.rows()

@@ -47,6 +47,12 @@ POINTS = {
     "publish, before the rename": Point("rename:published/warehouse.duckdb", "publish"),
     "finish, before the report": Point("rename:report.json", "finish"),
 }
+# in every run of the tests: those that leave most behind
+TRIED = {
+    name: point
+    for name, point in POINTS.items()
+    if proof_size.LARGE or ("listing says" not in name and "asked" not in name)
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +143,7 @@ def is_whole(point: Point) -> bool:
     return proof_size.LARGE or not point.before_load
 
 
-@pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
+@pytest.mark.parametrize("point", TRIED.values(), ids=TRIED.keys())
 def test_a_killed_night_run_again_gives_the_same_marts(
     undisturbed: Undisturbed, run_again: Callable[[Point], Killed], point: Point
 ) -> None:
