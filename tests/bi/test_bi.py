@@ -406,10 +406,11 @@ def served(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         pytest.skip("needs Superset in .venv-bi: `make test` installs it")
     superset = Superset.at(tmp_path_factory.mktemp("bi"), PROGRAMS)
     superset.prepare(rig.settings.published, lambda text: None)
-    # a chart of an earlier version: preparing again has to replace it
-    with closing(sqlite3.connect(superset.home / "superset.db")) as state, state:
-        state.execute("update slices set slice_name = 'of an earlier version', params = '{}'")
-    superset.prepare(rig.settings.published, lambda text: None)
+    if proof_size.LARGE:
+        # a chart of an earlier version: preparing again has to replace it
+        with closing(sqlite3.connect(superset.home / "superset.db")) as state, state:
+            state.execute("update slices set slice_name = 'of an earlier version', params = '{}'")
+        superset.prepare(rig.settings.published, lambda text: None)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -27,7 +27,7 @@ from stockbook_sandbox import Running, running
 pytestmark = pytest.mark.slow  # nights
 
 SEQUENCES = proof_size.of(ci=1, proof=60)
-NIGHTS = 4
+NIGHTS = proof_size.of(ci=3, proof=4)
 STOPS = ("load main orders", "check_staging", "marts.fct_order", "reports.sla_daily", "check_marts")
 EDITS = {
     "sql/reports/promise/sla_by_delivery_method.sql.jinja": "\n-- edited\n",

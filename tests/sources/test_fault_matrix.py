@@ -167,7 +167,7 @@ def hits(server: Running) -> int:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("fault", dict.fromkeys([*BUILT, *proof_size.every(3, HEALING)]))
+@pytest.mark.parametrize("fault", dict.fromkeys([*BUILT, *proof_size.every(4, HEALING)]))
 def test_a_fault_that_heals_changes_nothing(
     first: Rig, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None], fault: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_rows_that_appear_while_the_night_reads_are_there_the_next_night_at_the_
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("fault", proof_size.every(2, FINAL))
+@pytest.mark.parametrize("fault", proof_size.every(3, FINAL))
 def test_a_final_fault_is_red_names_its_cause_and_leaves_no_trace(
     first: Rig, before: Kept, undisturbed: Kept, tmp_path: Path, tell: Callable[[str, str], None], fault: str
 ) -> None:
