@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from stockbook.errors import ConfigError, Unreachable
+from stockbook.listening import listening, url_of
 from stockbook_sandbox.hooks import Hooks
 from stockbook_sandbox.server import create_app
 from stockbook_sandbox.shop import Shop
@@ -39,18 +40,7 @@ def _bound(host: str, port: int) -> socket.socket:
         raise ConfigError(
             f"The sandbox has no lock on its control routes and serves loopback only; got host {host!r}: use 127.0.0.1."
         )
-    # asyncio turns Nagle's delay off only for sockets that say TCP; with it every answer takes 40 ms
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise ConfigError(
-            f"Port {port} of {host} was expected to be free; {error.strerror}: choose another or 0."
-        ) from None
-    return listening
+    return listening(host, port)
 
 
 def _config(sandbox: Sandbox) -> uvicorn.Config:
@@ -118,21 +108,21 @@ def running(shop: Shop, clock: datetime, *, port: int = 0, **options: Any) -> It
     singular_key, bucket, seconds_per_request, token_lifetime).
     """
     sandbox = Sandbox(shop, clock, **options)
-    listening = _bound("127.0.0.1", port)
+    bound = _bound("127.0.0.1", port)
     ready = threading.Event()
     server = _Server(_config(sandbox), ready.set)
     thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[listening])), name="stockbook-sandbox", daemon=True
+        target=lambda: asyncio.run(server.serve(sockets=[bound])), name="stockbook-sandbox", daemon=True
     )
     thread.start()
     try:
         if not ready.wait(timeout=30):
             raise Unreachable("The sandbox was expected to start within 30 seconds and did not.")
-        yield Running(sandbox, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        yield Running(sandbox, url_of("127.0.0.1", bound))
     finally:
         server.should_exit = True
         thread.join(timeout=10)
-        listening.close()
+        bound.close()
 
 
 def serve(sandbox: Sandbox, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None]) -> None:
@@ -142,9 +132,8 @@ def serve(sandbox: Sandbox, host: str, port: int, ready_file: Path | None, annou
     ``ready_file`` then holds JSON with url, token and clock, written atomically. Raises ConfigError
     for a host that is not loopback or a port that is taken.
     """
-    listening = _bound(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{listening.getsockname()[1]}"
+    bound = _bound(host, port)
+    url = url_of(host, bound)
 
     def ready() -> None:
         if ready_file is not None:
@@ -154,4 +143,4 @@ def serve(sandbox: Sandbox, host: str, port: int, ready_file: Path | None, annou
             os.replace(partial, ready_file)
         announce(url)
 
-    _Server(_config(sandbox), ready).run(sockets=[listening])
+    _Server(_config(sandbox), ready).run(sockets=[bound])
