@@ -78,7 +78,7 @@ def of(settings: Settings) -> Retention:
     """
     written = read(settings.policy_dir)
     _refuse_two_places(written, settings.written)
-    if written.personal_years is not None and (settings.lake is not None or settings.token_database):
+    if written.personal_years is not None and settings.is_of_fleet:
         raise ConfigError(
             f"{FILE} sets personal_years, and this machine works for a fleet, whose older books and lake cannot be "
             "cleared of hashes yet (docs/retention.md): leave it without a value."

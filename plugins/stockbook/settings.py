@@ -84,6 +84,11 @@ class Settings:
         return self.home / "state"
 
     @property
+    def is_of_fleet(self) -> bool:
+        """Whether this machine shares a lake or a control database with others: its books travel."""
+        return self.lake is not None or bool(self.token_database)
+
+    @property
     def token_place(self) -> Path | str:
         """Where rotating tokens are: the database that machines share, or the state database. May hold a password."""
         return self.token_database or self.state

@@ -71,7 +71,7 @@ def people_of(settings: Settings, kind: Kind, text: str) -> list[Sought]:
 
 
 def _require_home(settings: Settings) -> None:
-    if settings.lake is not None or settings.token_database:
+    if settings.is_of_fleet:
         raise ConfigError(
             "This machine works for a fleet, whose books travel: people are forgotten in a home of its own for now, "
             "see docs/erasure.md. Nothing was done."

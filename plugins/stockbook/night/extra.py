@@ -68,7 +68,7 @@ def require(settings: Settings) -> None:
             f"STOCKBOOK_EXTRA_DIR must be a folder that exists; {settings.extra_dir} is none: `stockbook extra new` "
             "makes one."
         )
-    if settings.lake is not None or settings.token_database:
+    if settings.is_of_fleet:
         raise ConfigError("A fleet publishes no reports of one's own: unset STOCKBOOK_EXTRA_DIR on its machines.")
     if settings.extra_fails == "night" and (wrong_ones := problems(settings)):
         raise ConfigError(*(_told(settings, each) for each in wrong_ones))

@@ -15,7 +15,7 @@ def retain(night: Night, is_dry: bool = False, wait: bool = False) -> list[str]:
     Safe to call again. ``wait`` is for a night under way, an hour at most; else raises RunLocked. Raises ConfigError
     where the file is wrong and in a fleet.
     """
-    if night.settings.lake is not None or night.settings.token_database:
+    if night.settings.is_of_fleet:
         raise ConfigError(
             "This machine works for a fleet: rows of an account's books go at the end of its nights, landed nights and "
             "older books with `stockbook fleet maintain` (docs/retention.md). Nothing was done."

@@ -66,8 +66,9 @@ class _Files(NamedTuple):
 def look(night: Night, keep: str = "") -> list[Due]:
     """What would go now; nothing is changed. ``keep`` is a night's folder of landed pages that stays."""
     policy = retention_policy.of(night.settings)
+    landed = _landed(night, policy, keep)
     return [
-        *_landed(night, policy, keep).due(*_text_of_landed(night, policy, keep)),
+        *landed.due(*_text_of_landed(night, policy, landed)),
         *_inbox(night, policy, is_dry=True),
         *_runs(night, policy).due(*_text_of_runs(policy)),
         *_due_rows(policy, _rows_to_go(night.settings, policy)),
@@ -80,7 +81,7 @@ def drop(night: Night, name: str, keep: str = "") -> list[Due]:
     policy = retention_policy.of(night.settings)
     landed, old_runs = _landed(night, policy, keep), _runs(night, policy)
     # told before they are gone, when their sizes are known
-    gone = [*landed.due(*_text_of_landed(night, policy, keep)), *_inbox(night, policy, is_dry=False)]
+    gone = [*landed.due(*_text_of_landed(night, policy, landed)), *_inbox(night, policy, is_dry=False)]
     gone += old_runs.due(*_text_of_runs(policy))
     _remove(night.settings, [folder for folder, _ in (*landed.folders, *old_runs.folders)])
     gone += _due_rows(policy, drop_rows(night, policy, name))
@@ -146,8 +147,8 @@ def _landed(night: Night, policy: Retention, keep: str) -> _Files:
     return _Files(landings.opened_before(night.settings, before, keep))
 
 
-def _text_of_landed(night: Night, policy: Retention, keep: str) -> tuple[str, str, str]:
-    gone = {folder.name for folder, _ in _landed(night, policy, keep).folders}
+def _text_of_landed(night: Night, policy: Retention, landed: _Files) -> tuple[str, str, str]:
+    gone = {folder.name for folder, _ in landed.folders}
     then = reach(night.settings.landing, night.tables, gone) if gone else ""
     lost = f"what was observed before the nights that stay. Then {then}"
     return f"landed_pages_days {policy.landed_pages_days}", "nights of landed pages", lost

@@ -24,7 +24,7 @@ def forget(context: Any) -> str:  # every body of a task takes its context
         clock, settings = SystemClock(), Settings.load()
         keep_private(settings.group_readable)
         progress = Logged(clock)
-        skip_if(progress, _OF_FLEET if settings.lake is not None or settings.token_database else None)
+        skip_if(progress, _OF_FLEET if settings.is_of_fleet else None)
         sentences = work_off(settings, clock, progress)
         for sentence in sentences:
             progress.note(sentence)
@@ -39,7 +39,7 @@ def retain(context: Any) -> str:  # every body of a task takes its context
     with plain_errors():
         clock, settings = SystemClock(), Settings.load()
         progress = Logged(clock)
-        missing = _OF_FLEET if settings.lake is not None or settings.token_database else None
+        missing = _OF_FLEET if settings.is_of_fleet else None
         if missing is None and not begun(settings):
             missing = "There are no books yet: nothing is older than it is kept."
         skip_if(progress, missing)
