@@ -2,21 +2,25 @@
 ### Maintenance
 
 Works off requests of people to be forgotten (`forget`), removes what is older than `retention.yml` keeps it
-(`retain`), takes a backup of the home to `STOCKBOOK_BACKUP_TO` and lets old ones go by `STOCKBOOK_BACKUP_KEEP`.
+(`retain`), writes the books anew where most of their file is free (`compact`), takes a backup of the home to
+`STOCKBOOK_BACKUP_TO` and lets old ones go by `STOCKBOOK_BACKUP_KEEP`.
 
-On Sundays it then reads the newest backup to its last byte. A task that is red stops none but `verify`.
+On Sundays it then reads the newest backup to its last byte (`verify`). One after the other, so that a backup has
+nothing of who was forgotten before it; a task that is red stops none but `verify`.
 
 **Green** means: requests are done, what was too old is gone, the backup is finished; the log says how much that was. It
 waited for a night, if there was one.
 **Skipped** means: no place is set (`backup`), or there are no books yet.
 **Red** means at `forget`: requests wait, nobody is half forgotten; at `retain`: the rest goes with the next night; at
-`backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log says why and the
-next step. docs/erasure.md, docs/retention.md and docs/backup.md have the whole story.
+`compact`: the file is as it was; at `backup`: nothing was finished and earlier backups stay; at `verify`: the store
+lost something. `every_part` does nothing but make the run red with them. The log says why and the next step;
+docs/erasure.md, docs/retention.md and docs/backup.md have the whole story.
 """
 
 import os
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import chain, dag, get_current_context, task
 from pendulum import datetime, duration
 
 SCHEDULE = os.environ.get("STOCKBOOK_MAINTENANCE_SCHEDULE") or "30 4 * * *"
@@ -42,14 +46,21 @@ def stockbook_maintenance() -> None:
 
         return maintenance.forget(get_current_context())
 
-    @task
+    @task(trigger_rule="all_done")
     def retain() -> str:
         """What is older than it is kept."""
         from stockbook.orchestration import maintenance
 
         return maintenance.retain(get_current_context())
 
-    @task
+    @task(trigger_rule="all_done")
+    def compact() -> str:
+        """The writer's file, where most of it is free."""
+        from stockbook.orchestration import maintenance
+
+        return maintenance.compact(get_current_context())
+
+    @task(trigger_rule="all_done")
     def backup() -> str:
         """The home into the store of the backups."""
         from stockbook.orchestration import maintenance
@@ -63,10 +74,10 @@ def stockbook_maintenance() -> None:
 
         return maintenance.verify(get_current_context())
 
-    # side by side, so that a red one stops no other and still makes the run red; the home's lock takes them in turn
-    forget()
-    retain()
-    backup() >> verify()
+    parts = [forget(), retain(), compact(), backup(), verify()]
+    chain(*parts)
+    # a run is what its last task is: a red part must not hide behind a green one
+    parts >> EmptyOperator(task_id="every_part", trigger_rule="none_failed")
 
 
 stockbook_maintenance()

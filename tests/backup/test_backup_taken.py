@@ -337,7 +337,7 @@ def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     from stockbook.erasure import requests
-    from stockbook.orchestration.maintenance import forget, retain
+    from stockbook.orchestration.maintenance import compact, forget, retain
 
     for name, text in home.written.items():
         monkeypatch.setenv(name, text)
@@ -348,6 +348,7 @@ def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.
     assert forget({}) == "Request 1: done, 0 rows; known to no order and no customer."
     assert "nights of landed pages" in retain({})
     assert retain({}) == "Nothing is older than it is kept."
+    assert compact({}).endswith("free: nothing was done.")
     monkeypatch.setenv("STOCKBOOK_INBOX_DAYS", "3")
     (home.policy_dir / "retention.yml").write_text("inbox_days: 5")
     with pytest.raises(AirflowFailException, match=r"ConfigError: STOCKBOOK_INBOX_DAYS says 3 and inbox_days"):
@@ -355,7 +356,9 @@ def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.
     monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path / "nowhere"))
     with pytest.raises(AirflowSkipException, match="no books yet"):
         retain({})
+    with pytest.raises(AirflowSkipException, match="no books yet"):
+        compact({})
     monkeypatch.setenv("STOCKBOOK_CONTROL_URL", "postgresql://u@127.0.0.1:9/x")
-    for task in (forget, retain):
+    for task in (forget, retain, compact):
         with pytest.raises(AirflowSkipException, match="works for a fleet"):
             task({})

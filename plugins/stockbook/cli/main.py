@@ -35,7 +35,7 @@ from stockbook.cli.printing import Format
 from stockbook.cli.retention import retention
 from stockbook.cli.sandbox import app as sandbox_app
 from stockbook.cli.sla import app as sla_app
-from stockbook.cli.upkeep import repair, upgrade
+from stockbook.cli.upkeep import compact, repair, upgrade
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.settings import Settings, is_group_readable
@@ -70,6 +70,7 @@ for command in (
     close,
     forget,
     retention,
+    compact,
     upgrade,
     repair,
     restore,

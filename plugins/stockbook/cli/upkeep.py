@@ -1,4 +1,9 @@
-"""Commands for the writer's file: from an older version to this one, and made again when it is damaged or lost."""
+"""
+Commands for the writer's file: from an older version to this one, made again when it is damaged or lost, written anew
+when it is mostly free.
+"""
+
+from typing import Annotated
 
 import typer
 
@@ -56,3 +61,18 @@ def repair() -> None:
         "What webhooks reported is not in landed pages: `stockbook hooks reread` reads the days of their last events "
         "again. Readers have the new file."
     )
+
+
+def compact(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how much of the file is free.")] = False,
+) -> None:
+    """Write the writer's file anew: the disk gets back what deleted rows left in it. Waits for a night, an hour."""
+    from stockbook.cli.nights import progress_of
+    from stockbook.night.compacting import compact as compacted
+    from stockbook.night.tonight import Night
+
+    clock = SystemClock()
+    with progress_of(clock) as progress:
+        sentences = compacted(Night(Settings.load(), clock, progress), is_dry=dry_run)
+    for sentence in sentences:
+        typer.echo(sentence)

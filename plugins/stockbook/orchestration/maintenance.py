@@ -49,6 +49,24 @@ def retain(context: Any) -> str:  # every body of a task takes its context
         return " ".join(sentences)
 
 
+def compact(context: Any) -> str:  # every body of a task takes its context
+    """Write the writer's file anew where most of it is free. Skipped in a fleet and before the first night."""
+    from stockbook.night import compacting
+    from stockbook.night.tonight import Night
+
+    with plain_errors():
+        clock, settings = SystemClock(), Settings.load()
+        progress = Logged(clock)
+        missing = _OF_FLEET if settings.is_of_fleet else None
+        if missing is None and not begun(settings):
+            missing = "There are no books yet: nothing is to be written anew."
+        skip_if(progress, missing)
+        sentences = compacting.compact(Night(settings, clock, progress), at_least=compacting.MOSTLY)
+        for sentence in sentences:
+            progress.note(sentence)
+        return " ".join(sentences)
+
+
 def backup(context: Any) -> str:  # every body of a task takes its context
     """Take a backup to the place of the setting; what was done. Skipped without a place or without books."""
     from stockbook.backup.store import open_store

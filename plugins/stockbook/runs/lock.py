@@ -22,9 +22,10 @@ from stockbook.atomic_files import RESERVE, refused_by_disk, write_atomically
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError, DiskRefused, RunLocked
 
-# steps of a drain, of a close, of a backup, of an erasure and of retention: short ones, which a night waits for
-DRAIN, CLOSE, BACKUP, FORGET, RETENTION = "drain", "close", "backup", "forget", "retention"
-SHORT = (DRAIN, CLOSE, BACKUP, FORGET, RETENTION)
+# steps of a drain, of a close, of a backup, of an erasure, of retention and of compaction: short ones, which a night
+# waits for
+DRAIN, CLOSE, BACKUP, FORGET, RETENTION, COMPACT = "drain", "close", "backup", "forget", "retention", "compact"
+SHORT = (DRAIN, CLOSE, BACKUP, FORGET, RETENTION, COMPACT)
 
 
 class Holder(msgspec.Struct):
@@ -55,10 +56,10 @@ class RunLock:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
-        Waits (at most the lease) for a holder that lies between two steps, a drain, a close, a backup, an erasure or
-        retention, or refuses at once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of
-        their own keeps the lock until somebody finishes it, however long it lies there. Raises RunLocked when another
-        run is at work, ConfigError when the home cannot be written.
+        Waits (at most the lease) for a holder that lies between two steps, or for one of the ``SHORT`` steps, or refuses
+        at once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the
+        lock until somebody finishes it, however long it lies there. Raises RunLocked when another run is at work,
+        ConfigError when the home cannot be written.
         """
         waited = 0.0
         while True:
