@@ -56,8 +56,8 @@ class RunLock:
         """
         Make ``run_id`` the holder. ``whole_run_here`` says that all its steps run in this process.
 
-        Waits (at most the lease) for a holder that lies between two steps, or for one of the ``SHORT`` steps, or refuses
-        at once with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the
+        Waits (at most the lease) for a holder that lies between two steps, or for a ``SHORT`` step, or refuses at once
+        with ``wait=False``. With ``take_over=False`` a run whose steps are processes of their own keeps the
         lock until somebody finishes it, however long it lies there. Raises RunLocked when another run is at work,
         ConfigError when the home cannot be written.
         """
