@@ -141,14 +141,13 @@ def site(server: str, s3: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def killed(site: Quick) -> Iterator[Callable[..., int]]:
     """Runs a night up to a point at which it is killed, on the disk of one of two workers."""
-    with forks("killed_fleet.py", site.environ) as ask:
+    with forks("killed_fleet.py", site.environ, "quick") as ask:
         yield lambda name, point, worker: ask(
             point=point,
             as_of=AS_OF,
             name=name,
             account="main",
             environ={**site.environ, "STOCKBOOK_SCRATCH": str(site.folder / f"worker-{worker}")},
-            quick=True,
         )
 
 

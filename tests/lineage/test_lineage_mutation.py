@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from lineage_mutations import Mutation, Mutations, drawn, never_changed
-from shared_home import NAME, first_night, made_once
 
 from stockbook.lineage.graph import Graph
 from stockbook.lineage.inputs import Ref
@@ -25,9 +24,9 @@ HOME = os.environ.get("LINEAGE_HOME")
 
 
 @pytest.fixture(scope="module")
-def mutations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mutations]:
+def mutations(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mutations]:
     """A copy of a home after a night."""
-    home = Path(HOME) if HOME else made_once(tmp_path_factory, NAME, first_night)
+    home = Path(HOME) if HOME else request.getfixturevalue("home_after_a_night")
     copy = Mutations(home, tmp_path_factory.mktemp("lineage") / "copy.duckdb", SHIPPED / "include" / "policy")
     yield copy
     copy.close()

@@ -14,19 +14,25 @@ from shared_home import FIRST, small_shop
 
 from stockbook.clock import SystemClock
 from stockbook.fleet.work import Fleet
-from stockbook.orchestration.home import environment, prepare
+from stockbook.orchestration.home import COMMANDS, environment, render
 from stockbook.places import of_this_machine
 from stockbook.progress import Silent
 from stockbook_sandbox import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
+# as `prepare` makes the database, in the process that uses it: Airflow is imported once
 NIGHT = """
 import json, sys
+from airflow.__main__ import main
+as_of, commands = sys.argv[1], json.loads(sys.argv[2])
+for words in commands:
+    sys.argv[1:] = words
+    main()
 from airflow.dag_processing.dagbag import DagBag
 dags = DagBag().dags
 ended = {}
-said_to = {"stockbook_fleet_nightly": {"as_of": sys.argv[1]}, "stockbook_close_month": {"month": "2025-10"}}
+said_to = {"stockbook_fleet_nightly": {"as_of": as_of}, "stockbook_close_month": {"month": "2025-10"}}
 for name, said in said_to.items():
     run = dags[name].test(run_conf=said)
     tasks = {f"{t.task_id} {t.rendered_map_index or ''}".strip(): str(t.state) for t in run.get_task_instances()}
@@ -39,7 +45,7 @@ print(json.dumps(ended))
 def variables(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A worker of a fleet with two accounts of the small shop, and one whose token is refused."""
     folder = tmp_path_factory.mktemp("fleet")
-    prepare(folder / "airflow")
+    render(folder / "airflow")
     with running(small_shop(), FIRST) as sandbox:
         yield (
             environment(folder / "airflow")
@@ -58,7 +64,7 @@ def test_a_red_account_makes_the_run_red_and_no_other_account(
     What is published is what one machine makes of the same night, and the lake has both. Their month can be closed,
     each for itself, which a dry run looks at.
     """
-    command = [sys.executable, "-c", NIGHT, FIRST.isoformat()]
+    command = [sys.executable, "-c", NIGHT, FIRST.isoformat(), json.dumps(COMMANDS)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     both = json.loads(done.stdout.splitlines()[-1])

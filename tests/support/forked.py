@@ -39,9 +39,9 @@ def each_in_a_fork(work: Callable[..., None]) -> None:
 
 
 @contextmanager
-def forks(program: str, environ: Mapping[str, str] = os.environ) -> Iterator[Callable[..., int]]:
+def forks(program: str, environ: Mapping[str, str] = os.environ, *options: str) -> Iterator[Callable[..., int]]:
     """``ask(**task)`` of a program in this folder: the exit status of the fork that did it."""
-    words = [sys.executable, str(HERE / program)]
+    words = [sys.executable, str(HERE / program), *options]
     with subprocess.Popen(words, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

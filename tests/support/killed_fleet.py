@@ -1,7 +1,8 @@
 """
 Nights of a fleet's account that are killed: run as a program by the tests, each with a point at which it ends itself.
 
-``point`` is one of ``points``, ``quick`` a night of ``quick_night``. Checks are left out: they change no row.
+``point`` is one of ``points``. With the word ``quick`` nights are those of ``quick_night``, which import little. Checks
+are left out: they change no row.
 """
 
 import os
@@ -11,7 +12,7 @@ import quick_night
 from forked import each_in_a_fork, kill_this_process
 from points import arm
 
-from stockbook.checks import dialect, expectation
+from stockbook.checks import ahead
 from stockbook.clock import SystemClock
 from stockbook.fleet import run as runs
 from stockbook.fleet.work import Fleet
@@ -20,15 +21,15 @@ from stockbook.places import of_this_machine
 from stockbook.progress import Silent
 from stockbook.valuation import versions
 
-IMPORTED_BY_NIGHTS = (dialect, expectation)
+QUICK = "quick" in sys.argv
 
 
-def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str], quick: bool = False) -> None:
+def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str]) -> None:
     """A night that does not outlive its point."""
     os.environ.clear()
     os.environ.update(environ)
     steps.check = lambda *_: None  # type: ignore[assignment]  # the one replaced
-    if quick:
+    if QUICK:
         quick_night.use()
     arm(point, kill_this_process)
     places = of_this_machine()
@@ -38,5 +39,7 @@ def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str]
 
 
 if __name__ == "__main__":
-    versions.load()
+    if not QUICK:
+        ahead.imported()
+        versions.load()
     each_in_a_fork(run)
