@@ -75,18 +75,19 @@ class Column(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     ``^.id`` inside the listing row an array element belongs to, several paths in order of preference, or ``#`` for
     the position in the array (from 1). ``by_array`` gives a constant per array the row came from. ``utc_of``
     derives the instant of a local column; of a ``local`` one it is worked out later, and a time that never was
-    breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of the
-    local times. ``days`` are the first and the last day that a date or time may be of. A ``reference`` is the key of
-    something else: 0, an empty text and the nil UUID name nothing and are NULL. ``uuid`` is an id that is one whatever
-    its case: UUIDs are kept in small letters. ``max_abs`` bounds a whole number: a greater one breaks the declaration,
-    for sums of such would leave 64 bits, as does a number below ``least``. ``values`` are all texts that may come.
-    ``unit`` is what a number counts. ``personal`` is what happens to the value before it lands: ``hash`` (keyed hash of
-    the trimmed, lower-cased text), ``prefix`` (the first three characters), ``digits`` (keyed hash of its digits
-    without leading zeros), ``presence`` (whether there is one) or ``count`` (how many there are). ``observed`` in
-    staging is the stamp of the run; of what is built it says that a rebuild cannot give the same, for it depends on the
-    ``nights`` there were or on the ``rates`` they were told. ``erased: emptied`` says that nothing of it stays when its
-    person is forgotten; of a hash besides that it names the person. A column without a
-    ``description`` has the text of ``columns.yml`` under its own name, or under the name that ``text`` says.
+    breaks the declaration as there. ``zone`` is the zone of a time that comes without one, where it is not that of
+    the local times. ``days`` are the first and the last day that a date or time may be of. A ``reference`` is the
+    key of something else: 0, an empty text, the nil UUID and the word "null" name nothing and are NULL. ``uuid`` is
+    an id that is one however it is written: a UUID is kept in small letters, ``12.0`` as 12. ``max_abs`` bounds a
+    whole number: a greater one breaks the declaration, for sums of such would leave 64 bits, as does a number below
+    ``least``. ``values`` are all texts that may come. ``unit`` is what a number counts. ``personal`` is what
+    happens to the value before it lands: ``hash`` (keyed hash of the trimmed, lower-cased text), ``prefix`` (the
+    first three characters), ``digits`` (keyed hash of its digits without leading zeros), ``presence`` (whether
+    there is one) or ``count`` (how many there are). ``observed`` in staging is the stamp of the run; of what is
+    built it says that a rebuild cannot give the same, for it depends on the ``nights`` there were or on the
+    ``rates`` they were told. ``erased: emptied`` says that nothing of it stays when its person is forgotten; of a
+    hash besides that it names the person. A column without a ``description`` has the text of ``columns.yml`` under
+    its own name, or under the name that ``text`` says.
     """
 
     type: SqlType

@@ -1,21 +1,40 @@
 """
-What names nothing where a reference to something else is expected.
+What names nothing where a reference to something else is expected, and what is no part of an id.
 
-A source says "none" by leaving it out, by 0, by an empty text or by the nil UUID; declared columns that are references
-(``reference: true``) hold NULL for each of them.
+A source says "none" by leaving it out, by 0, by an empty text, by the nil UUID, or by the word its language has for it
+("null", "None"); declared columns that are references (``reference: true``) hold NULL for each of them.
 """
 
+from stockbook.sql_text import quoted
+
+BLANKS = " \t\n\r\u00a0\u200b\u200e\u200f\u2060\ufeff"
+"""Blanks, and marks that nobody sees, which come along when an id is copied; around a value they are no part of it."""
+
 # what a reference to nothing is made of: 0, 0.0, 00000000-0000-0000-0000-000000000000, blanks
-_NOTHING = "0-. "
-# a text behind this one has something else in it: most have, and are not looked at more closely
+_NOTHING = "0-." + BLANKS
+# what PHP, Python, JavaScript and Ruby print of nothing
+_WORDS = ("null", "none", "undefined", "nil")
+# a text behind this one has something else in it; most have, and are not looked at more closely
 _ZEROS = "0" * 40
 
 
 def names_something(text: str) -> bool:
     """Whether a text from the wire is a reference."""
-    return bool(text.strip(_NOTHING))
+    return bool(text.strip(_NOTHING)) and text.strip(BLANKS).lower() not in _WORDS
+
+
+def bare(text: str) -> str:
+    """SQL of the SQL of a text without what is no part of it; nothing is where both its ends are signs that we see."""
+    seen = "between '!' and '~'"
+    return f"if({text} {seen} and ({text})[-1] {seen}, {text}, trim({text}, {quoted(BLANKS)}))"
 
 
 def reference(text: str) -> str:
     """SQL of a reference given as the SQL of its text: NULL for one that names nothing."""
-    return f"case when {text} > '{_ZEROS}' then {text} when trim({text}, '{_NOTHING}') <> '' then {text} end"
+    words = ", ".join(map(quoted, _WORDS))
+    # a word of _WORDS begins with N or U, which no UUID and no number does
+    return (
+        f"case when {text} > '{_ZEROS}' and ({text} < 'N' or {text} between 'a' and 'n') then {text} "
+        f"when lower({bare(text)}) in ({words}) then null "
+        f"when trim({text}, {quoted(_NOTHING)}) <> '' then {text} end"
+    )

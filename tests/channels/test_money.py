@@ -85,6 +85,27 @@ def test_the_bank_s_daily_list_is_units_per_euro(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "units"),
+    [
+        ("2026-11-26,USD,1.0850", "1.0850"),
+        ('2026-11-26,USD,"1,0850"', "1.0850"),
+        ("2026-11-26, usd , 1.0850", "1.0850"),
+        ("2026-11-26,USD,1,0850", None),
+        ("2026-11-26,USD,1.0850,", None),
+        ("2026-11-26,USD", None),
+        ("2026-11-26,USD,1.085,00", None),
+        ("2026-11-26,USD,-1.0850", None),
+    ],
+)
+def test_a_comma_is_no_end_of_a_rate_in_silence(tmp_path: Path, line: str, units: str | None) -> None:
+    """A decimal comma in quotes is read; without them it makes one column more, and the line is told of."""
+    folder = policy(tmp_path, "", table=f"date,currency,units_per_eur\n{line}\n")
+    [read] = rate_files.read(folder, [RateFile("cnb", "rates/*.csv")])
+
+    assert (read.units_per_eur, read.problem is None) == (units and Decimal(units), units is not None)
+
+
 def test_the_last_rate_of_a_week_counts_and_no_older_one() -> None:
     """Each day has its own rate or the last of the seven days before; later there is none, and a euro is a euro."""
     con = warehouse()
@@ -153,7 +174,7 @@ def test_turnover_has_no_silent_rate() -> None:
     rate(orders.con, "CZK", "2025-03-03", "25")
     valued(orders, "own", "2025-01-01 09:00", "czk", "10.00005")
     valued(orders, "day", "2025-03-03 09:00", "EUR", "1.1")
-    valued(orders, "week", "2025-03-10 09:00", "EUR", "1")
+    valued(orders, "week", "2025-03-10 09:00", "\u00a0eur ", "1")
     valued(orders, "later", "2025-03-11 09:00", "EUR", "1")
     valued(orders, "strange", "2025-03-03 09:00", "XYZ", "7")
     valued(orders, "none", "2025-03-03 09:00", None, "7")
@@ -172,3 +193,4 @@ def test_turnover_has_no_silent_rate() -> None:
         (date(2025, 3, 10), "EUR", Decimal(25), None, date(2025, 3, 3), 0),
         (date(2025, 3, 11), "EUR", None, None, None, 1),
     ]  # fmt: skip
+    assert {row["currency"] for row in orders.rows("marts.fct_order")} == {"CZK", "EUR", "XYZ", None}

@@ -135,13 +135,14 @@ def test_extra_cost_is_spread_to_the_last_digit(
 
 
 def test_prices_are_versions_in_major_units(con: duckdb.DuckDBPyConnection) -> None:
-    """Cents become units exactly; a currency is upper case, a country names none."""
+    """Cents become units exactly; a currency is one however it is spelled, a country names none."""
     con.execute("""
         insert into staging.flickrocket_prices_history (account, price_id, market_type, market_code, title,
             amount_minor, is_valid, _version, _valid_from, _valid_to)
         values
             ('main', 1, 'currency', 'eur', 'Standard', 1999, true, 1, '2025-01-01 02:15', '2025-02-01 02:15'),
-            ('main', 1, 'currency', 'eur', 'Standard', 2999, true, 2, '2025-02-01 02:15', null),
+            ('main', 1, 'currency', 'eur', 'Standard', 2999, true, 2, '2025-02-01 02:15', '2025-03-01 02:15'),
+            ('main', 1, 'currency', ' EUR', 'Standard', 3999, true, 1, '2025-03-01 02:15', null),
             ('main', 1, 'country', 'GB', 'Standard', 9007199254740993, true, 1, '2025-01-01 02:15', null)
     """)
     run(con, "marts.fct_price", at("2025-06-01"))
@@ -151,19 +152,21 @@ def test_prices_are_versions_in_major_units(con: duckdb.DuckDBPyConnection) -> N
         from marts.fct_price order by all
     """).fetchall() == [
         ("EUR", 1, Decimal("19.99"), "EUR", at("2025-01-01 02:15"), at("2025-02-01 02:15"), False),
-        ("EUR", 2, Decimal("29.99"), "EUR", at("2025-02-01 02:15"), None, True),
+        ("EUR", 2, Decimal("29.99"), "EUR", at("2025-02-01 02:15"), at("2025-03-01 02:15"), False),
+        ("EUR", 3, Decimal("39.99"), "EUR", at("2025-03-01 02:15"), None, True),
         ("GB", 1, Decimal("90071992547409.93"), None, at("2025-01-01 02:15"), None, True),
     ]
 
 
 def test_a_rate_is_exact_and_the_euro_is_one(con: duckdb.DuckDBPyConnection) -> None:
-    """Digits come as they were sent; the euro is added where the source does not list it."""
+    """Digits come as they were sent, of a currency spelled in two ways the later; the euro is one, listed or not."""
     con.execute("""
-        insert into staging.currency_rates (account, currency, rate_date, units_per_eur)
+        insert into staging.currency_rates (account, currency, rate_date, units_per_eur, _last_seen_at)
         values
-            ('main', 'czk', '2025-03-01', 25.123456789012),
-            ('main', 'EUR', '2025-03-01', 1),
-            ('main', 'AED', '2025-03-02', 4.3949)
+            ('main', 'CZK', '2025-03-01', 24, '2025-03-01 02:15'),
+            ('main', 'czk ', '2025-03-01', 25.123456789012, '2025-03-02 02:15'),
+            ('main', 'EUR', '2025-03-01', 1.5, '2025-03-01 02:15'),
+            ('main', 'AED', '2025-03-02', 4.3949, '2025-03-02 02:15')
     """)
     run(con, "marts.fct_currency_rate", at("2025-06-01"))
 

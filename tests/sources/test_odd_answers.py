@@ -292,6 +292,13 @@ def test_a_number_that_names_no_row_moves_no_cursor(number: object) -> None:
     assert landed(projected)[0].keys() - {"id"} == {"_refused"}
 
 
+def test_a_whole_number_with_a_point_is_a_key() -> None:
+    """As in every column of whole numbers; another fraction is no key."""
+    projected = read("movements", page([movement(7, id=id_) for id_ in (7.0, "6.0", " 5 ", "4", 3.5, "2.50")]))
+
+    assert projected.keys == [7, 6, 5, 4, None, None]
+
+
 def test_a_source_cannot_send_a_reason() -> None:
     """The member in which a reason lands is a name like any other on the wire."""
     projected = read("orders", page([an_order(_refused="x", products=[{**LINE, "_refused": "x"}])]))

@@ -155,13 +155,19 @@ def test_ids_are_normalised(text: Any, parts: tuple[str | None, str | None]) -> 
 def test_lines_that_break_their_declaration_are_refused_by_reason() -> None:
     """No id, or a quantity that is no whole number: named without the value; the rest is kept."""
     items = [{"id": "1", "quantity": "many"}, {"quantity": 1}, {"id": "3", "quantity": 2}, "nonsense"]
+    items += [{"id": "5", "quantity": 2.5}, {"id": "6", "quantity": 2.0}, {"id": "7", "fulfillable_quantity": "3.00"}]
     state = folded(("update", {"fulfillment_order": {**WHOLE, "line_items": items}}))
 
-    assert [line.line_id for line in state.lines] == ["3"]
+    assert [(line.line_id, line.quantity or line.fulfillable_quantity) for line in state.lines] == [
+        ("3", 2),
+        ("6", 2),
+        ("7", 3),
+    ]
     assert [(refusal.row_key, refusal.reason) for refusal in state.refused] == [
         (f"{FO}/1", "quantity: expected bigint"),
         (f"{FO}/2", "line_id: missing"),
         (f"{FO}/4", "line_id: missing"),
+        (f"{FO}/5", "quantity: expected bigint"),
     ]
 
 

@@ -15,6 +15,8 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.jsonscan import fast_path
 from stockbook.progress import Silent
+from stockbook.references import names_something, reference
+from stockbook.sources.ids import id_of
 from stockbook.staging.load import Landed, load
 from stockbook.warehouse.schema import create_all
 
@@ -265,6 +267,60 @@ def test_a_movement_is_of_known_direction_and_of_no_negative_pieces(
         ("3", "quantity: below 0"),
         ("4", "damaged_quantity: below 0"),
     ]
+
+
+UUID = "9b2f0c1d-00aa-4000-8000-0000000000ef"
+# the id that a text from the wire is, for whatever refers to it; None names nothing
+IDS = {
+    UUID: UUID,
+    UUID.upper(): UUID,
+    f" {UUID}\t": UUID,
+    f"\u200f{UUID}\ufeff": UUID,
+    37: "37",
+    38.0: "38",
+    "39.00": "39",
+    "12.50": "12.50",
+    "FF12-Ab ": "FF12-Ab",
+    "\u00c1b": "\u00c1b",
+    "nullable": "nullable",
+    "null": None,
+    "NULL": None,
+    " None ": None,
+    "undefined": None,
+    "0.0": None,
+    "00000000-0000-0000-0000-000000000000": None,
+    "\u00a0": None,
+    "": None,
+}
+
+
+def test_what_a_movement_refers_to_is_the_id_however_it_is_written(read: Callable[..., dict[Any, Any]]) -> None:
+    """Blanks, marks nobody sees, case and a point are no part of an id; the word for nothing is nothing."""
+    rows = {text: movement(number, fulfillment_order_id=text) for number, text in enumerate(IDS, 1)}
+    assert single(read("movements", rows, "select movement_id, order_id from staging.movements")) == IDS
+
+    words = {text: movement(number, preload_id=text) for number, text in enumerate(("null", "None", 5.0, "5"), 1)}
+    received = single(read("movements", words, "select movement_id, receiving_id from staging.movements"))
+    assert received == {"null": None, "None": None, 5.0: 5, "5": 5}
+
+
+def test_an_order_has_the_id_that_its_movements_name(
+    con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]
+) -> None:
+    """One order per id, and the lines with it; an id of blanks is none."""
+    named = [text for text, id_ in IDS.items() if id_]
+    read("orders", {text: order(text) for text in ("\u00a0", *named)}, "select order_id, 1 from staging.orders")
+    ids = {id_ for id_ in IDS.values() if id_}
+    assert {id_ for (id_,) in con.execute("select order_id from staging.orders").fetchall()} == ids
+    assert {id_ for (id_,) in con.execute("select order_id from staging.order_lines").fetchall()} == ids
+    assert con.execute("select count(*) from staging.quarantine where table_name = 'orders'").fetchall() == [(1,)]
+
+
+def test_what_is_asked_for_is_compared_as_what_was_loaded(con: duckdb.DuckDBPyConnection) -> None:
+    """Python and SQL say the same of every id."""
+    for text in map(str, IDS):
+        answer = con.execute(f"select staging.id_of($1), {reference('$1')} is not null", [text]).fetchall()
+        assert answer == [(id_of(text), names_something(text))]
 
 
 def test_a_batch_may_never_expire(con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]) -> None:

@@ -53,6 +53,7 @@ UNREADABLE: dict[str, Any] = {
     "an object for an id": {"id": {"a": 1}},
     "a list of ids": {"id": ["o-1", "o-2"]},
     "an id with NUL": {"id": "o\0001"},
+    "the word for nothing": {"id": "null"},
 }
 
 
@@ -320,6 +321,14 @@ def test_a_name_with_two_values_has_none(taken: Taken) -> None:
     assert statuses == [200, 200]
     assert [row[2] for row in rows] == [None, None]
     assert drained.nameless == {("fulfillment_cz", "main"): 2}
+
+
+def test_a_number_may_name_an_event_and_its_order(taken: Taken) -> None:
+    """Ids without quotes are ids; a truth is none."""
+    body = '{"event_id":77,"event_type":"OrderPacked","data":{"id":37.0},"created":1772614800}'
+    statuses, _, rows = taken(fulfillment_cz(body), fulfillment_cz(body.replace("77", "true")))
+
+    assert (statuses, [row[:3] for row in rows]) == ([200, 422], [("77", 1, "37")])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ amount of each currency; with the euro in the list every other currency is broug
 places. A line that cannot be read is told of with its reason and gives no rate.
 """
 
+import csv
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -75,20 +76,28 @@ Rate = tuple[str, date, Decimal]
 
 def _of_table(lines: list[str]) -> Iterator[tuple[int, Rate | str]]:
     separator = next((mark for mark in ";\t" if mark in lines[0]), ",")
-    names = [name.strip().lower() for name in lines[0].split(separator)]
+    names = [name.strip().lower() for name in _cells(lines[0], separator)]
     if not set(COLUMNS) <= set(names):
         raise _Unreadable(f"expected the columns {', '.join(COLUMNS)}, or the daily list of the bank")
     places = [names.index(name) for name in COLUMNS]
     for number, line in enumerate(lines[1:], start=2):
-        cells = [cell.strip().strip('"') for cell in line.split(separator)]
         if line.strip():
             try:
-                if len(cells) <= max(places):
-                    raise _Unreadable("the line has too few columns")
+                cells = [cell.strip() for cell in _cells(line, separator)]
+                # a decimal comma beside columns parted by commas makes one more of them
+                if len(cells) != len(names):
+                    raise _Unreadable("the line has more or fewer columns than the first")
                 day, currency, units = (cells[place] for place in places)
                 yield number, (_currency(currency), _day(day), _positive(units))
             except _Unreadable as error:
                 yield number, str(error)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        raise _Unreadable("the line is no line of a table") from None
 
 
 def _of_bank(lines: list[str], day: date) -> Iterator[tuple[int, Rate | str]]:

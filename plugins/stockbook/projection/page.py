@@ -9,6 +9,7 @@ reason. No value of either leaves this module.
 A scanner may be handed in. It is tried first; what it is not sure of is decoded here.
 """
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -32,8 +33,11 @@ from stockbook.projection.scanned_page import PageScanner, ScannerOf
 from stockbook.projection.structs import Compiled, Misfit
 from stockbook.projection.undeclared_names import Names
 
-VERSION = "3"
+VERSION = "4"
 """Changed when the same body gives other rows than before: an earlier night's are then not taken."""
+
+
+_POINT_AND_ZEROS = re.compile(r"\.0*\s*$")
 
 
 class Projected(NamedTuple):
@@ -318,7 +322,9 @@ def _is_key(number: Any) -> bool:
 
 def _whole(value: Any) -> int | None:
     try:
-        number = int(value) if isinstance(value, str) else value
+        # 7.0 is 7, as in every column of whole numbers
+        text = repr(value) if isinstance(value, float) else value
+        number = int(_POINT_AND_ZEROS.sub("", text)) if isinstance(text, str) else value
     except ValueError:
         return None
     is_key = isinstance(number, int) and not isinstance(number, bool) and _is_key(number)

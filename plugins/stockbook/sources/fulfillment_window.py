@@ -15,6 +15,7 @@ from stockbook.errors import BadAnswer, ListingIncomplete
 from stockbook.landing.manifest import Manifest, Unit
 from stockbook.projection.listing import Listing
 from stockbook.sources import day_windows, walks
+from stockbook.sources.ids import id_of
 from stockbook.sources.listing_walk import ListingWalk
 from stockbook.sources.orders_by_day import digest_of
 from stockbook.sources.plan import AccountPlan
@@ -114,7 +115,8 @@ class FulfillmentWindow(ListingWalk):
             raise _Contradiction("the window and what was loaded from before it do not add up to the count") from None
 
     def _read_open(self, pool: ReadingPool) -> None:
-        ids = sorted(set(self.session.plan.open_fulfillment_ids) - self.reader.keys)
+        read = {id_of(key) for key in self.reader.keys}
+        ids = sorted({id_of(order) for order in self.session.plan.open_fulfillment_ids} - read)
         futures = []
         for batch in day_windows.batches(ids, size=_IDS_PER_PART):
             name = f"ids {digest_of(batch)}"

@@ -154,7 +154,7 @@ def one_by_one(fetch: Fetch[C], name: str, ids: Sequence[Key]) -> Walk[C]:
     received = 0
     for number, key in enumerate(ids):
         page = fetch(number)
-        if set(page.keys) != {key}:
+        if {id_of(came) for came in page.keys} != {id_of(key)}:
             raise ListingIncomplete(f"Listing {name} gave {len(page.keys)} rows for an id, or one of another id.")
         received += len(page.keys)
         yield Batch(page.content, [0])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from stockbook.declarations import DAYS
 
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,18})(\.0*)?")
 # as declared of pieces in staging (``max_abs``)
 _MOST_PIECES = 10**9
 
@@ -37,11 +37,11 @@ def instant(text: object) -> datetime | None:
 
 
 def whole(value: object) -> int | None:
-    """A whole number that came as a number or as text, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    """A whole number that came as a number or as text, with a fraction of zeros too; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    text = str(value).strip()
-    number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+    match = _WHOLE_NUMBER.fullmatch(str(value).strip())
+    number = int(match[1]) if match else None
     return number if number is not None and abs(number) <= _MOST_PIECES else None
 
 

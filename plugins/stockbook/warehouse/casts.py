@@ -7,7 +7,7 @@ the way (2.5 as a whole number, a day as a midnight, an offset left out) is not 
 
 from stockbook.declarations import Column
 from stockbook.errors import DeclarationError
-from stockbook.references import reference
+from stockbook.references import bare, reference
 
 # what every amount is, whatever it counts
 DECIMAL = "decimal(24, 12)"
@@ -94,14 +94,18 @@ MACROS = (
         else cast(staging.local_of(text, zone) as date)
     end
     """,
-    # a UUID is one whatever its case; other ids are kept as they came
+    f"""
+    create or replace macro staging.bare_of(text) as {bare("text")}
+    """,
+    # a UUID is one whatever its case, a whole number with and without a point; other ids are kept as they came
     """
     create or replace macro staging.id_of(id) as
     case
-        when id <> lower(id)
-            and regexp_full_match(id, '[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}')
-            then lower(id)
-        else id
+        when id = lower(id) and not contains(id, '.') then staging.bare_of(id)
+        when regexp_full_match(staging.bare_of(id), '[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}')
+            then lower(staging.bare_of(id))
+        when regexp_full_match(staging.bare_of(id), '[0-9]{1,15}[.]0+') then split_part(staging.bare_of(id), '.', 1)
+        else staging.bare_of(id)
     end
     """,
 )
@@ -112,7 +116,7 @@ def cast_of(name: str, column: Column, zone: str) -> str:
     text = text_of(name, column)
     clock = f"'{column.zone or zone}'"
     if column.type == "varchar":
-        return f"staging.id_of({text})" if column.uuid else text
+        return f"staging.id_of({text})" if column.uuid else f"staging.bare_of({text})" if column.reference else text
     if column.type == "timestamp":
         return f"staging.local_of({text}, {clock})"
     if column.type == "date":
@@ -131,7 +135,7 @@ def text_of(name: str, column: Column) -> str:
     if column.reference:
         return reference(f"text_rows.{name}")
     if column.type == "varchar":
-        return f"text_rows.{name}"
+        return f"staging.bare_of(text_rows.{name})" if column.uuid else f"text_rows.{name}"
     return f"staging.value_of(text_rows.{name})" if is_time(column) else f"nullif(text_rows.{name}, '')"
 
 

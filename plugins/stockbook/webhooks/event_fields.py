@@ -5,8 +5,8 @@ A body is reduced before it is stored, by the same classes as the listings (docs
 undeclared field is noticed by its path and type and left out, a text where a number or a time is declared is hidden.
 """
 
-import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +17,12 @@ from stockbook.errors import DeclarationError
 from stockbook.project import SHIPPED
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
+from stockbook.references import names_something
+from stockbook.sources.ids import id_of
 from stockbook.webhooks.field_classes import AS_THEY_CAME, DROP, LEAVES, NAME
 from stockbook.webhooks.loose_json import as_container, as_list, type_of, unwrapped, value_at
 
 EVENTS = SHIPPED / "include" / "sources"
-# what a source writes where it names nothing
-_NO_ID = ("0", "00000000-0000-0000-0000-000000000000")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME_LENGTH = 40
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -165,12 +164,10 @@ class Declarations:
     def _subject(self, body: dict[str, Any], paths: list[str], hashes: bool, key: bytes) -> str | None:
         for path in paths:
             value = value_at(body, path)
-            if isinstance(value, bool) or not isinstance(value, str | int):
+            if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
                 continue
-            text = str(value).strip()
-            if _UUID.fullmatch(text):
-                text = text.lower()  # as in every column that has one
-            if not NAME.fullmatch(text) or text in _NO_ID:
+            text = id_of(str(value))  # as in every column that has one
+            if not NAME.fullmatch(text) or not names_something(text):
                 continue
             own = text.rpartition("_")[2] if self._composite else text
             if own:

@@ -255,9 +255,9 @@ def _said(value: Any, longest: int) -> str | None:
 
 
 def _name(value: Any) -> str:
-    """A topic, id or key; Refused with 422 when it looks like none."""
-    if isinstance(value, str) and NAME.fullmatch(value):
-        return value
+    """A topic, id or key, a whole number too; Refused with 422 when it looks like none."""
+    if isinstance(value, str | int) and not isinstance(value, bool) and NAME.fullmatch(str(value)):
+        return str(value)
     raise Refused(422)
 
 

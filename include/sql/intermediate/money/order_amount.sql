@@ -33,7 +33,7 @@ orders as (
         account,
         order_id,
         cast(created_at as date) as created_date,
-        upper(trim(currency)) as currency,
+        intermediate.currency_code(currency) as currency,
         goods_value,
         amount_due
     from staging.orders
@@ -41,7 +41,7 @@ orders as (
     where
         _deleted_at is null
         and coalesce(created_at_utc <= now_utc, true)
-        and nullif(trim(currency), '') is not null
+        and intermediate.currency_code(currency) is not null
 
 ),
 

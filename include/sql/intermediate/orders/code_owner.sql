@@ -30,5 +30,5 @@ periods as (
 
 select
     *,
-    lower(trim(code)) as spelling
+    lower(staging.bare_of(code)) as spelling
 from periods

@@ -9,7 +9,7 @@ open_lines as (
         line_no,
         account,
         code,
-        lower(trim(code)) as spelling,
+        lower(staging.bare_of(code)) as spelling,
         created_at
     from intermediate.order_line_open
 

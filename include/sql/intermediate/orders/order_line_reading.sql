@@ -10,7 +10,7 @@ open_lines as (
         account,
         order_id,
         code,
-        lower(trim(code)) as spelling
+        lower(staging.bare_of(code)) as spelling
     from intermediate.order_line_open
 
 ),

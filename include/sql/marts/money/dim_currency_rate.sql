@@ -36,11 +36,11 @@ flickrocket_rates as (
 
     select
         account,
-        upper(currency) as currency,
+        currency,
         rate_date,
         units_per_eur
-    from staging.currency_rates
-    where _deleted_at is null
+    from marts.fct_currency_rate
+    where is_stated
 
 ),
 

@@ -111,7 +111,7 @@ select
         when c.date is null or staging.stated_utc(o.created_text) is not null then false
         else staging.utc_of(o.created_at, c.zone) <> staging.utc_of_second(o.created_at, c.zone)
     end as is_created_in_repeated_hour,
-    o.currency,
+    intermediate.currency_code(o.currency) as currency,
     o.goods_value,
     o.amount_due,
     a.goods_value_reporting,

@@ -13,14 +13,20 @@ stated as (
 
     select
         account,
-        upper(currency) as currency,
+        intermediate.currency_code(currency) as currency,
         rate_date,
-        units_per_eur
+        -- whatever the list says of it
+        case when intermediate.currency_code(currency) = 'EUR' then 1 else units_per_eur end as units_per_eur
     from staging.currency_rates
     cross join current_run
     where
         _deleted_at is null
         and rate_date <= cast(as_of as date)
+    -- a day listed again may spell the currency otherwise
+    qualify row_number() over (
+        partition by account, intermediate.currency_code(currency), rate_date
+        order by _last_seen_at desc nulls last, currency
+    ) = 1
 
 ),
 

@@ -7,7 +7,7 @@ orders as (
     select
         account,
         created_date,
-        coalesce(upper(trim(currency)), 'unknown') as currency,
+        coalesce(currency, 'unknown') as currency,
         status = 'cancelled' as is_cancelled,
         goods_value,
         goods_value_reporting,
