@@ -80,8 +80,8 @@ def of(settings: Settings) -> Retention:
     _refuse_two_places(written, settings.written)
     if written.personal_years is not None and settings.is_of_fleet:
         raise ConfigError(
-            f"{FILE} sets personal_years, and this machine works for a fleet, whose older books and lake cannot be "
-            "cleared of hashes yet (docs/retention.md): leave it without a value."
+            f"{FILE} sets personal_years, and this machine works for a fleet, where people are forgotten by name "
+            "(`stockbook forget`) and not by age yet (docs/retention.md): leave it without a value."
         )
     days = {"landed_pages_days": settings.landing_days, "inbox_days": settings.inbox_days}
     said = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not None}

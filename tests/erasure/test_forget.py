@@ -14,16 +14,14 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pytest
-from checkout import PROJECT
+from forgotten_people import KEY_BYTES, NOTED, PERSONAL, Someone, content, someones
 from night_rig import KEY, Rig
 from shared_home import FIRST, SECOND, small_shop
 
-from stockbook import declarations
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.closing.verifying import verify
 from stockbook.erasure import heal
 from stockbook.erasure.forgetting import Forgotten, forget
-from stockbook.erasure.personal_tables import personal_tables
 from stockbook.erasure.search import Search
 from stockbook.erasure.spelling import Kind
 from stockbook.errors import ConfigError, RunLocked
@@ -31,7 +29,7 @@ from stockbook.inbox import Arrival, Inbox
 from stockbook.night import steps
 from stockbook.night.closing import answer
 from stockbook.projection.erasures import FILE, Erasures
-from stockbook.projection.personal import digits, hashed
+from stockbook.projection.personal import hashed
 from stockbook.projection.undeclared_names import hashed_name
 from stockbook.runs.lock import RunLock
 from stockbook.settings import Settings
@@ -46,48 +44,9 @@ pytestmark = pytest.mark.slow
 COUNT = int(os.environ.get("FORGOTTEN_PEOPLE", "4"))
 # behind the night of the shared home, which was made just now
 NOW = SystemClock().utc().replace(microsecond=0) + timedelta(hours=1)
-KEY_BYTES = KEY.encode()
 TOPICS = {
     source: Declarations(EVENTS / f"{source}_events.yml") for source in ("fulfillment_cz", "flickrocket", "shopline")
 }
-
-
-class Someone(NamedTuple):
-    """A person who asks to be forgotten: how they are named, how they are called, the orders that are known of them."""
-
-    kind: Kind
-    value: str
-    plain: str
-    orders: list[int]
-
-    @property
-    def hashes(self) -> list[str]:
-        """Every hash that the source's values of them have."""
-        texts = [self.plain, *map(people.tracking_number, self.orders)]
-        symbols = [digits(people.variable_symbol(order), KEY_BYTES) for order in self.orders]
-        return [text for text in (*(hashed(text, KEY_BYTES) for text in texts), *symbols) if text is not None]
-
-
-def someones(shop: Shop, numbers: dict[str, str]) -> list[Someone]:
-    """
-    People with orders: of addresses in all, of one an order, one without an address; and one customer of FlickRocket.
-
-    ``numbers`` are those of orders by their id.
-    """
-    by_person: dict[int, list[int]] = {}
-    for order, number in enumerate(shop.demand.person.tolist()):
-        by_person.setdefault(number, []).append(order)
-    mailed = sorted((n for n in by_person if people.person(n).email), key=lambda number: -len(by_person[number]))
-    phoned = next(number for number in by_person if not people.person(number).email)
-    by_order, *mailed = mailed[: COUNT - 2]
-    its_number = next(numbers[uuid] for order in by_person[by_order] if (uuid := shop.order_uuid[order]) in numbers)
-    customer = str(people.customer_number(int(shop.flickrocket.person[0])))
-    return [
-        *(Someone(Kind.email, mail, mail, by_person[n]) for n in mailed if (mail := people.person(n).email)),
-        Someone(Kind.order, its_number, people.person(by_order).email, by_person[by_order]),
-        Someone(Kind.phone, people.person(phoned).phone, people.person(phoned).phone, by_person[phoned]),
-        Someone(Kind.flickrocket_customer, customer, customer, []),
-    ]
 
 
 def fill_inbox(rig: Rig, shop: Shop) -> None:
@@ -197,49 +156,6 @@ class Home(NamedTuple):
         return {hit.place for hit in self.search.hits(self.rig.settings.home)}
 
 
-# columns that are of people, and their digests; and what erasure itself notes, or forgets on purpose
-PERSONAL = {
-    column
-    for each in personal_tables(declarations.load(PROJECT / "include" / "sql"))
-    for column in each.emptied + each.renamed
-} | {"_row_hash", "payload", "subject_id"}
-NOTED = {"meta.erasure", "meta.content_mark", "meta.loaded_page", "meta.undeclared_field", "staging.quarantine"}
-
-
-# what readers see of a file besides its rows
-CATALOGUE = {
-    "table": "select schema_name || '.' || table_name, comment, has_primary_key from duckdb_tables()",
-    "view": "select schema_name || '.' || view_name, comment from duckdb_views() where not internal",
-    "columns": "select schema_name || '.' || table_name, list((column_name, data_type, comment, is_nullable) "
-    "order by column_index) from duckdb_columns() where not internal group by 1",
-    "macro": "select schema_name || '.' || function_name || len(parameters), macro_definition, parameters, comment "
-    "from duckdb_functions() where not internal",
-}
-
-
-def content(file: Path, without: set[str] = PERSONAL, left_out: set[str] = NOTED) -> dict[str, Any]:
-    """Rows and digest of every table and view of a file, without some columns and some tables."""
-    relations = (
-        "select schema_name || '.' || table_name from duckdb_tables() union all "
-        "select schema_name || '.' || view_name from duckdb_views() where not internal"
-    )
-    relations_by_name: dict[str, Any] = {}
-    with duckdb.connect(str(file), read_only=True) as con:
-        con.execute("set TimeZone = 'UTC'")
-        for what, query in CATALOGUE.items():
-            relations_by_name |= {
-                f"{what} {name}": said for name, *said in con.execute(query).fetchall() if name not in left_out
-            }
-        for (name,) in con.execute(relations).fetchall():
-            if name not in left_out:
-                columns = [column for column, *_ in con.execute(f"describe {name}").fetchall() if column not in without]
-                rows = f"select {', '.join(columns)} from {name}"
-                relations_by_name[name] = con.execute(
-                    f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from ({rows}) as t"
-                ).fetchall()
-    return relations_by_name
-
-
 @pytest.fixture(scope="module")
 def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """
@@ -251,7 +167,7 @@ def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shop = small_shop()
     with running(shop, FIRST) as server:
         rig = Rig(server, place, clock=ManualClock(NOW))
-        who = someones(shop, dict(rig.rows("select order_id, number from staging.orders")))
+        who = someones(shop, dict(rig.rows("select order_id, number from staging.orders")), COUNT)
         sign_last_month(rig)
         fill_inbox(rig, shop)
         steps.drain(rig.tonight(), "drain")

@@ -81,9 +81,11 @@ def move_in(fleet: Fleet, account: str, home: Path) -> None:
     with taken(fleet, fleet.account(account), run_id, "books") as work:
         restored(fleet, work)
         settings = work.night.settings
-        for part in ("state", "runs", "published"):
+        for part in ("state", "runs", "published", "landing"):
             shutil.copytree(home / part, settings.home / part, dirs_exist_ok=True)
         shutil.copyfile(home / settings.warehouse.name, settings.warehouse)
+        for night in settings.landing.glob("*-*-*"):
+            work.home.all_landed(night.name)
         work.home.save(run_id, "books")
         as_of = published_as_of(settings)
         assert as_of is not None

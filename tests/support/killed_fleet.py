@@ -2,7 +2,7 @@
 Nights of a fleet's account that are killed: run as a program by the tests, each with a point at which it ends itself.
 
 ``point`` is one of ``points``. With the word ``quick`` nights are those of ``quick_night``, which import little. Checks
-are left out: they change no row.
+are left out: they change no row. Where ``email`` is named somebody is forgotten in place of a night.
 """
 
 import os
@@ -14,6 +14,8 @@ from points import arm
 
 from stockbook.checks import ahead
 from stockbook.clock import SystemClock
+from stockbook.erasure.spelling import Kind
+from stockbook.fleet import forgetting
 from stockbook.fleet import run as runs
 from stockbook.fleet.work import Fleet
 from stockbook.night import steps
@@ -24,7 +26,7 @@ from stockbook.valuation import versions
 QUICK = "quick" in sys.argv
 
 
-def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str]) -> None:
+def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str], email: str = "") -> None:
     """A night that does not outlive its point."""
     os.environ.clear()
     os.environ.update(environ)
@@ -34,6 +36,9 @@ def run(point: str, as_of: str, name: str, account: str, environ: dict[str, str]
     arm(point, kill_this_process)
     places = of_this_machine()
     fleet = Fleet.load(SystemClock(), Silent(), places.look_up, places.conn_ids)
+    if email:
+        forgetting.forget(fleet, Kind.email, email, account)
+        return
     done = runs.account_night(fleet, name, account, {"as_of": as_of})
     print(done, file=sys.stderr)
 

@@ -99,7 +99,11 @@ def remove(account: Annotated[str, typer.Argument(help="An account that is in no
 
 @app.command()
 def maintain() -> None:
-    """Remove what nobody needs any more: old snapshots of the lake, orphaned files, old landed nights and books."""
+    """Remove what nobody needs any more: old snapshots of the lake, orphaned files, old landed nights and books.
+
+    Also what is older than the erasure of somebody who was forgotten, where `stockbook forget` had to leave it.
+    """
+    from stockbook.fleet.forgetting import finish
     from stockbook.fleet.lake.maintenance import maintain as maintain_lake
     from stockbook.fleet.upkeep import prune_accounts
 
@@ -107,7 +111,7 @@ def maintain() -> None:
     lake = fleet.lake
     gone = maintain_lake(lake.url, lake.data_path, fleet.shared.scratch, fleet.control.now())
     typer.echo(f"The lake: {gone.snapshots} snapshots, {gone.files} files and {gone.orphans} orphans removed.")
-    for line in prune_accounts(fleet):
+    for line in (*prune_accounts(fleet), *finish(fleet)):
         typer.echo(line)
 
 

@@ -1,8 +1,10 @@
 """`stockbook forget`: people who asked to be forgotten (GDPR, article 17)."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,11 @@ from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError
 from stockbook.progress import Silent
 from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from stockbook.erasure.requests import Done
+    from stockbook.erasure.spelling import Kind, Sought
+    from stockbook.fleet.work import Fleet
 
 
 def forget(
@@ -29,6 +36,7 @@ def forget(
     requests: Annotated[
         bool, typer.Option("--requests", help="List the requests: when each came and was done, how many rows.")
     ] = False,
+    account: Annotated[str, typer.Option(help="In a fleet: one account; empty = every account.")] = "",
     values: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
     """Forget people: values are read from standard input or a file, one a line, never from the command line."""
@@ -48,12 +56,14 @@ def forget(
         Kind.flickrocket_customer: flickrocket_customer,
     }
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen]
+    settings, clock = Settings.load(), SystemClock()
+    fleet = _fleet(settings)
+    if account and (fleet is None or later or due or requests):
+        raise ConfigError("--account is for people who are forgotten at once in a fleet: leave it out.")
     if due or requests:
         if kinds or later or due == requests:
             raise ConfigError("--due and --requests stand alone: expected one of them and no other option.")
-        settings = Settings.load()
-        for sentence in table.work_off(settings, SystemClock(), Silent()) if due else table.told(settings):
-            typer.echo(sentence)
+        _tell(table.told(settings) if requests else table.work_off(settings, clock, Silent(), _of_fleet(fleet)))
         return
     if len(kinds) != 1:
         raise ConfigError("Expected one of --email, --phone, --order and --flickrocket-customer: what the values are.")
@@ -61,11 +71,48 @@ def forget(
         text = file.read_text("utf-8") if file is not None else sys.stdin.read()
     except (OSError, UnicodeDecodeError):
         raise ConfigError("The values could not be read: expected a text file in UTF-8, one value a line.") from None
-    settings, clock = Settings.load(), SystemClock()
-    sentences = (
-        table.ask(settings, clock, kinds[0], text)
-        if later
-        else forget_people(settings, clock, kinds[0], text).sentences
-    )
+    if later:
+        _tell(table.ask(settings, clock, kinds[0], text))
+    elif fleet is not None:
+        _forget_in(fleet, kinds[0], text, account)
+    else:
+        _tell(forget_people(settings, clock, kinds[0], text).sentences)
+
+
+def _fleet(settings: Settings) -> "Fleet | None":
+    from stockbook.fleet_settings import FleetSettings
+
+    if FleetSettings.load(settings.home) is None:
+        return None
+    from stockbook.fleet.forgetting import require_key
+    from stockbook.fleet.work import Fleet
+
+    fleet = Fleet.here(Silent())
+    require_key(fleet)
+    return fleet
+
+
+def _of_fleet(fleet: "Fleet | None") -> "Callable[[Kind, Sought], Done] | None":
+    from stockbook.fleet.forgetting import forget_waiting
+
+    return partial(forget_waiting, fleet) if fleet is not None else None
+
+
+def _forget_in(fleet: "Fleet", kind: "Kind", text: str, account: str) -> None:
+    from stockbook.fleet.forgetting import forget
+
+    forgotten = forget(fleet, kind, text, account)
+    _tell(forgotten.sentences)
+    for name, why in forgotten.refused.items():
+        typer.echo(f"NO  {name}: {why}")
+    if forgotten.refused:
+        typer.echo(
+            "They are on the list, and the next night of these accounts erases them. Next: `stockbook fleet maintain` "
+            "after it, which removes what is older, or this command again."
+        )
+        raise typer.Exit(1)
+
+
+def _tell(sentences: list[str]) -> None:
     for sentence in sentences:
         typer.echo(sentence)

@@ -141,16 +141,16 @@ def _change_of(
     listing = next((each for each in listings.of_api(api) if each.name == name), None) if api in APIS else None
     fed = of_listing(tables, api, name)
     if listing is None or not fed:
-        return lambda row: _replaced(row, erasures)
+        return lambda row: replaced(row, erasures)
     shape = build(fed, (*listing.key, *listing.key_with))
     return RowEraser(erasures, shape, api, account, listing.key, time_of(fed)).erase
 
 
-def _replaced(content: bytes, erasures: Erasures) -> bytes | None:
+def replaced(content: bytes, erasures: Erasures) -> bytes | None:
     """Content with hashes on the list replaced, of what no declaration describes; None where there are none."""
     text = content.decode(errors="surrogateescape")
-    replaced = HASHED.sub(lambda match: erasures.stand_in(match.group()), text)
-    return None if replaced == text else replaced.encode(errors="surrogateescape")
+    new = HASHED.sub(lambda match: erasures.stand_in(match.group()), text)
+    return None if new == text else new.encode(errors="surrogateescape")
 
 
 def _erase_inbox(settings: Settings, erasures: Erasures) -> Counter[str]:
@@ -176,7 +176,7 @@ def _erase_notes(settings: Settings, erasures: Erasures) -> Counter[str]:
 def _erase_note(file: Path, erasures: Erasures) -> bool:
     content = file.read_bytes()
     has_seal = is_whole(content) and unsealed(content) != content
-    replaced = _replaced(unsealed(content) if has_seal else content, erasures)
-    if replaced is not None:
-        write_atomically(file, sealed(replaced) if has_seal else replaced)
-    return replaced is not None
+    new = replaced(unsealed(content) if has_seal else content, erasures)
+    if new is not None:
+        write_atomically(file, sealed(new) if has_seal else new)
+    return new is not None

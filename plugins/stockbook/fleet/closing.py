@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockbook.errors import CloseRefused, ConfigError, RunLocked, StockbookError
-from stockbook.fleet.night import OPEN, READ
+from stockbook.errors import CloseRefused, StockbookError
+from stockbook.fleet.night import require_between_nights
 from stockbook.fleet.publishing import publish
 from stockbook.fleet.work import Fleet, Work, bring_pages, restored, taken
 from stockbook.night.closing import Answer, answer
@@ -66,7 +66,7 @@ def close_account(fleet: Fleet, name: str, parameters: Mapping[str, object], is_
     """
     run_id = run_id_of(f"close-{parameters.get('month')}-{fleet.clock.utc():%Y%m%dT%H%M%S}")
     with taken(fleet, fleet.account(name), run_id, CLOSE) as work:
-        _require_between_nights(fleet, name)
+        require_between_nights(fleet, name, "the month was not closed", "close")
         restored(fleet, work)
         book = work.holding.book()
         if book.published_run is None or book.published_as_of is None:
@@ -102,20 +102,6 @@ def _verified(fleet: Fleet, name: str) -> "Verdict":
         verdict = verify(work.night.settings, in_lake=name)
         work.home.trust()
         return verdict
-
-
-def _require_between_nights(fleet: Fleet, name: str) -> None:
-    """A night is not held between its steps, and what it reads next must be what it left."""
-    try:
-        run = fleet.run_log.run()
-    except ConfigError:
-        return  # there was none yet
-    night = fleet.run_log.nights(run.run_id).get(name)
-    if run.status == "running" and night is not None and night.status in (OPEN, READ):
-        raise RunLocked(
-            f"The night of account {name} is under way (run {run.run_id}, {night.step} is done): the month was not "
-            f"closed. Wait for its end, or bring it there with `stockbook fleet run --name {run.run_id}`, then close."
-        )
 
 
 def _published(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> list[str]:

@@ -6,7 +6,7 @@ connection of its own, so that a database that was away is there again for the n
 the driver quotes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,7 +31,8 @@ class Book(NamedTuple):
     Where the books of an account are.
 
     ``home`` is the index of the newest saved home, ``generation`` counts the books saved. The published ones are those
-    readers see: book, run, generation and local as-of. ``program`` is the version that wrote last.
+    readers see: book, run, generation and local as-of. ``program`` is the version that wrote last. Up to the line
+    ``erased_to`` of the list of who is forgotten everybody is gone, from older books and from the lake too.
     """
 
     account: str
@@ -44,6 +45,7 @@ class Book(NamedTuple):
     published_as_of: datetime | None = None
     hash_key: str | None = None
     program: str | None = None
+    erased_to: int = 0
 
 
 class Held(NamedTuple):
@@ -164,6 +166,14 @@ class Control:
                 [account],
             ).fetchall()
         return len(rows)
+
+    def note_erased(self, positions: Mapping[str, int]) -> None:
+        """Note of accounts up to which line of the list of who is forgotten everybody is gone from all there is."""
+        with self.opened() as con, con.transaction(), con.cursor() as cursor:
+            cursor.executemany(
+                "update account_book set erased_to = greatest(erased_to, %s) where account = %s",
+                [(number, account) for account, number in positions.items()],
+            )
 
     def forget(self, account: str) -> None:
         """Forget an account; its objects stay in the store."""

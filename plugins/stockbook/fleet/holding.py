@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stockbook.errors import ConfigError, HoldingLost, RunLocked
+from stockbook.fleet import erasure_list
 from stockbook.fleet.control import LOCK, Book, Control, named_errors
 from stockbook.version import VERSION
 
@@ -82,6 +83,11 @@ class Holding:
                 [book, run_id, generation, as_of, self.account],
             )
 
+    def share_erasures(self, content: bytes, *, is_asked: bool = False) -> bytes:
+        """Put the lines of a home's list of who is forgotten on the fleet's; all of that."""
+        with self._own():
+            return erasure_list.together(self._con, content, is_asked=is_asked)
+
     def _lost(self) -> HoldingLost:
         return HoldingLost(
             f"The session that held account {self.account} has ended: another worker took the account over, or the "
@@ -105,9 +111,12 @@ class Holding:
 
 
 @contextmanager
-def hold(control: Control, account: str, run_id: str, step: str, hash_key: str | None = None) -> Iterator[Holding]:
+def hold(
+    control: Control, account: str, run_id: str, step: str, hash_key: str | None = None, *, wait: bool = True
+) -> Iterator[Holding]:
     """
-    Hold an account for a step; ``hash_key`` is the fingerprint of this worker's key.
+    Hold an account for a step; ``hash_key`` is the fingerprint of this worker's key. Whoever was killed a moment ago
+    may still hold it: unless told not to ``wait``, it is tried for some seconds.
 
     Raises RunLocked, which names the holder, while another process has it; ConfigError when this worker has another
     key than the account's books, or an older program than wrote them; ControlUnavailable.
@@ -116,9 +125,14 @@ def hold(control: Control, account: str, run_id: str, step: str, hash_key: str |
     try:
         with named_errors("asked"):
             con.execute("set statement_timeout = '30s'")
-            if not _taken(con, account):
+            if not _taken(con, account, LOOKS if wait else 0):
                 raise RunLocked(_busy(con, account, run_id))
-            con.execute("insert into account_book (account) values (%s) on conflict do nothing", [account])
+            # a new account takes the whole list before it has anything
+            con.execute(
+                "insert into account_book (account, erased_to) "
+                "select %s, coalesce(max(number), 0) from erasure_line on conflict do nothing",
+                [account],
+            )
             con.execute(
                 "insert into account_holder (account, run_id, step, machine, backend) "
                 "values (%s, %s, %s, %s, pg_backend_pid()) on conflict (account) do update set "
@@ -137,9 +151,9 @@ def hold(control: Control, account: str, run_id: str, step: str, hash_key: str |
         con.close()
 
 
-def _taken(con: "psycopg.Connection[Any]", account: str) -> bool:
+def _taken(con: "psycopg.Connection[Any]", account: str, looks: int) -> bool:
     """Take the lock; that of a process that was killed a moment ago falls when the server notices."""
-    for last in (*[False] * LOOKS, True):
+    for last in (*[False] * looks, True):
         row = con.execute(f"select pg_try_advisory_lock({LOCK.format(account='%s::text')})", [account]).fetchone()
         if row is not None and row[0]:
             return True

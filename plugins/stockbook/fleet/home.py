@@ -20,11 +20,13 @@ from stockbook.clock import Clock
 from stockbook.export.pack_files import SENT
 from stockbook.fleet import kept_files, packed_books
 from stockbook.fleet.control import Book
+from stockbook.fleet.erasure_list import HomeList
 from stockbook.fleet.holding import Holding
 from stockbook.fleet.home_index import Index, digest, needed, opened, read_index
 from stockbook.fleet.store import Store
 from stockbook.landing.earlier_pages import ANSWERED
 from stockbook.landing.manifest import MANIFEST, Manifest, read_manifest
+from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.settings import Settings
 from stockbook.version import VERSION
 
@@ -55,6 +57,7 @@ class Home:
         self._book = Book(holding.account)
         self._state: tuple[int, int] | None = None
         self._amended = ""
+        self._list = HomeList(settings, holding.share_erasures, clock)
         self._fetched: set[str] = set()
         self._landed: set[str] = set()
         self._pages: set[str] = set()
@@ -75,12 +78,13 @@ class Home:
         folder = self.settings.home
         if self._book.home is not None:
             self._index = read_index(self._store, self._book.home)
-        if not self._is_trusted():
+        if not is_current(folder, self._book):
             shutil.rmtree(folder, ignore_errors=True)
             self._download()
         # who holds the account holds its home: a lock that a killed step left behind says nothing
         self.settings.lock.with_name(self.settings.lock.name + ".json").unlink(missing_ok=True)
         self._state = _state_of(self.settings.warehouse)
+        self._list.take()
 
     def distrust(self) -> None:
         """The disk is not any more what was saved: the book is being written."""
@@ -92,13 +96,6 @@ class Home:
         if _state_of(self.settings.warehouse) == self._state:
             content = msgspec.json.encode(_Trusted(book.home, book.published_book))
             write_atomically(self.settings.home / _TRUSTED, content)
-
-    def _is_trusted(self) -> bool:
-        with suppress(OSError, msgspec.MsgspecError):
-            content = (self.settings.home / _TRUSTED).read_bytes()
-            here = msgspec.json.decode(content, type=_Trusted)
-            return here == _Trusted(self._book.home, self._book.published_book)
-        return False
 
     def _download(self) -> None:
         settings, index = self.settings, self._index
@@ -122,9 +119,9 @@ class Home:
         self._state = _state_of(settings.warehouse)
         self.trust()
 
-    def fetch_landing(self) -> None:
-        """Take to this disk the listings that the next step may look at, and are complete in the store."""
-        for night in needed(self._index):
+    def fetch_landing(self, *, every_night: bool = False) -> None:
+        """Take to this disk the listings that the next step may look at, or all, that are complete in the store."""
+        for night in self._index.nights if every_night else needed(self._index):
             self._fetch_landed(night)
 
     def _fetch_landed(self, night: str) -> None:
@@ -156,9 +153,10 @@ class Home:
     def landed(self, folder: Path) -> None:
         """Bring a complete listing to the store: its pages, what it was answered, its manifest last."""
         manifest = read_manifest(folder)
-        key = f"landing/{self._account}/{folder.relative_to(self.settings.landing)}"
+        key = self._key(folder)
         if manifest is None or key in self._landed:
             return
+        self._list.share()
         new = {page.sha256: folder / page.file for page in manifest.pages if page.sha256 not in self._pages}
         self._store.put_many((self._page(sha256), file.read_bytes()) for sha256, file in new.items())
         for name in (ANSWERED, MANIFEST):
@@ -166,6 +164,22 @@ class Home:
                 self._store.put(f"{key}/{name}", (folder / name).read_bytes())
         self._landed.add(key)
         self._note_pages(folder)
+
+    def landed_anew(self) -> None:
+        """Bring listings that were rewritten on this disk to the store, each manifest when its pages are there."""
+        self._list.share()
+        in_store = self._store.list(f"pages/{self._account}/")
+        for folder in sorted(self.settings.landing.glob("*-*-*/*/*.*")):
+            manifest = read_manifest(folder)
+            key = self._key(folder)
+            if manifest is None or key not in self._landed:
+                continue
+            files = {self._page(page.sha256): folder / page.file for page in manifest.pages}
+            self._store.put_many((page, file.read_bytes()) for page, file in files.items() if page not in in_store)
+            self._holding.book()  # who lost the account writes no manifest any more
+            for name in (ANSWERED, MANIFEST):
+                if (folder / name).exists() and (folder / name).read_bytes() != self._store.get(f"{key}/{name}"):
+                    self._store.put(f"{key}/{name}", (folder / name).read_bytes())
 
     def all_landed(self, night: str) -> None:
         """Bring whatever is complete here, and is not in the store, there: a store that was away missed it."""
@@ -178,6 +192,7 @@ class Home:
 
         A published file that ``is_amended`` is no copy of the book any more: it is saved beside it, as a book too.
         """
+        self._list.share()
         before, settings = self._index, self.settings
         is_written = settings.warehouse.exists() and _state_of(settings.warehouse) != self._state
         generation = before.generation + (is_written or is_amended)
@@ -214,6 +229,9 @@ class Home:
             if opened(marks) >= oldest or (self.settings.landing / night).exists()
         }
 
+    def _key(self, folder: Path) -> str:
+        return f"landing/{self._account}/{folder.relative_to(self.settings.landing)}"
+
     def _folder(self, key: str) -> Path:
         return self.settings.landing / key.removeprefix(f"landing/{self._account}/")
 
@@ -226,17 +244,25 @@ class Home:
             self._pages.update(page.sha256 for page in manifest.pages)
 
 
+def is_current(folder: Path, book: Book) -> bool:
+    """Whether a folder of a worker's disk is the home that an account has now."""
+    with suppress(OSError, msgspec.MsgspecError):
+        here = msgspec.json.decode((folder / _TRUSTED).read_bytes(), type=_Trusted)
+        return here == _Trusted(book.home, book.published_book)
+    return False
+
+
 def _small(settings: Settings) -> dict[str, bytes]:
     """
     The small files that a home cannot do without.
 
-    What its last runs were about, which key it has, its newest close, and which packs were sent.
+    What its last runs were about, which key it has, its newest close, which packs were sent, who was forgotten.
     """
     runs = sorted(settings.runs.glob("*"), key=lambda folder: folder.stat().st_mtime_ns)[-_RUNS:]
     files = [file for folder in (*runs, settings.state) for file in folder.rglob("*")]
     return {
         str(file.relative_to(settings.home)): file.read_bytes()
-        for file in (*files, settings.published.parent / SENT)
+        for file in (*files, settings.published.parent / SENT, settings.home / ERASURES)
         if file.is_file() and file.suffix not in (".db", ".lock", ".tmp")
     }
 

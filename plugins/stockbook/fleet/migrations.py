@@ -55,4 +55,13 @@ create table fleet_account (
 );
 """
 
-MIGRATIONS = (_FIRST,)
+_ERASURES = """
+create table erasure_line (
+    number bigint generated always as identity primary key,
+    line text not null unique,
+    is_asked boolean not null
+);
+alter table account_book add column erased_to bigint not null default 0;
+"""
+
+MIGRATIONS = (_FIRST, _ERASURES)

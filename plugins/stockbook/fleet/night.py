@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError, RunLocked, StockbookError
 from stockbook.fleet.publishing import publish
 from stockbook.fleet.turns import turn
 from stockbook.fleet.work import Fleet, Work, at_work, bring_pages, restored
@@ -102,6 +102,20 @@ def end_account(fleet: Fleet, name: str, account_name: str) -> Report | None:
         work.home.trust()
         _note(fleet, account_name, done)
         return done
+
+
+def require_between_nights(fleet: Fleet, name: str, undone: str, then: str) -> None:
+    """Raise RunLocked between two steps of a night: it holds nothing then, and must read next what it left."""
+    try:
+        run = fleet.run_log.run()
+    except ConfigError:
+        return  # there was none yet
+    night = fleet.run_log.nights(run.run_id).get(name)
+    if run.status == "running" and night is not None and night.status in (OPEN, READ):
+        raise RunLocked(
+            f"The night of account {name} is under way (run {run.run_id}, {night.step} is done): {undone}. Wait for "
+            f"its end, or bring it there with `stockbook fleet run --name {run.run_id}`, then {then}."
+        )
 
 
 def _publish(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> None:

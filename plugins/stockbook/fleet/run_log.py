@@ -1,6 +1,6 @@
 """How the runs of a fleet and the nights in them went, as the control database keeps it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -120,6 +120,24 @@ class RunLog:
                 "select report::text from account_night where run_id = %s and account = %s", [run_id, account]
             ).fetchone()
         return None if row is None else row[0]
+
+    def rewrite(self, account: str, change: Callable[[str], str | None]) -> int:
+        """Write reasons and reports of an account's nights anew, where ``change`` gives another text; how many."""
+        rewritten = 0
+        with self._control.opened() as con:
+            rows = con.execute(
+                "select run_id, reason, cast(report as text) from account_night where account = %s", [account]
+            ).fetchall()
+            for run_id, *texts in rows:
+                new = [(change(text) or text) if text else text for text in texts]
+                if new != texts:
+                    con.execute(
+                        "update account_night set reason = %s, report = cast(%s as json) "
+                        "where run_id = %s and account = %s",
+                        [*new, run_id, account],
+                    )
+                    rewritten += 1
+        return rewritten
 
     @contextmanager
     def told_once(self, run_id: str, what: str) -> Iterator[bool]:

@@ -33,15 +33,16 @@ def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
     """
     Remove from the store what no night of an account needs any more; how many objects went.
 
-    Those are nights opened before ``oldest``, pages of no night, and all but the newest ``books`` of books. To be
-    called while the account is held.
+    Those are nights opened before ``oldest``, listings that were never brought whole, pages of none, and all but the
+    newest ``books`` of books, at least those that are pointed to. To be called while the account is held.
     """
     if book.home is None:
         return 0
     account, index = book.account, read_index(store, book.home)
     staying = set(needed(index)) | {night for night, marks in index.nights.items() if opened(marks) >= oldest}
     landed = store.list(f"landing/{account}/")
-    gone = [key for key in landed if key.split("/")[2] not in staying]
+    whole = {key.removesuffix(f"/{MANIFEST}") for key in landed if key.endswith(f"/{MANIFEST}")}
+    gone = [key for key in landed if key.split("/")[2] not in staying or key.rpartition("/")[0] not in whole]
     manifests = [key for key in landed if key.endswith(f"/{MANIFEST}") and key not in set(gone)]
     pages = {
         page.sha256
@@ -51,6 +52,7 @@ def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
     gone += [key for key in store.list(f"pages/{account}/") if key.rpartition("/")[2] not in pages]
     for kind, current in (("homes", {book.home}), ("books", {book.latest_book, book.published_book, index.book})):
         keys = sorted(store.list(f"{kind}/{account}/"))
-        gone += [key for key in keys[: -books * (3 if kind == "homes" else 1)] if key not in current]
+        older = keys[: max(0, len(keys) - books * (3 if kind == "homes" else 1))]
+        gone += [key for key in older if key not in current]
     store.delete(gone)
     return len(gone)

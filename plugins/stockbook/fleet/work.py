@@ -1,8 +1,9 @@
 """What a step of an account's night is given on whatever worker it runs: the account held, its home restored."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING
 from stockbook import hash_key
 from stockbook.clock import Clock, SystemClock
 from stockbook.connections import RawConnection
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError, RunLocked, StockbookError
 from stockbook.fleet import accounts
 from stockbook.fleet.accounts import FleetAccount
 from stockbook.fleet.clock import SharedClock
 from stockbook.fleet.control import Control
 from stockbook.fleet.holding import Holding, hold
-from stockbook.fleet.home import Home
+from stockbook.fleet.home import Home, is_current
 from stockbook.fleet.publishing import catch_up
 from stockbook.fleet.run_log import RunLog
 from stockbook.fleet.store import Store
@@ -126,8 +127,9 @@ class Work:
 
 @contextmanager
 def taken(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterator[Work]:
-    """Hold an account for a step. Raises as ``hold``."""
+    """Hold an account for a step; homes on this disk that others wrote since are removed. Raises as ``hold``."""
     settings = fleet.settings_of(account)
+    discard_outdated(fleet, but=account.name)
     key = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
     with hold(fleet.control, account.name, run_id, step, key) as holding:
         clock = SharedClock(fleet.clock, holding.now())
@@ -135,6 +137,20 @@ def taken(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterat
         quiet = replace(settings, alert_notifier="", report_notifier="", packs_notifier="")
         night = Night(quiet, clock, fleet.progress, fleet.look_up, landed=home.landed, events_of=account.name)
         yield Work(account, holding, home, night)
+
+
+def discard_outdated(fleet: Fleet, but: str = "") -> None:
+    """
+    Remove from this disk each home that is not what is saved, and that nobody works on: it would be fetched anew.
+
+    Until then it may have people in it who were forgotten since.
+    """
+    for name, book in fleet.control.books().items():
+        folder = fleet.shared.scratch / name
+        if name == but or not folder.is_dir() or is_current(folder, book):
+            continue
+        with suppress(RunLocked), hold(fleet.control, name, "discard", "discard", wait=False):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

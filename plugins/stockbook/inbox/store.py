@@ -180,15 +180,19 @@ class Inbox:
         while batch := self._batch(after):
             changed = [new for event in batch if (new := change(event)) is not None]
             before_writing()
-            if changed:
-                with writing(self._engine) as con:
-                    for event in changed:
-                        query = update(InboxRow).where(InboxRow.id == event.id)
-                        con.execute(query.values(subject_id=event.subject_id, payload=event.payload))
+            self.replace(changed)
             rewritten += len(changed)
             after = batch[-1].id
         scrub(self._engine)
         return rewritten
+
+    def replace(self, events: Collection[InboxEvent]) -> None:
+        """Write the subject and the payload of these events anew."""
+        if events:
+            with writing(self._engine) as con:
+                for event in events:
+                    query = update(InboxRow).where(InboxRow.id == event.id)
+                    con.execute(query.values(subject_id=event.subject_id, payload=event.payload))
 
     def _batch(self, after: int) -> list[InboxEvent]:
         query = select(*_COLUMNS).where(InboxRow.id > after).order_by(InboxRow.id).limit(_EVENTS_AT_ONCE)

@@ -1,34 +1,52 @@
 """Maintenance as Airflow calls it."""
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from stockbook.atomic_files import keep_private
 from stockbook.clock import SystemClock, local
 from stockbook.errors import StoreDamaged
 from stockbook.orchestration.readiness import begun
 from stockbook.orchestration.steps import plain_errors, skip_if
-from stockbook.progress import Logged
+from stockbook.progress import Logged, Progress
 from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from stockbook.erasure.requests import Forget
 
 _SUNDAY = 7
 
 
-_OF_FLEET = "This machine works for a fleet: see docs/retention.md and docs/erasure.md for what its maintenance does."
+_OF_FLEET = "This machine works for a fleet: see docs/retention.md for what its maintenance does."
+_NO_REQUESTS = (
+    "This machine works for a fleet without STOCKBOOK_INBOX_URL, so that no request can wait (docs/erasure.md)."
+)
 
 
 def forget(context: Any) -> str:  # every body of a task takes its context
-    """Work off the requests of people to be forgotten; what was done, never for whom. Skipped in a fleet."""
+    """Work off the requests of people to be forgotten; what was done, never for whom. In a fleet in every account."""
     from stockbook.erasure.requests import work_off
 
     with plain_errors():
         clock, settings = SystemClock(), Settings.load()
         keep_private(settings.group_readable)
         progress = Logged(clock)
-        skip_if(progress, _OF_FLEET if settings.is_of_fleet else None)
-        sentences = work_off(settings, clock, progress)
+        skip_if(progress, _NO_REQUESTS if settings.is_of_fleet and not settings.inbox_database else None)
+        sentences = work_off(settings, clock, progress, _forget_of_fleet(settings, progress))
         for sentence in sentences:
             progress.note(sentence)
         return " ".join(sentences)
+
+
+def _forget_of_fleet(settings: Settings, progress: Progress) -> "Forget | None":
+    from stockbook.fleet_settings import FleetSettings
+
+    if FleetSettings.load(settings.home) is None:
+        return None
+    from stockbook.fleet.forgetting import forget_waiting
+    from stockbook.fleet.work import Fleet
+
+    return partial(forget_waiting, Fleet.here(progress))
 
 
 def retain(context: Any) -> str:  # every body of a task takes its context

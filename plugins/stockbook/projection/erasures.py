@@ -12,6 +12,7 @@ import hmac
 import os
 import re
 import threading
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -49,6 +50,15 @@ def order_name(system: str, account: str, key: object) -> str:
     return f"{system}/{account}/{str(key).strip().lower()}"
 
 
+def key_of(settings: Settings) -> bytes:
+    """The key that the list is read with. Raises ConfigError without it."""
+    if settings.hash_key is None:
+        raise ConfigError(
+            f"STOCKBOOK_HASH_KEY must be set to the key the books were begun with: {FILE} is read with it."
+        )
+    return settings.hash_key
+
+
 class Erasures:
     """The list of a home. Safe to use from several threads; what is added holds at once, and is kept by ``save``."""
 
@@ -77,12 +87,8 @@ class Erasures:
 
         Raises ConfigError without the key of the personal-data hash.
         """
-        if settings.hash_key is None:
-            raise ConfigError(
-                f"STOCKBOOK_HASH_KEY must be set to the key the books were begun with: {FILE} is read with it."
-            )
         before = retention_policy.of(settings).personal_before(at) if by_age else None
-        return cls(settings.home / FILE, settings.hash_key, at, before)
+        return cls(settings.home / FILE, key_of(settings), at, before)
 
     def __len__(self) -> int:
         """How many marks it has."""
@@ -117,19 +123,19 @@ class Erasures:
         with self._lock:
             unsaved, self._unsaved = self._unsaved, []
             if unsaved:
-                self._append(
-                    [_Line(kind, mark, self._stamp, self._seal(kind, mark, self._stamp)) for kind, mark in unsaved]
-                )
+                lines = [_Line(kind, mark, self._stamp, self._seal(kind, mark, self._stamp)) for kind, mark in unsaved]
+                self.append([msgspec.json.encode(line) for line in lines])
         return len(unsaved)
 
-    def _append(self, lines: list[_Line]) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write new lines into the file; for ``save``."""
         is_new = not self._file.exists()
         with self._file.open("ab") as file:
             # accounts are read side by side, by processes of their own
             fcntl.flock(file, fcntl.LOCK_EX)
             # half a line of a killed process was promised to nobody
             file.truncate(sum(len(line) + 1 for line in _whole_lines(self._file)))
-            file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+            file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
         if is_new:

@@ -158,8 +158,11 @@ def drain(
     after = 0
     while batch := inbox.pending(after, BATCH, account):
         if erasures and erasers is not None:
-            batch = [erasers.erased(event) or event for event in batch]
+            erased = {event.id: new for event in batch if (new := erasers.erased(event)) is not None}
+            batch = [erased.get(event.id, event) for event in batch]
             erasures.save()
+            # a receiver of a fleet does not know the list
+            inbox.replace(list(erased.values()))
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
             staged = stage(con, batch, tables, stamp, zone)

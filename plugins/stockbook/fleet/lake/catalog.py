@@ -166,6 +166,30 @@ def tables(con: "psycopg.Connection[Any]") -> dict[str, LakeTable]:
     return {name: _table(folder, number, partition, columns[number]) for name, folder, number, partition in rows}
 
 
+def files(con: "psycopg.Connection[Any]") -> tuple[set[str], set[str]]:
+    """Folders of tables, and every file of any snapshot or to be removed: what the catalog has below the data path."""
+    rows = con.execute(
+        """
+        select distinct s.path || t.path, f.path
+        from public.ducklake_table as t
+        inner join public.ducklake_schema as s on t.schema_id = s.schema_id
+        left join public.ducklake_data_file as f on t.table_id = f.table_id
+        """
+    ).fetchall()
+    leaving = con.execute("select path from public.ducklake_files_scheduled_for_deletion").fetchall()
+    return {folder for folder, _ in rows}, {f"{folder}{path}" for folder, path in rows} | {path for (path,) in leaving}
+
+
+def texts(con: "psycopg.Connection[Any]") -> Iterator[tuple[str, str]]:
+    """Every row of every table of a database that is no system's, as a text behind the table's name."""
+    for schema, table in con.execute(
+        "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema') "
+        "order by 1, 2"
+    ).fetchall():
+        for (row,) in con.execute(f'select cast(t as text) from "{schema}"."{table}" as t'):
+            yield f"{schema}.{table}", row
+
+
 def _table(folder: str, table_id: int, partition_id: int, columns: Sequence[tuple[int, str, int | None]]) -> LakeTable:
     def ids(parent: int | None) -> dict[str, Any]:
         return {

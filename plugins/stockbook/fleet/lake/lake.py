@@ -108,6 +108,11 @@ class Lake:
         with catalog.connected(self.url) as con:
             return catalog.published(con, account) if catalog.is_there(con) else {}
 
+    def files(self) -> tuple[set[str], set[str]]:
+        """Folders of tables, and every file that the catalog has, below the data path."""
+        with catalog.connected(self.url) as con:
+            return catalog.files(con) if catalog.is_there(con) else (set(), set())
+
     def remove(self, account: str) -> None:
         """Take an account out of the lake, all its rows at once."""
         with catalog.connected(self.url) as con:

@@ -1,0 +1,300 @@
+"""
+People are forgotten in a fleet: in the books of two accounts, older ones too, in lake, store and both databases.
+
+The tests go on from each other: who is forgotten by a command that is killed at each step, then the night after it.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import proof_size
+import psycopg
+import pytest
+from fleet_rig import Site, connections, databases, move_in, programs, variables
+from forgotten_people import Someone, content, someones
+from forked import forks
+from points import arm
+from seaweed import Seaweed
+from shared_home import FIRST, SECOND, small_shop
+from typer.testing import CliRunner
+
+from stockbook.cli.main import app
+from stockbook.erasure.search import Search
+from stockbook.erasure.spelling import Kind
+from stockbook.errors import ConfigError, RunLocked
+from stockbook.fleet import clearing, forgetting, holding, proof
+from stockbook.fleet.holding import hold
+from stockbook.fleet.run import Done, account_night
+from stockbook.fleet.work import discard_outdated, restored, taken
+from stockbook.inbox import Arrival, Inbox
+from stockbook.lake_url import LakeUrl
+from stockbook.night import steps
+from stockbook.warehouse.readers import reader
+from stockbook_sandbox import Running, running
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")
+
+NOW = datetime(2025, 11, 18, 2, 0, tzinfo=UTC)
+ACCOUNTS = ["main", "second"]
+CLEARING, HOLDING = "stockbook.fleet.clearing", "stockbook.fleet.holding:Holding"
+# where a command may be killed: what was done by then is not all
+POINTS = {
+    "erased here, landed pages in the store": f"before:{CLEARING}:_bring",
+    "saved, not pointed to": f"before:{HOLDING}.save",
+    "between commit and pointer": "after:stockbook.fleet.lake.lake:Lake.commit",
+    "published, older books there": f"before:{CLEARING}:prune",
+    "older books gone, the lake's past there": f"before:{CLEARING}:forget_past",
+}
+
+
+class Killed(Exception):
+    """What stands for a process that ends here."""
+
+
+def kill() -> None:
+    """End it."""
+    raise Killed
+
+
+class Forgetting(Site):
+    """A fleet of two accounts of the same buyers, and those of them who are forgotten."""
+
+    who: list[Someone]
+    figures: dict[str, dict[str, Any]]
+
+    @property
+    def search(self) -> Search:
+        """For everything that is known of them."""
+        return Search([text for someone in self.who for text in (someone.plain, *someone.hashes)])
+
+    def places(self) -> set[str]:
+        """Where in the fleet something of them is: the kind of object, or the table."""
+        hits = proof.hits(self.fleet(), self.search, ACCOUNTS)
+        return {hit.place.partition("/")[0] if "/" in hit.place else hit.place for hit in hits}
+
+    def published_files(self) -> dict[str, dict[str, Any]]:
+        """What each account's published file holds besides people."""
+        files = {}
+        for account in ACCOUNTS:
+            fleet = self.fleet(STOCKBOOK_SCRATCH=str(self.folder / "look"))
+            with taken(fleet, fleet.account(account), "look", "look") as work:
+                restored(fleet, work)
+                files[account] = content(work.night.settings.published)
+        shutil.rmtree(self.folder / "look")
+        return files
+
+    def of_lake(self, query: str) -> list[tuple[Any, ...]]:
+        """What the catalog of the lake answers."""
+        with psycopg.connect(self.environ["STOCKBOOK_LAKE"]) as con:
+            return con.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]  # a text of this file
+
+
+def second_home(home: Path, place: Path) -> Path:
+    """The same books as those of an account called second."""
+    shutil.copytree(home, place)
+    for file in (place / "warehouse.duckdb", place / "published" / "warehouse.duckdb"):
+        with duckdb.connect(str(file)) as con:
+            for (table,) in con.execute(
+                "select distinct c.schema_name || '.' || c.table_name from duckdb_columns() as c semi join "
+                "duckdb_tables() as t on c.table_oid = t.table_oid where column_name = 'account'"
+            ).fetchall():
+                con.execute(f"update {table} set account = 'second' where account = 'main'")
+    return place
+
+
+def receive(site: Forgetting, key: str, person: str) -> None:
+    """An event about a customer, as a receiver stores it."""
+    body = f'{{"data":{{"type":"customer","id":"{person}"}}}}'
+    with Inbox.open(site.environ["STOCKBOOK_INBOX_URL"]) as inbox:
+        arrival = Arrival("flickrocket", "main", key, "customer/update", "customer", person, None, NOW, body)
+        inbox.append(arrival).result(timeout=60)
+
+
+def in_inbox(site: Forgetting) -> bytes:
+    """Every event that the shared inbox has."""
+    with psycopg.connect(site.environ["STOCKBOOK_INBOX_URL"].replace("+psycopg", "")) as con:
+        rows = con.execute("select cast(e as text) from inbox_event as e").fetchall()
+    assert rows
+    return "\n".join(row for (row,) in rows).encode()
+
+
+def fill(site: Forgetting) -> None:
+    """An event about each of them, a report that quotes them, files that nobody committed, and a disk of before."""
+    fleet = site.fleet()
+    fleet.run_log.begin("before", ACCOUNTS)
+    for number, someone in enumerate(site.who):
+        [person, *_] = someone.hashes
+        receive(site, f"before{number}", person)
+        fleet.run_log.note(
+            "before", "main", "published", "books", report=f'{{"quoted": "{person}"}}', reason=f"of {person}"
+        )
+    fleet.run_log.end("before", "published")
+    [key, *_] = (key for key in fleet.store.list("lake/") if "/fct_order/account=main/" in key)
+    fleet.store.put(f"{key.rpartition('/')[0]}/never-committed.parquet", fleet.store.get(key))
+    fleet.store.put("landing/main/2025-01-01/main/fulfillment_cz.orders/answered.jsonl", person.encode())
+    for account in ACCOUNTS:
+        disk = site.fleet(STOCKBOOK_SCRATCH=str(site.folder / "other"))
+        with taken(disk, disk.account(account), "look", "look") as work:
+            restored(disk, work)
+            work.home.trust()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Running]:
+    """The shop that goes on sending them."""
+    with running(small_shop(), FIRST) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def killed(site: Forgetting) -> Iterator[Callable[[str], int]]:
+    """How a process ended that was killed when it had brought the books, of the address it was to forget."""
+    with forks("killed_fleet.py", site.environ) as ask:
+        yield lambda email: ask(
+            point=f"before:{HOLDING}.publish",
+            as_of=FIRST.isoformat(),
+            name="killed",
+            account="main",
+            environ=dict(site.environ),
+            email=email,
+        )
+
+
+@pytest.fixture(scope="module")
+def site(
+    server: str, s3: Seaweed, sandbox: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Forgetting]:
+    """Both accounts published twice, so that there are older books and snapshots; an event in the inbox."""
+    folder = tmp_path_factory.mktemp("forgetting")
+    control, lake, inbox = databases(server, "forget", "forget_lake", "forget_inbox")
+    (folder / "accounts.yml").write_text("accounts: {main: {}, second: {}}\n")
+    environ = s3.variables | programs() | connections(sandbox) | variables(folder, "s3://books/forget", control, lake)
+    environ |= {"STOCKBOOK_ACCOUNTS": f"file:{folder / 'accounts.yml'}", "STOCKBOOK_THREADS": "1"}
+    environ |= {"STOCKBOOK_INBOX_URL": inbox.replace("postgresql:", "postgresql+psycopg:")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in environ.items():
+            patch.setenv(name, text)
+        site = Forgetting(environ, folder)
+        second = second_home(home_after_a_night, folder / "second")
+        for account, home in (("main", home_after_a_night), ("second", second)):
+            move_in(site.fleet(), account, home)
+        with duckdb.connect(str(home_after_a_night / "warehouse.duckdb"), read_only=True) as con:
+            numbers = dict(con.execute("select order_id, number from staging.orders").fetchall())
+        everybody = someones(sandbox.shop, numbers, 4)
+        site.who = [someone for someone in everybody if someone.kind in (Kind.email, Kind.order)]
+        fill(site)
+        site.figures = site.published_files()
+        yield site
+
+
+def test_they_were_in_every_place(site: Forgetting) -> None:
+    """Without it the searches that follow would prove nothing."""
+    expected = {"books", "pages", "landing", "lake", "control database: public.account_night"}
+    assert expected <= site.places()
+    assert site.search.encodings_in(in_inbox(site))
+
+
+def test_killed_at_each_step_nothing_is_half(
+    site: Forgetting, killed: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody holds the account then, readers have its night, and it is known that something is left to do."""
+    [email] = [someone.value for someone in site.who if someone.kind is Kind.email]
+    night = site.published()[0][0]
+    for what, point in proof_size.every(2, POINTS.items()):
+        with monkeypatch.context() as patch:
+            arm(point, kill, patch.setattr)
+            with pytest.raises(Killed):
+                forgetting.forget(site.fleet(), Kind.email, email, "main")
+        assert clearing.behind(site.fleet()) == ACCOUNTS, what
+        assert site.published()[1][0] == night, what
+    assert killed(email) == -signal.SIGKILL
+    assert site.fleet().control.held() == {}
+    assert clearing.behind(site.fleet()) == ACCOUNTS
+
+
+def test_an_account_at_work_is_left_and_named(site: Forgetting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the command, which ends with 1 when the other is done; an order is not looked for while one is at work."""
+    monkeypatch.setattr(holding, "LOOKS", 1)
+    values = {kind: next(each.value for each in site.who if each.kind is kind) for kind in (Kind.email, Kind.order)}
+    with hold(site.fleet().control, "main", "elsewhere", "books"):
+        done = CliRunner().invoke(app, ["forget", "--email"], input=f" {values[Kind.email].upper()}\n")
+        with pytest.raises(RunLocked, match="Account main is held by run elsewhere"):
+            forgetting.forget(site.fleet(), Kind.order, values[Kind.order])
+    assert done.exit_code == 1, done.output
+    assert "NO  main: Account main is held by run elsewhere" in done.output
+    assert "Every object of 1 account in the store" in done.output
+    assert clearing.behind(site.fleet()) == ["main"]
+
+
+def test_maintenance_finishes_what_was_left(site: Forgetting) -> None:
+    """What killed commands and a busy account left needs nobody's name."""
+    done = CliRunner().invoke(app, ["fleet", "maintain"])
+    assert done.exit_code == 0, done.output
+    assert "People who were forgotten: " in done.output
+    assert clearing.behind(site.fleet()) == []
+
+
+def test_a_request_is_done_in_every_account(site: Forgetting) -> None:
+    """It waits in the inbox that machines share, and nothing in it tells who it is about."""
+    [order] = [someone for someone in site.who if someone.kind is Kind.order]
+    later = CliRunner().invoke(app, ["forget", "--order", "--later"], input=order.value)
+    due = CliRunner().invoke(app, ["forget", "--due"])
+    assert (later.exit_code, due.exit_code) == (0, 0), (later.output, due.output)
+    assert "done, " in due.output
+    assert "waits" not in CliRunner().invoke(app, ["forget", "--requests"]).output
+
+
+def test_nothing_of_them_is_found_anywhere(site: Forgetting) -> None:
+    """No object, no row, no snapshot of before; other machines discard their copies with their next step."""
+    assert site.places() == set()
+    assert site.of_lake("select count(*) from ducklake_snapshot") == [(1,)]
+    assert site.of_lake("select count(*) from ducklake_data_file where end_snapshot is not null") == [(0,)]
+    assert site.search.encodings_in(in_inbox(site)) == set()
+    disk = site.folder / "other"
+    assert site.search.hits(disk)
+    discard_outdated(site.fleet(STOCKBOOK_SCRATCH=str(disk)))
+    assert site.search.hits(disk) == []
+
+
+def test_figures_are_as_they_were(site: Forgetting) -> None:
+    """Every table and view but the columns of people; the lake has as many orders, and says when, not who."""
+    after = site.published_files()
+    for account, before in site.figures.items():
+        assert {name for name in before if after[account].get(name) != before[name]} == set(), account
+    with reader(LakeUrl.parse(site.environ["STOCKBOOK_LAKE"], os.environ)) as con:
+        rows = con.execute(
+            "select account, sum(rows_erased) > 0, min(erased_at_utc) > timestamp '2025-01-01' from meta.erasure "
+            "group by account order by account"
+        ).fetchall()
+    assert rows == [("main", True, True), ("second", True, True)]
+
+
+def test_the_next_night_stores_nothing_of_them(site: Forgetting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shop sends them still, and events about them; a second command finds nothing to do."""
+    receive(site, "after", site.who[0].hashes[0])
+    # checks change no row
+    monkeypatch.setattr(steps, "check", lambda *_: None)
+    assert account_night(site.fleet(), "next", "main", {"as_of": SECOND.isoformat()}) == Done("main")
+    generations = {name: book.generation for name, book in site.fleet().control.books().items()}
+    [email] = [someone.value for someone in site.who if someone.kind is Kind.email]
+
+    again = forgetting.forget(site.fleet(), Kind.email, email)
+
+    assert site.places() == set()
+    assert site.search.encodings_in(in_inbox(site)) == set()
+    assert "1 named, 0 of them new on the list" in again.sentences[0]
+    assert again.rows == {}
+    assert {name: book.generation for name, book in site.fleet().control.books().items()} == generations
+
+
+def test_a_machine_with_another_key_forgets_nobody(site: Forgetting) -> None:
+    """Nobody would be known by it."""
+    with pytest.raises(ConfigError, match="is not the key the books of account main were begun with"):
+        forgetting.forget(site.fleet(STOCKBOOK_HASH_KEY="another key, as long as it"), Kind.email, "a@example.com")
