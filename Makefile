@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 BI := .venv-bi
 # some machines switch the cache of compiled modules off: every start of Airflow and Great Expectations would cost seconds more
 export PYTHONDONTWRITEBYTECODE :=
+# files of tests side by side, one more than there are cores, as tests wait too; at most four, since a whole night in a test
+# takes most of a gigabyte
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
 # a set AIRFLOW_HOME or connection of the person at the keyboard must not reach the tests
-# files of tests side by side, at most four: a whole night in a test takes most of a gigabyte
-SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 TEST_ENV := env -u AIRFLOW_HOME -u STOCKBOOK_HOME
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 

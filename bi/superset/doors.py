@@ -44,6 +44,8 @@ class Shared:
         self.lock = threading.Lock()
         self.opened = {}
         self.kept = None
+        # set by a program that soon ends: what it opened stays open
+        self.all_stay = False
 
     def take(self, path):
         """A connection to a file, and what to give back when it is closed."""
@@ -57,9 +59,8 @@ class Shared:
                 key = (LAKE, time.monotonic() // KEPT_SECONDS)
             if key not in self.opened:
                 source = LakeUrl.parse(os.environ[VARIABLE], os.environ) if is_lake else path
-                self.opened[key] = [opened(source, LIMITS), 0]
+                self.opened[key] = [opened(source, LIMITS), int(is_lake or self.all_stay)]
                 if is_lake:
-                    self.opened[key][1] = 1
                     earlier, self.kept = self.kept, key
                     if earlier is not None:
                         self._let_go(earlier)

@@ -190,13 +190,21 @@ def test_every_file_that_a_comment_names_exists() -> None:
         and name not in ("CHANGELOG.md", "CONTRIBUTING.md", "docs/own_reports.md", "tests/ground/test_docs.py")
     ]
 
+    def missing(text: str) -> list[str]:
+        return [
+            name
+            for name in NAMED_FILE.findall(text)
+            if name.removeprefix("./").removeprefix("../") not in suffixes and name not in STRANGE_FILES
+        ]
+
     assert len(readers) > 500
     assert [
         f"{reader.relative_to(PROJECT)}: {name}"
         for reader in readers
+        # what is nowhere in a file is in none of its comments, which take a hundred times as long to find
+        if missing(reader.read_text())
         for comment in comments(reader)
-        for name in NAMED_FILE.findall(comment)
-        if name.removeprefix("./").removeprefix("../") not in suffixes and name not in STRANGE_FILES
+        for name in missing(comment)
     ] == []
 
 

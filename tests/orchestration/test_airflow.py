@@ -402,12 +402,17 @@ def test_airflows_page_offers_the_type_that_the_readme_names(airflow: Airflow) -
 
 
 def test_commands_see_the_connections_that_airflow_keeps(
-    airflow: Airflow, variables: dict[str, str], server: Running
+    airflow: Airflow, variables: dict[str, str], python: Callable[..., str]
 ) -> None:
     """`doctor --try` on this machine: one from the environment, one from Airflow's database, each with its place."""
     here = {name: text for name, text in variables.items() if name != "AIRFLOW_CONN_FULFILLMENT_CZ"}
 
-    lines = stockbook(here, "doctor", "--try").stdout.splitlines()
+    doctor = """
+from typer.testing import CliRunner
+from stockbook.cli.main import app
+print(CliRunner().invoke(app, ["doctor", "--try"]).stdout)
+"""
+    lines = python(doctor, here).splitlines()
 
     assert [line.split(":")[0] for line in lines if line.startswith("ok  connection")] == [
         "ok  connection flickrocket from the environment",
@@ -535,15 +540,16 @@ def test_nothing_personal_reaches_airflow_or_the_home(airflow_home: Path, rig: R
     assert findings(rig.home, secrets) == set()
 
 
-def test_the_plugin_is_loaded_and_the_package_is_not_one(variables: dict[str, str]) -> None:
+def test_the_plugin_is_loaded_and_the_package_is_not_one(python: Callable[..., str]) -> None:
     """Airflow's loader finds the plugin and leaves the package beside it alone."""
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "airflow"), "plugins", "--output", "json"],
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=True,
+    said = python(
+        """
+import sys
+from airflow.__main__ import main
+sys.argv = ["airflow", "plugins", "--output", "json"]
+main()
+"""
     )
-    names = [plugin["name"] for plugin in json.loads(done.stdout[done.stdout.index("[{") :])]
+    names = [plugin["name"] for plugin in json.loads(said[said.index("[{") :])]
     assert names.count("stockbook") == 1
     assert (PROJECT / "plugins" / ".airflowignore").read_text().splitlines()[-1] == "stockbook/"
