@@ -121,6 +121,12 @@ class RunLog:
             ).fetchone()
         return None if row is None else row[0]
 
+    def reports(self, run_id: str) -> Iterator[tuple[str, str]]:
+        """The account and the run report of each night of a run that ended."""
+        query = "select account, report::text from account_night where run_id = %s and report is not null"
+        with self._control.opened() as con:
+            yield from con.execute(query, [run_id])
+
     @contextmanager
     def told_once(self, run_id: str, what: str) -> Iterator[bool]:
         """
