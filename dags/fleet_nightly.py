@@ -9,15 +9,21 @@ through the store; no disk is shared. Readers see each account's new night whole
 **Skipped** means: this is no fleet, or there is no connection or no key yet; the log of `accounts` says the next step.
 
 *What to do with a red account:* read its line in the log of `summary`, mend what it says, and clear its failed task
-together with `summary`: it goes on where it stopped. The next run tries it again anyway. All is explained in
-docs/fleet.md.
+together with what follows it (`summary`, `published`): it goes on where it stopped. The next run tries it again anyway.
+All is explained in docs/fleet.md.
 """
 
 import os
 
-from airflow.sdk import Param, dag, get_current_context, task, task_group
+from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
 from pendulum import datetime, duration
 
+# those of stockbook_nightly, so that who waits for a night need not know whether it is of a fleet (docs/doors.md)
+PUBLISHED = Asset(name="stockbook_warehouse", uri="stockbook://published/warehouse", group="stockbook")
+SUBJECTS = [
+    Asset(name=f"stockbook_{subject}", uri=f"stockbook://published/{subject}", group="stockbook")
+    for subject in ("stock", "promise", "shop")
+]
 # a cron expression in local time of the zone; "none" leaves starting to somebody else. Without a fleet it never starts
 SCHEDULE = os.environ.get("STOCKBOOK_SCHEDULE") or "15 2 * * *"
 IS_FLEET = bool(os.environ.get("STOCKBOOK_STORE"))
@@ -89,7 +95,15 @@ def stockbook_fleet_nightly() -> None:
 
         fleet_steps.summary(get_current_context())
 
-    night.expand(account=accounts()) >> summary()
+    # beside `summary` and not behind it: a red account must make the run red, and the others are there all the same
+    @task(trigger_rule="all_done", outlets=[PUBLISHED, *SUBJECTS], **AGAIN)
+    def published() -> None:
+        """Which accounts of the run readers have: DAGs that wait for the night start. Skipped where there are none."""
+        from stockbook.orchestration import fleet_steps
+
+        fleet_steps.published(get_current_context())
+
+    night.expand(account=accounts()) >> [summary(), published()]
 
 
 def _named(account: str) -> object:

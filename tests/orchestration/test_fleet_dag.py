@@ -80,6 +80,7 @@ def test_a_red_account_makes_the_run_red_and_no_other_account(
         # not named by its account, as it never began
         "night.books 2": "upstream_failed",
         "summary": "failed",
+        "published": "success",
     }
     output = done.stdout + done.stderr
     assert "RED, 2 of 3 accounts published; red: red" in output

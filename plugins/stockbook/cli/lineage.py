@@ -39,9 +39,9 @@ def lineage(
     tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)
     lineage_graph = graph.load(settings.models_dir, tables, settings.extra_dir)
     if what == EXPORT:
-        for event in openlineage.events(
-            openlineage.jobs(lineage_graph, tables, namespace), SystemClock().utc(), namespace
-        ):
+        readers_have = openlineage.LAKE if settings.lake else openlineage.PUBLISHED
+        of_jobs = openlineage.jobs(lineage_graph, tables, namespace, readers_have)
+        for event in openlineage.events(of_jobs, SystemClock().utc(), namespace):
             typer.echo(json.dumps(event))
         return
     column = told.column_of(lineage_graph, what)

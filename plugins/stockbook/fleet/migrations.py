@@ -64,4 +64,7 @@ create table erasure_line (
 alter table account_book add column erased_to bigint not null default 0;
 """
 
-MIGRATIONS = (_FIRST, _ERASURES)
+# a digest of the folder of the user's own reports that the run was begun with: empty without one, NULL of earlier runs
+_OWN_REPORTS = "alter table fleet_run add column own_reports text"
+
+MIGRATIONS = (_FIRST, _ERASURES, _OWN_REPORTS)

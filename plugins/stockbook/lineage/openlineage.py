@@ -2,9 +2,12 @@
 The lineage as OpenLineage tells it: jobs, their datasets, and the facet of column lineage; names only, never a value.
 
 A job is a task of the night. Its inputs and outputs are tables of the writer's file (``warehouse.marts.fct_order``),
-of the published one (``published.marts.fct_order``), and what sources list (``fulfillment_cz.orders``). What is made
-here is plain JSON of the specification 2-0-2 with its facets ColumnLineage 1-2-0 and Schema 1-2-0; nothing of
-OpenLineage has to be installed.
+of what readers have (``published.marts.fct_order``, in a fleet ``lake.marts.fct_order``), and what sources list
+(``fulfillment_cz.orders``). What is made here is plain JSON of the specification 2-0-2 with its facets ColumnLineage
+1-2-0 and Schema 1-2-0; nothing of OpenLineage has to be installed.
+
+Accounts are rows of a dataset, in a fleet too, where each has a file of its own: all are made alike, and a table of the
+lake has one way back, which no account's run writes over.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +22,7 @@ from stockbook.version import VERSION
 Json = dict[str, Any]
 
 NAMESPACE = "stockbook"
-WRITER, PUBLISHED = "warehouse", "published"
+WRITER, PUBLISHED, LAKE = "warehouse", "published", "lake"
 PUBLISHED_LAYERS = ("staging", "marts", "reports", "meta", EXTRA)
 PRODUCER = f"https://pypi.org/project/stockbook/{VERSION}/"
 _SPEC = "https://openlineage.io/spec"
@@ -37,9 +40,11 @@ class Job(NamedTuple):
     outputs: dict[str, Json]
 
 
-def jobs(graph: Graph, tables: Mapping[str, Table], namespace: str = NAMESPACE) -> list[Job]:
+def jobs(
+    graph: Graph, tables: Mapping[str, Table], namespace: str = NAMESPACE, readers_have: str = PUBLISHED
+) -> list[Job]:
     """The tasks that move columns: load, build and publish."""
-    return [job(name, graph, tables, namespace) for name in ("load", "build", "publish")]
+    return [job(name, graph, tables, namespace, None, readers_have) for name in ("load", "build", "publish")]
 
 
 def job(
@@ -48,10 +53,11 @@ def job(
     tables: Mapping[str, Table],
     namespace: str = NAMESPACE,
     only: Collection[str] | None = None,
+    readers_have: str = PUBLISHED,
 ) -> Job:
     """One of them by its name; ``only`` are tables that it wrote, where it did not write all."""
     if name == "publish":
-        return _publish(graph, tables, namespace)
+        return _publish(graph, tables, namespace, readers_have)
     of_layers = (*BUILT_LAYERS, EXTRA) if name == "build" else ("staging",)
     written = [table for table in sorted(graph.tables) if table.startswith(of_layers)]
     written = [table for table in written if only is None or table in only]
@@ -139,14 +145,16 @@ def _transformation(way: Way, is_masked: bool) -> Json:
     return {"type": "DIRECT", "subtype": _DIRECT[way], "masking": is_masked}
 
 
-def _publish(graph: Graph, tables: Mapping[str, Table], namespace: str) -> Job:
-    """The copy that readers get: every column is that of the writer's file."""
+def _publish(graph: Graph, tables: Mapping[str, Table], namespace: str, readers_have: str) -> Job:
+    """What readers get: every column is that of the writer's file; in a lake a table without accounts gets them."""
     copied = [name for name in sorted(graph.tables) if name.startswith(PUBLISHED_LAYERS)]
     outputs = {}
     for table in copied:
         columns = [name for name in graph.tables[table] if name != ROWS]
         fields = {name: {"inputFields": _inputs({Ref(table, name): Way.COPIED}, graph, namespace)} for name in columns}
-        outputs[f"{PUBLISHED}.{table}"] = {
+        if readers_have == LAKE and "account" not in columns:
+            columns, fields = ["account", *columns], {"account": {"inputFields": list[Json]()}, **fields}
+        outputs[f"{readers_have}.{table}"] = {
             "schema": _schema(columns, tables.get(table.removesuffix("_history"))),
             "columnLineage": {"_producer": PRODUCER, "_schemaURL": _COLUMNS, "fields": fields},
         }

@@ -11,8 +11,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stockbook.clock import SystemClock
 from stockbook.connections import SOURCES
+from stockbook.extra_folder import digest_of
 from stockbook.fleet_settings import SHARED, FleetSettings
-from stockbook.orchestration import readiness
+from stockbook.orchestration import openlineage, published_assets, readiness
 from stockbook.orchestration.connections import PLACES
 from stockbook.orchestration.steps import plain_errors, skip_if, tell
 from stockbook.progress import Logged
@@ -34,7 +35,7 @@ def accounts(context: Any) -> list[str]:
     with plain_errors():
         fleet = _fleet()
         chosen = [account.name for account in fleet.accounts()]
-        run = fleet.run_log.begin(_run_id(context), chosen)
+        run = fleet.run_log.begin(_run_id(context), chosen, digest_of(fleet.settings.extra_dir))
         fleet.progress.note(f"{len(run.accounts)} accounts: {', '.join(run.accounts)}")
         return run.accounts
 
@@ -54,13 +55,16 @@ def extract(context: Any, account: str) -> None:
 
 
 def books(context: Any, account: str) -> None:
-    """Load, check, build, check, save and publish; logs the run report."""
+    """Load, check, build, check, save and publish; logs the run report, and tells where the columns came from."""
     from stockbook.fleet.night import books_of_account
 
     def kept(fleet: "Fleet", name: str) -> None:
         done = books_of_account(fleet, name, account)
         _log(fleet, text(done))
         tell(done, account)
+        settings = fleet.settings_of(fleet.account(account))
+        for task in ("load", "build", "publish"):
+            openlineage.tell(task, settings, fleet.progress, done.run_id)
 
     _step(context, account, kept)
 
@@ -75,6 +79,17 @@ def summary(context: Any) -> None:
         _log(fleet, done.text())
         if done.red:
             raise AirflowFailException(done.text().splitlines()[0])
+
+
+def published(context: Any) -> None:
+    """Tell who waits for the nights which of them the lake has. Skipped where it has none, or ``accounts`` is."""
+    with plain_errors():
+        from stockbook.fleet.in_lake import run_in_lake
+
+        fleet = _fleet()
+        run = run_in_lake(fleet, _run_id(context))
+        skip_if(fleet.progress, None if run.published else "No account of this run was published: nobody is told.")
+        published_assets.tell_of_fleet(context, run)
 
 
 def _step(context: Any, account: str, work: "Callable[[Fleet, str], None]") -> None:

@@ -35,7 +35,9 @@ def tell(task: str, settings: Settings, progress: Progress, run_id: str) -> None
 
     try:
         inputs, outputs = datasets(task, settings, run_id, lineage_job_namespace())
-        emit_dataset_lineage(inputs=inputs, outputs=outputs)
+        # a night in which nothing had to be built moved nothing
+        if inputs or outputs:
+            emit_dataset_lineage(inputs=inputs, outputs=outputs)
     except Exception as error:  # whatever a backend, or a version of the provider, raises
         progress.note(f"warning: OpenLineage could not be told of {task} ({type(error).__name__}).")
 
@@ -48,7 +50,9 @@ def datasets(task: str, settings: Settings, run_id: str, namespace: str) -> tupl
 
     tables = extra_folder.with_extra(settings.models_dir, settings.extra_dir)
     built = _built(settings, run_id, tables) if task == "build" else None
-    job = openlineage.job(task, graph.load(settings.models_dir, tables, settings.extra_dir), tables, namespace, built)
+    lineage_graph = graph.load(settings.models_dir, tables, settings.extra_dir)
+    readers_have = openlineage.LAKE if settings.lake else openlineage.PUBLISHED
+    job = openlineage.job(task, lineage_graph, tables, namespace, built, readers_have)
     inputs = [InputDataset(namespace=namespace, name=name) for name in job.inputs]
     outputs = [OutputDataset(namespace=namespace, name=name, facets=_facets(of)) for name, of in job.outputs.items()]
     return inputs, outputs
