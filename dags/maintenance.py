@@ -8,8 +8,8 @@ On Sundays it then reads the newest backup to its last byte. A task that is red 
 
 **Green** means: requests are done, what was too old is gone, the backup is finished; the log says how much that was. It
 waited for a night, if there was one.
-**Skipped** means: no place is set (`backup`), there are no books yet, or the machine works for a fleet (`retain`; `forget` only
-without `STOCKBOOK_INBOX_URL`).
+**Skipped** means: no place is set (`backup`), there are no books yet, or the machine works for a fleet (`retain`;
+`forget` only without `STOCKBOOK_INBOX_URL`).
 **Red** means at `forget`: requests wait, nobody is half forgotten; at `retain`: the rest goes with the next night; at
 `backup`: nothing was finished and earlier backups stay; at `verify`: the store lost something. The log says why and the
 next step. docs/erasure.md, docs/retention.md and docs/backup.md have the whole story.
