@@ -46,6 +46,7 @@ LONGEST = (
     "test_night",
     "test_bi",
     "test_left_alone",
+    "test_fleet_forget",
     "test_fleet_faults",
     "test_every_rule",
     "test_accounts",

@@ -40,35 +40,37 @@ def nobody(control: Control, control_url: str) -> None:
 
 def test_who_is_put_on_it_anywhere_is_on_it_everywhere(tmp_path: Path, control: Control) -> None:
     """By a command at once, by a night with the next thing it brings; both homes have the same lines in one order."""
-    one, two = home(tmp_path / "one"), home(tmp_path / "two")
+    first_home, second_home = home(tmp_path / "one"), home(tmp_path / "two")
     with hold(control, "one", "r", "books") as first, hold(control, "two", "r", "books") as second:
-        asked = SharedErasures(one, one.home / FILE, NOW, lambda lines: first.share_erasures(lines, is_asked=True))
-        asked.add("person", ANNA)
-        asked.save()
-        of_two = HomeList(two, second.share_erasures, ManualClock(NOW))
+        named = SharedErasures(
+            first_home, first_home.home / FILE, NOW, lambda lines: first.share_erasures(lines, is_asked=True)
+        )
+        named.add("person", ANNA)
+        named.save()
+        of_two = HomeList(second_home, second.share_erasures, ManualClock(NOW))
         of_two.take()
-        assert has(two, ANNA)
-        learned = Erasures.of(two, NOW)
+        assert has(second_home, ANNA)
+        learned = Erasures.of(second_home, NOW)
         learned.add("person", BEN)
         learned.save()
         of_two.share()
-        HomeList(one, first.share_erasures, ManualClock(NOW)).take()
-    assert has(one, BEN)
-    assert (one.home / FILE).read_bytes() == (two.home / FILE).read_bytes()
+        HomeList(first_home, first.share_erasures, ManualClock(NOW)).take()
+    assert has(first_home, BEN)
+    assert (first_home.home / FILE).read_bytes() == (second_home.home / FILE).read_bytes()
 
 
 def test_older_books_are_cleared_of_who_was_asked_for(tmp_path: Path, control: Control) -> None:
     """What a night learns of an order that is new stands in none; a new account has the whole list from the first."""
-    one = home(tmp_path / "one")
+    first_home = home(tmp_path / "one")
     with control.opened() as con:
         assert erasure_list.asked(con) == 0
         for number, (person, is_asked) in enumerate([(ANNA, True), (BEN, False)], start=1):
-            before = (one.home / FILE).read_bytes() if number > 1 else b""
+            before = (first_home.home / FILE).read_bytes() if number > 1 else b""
             assert erasure_list.covered(con, before) == number - 1
-            erasures = Erasures.of(one, NOW)
+            erasures = Erasures.of(first_home, NOW)
             erasures.add("person", person)
             erasures.save()
-            content = (one.home / FILE).read_bytes()
+            content = (first_home.home / FILE).read_bytes()
             assert erasure_list.together(con, content, is_asked=is_asked) == content
             assert erasure_list.asked(con) == 1
             assert erasure_list.covered(con, before) == number - 1
@@ -79,24 +81,24 @@ def test_older_books_are_cleared_of_who_was_asked_for(tmp_path: Path, control: C
 
 def test_a_database_of_before_gets_its_lines_back(tmp_path: Path, control: Control) -> None:
     """From the first home that a step works on, which carries them."""
-    one = home(tmp_path / "one")
-    erasures = Erasures.of(one, NOW)
+    first_home = home(tmp_path / "one")
+    erasures = Erasures.of(first_home, NOW)
     erasures.add("person", ANNA)
     erasures.save()
     with hold(control, "back", "r", "books") as holding:
-        HomeList(one, holding.share_erasures, ManualClock(NOW)).take()
+        HomeList(first_home, holding.share_erasures, ManualClock(NOW)).take()
     with control.opened() as con:
-        assert erasure_list.together(con, b"", is_asked=False) == (one.home / FILE).read_bytes()
+        assert erasure_list.together(con, b"", is_asked=False) == (first_home.home / FILE).read_bytes()
 
 
 def test_an_altered_list_goes_to_nobody(tmp_path: Path, control: Control) -> None:
     """Else every home of the fleet would be refused."""
-    one = home(tmp_path / "one")
-    (one.home / FILE).write_text('{"kind":"person","mark":"00","at":"now","seal":"00"}\n')
+    first_home = home(tmp_path / "one")
+    (first_home.home / FILE).write_text('{"kind":"person","mark":"00","at":"now","seal":"00"}\n')
     with (
         hold(control, "altered", "r", "books") as holding,
         pytest.raises(ConfigError, match=r"erasures\.jsonl was altered"),
     ):
-        HomeList(one, holding.share_erasures, ManualClock(NOW)).take()
+        HomeList(first_home, holding.share_erasures, ManualClock(NOW)).take()
     with control.opened() as con:
         assert erasure_list.together(con, b"", is_asked=False) == b""

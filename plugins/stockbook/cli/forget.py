@@ -39,7 +39,10 @@ def forget(
     account: Annotated[str, typer.Option(help="In a fleet: one account; empty = every account.")] = "",
     values: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
-    """Forget people: values are read from standard input or a file, one a line, never from the command line."""
+    """Forget people: values are read from standard input or a file, one a line, never from the command line.
+
+    In a fleet in every account: books, older ones too, store, lake, both databases.
+    """
     from stockbook.erasure import requests as table
     from stockbook.erasure.forgetting import forget as forget_people
     from stockbook.erasure.spelling import Kind

@@ -24,7 +24,7 @@ from stockbook.fleet.lake.maintenance import forget_past
 from stockbook.fleet.night import require_between_nights
 from stockbook.fleet.publishing import publish
 from stockbook.fleet.upkeep import prune
-from stockbook.fleet.work import Fleet, Work, bring_pages, restored, taken
+from stockbook.fleet.work import Fleet, Work, bring_pages, fetch_pages, restored, taken
 from stockbook.projection.erasures import FILE
 from stockbook.runs.lock import FORGET
 from stockbook.settings import Settings
@@ -95,6 +95,7 @@ def _clear(fleet: Fleet, name: str, run_id: str, look: Look) -> _Account:
         require_between_nights(fleet, name, "nobody was forgotten in it yet", "run this again")
         restored(fleet, work)
         work.home.fetch_landing(every_night=True)
+        fetch_pages(fleet, work)
         settings = work.night.settings
         look(settings)
         before = _state_of(settings)

@@ -34,11 +34,14 @@ def together(con: "psycopg.Connection[Any]", content: bytes, *, is_asked: bool) 
     there = [line for _, line in _numbered(con)]
     new = [line for line in dict.fromkeys(content.decode().split("\n")[:-1]) if line not in set(there)]
     if new:
-        con.execute(
-            "insert into erasure_line (line, is_asked) select line, %s "
-            "from unnest(%s::text[]) with ordinality as n (line, place) order by place on conflict do nothing",
-            [is_asked, new],
-        )
+        with con.transaction():
+            # one after the other: a lower number must not become visible after a higher one
+            con.execute("lock table erasure_line in share row exclusive mode")
+            con.execute(
+                "insert into erasure_line (line, is_asked) select line, %s "
+                "from unnest(%s::text[]) with ordinality as n (line, place) order by place on conflict do nothing",
+                [is_asked, new],
+            )
         there = [line for _, line in _numbered(con)]
     return "".join(f"{line}\n" for line in there).encode()
 

@@ -96,10 +96,11 @@ def forget_people(fleet: Fleet, kind: Kind, people: Sequence[Sought], account: s
     unknown = sum(hashes_known.isdisjoint(person.hashes) for person in fresh)
     sentences = sentences_of(kind, len(people), named, unknown, cleared.rows)
     sentences += _said(cleared) + too_short_to_search(search)
-    sentences.append(
-        f"Every object of {counted(len(accounts), 'account')} in the store, their files of the lake and both databases "
-        "were searched in twelve encodings, and nothing of them is found."
-    )
+    if accounts:
+        sentences.append(
+            f"Every object of {counted(len(accounts), 'account')} in the store, their files of the lake and both "
+            "databases were searched in twelve encodings, and nothing of them is found."
+        )
     return Forgotten(sentences, cleared.rows, unknown, cleared.refused)
 
 

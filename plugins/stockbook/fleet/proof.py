@@ -33,7 +33,7 @@ def accounts_in_store(fleet: Fleet) -> set[str]:
 
 def hits(fleet: Fleet, search: Search, accounts: Collection[str]) -> list[Hit]:
     """Where something is found in all there is of some accounts. Raises StoreUnavailable, LakeUnavailable."""
-    hits = set(_in_databases(fleet, search))
+    hits = set(_in_databases(fleet, search, accounts))
     fleet.shared.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=fleet.shared.scratch, prefix="proof-") as place:
         for some in _some(_keys(fleet, accounts), _AT_ONCE):
@@ -76,11 +76,11 @@ def _write(folder: Path, key: str, content: bytes) -> None:
             inside.write_bytes(text)
 
 
-def _in_databases(fleet: Fleet, search: Search) -> Iterator[Hit]:
+def _in_databases(fleet: Fleet, search: Search, accounts: Collection[str]) -> Iterator[Hit]:
     with fleet.control.opened() as con:
-        yield from _in_rows("control database", catalog.texts(con), search)
+        yield from _in_rows("control database", catalog.texts(con, accounts), search)
     with catalog.connected(fleet.lake.url) as con:
-        yield from _in_rows("catalog of the lake", catalog.texts(con), search)
+        yield from _in_rows("catalog of the lake", catalog.texts(con, accounts), search)
 
 
 def _in_rows(place: str, texts: Iterable[tuple[str, str]], search: Search) -> Iterator[Hit]:

@@ -191,6 +191,15 @@ def bring_pages(fleet: Fleet, work: Work) -> None:
     fleet.store.put_many((f"reports/{work.account.name}/{file.name}", file.read_bytes()) for file in files)
 
 
+def fetch_pages(fleet: Fleet, work: Work) -> None:
+    """Bring them from the store, for a step that may change them."""
+    folder = work.night.settings.published.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = list(fleet.store.list(f"reports/{work.account.name}/"))
+    for key, content in zip(keys, fleet.store.get_many(keys), strict=True):
+        (folder / key.rpartition("/")[2]).write_bytes(content)
+
+
 def note_red(fleet: Fleet, run_id: str, name: str, step: str, error: Exception, seconds: float | None = None) -> None:
     """Write down why an account's night is not published, as well as it can be."""
     kind = type(error).__name__

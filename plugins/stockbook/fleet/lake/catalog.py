@@ -5,7 +5,7 @@ A DuckLake is tables of SQL that its specification describes (version 1.0, ``FOR
 them are ours.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -180,13 +180,22 @@ def files(con: "psycopg.Connection[Any]") -> tuple[set[str], set[str]]:
     return {folder for folder, _ in rows}, {f"{folder}{path}" for folder, path in rows} | {path for (path,) in leaving}
 
 
-def texts(con: "psycopg.Connection[Any]") -> Iterator[tuple[str, str]]:
-    """Every row of every table of a database that is no system's, as a text behind the table's name."""
-    for schema, table in con.execute(
-        "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema') "
-        "order by 1, 2"
+def texts(con: "psycopg.Connection[Any]", accounts: Collection[str]) -> Iterator[tuple[str, str]]:
+    """
+    Every row of every table of a database that is no system's, as a text behind the table's name; where a table says
+    whose its rows are, those of some ``accounts``.
+    """
+    for schema, table, is_by_account in con.execute(
+        "select table_schema, table_name, bool_or(column_name = 'account') from information_schema.columns "
+        "inner join information_schema.tables using (table_schema, table_name) where table_type = 'BASE TABLE' "
+        "and table_schema not in ('pg_catalog', 'information_schema') group by 1, 2 order by 1, 2"
     ).fetchall():
-        for (row,) in con.execute(f'select cast(t as text) from "{schema}"."{table}" as t'):
+        rows = con.execute(
+            f'select cast(t as text) from "{schema}"."{table}" as t'
+            + (" where account = any(%(accounts)s)" if is_by_account else ""),
+            {"accounts": sorted(accounts)},
+        )
+        for (row,) in rows:
             yield f"{schema}.{table}", row
 
 
