@@ -6,10 +6,8 @@ read side by side over one session and one budget. Memory does not grow with the
 each thread holds one.
 """
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from stockbook.bounded_http import Limits
@@ -27,8 +25,6 @@ from stockbook.sources.http import Client, RetryPolicy
 from stockbook.sources.plan import AccountPlan
 from stockbook.sources.session import ReadingPool, Session
 from stockbook.sources.walk_classes import WALKS
-
-_HAND_OVER_SECONDS = 0.0005
 
 
 def extract(  # the seam the night calls, its order agreed with it
@@ -64,7 +60,6 @@ def extract(  # the seam the night calls, its order agreed with it
             "set STOCKBOOK_HASH_KEY (16 characters or more)."
         )
     with (
-        _handing_over_soon(),
         Client(account, credentials or credentials_of(account, clock), clock, policy=policy, limits=limits) as client,
         ThreadPoolExecutor(account.max_connections, thread_name_prefix=f"{account.conn_id} prefetch") as prefetching,
     ):
@@ -83,22 +78,6 @@ def extract(  # the seam the night calls, its order agreed with it
             forgotten=(erasures, account.account) if erasures else None,
         )
         return _read(session, _wanted(account, plan, tables))
-
-
-@contextmanager
-def _handing_over_soon() -> Iterator[None]:
-    """
-    Let a thread that has an answer wait for another one's Python no longer than half a millisecond.
-
-    A request takes the interpreter's lock a dozen times. With Python's own 5 ms for each, threads that ask wait for
-    those that read longer than for the source.
-    """
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(min(interval, _HAND_OVER_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
 
 
 def _wanted(account: Account, plan: AccountPlan, tables: dict[str, Table]) -> list[Listing]:

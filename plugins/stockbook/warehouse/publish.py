@@ -79,12 +79,12 @@ def publish(
         remove_left(target.parent)
         candidate = target.with_name(f"{run_id}.duckdb.tmp")
         shutil.copyfile(settings.warehouse, candidate)
+        once_copied(candidate)
         with open(candidate, "rb+") as file:
             os.fsync(file.fileno())
     except OSError as error:
         raise explained(error, settings.published) from error
     try:
-        once_copied(candidate)
         _compare(candidate, expected, settings)
     except StockbookError:
         candidate.unlink()
