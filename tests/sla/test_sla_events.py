@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from empty_warehouse import MODELS
 from order_rows import Orders, Seen, at, policy_folder, utc
+
+from stockbook.declarations import load
 
 # created on Tuesday before the cut-off, due that day at 18:00
 CREATED = "2025-03-04 09:00"
@@ -109,6 +112,21 @@ def test_events_of_unknown_orders_and_other_things_are_nothing() -> None:
     assert orders.fulfillment(LATER) == expected
     orders.build(LATER, "marts.fct_order_event")
     assert {row["evidence"] for row in orders.rows("marts.fct_order_event")} == {"poll", "movement"}
+
+
+def test_an_event_of_before_its_order_is_warned_of() -> None:
+    """Sent a year before it was created: an old event sent again, or a wrong clock; a person has to look."""
+    orders = Orders()
+    for order in ("early", "sound"):
+        orders.order(order, CREATED, out="2025-03-04 10:00")
+    orders.webhooks("early", (SENT, "2024-03-04 10:00"))
+    orders.webhooks("sound", (SENT, "2025-03-04 10:00"))
+    orders.build(LATER)
+
+    checks = {check.name: check.rows for check in load(MODELS)["marts.fct_fulfillment"].checks}
+    assert orders.con.execute(checks["no order went its way before it was created"] or "").fetchall() == [
+        ("main", "early")
+    ]
 
 
 def test_what_comes_after_now_is_not_known_yet() -> None:

@@ -299,6 +299,24 @@ def test_a_whole_number_with_a_point_is_a_key() -> None:
     assert projected.keys == [7, 6, 5, 4, None, None]
 
 
+@pytest.mark.parametrize("number", [b"7", b'"7"', b"7.0", b'" 7 "', b'"7.00"'])
+def test_a_total_may_be_a_text(number: bytes) -> None:
+    """Of a page and of a count; with a fraction of zeros too."""
+    assert envelope.promised_total(b'{"code":200,"totalCount":' + number + b',"data":[]}') == 7
+    assert envelope.count(b'{"count":' + number + b"}") == 7
+
+
+@pytest.mark.parametrize("number", [b"7.5", b"-7", b'"7e0"', b"true", b'""', b"[7]"])
+def test_what_is_no_whole_number_is_no_total(number: bytes) -> None:
+    """Nothing is proved complete by it."""
+    for read_total, body in (
+        (envelope.promised_total, b'{"code":200,"totalCount":' + number + b',"data":[]}'),
+        (envelope.count, b'{"count":' + number + b"}"),
+    ):
+        with pytest.raises(Garbled):
+            read_total(body)
+
+
 def test_a_source_cannot_send_a_reason() -> None:
     """The member in which a reason lands is a name like any other on the wire."""
     projected = read("orders", page([an_order(_refused="x", products=[{**LINE, "_refused": "x"}])]))

@@ -75,14 +75,19 @@ def test_there_is_no_margin_while_a_cost_is_not_known(shop: Shop) -> None:
 
 
 def test_list_price_margin_is_retail_less_average(shop: Shop) -> None:
-    """Retail 10.00, average 4.00 and 4.50: 6.00 and 5.50. Sold out: the last average. Never there or free: no share."""
-    for variant, retail in ((7, "10"), (8, "3"), (9, "5"), (10, "0")):
+    """
+    Retail 10.00, average 4.00 and 4.50: 6.00 and 5.50. Sold out: the last average.
+
+    Never there or free: no share. A price below zero is none.
+    """
+    for variant, retail in ((7, "10"), (8, "3"), (9, "5"), (10, "0"), (11, "-5")):
         shop.price(variant, "1")
         shop.con.execute("update staging.variants_history set price_retail = ? where variant_id = ?", [retail, variant])
     shop.move(1, 7, "in", 2, "2025-03-01 09:00:00", price="4", extra="0.5")
     shop.move(2, 8, "in", 1, "2025-03-01 09:00:00", price="4")
     shop.move(3, 8, "out", 1, "2025-03-02 09:00:00")
     shop.move(4, 10, "in", 1, "2025-03-02 09:00:00", price="1")
+    shop.move(5, 11, "in", 1, "2025-03-02 09:00:00", price="1")
     shop.build()
     assert shop.ask("""
         select variant_id, quantity, cost_date, list_price_margin_bare, list_price_margin_landed,
@@ -93,6 +98,7 @@ def test_list_price_margin_is_retail_less_average(shop: Shop) -> None:
         (8, 0, date(2025, 3, 1), -1, -1, -1 / 3),
         (9, 0, None, None, None, None),
         (10, 1, date(2025, 3, 2), -1, -1, None),
+        (11, 1, date(2025, 3, 2), None, None, None),
     ]
 
 

@@ -323,6 +323,27 @@ def test_what_is_asked_for_is_compared_as_what_was_loaded(con: duckdb.DuckDBPyCo
         assert answer == [(id_of(text), names_something(text))]
 
 
+def test_less_than_nothing_is_nowhere_received_or_asked_for(
+    con: duckdb.DuckDBPyConnection, land: Land, tables: dict[str, Table], clock: ManualClock
+) -> None:
+    """Negative pieces are set aside by the part they are of; the receiving keeps its head and its other lines."""
+    lines = [{"variant_id": 7, "quantity": -5}, {"variant_id": 7, "quantity": 5, "received_quantity": 0}]
+    items = [{"variant_id": 7, "quality": 1, "received_quantity": -3}]
+    landed = [
+        land("receivings", [{"id": 1, "items": lines, "stock_items": items}]),
+        land("stock_requests", [{"id": 1, "variant_id": 7, "quantity": -4, "created": "2026-02-01 09:00:00"}]),
+    ]
+    load(con, a_run(), landed, tables, clock, Silent(), 1.0)
+
+    assert con.execute("select line_no, quantity from staging.receiving_lines").fetchall() == [(2, 5)]
+    assert con.execute("select count(*) from staging.receivings").fetchall() == [(1,)]
+    assert con.execute("select table_name, row_key, reason from staging.quarantine order by 1").fetchall() == [
+        ("receiving_lines", "1/1", "quantity: below 0"),
+        ("receiving_stock_items", "1/1", "received_quantity: below 0"),
+        ("stock_requests", "1", "quantity: below 0"),
+    ]
+
+
 def test_a_batch_may_never_expire(con: duckdb.DuckDBPyConnection, read: Callable[..., dict[Any, Any]]) -> None:
     """The last day of the calendar is an expiry date that means never."""
     item = {"variant_id": 7, "quantity": 1, "expiration": "9999-12-31"}

@@ -323,12 +323,19 @@ def test_a_name_with_two_values_has_none(taken: Taken) -> None:
     assert drained.nameless == {("fulfillment_cz", "main"): 2}
 
 
-def test_a_number_may_name_an_event_and_its_order(taken: Taken) -> None:
-    """Ids without quotes are ids; a truth is none."""
+def test_a_number_may_name_an_event_and_its_order(
+    taken: Taken, con: duckdb.DuckDBPyConnection, tables: dict[str, Table]
+) -> None:
+    """Ids without quotes are ids, a truth is none; a time that is no text and a type nobody declared are warned of."""
     body = '{"event_id":77,"event_type":"OrderPacked","data":{"id":37.0},"created":1772614800}'
-    statuses, _, rows = taken(fulfillment_cz(body), fulfillment_cz(body.replace("77", "true")))
+    other = body.replace("77", "78").replace("OrderPacked", "OrderCancelled")
+    statuses, _, rows = taken(fulfillment_cz(body), fulfillment_cz(body.replace("77", "true")), fulfillment_cz(other))
 
-    assert (statuses, [row[:3] for row in rows]) == ([200, 422], [("77", 1, "37")])
+    assert (statuses, [row[:3] for row in rows]) == ([200, 422, 200], [("77", 1, "37"), ("78", 1, "37")])
+    checks = tables["staging.webhook_events"].checks
+    bad = {check.name: con.execute(check.rows).fetchall() for check in checks if check.rows}
+    assert bad["an event's time can be read"] == [("main", "fulfillment_cz", "77")]
+    assert bad["an event of the warehouse is of a declared type"] == [("main", "78", "OrderCancelled")]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,6 @@ class Denied(Exception):  # as above
 
 
 _members: "msgspec.json.Decoder[dict[str, Raw]]" = msgspec.json.Decoder(dict[str, Raw])
-_count = msgspec.json.Decoder(dict[str, Any])
 
 
 def check_code(code: Any) -> None:
@@ -48,10 +47,10 @@ def check_code(code: Any) -> None:
 
 
 def whole_number(token: Any) -> int | None:
-    """The whole number of a JSON token, quoted or not; None when it is none."""
-    text = bytes(token).strip(b'" ')
+    """The whole number of a JSON token, quoted or not, with a fraction of zeros too; None when it is none."""
+    digits, _, places = bytes(token).strip(b'" ').partition(b".")
     try:
-        return int(text)
+        return None if places.strip(b"0") else int(digits)
     except ValueError:
         return None
 
@@ -169,7 +168,8 @@ def named_rows(body: bytes, plural: str, singular: str, unique: bool) -> list[by
 
 def count(body: bytes) -> int:
     """The number in a ``count.json``."""
-    number = mended_and(lambda text: _decoded(_count, text), body)[0].get("count")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    members_of, _ = mended_and(lambda text: _envelope_of(text, names_are_unique(text)), body)
+    number = whole_number(members_of.get("count", b""))
+    if number is None or number < 0:
         raise Garbled("its count is not a whole number")
     return number

@@ -9,7 +9,6 @@ reason. No value of either leaves this module.
 A scanner may be handed in. It is tried first; what it is not sure of is decoded here.
 """
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -35,9 +34,6 @@ from stockbook.projection.undeclared_names import Names
 
 VERSION = "4"
 """Changed when the same body gives other rows than before: an earlier night's are then not taken."""
-
-
-_POINT_AND_ZEROS = re.compile(r"\.0*\s*$")
 
 
 class Projected(NamedTuple):
@@ -321,12 +317,7 @@ def _is_key(number: Any) -> bool:
 
 
 def _whole(value: Any) -> int | None:
-    try:
-        # 7.0 is 7, as in every column of whole numbers
-        text = repr(value) if isinstance(value, float) else value
-        number = int(_POINT_AND_ZEROS.sub("", text)) if isinstance(text, str) else value
-    except ValueError:
-        return None
+    number = envelope.whole_number(str(value).encode()) if isinstance(value, str | float) else value
     is_key = isinstance(number, int) and not isinstance(number, bool) and _is_key(number)
     return number if is_key else None
 

@@ -66,8 +66,9 @@ ODDITIES = (
         "the row or part is set aside",
     ),
     (
-        "a movement of negative pieces or of another direction than in and out, a rate that is not above zero",
-        "the row is set aside",
+        "a movement of another direction than in and out; negative pieces of a movement, receiving, parcel, request or "
+        "line of FlickRocket; a rate that is not above zero",
+        "the row or part is set aside",
     ),
     (
         "a row again, on its page or another, whether the total counts it once or twice",

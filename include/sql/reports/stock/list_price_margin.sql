@@ -12,7 +12,9 @@ variants as (
         product_name,
         variant_name,
         category_path,
-        price_retail
+        price_retail,
+        -- one below zero is no price
+        case when price_retail >= 0 then price_retail end as asked_price
     from marts.dim_variant
     where
         is_current
@@ -85,11 +87,11 @@ select
     c.cost_date,
     c.average_landed_unit_cost,
     c.average_bare_unit_cost,
-    v.price_retail - c.average_landed_unit_cost as list_price_margin_landed,
-    v.price_retail - c.average_bare_unit_cost as list_price_margin_bare,
-    cast(v.price_retail - c.average_landed_unit_cost as double) / nullif(cast(v.price_retail as double), 0)
+    v.asked_price - c.average_landed_unit_cost as list_price_margin_landed,
+    v.asked_price - c.average_bare_unit_cost as list_price_margin_bare,
+    cast(v.asked_price - c.average_landed_unit_cost as double) / nullif(cast(v.asked_price as double), 0)
         as list_price_margin_landed_share,
-    cast(v.price_retail - c.average_bare_unit_cost as double) / nullif(cast(v.price_retail as double), 0)
+    cast(v.asked_price - c.average_bare_unit_cost as double) / nullif(cast(v.asked_price as double), 0)
         as list_price_margin_bare_share,
     coalesce(c.average_missing_cost_quantity, 0) as average_missing_cost_quantity
 from variants as v
