@@ -201,3 +201,12 @@ def _replaced(text: Text) -> Text:
     return "".join(
         piece if piece[:1] in "{<" else re.sub(r"[^\W\d_]", "ж", piece) for piece in re.split(r"({\w+}|<[^>]+>)", text)
     )
+
+
+def test_rows_that_break_a_check_are_counted_in_the_language_of_the_page() -> None:
+    """What the books say of a check in English is no text of a Czech page."""
+    texts = {locale: unescape(report_html(full_summary(), locale)) for locale in (ENGLISH, CZECH)}
+
+    assert "2 rows" in texts[ENGLISH]
+    assert "2 řádky" in texts[CZECH]
+    assert "2 rows" not in texts[CZECH]

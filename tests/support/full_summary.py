@@ -54,7 +54,8 @@ def full_summary() -> Summary:
         checks_asked=867,
         checks_empty=5,
         checks_broken=[
-            BrokenCheck("marts.fct_order", "every order has a day", severity, "2 rows") for severity in ("warn", "fail")
+            BrokenCheck("marts.fct_order", "every order has a day", severity, "2 rows", 2)
+            for severity in ("warn", "fail")
         ],
         oldest=[StaleTable("main", "staging.orders", hours) for hours in (71.5, 40.0)],
         alerts=[

@@ -18,6 +18,7 @@ import duckdb
 
 from stockbook.checks.ahead import imported
 from stockbook.checks.rules import Rule, of_table
+from stockbook.counted import counted
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ModelFailed
 from stockbook.runs.check_outcome import Outcome
@@ -202,10 +203,10 @@ def _first_line(message: str) -> str:
 
 def _rows_of(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> dict[str, int]:
     """Rows of every relation that a rule is about; 1 of one that has some, where no rule tells how many."""
-    counted = {rule.table.name for rule in rules if rule.query is None}
+    whole = {rule.table.name for rule in rules if rule.query is None}
     names = sorted({name for rule in rules for name in rule.subjects})
     counts = (
-        f"select '{name}', count(*) from {name if name in counted else f'(select 1 from {name} limit 1)'}"
+        f"select '{name}', count(*) from {name if name in whole else f'(select 1 from {name} limit 1)'}"
         for name in names
     )
     return dict(con.execute(" union all ".join(counts)).fetchall())
@@ -213,13 +214,13 @@ def _rows_of(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> dict[str, int
 
 def _outcome(con: duckdb.DuckDBPyConnection, rule: Rule, bad_rows: int, rows: dict[str, int]) -> Outcome:
     empty = bad_rows == 0 and not all(rows[name] for name in rule.subjects)
-    counted = f"{bad_rows} rows" if rule.query is not None else f"{bad_rows} of {rows[rule.table.name]} rows"
+    of_all = f"{bad_rows} of {counted(rows[rule.table.name], 'row')}"
     return Outcome(
         suite=rule.table.name,
         expectation=rule.name,
         severity=rule.severity,
         success=None if empty else bad_rows == 0,
-        observed=NOTHING if empty else counted,
+        observed=NOTHING if empty else of_all if rule.query is None else counted(bad_rows, "row"),
         failing_rows=bad_rows,
         sample_keys=_sample(con, rule) if bad_rows else [],
         query=rule.bad_rows if bad_rows else None,

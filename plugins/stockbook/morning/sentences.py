@@ -50,9 +50,8 @@ def _parts(stock: StockAnswer, change: int, texts: Texts, locale: Locale) -> str
     rest = stock.rest + sum((gained for _, gained in largest[PARTS_SHOWN:]), Decimal(0))
     amounts = [*named.values(), *([rest] if rest else [])]
     names = [texts.code("happened", happened) for happened in named] + [texts("happened.rest")]
-    written = [
-        f"{name} {signed(whole, locale)}" for name, whole in zip(names, add_up(amounts, change), strict=False) if whole
-    ]
+    rounded = zip(names, add_up(amounts, change), strict=False)
+    written = [f"{name}\xa0{signed(whole, locale)}" for name, whole in rounded if whole]
     return texts("answer.stock.parts", parts=", ".join(written)) if written else texts("answer.stock.no_parts")
 
 
@@ -64,7 +63,7 @@ def _promise(promise: PromiseAnswer, texts: Texts, locale: Locale) -> str:
     # of what no state is known the rest is named, as of the stock
     states["other"] = promise.due - (promise.on_time or 0) - sum(states.values())
     listed = ", ".join(
-        f"{texts.code('state', state)} {format_decimal(count, locale=locale)}"
+        f"{texts.code('state', state)}\xa0{format_decimal(count, locale=locale)}"
         for state, count in states.items()
         if count
     )

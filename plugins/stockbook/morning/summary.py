@@ -87,6 +87,7 @@ class BrokenCheck(msgspec.Struct):
     expectation: str
     severity: str
     observed: str | None
+    failing_rows: int | None = None
 
 
 class StaleTable(msgspec.Struct):
@@ -234,7 +235,7 @@ def _listings(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Listing]:
 def _broken_checks(con: duckdb.DuckDBPyConnection, run_id: str) -> list[BrokenCheck]:
     rows = con.execute(
         """
-        select suite, expectation, severity, observed
+        select suite, expectation, severity, observed, failing_rows
         from meta.check_result where run_id = ? and not success order by severity, suite, expectation
         """,
         [run_id],
