@@ -215,6 +215,23 @@ def fits(shop: Shop, assumption: str) -> list[tuple[object, ...]]:
     """)
 
 
+def test_a_count_has_what_moved_until_its_moment(shop: Shop) -> None:
+    """Before the first count a whole day; between the two what came with it, left a minute later and at night."""
+    shop.move(1, 7, "in", 5, "2025-03-08 09:00:00", price="4")
+    shop.move(2, 7, "out", 1, "2025-03-08 10:00:00", order="a")
+    shop.move(3, 7, "in", 2, "2025-03-09 02:15:00", price="4")
+    shop.move(4, 7, "out", 1, "2025-03-09 02:16:00", order="b")
+    shop.move(5, 7, "out", 1, "2025-03-09 20:00:00", order="c")
+    shop.stock(7, 6, datetime(2025, 3, 9, 2, 15))
+    shop.stock(7, 4, READ_AT)
+    shop.build(READ_AT)
+    assert shop.ask("""
+        select snapshot_date, ledger_quantity, quantity_diff
+        from marts.fct_stock_reconciliation
+        where pool = 'sellable' order by 1
+    """) == [(date(2025, 3, 9), 6, 0), (date(2025, 3, 10), 4, 0)]
+
+
 def test_the_reading_of_damaged_pieces_that_fits_is_told(shop: Shop, tmp_path: Path) -> None:
     """Five with two of them damaged, and the warehouse counts three good ones: part of quantity, whatever is set."""
     fitting = []

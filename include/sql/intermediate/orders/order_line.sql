@@ -21,7 +21,12 @@ lines as not materialized (
 
     select
         k.order_no,
+        l.account,
+        l.order_id,
         l.line_no,
+        l.code,
+        l.ext_code,
+        l.product_name,
         c.variant_id,
         l.quantity
     from staging.order_lines as l
@@ -41,7 +46,12 @@ lines as not materialized (
 
 select
     l.order_no,
+    l.account,
+    l.order_id,
     l.line_no,
+    l.code,
+    l.ext_code,
+    l.product_name,
     l.quantity,
     coalesce(m.is_set, false) as is_set,
     case when m.line_no is null then l.variant_id else m.variant_id end as variant_id,

@@ -1,6 +1,15 @@
 -- Pieces of each pool by the ledger, movements dated later than now included.
--- Grain: one row per account, variant, pool and moment at which it moved.
+-- Grain: one row per account, variant, pool and moment at which it moved; a day without a count is one moment, its last.
 with
+
+count_days as (
+
+    select distinct
+        account,
+        cast(snapshot_at as date) as date
+    from intermediate.stock_count
+
+),
 
 movements as (
 
@@ -43,17 +52,22 @@ moved as (
 
 ),
 
+-- no count tells the moments of another day apart, and there are few days of counts
 moments as (
 
     select
-        account,
-        variant_id,
-        pool,
-        moved_at,
-        sum(pieces) as pieces
-    from moved
-    where pieces <> 0
-    group by account, variant_id, pool, moved_at
+        m.account,
+        m.variant_id,
+        m.pool,
+        max(m.moved_at) as moved_at,
+        sum(m.pieces) as pieces
+    from moved as m
+    left join count_days as d
+        on
+            m.account = d.account
+            and cast(m.moved_at as date) = d.date
+    where m.pieces <> 0
+    group by m.account, m.variant_id, m.pool, cast(m.moved_at as date), case when d.date is not null then m.moved_at end
 
 )
 

@@ -74,6 +74,18 @@ shopline_numbers as (
 
 ),
 
+-- few orders
+orders_of_several as (
+
+    select
+        account,
+        order_id
+    from packages
+    group by account, order_id
+    having count(*) > 1
+
+),
+
 package_items as (
 
     select
@@ -97,7 +109,7 @@ parcels as (
         p.parcel_no,
         p.package_id,
         -- the order names one number: of several parcels nobody knows whose it is
-        case when count(*) over (partition by p.account, p.order_id) = 1 then o.tracking_number end as tracking_number,
+        case when s.order_id is null then o.tracking_number end as tracking_number,
         i.lines,
         i.pieces,
         'package' as evidence
@@ -106,6 +118,10 @@ parcels as (
         on
             p.account = o.account
             and p.order_id = o.order_id
+    left join orders_of_several as s
+        on
+            p.account = s.account
+            and p.order_id = s.order_id
     left join package_items as i
         on
             p.account = i.account

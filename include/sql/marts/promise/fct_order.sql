@@ -9,18 +9,6 @@ current_run as (
 
 ),
 
-amounts as (
-
-    select
-        account,
-        order_id,
-        goods_value_reporting,
-        amount_due_reporting,
-        rate_date
-    from intermediate.order_amount
-
-),
-
 warehouses as (
 
     select
@@ -41,7 +29,7 @@ orders as (
         created_text,
         created_at,
         created_at_utc,
-        currency,
+        intermediate.currency_code(currency) as currency,
         goods_value,
         amount_due,
         is_cod,
@@ -111,12 +99,18 @@ select
         when c.date is null or staging.stated_utc(o.created_text) is not null then false
         else staging.utc_of(o.created_at, c.zone) <> staging.utc_of_second(o.created_at, c.zone)
     end as is_created_in_repeated_hour,
-    intermediate.currency_code(o.currency) as currency,
+    o.currency,
     o.goods_value,
     o.amount_due,
-    a.goods_value_reporting,
-    a.amount_due_reporting,
-    a.rate_date,
+    case
+        when o.currency = s.reporting_currency then cast(round(o.goods_value, 4) as decimal(38, 4))
+        else intermediate.in_currency(o.goods_value, r.units_target, r.units_own)
+    end as goods_value_reporting,
+    case
+        when o.currency = s.reporting_currency then cast(round(o.amount_due, 4) as decimal(38, 4))
+        else intermediate.in_currency(o.amount_due, r.units_target, r.units_own)
+    end as amount_due_reporting,
+    case when o.currency <> s.reporting_currency then r.rate_date end as rate_date,
     o.is_cod,
     o.is_on_hold,
     o.is_damaged_sale,
@@ -144,6 +138,7 @@ select
     o.city,
     o.postcode
 from orders as o
+cross join marts.dim_money_setting as s
 left join intermediate.order_status_map as m
     on o.source_status = m.source_status
 left join own_labels as l
@@ -152,10 +147,10 @@ left join own_labels as l
         and o.order_id = l.order_id
 left join change_days as c
     on cast(o.created_at as date) = c.date
-left join amounts as a
+left join intermediate.reporting_rate as r
     on
-        o.account = a.account
-        and o.order_id = a.order_id
+        o.currency = r.currency
+        and cast(o.created_at as date) = r.date
 left join warehouses as w
     on
         o.account = w.account
