@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 from checkout import PROJECT
 from empty_warehouse import Pool
-from shared_home import first_night, made_once
+from shared_home import first_night, made_once, second_night
 
 from stockbook import airflow_config, declarations
 from stockbook.clock import ManualClock
@@ -119,6 +120,12 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def home_after_a_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home of `shared_home` after its first night: copy it, never write there."""
     return made_once(tmp_path_factory, "home-after-a-night", first_night)
+
+
+@pytest.fixture(scope="session")
+def second_by_step(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of `shared_home` with its second night, step by step: copy of it, never write there."""
+    return made_once(tmp_path_factory, "second-by-step", partial(second_night, home_after_a_night))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from loopback import Shop as Rows
 from loopback import movement, order, serving
 from night_rig import Rig, nights_before
-from observed import COMPARED, observed_columns, observed_tables
+from observed import same_marts
 from test_extract import plan, read, rows
 
 from stockbook import connections
@@ -126,18 +126,6 @@ def ask(rig: Rig, query: str) -> list[tuple[Any, ...]]:
     """A query on the writer's file."""
     with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
         return con.execute(query).fetchall()
-
-
-def same_marts(first: Rig, second: Rig) -> None:
-    """Assert that the marts are equal, observed history aside."""
-    marts, other_marts, tables = first.marts(), second.marts(), first.tonight().tables
-    whole = sorted(marts.keys() - observed_tables(tables) - observed_columns(tables).keys())
-    assert {name: marts[name] for name in whole} == {name: other_marts[name] for name in whole}
-    for name, columns in observed_columns(tables).items():
-        query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
-        assert ask(first, query) == ask(second, query), name
-    for what, query in COMPARED.items():
-        assert sorted(map(repr, ask(first, query))) == sorted(map(repr, ask(second, query))), what
 
 
 def lose(rig: Rig, first: date, last: date) -> int:

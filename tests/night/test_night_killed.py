@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import proof_size
 import pytest
 from forked import forks
-from night_rig import STEPS, Kept, Rig
+from night_rig import Kept, Rig
 from shared_home import FIRST, SECOND, small_shop
 
-from stockbook import connections
-from stockbook.night import steps
 from stockbook_sandbox import Running, running
 
 pytestmark = pytest.mark.slow  # each point costs a killed step and a whole night
@@ -26,21 +24,24 @@ class Point(NamedTuple):
     """
     Where a night is killed; ``step`` is the one that runs in the process that is killed, "" all of the night.
 
-    What a kill ``before_load`` leaves are pages: once these are staging as ever, the night has no more of it.
+    The second try goes on ``until`` nothing is left of the kill. Before a load it leaves pages: once these are staging
+    as ever, the night has no more of it. In a load it leaves rows of staging, until marts are built of them as ever.
     """
 
     at: str
     step: str = ""
-    before_load: bool = False
+    until: Literal["load", "build", "finish"] = "finish"
 
 
 # some whole, as `stockbook run` goes; of the others the step alone, as Airflow has it
 POINTS = {
-    "open, while its plans are written": Point("rename:plan-fulfillment_cz.json", before_load=True),
-    "extract, in the middle of a listing": Point("rename:fulfillment_cz.orders/page-00003", "extract", True),
-    "extract, before a listing says complete": Point("rename:fulfillment_cz.movements/manifest.json", "extract", True),
-    "load, in the middle of its transaction": Point("progress:load main orders"),
-    "load, after its transaction": Point("rename:/loaded", "load"),
+    "open, while its plans are written": Point("rename:plan-fulfillment_cz.json", until="load"),
+    "extract, in the middle of a listing": Point("rename:fulfillment_cz.orders/page-00003", "extract", "load"),
+    "extract, before a listing says complete": Point(
+        "rename:fulfillment_cz.movements/manifest.json", "extract", "load"
+    ),
+    "load, in the middle of its transaction": Point("progress:load main orders", until="build"),
+    "load, after its transaction": Point("rename:/loaded", "load", "build"),
     "check_staging, while it is asked": Point("progress:check_staging", "check_staging"),
     "build, in the middle of a model": Point("progress:marts.fct_order"),
     "check_marts, while it is asked": Point("progress:check_marts", "check_marts"),
@@ -63,33 +64,9 @@ def server() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def first(server: Running, home_after_a_night: Path) -> Rig:
-    """A home after the first night: copied, never written."""
-    return Rig(server, home_after_a_night)
-
-
-@dataclass
-class Undisturbed:
-    """A second night without a kill, and the home before each of its steps: copied, never written."""
-
-    kept: Kept
-    before: dict[str, Path]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """The second night of a copy of the first home, step by step."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    rig = Rig(first.server, Path(shutil.copytree(first.home, folder / "home")))
-    rig.server.set_clock(SECOND)
-    tonight, before = rig.tonight(), {"": first.home}
-    ids = connections.conn_ids_in_environment(rig.environ)
-    run = steps.open_run(tonight, "second", {"as_of": SECOND.isoformat()}, ids)
-    for step, work in STEPS.items():
-        if any(point.step == step for point in POINTS.values()):
-            before[step] = Path(shutil.copytree(rig.home, folder / step))
-        work(tonight, run.run_id)
-    return Undisturbed(Kept(rig), before)
+def undisturbed(server: Running, second_by_step: Path) -> Kept:
+    """A second night without a kill."""
+    return Kept(Rig(server, second_by_step / "home"))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +89,8 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def run_again(
-    undisturbed: Undisturbed,
+    home_after_a_night: Path,
+    second_by_step: Path,
     server: Running,
     killed: Callable[[Rig, Point], int],
     tmp_path_factory: pytest.TempPathFactory,
@@ -122,40 +100,43 @@ def run_again(
     @cache
     def of(point: Point) -> Killed:
         home = tmp_path_factory.mktemp("killed") / "home"
-        rig = Rig(server, Path(shutil.copytree(undisturbed.before[point.step], home)))
+        before = second_by_step / point.step if point.step else home_after_a_night
+        rig = Rig(server, Path(shutil.copytree(before, home)))
         rig.server.set_clock(SECOND)
         rig.server.reset_requests()
         assert killed(rig, point) == -signal.SIGKILL
         published_before = rig.rows("select run_id from meta.current_run")
         until_killed = sum(rig.server.requests().values())
         rig.server.reset_requests()
-        if is_whole(point):
+        if until(point) == "finish":
             rig.night(SECOND, name="again")
         else:
-            rig.books(SECOND, name="again", build=False)
+            rig.books(SECOND, name="again", build=until(point) == "build")
         return Killed(rig, published_before, (until_killed, sum(rig.server.requests().values())))
 
     return of
 
 
-def is_whole(point: Point) -> bool:
-    """Whether the second try goes on to its end, or as far as the kill could reach."""
-    return proof_size.LARGE or not point.before_load
+def until(point: Point) -> str:
+    """The last step of the second try: the end, or as far as the kill could reach."""
+    return "finish" if proof_size.LARGE else point.until
 
 
 @pytest.mark.parametrize("point", TRIED.values(), ids=TRIED.keys())
 def test_a_killed_night_run_again_gives_the_same_marts(
-    undisturbed: Undisturbed, run_again: Callable[[Point], Killed], point: Point
+    undisturbed: Kept, run_again: Callable[[Point], Killed], point: Point
 ) -> None:
     """Readers have the night before until the second try is published; then everything equals the undisturbed night."""
-    again, expected = run_again(point), undisturbed.kept
+    again = run_again(point)
     rig = again.rig
 
     assert again.published_before == [("second" if point.step == "finish" else "first",)]
-    assert rig.staged() == expected.staged()
-    if is_whole(point):
-        assert rig.hashes() == expected.hashes()
-        assert rig.hashes("staging").keys() == expected.hashes("staging").keys()
+    assert rig.staged() == undisturbed.staged()
+    if until(point) != "load":
+        assert rig.marts() == undisturbed.marts()
+    if until(point) == "finish":
+        assert rig.hashes() == undisturbed.hashes()
+        assert rig.hashes("staging").keys() == undisturbed.hashes("staging").keys()
         left = sorted(file.name for file in rig.settings.published.parent.iterdir())
         assert left == ["dictionary", "report.html", "summary.json", "warehouse.duckdb"]
 

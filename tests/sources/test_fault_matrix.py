@@ -141,11 +141,9 @@ def before(first: Rig) -> Kept:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(first: Rig, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+def undisturbed(server: Running, second_by_step: Path) -> Kept:
     """The same home after an undisturbed second night."""
-    rig = again(first, tmp_path_factory.mktemp("undisturbed") / "home")
-    rig.books(SECOND, name="second")
-    return Kept(rig)
+    return Kept(Rig(server, second_by_step / "home"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 
@@ -102,7 +103,7 @@ class Rig:
         self, as_of: datetime, name: str = "", tries: int = 1, build: bool = True, **parameters: Any
     ) -> RunContext:
         """
-        A night without checks and publication: what it does to staging and the marts of the writer's file.
+        A night without checks, comments and publication: what it does to staging and the marts of the writer's file.
 
         Each account is extracted up to ``tries`` times, as a task that is tried again. Leaves no lock behind.
         """
@@ -118,7 +119,9 @@ class Rig:
                     self._extract(tonight, run, conn_id, tries)
                 night.load(tonight, run.run_id)
                 if build:
-                    night.build(tonight, run.run_id)
+                    # two thousand statements, of which no row depends
+                    with patch("stockbook.models.build.write_comments"):
+                        night.build(tonight, run.run_id)
             finally:
                 tonight.lock.release(run.run_id)
         return run

@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from night_rig import Rig, nights_before
+from night_rig import STEPS, Rig, nights_before
 
+from stockbook import connections
+from stockbook.night import steps
 from stockbook_sandbox import Shop, running
 
 FIRST, SECOND, THIRD = nights_before(datetime(2025, 11, 20, 2, 15), 3)
@@ -24,6 +26,17 @@ def first_night(home: Path) -> None:
     """A home with one published night over the small shop."""
     with running(small_shop(), FIRST) as server:
         Rig(server, home).night(FIRST, name=NAME)
+
+
+def second_night(first: Path, folder: Path) -> None:
+    """The second night of a copy of the first home: ``home`` after it, and what was before each step by its name."""
+    with running(small_shop(), SECOND) as server:
+        rig = Rig(server, Path(shutil.copytree(first, folder / "home")))
+        tonight, ids = rig.tonight(), connections.conn_ids_in_environment(rig.environ)
+        run = steps.open_run(tonight, "second", {"as_of": SECOND.isoformat()}, ids)
+        for step, work in STEPS.items():
+            shutil.copytree(rig.home, folder / step)
+            work(tonight, run.run_id)
 
 
 def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
