@@ -30,10 +30,10 @@ def require_same(folder: Path | None, run_log: RunLog) -> None:
     begun_with, here = run_log.own_reports(), digest_of(folder)
     if begun_with is None or begun_with == here:
         return
-    ours = f"the folder {folder} ({here[:8]})" if folder else "no folder"
-    theirs = f"one with other contents ({begun_with[:8]})" if begun_with else "none"
+    own_folder = f"the folder {folder} ({here[:8]})" if folder else "no folder"
+    expected = f"one with other contents ({begun_with[:8]})" if begun_with else "none"
     raise ConfigError(
-        f"This worker has {ours} as STOCKBOOK_EXTRA_DIR, and the latest run was begun with {theirs}: it would make "
-        "other reports of all accounts. Give every machine the same folder; where it is this one, begin a run, or "
+        f"This worker has {own_folder} as STOCKBOOK_EXTRA_DIR, and the latest run was begun with {expected}: it would "
+        "make other reports of all accounts. Give every machine the same folder; where it is this one, begin a run, or "
         "clear `accounts` of the latest."
     )
