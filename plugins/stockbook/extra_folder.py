@@ -5,6 +5,7 @@ What is declared in it is of the layer, and schema, ``extra``: no name of ours c
 wrong with a file of theirs is a ``Problem`` that says which file and line; the declarations that are right are read.
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,11 @@ from stockbook.caches import cached, code_of
 from stockbook.declarations import EXTRA, SHARED_TEXTS, Table, load, read_file, shared_texts
 from stockbook.errors import ConfigError
 from stockbook.policy_file import Path_, PolicyFile
+from stockbook.settings import POLICIES
 
 MODELS, METRICS, DASHBOARDS = "sql", "metrics", "dashboards"
+# of what it holds nothing else is read: a repository that it is in differs from machine to machine
+_READ = (MODELS, METRICS, DASHBOARDS, POLICIES)
 KINDS = ("table", "view", "macro")
 _SELECTS = (".sql", ".sql.jinja")
 # the path of a field in what msgspec says of it, and the line that a message may have already
@@ -65,6 +69,19 @@ def contents(folder: Path, pattern: str = "**/*") -> Iterator[bytes]:
         if file.is_file():
             yield str(file.relative_to(folder)).encode()
             yield file.read_bytes()
+
+
+def digest_of(folder: Path | None) -> str:
+    """What a folder says, wherever it lies: two machines with the same one have the same. Empty without a folder."""
+    if folder is None:
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(file for part in _READ for file in (folder / part).rglob("*") if file.is_file()):
+        name = file.relative_to(folder)
+        if not any(step.startswith(".") for step in name.parts):
+            content = file.read_bytes()
+            digest.update(f"{name.as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def files_of(folder: Path, part: str) -> list[Path]:

@@ -55,4 +55,7 @@ create table fleet_account (
 );
 """
 
-MIGRATIONS = (_FIRST,)
+# a digest of the folder of the user's own reports that the run was begun with: empty without one, NULL of earlier runs
+_OWN_REPORTS = "alter table fleet_run add column own_reports text"
+
+MIGRATIONS = (_FIRST, _OWN_REPORTS)

@@ -12,10 +12,12 @@ from datetime import datetime
 import msgspec
 
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.extra_folder import Problem
 from stockbook.fleet.publishing import publish
 from stockbook.fleet.turns import turn
 from stockbook.fleet.work import Fleet, Work, at_work, bring_pages, restored
 from stockbook.night import steps
+from stockbook.night.extra import notes_of
 from stockbook.night.extracting import extract_all
 from stockbook.runs import context as runs
 from stockbook.runs import report
@@ -75,8 +77,9 @@ def books_of_account(fleet: Fleet, name: str, account_name: str) -> Report:
         finally:
             work.home.save(run_id, BOOKS)
         try:
-            with night.at(run, "publish", "lake"):
-                _publish(fleet, work, run_id, run.as_of)
+            with night.at(run, "publish", "lake") as step:
+                step.extra = _publish(fleet, work, run_id, run.as_of)
+                step.notes += notes_of(night.settings, step.extra)
         except Exception:
             work.home.save(run_id, BOOKS)
             raise
@@ -104,11 +107,11 @@ def end_account(fleet: Fleet, name: str, account_name: str) -> Report | None:
         return done
 
 
-def _publish(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> None:
+def _publish(fleet: Fleet, work: Work, run_id: str, as_of: datetime) -> list[Problem]:
     book = work.home.published_book
     if not book:
         raise ConfigError(f"Account {work.account.name} has no saved book: run its night from the beginning.")
-    publish(work.holding, fleet.lake, work.night.settings.published, book, run_id, work.home.generation, as_of)
+    return publish(work.holding, fleet.lake, work.night.settings.published, book, run_id, work.home.generation, as_of)
 
 
 def _after(fleet: Fleet, work: Work, run_id: str) -> None:

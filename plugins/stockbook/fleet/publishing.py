@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockbook.errors import CommitUnknown
+from stockbook.extra_folder import Problem
 from stockbook.fleet.holding import Holding
 from stockbook.version import VERSION
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 def publish(
     holding: Holding, lake: "Lake", published: Path, book: str, run_id: str, generation: int, as_of: datetime
-) -> None:
+) -> list[Problem]:
     """
     Make an account's published file what readers of the lake see, as the saved ``book`` of ``generation``.
 
-    Raises LakeUnavailable or HoldingLost; readers then keep the night before, except where the connection broke in the
-    moment between the commit and the pointer.
+    Returns what is wrong with the user's own reports, which have no rows of the account then. Raises LakeUnavailable or
+    HoldingLost; readers then keep the night before, except where the connection broke in the moment between the commit
+    and the pointer.
     """
     from stockbook.fleet.lake.catalog import PublishedRun
 
@@ -37,6 +39,7 @@ def publish(
             if lake.published(holding.account) != run:
                 raise
         holding.publish(book, run_id, generation, as_of)
+    return prepared.problems
 
 
 def catch_up(holding: Holding, lake: "Lake") -> bool:

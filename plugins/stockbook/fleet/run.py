@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 from stockbook.errors import WORTH_ANOTHER_TRY, StockbookError
+from stockbook.extra_folder import digest_of
 from stockbook.fleet.night import BOOKS, EXTRACT, OPEN, READ, books_of_account, extract_account, open_account
 from stockbook.fleet.summary import Summary, summarise
 from stockbook.fleet.work import Fleet
@@ -44,7 +45,7 @@ def run_fleet(
     of another process. Raises ConfigError, ControlUnavailable before anything is begun.
     """
     accounts = [account.name for account in fleet.accounts()]
-    run = fleet.run_log.begin(run_id_of(name), accounts)
+    run = fleet.run_log.begin(run_id_of(name), accounts, digest_of(fleet.settings.extra_dir))
     nights = fleet.run_log.nights(run.run_id)
     left = deque(a for a in run.accounts if a not in nights or nights[a].status != "published")
     fleet.progress.start("accounts", total=len(left), unit="accounts")

@@ -38,14 +38,25 @@ class RunLog:
         """In this database."""
         self._control = control
 
-    def begin(self, run_id: str, accounts: Iterable[str]) -> FleetRun:
-        """Begin a run of the fleet, or go on with the one of this name: its accounts stay."""
+    def begin(self, run_id: str, accounts: Iterable[str], own_reports: str = "") -> FleetRun:
+        """
+        Begin a run of the fleet, or go on with the one of this name: its accounts stay.
+
+        ``own_reports`` is the digest of the folder that its workers must have.
+        """
         with self._control.opened() as con:
             con.execute(
-                "insert into fleet_run (run_id, accounts) values (%s, %s) on conflict (run_id) do nothing",
-                [run_id, list(accounts)],
+                "insert into fleet_run (run_id, accounts, own_reports) values (%s, %s, %s) "
+                "on conflict (run_id) do update set own_reports = excluded.own_reports",
+                [run_id, list(accounts), own_reports],
             )
         return self.run(run_id)
+
+    def own_reports(self) -> str | None:
+        """The digest of the folder that the latest run was begun with; None where none was, or not with one."""
+        with self._control.opened() as con:
+            row = con.execute("select own_reports from fleet_run order by opened_at desc limit 1").fetchone()
+        return None if row is None else row[0]
 
     def run(self, run_id: str = "") -> FleetRun:
         """A run of the fleet; the latest without a name. Raises ConfigError when there is none."""

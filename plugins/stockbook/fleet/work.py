@@ -12,7 +12,7 @@ from stockbook import hash_key
 from stockbook.clock import Clock, SystemClock
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError, StockbookError
-from stockbook.fleet import accounts
+from stockbook.fleet import accounts, own_reports
 from stockbook.fleet.accounts import FleetAccount
 from stockbook.fleet.clock import SharedClock
 from stockbook.fleet.control import Control
@@ -85,7 +85,8 @@ class Fleet:
         from stockbook.lake_url import LakeUrl
 
         url = LakeUrl.parse(self.shared.lake, os.environ)
-        return Lake(url, data_path(self.shared.store), self.shared.scratch, self.settings.models_dir)
+        own, models_dir = own_reports.in_lake(self.settings), self.settings.models_dir
+        return Lake(url, data_path(self.shared.store), self.shared.scratch, models_dir, own=own)
 
     def accounts(self) -> list[FleetAccount]:
         """The accounts that the settings choose."""
@@ -126,7 +127,8 @@ class Work:
 
 @contextmanager
 def taken(fleet: Fleet, account: FleetAccount, run_id: str, step: str) -> Iterator[Work]:
-    """Hold an account for a step. Raises as ``hold``."""
+    """Hold an account for a step. Raises as ``hold``, and as ``require_same`` for another folder of own reports."""
+    own_reports.require_same(fleet.settings.extra_dir, fleet.run_log)
     settings = fleet.settings_of(account)
     key = hash_key.fingerprint(settings.hash_key) if settings.hash_key else None
     with hold(fleet.control, account.name, run_id, step, key) as holding:

@@ -18,7 +18,7 @@ from stockbook.errors import CheckFailed, ConfigError, ModelFailed
 from stockbook.extra_folder import Problem
 from stockbook.models.extra import Plan, left_out, plan
 from stockbook.models.programs import BuildContext
-from stockbook.night.extra_checks import ask_alone, at, broken, names_lost, quoted_in, standing
+from stockbook.night.extra_checks import ask_alone, at, broken, names_lost, of_account, quoted_in, standing
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs.context import RunContext
@@ -68,8 +68,6 @@ def require(settings: Settings) -> None:
             f"STOCKBOOK_EXTRA_DIR must be a folder that exists; {settings.extra_dir} is none: `stockbook extra new` "
             "makes one."
         )
-    if settings.is_of_fleet:
-        raise ConfigError("A fleet publishes no reports of one's own: unset STOCKBOOK_EXTRA_DIR on its machines.")
     if settings.extra_fails == "night" and (wrong_ones := problems(settings)):
         raise ConfigError(*(_told(settings, each) for each in wrong_ones))
 
@@ -98,7 +96,7 @@ def build(night: Night, folder: Path, context: BuildContext, done: StepDone) -> 
         )
     done.models |= built.seconds
     done.extra = [*problems(settings), *built.problems]
-    done.notes += _notes(settings, done.extra)
+    done.notes += notes_of(settings, done.extra)
     if built.problems and settings.extra_fails == "night":
         raise ModelFailed(" ".join(_told(settings, each) for each in built.problems))
 
@@ -116,7 +114,8 @@ def check(night: Night, folder: Path, run: RunContext, done: StepDone, everythin
 
     settings = night.settings
     own_plan = standing(settings, planned(settings, night.tables))
-    rules = [rule for table in own_plan.tables.values() for rule in of_table(table)]
+    tables = own_plan.tables.values()
+    rules = [rule for table in tables for rule in (*of_table(table), *of_account(table, night.events_of))]
     unasked: dict[str, str] = {}
     outcomes = asked(
         night,
@@ -129,7 +128,7 @@ def check(night: Night, folder: Path, run: RunContext, done: StepDone, everythin
     )
     done.checks += outcomes
     done.extra = broken(folder, own_plan, outcomes, unasked)
-    done.notes += _notes(settings, done.extra)
+    done.notes += notes_of(settings, done.extra)
     if done.extra and settings.extra_fails == "night":
         raise CheckFailed(" ".join(_told(settings, each) for each in done.extra))
     steps = read_all(runs.folder(settings, run.run_id))
@@ -150,7 +149,8 @@ def _wrong_check(settings: Settings, table: Table) -> Problem | None:
     return None
 
 
-def _notes(settings: Settings, wrong_ones: Sequence[Problem]) -> list[str]:
+def notes_of(settings: Settings, wrong_ones: Sequence[Problem]) -> list[str]:
+    """What the run report says of them."""
     return [f"warning: own report, {_told(settings, each)}" for each in wrong_ones]
 
 

@@ -13,6 +13,15 @@ from stockbook.extra_folder import Problem, line_with, yaml_file
 from stockbook.models.extra import Plan, left_out
 from stockbook.runs.check_outcome import Outcome
 from stockbook.settings import Settings
+from stockbook.sql_text import quoted
+
+
+def of_account(table: Table, account: str | None) -> list[Rule]:
+    """In a fleet readers find rows by their account: each row of a report has that of its books, no sum of all none."""
+    if account is None or table.kind == "macro" or "account" not in table.columns:
+        return []
+    query = f"select account from {table.name} where account is distinct from {quoted(account)}"
+    return [Rule(table, f"rows are of account {account}", "fail", query=query)]
 
 
 def ask_alone(settings: Settings, rules: list[Rule], unasked: dict[str, str]) -> list[Outcome]:

@@ -34,7 +34,8 @@ def examine(settings: Settings) -> Examined:
     ours = declarations.load(settings.models_dir)
     own_plan, wrong_ones = planned(settings, ours), problems(settings)
     if not settings.published.exists():
-        note = "nothing is published yet: what is built of it and whether it holds only a night can tell"
+        where = "the books of a fleet lie in its store" if settings.is_of_fleet else "nothing is published yet"
+        note = f"{where}: what is built of it and whether it holds only a night can tell"
         return Examined(wrong_ones, dict.fromkeys(own_plan.tables), [note])
     with copy_beside(settings, settings.published) as own:
         with held_alone(own), writer(own) as con:

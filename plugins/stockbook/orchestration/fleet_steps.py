@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stockbook.clock import SystemClock
 from stockbook.connections import SOURCES
+from stockbook.extra_folder import digest_of
 from stockbook.fleet_settings import SHARED, FleetSettings
 from stockbook.orchestration import openlineage, published_assets, readiness
 from stockbook.orchestration.connections import PLACES
@@ -34,7 +35,7 @@ def accounts(context: Any) -> list[str]:
     with plain_errors():
         fleet = _fleet()
         chosen = [account.name for account in fleet.accounts()]
-        run = fleet.run_log.begin(_run_id(context), chosen)
+        run = fleet.run_log.begin(_run_id(context), chosen, digest_of(fleet.settings.extra_dir))
         fleet.progress.note(f"{len(run.accounts)} accounts: {', '.join(run.accounts)}")
         return run.accounts
 

@@ -12,11 +12,12 @@ import duckdb
 
 from stockbook.errors import ConfigError
 from stockbook.fleet.lake import catalog
-from stockbook.fleet.lake.relations import SCHEMAS, Program, Relation
+from stockbook.fleet.lake.relations import MADE, Program, Relation
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
+from stockbook.models.order import Step
 from stockbook.version import VERSION
 from stockbook.warehouse.lake import attach_lake, beside_lake
 
@@ -62,10 +63,13 @@ def bring(
         attach_lake(con, url, data_path)
         catalog.make_own_tables(pg)
         con.execute("begin transaction")
-        _bring_tables(con, relations)
+        renewed = _bring_tables(con, relations)
         _bring_macros(con, models_dir, declared)
         write_comments(con, declared.tables)
+        # a table that comes back is empty: nobody's rows stand in it as they were published last
+        pg.execute("delete from stockbook.published_table where relation = any(%s)", [renewed])
         con.execute("commit")
+        _bring_extra(con, declared)
         with pg.transaction(), pg.cursor() as cursor:
             cursor.execute("delete from stockbook.lake")
             cursor.execute("insert into stockbook.lake values (%s, %s)", [VERSION, declared.mark])
@@ -75,8 +79,9 @@ def bring(
             )
 
 
-def _bring_tables(con: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:
-    for schema in (*SCHEMAS, "intermediate"):
+def _bring_tables(con: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> list[str]:
+    """Returns the tables that went, or are new."""
+    for schema in MADE:
         con.execute(f"create schema if not exists {schema}")
     there = {
         name: dict(columns)
@@ -84,9 +89,10 @@ def _bring_tables(con: duckdb.DuckDBPyConnection, relations: Sequence[Relation])
             "select schema_name || '.' || table_name, list((column_name, data_type) order by column_index) "
             "from duckdb_columns() where database_name = current_database() and not internal group by 1"
         ).fetchall()
-        if name.partition(".")[0] in (*SCHEMAS, "intermediate")
+        if name.partition(".")[0] in MADE
     }
-    for name in sorted(there.keys() - {relation.name for relation in relations}):
+    declared = {relation.name for relation in relations}
+    for name in sorted(there.keys() - declared):
         con.execute(f"drop table {name}")
     for relation in relations:
         before = there.get(relation.name)
@@ -94,6 +100,7 @@ def _bring_tables(con: duckdb.DuckDBPyConnection, relations: Sequence[Relation])
             _create(con, relation.name, relation)
         elif before != relation.columns:
             _change(con, relation, before)
+    return sorted(there.keys() ^ declared)
 
 
 def _create(con: duckdb.DuckDBPyConnection, name: str, relation: Relation) -> None:
@@ -121,18 +128,29 @@ def _change(con: duckdb.DuckDBPyConnection, relation: Relation, before: dict[str
 
 def _bring_macros(con: duckdb.DuckDBPyConnection, models_dir: Path, declared: Program) -> None:
     create_macros(con, models_dir)
-    wanted = {step.name for step in declared.macros}
+    wanted = {step.name for step in (*declared.macros, *declared.extra)}
     for (name,) in con.execute(
         "select distinct schema_name || '.' || function_name from duckdb_functions() "
         "where database_name = current_database() and function_type = 'table_macro' and not internal"
     ).fetchall():
-        if name not in wanted and name.partition(".")[0] in (*SCHEMAS, "intermediate"):
+        if name not in wanted and name.partition(".")[0] in MADE:
             con.execute(f"drop macro table {name}")
     for step in declared.macros:
-        parameters = ", ".join(step.tables[0].parameters)
-        con.execute(
-            f"create or replace macro {step.name}({parameters}) as table {(step.sql or '').strip().rstrip(';')}"
-        )
+        con.execute(_macro(step))
+
+
+def _bring_extra(con: duckdb.DuckDBPyConnection, declared: Program) -> None:
+    """The macros of a user's own, each for itself: one that the lake does not take keeps nothing of ours from it."""
+    for step in declared.extra:
+        try:
+            con.execute(_macro(step))
+        except duckdb.Error:
+            con.execute(f"drop macro table if exists {step.name}")
+
+
+def _macro(step: Step) -> str:
+    parameters = ", ".join(step.tables[0].parameters)
+    return f"create or replace macro {step.name}({parameters}) as table {(step.sql or '').strip().rstrip(';')}"
 
 
 def _numbers(version: str) -> list[int]:

@@ -15,9 +15,11 @@ import duckdb
 
 from stockbook import declarations
 from stockbook.errors import PublishFailed
+from stockbook.extra_folder import Problem
 from stockbook.fleet.lake import catalog, definitions
 from stockbook.fleet.lake.catalog import LakeTable, PublishedRun
 from stockbook.fleet.lake.exchange import DataFile, Exchange, exchange
+from stockbook.fleet.lake.own_reports import OwnReports
 from stockbook.fleet.lake.relations import FILE, PUBLISHED, Program, Relation, digest_of, program, relations
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
@@ -41,10 +43,15 @@ _LAKES_OWN = Relation(
 
 
 class Prepared(NamedTuple):
-    """An account's night as Parquet beside the lake: what ``commit`` makes the lake's."""
+    """
+    An account's night as Parquet beside the lake: what ``commit`` makes the lake's.
+
+    ``problems`` are those of a user's own reports, which have no rows of the account then.
+    """
 
     run: PublishedRun
     change: Exchange
+    problems: list[Problem]
 
 
 def data_path(store: str) -> str:
@@ -57,26 +64,32 @@ class Lake:
     """The lake of a fleet, for who publishes into it."""
 
     def __init__(
-        self, url: LakeUrl, data_path: str, scratch: Path, models_dir: Path, limits: Limits | None = None
+        self,
+        url: LakeUrl,
+        data_path: str,
+        scratch: Path,
+        models_dir: Path,
+        limits: Limits | None = None,
+        own: OwnReports | None = None,
     ) -> None:
         """Its catalog, where its files lie (``data_path``), a folder for what is spilled, and the declarations."""
         self.url, self.data_path, self.scratch = url, data_path, scratch
-        self.models_dir, self.limits = models_dir, limits or Limits(threads=1)
+        self.models_dir, self.limits, self.own = models_dir, limits or Limits(threads=1), own or OwnReports()
         self._declared: Program | None = None
 
     @property
     def declared(self) -> Program:
         """What the declarations make of a lake."""
         if self._declared is None:
-            self._declared = program(self.models_dir, declarations.load(self.models_dir))
+            self._declared = program(self.models_dir, declarations.load(self.models_dir), self.own.plan)
         return self._declared
 
     def prepare(self, published: Path, run: PublishedRun) -> Prepared:
         """
         Write what changed of an account's published file into the store, for ``commit``. Holds no lock.
 
-        Raises LakeUnavailable, PublishFailed where the file holds rows of another account, ConfigError where a later
-        version of the program made the lake.
+        Raises LakeUnavailable, PublishFailed where the file holds rows of another account or a report of the user's own
+        makes it red, ConfigError where a later version of the program made the lake.
         """
         with beside_lake(self.url, self.data_path, self.scratch, self.limits) as con:
             try:
@@ -87,9 +100,13 @@ class Lake:
                         f"The published file of account {run.account} has no {missing[0]}: other models made it than "
                         "this worker has. Build it again."
                     )
-                return Prepared(run, self._written(con, wanted, run))
+                own, problems = list(self.own.relations(con, run.account)), list[Problem]()
+                change = self._written(con, [*wanted, *own], run, problems)
             except (duckdb.IOException, duckdb.HTTPException) as error:
                 raise unavailable(self.url, error) from None
+            if problems and self.own.is_red_for_all:
+                raise PublishFailed(" ".join(map(str, problems)))
+            return Prepared(run, change, problems)
 
     def commit(self, prepared: Prepared, before_commit: Callable[[], None]) -> int:
         """
@@ -118,7 +135,9 @@ class Lake:
         every = sorted(table.table_id for table in tables.values())
         exchange(self.url, account, Exchange(version, before, every, (), {}), None, lambda: None)
 
-    def _written(self, con: duckdb.DuckDBPyConnection, wanted: list[Relation], run: PublishedRun) -> Exchange:
+    def _written(
+        self, con: duckdb.DuckDBPyConnection, wanted: list[Relation], run: PublishedRun, problems: list[Problem]
+    ) -> Exchange:
         with catalog.connected(self.url) as pg:
             is_there = definitions.stands(pg, self.data_path, self.declared, wanted)
         if not is_there:
@@ -129,7 +148,11 @@ class Lake:
             stood = catalog.digests(pg, run.account)
         values = [run.account, run.book, run.run_id, run.generation, run.as_of, run.program]
         digests, changed, files = dict[str, str](), list[int](), list[DataFile]()
-        for relation in wanted:
+        for each in wanted:
+            relation = each
+            if each.name in self.own.plan.tables:
+                relation, problem = self.own.taken(con, each, run.account)
+                problems += [problem] if problem else []
             rows, digests[relation.name] = (1, run.run_id) if relation is _LAKES_OWN else digest_of(con, relation)
             if relation is not _LAKES_OWN and digests[relation.name] == stood.get(relation.name):
                 continue

@@ -14,12 +14,19 @@ from typing import NamedTuple
 import duckdb
 import msgspec
 
-from stockbook.declarations import Table
+from stockbook.declarations import EXTRA, Table
+from stockbook.models.extra import Plan
 from stockbook.models.order import Step, steps
 from stockbook.warehouse.content_marks import digest
 
 FILE = "published"
 SCHEMAS = ("staging", "marts", "reports", "meta")
+# all that a lake has of ours and of a user's own
+MADE = (*SCHEMAS, EXTRA, "intermediate")
+# what neither a lake nor Parquet holds as it is: 128 bits would be rounded to a double
+_STANDS_AS = {"HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)"} | dict.fromkeys(
+    ("BIT", "BIGNUM", "GEOMETRY", "VARIANT", "TIME WITH TIME ZONE"), "VARCHAR"
+)
 # what the lake itself says of each account
 PUBLISHED = "meta.published"
 
@@ -38,18 +45,25 @@ class Relation(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What the declarations make of a lake: its table macros in the order they build on each other, and a mark."""
+    """
+    What the declarations make of a lake: its table macros in the order they build on each other, and a mark.
+
+    ``extra`` are the table macros of a user's own folder; ``tables`` and ``mark`` are of theirs too.
+    """
 
     macros: list[Step]
+    extra: list[Step]
     private: frozenset[str]
     tables: Mapping[str, Table]
     mark: str
 
 
-def program(models_dir: Path, tables: Mapping[str, Table]) -> Program:
-    """Of the declared ``tables``. A view is commented as the table it is in the lake."""
-    macros = [step for step in steps(models_dir, dict(tables)) if step.tables[0].kind == "macro"]
-    reads = {name for step in macros for name in step.reads} - {step.name for step in macros}
+def program(models_dir: Path, ours: Mapping[str, Table], own_plan: Plan) -> Program:
+    """Of the tables that we declare and those of a user's own. A view is commented as the table it is in the lake."""
+    macros = [step for step in steps(models_dir, dict(ours)) if step.tables[0].kind == "macro"]
+    extra = [step for step in own_plan.steps if step.tables[0].kind == "macro"]
+    tables = {**ours, **own_plan.tables}
+    reads = {name for step in (*macros, *extra) for name in step.reads} - {step.name for step in (*macros, *extra)}
     private = frozenset(name for name in reads if name.startswith("intermediate."))
     in_lake = {
         name: msgspec.structs.replace(table, kind="table") if table.kind == "view" else table
@@ -57,8 +71,14 @@ def program(models_dir: Path, tables: Mapping[str, Table]) -> Program:
         if table.kind != "macro"
     }
     scalars = [file.read_text() for file in sorted(models_dir.glob("macros/*.sql"))]
-    mark = digest(*(msgspec.json.encode(table) for table in tables.values()), *(m.sql or "" for m in macros), *scalars)
-    return Program(macros, private, in_lake, mark)
+    selects = (step.sql or "" for step in (*macros, *extra))
+    mark = digest(*(msgspec.json.encode(table) for table in map(_anywhere, tables.values())), *selects, *scalars)
+    return Program(macros, extra, private, in_lake, mark)
+
+
+def _anywhere(table: Table) -> Table:
+    """A declaration without the folder it was read from, which is another one on another machine."""
+    return msgspec.structs.replace(table, folder="")
 
 
 def relations(con: duckdb.DuckDBPyConnection, account: str, private: frozenset[str]) -> Iterator[Relation]:
@@ -69,12 +89,13 @@ def relations(con: duckdb.DuckDBPyConnection, account: str, private: frozenset[s
     ).fetchall()
     for name, columns in rows:
         if name.partition(".")[0] in SCHEMAS or name in private:
-            yield _relation(name, dict(columns), account)
+            yield relation_of(name, dict(columns), account)
 
 
-def _relation(name: str, columns: dict[str, str], account: str) -> Relation:
+def relation_of(name: str, columns: dict[str, str], account: str) -> Relation:
+    """A relation of the file by its columns there."""
     types = {"account": "VARCHAR"} if "account" not in columns else {}
-    types |= {column: _type(kind) for column, kind in columns.items()}
+    types |= {column: type_in_lake(kind) for column, kind in columns.items()}
     parts = []
     for column, kind in types.items():
         if column not in columns:
@@ -86,11 +107,12 @@ def _relation(name: str, columns: dict[str, str], account: str) -> Relation:
     return Relation(name, types, f"select {', '.join(parts)} from {FILE}.{name}")
 
 
-def _type(kind: str) -> str:
+def type_in_lake(kind: str) -> str:
+    """The type that a column of a file has in a lake."""
     if kind.startswith("ENUM"):
         return "VARCHAR"
-    # Parquet has no 128 bits: they would be rounded to a double
-    return {"HUGEINT": "DECIMAL(38,0)"}.get(kind, kind)
+    of_one = kind.removesuffix("[]")
+    return _STANDS_AS.get(of_one, of_one) + kind.removeprefix(of_one)
 
 
 def digest_of(con: duckdb.DuckDBPyConnection, relation: Relation) -> tuple[int, str]:
