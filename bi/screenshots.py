@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,18 +101,8 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark, one on paper."""
-    superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin")
-    superset.prepare(published, print)
-    process = superset.serve(PORT)
-    try:
-        superset.wait_until_up(process, PORT, SystemClock())
-        page = looked(browser, "light", 1400, 2600)
-        page.goto(f"http://127.0.0.1:{PORT}/login/", wait_until="networkidle")
-        page.locator("#username, input[name=username]").first.fill(USER)
-        page.locator("#password, input[name=password]").first.fill(superset.password)
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/superset/welcome/**")
+    """Serve, log in, open: each dashboard light and dark, one on paper and on a phone; one in Czech."""
+    with served(browser, published, "en_GB") as page:
         for name in DASHBOARDS:
             drawn(page, name)
             take(page, name)
@@ -123,6 +114,29 @@ def of_dashboards(browser: Browser, published: Path) -> None:
             page.set_viewport_size({"width": 1400, "height": 2600})
         drawn(page, "stock")
         on_paper(page, "stock-print")
+    with served(browser, published, "cs_CZ") as page:
+        drawn(page, "fulfillment")
+        take(page, "fulfillment-cs")
+        page.set_viewport_size({"width": PHONE, "height": 1500})
+        drawn(page, "stock")
+        take(page, "stock-phone-cs")
+
+
+@contextmanager
+def served(browser: Browser, published: Path, locale: str) -> Iterator[Page]:
+    """Superset in a language, and a page that is logged in."""
+    superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin", Locale.parse(locale))
+    superset.prepare(published, print)
+    process = superset.serve(PORT)
+    try:
+        superset.wait_until_up(process, PORT, SystemClock())
+        page = looked(browser, "light", 1400, 2600)
+        page.goto(f"http://127.0.0.1:{PORT}/login/", wait_until="networkidle")
+        page.locator("#username, input[name=username]").first.fill(USER)
+        page.locator("#password, input[name=password]").first.fill(superset.password)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/superset/welcome/**")
+        yield page
     finally:
         process.terminate()
         process.wait(timeout=30)
