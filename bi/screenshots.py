@@ -101,7 +101,7 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark, one on paper and on a phone; one in Czech."""
+    """Serve, log in, open: each dashboard light and dark in English; one on a desk, one on paper and on a phone in Czech."""
     with served(browser, published, "en_GB") as page:
         for name in DASHBOARDS:
             drawn(page, name)
@@ -112,11 +112,11 @@ def of_dashboards(browser: Browser, published: Path) -> None:
             take(page, f"{name}-dark")
             page.emulate_media(color_scheme="light")
             page.set_viewport_size({"width": 1400, "height": 2600})
-        drawn(page, "stock")
-        on_paper(page, "stock-print")
     with served(browser, published, "cs_CZ") as page:
         drawn(page, "fulfillment")
         take(page, "fulfillment-cs")
+        drawn(page, "stock")
+        on_paper(page, "stock-print-cs")
         page.set_viewport_size({"width": PHONE, "height": 1500})
         drawn(page, "stock")
         take(page, "stock-phone-cs")
