@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,8 +101,31 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark, one on paper."""
-    superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin")
+    """Serve, log in, open: each dashboard light and dark in English; one on a desk, one on paper and on a phone in Czech."""
+    with served(browser, published, "en_GB") as page:
+        for name in DASHBOARDS:
+            drawn(page, name)
+            take(page, name)
+            page.emulate_media(color_scheme="dark")
+            page.set_viewport_size({"width": 1400, "height": 1300})
+            drawn(page, name)
+            take(page, f"{name}-dark")
+            page.emulate_media(color_scheme="light")
+            page.set_viewport_size({"width": 1400, "height": 2600})
+    with served(browser, published, "cs_CZ") as page:
+        drawn(page, "fulfillment")
+        take(page, "fulfillment-cs")
+        drawn(page, "stock")
+        on_paper(page, "stock-print-cs")
+        page.set_viewport_size({"width": PHONE, "height": 1500})
+        drawn(page, "stock")
+        take(page, "stock-phone-cs")
+
+
+@contextmanager
+def served(browser: Browser, published: Path, locale: str) -> Iterator[Page]:
+    """Superset in a language, and a page that is logged in."""
+    superset = Superset.at(PROJECT / "data" / "bi", PROJECT / ".venv-bi" / "bin", Locale.parse(locale))
     superset.prepare(published, print)
     process = superset.serve(PORT)
     try:
@@ -112,17 +136,7 @@ def of_dashboards(browser: Browser, published: Path) -> None:
         page.locator("#password, input[name=password]").first.fill(superset.password)
         page.keyboard.press("Enter")
         page.wait_for_url("**/superset/welcome/**")
-        for name in DASHBOARDS:
-            drawn(page, name)
-            take(page, name)
-            page.emulate_media(color_scheme="dark")
-            page.set_viewport_size({"width": 1400, "height": 1300})
-            drawn(page, name)
-            take(page, f"{name}-dark")
-            page.emulate_media(color_scheme="light")
-            page.set_viewport_size({"width": 1400, "height": 2600})
-        drawn(page, "stock")
-        on_paper(page, "stock-print")
+        yield page
     finally:
         process.terminate()
         process.wait(timeout=30)

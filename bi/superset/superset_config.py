@@ -1,5 +1,6 @@
 """Superset as `make bi` serves it: on loopback, over the published file, with nothing fetched from elsewhere."""
 
+import json
 import os
 import sys
 
@@ -15,6 +16,8 @@ _home = os.environ["BI_HOME"]
 SECRET_KEY = os.environ["BI_SECRET"]
 SQLALCHEMY_DATABASE_URI = URL.create("sqlite", database=f"{_home}/superset.db").render_as_string()
 APP_NAME = "Stockbook"
+# as people of STOCKBOOK_LOCALE write them
+D3_FORMAT = json.loads(os.environ["BI_FIGURES"])
 # one process on one machine: counters in memory are enough, and say so
 RATELIMIT_STORAGE_URI = "memory://"
 # a new night must show on the next query

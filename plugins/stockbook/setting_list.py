@@ -245,7 +245,7 @@ _ALL = (
     ),
     Setting(
         "STOCKBOOK_LOCALE",
-        "language and figures of the morning report, its mails and the page in Airflow: English, or Czech by `cs_CZ`",
+        "language and figures of morning report, mails, page in Airflow and dashboards: English, or Czech by `cs_CZ`",
         default="en_GB",
     ),
     Setting(

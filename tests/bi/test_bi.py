@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,12 +30,15 @@ from stockbook.bi import bundle, spec
 from stockbook.bi.charts import COLOURS, SCHEME
 from stockbook.bi.dashboard_file import name_of
 from stockbook.bi.empty import empty_charts
+from stockbook.bi.extra import dashboards_of
 from stockbook.bi.headings import headings
 from stockbook.bi.identity import identity
 from stockbook.bi.serve import FOLDER, Superset
+from stockbook.cli.extra import EXAMPLE
 from stockbook.clock import SystemClock
 from stockbook.declarations import Column, Table
 from stockbook.errors import ConfigError, DeclarationError
+from stockbook.extra_folder import with_extra
 from stockbook.metrics.files import Metrics, load
 from stockbook.metrics.question import Question
 from stockbook.night import steps
@@ -60,9 +64,15 @@ def dashboards(tables: dict[str, Table], metrics: Metrics) -> spec.Spec:
 
 @pytest.fixture(scope="module")
 def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A home with one published night."""
+    """A home with one published night, and a folder of own reports."""
     with running(small_shop(), FIRST) as server:
-        yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bi") / "home")))
+        home = Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bi") / "home"))
+        rig = Rig(server, home, {"STOCKBOOK_EXTRA_DIR": str(EXAMPLE)})
+        # as that night had built the example of a user's own report; the second night of the tests does
+        report = EXAMPLE / "sql" / "reports" / "turnover_by_weekday.sql"
+        with duckdb.connect(str(rig.settings.published)) as con:
+            con.execute(f"create schema extra; create table extra.turnover_by_weekday as {report.read_text()}")
+        yield rig
 
 
 def content(written: dict[str, str]) -> dict[str, Any]:
@@ -437,12 +447,12 @@ def served(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     if not (PROGRAMS / "superset").exists():
         pytest.skip("needs Superset in .venv-bi: `make test` installs it")
     superset = Superset.at(tmp_path_factory.mktemp("bi"), PROGRAMS)
-    superset.prepare(rig.settings.published, lambda text: None)
+    superset.prepare(rig.settings.published, lambda text: None, EXAMPLE)
     if proof_size.LARGE:
         # a chart of an earlier version: preparing again has to replace it
         with closing(sqlite3.connect(superset.home / "superset.db")) as state, state:
             state.execute("update slices set slice_name = 'of an earlier version', params = '{}'")
-        superset.prepare(rig.settings.published, lambda text: None)
+        superset.prepare(rig.settings.published, lambda text: None, EXAMPLE)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -580,3 +590,34 @@ def test_a_new_night_shows_without_a_restart(
     written = "".join(file.read_text(errors="replace") for file in served.superset.home.rglob("*") if file.is_file())
     assert str(rig.settings.published) in written
     assert str(rig.settings.warehouse) not in written
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_phone_shows_the_charts(served: Served, dashboards: spec.Spec) -> None:
+    """At 375 pixels the filters take no room from the charts, of which Superset draws none on less than 100."""
+    stock = dashboards.dashboards[0]
+    if f"/dashboard/{stock.key}/" not in served.page.url:
+        served.open(stock)
+    served.page.set_viewport_size({"width": 375, "height": 800})
+    number = """document.querySelector('[data-test-chart-name="Stock value"] .header-line')"""
+    served.page.wait_for_function(f"{number}?.getBoundingClientRect().right < 375", timeout=90_000)
+    served.page.set_viewport_size({"width": 1400, "height": 1800})
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_dashboard_of_ones_own_stands_beside_ours(served: Served, rig: Rig) -> None:
+    """The chart of a user's folder is drawn of the figures of its metric."""
+    models_dir = PROJECT / "include" / "sql"
+    tables = with_extra(models_dir, EXAMPLE)
+    (own,) = dashboards_of(EXAMPLE, models_dir, tables).specs[0].dashboards
+    served.answers.clear()
+    served.open(own)
+    (rows,) = served.rows(own).values()
+
+    figures = rig.rows(Question(("weekday_turnover",), ("weekday",)).sql(load(models_dir, tables, EXAMPLE)))
+    assert len(figures) > 5
+    # bars are of whole amounts, half of one is rounded up
+    whole = {day: float(value.quantize(Decimal(1), ROUND_HALF_UP)) for day, value in figures}
+    assert {row["weekday"]: row["Turnover"] for row in rows} == whole

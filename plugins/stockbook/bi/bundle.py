@@ -14,9 +14,10 @@ import yaml
 
 from stockbook.bi.charts import VIZ, form_data
 from stockbook.bi.dashboard_file import dashboard_file, name_of
-from stockbook.bi.headings import headings, of_code, words
+from stockbook.bi.headings import headings, words
 from stockbook.bi.identity import identity
 from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Spec, relation_of
+from stockbook.bi.texts import ENGLISH, Texts
 from stockbook.declarations import Column, Table, in_currency
 from stockbook.metrics.files import Metrics
 from stockbook.metrics.metric import Form, Metric
@@ -27,10 +28,16 @@ PLACEHOLDER = "duckdb:////path/to/published/warehouse.duckdb"
 
 
 def files(
-    spec: Spec, declared: dict[str, Table], metrics: Metrics, currencies: Currencies, uri: str = PLACEHOLDER
+    english: Spec,
+    declared: dict[str, Table],
+    metrics: Metrics,
+    currencies: Currencies,
+    uri: str = PLACEHOLDER,
+    texts: Texts = ENGLISH,
 ) -> dict[str, str]:
     """Every file of the bundle by its path, as YAML."""
-    tables = in_currency(declared, *currencies)
+    spec = texts.spoken(english)
+    tables = {name: texts.with_units(table) for name, table in in_currency(declared, *currencies).items()}
     numbers = {chart.key: number for number, chart in enumerate((c for d in spec.dashboards for c in d.charts), 1)}
     # of filters too: the values they offer are read from there
     reports = sorted(
@@ -44,12 +51,12 @@ def files(
     }
     for report in reports:
         documents[f"datasets/stockbook/{report}.yaml"] = _dataset(
-            tables[relation_of(report)], metrics.of_relation(relation_of(report)), currencies, spec
+            tables[relation_of(report)], metrics.of_relation(relation_of(report)), currencies, spec, texts
         )
     for dashboard in spec.dashboards:
         for chart in dashboard.charts:
-            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[chart.relation], currencies)
-        documents[f"dashboards/{dashboard.key}.yaml"] = dashboard_file(dashboard, numbers, tables, currencies)
+            documents[f"charts/{chart.key}.yaml"] = _chart(chart, tables[chart.relation], currencies, texts)
+        documents[f"dashboards/{dashboard.key}.yaml"] = dashboard_file(dashboard, numbers, tables, currencies, texts)
     return {
         path: yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
         for path, content in documents.items()
@@ -112,7 +119,7 @@ def _database(uri: str) -> dict[str, Any]:
     }
 
 
-def _dataset(table: Table, metrics: list[Metric], currencies: Currencies, spec: Spec) -> dict[str, Any]:
+def _dataset(table: Table, metrics: list[Metric], currencies: Currencies, spec: Spec, texts: Texts) -> dict[str, Any]:
     over = headings(table.columns, spec.headings)
     times = [name for name, column in table.columns.items() if column.type in TIME_TYPES]
     return {
@@ -133,14 +140,17 @@ def _dataset(table: Table, metrics: list[Metric], currencies: Currencies, spec: 
         "metrics": [
             {
                 "metric_name": "count",
-                "verbose_name": "Rows",
+                "verbose_name": texts.rows,
                 "metric_type": "count",
                 "expression": "count(*)",
                 "d3format": ",d",
             },
             *(_metric(metric, figure, currencies) for metric in metrics for figure in metric.figures),
         ],
-        "columns": [_column(name, column, over[name], name in spec.codes) for name, column in table.columns.items()],
+        "columns": [
+            _column(name, column, over[name], texts.of_code(name) if name in spec.codes else None)
+            for name, column in table.columns.items()
+        ],
         "version": "1.0.0",
         "database_uuid": identity("database"),
     }
@@ -158,7 +168,7 @@ def _metric(metric: Metric, figure: str, currencies: Currencies) -> dict[str, An
     }
 
 
-def _column(name: str, column: Column, heading: str, is_code: bool) -> dict[str, Any]:
+def _column(name: str, column: Column, heading: str, of_code: str | None) -> dict[str, Any]:
     return {
         "column_name": name,
         "verbose_name": heading,
@@ -167,18 +177,18 @@ def _column(name: str, column: Column, heading: str, is_code: bool) -> dict[str,
         "type": column.type.upper(),
         "groupby": True,
         "filterable": True,
-        "expression": of_code(name) if is_code and column.type == "varchar" else None,
+        "expression": of_code if column.type == "varchar" else None,
         "description": column.description,
         "python_date_format": None,
     }
 
 
-def _chart(chart: Chart, table: Table, currencies: Currencies) -> dict[str, Any]:
+def _chart(chart: Chart, table: Table, currencies: Currencies, texts: Texts) -> dict[str, Any]:
     return {
-        "slice_name": name_of(chart, currencies),
+        "slice_name": name_of(chart, currencies, texts),
         "description": chart.says,
         "viz_type": VIZ[chart.kind],
-        "params": form_data(chart, table, currencies),
+        "params": form_data(chart, table, currencies, texts),
         "query_context": None,
         "cache_timeout": None,
         "uuid": identity("chart", chart.key),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from stockbook.bi.spec import TIME_TYPES, Chart, Currencies, Measure
+from stockbook.bi.texts import Texts
 from stockbook.declarations import Column, Table
 
 # told apart by colour-blind people too, on white and on Superset's dark ground (tests/morning/test_looks.py measures
@@ -21,10 +22,10 @@ VIZ = {
 }
 
 
-def form_data(chart: Chart, table: Table, currencies: Currencies) -> dict[str, Any]:
+def form_data(chart: Chart, table: Table, currencies: Currencies, texts: Texts) -> dict[str, Any]:
     """The parameters Superset keeps with a chart of ``table``."""
     params: dict[str, Any] = {"viz_type": VIZ[chart.kind], "color_scheme": SCHEME, "extra_form_data": {}}
-    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart, currencies))
+    return params | (_table(chart, table) if chart.kind == "table" else _drawn(chart, currencies, texts))
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def _conditions(chart: Chart) -> list[dict[str, Any]]:
     return conditions
 
 
-def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
+def _drawn(chart: Chart, currencies: Currencies, texts: Texts) -> dict[str, Any]:
     measures = [_measure(measure) for measure in chart.measures]
     is_share = chart.format.endswith("%")
     common = {
@@ -58,13 +59,15 @@ def _drawn(chart: Chart, currencies: Currencies) -> dict[str, Any]:
         "y_axis_format": chart.format,
     }
     if chart.kind == "number":
+        day = texts.on_the_last_day
+        currency = {"symbol": currencies.valuation, "symbolPosition": texts.currency_position}
         return common | {
             "metric": measures[0],
             "time_grain_sqla": chart.grain,
             "show_trend_line": True,
             "start_y_axis_at_zero": True,
-            "subheader": "on the last day" if chart.is_money else f"{chart.unit} on the last day",
-            "currency_format": {"symbol": currencies.valuation, "symbolPosition": "prefix"} if chart.is_money else None,
+            "subheader": day if chart.is_money else f"{texts.unit(chart.unit)} {day}",
+            "currency_format": currency if chart.is_money else None,
             "time_format": "%Y-%m-%d",
             "header_font_size": 0.3,
             "rolling_type": "None",

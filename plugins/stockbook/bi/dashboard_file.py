@@ -6,31 +6,34 @@ from typing import Any
 from stockbook.bi.charts import COLOURS, SCHEME
 from stockbook.bi.identity import identity
 from stockbook.bi.spec import Chart, Currencies, Dashboard, Filter
+from stockbook.bi.texts import ENGLISH, Texts
 from stockbook.declarations import Table
 
-# the width of a desk's screen on a page of A4
-PRINTED = "@media print { body { zoom: 0.5; } }"
-# Superset's own menu, which nobody finds
-DRILL = "A right click on a figure or a bar, then *Drill to detail*, shows its rows."
+# the width of a desk's screen on a page of A4; on a phone a chart of half a row fills the screen, and a row is swiped
+SCREENS = """\
+@media print { body { zoom: 0.5; } [data-test="filterbar-action-buttons"] { display: none; } }
+@media screen and (max-width: 600px) { .grid-container { min-width: 720px; } }
+"""
 # signs of a line of the text on top at the width of a desk's screen, and the heights of a line and of what is around it
 _LINE, _LINE_HEIGHT, _AROUND = 145, 3, 5
 
 
-def name_of(chart: Chart, currencies: Currencies) -> str:
+def name_of(chart: Chart, currencies: Currencies, texts: Texts = ENGLISH) -> str:
     """The title as it stands over a chart, with the unit it does not name: an axis' title would lie over its labels."""
-    if chart.kind in ("number", "table") or not chart.unit or chart.unit in chart.title.lower():
+    unit = texts.unit(chart.unit)
+    if chart.kind in ("number", "table") or not unit or unit in chart.title.lower():
         return chart.title
-    return f"{chart.title} ({currencies.named(chart.unit)})"
+    return f"{chart.title} ({currencies.named(unit)})"
 
 
-def intro(dashboard: Dashboard, tables: dict[str, Table], currencies: Currencies) -> str:
+def intro(dashboard: Dashboard, tables: dict[str, Table], currencies: Currencies, texts: Texts) -> str:
     """What stands on top of a dashboard: its own words, and which charts a filter leaves as they are."""
     text = currencies.named(dashboard.intro)
     for wanted in dashboard.filters:
         titles = [chart.title for chart in dashboard.beyond(wanted, tables)]
         if titles:
-            text += f" The filter *{wanted.name}* does not reach: {'; '.join(titles)}."
-    return f"{text} {DRILL}"
+            text += " " + texts.beyond.format(filter=texts.filter(wanted.name), titles="; ".join(titles))
+    return f"{text} {texts.drill}"
 
 
 def colours(dashboard: Dashboard) -> dict[str, str]:
@@ -50,24 +53,27 @@ def colours(dashboard: Dashboard) -> dict[str, str]:
 
 
 def dashboard_file(
-    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currencies: Currencies
+    dashboard: Dashboard, numbers: dict[str, int], tables: dict[str, Table], currencies: Currencies, texts: Texts
 ) -> dict[str, Any]:
     """The content of the file; ``numbers`` are the charts' ids by key."""
-    text = intro(dashboard, tables, currencies)
+    text = intro(dashboard, tables, currencies, texts)
     return {
         "dashboard_title": dashboard.title,
         "description": text,
-        "css": PRINTED,
+        "css": SCREENS,
         "slug": dashboard.key,
         "uuid": identity("dashboard", dashboard.key),
-        "position": _layout(dashboard, numbers, text, currencies),
+        "position": _layout(dashboard, numbers, text, currencies, texts),
         "metadata": {
             "color_scheme": SCHEME,
             "label_colors": colours(dashboard),
             "refresh_frequency": 0,
             "cross_filters_enabled": False,
+            # beside the charts it takes 260 pixels: below 360 Superset then draws no chart at all
+            "filter_bar_orientation": "HORIZONTAL",
             "native_filter_configuration": [
-                _filter(dashboard, wanted, numbers, tables) for wanted in dashboard.filters
+                _filter(dashboard, wanted, numbers, tables) | {"name": texts.filter(wanted.name)}
+                for wanted in dashboard.filters
             ],
         },
         "published": True,
@@ -75,7 +81,9 @@ def dashboard_file(
     }
 
 
-def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currencies: Currencies) -> dict[str, Any]:
+def _layout(
+    dashboard: Dashboard, numbers: dict[str, int], text: str, currencies: Currencies, texts: Texts
+) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"children": ["GRID_ID"], "id": "ROOT_ID", "type": "ROOT"},
@@ -114,7 +122,7 @@ def _layout(dashboard: Dashboard, numbers: dict[str, int], text: str, currencies
                     "chartId": numbers[chart.key],
                     "height": chart.height,
                     "width": chart.width,
-                    "sliceName": name_of(chart, currencies),
+                    "sliceName": name_of(chart, currencies, texts),
                     "uuid": identity("chart", chart.key),
                 },
                 "parents": ["ROOT_ID", "GRID_ID", row_id],

@@ -21,11 +21,6 @@ def headings(columns: Mapping[str, Column], named: Mapping[str, str]) -> dict[st
     return {name: whole[name] + _unit(columns[name].unit, whole[name]) for name in columns}
 
 
-def of_code(name: str) -> str:
-    """The SQL of a column whose values are words tied by underscores: the words."""
-    return f"replace({name}, '_', ' ')"
-
-
 def _short(name: str) -> str:
     for ending, instead in _ENDINGS.items():
         if name.endswith(ending):

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
+from babel import Locale
+from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from stockbook import declarations, project
 from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.bi import bundle, spec
 from stockbook.bi.extra import dashboards_of, with_extra
+from stockbook.bi.texts import texts_of
 from stockbook.bounded_http import OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.errors import ConfigError
@@ -30,6 +33,7 @@ from stockbook.warehouse.lake import EXTENSIONS, extension_files
 from stockbook.warehouse.readers import reader
 
 FOLDER = project.SHIPPED / "bi" / "superset"
+TEXTS = "texts"
 # bi/superset/doors.py reads a few of its modules
 PACKAGE = Path(declarations.__file__).parent
 USER = "admin"
@@ -48,9 +52,10 @@ class Superset:
     password: str
     viewer_password: str
     secret: str
+    locale: Locale
 
     @classmethod
-    def at(cls, home: Path, programs: Path) -> "Superset":
+    def at(cls, home: Path, programs: Path, locale: Locale | None = None) -> "Superset":
         """Its passwords are made once and kept in ``home``, readable by the owner only."""
         if not (programs / "superset").exists():
             raise ConfigError(f"Superset was expected in {programs} and is not there: `make bi` installs it.")
@@ -64,7 +69,7 @@ class Superset:
         if words != before:
             write_atomically(file, json.dumps(words).encode())
             file.chmod(0o600)
-        return cls(home, programs, **{name: words[name] for name in sizes})
+        return cls(home, programs, **{name: words[name] for name in sizes}, locale=locale or Locale("en", "GB"))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,6 +91,14 @@ class Superset:
             "BI_SECRET": self.secret,
             "SUPERSET_HOME": str(self.home),
             "FLASK_APP": "superset.app:create_app()",
+            "BI_FIGURES": json.dumps(
+                {
+                    "decimal": get_decimal_symbol(self.locale),
+                    "thousands": get_group_symbol(self.locale),
+                    "grouping": [3],
+                    "currency": ["", ""],
+                }
+            ),
             # no counting of installations elsewhere
             "SCARF_ANALYTICS": "false",
         }
@@ -116,7 +129,8 @@ class Superset:
                 say(f"Left out, of your own dashboards: {problem}")
             read = with_extra(read, own)
         archive = self.home / "bundle.zip"
-        files = bundle.files(read, tables, metrics, currencies_of(published), address(published))
+        texts = texts_of(FOLDER / TEXTS, self.locale.language)
+        files = bundle.files(read, tables, metrics, currencies_of(published), address(published), texts)
         archive.write_bytes(bundle.archive(files))
         viewer = {"username": VIEWER, "password": self.viewer_password}
         wanted = {"commands": commands, "bundle": str(archive), "owner": USER, "viewer": viewer}

@@ -16,19 +16,26 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def bundle(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files are as they should be.")] = False,
-    to: Annotated[Path | None, typer.Option(help="A folder to write ours and those of STOCKBOOK_EXTRA_DIR to.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder for ours and those of STOCKBOOK_EXTRA_DIR, in STOCKBOOK_LOCALE."),
+    ] = None,
 ) -> None:
     """Write the files Superset imports (bi/superset/bundle/) from bi/superset/dashboards.yml and the declarations."""
     from stockbook.bi import bundle as made
     from stockbook.bi import extra, spec
-    from stockbook.bi.serve import FOLDER
+    from stockbook.bi.serve import FOLDER, TEXTS
+    from stockbook.bi.texts import ENGLISH, texts_of
     from stockbook.channels import money
     from stockbook.extra_folder import with_extra
     from stockbook.metrics.files import load
+    from stockbook.morning.locale import locale_of
     from stockbook.valuation import policy as valuation
 
     models_dir = project.SHIPPED / project.MODELS
-    extra_dir = Settings.load().extra_dir if to else None
+    settings = Settings.load()
+    extra_dir = settings.extra_dir if to else None
+    texts = texts_of(FOLDER / TEXTS, locale_of(settings).language) if to else ENGLISH
     tables = with_extra(models_dir, extra_dir)
     policy = project.SHIPPED / project.POLICY
     currencies = spec.Currencies(valuation.read(policy).valuation_currency, money.read(policy).reporting_currency)
@@ -39,7 +46,7 @@ def bundle(
         for problem in own.problems:
             typer.echo(f"Left out, of your own dashboards: {problem}", err=True)
         read = extra.with_extra(read, own)
-    wanted = made.files(read, tables, metrics, currencies)
+    wanted = made.files(read, tables, metrics, currencies, texts=texts)
     if not check:
         made.write(to or FOLDER / "bundle", wanted)
         typer.echo(f"{len(wanted)} files in {to or FOLDER / 'bundle'}")
@@ -67,12 +74,13 @@ def serve(
 ) -> None:
     """Serve the dashboards over the published file, until interrupted."""
     from stockbook.bi.serve import USER, VIEWER, Superset, published_file
+    from stockbook.morning.locale import locale_of
 
     settings = Settings.load()
     published = published_file(settings)
     home = home or project.folder(instead="name one with --home") / "data" / "bi"
     programs = programs or project.folder(instead="name one with --programs") / ".venv-bi" / "bin"
-    superset = Superset.at(home.absolute(), programs.absolute())
+    superset = Superset.at(home.absolute(), programs.absolute(), locale_of(settings))
     dashboards = superset.prepare(published, typer.echo, settings.extra_dir)
     process = superset.serve(port, host)
     try:
