@@ -55,14 +55,18 @@ def test_a_receiver_asks_the_list_as_it_is_now(tmp_path: Path) -> None:
 def test_a_drain_takes_nothing_of_them_whoever_received_it(
     con: duckdb.DuckDBPyConnection, tables: dict[str, Table], tmp_path: Path
 ) -> None:
-    """A receiver elsewhere does not have the list of this home."""
+    """A receiver elsewhere does not have the list of this home: what it stored is written anew in the inbox too."""
     erasures = Erasures(tmp_path / "erasures.jsonl", KEY.encode(), NOW)
     erasures.add("person", CUSTOMER)
     with Inbox.open(f"sqlite:///{tmp_path / 'inbox.db'}") as inbox:
         inbox.append(of_customer()).result(timeout=30)
         now = NOW.replace(tzinfo=None)
-        drain(con, inbox, tables, "r", now, ZoneInfo("UTC"), ManualClock(NOW), 30, erasures=erasures)
+        drain(con, inbox, tables, "r", now, ZoneInfo("UTC"), ManualClock(NOW), 30, "main", erasures)
+        rewritten = inbox.rewrite(lambda event: event if CUSTOMER in f"{event}" else None, lambda: None)
 
+    assert rewritten == 0
+    # of a fleet the books of an account hold rows of nobody else
+    assert con.execute("select distinct account from meta.cursor").fetchall() == [("main",)]
     [(subject, payload)] = con.execute(
         "select subject_id, cast(payload as varchar) from staging.webhook_events"
     ).fetchall()

@@ -155,6 +155,9 @@ def drain(
     notes: dict[str, None] = {}
     # of books made before events had items
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
+    if account is not None:
+        # of an account of a fleet the books hold rows of nobody else: its lake refuses them
+        con.execute("delete from meta.cursor where account = ?", [EVERYBODY])
     after = 0
     while batch := inbox.pending(after, BATCH, account):
         if erasures and erasers is not None:
@@ -166,7 +169,7 @@ def drain(
         stamp = Stamp(run_id, observed_at, clock.utc().replace(tzinfo=None, microsecond=0))
         with transaction(con):
             staged = stage(con, batch, tables, stamp, zone)
-            _write_cursor(con, max(event.id for event in batch), observed_at, run_id)
+            _write_cursor(con, account or EVERYBODY, max(event.id for event in batch), observed_at, run_id)
             drained = [table.name for table in of_layer(tables, "staging") if table.kind == "drained"]
             content_marks.renew(con, run_id, tables, [*drained, content_marks.QUARANTINE])
         if account is None:
@@ -192,6 +195,6 @@ def _nameless_note(whose: tuple[str, str], count: int) -> str:
     )
 
 
-def _write_cursor(con: duckdb.DuckDBPyConnection, up_to: int, observed_at: datetime, run_id: str) -> None:
-    drained = meta.ListingKey(EVERYBODY, "inbox", "drained")
+def _write_cursor(con: duckdb.DuckDBPyConnection, account: str, up_to: int, observed_at: datetime, run_id: str) -> None:
+    drained = meta.ListingKey(account, "inbox", "drained")
     meta.advance_cursor(con, drained, read_to=up_to, as_of=observed_at, run_id=run_id)
