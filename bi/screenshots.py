@@ -101,7 +101,7 @@ def of_pages(browser: Browser, published: Path) -> None:
 
 
 def of_dashboards(browser: Browser, published: Path) -> None:
-    """Serve, log in, open: each dashboard light and dark in English; one on a desk, one on paper and on a phone in Czech."""
+    """Serve, log in, open: each dashboard light and dark in English; three in Czech (desk, paper, phone)."""
     with served(browser, published, "en_GB") as page:
         for name in DASHBOARDS:
             drawn(page, name)
