@@ -32,7 +32,8 @@ from stockbook.warehouse.transaction import transaction
 
 NOW = datetime(2026, 3, 1, 2, 15)
 ROWS = 12
-MOST_TRIES = 200
+# the last of them fill few tables each
+MOST_TRIES = 1_000
 BROKEN_BY_NO_ROWS = (
     "rows that were received are there",
     "every row received is somewhere",

@@ -57,17 +57,19 @@ class Seaweed:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        s3, master, volume, filer = self.ports
+        s3, master, volume, filer, admin = self.ports
         words = [
             *(self.program, "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *(f"-s3.config={self.folder / 's3.json'}", f"-s3.port={s3}", f"-master.port={master}"),
             *(f"-volume.port={volume}", f"-filer.port={filer}", "-webdav=false", "-admin.ui=false"),
+            # a port that is not named is looked for, and two stores that begin together find the same one
+            *(f"-admin.port={admin}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             f"-bucket={self.bucket}",
         ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=log)
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 urlopen(f"http://127.0.0.1:{s3}/{self.bucket}", timeout=1)
             except HTTPError as answer:
@@ -123,7 +125,7 @@ def seaweed(folder: Path, bucket: str = "books") -> Iterator[Seaweed]:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    store = Seaweed(program, folder, bucket, _ports(4))
+    store = Seaweed(program, folder, bucket, _ports(5))
     try:
         store.start()
         yield store
