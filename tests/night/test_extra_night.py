@@ -129,7 +129,7 @@ def test_what_is_wrong_is_red_for_them_alone(home: Home) -> None:
 
     places = {
         "sql/reports/broken.sql line 2: extra.broken could not be built",
-        "sql/reports/refused.yml line 5: extra.refused: 'nobody orders' does not hold, 1 rows (for example",
+        "sql/reports/refused.yml line 5: extra.refused: 'nobody orders' does not hold, 1 row (for example",
         "sql/reports/reader.sql line 1: extra.reader is left out: extra.refused, which it reads, is.",
         "metrics/mine.yml line 1: relations.extra.turnover_by_weekday.metrics.turnover: the name 'turnover' is taken",
     }
