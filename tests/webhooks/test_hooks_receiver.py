@@ -441,7 +441,7 @@ def _oversized(random: random.Random, n: int) -> Sent:
 
 def _no_event(random: random.Random, n: int) -> Sent:
     event = json.loads(_cz(random, n).body)
-    wrong_id = [("event_id", value) for value in (None, 5, "", "x" * 101, "a b")]
+    wrong_id = [("event_id", value) for value in (None, 5.5, True, "", "x" * 101, "a b")]
     key, value = random.choice([*wrong_id, ("event_type", "Jan Zqxvor"), ("event_type", {})])
     return _with(_cz(random, n), compact(event | {key: value}))
 

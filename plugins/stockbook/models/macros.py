@@ -10,12 +10,20 @@ from pathlib import Path
 import duckdb
 
 from stockbook.errors import DeclarationError
+from stockbook.warehouse.schema import MACROS
 
 FOLDER = "macros"
 
 
 def create_macros(con: duckdb.DuckDBPyConnection, models_dir: Path) -> None:
-    """Make every macro, in the order of their names. Raises DeclarationError naming the file that does not fit."""
+    """
+    Make every macro, in the order of their names, and those of staging, which they call.
+
+    Raises DeclarationError naming the file that does not fit.
+    """
+    con.execute("create schema if not exists staging")
+    for macro in MACROS:
+        con.execute(macro)
     for file in sorted((models_dir / FOLDER).glob("*.sql")):
         sql = file.read_text()
         if not sql.startswith("-- ") or f"create or replace macro intermediate.{file.stem}(" not in sql:

@@ -27,7 +27,6 @@ from stockbook.sla import calendar, policy, program, statuses
 from stockbook.sla.program import Policies
 from stockbook.sql_text import quoted
 from stockbook.warehouse.readers import beside_published
-from stockbook.warehouse.schema import MACROS
 
 FACT = "marts.fct_fulfillment"
 # the tables of the program ``policies`` that follow from the policy and its calendar
@@ -93,10 +92,8 @@ def compare(settings: Settings, policy_file: Path, calendar_file: Path | None = 
 @contextmanager
 def _beside_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     with beside_published(settings, settings.published) as con:
-        for schema in ("staging", "intermediate", "marts", "meta"):
+        for schema in ("intermediate", "marts", "meta"):
             con.execute(f"create schema {schema}")
-        for macro in MACROS:
-            con.execute(macro)
         create_macros(con, settings.models_dir)
         for name in ("meta.current_run", "meta.run"):
             con.execute(f"create view {name} as select * from published.{name}")

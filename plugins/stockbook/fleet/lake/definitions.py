@@ -20,7 +20,6 @@ from stockbook.models.macros import create_macros
 from stockbook.models.order import Step
 from stockbook.version import VERSION
 from stockbook.warehouse.lake import attach_lake, beside_lake
-from stockbook.warehouse.schema import MACROS
 
 if TYPE_CHECKING:
     import psycopg
@@ -128,9 +127,6 @@ def _change(con: duckdb.DuckDBPyConnection, relation: Relation, before: dict[str
 
 
 def _bring_macros(con: duckdb.DuckDBPyConnection, models_dir: Path, declared: Program) -> None:
-    # what ours are made of
-    for macro in MACROS:
-        con.execute(macro)
     create_macros(con, models_dir)
     wanted = {step.name for step in (*declared.macros, *declared.extra)}
     for (name,) in con.execute(
