@@ -165,6 +165,7 @@ OPENS = {
     "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",
     "stockbook/lineage/graph.py": "in memory: its parser reads the text of selects",
     "stockbook/models/reads.py": "in memory: its parser says what a select reads",
+    "stockbook/erasure/search.py": "in memory: reads the Parquet files that may hold somebody forgotten",
     "stockbook/valuation/program.py": "in memory: compiles the replay once",
 }
 

@@ -119,6 +119,11 @@ def advance_cursor(
     )
 
 
+def remove_cursor(con: duckdb.DuckDBPyConnection, listing: ListingKey) -> None:
+    """A listing that was never read."""
+    con.execute(f"delete from meta.cursor where {_OF_LISTING}", listing)
+
+
 def write_listing(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Mapping[str, object]) -> None:
     """What a run read of a listing and what became of its rows."""
     _put(con, "meta.listing", key, counts)

@@ -157,7 +157,7 @@ def drain(
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     if account is not None:
         # of an account of a fleet the books hold rows of nobody else: its lake refuses them
-        con.execute("delete from meta.cursor where account = ?", [EVERYBODY])
+        meta.remove_cursor(con, _drained_by(EVERYBODY))
     after = 0
     while batch := inbox.pending(after, BATCH, account):
         if erasures and erasers is not None:
@@ -196,5 +196,8 @@ def _nameless_note(whose: tuple[str, str], count: int) -> str:
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, account: str, up_to: int, observed_at: datetime, run_id: str) -> None:
-    drained = meta.ListingKey(account, "inbox", "drained")
-    meta.advance_cursor(con, drained, read_to=up_to, as_of=observed_at, run_id=run_id)
+    meta.advance_cursor(con, _drained_by(account), read_to=up_to, as_of=observed_at, run_id=run_id)
+
+
+def _drained_by(account: str) -> meta.ListingKey:
+    return meta.ListingKey(account, "inbox", "drained")
