@@ -32,8 +32,7 @@ from stockbook.warehouse.transaction import transaction
 
 NOW = datetime(2026, 3, 1, 2, 15)
 ROWS = 12
-# the last of them fill few tables each
-MOST_TRIES = 1_000
+MOST_TRIES = 200
 BROKEN_BY_NO_ROWS = (
     "rows that were received are there",
     "every row received is somewhere",
@@ -55,7 +54,7 @@ def rules(tables: dict[str, Table]) -> list[Rule]:
 @pytest.fixture(scope="module")
 def chance() -> random.Random:
     """Always the same."""
-    return random.Random(15)
+    return random.Random(17)
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def test_killed_at_each_step_nothing_is_half(
     """Nobody holds the account then, readers have its night, and it is known that something is left to do."""
     [email] = [someone.value for someone in site.who if someone.kind is Kind.email]
     night = site.published()[0][0]
-    for what, point in proof_size.every(2, POINTS.items()):
+    for what, point in proof_size.every(4, POINTS.items()):
         with monkeypatch.context() as patch:
             arm(point, kill, patch.setattr)
             with pytest.raises(Killed):
