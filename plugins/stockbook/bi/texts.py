@@ -15,6 +15,7 @@ import yaml
 from stockbook.bi.spec import Chart, Dashboard, Spec
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
+from stockbook.sql_text import quoted
 
 # said of a kind by figures, not words
 _KEPT = ("share", "currency")
@@ -65,7 +66,7 @@ class Texts(msgspec.Struct, forbid_unknown_fields=True):
         words = f"replace({column}, '_', ' ')"
         if not self.values:
             return words
-        whens = " ".join(f"when '{value}' then '{text}'" for value, text in self.values.items())
+        whens = " ".join(f"when {quoted(value)} then {quoted(text)}" for value, text in self.values.items())
         return f"case {column} {whens} else {words} end"
 
     def spoken(self, spec: Spec) -> Spec:

@@ -12,7 +12,10 @@ from stockbook.progress import Logged, Progress
 from stockbook.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from stockbook.erasure.requests import Forget
+    from stockbook.night.tonight import Night
 
 _SUNDAY = 7
 
@@ -32,10 +35,7 @@ def forget(context: Any) -> str:  # every body of a task takes its context
         keep_private(settings.group_readable)
         progress = Logged(clock)
         skip_if(progress, _NO_REQUESTS if settings.is_of_fleet and not settings.inbox_database else None)
-        sentences = work_off(settings, clock, progress, _forget_of_fleet(settings, progress))
-        for sentence in sentences:
-            progress.note(sentence)
-        return " ".join(sentences)
+        return _noted(progress, work_off(settings, clock, progress, _forget_of_fleet(settings, progress)))
 
 
 def _forget_of_fleet(settings: Settings, progress: Progress) -> "Forget | None":
@@ -52,24 +52,21 @@ def _forget_of_fleet(settings: Settings, progress: Progress) -> "Forget | None":
 def retain(context: Any) -> str:  # every body of a task takes its context
     """Remove what is older than retention.yml keeps it; what went. Skipped in a fleet and before the first night."""
     from stockbook.night import retaining
-    from stockbook.night.tonight import Night
 
-    with plain_errors():
-        clock, settings = SystemClock(), Settings.load()
-        progress = Logged(clock)
-        missing = _OF_FLEET if settings.is_of_fleet else None
-        if missing is None and not begun(settings):
-            missing = "There are no books yet: nothing is older than it is kept."
-        skip_if(progress, missing)
-        sentences = retaining.retain(Night(settings, clock, progress), wait=True)
-        for sentence in sentences:
-            progress.note(sentence)
-        return " ".join(sentences)
+    return _over_books(lambda night: retaining.retain(night, wait=True), "nothing is older than it is kept")
 
 
 def compact(context: Any) -> str:  # every body of a task takes its context
     """Write the writer's file anew where most of it is free. Skipped in a fleet and before the first night."""
     from stockbook.night import compacting
+
+    return _over_books(
+        lambda night: compacting.compact(night, at_least=compacting.MOSTLY), "nothing is to be written anew"
+    )
+
+
+def _over_books(work: "Callable[[Night], list[str]]", nothing: str) -> str:
+    """What work over the books of this machine has to say; skipped in a fleet, and where there are none."""
     from stockbook.night.tonight import Night
 
     with plain_errors():
@@ -77,12 +74,15 @@ def compact(context: Any) -> str:  # every body of a task takes its context
         progress = Logged(clock)
         missing = _OF_FLEET if settings.is_of_fleet else None
         if missing is None and not begun(settings):
-            missing = "There are no books yet: nothing is to be written anew."
+            missing = f"There are no books yet: {nothing}."
         skip_if(progress, missing)
-        sentences = compacting.compact(Night(settings, clock, progress), at_least=compacting.MOSTLY)
-        for sentence in sentences:
-            progress.note(sentence)
-        return " ".join(sentences)
+        return _noted(progress, work(Night(settings, clock, progress)))
+
+
+def _noted(progress: Progress, sentences: "Sequence[str]") -> str:
+    for sentence in sentences:
+        progress.note(sentence)
+    return " ".join(sentences)
 
 
 def backup(context: Any) -> str:  # every body of a task takes its context
