@@ -39,8 +39,9 @@ rates as (
     select
         currency,
         date,
-        units_per_eur
-    from marts.dim_currency_rate
+        units_own,
+        units_target
+    from intermediate.reporting_rate
 
 ),
 
@@ -51,22 +52,6 @@ settings as (
         v.valuation_currency
     from marts.dim_money_setting as m
     cross join marts.dim_valuation_setting as v
-
-),
-
-cost_rates as (
-
-    select
-        r.date,
-        r.units_per_eur as units_own,
-        t.units_per_eur as units_target
-    from rates as r
-    cross join settings as s
-    inner join rates as t
-        on
-            r.date = t.date
-            and s.reporting_currency = t.currency
-    where r.currency = s.valuation_currency
 
 ),
 
@@ -104,8 +89,10 @@ converted as (
         end as returned_cost_reporting
     from days as d
     cross join settings as s
-    left join cost_rates as r
-        on d.date = r.date
+    left join rates as r
+        on
+            s.valuation_currency = r.currency
+            and d.date = r.date
 
 )
 
