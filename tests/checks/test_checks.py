@@ -1,22 +1,23 @@
 """Expectations from declarations, asked by Great Expectations inside DuckDB."""
 
-import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import duckdb
 import msgspec
+import psutil
 import pytest
 
-from stockbook.checks import run
+from stockbook.checks import process
+from stockbook.checks.messages import Count
+from stockbook.checks.process import Answer
 from stockbook.checks.results import Result, write_results
-from stockbook.checks.rules import Rule
 from stockbook.checks.run import raise_on_failed, run_checks
 from stockbook.declarations import Check, Column, Table
-from stockbook.errors import CheckFailed, ModelFailed
+from stockbook.errors import CheckFailed, ModelFailed, StockbookError
 from stockbook.runs.check_outcome import Outcome
 
 pytestmark = pytest.mark.slow  # importing Great Expectations alone takes seconds
@@ -137,18 +138,19 @@ def test_a_check_that_cannot_be_asked_is_an_error(database: Path, check: Check) 
         run_checks(database, [a_table(check)])
 
 
-def test_great_expectations_says_nothing_but_errors(
-    database: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+def test_great_expectations_says_nothing_and_sees_no_secret(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Where everybody's INFO is logged, as in Airflow: no line of its own, no moving bar; an error is still heard."""
-    with caplog.at_level(logging.INFO):
-        run_checks(database, [a_table()])
-        logged = [record for record in caplog.records if record.name.startswith("great_expectations")]
-        logging.getLogger("great_expectations.data_context").error("It failed.")
+    """No line of its own, no moving bar, no warning of what it imports; no key and no password of the night."""
+    process.stop()
+    monkeypatch.setenv("STOCKBOOK_HASH_KEY", "a secret")
 
-    assert logged == []
+    run_checks(database, [a_table()])
+
     assert capfd.readouterr() == ("", "")
-    assert caplog.messages[-1] == "It failed."
+    environ = psutil.Process(process.start().pid).environ()
+    assert "PATH" in environ
+    assert [name for name in environ if name.startswith(("STOCKBOOK", "AIRFLOW"))] == []
 
 
 def test_a_path_may_hold_any_character(database: Path) -> None:
@@ -188,21 +190,65 @@ def test_without_memory_for_two_statements_they_are_asked_one_by_one(
     """The night is not red for it, and the outcomes are those of asking side by side."""
     table = a_table(Check("w", "warn", rows="select account, id from marts.t"))
     side_by_side = run_checks(database, [table])
-    sizes: list[int] = []
-    answers = run._answers
+    widths: list[int] = []
+    counts = process.counts
 
-    def scarce(source: object, groups: list[list[Rule]]) -> list[Any]:
-        sizes.append(len(groups))
-        if len(sizes) <= 2:
-            message = "Error: (OutOfMemoryException) Out of Memory Error: could not allocate"
-            said = {"raised_exception": True, "exception_message": message}
-            return [SimpleNamespace(exception_info={"a metric": said}) for _ in groups]
-        return answers(source, groups)
+    def scarce(statements: list[tuple[str, bool]], at_once: int, answer: Callable[[str], Answer]) -> list[Count]:
+        widths.append(at_once)
 
-    monkeypatch.setattr(run, "_answers", scarce)
+        def no_memory(sql: str) -> Answer:
+            raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate")
+
+        return counts(statements, at_once, no_memory if at_once > 1 else answer)
+
+    monkeypatch.setattr(process, "counts", scarce)
 
     assert run_checks(database, [table]) == side_by_side
-    assert sizes == [1, 1, 2]
+    assert widths == [2, 1]
+
+
+def test_a_process_that_ends_in_the_middle_is_an_error_and_the_next_one_answers(database: Path) -> None:
+    """As where the kernel ends it for want of memory: a check that was not asked never counts as held."""
+
+    def killed(sql: str) -> Answer:
+        process.start().kill()
+        return [], []
+
+    with pytest.raises(StockbookError, match=r"ended with code -9: is the machine out of memory\?"):
+        process.counts([("select [0] as bad_rows", True)], 1, killed)
+
+    assert broken(run_checks(database, [a_table()])) == []
+
+
+def test_an_interrupted_question_leaves_no_answer_for_the_next_one(
+    database: Path, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stops waiting for its counts ends the process; the question behind it gets its own."""
+    change("insert into marts.t values ('main', 9, null, null, 1)")
+    with monkeypatch.context() as patched:
+        patched.setattr(process, "_decode", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_checks(database, [a_table()])
+
+    assert broken(run_checks(database, [a_table()])) == ["code is there"]
+
+
+def interrupted(_line: bytes) -> None:
+    """Somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_no_process_outlives_a_night_that_is_killed() -> None:
+    """It ends with its night, in the middle of its import too, and holds no memory of the machine."""
+    program = "from stockbook.checks import process; print(process.start().pid, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as night:
+        assert night.stdout is not None
+        asking = psutil.Process(int(night.stdout.readline()))
+        night.kill()
+
+    asking.wait(timeout=60)
 
 
 def test_a_broken_fail_check_stops_and_a_broken_warning_does_not(database: Path) -> None:

@@ -30,15 +30,16 @@ def finished(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_an_idle_night_imports_nothing_that_it_does_not_use(finished: Rig) -> None:
-    """The process of `stockbook run` has at its end none of the packages that only changed rows need."""
+    """Its process has at its end none of the packages that only changed rows need, and started none for the checks."""
     program = f"""
 import json, sys
+from stockbook.checks import process
 from stockbook.cli.main import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules] + [*process._started]))
 """
     variables = os.environ | finished.environ
     command = [sys.executable, "-c", program, "run", "--as-of", FIRST.isoformat()]

@@ -14,15 +14,12 @@ from forked import each_in_a_fork, kill_this_process
 from night_rig import STEPS
 
 from stockbook import connections
-from stockbook.checks import dialect, expectation
 from stockbook.clock import SystemClock
-from stockbook.night import steps
+from stockbook.night import extracting, loading, steps
 from stockbook.progress import Silent
 from stockbook.runs.context import parse_parameters
 from stockbook.settings import Settings
 from stockbook.valuation import versions
-
-IMPORTED_BY_NIGHTS = (dialect, expectation)
 
 
 class KilledProgress(Silent):
@@ -48,6 +45,8 @@ def run(step: str, point: str, as_of: str, name: str, environ: dict[str, str]) -
             kill_this_process()
 
     sys.addaudithook(watch)
+    # most end before their checks
+    extracting.prepare = loading.prepare = lambda _: None  # type: ignore[attr-defined]  # the one it imports
     night = steps.Night(Settings.load(), SystemClock(), KilledProgress(mark if kind == "progress" else ""))
     if step:
         # whose process dies with it, as that of a night in one process does

@@ -1,64 +1,98 @@
 """
-Great Expectations pushed down to DuckDB.
+The database as Great Expectations sees it: PostgreSQL to SQLAlchemy, and each query goes to a function.
 
-Great Expectations 1.24 has no DuckDB back end. Three things stand between it and the SQLAlchemy
-dialect of DuckDB, each found by running (docs/stack.md):
-
-1. ``execute_query`` leaves its connection before it fetches; the roll-back on close drops DuckDB's
-   pending result. The dialect buffers it first. This leans on one private method of
-   duckdb-sqlalchemy, whose version is pinned for it; ``tests/checks/test_checks.py`` holds the behaviour.
-2. Great Expectations knows no ``duckdb`` and refuses regular expressions for it, so the dialect
-   answers to ``postgresql``.
-3. PostgreSQL's ``~`` matches a part, DuckDB's the whole: it is compiled to ``regexp_matches``.
-
-URL: that of ``address``. Import this module before using it.
+Great Expectations 1.24 has no DuckDB back end. Connections of an engine of ADDRESS ask what ``answer_by`` was given.
+This module is dialect and driver in one (PEP 249); import it before using the address.
 """
 
-from pathlib import Path
+import sys
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
-import duckdb_sqlalchemy
 from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from stockbook.warehouse.connect import for_questions
-
-SCHEME = "stockbookgx"
-
-
-class Compiler(duckdb_sqlalchemy.Dialect.statement_compiler):  # type: ignore[misc]  # the base has no types
-    """PostgreSQL's regular-expression operators in DuckDB's words."""
-
-    def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
-        """``a ~ b`` and ``a !~ b`` as partial matches."""
-        if operator.opstring not in ("~", "!~"):
-            compiled: str = super().visit_custom_op_binary(element, operator, **kw)
-            return compiled
-        matches = f"regexp_matches({self.process(element.left, **kw)}, {self.process(element.right, **kw)})"
-        return matches if operator.opstring == "~" else f"(not {matches})"
+ADDRESS = "stockbook://"
+# what SQLAlchemy reads of a driver. With another style it would double each percent sign
+apilevel, threadsafety, paramstyle = "2.0", 1, "qmark"
+# the names of a query's columns, and its rows
+Answer = tuple[list[str], list[list[Any]]]
+_answering: list[Callable[[str], Answer]] = []
 
 
-class Dialect(duckdb_sqlalchemy.Dialect):  # type: ignore[misc]  # the base has no types
-    """The DuckDB dialect as Great Expectations needs it."""
+class Error(Exception):
+    """Why a query has no answer."""
 
-    name = "postgresql"
+
+def answer_by(answer: Callable[[str], Answer]) -> None:
+    """Send all queries there; it raises Error for one that it cannot answer."""
+    _answering[:] = [answer]
+
+
+class Cursor:
+    """One query and its rows, which come all at once."""
+
+    arraysize = 1
+    rowcount = -1
+    description: list[tuple[str, None, None, None, None, None, None]] | None = None
+
+    def __init__(self) -> None:
+        """Nothing is asked yet."""
+        self._rows: list[tuple[Any, ...]] = []
+
+    def execute(self, statement: str, _parameters: object = None) -> None:
+        """Ask. Raises Error."""
+        columns, rows = _answering[0](statement)
+        self.description = [(name, None, None, None, None, None, None) for name in columns]
+        self._rows = [tuple(row) for row in rows]
+
+    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
+        """So many of the rows that were not fetched."""
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All of them."""
+        return self.fetchmany(len(self._rows))
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next one."""
+        return next(iter(self.fetchmany()), None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Connection:
+    """Queries that have nothing to do with each other."""
+
+    def cursor(self) -> Cursor:
+        """For one query."""
+        return Cursor()
+
+    def commit(self) -> None:
+        """Nothing is written."""
+
+    rollback = close = commit
+
+
+class Dialect(PGDialect):
+    """PostgreSQL's, which does not ask its server who it is."""
+
     driver = "stockbook"
     supports_statement_cache = False
-    statement_compiler = Compiler
 
-    def connect(self, database: str, **_: Any) -> Any:
-        """As ``warehouse/connect.py`` opens a file for questions: a file has one way in which it is open."""
-        return duckdb_sqlalchemy.ConnectionWrapper(for_questions(Path(database)))
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        """The driver."""
+        return sys.modules[__name__]
 
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Keep the pending result before rolling back."""
-        getattr(dbapi_connection, "_buffer_pending_result", lambda: None)()
-        super().do_rollback(dbapi_connection)
+    def initialize(self, connection: Any) -> None:
+        """There is nothing to learn."""
 
-
-def address(database: Path) -> str:
-    """The URL of a database file, percent-encoded: Great Expectations reads ``$`` in an address, SQLAlchemy ``?``."""
-    return f"{SCHEME}:///{quote(str(database))}"
+    def connect(self, *_: Any, **__: Any) -> Any:
+        """A connection; the address says nothing but where."""
+        return Connection()
 
 
-registry.register(SCHEME, __name__, "Dialect")
+registry.register("stockbook", __name__, "Dialect")

@@ -1,22 +1,21 @@
 """
 Check every rule in the database, through Great Expectations.
 
-Importing Great Expectations takes seconds, so it stands inside the function, and all tables of a stage are checked
-in one go: one statement for the rules of some tables and a severity, some statements side by side.
+All tables of a stage are checked in one go: one statement for the rules of some tables and a severity, some statements
+side by side. Great Expectations has a process of its own.
 """
 
-import logging
 import re
-import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from stockbook.checks.ahead import imported
+from stockbook.checks import process
+from stockbook.checks.messages import Count
+from stockbook.checks.process import Answer
 from stockbook.checks.rules import Rule, of_table
 from stockbook.counted import counted
 from stockbook.declarations import Table
@@ -46,23 +45,23 @@ def ask(database: Path, rules: list[Rule], at_once: int = 2) -> list[Outcome]:
     """As ``run_checks``, of these rules; so many statements at once, or one where there is no memory for that."""
     if not rules:
         return []
-    imported()
+    process.start()
     with for_questions(database) as con:
         large = set() if is_small(con) else _reading_much(con, rules)
     if large:
         # it gives back the memory that a build keeps
         let_go(database)
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with for_questions(database) as con, checkpointed_beside(database), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside Great Expectations
+    with for_questions(database) as con, checkpointed_beside(database):
         spare_threads(con)
         groups = list(_groups(rules, large))
-        results = _validate(database, groups, at_once)
-        if at_once > 1 and any(_NO_MEMORY in text for result in results for text in _exceptions(result.exception_info)):
-            results = _validate(database, groups, 1)
+        counted_rows = _validate(database, groups, at_once)
+        if at_once > 1 and any(_NO_MEMORY in count.error for count in counted_rows):
+            counted_rows = _validate(database, groups, 1)
         bad_rows: dict[tuple[str, str], int] = {}
-        for group, result in zip(groups, results, strict=True):
-            bad_rows |= zip((rule.key for rule in group), _counts(con, group, result), strict=True)
+        for group, count in zip(groups, counted_rows, strict=True):
+            if count.error:
+                raise ModelFailed(_unanswerable(con, group, count.error))
+            bad_rows |= zip((rule.key for rule in group), count.bad_rows, strict=True)
         return outcomes(con, rules, bad_rows)
 
 
@@ -102,55 +101,15 @@ def _table(rule: Rule) -> str:
     return rule.table.name
 
 
-def _validate(database: Path, groups: list[list[Rule]], at_once: int) -> list[Any]:
-    """The result Great Expectations has for each group, so many at once; no connection of its own stays open."""
-    import great_expectations as gx
+def _validate(database: Path, groups: list[list[Rule]], at_once: int) -> list[Count]:
+    """What Great Expectations says of each group, so many at once."""
 
-    from stockbook.checks.dialect import address
+    def answer(sql: str) -> Answer:
+        with for_questions(database) as con:
+            result = con.execute(sql)
+            return [name for name, *_ in result.description], result.fetchall()
 
-    # on import this one module sets its own level below the package's
-    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    # a source remembers which batch it is asked about: one for each thread
-    sources = [
-        context.data_sources.add_sql(f"warehouse{number}", connection_string=address(database))
-        for number in range(min(at_once, len(groups)))
-    ]
-    try:
-        with ThreadPoolExecutor(len(sources), "stockbook-checks") as pool:
-            shares = [groups[number :: len(sources)] for number in range(len(sources))]
-            answers = list(pool.map(_answers, sources, shares))
-    finally:
-        # each has two engines, one to test the connection: both must close the file before the writer opens it
-        for source in sources:
-            source.get_execution_engine().close()
-            source.get_engine().dispose()
-    return [answers[number % len(sources)][number // len(sources)] for number in range(len(groups))]
-
-
-def _answers(source: Any, groups: list[list[Rule]]) -> list[Any]:
-    """The result of each group, asked of a source as one suite."""
-    import great_expectations as gx
-
-    from stockbook.checks.expectation import RulesHold
-
-    # every query names its tables itself, but Great Expectations insists on a batch: one row
-    asset = source.add_query_asset("warehouse", query="select 1 as batch")
-    batch = asset.add_batch_definition_whole_table("all").get_batch()
-    expectations = [
-        RulesHold(
-            unexpected_rows_query=_escaped(statement(group)) + " /* {batch} */",
-            severity="critical" if group[0].severity == "fail" else "warning",
-            meta={"number": number},
-        )
-        for number, group in enumerate(groups)
-    ]
-    # a suite that is stored, and a validation that stores its results, cost as much again
-    suite = gx.ExpectationSuite(name="warehouse", expectations=expectations)
-    results = batch.validate(suite, result_format="BASIC").results
-    by_number = {result.expectation_config.meta["number"]: result for result in results}
-    return [by_number[number] for number in range(len(groups))]
+    return process.counts([(statement(group), group[0].severity == "fail") for group in groups], at_once, answer)
 
 
 def statement(rules: list[Rule]) -> str:
@@ -172,19 +131,6 @@ def _counting(rules: list[Rule]) -> str:
     ]
     scanned = f" from {rules[0].table.name}" if any(rule.query is None for rule in rules) else ""
     return f"select [{', '.join(counts)}]{scanned}"
-
-
-def _counts(con: duckdb.DuckDBPyConnection, rules: list[Rule], result: Any) -> list[int]:
-    for message in _exceptions(result.exception_info):
-        raise ModelFailed(_unanswerable(con, rules, message))
-    return [int(count) for count in result.result["observed_value"]]
-
-
-def _exceptions(info: dict[str, Any] | None) -> Iterator[str]:
-    info = info or {}
-    for item in [info] if "raised_exception" in info else info.values():
-        if isinstance(item, dict) and item.get("raised_exception"):
-            yield str(item.get("exception_message", ""))
 
 
 def _unanswerable(con: duckdb.DuckDBPyConnection, rules: list[Rule], message: str) -> str:
@@ -235,10 +181,6 @@ def _sample(con: duckdb.DuckDBPyConnection, rule: Rule) -> list[dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
-
-
-def _escaped(query: str) -> str:
-    return query.replace("{", "{{").replace("}", "}}")
 
 
 def raise_on_failed(outcomes: list[Outcome]) -> None:

@@ -16,11 +16,11 @@ LAYERS = {"check_staging": ("staging",), "check_marts": ("marts", "reports")}
 
 
 def prepare(run: RunContext) -> None:
-    """Begin to import what the checks of a run need, where it is certain that some will be asked."""
-    from stockbook.checks.ahead import import_ahead
-
+    """Start what the checks of a run need, where it is certain that some will be asked."""
     if run.full_refresh or not run.repeats:
-        import_ahead()
+        from stockbook.checks import process
+
+        process.start()
 
 
 def check(night: Night, run_id: str, step: str, everything: bool = False) -> None:
