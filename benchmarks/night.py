@@ -186,7 +186,7 @@ Written by `benchmarks/night.py --write` on {datetime.now(UTC):%d %B %Y}: {machi
 
 Seconds of `stockbook run`, the medians of {rounds} rounds. *same again* and *and again* are nights with the as-of and
 the rows of the first; *a minute later* has the rows of before and another as-of, so what depends on now is built and
-asked. Where a rule is asked, Great Expectations is imported beside the night, {imported:.1f} s here. *starts* is what no
+asked. Where a rule is asked, Great Expectations is imported beside it, {imported:.1f} s here. *starts* is what no
 step counts: starting the interpreter and what the command imports. *raw fetch* fetches the same pages and throws them
 away: the limit. *dlt* loads orders and movements only, and checks nothing. *peak MB* is memory, the last three columns
 are the sizes of files after the night. *extract* asks and reads side by side: it takes as long as the source needs for
