@@ -79,6 +79,10 @@ ODDITIES = (
         "it is loaded once and counted as repeated; a ledger that is truly out of order is red",
     ),
     (
+        "several rows of a variant on one page of the stock, with other values",
+        "parts of its count, as by warehouse: the variant is set aside, and the listing is red where many are",
+    ),
+    (
         "a field nobody declared ¹",
         "left out, counted in `meta.undeclared_field` (of webhooks told in the log). Its name is told "
         "once ten rows of different keys of one reading had it; until then a keyed hash of it stands "
