@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.caches import cached, code_of
 from stockbook.cost_methods import for_each_figure
 from stockbook.errors import DeclarationError
@@ -214,10 +215,6 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         return self.layer == "staging" and (self.source is not None or self.kind == "drained")
 
 
-# the safe loader in C, where PyYAML was built with it: the one in Python takes a second for all declarations
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 @cache
 def _load(models_dir: Path) -> dict[str, Table]:
     # one cache for the folder that comes with the program; others are read
@@ -285,7 +282,7 @@ def in_currency(tables: dict[str, Table], currency: str, reporting: str = REPORT
 def _parsed(file: Path, title: str, type_: type[T]) -> T:
     content: Any = None
     try:
-        content = yaml.load(file.read_text(), _LOADER)  # noqa: S506  # one of the two safe loaders
+        content = yaml_file.read(file)
         if isinstance(content, dict) and isinstance(content.get("columns"), dict):
             content["columns"] = for_each_figure(content["columns"])
         return msgspec.convert(content, type_)

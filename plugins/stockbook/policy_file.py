@@ -18,6 +18,7 @@ import msgspec
 import yaml
 
 from stockbook.errors import ConfigError, Problems
+from stockbook.yaml_file import LARGEST, Bounded
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 Path_ = tuple[str | int, ...]
@@ -35,11 +36,14 @@ _EMPTY = ("", "null", "~")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
+class _Loader(Bounded, yaml.BaseLoader):
+    """It makes nothing but text, lists and mappings."""
+
+
 @lru_cache(maxsize=64)
 def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
     """The nodes of a text and what they say, which nobody changes: a night reads each file several times."""
-    # it makes nothing but text, lists and mappings
-    loader = yaml.BaseLoader(text)
+    loader = _Loader(text)
     try:
         root = loader.get_single_node()
         return root, None if root is None else loader.construct_document(root)
@@ -66,13 +70,16 @@ class PolicyFile:
         """Read and parse. Raises ConfigError naming the file and, for YAML that cannot be parsed, the line."""
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8")
+            size = path.stat().st_size
+            text = "" if size > LARGEST else path.read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"Policy file {path.name} was expected in {path.parent} and cannot be read: {error.strerror}."
             ) from error
         except UnicodeDecodeError:
             raise ConfigError(f"Policy file {path.name} must be text in UTF-8; it is not.") from None
+        if size > LARGEST:
+            raise ConfigError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are read.")
         try:
             self._root, self._content = _parsed(text)
         except yaml.YAMLError as error:
@@ -80,8 +87,6 @@ class PolicyFile:
             place = f" line {mark.line + 1}" if mark else ""
             problem = getattr(error, "problem", None) or "it is not YAML"
             raise ConfigError(f"{path.name}{place} cannot be read as YAML: {problem}.") from error
-        except RecursionError:
-            raise ConfigError(f"{path.name} must be a few levels deep; it is too deep to be read.") from None
 
     def read(self, type_: type[Struct]) -> Struct:
         """

@@ -12,6 +12,9 @@ from seaweed import SECRET, Seaweed
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
+from stockbook.extra_folder import digest_of
+from stockbook.fleet.control import Control
+from stockbook.fleet.run_log import RunLog
 
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")
 
@@ -39,7 +42,7 @@ def doctor(*options: str) -> dict[str, str]:
     output = CliRunner().invoke(app, ["doctor", *options]).output
     assert HUSH not in output
     assert SECRET not in output
-    names = ("scratch", "fleet", "store", "control database", "lake", "accounts")
+    names = ("scratch", "fleet", "store", "control database", "lake", "accounts", "own reports")
     lines = [line.partition(": ") for line in output.splitlines()]
     return {head[4:]: f"{head[:3].strip()} {text}" for head, _, text in lines if head[4:] in names}
 
@@ -48,11 +51,12 @@ def test_before_the_first_night_all_of_it_answers(worker: pytest.MonkeyPatch, s3
     """Store, databases and disk, and nothing is left in any of them; without the option nobody is asked."""
     line_by_name = doctor("--try")
 
-    assert [text[:3] for text in line_by_name.values()] == ["ok "] * 5
+    assert [text[:3] for text in line_by_name.values()] == ["ok "] * 6
     assert line_by_name["store"] == "ok an object was put, read and removed"
     assert line_by_name["control database"] == "ok answers; the first night makes its tables"
     assert line_by_name["lake"] == "ok its catalog answers; the first night makes it"
     assert line_by_name["accounts"] == "ok 1: main"
+    assert line_by_name["own reports"] == "ok no run yet"
     assert line_by_name == doctor("--try")
     worker.setenv("STOCKBOOK_CONTROL_URL", NOBODY)
     assert doctor().keys() == {"scratch", "fleet"}
@@ -86,6 +90,23 @@ def test_a_full_disk_is_named(worker: pytest.MonkeyPatch) -> None:
     worker.setattr(shutil, "disk_usage", lambda _: full)
 
     assert doctor()["scratch"].startswith("NO 1.0 GB are free at ")
+
+
+def test_a_folder_of_reports_that_other_machines_do_not_have_is_named(
+    worker: pytest.MonkeyPatch, addresses: list[str], tmp_path: Path
+) -> None:
+    """What this worker's publishing would be refused for is said before it."""
+    control, folder = Control(addresses[0]), tmp_path / "reports"
+    control.migrate()
+    RunLog(control).begin("first", ["main"])
+
+    assert doctor("--try")["own reports"] == "ok no folder, as the latest run had it"
+    (folder / "sql").mkdir(parents=True)
+    (folder / "sql" / "one.yml").write_text("table: one")
+    worker.setenv("STOCKBOOK_EXTRA_DIR", str(folder))
+    assert doctor("--try")["own reports"].startswith(f"NO This worker has the folder {folder} (")
+    RunLog(control).begin("first", ["main"], digest_of(folder))
+    assert doctor("--try")["own reports"] == f"ok {folder}, as the latest run had it"
 
 
 def test_a_lake_of_another_store_is_named(

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from checkout import PROJECT
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -81,7 +82,7 @@ def test_a_home_that_is_well_needs_nobody(home: Path, command: Callable[..., tup
 
     assert (code, json_code) == (0, 0)
     assert [line.split(":")[0] for line in lines.splitlines()] == [
-        "ok  published", "ok  last night", "ok  inbox", "ok  subscriptions", "ok  disk",
+        "ok  published", "ok  last night", "ok  inbox", "ok  subscriptions", "ok  disk", "ok  policies",
     ]  # fmt: skip
     assert "ok  published: as of 2025-11-18T02:15 local, 6.0 h old" in lines
     assert (content["status"], content["attention"]) == ("ok", [])
@@ -186,6 +187,21 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(
     assert "Health: published could not be looked at: " in lines
     assert errors == ""
     assert json.loads(command("--json")[1])["attention"] == ["published", "last_night", "subscriptions"]
+
+
+def test_policies_that_cannot_be_read_are_told_before_the_night_is_red(
+    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How many things are wrong, and the command that names them."""
+    shutil.copytree(PROJECT / "include" / "policy", tmp_path / "policy")
+    (tmp_path / "policy" / "sla.yml").write_text("versions: [")
+    (tmp_path / "policy" / "alerts.yml").write_text("- no mapping")
+    monkeypatch.setenv("STOCKBOOK_POLICY_DIR", str(tmp_path / "policy"))
+    code, lines, _ = command()
+
+    assert code == 1
+    assert "NO  policies: wrong, 2 things are wrong: `stockbook policy check` names them" in lines
+    assert json.loads(command("--json")[1])["policies"] == {"status": "wrong", "problems": 2}
 
 
 def test_a_night_under_way_is_not_waited_for(home: Path, command: Callable[..., tuple[int, str, str]]) -> None:

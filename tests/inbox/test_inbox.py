@@ -100,6 +100,18 @@ def test_one_key_is_one_event(url: str) -> None:
     assert pending == [("fulfillment_cz", "main"), ("fulfillment_cz", "shop2"), ("shopline", "main")]
 
 
+def test_another_body_under_an_id_of_the_warehouse_is_kept_once(url: str) -> None:
+    """In one commit and in the next; its retry is a repeat as that of the first is."""
+    with Inbox.open(url) as inbox:
+        for _ in range(2):
+            keep(inbox, an_event("e1"), an_event("e1", payload="{}"), an_event("e1"), an_event("e1", payload="{}"))
+        keep(inbox, an_event("e1", payload="[]"), an_event("e1", subject_id=None), an_event("e1", source="shopline"))
+        keep(inbox, an_event("e1", payload="[]", source="shopline"))
+        pending = sorted((event.source, event.event_key[:3]) for event in inbox.pending())
+
+    assert pending == [("fulfillment_cz", "e1"), *[("fulfillment_cz", "e1~")] * 3, ("shopline", "e1")]
+
+
 def test_an_event_without_identity_merges_with_an_equal_one_that_waits(url: str) -> None:
     """Inside the window and undrained: one event. After the window, or once a run took the first: another."""
     with Inbox.open(url) as inbox:

@@ -349,6 +349,7 @@ def test_the_symbol_of_a_payment_is_hashed_by_its_digits(symbol: object, digits:
     [
         ("122ur4538ef29, 122fr4539gh27", ["122ur4538ef29", "122fr4539gh27"]),
         ("A1,B2 C3", ["a1", "b2", "c3"]),
+        ("A1;B2 | C3\nD4;", ["a1", "b2", "c3", "d4"]),
         (["A1", "B2"], ["a1", "b2"]),
         ("A1", ["a1"]),
         ("null, A1, 0", ["a1"]),

@@ -1,6 +1,7 @@
 """Asking an API that answers badly: real HTTP on loopback, a clock that moves only when somebody sleeps on it."""
 
 import dataclasses
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -104,6 +105,47 @@ def test_trouble_that_stays_ends_in_one_sentence(bad: Answer, error: type[Source
 
     assert not any(secret in str(raised.value) for secret in SECRETS)
     assert raised.value.__cause__ is None
+
+
+CZECH = '{"code":200,"data":[{"name":"Žluťoučký kůň"}]}'
+
+
+@pytest.mark.parametrize(
+    ("charset", "sent_in"),
+    [
+        ("windows-1250", "windows-1250"),
+        ('"ISO-8859-2"', "iso-8859-2"),
+        ("utf-16", "utf-16"),
+        ("UTF-16LE", "utf-16-le"),
+        # a server's habit: JSON is UTF-8
+        ("iso-8859-1", "utf-8"),
+        ("no-such-charset; q=1", "utf-8"),
+        ("utf-8", "utf-8"),
+    ],
+)
+def test_a_body_is_read_by_the_charset_it_names(charset: str, sent_in: str) -> None:
+    """Unless it is UTF-8 all the same."""
+    names: list[str] = []
+
+    def noted(body: bytes) -> int:
+        names.extend(row["name"] for row in json.loads(body)["data"])
+        return len(names)
+
+    with serving(Script(Answer(CZECH.encode(sent_in), kind=f"application/json; charset={charset}"))) as url:
+        tried = account_at(url)
+        with Client(tried, credentials_of(tried), ManualClock(START)) as client:
+            client.get("/v2/fulfillment/orders", [], noted)
+
+    assert names == ["Žluťoučký kůň"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "named"), [("utf-16", "utf-16"), ("no-such-charset", "no-such-charset"), ("x" * 50, "without a name")]
+)
+def test_a_body_that_is_not_of_its_charset_is_refused(charset: str, named: str) -> None:
+    """With the charset, and nothing of the body."""
+    with pytest.raises(BadAnswer, match=f"answered in .*{named}, by its head"):
+        ask(Script(Answer(CZECH.encode("windows-1250") + b" ", kind=f"application/json; charset={charset}")))
 
 
 @pytest.mark.parametrize("bad", [Answer(status=401), Answer(status=403), as_json({"code": 401, "message": ""})])

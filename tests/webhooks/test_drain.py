@@ -213,14 +213,49 @@ def test_every_event_taken_is_counted(
 def test_a_key_that_returns_after_its_row_was_dropped_is_still_known(
     con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, clock: ManualClock
 ) -> None:
-    """The inbox forgets drained rows after the retention; staging does not."""
+    """The inbox forgets drained rows after the retention; staging does not. Another body under the key is no repeat."""
     arrive(inbox, "a")
     drain()
     clock.sleep(timedelta(days=31).total_seconds())
     assert drain().dropped == 1
+    arrive(inbox, "a")
+    assert (drain().events, events(con, "event_id, subject_id")) == (0, [("a", "order-a")])
+    clock.sleep(timedelta(days=31).total_seconds())
+    assert drain().dropped == 1
     arrive(inbox, "a", subject_id="another")
 
-    assert (drain().events, events(con, "event_id, subject_id")) == (0, [("a", "order-a")])
+    assert (drain().events, events(con, "left(event_id, 2), subject_id")) == (1, [("a", "order-a"), ("a~", "another")])
+
+
+def test_another_body_under_an_id_is_an_event_of_its_own(
+    con: duckdb.DuckDBPyConnection, inbox: Inbox, drain: Drain, tables: dict[str, Table]
+) -> None:
+    """In one commit, later, after a drain: each body once, every row somewhere, and a check names the others."""
+    for _ in range(2):
+        arrive(inbox, "a")
+        arrive(inbox, "a", occurred_text="2026-02-28 15:00:00")
+        arrive(inbox, "a", event_type="OrderPacked")
+    assert (drain().events, len(inbox.pending())) == (3, 0)
+    arrive(inbox, "a", occurred_text="2026-02-28 15:00:00")
+    arrive(inbox, "a", payload='{"id": "order-a", "note": true}')
+    # of another source whose key has its body in it
+    arrive(inbox, "a", source="shopline", event_type="fulfillments/update")
+    arrive(inbox, "a", source="shopline", event_type="fulfillments/update", payload="{}")
+
+    assert drain().events == 2
+    assert events(con, "source, split_part(event_id, '~', 1), event_type, occurred_text") == [
+        ("fulfillment_cz", "a", "OrderSent", "2026-02-28 14:05:06"),
+        ("fulfillment_cz", "a", "OrderSent", "2026-02-28 15:00:00"),
+        ("fulfillment_cz", "a", "OrderPacked", "2026-02-28 14:05:06"),
+        ("fulfillment_cz", "a", "OrderSent", "2026-02-28 14:05:06"),
+        ("shopline", "a", "fulfillments/update", "2026-02-28 14:05:06"),
+    ]
+    broken = {
+        expectation.name: len(con.execute(expectation.bad_rows).fetchall())
+        for expectation in of_table(tables["staging.webhook_events"])
+        if expectation.name in ("every row received is somewhere", "an event_id of the warehouse came with one body")
+    }
+    assert broken == {"every row received is somewhere": 0, "an event_id of the warehouse came with one body": 1}
 
 
 def test_batches_are_transactions_of_their_own(

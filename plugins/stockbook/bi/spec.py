@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.declarations import REPORTING_CURRENCY, VALUATION_CURRENCY, Table
 from stockbook.errors import DeclarationError
 from stockbook.metrics.files import Metrics
@@ -148,7 +149,7 @@ def read(file: Path, tables: dict[str, Table], metrics: Metrics, taken: Iterable
     ``taken`` are keys of dashboards and charts that there are already.
     """
     try:
-        spec = msgspec.convert(yaml.safe_load(file.read_text()), Spec)
+        spec = msgspec.convert(yaml_file.read(file), Spec)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
         raise DeclarationError(f"{file.name} cannot be read: {error}") from error
     there = {name for table in tables.values() for name in table.columns}

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.bi.spec import Chart, Dashboard, Spec
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
@@ -107,7 +108,7 @@ def texts_of(folder: Path, language: str) -> Texts:
     if not file.exists():
         return ENGLISH
     try:
-        read: Mapping[str, object] = yaml.safe_load(file.read_text())
+        read: Mapping[str, object] = yaml_file.read(file)
         return msgspec.convert(read, Texts)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
         raise DeclarationError(f"{file.name} cannot be read: {error}") from error

@@ -1,9 +1,12 @@
 """``stockbook health``: whether anything needs a person, for people and for what watches."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from stockbook.health.parts import Part
 
 # how a part is told of, by what it has
 SENTENCES = {
@@ -21,6 +24,7 @@ SENTENCES = {
     "expires_at": "until {:.16} UTC",
     "days_left": "{} days left",
     "reason": "{}",
+    "problems": "{} things are wrong: `stockbook policy check` names them",
 }
 
 
@@ -29,10 +33,10 @@ def health(
         bool, typer.Option("--json", help="One JSON object, as the receiver's /health gives it.")
     ] = False,
 ) -> None:
-    """Say whether anything needs a person (exit code 1): books, last night, inbox, subscriptions, disk, certificate."""
+    """Say whether anything needs a person (exit code 1): books, nights, inbox, policies, disk and more."""
     from stockbook.clock import SystemClock
     from stockbook.errors import StockbookError
-    from stockbook.health.parts import OK, Part, attention, look
+    from stockbook.health.parts import OK, attention, look
     from stockbook.settings import Settings
 
     reasons: list[str] = []
@@ -41,13 +45,13 @@ def health(
         # an error that is not ours may quote anything
         reasons.append(words % (error if isinstance(error, StockbookError) else type(error).__name__))
 
-    def line(name: str, part: Part) -> str:
+    def line(name: str, part: "Part") -> str:
         said = [SENTENCES[key].format(value) for key, value in part.items() if key in SENTENCES]
         status = part["status"]
         mark = "ok " if status == OK else "NO "
         return f"{mark} {name.replace('_', ' ')}: " + ", ".join(said if status == OK else [status, *said])
 
-    parts = look(Settings.load(), SystemClock(), log)
+    parts = look(Settings.load(), SystemClock(), log) | {"policies": _policies()}
     needed = attention(parts)
     if as_json:
         typer.echo(json.dumps({"status": "attention" if needed else OK, "attention": needed, **parts}, indent=2))
@@ -58,3 +62,12 @@ def health(
         typer.echo(reason, err=as_json)
     if needed:
         raise typer.Exit(1)
+
+
+def _policies() -> "Part":
+    """Whether a night could begin by what an operator wrote; the receiver, which is below nights, does not know."""
+    from stockbook.health.parts import OK
+    from stockbook.night import configuration
+
+    problems = sum(len(look.problems) for look in configuration.inspections())
+    return {"status": "wrong", "problems": problems} if problems else {"status": OK}

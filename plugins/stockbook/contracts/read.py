@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.contracts.relation import Contract, PublishedColumn, Relation
 from stockbook.errors import ConfigError
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CURRENCIES = ("valuationCurrency", "reportingCurrency")
 
 
@@ -67,7 +67,7 @@ def read(place: Path) -> Contract:
 
 def _documents(file: Path) -> Iterator[_Document]:
     try:
-        parts = [part for part in yaml.load_all(file.read_text(encoding="utf-8"), _LOADER) if part is not None]
+        parts = [part for part in yaml_file.read_all(file) if part is not None]
         for part in parts:
             document = msgspec.convert(part, _Document)
             if document.kind != "DataContract":
@@ -75,7 +75,7 @@ def _documents(file: Path) -> Iterator[_Document]:
             yield document
     except OSError as error:
         raise ConfigError(f"The contract {file} cannot be read: {error.strerror}.") from error
-    except (msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file.name} is no data contract in the Open Data Contract Standard: {reason}.") from error
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from stockbook.errors import ConfigError, StockbookError
-from stockbook.fleet import accounts
+from stockbook.fleet import accounts, own_reports
 from stockbook.fleet.control import Control
+from stockbook.fleet.run_log import RunLog
 from stockbook.fleet.store import Store
 from stockbook.fleet_settings import FleetSettings
 from stockbook.settings import Settings
@@ -42,9 +43,12 @@ def looks(
         yield Look(True, "fleet: a store, a control database and a lake are set (not asked: doctor --try asks)")
         return
     yield _look("store", lambda: _store(shared))
-    yield _look("control database", lambda: _control(shared))
+    control = _look("control database", lambda: _control(shared))
+    yield control
     yield _look("lake", lambda: _lake(settings, shared, environ))
     yield _look("accounts", lambda: _accounts(shared, listed))
+    if control.good:
+        yield _look("own reports", lambda: _own_reports(settings, shared))
 
 
 def _look(what: str, look: Callable[[], str]) -> Look:
@@ -115,3 +119,11 @@ def _accounts(shared: FleetSettings, listed: Callable[[], list[str]]) -> str:
     ]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"{len(names)}: {shown}"
+
+
+def _own_reports(settings: Settings, shared: FleetSettings) -> str:
+    control = Control(shared.control_url)
+    if not control.is_ready() or RunLog(control).own_reports() is None:
+        return "no run yet"
+    own_reports.require_same(settings.extra_dir, RunLog(control))
+    return f"{settings.extra_dir or 'no folder'}, as the latest run had it"

@@ -1,7 +1,15 @@
 """What goes into the inbox and what comes out of it."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
+
+BY_ID_ALONE = "fulfillment_cz"
+"""The source whose events have an id of the sender's own choice, which says nothing of their bodies."""
+
+MARK = "~"
+"""Stands in a key behind an id that another body had before, and is in no id."""
 
 AS_NEWEST = "as newest"
 """How a body of an undeclared version was read, where all of it fits."""
@@ -62,6 +70,13 @@ class InboxEvent:
     reading: str | None
     drained_at_utc: datetime | None
     drained_run_id: str | None
+
+
+def key_of_body(event: Arrival | InboxEvent) -> str:
+    """The key of an event whose id another body had before: the id and a digest of what is kept of the body."""
+    content = [event.event_type, event.subject_kind, event.subject_id, event.occurred_text, event.payload]
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return f"{event.event_key.partition(MARK)[0]}{MARK}{digest}"
 
 
 @dataclass(frozen=True, slots=True)

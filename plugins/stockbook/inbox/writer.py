@@ -23,7 +23,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stockbook.errors import InboxUnavailable
 from stockbook.inbox.engine import writing
-from stockbook.inbox.event import Arrival
+from stockbook.inbox.event import BY_ID_ALONE, Arrival, key_of_body
 from stockbook.inbox.model import InboxRow
 
 WAITING_MOST = 10_000
@@ -47,6 +47,7 @@ class GroupWriter:
         self._dialect = engine.dialect.name
         self._insert = _insert(self._dialect, merging=False)
         self._merge = _insert(self._dialect, merging=True)
+        self._insert_other = _insert_other_bodies(self._dialect)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_MOST)
         self._closed = False
         self._entry = threading.Lock()
@@ -121,6 +122,13 @@ class GroupWriter:
         keyed = [_values(arrival, arrival.event_key) for arrival in arrivals if not arrival.merge_seconds]
         if keyed:
             con.execute(self._insert, {"rows": _json(keyed)})
+        by_id = [
+            [*_values(arrival, arrival.event_key), key_of_body(arrival)]
+            for arrival in arrivals
+            if arrival.source == BY_ID_ALONE and not arrival.merge_seconds
+        ]
+        if by_id:
+            con.execute(self._insert_other, {"rows": _json(by_id)})
         merging = _distinct([arrival for arrival in arrivals if arrival.merge_seconds])
         if merging:
             if self._dialect == "postgresql":
@@ -155,17 +163,49 @@ def _settle(waiting: Sequence[asyncio.Future[None]], error: InboxUnavailable | N
 
 
 _COLUMNS = [name for name in Arrival.__slots__ if name != "merge_seconds"]
+# what two events of one id must have in common to be one
+_CONTENT = ("event_type", "subject_kind", "subject_id", "occurred_text", "payload")
+
+
+def _rows(dialect: str) -> str:
+    return (
+        "json_each(:rows) as events"
+        if dialect == "sqlite"
+        else "json_array_elements(cast(:rows as json)) as events(value)"
+    )
+
+
+def _value(dialect: str, place: int, name: str) -> str:
+    member = f"events.value ->> {place}"
+    # SQLite keeps times as text, in SQLAlchemy's form
+    return f"cast({member} as timestamp)" if name in ("received_at_utc", "since") and dialect != "sqlite" else member
+
+
+def _insert_other_bodies(dialect: str) -> TextClause:
+    """Store those events from JSON whose id stands there with another body, by a key of their own."""
+
+    def value(name: str) -> str:
+        return _value(dialect, len(_COLUMNS) if name == "event_key" else _COLUMNS.index(name), name)
+
+    differs = " or ".join(f"same.{name} is distinct from {value(name)}" for name in _CONTENT)
+    return text(f"""
+        insert into {InboxRow.__tablename__} ({", ".join(_COLUMNS)})
+        select {", ".join(map(value, _COLUMNS))}
+        from {_rows(dialect)}
+        inner join {InboxRow.__tablename__} as same
+            on same.source = {value("source")}
+            and same.account = {value("account")}
+            and same.event_key = {_value(dialect, _COLUMNS.index("event_key"), "event_key")}
+        where {differs}
+        on conflict (source, account, event_key) do nothing
+    """)
 
 
 def _insert(dialect: str, merging: bool) -> TextClause:
     """Store events from JSON, an array each; skip stored keys and what merges with a waiting event."""
-    is_sqlite = dialect == "sqlite"
-    rows = "json_each(:rows) as events" if is_sqlite else "json_array_elements(cast(:rows as json)) as events(value)"
 
     def value(place: int, name: str) -> str:
-        member = f"events.value ->> {place}"
-        # SQLite keeps times as text, in SQLAlchemy's form
-        return f"cast({member} as timestamp)" if name in ("received_at_utc", "since") and not is_sqlite else member
+        return _value(dialect, place, name)
 
     chosen = ", ".join(value(place, name) for place, name in enumerate(_COLUMNS))
     # an aggregate and not "not exists", whose planner may read the whole table for each event: there is one index
@@ -188,7 +228,7 @@ def _insert(dialect: str, merging: bool) -> TextClause:
     return text(f"""
         insert into {InboxRow.__tablename__} ({", ".join(_COLUMNS)})
         select {chosen}
-        from {rows}
+        from {_rows(dialect)}
         where {unless if merging else "true"}
         on conflict (source, account, event_key) do nothing
     """)

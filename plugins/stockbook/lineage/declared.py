@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.cost_methods import FIGURES
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
@@ -38,7 +39,7 @@ def read(folder: Path = FOLDER) -> dict[str, Declared]:
     by_table: dict[str, Declared] = {}
     for file in sorted(folder.glob("*.yml")):
         try:
-            content = yaml.safe_load(file.read_text())
+            content = yaml_file.read(file)
             # what several tables are made of stands before them, under names of its own
             tables = {name: of for name, of in content.items() if "." in name}
             by_table |= msgspec.convert(tables, dict[str, Declared])

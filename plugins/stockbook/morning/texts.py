@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import yaml
 from babel import Locale
 from markupsafe import Markup
 
+from stockbook import yaml_file
 from stockbook.errors import DeclarationError
 
 FOLDER = Path(__file__).parent / "texts"
@@ -61,7 +61,7 @@ class Texts:
 @cache
 def catalogue_of(language: str) -> dict[str, Text]:
     """The texts of a language by their keys."""
-    texts: dict[str, Text] = yaml.safe_load((FOLDER / f"{language}.yml").read_text())
+    texts: dict[str, Text] = yaml_file.read(FOLDER / f"{language}.yml")
     return texts
 
 

@@ -6,9 +6,12 @@ control characters that nobody escaped are no text: each becomes U+FFFD, the rep
 What is around it stays, so that one bad text costs neither its row nor its page.
 """
 
+import codecs
 import re
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# of two or four bytes a character: what lies between tokens looks like UTF-8 with NUL in it
+_WIDE = ("utf-16", "utf-32")
 _REPLACED = "�"
 # white space but for these lies between tokens only
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -29,6 +32,24 @@ _LINE = re.compile(rb"[\t\n\r]")
 def unmarked(body: bytes) -> bytes:
     """The body without the byte order mark in front of it."""
     return body.removeprefix(BYTE_ORDER_MARK)
+
+
+def in_utf8(body: bytes, charset: str) -> bytes:
+    """
+    A body whose sender named its charset, in UTF-8.
+
+    JSON is UTF-8, and servers name a charset by habit: what is UTF-8 stays, whatever was named. Raises LookupError for
+    a charset there is not, UnicodeError where the bytes are of neither.
+    """
+    if not charset.startswith(_WIDE):
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            # bytes of UTF-8 that are none are mended, as ever
+            name = codecs.lookup(charset).name
+            return body if name in ("utf-8", "ascii") else body.decode(name).encode()
+        return body
+    return body.decode(charset).encode()
 
 
 def mended(body: bytes) -> tuple[bytes, int]:

@@ -82,5 +82,5 @@ def tally(token: bytes, *, is_count: bool) -> Raw:
 
 
 def parts(value: Any) -> list[str]:
-    """The numbers in one text, parted by commas or blanks."""
-    return [part for part in re.split(r"[,\s]+", _text(value)) if names_something(part)]
+    """The numbers in one text, parted by commas, semicolons, bars, blanks or line ends."""
+    return [part for part in re.split(r"[,;|\s]+", _text(value)) if names_something(part)]

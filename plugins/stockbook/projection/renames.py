@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from msgspec import Raw
 
+from stockbook import yaml_file
 from stockbook.errors import BadAnswer, ConfigError
 from stockbook.project import SHIPPED
 from stockbook.projection import personal
@@ -107,7 +108,7 @@ def _names_of(raw: bytes) -> list[str]:
 @cache
 def _all() -> dict[str, Renames]:
     try:
-        sections: Any = yaml.safe_load(FILE.read_text())
+        sections: Any = yaml_file.read(FILE)
         return msgspec.convert(sections, dict[str, Renames])
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(f"{FILE.name} must map field names as its head says; it cannot be read: {error}") from None

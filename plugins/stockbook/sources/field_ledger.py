@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.declarations import APIS, Column, Table, of_listing
 from stockbook.errors import DeclarationError
 from stockbook.project import SHIPPED
@@ -66,7 +67,7 @@ class Ledger(msgspec.Struct, forbid_unknown_fields=True):
 def load(file: Path = FILE) -> Ledger:
     """The ledger. Raises DeclarationError."""
     try:
-        return msgspec.convert(yaml.safe_load(file.read_text()), Ledger)
+        return msgspec.convert(yaml_file.read(file), Ledger)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise DeclarationError(f"{file.name} cannot be read: {error}") from error
 

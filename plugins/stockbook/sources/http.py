@@ -8,6 +8,7 @@ final until somebody changes the credentials, BadAnswer is final, Unreachable ma
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from random import Random
 from threading import Event, Lock
@@ -21,6 +22,7 @@ from stockbook.bounded_http import Limits, OverLimit, Unsendable, connections, o
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import Unauthorized
+from stockbook.projection.body_encoding import in_utf8
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.sources.budget import Budget
 from stockbook.sources.credentials import Credentials
@@ -231,8 +233,8 @@ class Client:
                 self._timeout,
             )
             with response:
-                self._check(path, response)
-                return whole(response, self._limits)
+                charset = self._check(path, response)
+                return self._in_utf8(path, whole(response, self._limits), charset)
         except OverLimit as limit:
             raise self._errors.over_limit(path, limit) from None
         except Unsendable:
@@ -241,7 +243,14 @@ class Client:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._errors.no_answer(path, error) from None
 
-    def _check(self, path: str, response: urllib3.BaseHTTPResponse) -> None:
+    def _in_utf8(self, path: str, body: bytes, charset: str) -> bytes:
+        try:
+            return in_utf8(body, charset) if charset else body
+        except (LookupError, UnicodeError):
+            raise self._errors.other_charset(path, charset) from None
+
+    def _check(self, path: str, response: urllib3.BaseHTTPResponse) -> str:
+        """The charset that the answer names, if it is one to be read."""
         status = response.status
         if 300 <= status < 400:
             raise self._errors.redirect(path, status)
@@ -249,9 +258,12 @@ class Client:
             retry_after = retry_after_seconds(response.headers.get("Retry-After"), self._clock.utc())
             raise self._errors.of_status(path, status, f"status {status}", retry_after)
         self._check_clock(response.headers)
-        kind = response.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
+        head = Message()
+        head["Content-Type"] = response.headers.get("Content-Type", "")
+        kind = head.get_content_type()
         if not (kind.endswith(("/json", "+json"))):
             raise self._errors.not_json(path, kind)
+        return head.get_content_charset() or ""
 
     def _check_clock(self, headers: Mapping[str, str]) -> None:
         """A clock that jumped would date the night, and with it all that the source says of now, wrongly."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.declarations import APIS
 from stockbook.errors import DeclarationError
 from stockbook.project import SHIPPED
@@ -30,7 +31,7 @@ def load(folder: Path) -> dict[str, tuple[Listing, ...]]:
 
 def _read(file: Path, api: str) -> list[Listing]:
     try:
-        declared = msgspec.convert(yaml.safe_load(file.read_text()), dict[str, dict[str, Any]])
+        declared = msgspec.convert(yaml_file.read(file), dict[str, dict[str, Any]])
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise DeclarationError(f"{file.name} cannot be read: {error}") from error
     listings: list[Listing] = []

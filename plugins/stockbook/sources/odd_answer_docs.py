@@ -53,6 +53,10 @@ ODDITIES = (
         "skipped",
     ),
     (
+        "a body that is not UTF-8, and whose head names another charset (`application/json; charset=windows-1250`)",
+        "read by that charset; where its bytes do not fit, or nobody knows it, the listing is red",
+    ),
+    (
         "half of a surrogate pair, NUL, bytes that are no UTF-8, control characters ¹",
         "U+FFFD, counted in `meta.listing` and told in the run report (of webhooks in the receiver's log, and a tab or "
         "line end that nobody escaped stays)",
@@ -73,6 +77,10 @@ ODDITIES = (
     (
         "a row again, on its page or another, whether the total counts it once or twice",
         "it is loaded once and counted as repeated; a ledger that is truly out of order is red",
+    ),
+    (
+        "several rows of a variant on one page of the stock, with other values",
+        "parts of its count, as by warehouse: the variant is set aside, and the listing is red where many are",
     ),
     (
         "a field nobody declared ¹",

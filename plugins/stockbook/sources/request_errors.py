@@ -4,6 +4,7 @@ The errors of an account's requests.
 Messages name connection, path and status and say what to do, never a token, a header or a body.
 """
 
+import re
 from datetime import datetime
 
 import urllib3
@@ -95,6 +96,16 @@ class RequestErrors:
             BadAnswer(
                 f"{self._request(path)} answered with {_content_kind(kind)}; expected JSON. "
                 "Check the host of the connection; a proxy or a maintenance page may stand before the API."
+            )
+        )
+
+    def other_charset(self, path: str, charset: str) -> Again:
+        """The answer's bytes are not of the charset it names, or nobody knows that one."""
+        charset = charset if re.fullmatch(r"[\w.:-]{1,40}", charset) else "a charset without a name"
+        return Again(
+            BadAnswer(
+                f"{self._request(path)} answered in {charset}, by its head, and its bytes are neither that nor UTF-8; "
+                "expected JSON in UTF-8. Ask who runs the API, or the proxy before it."
             )
         )
 

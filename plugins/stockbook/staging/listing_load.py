@@ -80,7 +80,8 @@ class ListingLoad:
 
     def _incoming(self) -> Incoming:
         with_reasons = is_counted(self.manifest) and bool(self.manifest.refused)
-        return Incoming(self.con, [self.folder / page.file for page in self.pages], self.fed, with_reasons)
+        files, rows = [self.folder / page.file for page in self.pages], [page.rows for page in self.pages]
+        return Incoming(self.con, files, self.fed, with_reasons, rows)
 
     def _load_table(self, table: Table) -> Counts:
         is_own = table is self.fed[0]

@@ -5,6 +5,8 @@ Rows are read in bulk as text, cast column by column, and split: accepted rows g
 ``staging.quarantine`` with the reason, without personal data.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from stockbook.declarations import Column, Table
 from stockbook.landing.landed_shape import parent_of
 from stockbook.projection.personal import HIDDEN
 from stockbook.sql_text import quoted
+from stockbook.staging import contradicted
 from stockbook.staging.text_rows import texts_of
 from stockbook.warehouse.casts import cast_of, is_time, text_of, within
 
@@ -42,11 +45,16 @@ class Incoming:
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, files: list[Path], fed: list[Table], with_reasons: bool = False
+        self,
+        con: duckdb.DuckDBPyConnection,
+        files: list[Path],
+        fed: list[Table],
+        with_reasons: bool = False,
+        rows_of_files: Sequence[int] = (),
     ) -> None:
         """
         ``fed`` are all tables the listing feeds, its own first; ``with_reasons`` tells that rows or parts landed with
-        the reason why they are set aside.
+        the reason why they are set aside; ``rows_of_files`` is how many rows each file has.
         """
         self._con = con
         # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
@@ -54,6 +62,8 @@ class Incoming:
         self._texts = texts_of(con, files, fed, with_reasons)
         # of the rows that landed, those that count
         self._valid = "true"
+        self._ends = list(accumulate(rows_of_files))
+        self._is_contradicted = False
         self.came_twice = False
         self.arrived = Arrived(0, 0)
 
@@ -69,8 +79,10 @@ class Incoming:
         con = self._con
         counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
-        if table is self._base and counts.distinct < counts.rows and self._find_superseded(table):
-            counts = self._make_typed(table, account, zone, read_at)
+        if table is self._base and counts.distinct < counts.rows:
+            self._is_contradicted = contradicted.find(con, table, _keys(table), self._ends)
+            if self._find_superseded(table) or self._is_contradicted:
+                counts = self._make_typed(table, account, zone, read_at)
         if counts.distinct < counts.accepted:
             self._texts.make_deletable()
             _keep_last(con, table)
@@ -97,7 +109,7 @@ class Incoming:
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
             con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
-            self._texts.make_typed(_typed(table, account, zone, read_at))
+            self._texts.make_typed(_typed(table, account, zone, read_at, self._is_contradicted))
             con.execute("drop view landed")
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
         # a view: what is accepted is the bulk, and every copy of it is memory
@@ -139,13 +151,15 @@ def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
 
 
-def _typed(table: Table, account: str, zone: str, read_at: str) -> str:
+def _typed(table: Table, account: str, zone: str, read_at: str, is_contradicted: bool) -> str:
     wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
     casts = {name: _cast(name, column, table, zone, read_at) for name, column in table.columns.items()}
     texts = {
         name: text_of(name, column) for name, column in wire.items() if column.required or column.type != "varchar"
     }
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
+    if is_contradicted:
+        reasons.append(contradicted.reason(_keys(table)))
     shown = [name for name, column in wire.items() if column.personal == "none" and not column.erased]
     fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from stockbook.declarations import Table
-from stockbook.inbox.event import AS_NEWEST
+from stockbook.inbox.event import AS_NEWEST, BY_ID_ALONE, MARK, key_of_body
 from stockbook.sql_text import quoted
 from stockbook.staging import shopline
 from stockbook.staging.load_log import add_rows, drained
@@ -52,6 +52,7 @@ class _Row(msgspec.Struct):
     shop_id: str | None
     merchant_id: str | None
     reading: str | None
+    key_of_body: str | None
 
 
 _TYPES = {
@@ -70,6 +71,7 @@ _TYPES = {
     "shop_id": "varchar",
     "merchant_id": "varchar",
     "reading": "varchar",
+    "key_of_body": "varchar",
 }
 
 
@@ -83,6 +85,7 @@ def stage(
     """Stage a batch. ``zone`` is that of times without one."""
     arrived = [row for event in batch for row in _rows(event)]
     make_table(con, "arrived", _TYPES, arrived)
+    _tell_bodies_apart(con)
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     _find_fresh(con, tables["staging.webhook_events"], first_no, zone)
     shops = con.execute("select distinct account from fresh where source = ? order by 1", [shopline.SOURCE]).fetchall()
@@ -106,6 +109,45 @@ def stage(
     con.execute("drop table arrived")
     notes = [note for (account,) in shops for note in shopline.take(con, tables, account, first_no, stamp)]
     return StagedBatch(int(events), int(items), nameless, unknown + notes)
+
+
+def _tell_bodies_apart(con: duckdb.DuckDBPyConnection) -> None:
+    """
+    Give an event whose id another body had before a key of its own: the id says nothing of the body.
+
+    The inbox forgets what was drained, staging does not, and of who is forgotten only here all bodies are alike.
+    """
+    content = """
+        hash(list(
+            (event_type, subject_kind, staging.id_of(subject_id), occurred_text, cast(payload as varchar))
+            order by item_no
+        ))
+    """
+    con.execute(
+        f"""
+        update arrived as a
+        set event_id = a.key_of_body
+        from (
+            select *
+            from (
+                select account, event_id, inbox_id, {content} as content
+                from arrived
+                where source = $source
+                group by all
+                union all
+                select account, event_id, 0, {content}
+                from staging.webhook_events
+                semi join arrived
+                    using (account, source, event_id)
+                where source = $source
+                group by all
+            )
+            qualify content <> first_value(content) over (partition by account, event_id order by inbox_id)
+        ) as other
+        where a.inbox_id = other.inbox_id
+        """,
+        {"source": BY_ID_ALONE},
+    )
 
 
 def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zone: ZoneInfo) -> None:
@@ -259,6 +301,8 @@ def _write_rows(con: duckdb.DuckDBPyConnection, received: Counter[str], stamp: S
 
 def _rows(event: "InboxEvent") -> Iterator[_Row]:
     """A row for each item of an event: of most one."""
+    by_id = event.source == BY_ID_ALONE
+    own_key = key_of_body(event) if by_id else None
     items = [(event.subject_id, event.payload or None)]
     if event.payload.startswith("["):
         listed = msgspec.json.decode(event.payload, type=list[Item])
@@ -268,7 +312,7 @@ def _rows(event: "InboxEvent") -> Iterator[_Row]:
             event.id,
             event.account,
             event.source,
-            event.event_key,
+            event.event_key.partition(MARK)[0] if by_id else event.event_key,
             number,
             event.event_type,
             event.occurred_text,
@@ -280,4 +324,5 @@ def _rows(event: "InboxEvent") -> Iterator[_Row]:
             event.shop_id,
             event.merchant_id,
             event.reading,
+            own_key,
         )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 
+from stockbook import yaml_file
 from stockbook.errors import DeclarationError
 from stockbook.project import SHIPPED
 from stockbook.projection import personal
@@ -107,7 +108,7 @@ class Declarations:
     def __init__(self, file: Path) -> None:
         """Read them. Raises DeclarationError naming what is wrong."""
         try:
-            content = msgspec.convert(yaml.safe_load(file.read_text()), _File)
+            content = msgspec.convert(yaml_file.read(file), _File)
         except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
             raise DeclarationError(f"{file.name} cannot be read: {error}") from error
         self._topics, self._bodies, self._unknown = content.topics, content.bodies, content.unknown

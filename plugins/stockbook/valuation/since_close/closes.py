@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import msgspec
 
+from stockbook import yaml_file
 from stockbook.valuation.policy import Headline, ValuationPolicy
 
 SEEN = "intermediate.valuation_setting_seen"
@@ -144,7 +145,7 @@ def of_close(text: str, policy: ValuationPolicy) -> ValuationPolicy:
     """The settings that a close keeps: dim_valuation_setting of its night and its policy files."""
     close_settings = msgspec.json.decode(text)
     setting = close_settings["valuation"]
-    file = msgspec.yaml.decode(close_settings["policy"].get("valuation.yml", "{}")) or {}
+    file = next(iter(yaml_file.documents(close_settings["policy"].get("valuation.yml", ""))), None) or {}
     return _changed(
         policy,
         _headline(f"{setting['headline_method']}_{setting['headline_basis']}"),
