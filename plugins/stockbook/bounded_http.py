@@ -17,11 +17,10 @@ from datetime import timedelta
 from functools import partial
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
+from urllib.request import getproxies
 
 import certifi
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.exceptions import DecodeError
 
 from stockbook.clock import SystemClock
@@ -92,13 +91,23 @@ def connections(address: str, limits: Limits, most: int = 1) -> urllib3.PoolMana
         "cert_reqs": "CERT_REQUIRED",
         "ca_cert_dir" if os.path.isdir(trusted) else "ca_certs": trusted,
     }
+    # most environments name none, and requests takes longer to import than all else here
+    manager = _through_proxy(address, limits, most, pool_settings) if getproxies() else None
+    return manager or limited(urllib3.PoolManager(num_pools=1, maxsize=most, **pool_settings), limits)
+
+
+def _through_proxy(address: str, limits: Limits, most: int, more: dict[str, Any]) -> urllib3.PoolManager | None:
+    """The pool through the proxy that the environment names for the address, None where it names none."""
+    from requests.adapters import HTTPAdapter
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
     proxy = select_proxy(address, get_environ_proxies(address))
     if proxy is None:
-        return limited(urllib3.PoolManager(num_pools=1, maxsize=most, **pool_settings), limits)
+        return None
     # what cannot be read of a proxy's address may be its password: nothing of it is quoted or chained
     with suppress(ValueError, urllib3.exceptions.HTTPError):
         through: str = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]  # requests has no types
-        return limited(HTTPAdapter(pool_maxsize=most).proxy_manager_for(through, **pool_settings), limits)
+        return limited(HTTPAdapter(pool_maxsize=most).proxy_manager_for(through, **more), limits)
     raise ConfigError(
         "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
     )

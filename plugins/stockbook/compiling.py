@@ -7,15 +7,47 @@ its source and of every module of ours that it imports. Compiling takes some 10 
 """
 
 import hashlib
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import ParamSpec, TypeVar
 
-from numba import config, njit
-
 from stockbook import caches
+
+
+class _Without(MetaPathFinder):
+    """Tells the thread that made it that a package is not installed; others import it as ever."""
+
+    def __init__(self, package: str) -> None:
+        self._package, self._thread = package, threading.get_ident()
+
+    def find_spec(self, name: str, _: Sequence[str] | None, __: ModuleType | None = None) -> ModuleSpec | None:
+        if name.partition(".")[0] == self._package and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(name, name=name)
+        return None
+
+
+@contextmanager
+def _without(package: str) -> Iterator[None]:
+    refusal = _Without(package)
+    sys.meta_path.insert(0, refusal)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refusal)
+
+
+# numba looks here whether scipy has linear algebra for it: that takes as long as numba itself, and no function of ours
+# multiplies matrices
+with _without("scipy"):
+    import numba.np.arraymath  # noqa: F401
+    from numba import config, njit
 
 P = ParamSpec("P")
 R = TypeVar("R")

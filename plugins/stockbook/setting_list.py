@@ -264,7 +264,7 @@ _ALL = (
     Setting(
         "STOCKBOOK_JSON_FAST_PATH",
         "whether compiled code reads large first loads (`plugins/stockbook/jsonscan`); `no` reads every page "
-        "and listing the plain way, with the same rows and about a third more CPU time at a first load",
+        "and listing the plain way, with the same rows and about half more CPU time at a first load",
         default="yes",
     ),
     Setting(

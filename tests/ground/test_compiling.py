@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,20 @@ def test_the_cache_of_each_compiled_module_covers_every_function_it_calls(file: 
 
     assert functions
     assert called <= {str(source) for source in sources_of(file)}
+
+
+def test_compiled_code_is_loaded_without_the_linear_algebra_of_scipy() -> None:
+    """Numba imports it when the first function runs, unless told not to; who wants it afterwards gets it."""
+    code = """
+import sys
+from stockbook.jsonscan import scan
+scan.warm_up()
+print("scipy.linalg" in sys.modules)
+import scipy.linalg
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (run.stdout, run.stderr) == ("False\n", "")
 
 
 def test_interpreted_functions_call_interpreted_functions() -> None:

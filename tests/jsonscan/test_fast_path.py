@@ -1,6 +1,8 @@
 """The one switch of the fast path, and from when on it is taken."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -11,7 +13,7 @@ from reading_ways import FAST
 from stockbook import declarations
 from stockbook.declarations import of_listing
 from stockbook.errors import ConfigError
-from stockbook.jsonscan import fast_path
+from stockbook.jsonscan import fast_path, scan
 from stockbook.jsonscan.fast_path import Scanner, Thresholds, Warmth
 from stockbook.landing.landed_shape import tree
 from stockbook.landing.pages import write_page
@@ -38,6 +40,30 @@ def test_a_process_gets_warm_once_it_has_read_enough(monkeypatch: pytest.MonkeyP
 
     assert pages[0] is None
     assert [page.numbers for page in pages[1:] if page is not None] == [[1], [1]]
+
+
+def test_pages_wait_for_the_code_that_one_of_them_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoded beside the loading they would take its core and do the work that it is to save."""
+    loads, loading, may_end = [], threading.Event(), threading.Event()
+
+    def load() -> None:
+        loads.append(1)
+        loading.set()
+        may_end.wait(10)
+
+    monkeypatch.setattr(scan, "warm_up", load)
+    warmth = Warmth(Thresholds(pages_from=0))
+
+    with ThreadPoolExecutor(3) as pool:
+        pages = [pool.submit(warmth.is_warm, 1)]
+        loading.wait(10)
+        pages += [pool.submit(warmth.is_warm, 1) for _ in range(2)]
+        waiting = not any(page.done() for page in pages)
+        may_end.set()
+
+    assert waiting
+    assert [page.result() for page in pages] == [True] * 3
+    assert loads == [1]
 
 
 @pytest.mark.parametrize(("switch", "texts"), [("yes", ColumnTexts), ("no", ParsedTexts)])

@@ -1,5 +1,6 @@
 """Personal data end to end: it comes over the wire in every way it can, and is found in no byte that was written."""
 
+import hmac
 import json
 import logging
 import traceback
@@ -18,7 +19,7 @@ from stockbook.clock import ManualClock, SystemClock
 from stockbook.errors import StockbookError
 from stockbook.landing.pages import write_page
 from stockbook.progress import Logged
-from stockbook.projection.personal import HIDDEN, is_plain
+from stockbook.projection.personal import HIDDEN, hashed, is_plain
 from stockbook_sandbox import Running, Shop, running
 from stockbook_sandbox.people import MARK, pieces_in
 
@@ -202,6 +203,15 @@ def test_no_personal_data_is_written_anywhere(
 def test_a_number_or_a_time_as_text_lands_as_it_came(text: str) -> None:
     """The wire sends both; their declared type is cast from the text."""
     assert is_plain(text)
+
+
+@pytest.mark.parametrize("size", [1, 16, 63, 64, 65, 200])
+def test_a_value_is_hashed_as_the_contract_says(size: int) -> None:
+    """HMAC-SHA256 with a key of any length, over the trimmed text in small letters."""
+    key = bytes(range(1, size + 1))
+    for text in ("a", " Žižkov 14 ", "TUVA@secret.example", "x" * 300):
+        expected = hmac.digest(key, text.strip().lower().encode(), "sha256").hex()
+        assert hashed(text, key) == expected
 
 
 @pytest.mark.parametrize("text", ["Anna", "anna@example.com", "12 Long Street", "E-12", "T", "yes", "1" * 40])

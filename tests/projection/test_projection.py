@@ -51,6 +51,17 @@ def hashed(text: str) -> str:
     return hmac.digest(KEY, text.encode(), "sha256").hex()
 
 
+@pytest.mark.parametrize(
+    "positions", [[], [0], [3], [1, 2, 3], [0, 1, 2, 3], [0, 1, 2], [2], [1, 2], [0, 3], [0, 2, 3], [1, 3]], ids=str
+)
+def test_rows_of_a_page_are_taken_by_their_places(positions: list[int]) -> None:
+    """A piece of the page or single rows: each as it came, in its order."""
+    projected = projection("movements").read(page([movement(number) for number in range(4)]))
+    lines = projected.lines.splitlines(keepends=True)
+
+    assert projected.lines_at(positions) == b"".join(lines[at] for at in positions)
+
+
 def test_nothing_personal_lands() -> None:
     """Of an order with a person in every field, only hashes, the town and a postcode prefix are left."""
     projected = projection("orders").read(page([order(1, "2025-03-01 09:00:00")]))

@@ -72,7 +72,7 @@ class Source:
                     fresh.append(at)
             received, distinct = received + len(page.keys), distinct + len(fresh)
             aside = {at: page.set_aside.get(at, []) for at in fresh}
-            part.write(subject.lines([page.rows[at] for at in fresh]), len(fresh))
+            part.write(page.lines_at(fresh), len(fresh))
             part.refused.update((broken.reason, broken.path) for breaks in aside.values() for broken in breaks)
         part.commit(
             rows=received,

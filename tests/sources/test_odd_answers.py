@@ -230,7 +230,7 @@ def test_a_byte_order_mark_is_skipped(name: str) -> None:
     plain = b'{"code":200,"totalCount":1,"data":[{"id":1}],"prices":[{"id":1}],"count":7}'
     marked = b"\xef\xbb\xbf" + plain
 
-    assert read(name, marked)._replace(rows=[]) == read(name, plain)._replace(rows=[])
+    assert read(name, marked) == read(name, plain)
     assert envelope.promised_total(marked) == 1
     assert envelope.count(marked) == 7
 

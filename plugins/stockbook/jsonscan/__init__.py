@@ -6,7 +6,7 @@ landed rows become columns by ``columns`` instead of DuckDB's JSON reader. What 
 the plain way. The rest of Stockbook imports ``fast_path`` only, which holds the one switch
 (``STOCKBOOK_JSON_FAST_PATH``) and the sizes from which the fast path pays.
 
-What it saves: at a first load of 387 MB, 12 of 35 CPU seconds. At a night with little new, nothing: unchanged pages
+What it saves: at a first load of 387 MB, 14 of 39 CPU seconds. At a night with little new, nothing: unchanged pages
 are hard-linked before anything is parsed, and small listings never load this code. A real first load is limited by
 the few requests a second that the source allows.
 

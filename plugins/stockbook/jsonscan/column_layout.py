@@ -83,7 +83,7 @@ class ColumnLayout:
             .T.copy()
         )
         return (
-            np.frombuffer(b"".join(member.name for member in members), np.uint8),
+            np.frombuffer(b"".join(member.name for member in members) + tokens.ZEROS, np.uint8),
             np.array([0, *accumulate(len(member.name) for member in members)]),
             table,
             following,

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
-from stockbook.jsonscan import columns_kernel
+from stockbook.jsonscan import columns_kernel, tokens
 from stockbook.jsonscan.column_layout import ColumnLayout, Unsure
 from stockbook.landing.landed_shape import Node, levels_up
 from stockbook.landing.pages import size_of_lines
@@ -54,7 +54,7 @@ class _Chunk:
         size = len(lines)
         if size > _MOST_BYTES:
             raise Unsure
-        self.buffer = np.frombuffer(lines + b"\0", np.uint8)
+        self.buffer = np.frombuffer(lines + tokens.ZEROS, np.uint8)
         # room for rows of 32 bytes and more; what is not used is not touched
         most = size // 32 + 1024
         code = columns_kernel.FULL

@@ -13,6 +13,8 @@ import numpy as np
 from stockbook.compiling import compiled
 from stockbook.jsonscan.tokens import (
     after_escape,
+    after_name,
+    after_plain,
     after_rune,
     after_text,
     after_value,
@@ -28,8 +30,6 @@ DEPTH = 32
 # ends; below zero where it is null or absent, the end's complement where the text has escapes
 PARENT, POSITION, CELLS = range(3)
 UNSURE, FULL = -1, -2
-# bytes that stand for themselves within a text: neither quote nor backslash, no control character, of one byte
-IS_PLAIN = np.array([32 <= byte < 128 and byte not in b'"\\' for byte in range(256)])
 
 
 @compiled
@@ -58,8 +58,7 @@ def after_leaf(buf: Any, i: Any) -> Any:
     escaped = False
     i += 1
     while True:
-        while IS_PLAIN[buf[i]]:
-            i += 1
+        i = after_plain(buf, i)
         c = buf[i]
         if c == 34:
             return i + 1, escaped
@@ -92,16 +91,6 @@ def after_whole(buf: Any, i: Any) -> Any:
 
 
 @compiled
-def after_name(buf: Any, i: Any, names: Any, start: Any, end: Any) -> Any:
-    """Behind the name that begins at ``i`` and its quote, if it is the one given; -1 otherwise."""
-    for at in range(start, end):
-        if buf[i] != names[at]:
-            return -1
-        i += 1
-    return i + 1 if buf[i] == 34 else -1
-
-
-@compiled
 def mark_cells(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would carry its whole state
     buf: Any,
     end: Any,
@@ -124,7 +113,7 @@ def mark_cells(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls woul
     guess: Any,
 ) -> Any:
     """
-    Mark the cells of the lines in ``buf[:end]`` (a zero follows); 0, or a code below zero.
+    Mark the cells of the lines in ``buf[:end]`` (``tokens.ZEROS`` follows); 0, or a code below zero.
 
     Members are numbered over all objects: ``table`` and ``following`` find them by name, ``bit`` tells that one came
     twice, ``kind`` says what it is, ``child`` which object lies below, ``column`` which cell of its level is its own.

@@ -48,19 +48,19 @@ class Warmth:
         self._lock = threading.Lock()
 
     def is_warm(self, size: int) -> bool:
-        """Count a page of ``size`` bytes; true once pages can be scanned. One thread loads the code, others go on."""
+        """Count a page of ``size`` bytes; true once pages can be scanned, for which the code is loaded."""
         if not has_json_fast_path():
             return False
         if not self._has_scanner:
             self._bytes_read += size
-            if self._bytes_read > self._thresholds.pages_from and self._lock.acquire(blocking=False):
-                try:
-                    from stockbook.jsonscan import scan
+            if self._bytes_read > self._thresholds.pages_from:
+                # one thread loads the code, the others wait: decoding they would hold it up, and twice the work is done
+                with self._lock:
+                    if not self._has_scanner:
+                        from stockbook.jsonscan import scan
 
-                    scan.warm_up()
-                    self._has_scanner = True
-                finally:
-                    self._lock.release()
+                        scan.warm_up()
+                        self._has_scanner = True
         return self._has_scanner
 
     def is_worth_columns(self, sizes: list[int]) -> bool:

@@ -68,6 +68,8 @@ class PageTables:
         self._number(shape, (), keys)
         self._flat = [group for groups in self._groups for group in groups]
         self._tables = self._arrays()
+        # one for each field and each object
+        self._guesses = len(self._fields) + len(self._groups)
         self._rooms = threading.local()
 
     def _number(self, shape: Shape, path: Path, keys: tuple[str, ...]) -> int:
@@ -115,7 +117,7 @@ class PageTables:
         by_name = {(field.node, field.name): number for number, field in enumerate(fields)}
         columns = np.array([[field.kind, field.child, field.slot, field.key_slot] for field in fields]).T.copy()
         return (
-            np.frombuffer(names, np.uint8),
+            np.frombuffer(names + tokens.ZEROS, np.uint8),
             starts,
             table,
             following,
@@ -127,11 +129,21 @@ class PageTables:
 
     def read(self, body: bytes, hash_key: bytes) -> ScannedPage | None:
         """A page, or None where it is not plainly right."""
-        buffer = np.frombuffer(body + b"\0", np.uint8)
+        buffer = np.frombuffer(body + tokens.ZEROS, np.uint8)
         room = self._buffers(len(body))
         counts = np.zeros((len(self._learned), len(_TYPES)), np.int64)
         envelope_tokens = np.full((2, 2), -1)
-        outputs = (room.out, room.numbers, room.keys, room.holes, counts, envelope_tokens, room.stack, room.taken)
+        outputs = (
+            room.out,
+            room.numbers,
+            room.keys,
+            room.holes,
+            counts,
+            envelope_tokens,
+            room.stack,
+            room.taken,
+            room.guess,
+        )
         rows, size, used = scan_kernel.project(*(buffer, *self._tables, *outputs))
         if rows < 0:
             return None
@@ -160,8 +172,9 @@ class PageTables:
             room.numbers = np.empty(_ROWS, np.int64)
             room.keys = np.empty((_ROWS, max(1, len(self._keys)), 2), np.int64)
             room.holes = np.empty((_HOLES, scan_kernel.TOKENS + 2 * _MOST_PATHS), np.int64)
-            room.stack = np.zeros((scan_kernel.DEPTH, 5), np.int64)
+            room.stack = np.zeros((scan_kernel.DEPTH, 6), np.int64)
             room.taken = np.zeros((scan_kernel.DEPTH, scan_kernel.SLOTS, 2), np.int64)
+            room.guess = np.full(self._guesses, -1)
         return room
 
 

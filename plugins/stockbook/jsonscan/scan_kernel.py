@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from stockbook.compiling import compiled
+from stockbook.jsonscan.eight_bytes import copy_bytes
 from stockbook.jsonscan.tokens import (
+    SPARE,
+    after_name,
     after_number,
     after_scalar,
     after_space,
     after_text,
     after_value,
     after_word,
-    copied,
     field_of,
 )
 
@@ -133,6 +135,21 @@ def with_number(out: Any, o: Any, number: Any) -> Any:
 
 
 @compiled
+def written(buf: Any, piece: Any, end: Any, out: Any, o: Any) -> Any:
+    """Behind the piece that is written."""
+    copy_bytes(buf, piece, end - piece, out, o)
+    return o + (end - piece)
+
+
+@compiled
+def joined(buf: Any, piece: Any, end: Any, start: Any, out: Any, o: Any) -> Any:
+    """(where the piece begins, where to write next) when bytes from ``start`` on shall follow a piece up to ``end``."""
+    if start == end:
+        return piece, o
+    return start, written(buf, piece, end, out, o)
+
+
+@compiled
 def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would carry its whole state
     buf: Any,
     names: Any,
@@ -154,32 +171,37 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
     tokens: Any,
     stack: Any,
     taken: Any,
+    guess: Any,
 ) -> Any:
     """
-    (rows, bytes of lines, holes) of a page that ends with a zero byte; rows is below zero where it is unsure.
+    (rows, bytes of lines, holes) of a page that ends with ``tokens.ZEROS``; rows is below zero where it is unsure.
 
     ``key_number`` gets the first key field of each row where it is a whole number, ``key_token`` where each key field
     stands in the page. Fields are numbered over all nodes (objects): ``table`` and ``following`` find them by name,
     ``bit`` tells that one came twice, ``kind`` says what is done, ``child`` is the node below, ``slot`` the place of a
     personal value in its object, of a learned field in ``counts`` (by JSON type), of an envelope's in ``tokens``.
     ``groups`` are (first, end) of a node's groups of personal fields; at the end of the object a *hole* is left for
-    each, which the caller fills.
+    each, which the caller fills. ``guess`` remembers which field came after each field, and first in each object.
+
+    What lands lies mostly in the page as it lands: it is copied a *piece* at a time, ``buf[piece:end]``, once something
+    else follows.
     """
     cap = len(out) - 256
     rows, o, used = 0, 0, 0
+    piece, end = 0, 0
     i = after_space(buf, 0)
     if buf[i] != 123:
         return UNSURE, 0, 0
     i += 1
     d = 0
     # columns of the stack: node, whether it is an array, whether nothing was read yet, whether nothing was written yet,
-    # members seen
-    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3], stack[0, 4] = 0, 0, 1, 1, 0
+    # members seen, where to look for a guess
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3], stack[0, 4], stack[0, 5] = 0, 0, 1, 1, 0, len(kind)
     has_data = False
     while True:
         i = after_space(buf, i)
         c = buf[i]
-        if o > cap:
+        if o + (end - piece) > cap:
             return FULL, 0, 0
         if stack[d, 1]:
             if c == 93:
@@ -187,16 +209,16 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 is_data = stack[d, 1] == 2
                 d -= 1
                 if not is_data:
-                    out[o] = 93
-                    o += 1
+                    piece, o = joined(buf, piece, end, i - 1, out, o)
+                    end = i
                 continue
             if not stack[d, 2]:
                 if c != 44:
                     return UNSURE, 0, 0
-                i = after_space(buf, i + 1)
                 if stack[d, 1] == 1:
-                    out[o] = 44
-                    o += 1
+                    piece, o = joined(buf, piece, end, i, out, o)
+                    end = i + 1
+                i = after_space(buf, i + 1)
             stack[d, 2] = 0
             if buf[i] != 123 or d + 1 >= DEPTH:
                 return UNSURE, 0, 0
@@ -206,12 +228,13 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 key_number[rows] = NO_NUMBER
                 for k in range(key_token.shape[1]):
                     key_token[rows, k, 0] = -1
+            piece, o = joined(buf, piece, end, i, out, o)
             i += 1
-            out[o] = 123
-            o += 1
+            end = i
             node = stack[d, 0]
             d += 1
             stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = node, 0, 1, 1, 0
+            stack[d, 5] = len(kind) + node
             for s in range(SLOTS):
                 taken[d, s, 0] = -1
             continue
@@ -222,6 +245,8 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 break
             for g in range(groups[node, 0], groups[node, 1]):
                 f = group_name[g]
+                o = written(buf, piece, end, out, o)
+                piece = end
                 if used >= len(holes) or o + 400 > cap:
                     return FULL, 0, 0
                 holes[used, START] = o
@@ -235,14 +260,17 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 holes[used, END] = o
                 used += 1
                 stack[d, 3] = 0
-            out[o] = 125
-            o += 1
+            piece, o = joined(buf, piece, end, i - 1, out, o)
+            end = i
             d -= 1
             if stack[d, 1] == 2:
+                o = written(buf, piece, end, out, o)
+                piece = end
                 out[o] = 10
                 o += 1
                 rows += 1
             continue
+        comma = i
         if not stack[d, 2]:
             if c != 44:
                 return UNSURE, 0, 0
@@ -250,16 +278,21 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
         stack[d, 2] = 0
         if buf[i] != 34:
             return UNSURE, 0, 0
-        name = i
-        i, escaped = after_text(buf, i)
-        if i < 0 or escaped:
-            return UNSURE, 0, 0
+        name, last = i, stack[d, 5]
+        f = guess[last]
+        i = after_name(buf, name + 1, names, name_start[f], name_start[f + 1]) if f >= 0 else -1
+        if i < 0:
+            i, escaped = after_text(buf, name)
+            if i < 0 or escaped:
+                return UNSURE, 0, 0
+            f = field_of(buf, name + 1, i - 1, node, table, following, name_start, names)
+            guess[last] = f
         name_end = i
         i = after_space(buf, i)
         if buf[i] != 58:
             return UNSURE, 0, 0
+        colon = i
         i = after_space(buf, i + 1)
-        f = field_of(buf, name + 1, name_end - 1, node, table, following, name_start, names)
         if f < 0:
             if d > 0:
                 return UNSURE, 0, 0
@@ -271,6 +304,7 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
         if stack[d, 4] & mark:
             return UNSURE, 0, 0
         stack[d, 4] |= mark
+        stack[d, 5] = f
         what = kind[f]
         start = i
         c = buf[i]
@@ -303,29 +337,29 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
                 return UNSURE, 0, 0
             taken[d, slot[f], 0], taken[d, slot[f], 1] = start, i
             continue
-        if o + (name_end - name) > cap:
+        if o + (end - piece) + (name_end - name) > cap:
             return FULL, 0, 0
         if not stack[d, 3]:
-            out[o] = 44
-            o += 1
+            piece, o = joined(buf, piece, end, comma, out, o)
+            end = comma + 1
         stack[d, 3] = 0
-        o = copied(buf, name, name_end, out, o)
-        out[o] = 58
-        o += 1
-        if what == PRESENCE:
-            o = with_truth(out, o, number > 0)
-            continue
-        if what == COUNT:
-            o = with_number(out, o, number)
+        piece, o = joined(buf, piece, end, name, out, o)
+        piece, o = joined(buf, piece, name_end, colon, out, o)
+        end = colon + 1
+        if PRESENCE <= what <= COUNT:
+            o = written(buf, piece, end, out, o)
+            piece = end
+            o = with_truth(out, o, number > 0) if what == PRESENCE else with_number(out, o, number)
             continue
         if (what == OBJECT and c == 123) or (what == ARRAY and c == 91):
             if d + 1 >= DEPTH:
                 return UNSURE, 0, 0
+            piece, o = joined(buf, piece, end, i, out, o)
             i += 1
-            out[o] = c
-            o += 1
+            end = i
             d += 1
             stack[d, 0], stack[d, 1], stack[d, 2], stack[d, 3], stack[d, 4] = child[f], np.int64(what == ARRAY), 1, 1, 0
+            stack[d, 5] = len(kind) + child[f]
             for s in range(SLOTS):
                 taken[d, s, 0] = -1
             continue
@@ -346,20 +380,23 @@ def project(  # noqa: PLR0912, PLR0915  # one loop over all bytes: calls would c
             if i < 0 or (what != DECIMAL and (not whole or i - start > 18)):
                 return UNSURE, 0, 0
             quote = what == DECIMAL
-        if o + (i - start) > cap:
+        if o + (end - piece) + (i - start) > cap:
             return FULL, 0, 0
         if quote:
+            o = written(buf, piece, end, out, o)
+            out[o] = 34
+            o = written(buf, start, i, out, o + 1)
             out[o] = 34
             o += 1
-        o = copied(buf, start, i, out, o)
-        if quote:
-            out[o] = 34
-            o += 1
+            piece = i
+        else:
+            piece, o = joined(buf, piece, end, start, out, o)
+        end = i
         if key_slot[f] >= 0:
             key_token[rows, key_slot[f], 0], key_token[rows, key_slot[f], 1] = start, i
             if key_slot[f] == 0 and (c == 45 or 48 <= c <= 57) and not quote:
                 key_number[rows] = number_at(buf, start, i)
     i = after_space(buf, i)
-    if i != len(buf) - 1 or not has_data:
+    if i != len(buf) - SPARE or not has_data:
         return UNSURE, 0, 0
     return rows, o, used

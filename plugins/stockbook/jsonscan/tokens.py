@@ -1,7 +1,8 @@
 """
 Tokens of JSON by the byte: where each ends, and whether it is one; compiled, without the lock of the interpreter.
 
-The bytes must end with a zero: no token reads past it. What is not plainly right gives -1, never a guess.
+The bytes must end with eight zeros (``ZEROS``): no token reads past them. What is not plainly right gives -1, never a
+guess.
 """
 
 from typing import Any
@@ -9,9 +10,16 @@ from typing import Any
 import numpy as np
 
 from stockbook.compiling import compiled
+from stockbook.jsonscan.eight_bytes import first_byte, word_at
 
+# zeros behind the last byte, as many as a word may reach beyond it
+SPARE = 8
+ZEROS = bytes(SPARE)
 # entries of a node's table of names
 TABLE = 64
+_ONES, _QUOTES, _BACKSLASHES, _SPACES, _HIGHEST = (
+    np.uint64(int.from_bytes([byte] * 8)) for byte in (0x01, 0x22, 0x5C, 0x20, 0x80)
+)
 
 
 @compiled
@@ -23,27 +31,36 @@ def after_space(buf: Any, i: Any) -> Any:
 
 
 @compiled
+def after_plain(buf: Any, i: Any) -> Any:
+    """The first byte that does not stand for itself in a text: quote, backslash, control or of several bytes."""
+    while True:
+        word = word_at(buf, i)
+        quote, backslash = word ^ _QUOTES, word ^ _BACKSLASHES
+        # of a byte that is zero, or less than a space, the highest bit stays, and of none before the first such byte
+        is_zero = ((quote - _ONES) & ~quote) | ((backslash - _ONES) & ~backslash)
+        marks = (is_zero | ((word - _SPACES) & ~word) | word) & _HIGHEST
+        if marks:
+            return i + first_byte(marks)
+        i += 8
+
+
+@compiled
 def after_text(buf: Any, i: Any) -> Any:
     """(end of the text whose opening quote stands at ``i``, whether it has escapes); end is -1 where it is none."""
     escaped = False
     i += 1
     while True:
+        i = after_plain(buf, i)
         c = buf[i]
         if c == 34:
             return i + 1, escaped
-        if c < 32:
-            return -1, escaped
         if c == 92:
             escaped = True
             i = after_escape(buf, i)
-            if i < 0:
-                return -1, escaped
-        elif c < 128:
-            i += 1
         else:
-            i = after_rune(buf, i)
-            if i < 0:
-                return -1, escaped
+            i = after_rune(buf, i) if c >= 128 else -1
+        if i < 0:
+            return -1, escaped
 
 
 @compiled
@@ -207,11 +224,19 @@ def after_value(buf: Any, i: Any) -> Any:  # noqa: PLR0912  # one loop, as below
 
 
 @compiled
-def copied(buf: Any, start: Any, end: Any, out: Any, o: Any) -> Any:
-    for at in range(start, end):
-        out[o] = buf[at]
-        o += 1
-    return o
+def after_name(buf: Any, i: Any, names: Any, start: Any, end: Any) -> Any:
+    """Behind the name that begins at ``i`` and its quote, if it is the one given; -1 otherwise."""
+    while end - start >= 8:
+        if word_at(buf, i) != word_at(names, start):
+            return -1
+        i += 8
+        start += 8
+    size = end - start
+    # what lies behind the name is shifted out of the word
+    if size and (word_at(buf, i) ^ word_at(names, start)) << np.uint64(64 - 8 * size):
+        return -1
+    i += size
+    return i + 1 if buf[i] == 34 else -1
 
 
 @compiled

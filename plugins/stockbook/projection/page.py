@@ -40,18 +40,30 @@ class Projected(NamedTuple):
     """
     A page: a key for every row received (None where it has none), and the row as it lands.
 
-    ``lines`` is the NDJSON of the rows, in their order; a row is what ``Projection.lines`` takes. ``set_aside`` are the
-    breaks of those rows, by position, of which all or a part lands with no more than its key and the reason.
-    ``mended`` are characters that were no text.
+    ``lines`` is the NDJSON of the rows, in their order. ``set_aside`` are the breaks of those rows, by position, of
+    which all or a part lands with no more than its key and the reason. ``mended`` are characters that were no text.
     """
 
     keys: list[int | str | None]
-    rows: list[Any]
     total: int | None
     lines: bytes
     undeclared: Counter[tuple[str, str]]
     set_aside: dict[int, list[Break]]
     mended: int = 0
+
+    def lines_at(self, positions: list[int]) -> bytes:
+        """The NDJSON of the rows at these positions, which ascend."""
+        lines = self.lines
+        if positions and positions[-1] - positions[0] == len(positions) - 1:
+            # a page goes on from the last row of the one before: all but its first row are cut off in one piece
+            start, end = 0, len(lines)
+            for _ in range(positions[0]):
+                start = lines.index(b"\n", start) + 1
+            for _ in range(len(self.keys) - 1 - positions[-1]):
+                end = lines.rindex(b"\n", 0, end - 1) + 1
+            return lines[start:end]
+        rows = lines.splitlines(keepends=True)
+        return b"".join([rows[at] for at in positions])
 
 
 class _Compiled(NamedTuple):
@@ -117,7 +129,7 @@ class Projection:
         """
         page = self._read(body, constants)
         rows = self._eraser.page(page.lines) if self._eraser is not None else None
-        return page if rows is None else page._replace(rows=rows, lines=b"".join(rows))
+        return page if rows is None else page._replace(lines=b"".join(rows))
 
     def _read(self, body: bytes, constants: Mapping[str, int] | None) -> Projected:
         if self.listing.envelope is None and constants is None and (scanned := self._scanned(body)) is not None:
@@ -154,7 +166,7 @@ class Projection:
         if None in keys:
             return self._row_by_row(*envelope.data_rows(body, unique), constants, unique)
         _give(current.compiled, page.data, constants)
-        return Projected(keys, page.data, total, self._encoder.encode_lines(page.data), undeclared, {})
+        return Projected(keys, total, self._encoder.encode_lines(page.data), undeclared, {})
 
     def _scanned(self, body: bytes) -> Projected | None:
         """The page as the scanner reads it, None where it is not sure of it or there is none."""
@@ -172,7 +184,7 @@ class Projection:
             keys = self._keys_of(page.keys)
         if keys is None or None in keys:
             return None
-        return Projected(keys, page.lines.splitlines(keepends=True), total, page.lines, page.undeclared, {})
+        return Projected(keys, total, page.lines, page.undeclared, {})
 
     def _keys_of(self, rows: list[tuple[Any, ...]]) -> list[int | str | None]:
         """Keys of rows from the values of their key fields; None for a row that has none."""
@@ -184,20 +196,6 @@ class Projection:
                 key = _joined(key, more)
             keys.append(key)
         return keys
-
-    def lines(self, rows: list[Any]) -> bytes:
-        """The NDJSON of rows that ``read`` gave."""
-        return b"".join(rows) if rows and isinstance(rows[0], bytes) else self._encoder.encode_lines(rows)
-
-    def texts(self, rows: list[Any], field: str) -> set[str]:
-        """The distinct texts that rows of one page have in a first-level field."""
-        if not rows:
-            return set()
-        if isinstance(rows[0], bytes):
-            return texts_in(b"".join(rows), field)
-        kind = type(rows[0])
-        attribute = kind.__struct_fields__[kind.__struct_encode_fields__.index(field)]
-        return {value for row in rows if isinstance(value := getattr(row, attribute), str) and value}
 
     def _keys(self, compiled: Compiled, rows: list[Any]) -> list[int | str | None]:
         first, *fallbacks = [compiled.attributes[name] for name in self.listing.key]
@@ -234,7 +232,7 @@ class Projection:
             if unknown:
                 undeclared.update(self._reported(key, unknown))
         _give(current.compiled, rows, constants)
-        return Projected(keys, rows, total, self._encoder.encode_lines(rows), undeclared, aside)
+        return Projected(keys, total, self._encoder.encode_lines(rows), undeclared, aside)
 
     def _row(
         self, current: _Compiled, raw: bytes, unique: bool, undeclared: Counter[tuple[str, str]]

@@ -11,6 +11,7 @@ from stockbook.landing.answer_journal import Answer
 from stockbook.landing.folder import Part, refused_in, undeclared_in
 from stockbook.landing.manifest import PageFile
 from stockbook.projection import envelope
+from stockbook.projection.page import texts_in
 from stockbook.sources import walks
 from stockbook.sources.http import Tally
 from stockbook.sources.page_reuse import PageAnswer
@@ -110,10 +111,10 @@ class PartReading:
         page = reader.answers.projected(answer)
         answer = answer._replace(page=page)
         part.note(answer.undeclared, answer.set_aside(fresh), answer.mended)
-        rows = [page.rows[at] for at in fresh]
-        file = part.write(page.lines if len(fresh) == len(page.rows) else reader.projection.lines(rows), len(rows))
+        lines = page.lines_at(fresh)
+        file = part.write(lines, len(fresh))
         if field is not None:
-            reader.orders_named |= reader.projection.texts(rows, field)
+            reader.orders_named |= texts_in(lines, field)
         return file
 
     def _remember(self, keys: Sequence[object], fresh: list[int]) -> None:
