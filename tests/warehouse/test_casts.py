@@ -370,7 +370,9 @@ def test_a_macro_is_given_a_column_and_no_calculation(tables: dict[str, Table]) 
     calls = [
         (table.table, call)
         for table in fed
-        for call in typed_select(table, "main", "Europe/Prague", "2026-03-01 02:15:00").split("staging.")[1:]
+        for call in typed_select(table, "from landed", "main", "Europe/Prague", "2026-03-01 02:15:00").split(
+            "staging."
+        )[1:]
     ]
     assert len(calls) > len(fed)
     assert [(name, call[:80]) for name, call in calls if not simple.match(call)] == []

@@ -96,9 +96,8 @@ class Incoming:
                 query = f"select count(*) from ({select}) where not ({self._valid})"
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
-            con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
-            self._texts.make_typed(typed_select(table, account, zone, read_at))
-            con.execute("drop view landed")
+            landed = select if self._valid == "true" else f"select * from ({select}) where {self._valid}"
+            self._texts.make_typed(typed_select(table, landed, account, zone, read_at))
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
         # a view: what is accepted is the bulk, and every copy of it is memory
         columns = ", ".join(["account", *table.columns, "_row_hash"])
@@ -139,8 +138,8 @@ def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
 
 
-def typed_select(table: Table, account: str, zone: str, read_at: str) -> str:
-    """The select that makes ``typed`` of the relation ``landed``, with ``_reason``, ``_fields`` and ``_row_hash``."""
+def typed_select(table: Table, landed: str, account: str, zone: str, read_at: str) -> str:
+    """The select that makes ``typed`` of the select ``landed``, with ``_reason``, ``_fields`` and ``_row_hash``."""
     wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
     texts = {f"_text_{name}": text_of(name, column) for name, column in wire.items()}
     casts = {name: cast_of(name, column, f"_text_{name}", zone) for name, column in wire.items()}
@@ -160,7 +159,7 @@ def typed_select(table: Table, account: str, zone: str, read_at: str) -> str:
                 _row,
                 {_named(texts)},
                 text_rows._refused
-            from landed as text_rows
+            from ({landed}) as text_rows
         ),
 
         cast_rows as (
