@@ -139,15 +139,12 @@ def lose_rows(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
     meta.write_current_run(con, "r1", NOW, "Europe/Prague")
     for table in of_layer(tables, "staging"):
         listing = meta.ListingKey("lost", *((table.source.api, table.source.listing) if table.source else ("a", "b")))
-        meta.advance_cursor(con, listing, read_to=None, as_of=NOW, run_id="r1")
+        meta.advance_cursors(con, [meta.Cursor(listing, None)], as_of=NOW, run_id="r1")
         key = {"run_id": "r1", **listing._asdict()}
-        meta.write_listing(con, key, {"rows_received": 2})
+        meta.write_listings(con, [{**key, "rows_received": 2}])
         counts = dict.fromkeys(("new", "changed", "unchanged", "repeated", "waiting", "quarantined"), 0)
-        meta.write_loaded_rows(
-            con,
-            {**key, "table_name": table.table},
-            {f"rows_{name}": count for name, count in {**counts, "received": 2}.items()},
-        )
+        rows = {f"rows_{name}": count for name, count in {**counts, "received": 2}.items()}
+        meta.write_loaded_rows(con, [{**key, "table_name": table.table, **rows}])
 
 
 def views(tables: dict[str, Table]) -> list[Step]:

@@ -39,10 +39,14 @@ def test_one_module_writes_to_meta() -> None:
 
 def test_a_cursor_never_goes_back(con: duckdb.DuckDBPyConnection) -> None:
     """A load that read less far moves neither the number nor the day, and the first load stays the first."""
-    meta.advance_cursor(con, ORDERS, read_to=70, window_to="2026-02-28", as_of=FIRST, run_id="night1")
-    meta.advance_cursor(con, ORDERS, read_to=50, window_to="2026-02-01", as_of=SECOND, run_id="night2")
+    movements = ORDERS._replace(listing="movements")
+    read_first = [meta.Cursor(ORDERS, 70, "2026-02-28"), meta.Cursor(movements, None)]
+    read_again = [meta.Cursor(ORDERS, 60, "2026-02-01"), meta.Cursor(ORDERS, 50)]
+    meta.advance_cursors(con, read_first, as_of=FIRST, run_id="night1")
+    meta.advance_cursors(con, read_again, as_of=SECOND, run_id="night2")
 
-    assert con.execute("from meta.cursor").fetchall() == [
+    assert con.execute("from meta.cursor order by listing").fetchall() == [
+        (*movements, None, None, FIRST, FIRST, "night1"),
         (*ORDERS, 70, date(2026, 2, 28), FIRST, SECOND, "night2"),
     ]
 

@@ -7,13 +7,15 @@ As in ``merge``, what an earlier attempt at the same ``observed_at`` wrote is un
 import duckdb
 
 from stockbook.declarations import Table
-from stockbook.staging.merge import Stamp, count_of, has_rows, same_keys
+from stockbook.staging.merge import Stamp, has_rows, same_keys
 from stockbook.warehouse.schema import history_columns
 
 
-def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, first_load: bool) -> None:
+def keep_history(
+    con: duckdb.DuckDBPyConnection, table: Table, account: str, stamp: Stamp, gone: int, first_load: bool
+) -> None:
     """
-    Write the versions of the keys in ``merged`` and close those of the keys in ``gone`` (both made by ``merge``).
+    Write the versions of the keys in ``merged`` and close those of the ``gone`` keys in ``gone`` (both by ``merge``).
 
     A key whose tracked columns are as before only moves its ``_last_seen_at``.
     """
@@ -23,7 +25,7 @@ def keep_history(con: duckdb.DuckDBPyConnection, table: Table, account: str, sta
     columns = history_columns(table)
     if has_rows(con, history, account):
         _undo(con, history, keys, parameters)
-        _close(con, history, keys, [name for name in columns if name not in keys], parameters)
+        _close(con, history, keys, [name for name in columns if name not in keys], gone, parameters)
         versions = _next_versions(history, keys, columns)
     else:
         versions = f"""
@@ -44,6 +46,7 @@ def _close(
     history: str,
     keys: list[str],
     tracked: list[str],
+    gone: int,
     parameters: dict[str, object],
 ) -> None:
     """Close the open versions whose content changed or whose row is gone; the others were seen once more."""
@@ -59,15 +62,16 @@ def _close(
         """,
         parameters,
     )
-    con.execute(
-        f"""
-        update {history} as h
-        set _valid_to = $observed_at
-        from gone as g
-        where h._valid_to is null and h.account = $account and {same_keys(keys, "h", "g")}
-        """,
-        parameters,
-    )
+    if gone:
+        con.execute(
+            f"""
+            update {history} as h
+            set _valid_to = $observed_at
+            from gone as g
+            where h._valid_to is null and h.account = $account and {same_keys(keys, "h", "g")}
+            """,
+            parameters,
+        )
 
 
 def _next_versions(history: str, keys: list[str], columns: list[str]) -> str:
@@ -98,8 +102,10 @@ def _next_versions(history: str, keys: list[str], columns: list[str]) -> str:
 
 def _undo(con: duckdb.DuckDBPyConnection, history: str, keys: list[str], parameters: dict[str, object]) -> None:
     touched = "h.account = $account and {edge} = $observed_at"
-    again = count_of(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_from')}", parameters)
-    closed = count_of(con, f"select count(*) from {history} as h where {touched.format(edge='_valid_to')}", parameters)
+    rows = f"(select count(*) from {history} as h where {touched})"
+    again, closed = con.execute(
+        f"select {rows.format(edge='_valid_from')}, {rows.format(edge='_valid_to')}", parameters
+    ).fetchall()[0]
     if again:
         con.execute(
             f"delete from {history} as h using merged as m "

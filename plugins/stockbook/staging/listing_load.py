@@ -15,6 +15,23 @@ from stockbook.staging.merge import Counts, Stamp, live_in, merge
 from stockbook.staging.typed_rows import Incoming
 from stockbook.staging.unchanged import find_unchanged, keep_only, may_stay, note_keys, remember
 
+_MADE_ANEW = (
+    "landed_rows",
+    "superseded",
+    "refused",
+    "gone",
+    "base_rows",
+    "base_refused",
+    "unchanged_keys",
+    "page_keys",
+)
+
+
+def drop_made_anew(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the temporary tables that every listing replaces before it reads them, at the end of a load."""
+    for name in _MADE_ANEW:
+        con.execute(f"drop table if exists {name}")
+
 
 class ListingLoad:
     """
@@ -53,17 +70,6 @@ class ListingLoad:
         if may_stay(self.fed):
             all_accepted = self.is_whole and not self.incoming.came_twice
             remember(self.con, self.manifest, self.unchanged, all_accepted=all_accepted)
-        for name in (
-            "landed_rows",
-            "superseded",
-            "refused",
-            "gone",
-            "base_rows",
-            "base_refused",
-            "unchanged_keys",
-            "page_keys",
-        ):
-            self.con.execute(f"drop table if exists {name}")
         return loaded
 
     def _seen_again(self) -> list[Loaded]:
@@ -93,7 +99,7 @@ class ListingLoad:
         if is_own and has_table(self.fed):
             counts = counts._replace(received=sum(page.rows for page in self.pages))
         if table.history:
-            keep_history(self.con, table, self.manifest.account, self.stamp, self.is_first_load)
+            keep_history(self.con, table, self.manifest.account, self.stamp, counts.gone, self.is_first_load)
         counts = self._with_unchanged(table, counts)
         _hold_threshold(self.con, table, counts, self.manifest, self.quarantine_share)
         if self.base is None and not (table.source and table.source.rows):

@@ -16,8 +16,8 @@ from stockbook.landing.manifest import Manifest
 from stockbook.landing.pages import verify
 from stockbook.progress import Progress
 from stockbook.runs.context import RunContext
-from stockbook.staging.listing_load import ListingLoad, has_table
-from stockbook.staging.load_log import Loaded, write_cursor, write_listing, write_undeclared
+from stockbook.staging.listing_load import ListingLoad, drop_made_anew, has_table
+from stockbook.staging.load_log import Loaded, LoadLog, write_undeclared
 from stockbook.staging.merge import Stamp, count_of
 from stockbook.warehouse import content_marks
 from stockbook.warehouse.connect import ROW_GROUP, spare_threads
@@ -57,6 +57,7 @@ def load(
     if sum(manifest.rows for manifest, _ in landed) <= ROW_GROUP:
         spare_threads(con)
     loaded: list[Loaded] = []
+    log = LoadLog(run)
     with transaction(con):
         create_all(con, tables)
         refused = count_of(con, _REFUSED)
@@ -70,11 +71,7 @@ def load(
                     f"No staging table is fed by {manifest.api}.{manifest.listing}, which {folder} holds."
                 )
             result = ListingLoad(con, run, manifest, folder, fed, stamp, quarantine_share).load()
-            write_cursor(con, run, manifest, manifest.api, manifest.listing, manifest.ceiling)
-            if (events_to := manifest.parameters.get("events_to")) is not None:
-                # what these events named has been read again
-                write_cursor(con, run, manifest, "inbox", manifest.api, int(events_to))
-            write_listing(con, run, result, has_table=has_table(fed))
+            log.add(result, has_table(fed))
             write_undeclared(con, run, manifest)
             loaded += result
             base = result[0].counts
@@ -83,6 +80,8 @@ def load(
                 f"{base.new:,} new, {base.changed:,} changed, {base.unchanged:,} unchanged, {base.gone:,} gone"
                 + (f", {base.quarantined:,} quarantined" if base.quarantined else ""),
             )
+        drop_made_anew(con)
+        log.write(con)
         content_marks.renew(con, run.run_id, tables, _changed(con, loaded, refused))
     return loaded
 

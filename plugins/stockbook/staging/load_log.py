@@ -20,75 +20,78 @@ class Loaded(NamedTuple):
     counts: Counts
 
 
-def write_cursor(
-    con: duckdb.DuckDBPyConnection, run: RunContext, manifest: Manifest, api: str, listing: str, read_to: int | None
-) -> None:
-    """How far a listing has been read; it never goes back."""
-    meta.advance_cursor(
-        con,
-        meta.ListingKey(manifest.account, api, listing),
-        read_to=read_to,
-        window_to=manifest.window_to,
-        as_of=run.as_of,
-        run_id=run.run_id,
-    )
-
-
-def write_listing(con: duckdb.DuckDBPyConnection, run: RunContext, loaded: list[Loaded], has_table: bool) -> None:
+class LoadLog:
     """
-    What became of a listing's rows, and of the rows of every table it feeds; ``has_table``: one is of its own rows.
+    What a load says of each listing, written at its end: in a statement for each table of ``meta``, not one a row.
 
     Every count is made where its rows are met, none of what the others leave over: that they add up is a check.
     """
+
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self._cursors: list[meta.Cursor] = []
+        self._listings: list[dict[str, object]] = []
+        self._rows: list[dict[str, object]] = []
+
+    def add(self, loaded: list[Loaded], has_table: bool) -> None:
+        """What became of a listing and of every table it feeds; ``has_table``: one is of its own rows."""
+        manifest = loaded[0].manifest
+        account, api, listing, until = manifest.account, manifest.api, manifest.listing, manifest.window_to
+        self._cursors.append(meta.Cursor(meta.ListingKey(account, api, listing), manifest.ceiling, until))
+        if (events_to := manifest.parameters.get("events_to")) is not None:
+            # what these events named has been read again
+            self._cursors.append(meta.Cursor(meta.ListingKey(account, "inbox", api), int(events_to), until))
+        key = {"run_id": self._run.run_id, "account": account, "api": api, "listing": listing}
+        self._listings.append(key | _listing_row(loaded, has_table))
+        self._rows += [{**key, "table_name": table} | _counted(counts) for _, table, counts in loaded]
+
+    def write(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Write all of it."""
+        meta.advance_cursors(con, self._cursors, as_of=self._run.as_of, run_id=self._run.run_id)
+        meta.write_listings(con, self._listings)
+        meta.write_loaded_rows(con, self._rows)
+
+
+def _listing_row(loaded: list[Loaded], has_table: bool) -> dict[str, object]:
     manifest, _, counts = loaded[0]
     landed = sum(page.rows for page in manifest.pages)
     parts = loaded[1:] if has_table else loaded
     own = counts if has_table else Counts(0, 0, landed, 0, 0)
-    key = {
-        "run_id": run.run_id,
-        "account": manifest.account,
-        "api": manifest.api,
-        "listing": manifest.listing,
-    }
     # a landing of an earlier version lacks what it refused and counts nothing else
     left_out = 0 if is_counted(manifest) else sum(item.rows for item in manifest.refused)
-    meta.write_listing(
-        con,
-        key,
-        {
-            "endpoint": loaded[0].table,
-            "window_from": manifest.window_from if manifest.window_from is not None else _text(manifest.floor),
-            "window_to": manifest.window_to if manifest.window_to is not None else _text(manifest.ceiling),
-            "proof": manifest.proof,
-            "pages": len(manifest.pages),
-            "requests": manifest.requests,
-            "rows_received": manifest.rows,
-            "distinct_keys": manifest.distinct_keys,
-            "promised_total": manifest.promised_total,
-            "rows_new": counts.new,
-            "rows_changed": counts.changed,
-            "rows_unchanged": counts.unchanged,
-            "rows_gone": counts.gone,
-            "rows_quarantined": own.quarantined + left_out,
-            "seconds": manifest.seconds,
-            "bytes": manifest.bytes_received,
-            "rows_loaded": own.new + own.changed + own.unchanged,
-            "rows_repeated": None if manifest.repeated is None else manifest.repeated + own.repeated,
-            "rows_waiting": manifest.waiting,
-            "rows_passed": manifest.passed,
-            "parts_quarantined": sum(item.counts.quarantined for item in parts),
-            "characters_mended": manifest.mended,
-        },
-    )
-    for _, table, done in loaded:
-        write_rows(con, key | {"table_name": table}, done)
+    return {
+        "endpoint": loaded[0].table,
+        "window_from": manifest.window_from if manifest.window_from is not None else _text(manifest.floor),
+        "window_to": manifest.window_to if manifest.window_to is not None else _text(manifest.ceiling),
+        "proof": manifest.proof,
+        "pages": len(manifest.pages),
+        "requests": manifest.requests,
+        "rows_received": manifest.rows,
+        "distinct_keys": manifest.distinct_keys,
+        "promised_total": manifest.promised_total,
+        "rows_new": counts.new,
+        "rows_changed": counts.changed,
+        "rows_unchanged": counts.unchanged,
+        "rows_gone": counts.gone,
+        "rows_quarantined": own.quarantined + left_out,
+        "seconds": manifest.seconds,
+        "bytes": manifest.bytes_received,
+        "rows_loaded": own.new + own.changed + own.unchanged,
+        "rows_repeated": None if manifest.repeated is None else manifest.repeated + own.repeated,
+        "rows_waiting": manifest.waiting,
+        "rows_passed": manifest.passed,
+        "parts_quarantined": sum(item.counts.quarantined for item in parts),
+        "characters_mended": manifest.mended,
+    }
 
 
 def write_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:
     """What became of the rows of one table."""
-    counted = counts._asdict()
-    del counted["gone"]
-    meta.write_loaded_rows(con, key, {f"rows_{name}": count for name, count in counted.items()})
+    meta.write_loaded_rows(con, [{**key, **_counted(counts)}])
+
+
+def _counted(counts: Counts) -> dict[str, object]:
+    return {f"rows_{name}": count for name, count in counts._asdict().items() if name != "gone"}
 
 
 def add_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:

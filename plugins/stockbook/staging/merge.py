@@ -90,9 +90,23 @@ def merge(
             ]
         )
         con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
-    gone = _mark_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
-    quarantined = _quarantine(con, table, keys, account, stamp, looked_at)
-    return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, quarantined)
+    _find_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
+    gone, refused, set_aside = con.execute(f"""
+        select
+            (select count(*) from gone),
+            (select count(*) from refused),
+            (select count(*) from staging.quarantine where {_of_table(table, account)})
+    """).fetchall()[0]
+    if gone:
+        con.execute(
+            f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {same_keys(keys, 'g', 't')}",
+            {"observed_at": stamp.observed_at},
+        )
+    if set_aside:
+        _take_out_of_quarantine(con, table, keys, account, looked_at)
+    if refused:
+        _quarantine(con, table, stamp)
+    return Counts(count.get("new", 0), count.get("changed", 0), count.get("unchanged", 0), gone, refused)
 
 
 def has_rows(con: duckdb.DuckDBPyConnection, relation: str, account: str) -> bool:
@@ -170,7 +184,7 @@ def live_in(table: Table, account: str, stamp: Stamp, gone_scope: str, spared: s
     """
 
 
-def _mark_gone(
+def _find_gone(
     con: duckdb.DuckDBPyConnection,
     table: Table,
     keys: list[str],
@@ -178,10 +192,10 @@ def _mark_gone(
     stamp: Stamp,
     gone_scope: str | None,
     spared: str | None,
-) -> int:
+) -> None:
     if gone_scope is None:
         con.execute(f"create or replace temp table gone as select {', '.join(keys)} from {table.name} limit 0")
-        return 0
+        return
     typed_keys = [key for key in keys if key != "account"]
     nameless = " and ".join(f"(r.{key} is null or r.{key} = t.{key})" for key in typed_keys)
     some_null = " or ".join(f"{key} is null" for key in typed_keys)
@@ -199,39 +213,29 @@ def _mark_gone(
             -- one of which not all of the key could be read may be any of those that it can be
             and not exists (select 1 from (select * from refused where {some_null}) as r where {nameless})
     """)
-    gone = count_of(con, "select count(*) from gone")
-    if gone:
-        con.execute(
-            f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {same_keys(keys, 'g', 't')}",
-            {"observed_at": stamp.observed_at},
-        )
-    return gone
 
 
-def _quarantine(
-    con: duckdb.DuckDBPyConnection,
-    table: Table,
-    keys: list[str],
-    account: str,
-    stamp: Stamp,
-    looked_at: str,
-) -> int:
+def _of_table(table: Table, account: str) -> str:
+    return f"account = {quoted(account)} and table_name = {quoted(table.table)}"
+
+
+def _take_out_of_quarantine(
+    con: duckdb.DuckDBPyConnection, table: Table, keys: list[str], account: str, looked_at: str
+) -> None:
     key_text = f"concat_ws('/', {', '.join(f'cast({key} as varchar)' for key in keys if key != 'account')})"
     healed = f"{looked_at} or row_key in (select {key_text} from merged) or row_key in (select row_key from refused)"
-    of_table = f"account = {quoted(account)} and table_name = {quoted(table.table)}"
-    if count_of(con, f"select count(*) from staging.quarantine where {of_table}"):
-        con.execute(f"delete from staging.quarantine where {of_table} and ({healed})")
-    refused = count_of(con, "select count(*) from refused")
-    if refused:
-        con.execute(
-            """
-            insert into staging.quarantine
-                (account, table_name, row_key, reason, fields, _run_id, _first_seen_at, parent_key)
-            select account, $table_name, row_key, reason, fields, $run_id, $observed_at, parent_key from refused
-            """,
-            {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
-        )
-    return refused
+    con.execute(f"delete from staging.quarantine where {_of_table(table, account)} and ({healed})")
+
+
+def _quarantine(con: duckdb.DuckDBPyConnection, table: Table, stamp: Stamp) -> None:
+    con.execute(
+        """
+        insert into staging.quarantine
+            (account, table_name, row_key, reason, fields, _run_id, _first_seen_at, parent_key)
+        select account, $table_name, row_key, reason, fields, $run_id, $observed_at, parent_key from refused
+        """,
+        {"table_name": table.table, "run_id": stamp.run_id, "observed_at": stamp.observed_at},
+    )
 
 
 def count_of(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> int:

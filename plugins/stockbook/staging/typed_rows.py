@@ -108,9 +108,9 @@ class Incoming:
                 query = f"select count(*) from ({select}) where not ({self._valid})"
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
-            con.execute(f"create or replace temp view landed as select * from ({select}) where {self._valid}")
-            self._texts.make_typed(_typed(table, account, zone, read_at, self._is_contradicted))
-            con.execute("drop view landed")
+            landed = select if self._valid == "true" else f"select * from ({select}) where {self._valid}"
+            is_contradicted = self._is_contradicted and table is self._base
+            self._texts.make_typed(typed_select(table, landed, account, zone, read_at, is_contradicted))
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
         # a view: what is accepted is the bulk, and every copy of it is memory
         columns = ", ".join(["account", *table.columns, "_row_hash"])
@@ -151,11 +151,15 @@ def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
 
 
-def _typed(table: Table, account: str, zone: str, read_at: str, is_contradicted: bool) -> str:
+def typed_select(
+    table: Table, landed: str, account: str, zone: str, read_at: str, is_contradicted: bool = False
+) -> str:
+    """The select that makes ``typed`` of the select ``landed``, with ``_reason``, ``_fields`` and ``_row_hash``."""
     wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
-    casts = {name: _cast(name, column, table, zone, read_at) for name, column in table.columns.items()}
-    texts = {
-        name: text_of(name, column) for name, column in wire.items() if column.required or column.type != "varchar"
+    texts = {f"_text_{name}": text_of(name, column) for name, column in wire.items()}
+    casts = {name: cast_of(name, column, f"_text_{name}", zone) for name, column in wire.items()}
+    derived = {
+        name: _derived(column, table, zone, read_at) for name, column in table.columns.items() if name not in wire
     }
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
     if is_contradicted:
@@ -163,26 +167,39 @@ def _typed(table: Table, account: str, zone: str, read_at: str, is_contradicted:
     shown = [name for name, column in wire.items() if column.personal == "none" and not column.erased]
     fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
+    # one select for each step: a macro repeats its argument, which is to be the name of a column and no calculation
     return f"""
         with
 
-        cast_rows as (
+        wire_texts as (
             select
                 _row,
-                {quoted(account)} as account,
-                {", ".join(f"{cast} as {name}" for name, cast in casts.items())},
-                {", ".join(f"{text} as _text_{name}" for name, text in texts.items())},
+                {_named(texts)},
                 text_rows._refused
-            from landed as text_rows
+            from ({landed}) as text_rows
+        ),
+
+        cast_rows as (
+            select
+                *,
+                {_named(casts)}
+            from wire_texts
+        ),
+
+        timed_rows as (
+            select
+                *,
+                {_named({"account": quoted(account)} | derived)}
+            from cast_rows
         ),
 
         judged_rows as (
             select
                 _row,
                 account,
-                {", ".join(casts)},
+                {", ".join(table.columns)},
                 coalesce(_refused, concat_ws('; ', {", ".join(reasons) or "null"})) as _reason
-            from cast_rows
+            from timed_rows
         )
 
         -- typed values only: a text that broke its declaration could be anybody's data
@@ -192,6 +209,10 @@ def _typed(table: Table, account: str, zone: str, read_at: str, is_contradicted:
             hash({hashed}) as _row_hash
         from judged_rows
     """
+
+
+def _named(expressions: dict[str, str]) -> str:
+    return ", ".join(f"{text} as {name}" for name, text in expressions.items())
 
 
 def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -221,15 +242,14 @@ def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """)
 
 
-def _cast(name: str, column: Column, table: Table, zone: str, read_at: str) -> str:
+def _derived(column: Column, table: Table, zone: str, read_at: str) -> str:
+    """The value of a column that is not on the wire."""
     if column.observed == "snapshot_at":
         return f"timestamp {quoted(read_at)}"
     if column.observed == "snapshot_date":
         return f"cast(timestamp {quoted(read_at)} as date)"
-    if column.utc_of:
-        local = table.columns[column.utc_of]
-        return f"staging.utc_of_text({text_of(column.utc_of, local)}, {quoted(local.zone or zone)})"
-    return cast_of(name, column, zone)
+    local = column.utc_of or ""
+    return f"staging.utc_of_text(_text_{local}, {local}, {quoted(table.columns[local].zone or zone)})"
 
 
 def _reasons(name: str, column: Column, zone: str) -> list[str]:

@@ -7,7 +7,7 @@ UTC; each function replaces what an earlier attempt at the same wrote. No other 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -21,6 +21,14 @@ class ListingKey(NamedTuple):
     account: str
     api: str
     listing: str
+
+
+class Cursor(NamedTuple):
+    """How far a listing was read now: by number, by day."""
+
+    listing: ListingKey
+    read_to: int | None
+    window_to: str | None = None
 
 
 _OF_LISTING = "account = ? and api = ? and listing = ?"
@@ -91,32 +99,29 @@ def write_current_run(con: duckdb.DuckDBPyConnection, run_id: str, as_of: dateti
     con.execute("insert into meta.current_run values (?, ?, ?)", [run_id, as_of, zone])
 
 
-def advance_cursor(
-    con: duckdb.DuckDBPyConnection,
-    listing: ListingKey,
-    *,
-    read_to: int | None,
-    window_to: str | None = None,
-    as_of: datetime,
-    run_id: str,
-) -> None:
-    """How far a listing has been read, by number and by day; neither goes back."""
-    rows = con.execute(
-        f"select ceiling, window_to, first_as_of from meta.cursor where {_OF_LISTING}", listing
-    ).fetchall()
-    ceiling, last_day, first_as_of = rows[0] if rows else (None, None, as_of)
-    con.execute(f"delete from meta.cursor where {_OF_LISTING}", listing)
-    con.execute(
-        "insert into meta.cursor values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            *listing,
-            max((number for number in (ceiling, read_to) if number is not None), default=None),
-            max((str(day) for day in (last_day, window_to) if day is not None), default=None),
-            first_as_of,
-            as_of,
-            run_id,
-        ],
-    )
+def advance_cursors(con: duckdb.DuckDBPyConnection, cursors: Iterable[Cursor], *, as_of: datetime, run_id: str) -> None:
+    """How far listings have been read, by number and by day; neither goes back."""
+    read_so_far: dict[ListingKey, tuple[Any, ...]] = {
+        ListingKey(*key): (ceiling, window_to, first_as_of)
+        for *key, ceiling, window_to, first_as_of in con.execute(
+            "select account, api, listing, ceiling, window_to, first_as_of from meta.cursor"
+        ).fetchall()
+    }
+    rows = {}
+    for listing, read_to, window_to in cursors:
+        ceiling, last_day, first_as_of = read_so_far.get(listing, (None, None, as_of))
+        ceiling = max((number for number in (ceiling, read_to) if number is not None), default=None)
+        last_day = max((str(day) for day in (last_day, window_to) if day is not None), default=None)
+        read_so_far[listing] = (ceiling, last_day, first_as_of)
+        rows[listing] = {
+            **listing._asdict(),
+            "ceiling": ceiling,
+            "window_to": last_day,
+            "first_as_of": first_as_of,
+            "as_of": as_of,
+            "run_id": run_id,
+        }
+    _put(con, "meta.cursor", ListingKey._fields, [*rows.values()])
 
 
 def remove_cursor(con: duckdb.DuckDBPyConnection, listing: ListingKey) -> None:
@@ -124,14 +129,14 @@ def remove_cursor(con: duckdb.DuckDBPyConnection, listing: ListingKey) -> None:
     con.execute(f"delete from meta.cursor where {_OF_LISTING}", listing)
 
 
-def write_listing(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Mapping[str, object]) -> None:
-    """What a run read of a listing and what became of its rows."""
-    _put(con, "meta.listing", key, counts)
+def write_listings(con: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    """What a run read of listings and what became of their rows; all rows have the same columns."""
+    _put(con, "meta.listing", ("run_id", *ListingKey._fields), rows)
 
 
-def write_loaded_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Mapping[str, object]) -> None:
-    """What became of the rows of one table in a run."""
-    _put(con, "meta.loaded_rows", key, counts)
+def write_loaded_rows(con: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    """What became of the rows of tables in a run; all rows have the same columns."""
+    _put(con, "meta.loaded_rows", ("run_id", *ListingKey._fields, "table_name"), rows)
 
 
 def write_undeclared_field(
@@ -346,12 +351,21 @@ def forget_subscriptions(con: duckdb.DuckDBPyConnection, source: str, account: s
     con.execute("delete from meta.subscription where account = ? and source = ?", [account, source])
 
 
-def _put(con: duckdb.DuckDBPyConnection, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    where = " and ".join(f"{name} = ?" for name in key)
-    con.execute(f"delete from {table} where {where}", list(key.values()))
-    row = {**key, **values}
-    into = f"{table} ({', '.join(row)})"
-    con.execute(f"insert into {into} values ({', '.join('?' * len(row))})", list(row.values()))
+def _put(con: duckdb.DuckDBPyConnection, table: str, key: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows of the same columns in place of those with the same key, of which the last one counts."""
+    rows = [*{tuple(row[name] for name in key): row for row in rows}.values()]
+    if not rows:
+        return
+    # in one statement: planning one takes as long for a row as for all
+    keys = ", ".join([f"({', '.join('?' * len(key))})"] * len(rows))
+    con.execute(
+        f"delete from {table} where ({', '.join(key)}) in (values {keys})", [row[name] for row in rows for name in key]
+    )
+    names = list(rows[0])
+    values = ", ".join([f"({', '.join('?' * len(names))})"] * len(rows))
+    con.execute(
+        f"insert into {table} ({', '.join(names)}) values {values}", [row[name] for row in rows for name in names]
+    )
 
 
 def _seconds(instant: datetime) -> datetime:

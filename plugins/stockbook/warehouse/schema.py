@@ -82,7 +82,8 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
     con.execute(_ddl(QUARANTINE, QUARANTINE_COLUMNS))
     have = _columns_of(con, ("meta", "staging"))
     for table in of_layer(tables, "meta"):
-        con.execute(declared_ddl(table))
+        if table.name not in have:
+            con.execute(declared_ddl(table))
         add_missing_columns(con, table, have.get(table.name))
     write_file_format(con, FORMAT)
     for table in of_layer(tables, "staging"):
@@ -91,7 +92,8 @@ def create_all(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None
                 con.execute(staging_ddl(table))
             add_missing_columns(con, table, have.get(table.name))
             if table.history:
-                con.execute(history_ddl(table))
+                if f"{table.name}_history" not in have:
+                    con.execute(history_ddl(table))
                 _add_history_columns(con, table, have.get(f"{table.name}_history"))
 
 

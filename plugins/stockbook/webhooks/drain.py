@@ -196,7 +196,7 @@ def _nameless_note(whose: tuple[str, str], count: int) -> str:
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, account: str, up_to: int, observed_at: datetime, run_id: str) -> None:
-    meta.advance_cursor(con, _drained_by(account), read_to=up_to, as_of=observed_at, run_id=run_id)
+    meta.advance_cursors(con, [meta.Cursor(_drained_by(account), up_to)], as_of=observed_at, run_id=run_id)
 
 
 def _drained_by(account: str) -> meta.ListingKey:

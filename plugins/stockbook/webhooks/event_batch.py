@@ -152,7 +152,7 @@ def _tell_bodies_apart(con: duckdb.DuckDBPyConnection) -> None:
 
 def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zone: ZoneInfo) -> None:
     """Make ``fresh`` of the rows of ``arrived`` whose event is not in staging, numbered from ``first_no``."""
-    declared = table.columns
+    is_possible = within(table.columns["occurred_at"], "local_at")
     con.execute(
         f"""
         create or replace temp table fresh as
@@ -173,8 +173,7 @@ def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zon
 
             select
                 *,
-                staging.local_of(occurred_text, {quoted(zone.key)}) as occurred_at,
-                staging.utc_of_text(occurred_text, {quoted(zone.key)}) as occurred_at_utc
+                staging.local_of(occurred_text, {quoted(zone.key)}) as local_at
             from unknown
 
         )
@@ -186,8 +185,10 @@ def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zon
             item_no,
             event_type,
             occurred_text,
-            case when {within(declared["occurred_at"], "occurred_at")} then occurred_at end as occurred_at,
-            case when {within(declared["occurred_at"], "occurred_at")} then occurred_at_utc end as occurred_at_utc,
+            case when {is_possible} then local_at end as occurred_at,
+            case
+                when {is_possible} then staging.utc_of_text(occurred_text, local_at, {quoted(zone.key)})
+            end as occurred_at_utc,
             received_at_utc,
             cast($first_no - 1 + row_number() over (order by inbox_id, item_no) as bigint) as received_no,
             subject_kind,
