@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import duckdb
+import open_books
 
 from stockbook import connections
 from stockbook.clock import Clock, SystemClock
@@ -163,11 +164,12 @@ class Rig:
 
     def hashes(self, schema: str = "marts") -> dict[str, tuple[int, int]]:
         """Rows and content hash of every published table of a schema."""
-        return hashes(self.settings.published, schema)
+        with open_books.asked(self.settings.published) as con:
+            return _hashes(con, schema)
 
     def rows(self, query: str, arguments: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """A query on the published file."""
-        with duckdb.connect(str(self.settings.published), read_only=True) as con:
+        with open_books.asked(self.settings.published) as con:
             return con.execute(query, arguments).fetchall()
 
 
@@ -185,15 +187,19 @@ def hashes(file: Path, schema: str = "marts", without: tuple[str, ...] = ()) -> 
     Columns ``without`` are left out.
     """
     with duckdb.connect(str(file), read_only=True) as con:
-        tables = con.execute("select table_name from duckdb_tables() where schema_name = ?", [schema]).fetchall()
-        by_table = {}
-        for (name,) in sorted(tables):
-            columns = con.execute(f"describe {schema}.{name}").fetchall() if without else []
-            left_out = ", ".join(sorted({column for column, *_ in columns}.intersection(without)))
-            rows = f"select * {f'exclude ({left_out})' if left_out else ''} from {schema}.{name}"
-            query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from ({rows}) as t"
-            by_table[name] = con.execute(query).fetchall()[0]
-        return by_table
+        return _hashes(con, schema, without)
+
+
+def _hashes(con: duckdb.DuckDBPyConnection, schema: str, without: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
+    tables = con.execute("select table_name from duckdb_tables() where schema_name = ?", [schema]).fetchall()
+    by_table = {}
+    for (name,) in sorted(tables):
+        columns = con.execute(f"describe {schema}.{name}").fetchall() if without else []
+        left_out = ", ".join(sorted({column for column, *_ in columns}.intersection(without)))
+        rows = f"select * {f'exclude ({left_out})' if left_out else ''} from {schema}.{name}"
+        query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from ({rows}) as t"
+        by_table[name] = con.execute(query).fetchall()[0]
+    return by_table
 
 
 def nights_before(end: datetime, count: int) -> list[datetime]:
