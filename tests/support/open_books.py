@@ -29,7 +29,7 @@ def asked(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     state = file.stat()
     content = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
-    con = _OPEN.pop(content, None) or _opened(file)
+    con = None if log_of(file).exists() else _OPEN.pop(content, None) or _opened(file)
     if con is None:
         with duckdb.connect(str(file), read_only=True) as con:
             yield con
@@ -42,8 +42,6 @@ def asked(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _opened(file: Path) -> duckdb.DuckDBPyConnection | None:
-    if log_of(file).exists():
-        return None
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / file.name
         try:
