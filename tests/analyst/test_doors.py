@@ -16,7 +16,6 @@ import pytest
 from analyst_rig import answer, beside_another, tiny
 from typer.testing import CliRunner
 
-from stockbook.analyst.over_http import hosts_of, is_loopback
 from stockbook.cli.main import app
 from stockbook.errors import ConfigError
 
@@ -187,6 +186,8 @@ def test_without_the_sdk_the_command_says_what_to_install(home: Path, monkeypatc
 
 def test_names_under_which_it_is_called() -> None:
     """On loopback those of loopback; elsewhere its own address and what the operator names."""
+    from stockbook.analyst.over_http import hosts_of, is_loopback
+
     assert hosts_of("127.0.0.1", ()) == ["127.0.0.1", "localhost", "[::1]"]
     assert hosts_of("::1", ["books.example"]) == ["127.0.0.1", "localhost", "[::1]", "books.example"]
     assert hosts_of("10.0.0.5", ["books.example"]) == ["10.0.0.5", "books.example"]
