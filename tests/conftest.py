@@ -35,28 +35,41 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="no-airflow-")
 airflow_config.IN_PROJECT = Path(os.environ["AIRFLOW_HOME"])
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-# files of tests that take half a minute or more, the longest first
+# files of tests that take a minute or more, the longest first, by `--durations` of a whole run
 LONGEST = (
     "test_airflow",
-    "test_fault_matrix",
-    "test_night_killed",
-    "test_fleet_dag",
-    "test_night_real",
-    "test_fleet_night",
-    "test_backfill",
-    "test_night",
-    "test_bi",
-    "test_left_alone",
     "test_fleet_forget",
-    "test_fleet_faults",
-    "test_every_rule",
-    "test_accounts",
-    "test_replay",
-    "test_valuation_program",
+    "test_forget",
+    "test_fault_matrix",
+    "test_close_verify",
+    "test_night_real",
+    "test_night_killed",
+    "test_lake_figures",
+    "test_backfill",
+    "test_fleet_dag",
+    "test_bi",
+    "test_close",
+    "test_fleet_night",
+    "test_night",
+    "test_staging",
+    "test_duckdb_2",
     "test_carried",
-    "test_night_examples",
-    "test_alerts_sent",
-    "test_wheel",
+    "test_extra_night",
+    "test_requests",
+    "test_replay",
+    "test_retention",
+    "test_runbook",
+    "test_home_0_1",
+    "test_backup_erased",
+    "test_every_rule",
+    "test_unchanged",
+    "test_idle_night",
+    "test_night_disk",
+    "test_findings",
+    "test_left_alone",
+    "test_accounts",
+    "test_valuation_nights",
+    "test_dictionary",
 )
 
 WAREHOUSES = Pool()
@@ -98,7 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, then those with slow tests: begun last, one would keep one worker busy at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("airflow")}
     place = {name: at for at, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: (item.path not in slow, place.get(item.path.stem, len(place))))
+    items.sort(key=lambda item: (place.get(item.path.stem, len(place)), item.path not in slow))
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 from analyst_rig import answer, beside_another, published_with_more, settings_of, with_client
 from checkout import PROJECT
-from mcp import Client
 
 from stockbook.declarations import Table
 from stockbook.metrics.files import load
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_figures_and_tables_are_described_as_they_are_declared(
         ("describe_table", {"name": "reports.stock_value_on"}),
     ]
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         descriptions = [await answer(client, tool, arguments) for tool, arguments in calls]
         examples = [await answer(client, "query", {"sql": table["example_sql"]}) for table in descriptions[-3:]]
         return descriptions + examples
@@ -92,7 +94,7 @@ def test_what_there_is_not_is_answered_with_what_is_near(home: Path) -> None:
         ("query", "Ask one query at a time"): {"sql": ""},
     }
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         return [await answer(client, tool, arguments) for (tool, _), arguments in calls.items()]
 
     for (tool, said), refusal in zip(calls, with_client(settings_of(home), ask), strict=True):
@@ -118,7 +120,7 @@ def test_a_users_own_figures_and_tables_are_among_them(home: Path, tmp_path: Pat
         con.execute("comment on table extra.counted is 'Counted by us. One row per n.'")
     settings = replace(settings_of(home), extra_dir=extra)
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         return [
             await answer(client, "describe_metric", {"name": "crates"}),
             await answer(client, "ask_metric", {"metrics": ["crates"], "only": {"n": "2"}}),

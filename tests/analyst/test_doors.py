@@ -14,13 +14,8 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 from analyst_rig import answer, beside_another, tiny
-from mcp import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 from typer.testing import CliRunner
 
-from stockbook.analyst.over_http import hosts_of, is_loopback
 from stockbook.cli.main import app
 from stockbook.errors import ConfigError
 
@@ -45,6 +40,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_client_over_stdio_is_answered(home: Path) -> None:
     """As a desktop program starts it: tools with what they take and give, a query, a refusal, and a night meanwhile."""
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "stockbook", "mcp"], env=environment(home), cwd=str(home)
     )
@@ -112,6 +110,10 @@ def posted(url: str, headers: Mapping[str, str]) -> tuple[int, str]:
 @pytest.mark.slow
 def test_over_http_only_the_token_opens_and_only_under_our_name(home: Path, tmp_path: Path) -> None:
     """With it a client is answered; without, with another, or from a page that a browser was led to, nobody is."""
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared._httpx_utils import create_mcp_http_client
+
     token_file = tmp_path / "token"
     token_file.write_text(TOKEN + "\n")
     right = {"Authorization": f"Bearer {TOKEN}"}
@@ -184,6 +186,8 @@ def test_without_the_sdk_the_command_says_what_to_install(home: Path, monkeypatc
 
 def test_names_under_which_it_is_called() -> None:
     """On loopback those of loopback; elsewhere its own address and what the operator names."""
+    from stockbook.analyst.over_http import hosts_of, is_loopback
+
     assert hosts_of("127.0.0.1", ()) == ["127.0.0.1", "localhost", "[::1]"]
     assert hosts_of("::1", ["books.example"]) == ["127.0.0.1", "localhost", "[::1]", "books.example"]
     assert hosts_of("10.0.0.5", ["books.example"]) == ["10.0.0.5", "books.example"]

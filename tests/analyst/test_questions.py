@@ -3,17 +3,19 @@
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 import yaml
 from analyst_rig import answer, published_with_more, settings_of, with_client
 from checkout import PROJECT
-from mcp import Client
 
 from stockbook.declarations import Table
 from stockbook.metrics.files import load
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 ASKED = yaml.safe_load(Path(__file__).with_name("questions.yml").read_text())
 
@@ -23,7 +25,7 @@ def test_every_question_has_its_figures(home_after_a_night: Path, tmp_path: Path
     """To the last digit; no answer is cut, each says its night and its query, and only a handful are of nothing."""
     home = published_with_more(home_after_a_night, tmp_path / "home")
 
-    async def ask_all(client: Client) -> list[Any]:
+    async def ask_all(client: "Client") -> list[Any]:
         return [await answer(client, "ask_metric", question["call"]) for question in ASKED]
 
     answers = with_client(settings_of(home), ask_all)

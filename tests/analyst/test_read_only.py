@@ -1,12 +1,11 @@
 """Who asks through the analyst server reads what is published, within limits, and reaches nothing else."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from analyst_rig import answer, beside_another, settings_of, tiny, with_client
-from mcp import Client
 from refused_statements import REFUSED
 
 from stockbook.analyst import asking
@@ -15,6 +14,9 @@ from stockbook.analyst.worker import Place
 from stockbook.errors import ConfigError
 from stockbook.lake_url import LakeUrl
 from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 # further doors that refused_statements.py has no reason to name
 MORE_DOORS = """
@@ -89,7 +91,7 @@ def test_nothing_but_the_published_tables_is_reached(home: Path) -> None:
     (home / "tmp" / "readers").mkdir(parents=True)
     before = everything_in(home)
 
-    async def ask_all(client: Client) -> list[Any]:
+    async def ask_all(client: "Client") -> list[Any]:
         return [await answer(client, "query", {"sql": statement}) for statement in statements]
 
     answers = with_client(settings, ask_all)
@@ -112,7 +114,7 @@ def test_what_takes_too_much_is_stopped_and_the_next_question_is_answered(
     queries = [query for query, named in EXHAUSTING.items() if named == limit]
     assert queries
 
-    async def ask_all(client: Client) -> list[tuple[str, Any]]:
+    async def ask_all(client: "Client") -> list[tuple[str, Any]]:
         pairs = []
         for query in queries:
             refusal = await answer(client, "query", {"sql": query})
@@ -137,7 +139,7 @@ def test_an_answer_says_where_it_was_cut(home: Path) -> None:
     settings = settings_of(home, ROWS="50", KILOBYTES="5")
     wide = "select repeat('x', 900) as text from range(100)"
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         return [
             await answer(client, "query", {"sql": "from range(1000000000)"}),
             await answer(client, "query", {"sql": "from range(1000000000)", "rows": 2}),
@@ -163,7 +165,7 @@ def test_values_are_exact(home: Path) -> None:
             timestamp '2026-02-28 12:00' as at, [1.50::decimal(9, 2)] as list, true as yes, 1::uinteger as yes
     """
 
-    async def ask(client: Client) -> Any:
+    async def ask(client: "Client") -> Any:
         return await answer(client, "query", {"sql": query})
 
     reply = with_client(settings_of(home), ask)
@@ -181,7 +183,7 @@ def test_values_are_exact(home: Path) -> None:
 def test_what_is_published_meanwhile_is_seen(home: Path) -> None:
     """Each question opens the newest file: the night it names is the one its rows are of."""
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         before = await answer(client, "query", {"sql": "select count(*) from marts.m"})
         tiny(home, "r2", rows=8)
         return [before, await answer(client, "query", {"sql": "select count(*) from marts.m"})]
@@ -232,7 +234,7 @@ def test_where_nothing_is_published_the_next_step_is_said(tmp_path: Path) -> Non
         "query": {"sql": "select 1"},
     }
 
-    async def ask(client: Client) -> list[Any]:
+    async def ask(client: "Client") -> list[Any]:
         return [await answer(client, tool, arguments) for tool, arguments in calls.items()]
 
     for said in with_client(settings_of(tmp_path), ask):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fleet_rig import HUSH, Site, connections, databases, programs, variables
 from forked import forks
-from night_rig import Rig, hashes
+from night_rig import Rig, hashes, leave_out_checks
 from seaweed import Seaweed
 from shared_home import FIRST, NAME, SECOND, small_shop
 from typer.testing import CliRunner
@@ -28,7 +28,6 @@ from stockbook.fleet import run as runs
 from stockbook.fleet.holding import hold
 from stockbook.fleet.run import Done, account_night, run_fleet
 from stockbook.fleet.work import Fleet
-from stockbook.night import steps
 from stockbook.progress import Silent
 from stockbook_sandbox import Running, running
 
@@ -103,8 +102,8 @@ def test_a_night_killed_everywhere_is_published_in_the_end(
     assert not requests["between commit and pointer"]
 
     messages: list[Any] = []
-    # as in the nights that were killed: checks change no row
-    monkeypatch.setattr(steps, "check", lambda *_: None)
+    # as in the nights that were killed
+    leave_out_checks(monkeypatch.setattr)
     monkeypatch.setattr(notify, "deliver", lambda _, context: messages.append(context))
     fleet = site.fleet(STOCKBOOK_ALERT_NOTIFIER=json.dumps({"to": "ops@example.com", "from_email": "a@example.com"}))
     sandbox.reset_requests()
@@ -196,7 +195,7 @@ def test_a_night_that_was_cut_off_equals_one_machines(
     site: Site, sandbox: Running, home_after_a_night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second night loses its session while it is built; tried again its tables are those of an undisturbed home."""
-    monkeypatch.setattr(steps, "check", lambda *_: None)
+    leave_out_checks(monkeypatch.setattr)
     rig = Rig(sandbox, site.folder / "alone")
     shutil.copytree(home_after_a_night, rig.home)
     rig.books(SECOND, name="second")

@@ -25,8 +25,6 @@ from stockbook.sources import day_windows
 from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox import Running, Shop, running
 
-NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 6)
-LAST = NIGHTS[-1]
 NARROW = {
     "STOCKBOOK_ORDERS_WINDOW_DAYS": "7",
     "STOCKBOOK_MOVEMENTS_OVERLAP": "20",
@@ -36,8 +34,11 @@ SEPTEMBER = (date(2025, 9, 1), date(2025, 9, 30))
 OCTOBER = (date(2025, 10, 1), date(2025, 10, 31))
 NOVEMBER = (date(2025, 11, 1), date(2025, 11, 30))
 MONTHS = [SEPTEMBER, OCTOBER, NOVEMBER]
-MANY_NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 2 * len(MONTHS) + 2)
-LATE = (date(2025, 10, 20), date(2025, 11, 13))
+ACROSS_MONTHS = (date(2025, 10, 20), date(2025, 11, 13))
+# what each night behind the first one reads again, in an order that is drawn; None is a night as any other
+READ_AGAIN = [*MONTHS, *MONTHS, ACROSS_MONTHS, None]
+NIGHTS = nights_before(datetime(2025, 11, 20, 2, 15), 1 + len(READ_AGAIN))
+LAST = NIGHTS[-1]
 
 
 def test_windows_that_touch_are_one() -> None:
@@ -143,65 +144,26 @@ def lose(rig: Rig, first: date, last: date) -> int:
     return lost
 
 
-# months read again, one of them twice with nights and other months between, and a window across months; by their names
-ORDERS = {
-    "October twice, November and across months between": [OCTOBER, NOVEMBER, None, OCTOBER, LATE],
-    "September twice, October between": [None, SEPTEMBER, OCTOBER, SEPTEMBER, None],
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("order", list(ORDERS)[: proof_size.of(ci=1, proof=len(ORDERS))])
-def test_backfills_in_any_order_give_the_marts_of_a_full_refresh(
-    server: Running, fresh: Rig, after_first: Path, tmp_path: Path, order: str
-) -> None:
-    """What a month had lost is back after its backfill; a second one and nightly runs change nothing of that."""
-    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")), NARROW)
-    lost = 0
-    for as_of, month in zip(NIGHTS[1:], ORDERS[order], strict=True):
-        if month in (SEPTEMBER, OCTOBER):
-            lost += lose(rig, *month)
-        window = {"backfill_from": str(month[0]), "backfill_to": str(month[1])} if month else {}
-        rig.books(as_of, build=as_of == LAST, **window)
-
-    assert lost > 200
-    same_marts(rig, fresh)
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Iterator[Running]:
-    """A shop that is read in a moment."""
-    with running(Shop.small(seed=23, variants=20, orders=90, places=3), MANY_NIGHTS[0]) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def refreshed(tiny: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """Staging when everything is read at the last clock."""
-    rig = Rig(tiny, tmp_path_factory.mktemp("refreshed"))
-    rig.books(MANY_NIGHTS[-1], full_refresh=True, build=False)
-    return rig.current(MANY_NIGHTS[-1])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(proof_size.of(ci=1, proof=20)))
 def test_every_month_backfilled_twice_in_any_order_with_nights_between_is_a_full_refresh(
-    tiny: Running, refreshed: dict[str, list[Any]], tmp_path: Path, seed: int
+    server: Running, fresh: Rig, after_first: Path, tmp_path: Path, seed: int
 ) -> None:
-    """A month is lost just before its first backfill; the order is drawn."""
-    steps = random.Random(seed).sample([*MONTHS, *MONTHS, None], 2 * len(MONTHS) + 1)
-    rig = Rig(tiny, tmp_path / "home", NARROW)
-    rig.books(MANY_NIGHTS[0], build=False)
+    """A month is lost just before its first backfill and back after it; the second one changes nothing of that."""
+    order = random.Random(seed).sample(READ_AGAIN, len(READ_AGAIN))
+    rig = Rig(server, Path(shutil.copytree(after_first, tmp_path / "home")), NARROW)
     lost: dict[tuple[date, date], int] = {}
-    for as_of, month in zip(MANY_NIGHTS[1:], steps, strict=True):
-        if month is not None and month not in lost:
-            lost[month] = lose(rig, *month)
-        window = {"backfill_from": str(month[0]), "backfill_to": str(month[1])} if month else {}
-        rig.books(as_of, build=False, **window)
+    for as_of, window in zip(NIGHTS[1:], order, strict=True):
+        if window in MONTHS and window not in lost:
+            lost[window] = lose(rig, *window)
+        backfill = {"backfill_from": str(window[0]), "backfill_to": str(window[1])} if window else {}
+        rig.books(as_of, build=as_of == LAST, **backfill)
 
-    assert all(lost[month] > 20 for month in MONTHS)
-    assert all(refreshed[name] for name in ("orders", "order_lines", "movements", "receivings", "stock_levels"))
-    assert rig.current(MANY_NIGHTS[-1]) == refreshed
+    staged = fresh.current(LAST)
+    assert all(lost[month] > 100 for month in MONTHS)
+    assert all(staged[name] for name in ("orders", "order_lines", "movements", "receivings", "stock_levels"))
+    assert rig.current(LAST) == staged
+    same_marts(rig, fresh)
 
 
 @pytest.mark.slow

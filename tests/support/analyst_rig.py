@@ -4,15 +4,16 @@ import asyncio
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from checkout import PROJECT
-from mcp import Client
 
 from stockbook.analyst.asking import Questions
-from stockbook.analyst.server import create
 from stockbook.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 MORE_ROWS = PROJECT / "tests" / "analyst" / "more_rows.sql"
 T = TypeVar("T")
@@ -51,8 +52,11 @@ def settings_of(home: Path, **limits: str) -> Settings:
     )
 
 
-def with_client(settings: Settings, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+def with_client(settings: Settings, work: Callable[["Client"], Coroutine[Any, Any, T]]) -> T:
     """What ``work`` gives with a client of a server in this process."""
+    from mcp import Client
+
+    from stockbook.analyst.server import create
 
     async def run() -> T:
         with Questions(settings) as questions:
@@ -62,7 +66,7 @@ def with_client(settings: Settings, work: Callable[[Client], Coroutine[Any, Any,
     return asyncio.run(run())
 
 
-async def answer(client: Client, tool: str, arguments: Mapping[str, Any]) -> Any:
+async def answer(client: "Client", tool: str, arguments: Mapping[str, Any]) -> Any:
     """The structured answer of a tool, or the sentence of its refusal."""
     result = await client.call_tool(tool, dict(arguments))
     if result.is_error:

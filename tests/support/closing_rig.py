@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import open_books
 from night_rig import ONE_THREAD, environment
 
 from stockbook.clock import ManualClock
@@ -65,7 +66,7 @@ class Closing:
 
     def rows(self, query: str, arguments: Any = None) -> list[tuple[Any, ...]]:
         """A query on the published file."""
-        with duckdb.connect(str(self.settings.published), read_only=True) as con:
+        with open_books.asked(self.settings.published) as con:
             return con.execute(query, arguments).fetchall()
 
     def tamper(self, *statements: str) -> None:

@@ -1,7 +1,5 @@
 """What depends on the nights there were, as declared: comparisons with a rebuild leave it out, and compare the rest."""
 
-from typing import Any
-
 import duckdb
 from night_rig import Rig
 
@@ -58,17 +56,19 @@ def rate_columns(tables: dict[str, Table]) -> dict[str, list[str]]:
 
 def same_marts(first: Rig, second: Rig) -> None:
     """Assert that the marts of the writers' files are equal, observed history aside."""
-    marts, other_marts, tables = first.marts(), second.marts(), first.tonight().tables
-    whole = sorted(marts.keys() - observed_tables(tables) - observed_columns(tables).keys())
-    assert len(whole) >= 10
-    assert {name: marts[name] for name in whole} == {name: other_marts[name] for name in whole}
-    for name, columns in observed_columns(tables).items():
-        query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
-        assert _ask(first, query) == _ask(second, query), name
-    for what, query in COMPARED.items():
-        assert sorted(map(repr, _ask(first, query))) == sorted(map(repr, _ask(second, query))), what
-
-
-def _ask(rig: Rig, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(rig.settings.warehouse), read_only=True) as con:
-        return con.execute(query).fetchall()
+    tables = first.tonight().tables
+    # open until all is asked: to open a file anew for each question takes longer than to answer it
+    with (
+        duckdb.connect(str(first.settings.warehouse), read_only=True) as con,
+        duckdb.connect(str(second.settings.warehouse), read_only=True) as other,
+    ):
+        marts, other_marts = first.marts(), second.marts()
+        whole = sorted(marts.keys() - observed_tables(tables) - observed_columns(tables).keys())
+        assert len(whole) >= 10
+        assert {name: marts[name] for name in whole} == {name: other_marts[name] for name in whole}
+        for name, columns in observed_columns(tables).items():
+            query = f"select * exclude ({', '.join(columns)}) from marts.{name} order by all"
+            assert con.execute(query).fetchall() == other.execute(query).fetchall(), name
+        for what, query in COMPARED.items():
+            rows, other_rows = con.execute(query).fetchall(), other.execute(query).fetchall()
+            assert sorted(map(repr, rows)) == sorted(map(repr, other_rows)), what

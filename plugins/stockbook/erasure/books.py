@@ -9,6 +9,7 @@ that follows builds it anew from staging.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import compress
 from typing import NamedTuple
 
 import duckdb
@@ -125,12 +126,14 @@ class Books:
     def _with_hashes(self, table: str, columns: Mapping[str, str]) -> list[_TextColumn]:
         """The columns of a table that have a hash of some kind in a text."""
         texts = [_TextColumn(table, name, type_) for name, type_ in columns.items() if type_ in ("VARCHAR", "JSON")]
-        if not texts:
-            return []
-        # all columns in one question: a file has a thousand
-        conditions = ", ".join(f"coalesce(bool_or({_has_hash(column.name)}), false)" for column in texts)
-        (with_hashes,) = self.con.execute(f"select {conditions} from {table}").fetchall()
-        return [column for column, has in zip(texts, with_hashes, strict=True) if has]
+        # the long ones first: to prepare a pattern takes longer than to read a small table
+        for condition in (_is_long, _has_hash):
+            if texts:
+                # all columns in one question: a file has a thousand
+                conditions = ", ".join(f"coalesce(bool_or({condition(column.name)}), false)" for column in texts)
+                (holds,) = self.con.execute(f"select {conditions} from {table}").fetchall()
+                texts = list(compress(texts, holds))
+        return texts
 
     def _replace_hashes(self, column: _TextColumn) -> None:
         """Hashes on the list, alone in a column or within a text, wherever they were copied to."""
@@ -209,9 +212,12 @@ def _holds(table: str, each: PersonalTable) -> bool:
     return not table.startswith("staging.") or table in (each.table.name, f"{each.table.name}_history")
 
 
+def _is_long(column: str) -> str:
+    return f"strlen(cast({column} as varchar)) >= 64"
+
+
 def _has_hash(column: str) -> str:
-    text = f"cast({column} as varchar)"
-    return f"strlen({text}) >= 64 and regexp_matches({text}, '[0-9a-f]{{64}}')"
+    return f"{_is_long(column)} and regexp_matches(cast({column} as varchar), '[0-9a-f]{{64}}')"
 
 
 def _changed(con: duckdb.DuckDBPyConnection, statement: str, parameters: list[object] | None = None) -> int:
