@@ -29,7 +29,7 @@ from stockbook.errors import ConfigError, RunLocked
 from stockbook.inbox import Arrival, Inbox
 from stockbook.landing.manifest import Manifest, read_manifest
 from stockbook.landing.pages import read_page
-from stockbook.night import retention
+from stockbook.night import retained_people, retention
 from stockbook.night.building import build
 from stockbook.night.finishing import finish
 from stockbook.night.reload import replay
@@ -462,6 +462,19 @@ def test_the_home_of_a_fleet_s_machine_has_no_books_of_its_own(tmp_path: Path) -
     fleet = {"STOCKBOOK_CONTROL_URL": "postgresql://u@127.0.0.1:9/x"}
     with pytest.raises(ConfigError, match="whose books are not in this home"):
         retain(night_of(tmp_path, policy(tmp_path / "policy"), **fleet))
+
+
+def test_people_are_looked_for_anew_when_the_rule_comes_back(tmp_path: Path) -> None:
+    """What landed without it tells of them: which day was done last is forgotten with the rule."""
+    night = night_of(tmp_path / "home", policy(tmp_path / "policy"))
+    night.settings.state.mkdir(parents=True)
+    done = night.settings.state / "personal.before"
+    retained_people.drop(night, Retention(90, 30, personal_years=1))
+    assert done.exists()
+
+    retained_people.drop(night, Retention(90, 30))
+
+    assert not done.exists()
 
 
 def test_an_empty_home_keeps_nothing_too_long(tmp_path: Path) -> None:

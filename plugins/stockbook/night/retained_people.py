@@ -62,7 +62,10 @@ def drop(night: Night, policy: Retention) -> int:
     from stockbook.erasure.applying import apply
 
     before = policy.personal_before(night.clock.utc())
-    if before is None or before == _done(night.settings):
+    if before is None:
+        # set again, everybody is to be looked for anew: what landed until then tells of them
+        (night.settings.state / _DONE).unlink(missing_ok=True)
+    if before in (None, _done(night.settings)):
         return 0
     rows = apply(night.settings, night.tables, Erasures.of(night.settings, night.clock.utc()))
     night.settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
