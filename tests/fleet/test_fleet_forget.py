@@ -381,6 +381,7 @@ def test_it_says_how_many_rows_and_leaves_who_is_at_work(
     [counted] = re.findall(r"^main: personal_years 1: (\d+) rows of people of old orders", looked, re.MULTILINE)
     assert (code, busy) == (0, 1)
     assert int(counted) >= rows > 0
+    assert "main: what is older than its newest books would be cleared of people." in looked
     assert "second: " not in looked
     assert "NO  main: Account main is held by run elsewhere" in refusal
     assert saved(site, "main") == before

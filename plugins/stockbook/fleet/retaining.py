@@ -12,6 +12,7 @@ from stockbook import retention_policy
 from stockbook.counted import counted
 from stockbook.errors import StockbookError
 from stockbook.fleet import forgetting
+from stockbook.fleet.clearing import behind
 from stockbook.fleet.control import Book
 from stockbook.fleet.night import require_between_nights
 from stockbook.fleet.upkeep import first_night, prune
@@ -47,7 +48,11 @@ def retain(fleet: Fleet, is_dry: bool = False) -> Retained:
             sentences += [f"{name}: {said}" for said in _retain(fleet, book, run_id, is_dry)]
         except StockbookError as error:
             refused[name] = str(error)
-    if not is_dry:
+    if is_dry:
+        sentences += [
+            f"{name}: what is older than its newest books would be cleared of people." for name in behind(fleet)
+        ]
+    else:
         done = forgetting.finish(fleet)
         sentences += done.sentences
         refused |= done.refused
