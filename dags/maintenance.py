@@ -10,12 +10,13 @@ nothing of who was forgotten before it; a task that is red stops none but `verif
 
 **Green** means: requests are done, what was too old is gone, the backup is finished; the log says how much that was. It
 waited for a night, if there was one.
-**Skipped** means: no place is set (`backup`), there are no books yet, or the machine works for a fleet (`retain` and
-`compact`; `forget` only without `STOCKBOOK_INBOX_URL`).
-**Red** means at `forget`: requests wait, nobody is half forgotten; at `retain`: the rest goes with the next night; at
-`compact`: the file is as it was; at `backup`: nothing was finished and earlier backups stay; at `verify`: the store
-lost something. `every_part` does nothing but make the run red with them. The log says why and the next step;
-docs/erasure.md, docs/retention.md and docs/backup.md have the whole story.
+**Skipped** means: no place is set (`backup`), there are no books yet, or the machine works for a fleet (`compact`;
+`forget` only without `STOCKBOOK_INBOX_URL`).
+**Red** means at `forget`: requests wait, nobody is half forgotten; at `retain`: the rest goes with the next night, in
+a fleet where an account was at work with the next run; at `compact`: the file is as it was; at `backup`: nothing was
+finished and earlier backups stay; at `verify`: the store lost something. `every_part` does nothing but make the run red
+with them. The log says why and the next step; docs/erasure.md, docs/retention.md and docs/backup.md have the whole
+story.
 """
 
 import os

@@ -74,15 +74,10 @@ def of(settings: Settings) -> Retention:
     """
     What holds in a home: the file, where it is silent the variable of before, else the default.
 
-    Raises ConfigError where the file is wrong, file and variable disagree, or a fleet is to forget by age.
+    Raises ConfigError where the file is wrong, or file and variable disagree.
     """
     written = read(settings.policy_dir)
     _refuse_two_places(written, settings.written)
-    if written.personal_years is not None and settings.is_of_fleet:
-        raise ConfigError(
-            f"{FILE} sets personal_years, and this machine works for a fleet, where people are forgotten by name "
-            "(`stockbook forget`) and not by age yet (docs/retention.md): leave it without a value."
-        )
     days = {"landed_pages_days": settings.landing_days, "inbox_days": settings.inbox_days}
     said = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not None}
     return Retention(**(days | said))

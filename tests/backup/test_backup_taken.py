@@ -333,7 +333,7 @@ def test_the_task_in_airflow(home: Settings, store: Folder, tmp_path: Path, monk
 
 @pytest.mark.airflow
 def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A request is worked off, what is too old goes; before the first night and in a fleet there is nothing to do."""
+    """A request is worked off, what is too old goes; before the first night there is nothing to do."""
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     from stockbook.erasure import requests
@@ -359,6 +359,29 @@ def test_the_tasks_for_people_and_retention(home: Settings, monkeypatch: pytest.
     with pytest.raises(AirflowSkipException, match="no books yet"):
         compact({})
     monkeypatch.setenv("STOCKBOOK_CONTROL_URL", "postgresql://u@127.0.0.1:9/x")
-    for task in (forget, retain, compact):
+    for task in (forget, compact):
         with pytest.raises(AirflowSkipException, match="works for a fleet"):
             task({})
+    with pytest.raises(AirflowFailException, match="STOCKBOOK_STORE, STOCKBOOK_LAKE must be set too"):
+        retain({})
+
+
+@pytest.mark.airflow
+def test_the_task_of_retention_in_a_fleet_is_tried_again_for_an_account_at_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The others are done then, and it says which was not."""
+    from stockbook.fleet import retaining
+    from stockbook.fleet.work import Fleet
+    from stockbook.orchestration.maintenance import retain
+    from stockbook.orchestration.steps import Red
+
+    places = {"HOME": str(tmp_path), "STORE": f"file://{tmp_path}", "LAKE": "postgres:dbname=lake"}
+    for name, text in (places | {"CONTROL_URL": "postgresql://u@127.0.0.1:9/x"}).items():
+        monkeypatch.setenv(f"STOCKBOOK_{name}", text)
+    monkeypatch.setattr(Fleet, "here", lambda _: None)
+    monkeypatch.setattr(retaining, "retain", lambda _: retaining.Retained(["main: said."], {"second": "is held."}))
+    with pytest.raises(Red, match=r"1 account could not be done, and the others are\. second: is held\."):
+        retain({})
+    monkeypatch.setattr(retaining, "retain", lambda _: retaining.Retained(["main: said."], {}))
+    assert retain({}) == "main: said."

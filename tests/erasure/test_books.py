@@ -147,6 +147,11 @@ def test_old_orders_tell_of_nobody_and_others_of_the_same_person_do(
     orders(con)
     con.execute("update staging.orders set created_at = date '2020-01-01' + cast(number as integer) * 400")
     aged = Erasures(tmp_path / "aged.jsonl", KEY, AT, before=date(2021, 3, 1))
+    # a row set aside of an order that is known, of one that is not, of a young one
+    for key, time in (("O-1", None), ("o-7", "2021-02-28 23:59:59"), ("o-2", "2021-03-01 00:00:00")):
+        shown = json.dumps({"city": "Zlín", "created_at": time})
+        put(con, "staging.quarantine", table_name="orders", row_key=key, reason="x", fields=shown, _run_id="r",
+            _first_seen_at=AT)  # fmt: skip
 
     rows = erase(con, tables, aged)
 
@@ -157,6 +162,8 @@ def test_old_orders_tell_of_nobody_and_others_of_the_same_person_do(
     assert con.execute("select city, recipient_key from marts.fct_order order by order_id").fetchall()[:2] == [
         (None, None), (None, None),
     ]  # fmt: skip
-    assert rows == {"staging.orders": 2, "marts.fct_order": 2}
+    set_aside = con.execute("select fields ->> 'city' from staging.quarantine order by row_key").fetchall()
+    assert set_aside == [(None,), ("Zlín",), (None,)]
+    assert rows == {"staging.orders": 2, "marts.fct_order": 2, "staging.quarantine": 2}
     assert len(aged) == 0
     assert erase(con, tables, aged) == {}

@@ -4,11 +4,13 @@ People are forgotten in a fleet: in the books of two accounts, older ones too, i
 The tests go on from each other: who is forgotten by a command that is killed at each step, then the night after it.
 """
 
+import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import duckdb
 import proof_size
 import psycopg
 import pytest
+from checkout import PROJECT
 from fleet_rig import Site, connections, databases, move_in, programs, variables
 from forgotten_people import Someone, content, someones
 from forked import forks
@@ -29,12 +32,13 @@ from stockbook.cli.main import app
 from stockbook.erasure.search import Search
 from stockbook.erasure.spelling import Kind
 from stockbook.errors import ConfigError, RunLocked
-from stockbook.fleet import clearing, forgetting, holding, proof
+from stockbook.fleet import clearing, forgetting, holding, proof, retaining
 from stockbook.fleet.holding import hold
 from stockbook.fleet.run import Done, account_night
 from stockbook.fleet.work import discard_outdated, restored, taken
 from stockbook.inbox import Arrival, Inbox
 from stockbook.lake_url import LakeUrl
+from stockbook.retention_policy import Retention
 from stockbook.warehouse.readers import reader
 from stockbook_sandbox import Running, running
 
@@ -42,6 +46,9 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")
 
 NOW = datetime(2025, 11, 18, 2, 0, tzinfo=UTC)
+# who ordered before it in the account main goes by age
+BORDER = date(2025, 10, 1)
+TELLS = "created_at < $border and (recipient_key is not null or city is not null or postcode is not null)"
 ACCOUNTS = ["main", "second"]
 CLEARING = "stockbook.fleet.clearing"
 # where a command may be killed: what was done by then is not all
@@ -124,6 +131,17 @@ def in_inbox(site: Forgetting) -> bytes:
     return "\n".join(row for (row,) in rows).encode()
 
 
+def in_books(site: Forgetting, query: str) -> list[tuple[Any, ...]]:
+    """What the newest book of the account main answers."""
+    fleet = site.fleet(STOCKBOOK_SCRATCH=str(site.folder / "look"))
+    with taken(fleet, fleet.account("main"), "look", "look") as work:
+        restored(fleet, work)
+        with duckdb.connect(str(work.night.settings.warehouse), read_only=True) as con:
+            rows = con.execute(query, {"border": BORDER}).fetchall()
+    shutil.rmtree(site.folder / "look")
+    return rows
+
+
 def fill(site: Forgetting) -> None:
     """An event about each of them, a report that quotes them, files that nobody committed, and a disk of before."""
     fleet = site.fleet()
@@ -174,7 +192,9 @@ def site(
     """Both accounts published twice, so that there are older books and snapshots; an event in the inbox."""
     folder = tmp_path_factory.mktemp("forgetting")
     control, lake, inbox = databases(server, "forget", "forget_lake", "forget_inbox")
-    (folder / "accounts.yml").write_text("accounts: {main: {}, second: {}}\n")
+    policies = [shutil.copytree(PROJECT / "include" / "policy", folder / "policy" / name) for name in ACCOUNTS]
+    listed = {name: {"policy_dir": str(place)} for name, place in zip(ACCOUNTS, policies, strict=True)}
+    (folder / "accounts.yml").write_text(json.dumps({"accounts": listed}))
     environ = s3.variables | programs() | connections(sandbox) | variables(folder, "s3://books/forget", control, lake)
     environ |= {"STOCKBOOK_ACCOUNTS": f"file:{folder / 'accounts.yml'}", "STOCKBOOK_THREADS": "1"}
     environ |= {"STOCKBOOK_INBOX_URL": inbox.replace("postgresql:", "postgresql+psycopg:")}
@@ -295,6 +315,109 @@ def test_the_next_night_stores_nothing_of_them(site: Forgetting, monkeypatch: py
     assert "1 named, 0 of them new on the list" in again.sentences[0]
     assert again.rows == {}
     assert {name: book.generation for name, book in site.fleet().control.books().items()} == generations
+
+
+@pytest.fixture
+def border(site: Forgetting, monkeypatch: pytest.MonkeyPatch) -> Callable[[date], None]:
+    """
+    Sets the day before which an order of the account main is too old, whatever day this is; second keeps its people,
+    and no landed night.
+    """
+    (site.folder / "policy" / "main" / "retention.yml").write_text("personal_years: 1\n")
+    (site.folder / "policy" / "second" / "retention.yml").write_text("landed_pages_days: 0\n")
+
+    def set_to(day: date) -> None:
+        monkeypatch.setattr(Retention, "personal_before", lambda rules, _: day if rules.personal_years else None)
+
+    return set_to
+
+
+def retention(*options: str) -> tuple[int, str]:
+    """What the command ends with, and says."""
+    done = CliRunner().invoke(app, ["retention", *options])
+    return done.exit_code, done.output
+
+
+def saved(site: Forgetting, account: str) -> tuple[Any, ...]:
+    """What counts of an account: how many books were saved, the published one, books and pages of the store."""
+    fleet = site.fleet()
+    book = fleet.control.books()[account]
+    objects = (sorted(fleet.store.list(f"{kind}/{account}/")) for kind in ("books", "pages"))
+    return (book.generation, book.published_book, *objects)
+
+
+def test_where_no_order_is_too_old_nothing_is_lost_for_it(site: Forgetting, border: Callable[[date], None]) -> None:
+    """Not the lake's past, nor an older book; it is noted once. Landed nights go by each account's own policies."""
+    border(BORDER.replace(year=2020))
+    before, past = saved(site, "main"), site.of_lake("select count(*) from ducklake_snapshot")
+    assert clearing.behind(site.fleet()) == ["main"]
+
+    _, looked = retention("--dry-run")
+    assert site.fleet().store.list("landing/second/")
+    code, said = retention()
+
+    assert code == 0, said
+    for text, gone in ((looked, "would go"), (said, "are gone")):
+        assert re.search(rf"^second: landed_pages_days 0: 1 nights of landed pages.* {gone}\.$", text, re.MULTILINE)
+    assert not site.fleet().store.list("landing/second/")
+    assert saved(site, "main") == before
+    assert site.of_lake("select count(*) from ducklake_snapshot") == past > [(1,)]
+    assert clearing.behind(site.fleet()) == []
+
+
+def test_it_says_how_many_rows_and_leaves_who_is_at_work(
+    site: Forgetting, border: Callable[[date], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the account whose policies say so; nothing goes, and the busy account is named."""
+    border(BORDER)
+    monkeypatch.setattr(holding, "LOOKS", 1)
+    before, [(rows,)] = saved(site, "main"), in_books(site, f"select count(*) from staging.orders where {TELLS}")
+
+    code, looked = retention("--dry-run")
+    with hold(site.fleet().control, "main", "elsewhere", "books"):
+        busy, refusal = retention()
+
+    [counted] = re.findall(r"^main: personal_years 1: (\d+) rows of people of old orders", looked, re.MULTILINE)
+    assert (code, busy) == (0, 1)
+    assert int(counted) >= rows > 0
+    assert "second: " not in looked
+    assert "NO  main: Account main is held by run elsewhere" in refusal
+    assert saved(site, "main") == before
+
+
+def test_people_of_old_orders_are_nowhere_in_their_account(
+    site: Forgetting, border: Callable[[date], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed command is finished by the next. Who ordered since stays; so does everybody of another account."""
+    buyers = "select recipient_key, max(created_at) < $border from staging.orders group by 1 having recipient_key <> ''"
+    people = dict(in_books(site, buyers))
+    search = Search([text for text, is_old in people.items() if is_old])
+    files, other = site.published_files(), saved(site, "second")
+    kinds = {hit.place.partition("/")[0] for hit in proof.hits(site.fleet(), search, ["main"])}
+    assert kinds >= {"books", "pages", "lake"}
+    border(BORDER - timedelta(days=7))
+    with monkeypatch.context() as patch:
+        arm(POINTS["published, older books there"], kill, patch.setattr)
+        with pytest.raises(Killed):
+            retaining.retain(site.fleet())
+    assert clearing.behind(site.fleet()) == ["main"]
+    border(BORDER)
+
+    code, said = retention()
+
+    assert code == 0, said
+    assert re.search(r"never since: \d+ keyed values of theirs were searched for", said)
+    assert clearing.behind(site.fleet()) == []
+    assert proof.hits(site.fleet(), search, ["main"]) == []
+    assert in_books(site, f"select count(*) from staging.orders where {TELLS}") == [(0,)]
+    assert dict(in_books(site, buyers)) == {text: False for text, is_old in people.items() if not is_old}
+    assert saved(site, "second") == other
+    after = site.published_files()
+    assert {name for name, said in files["main"].items() if after["main"].get(name) != said} == set()
+    assert site.of_lake("select count(*) from ducklake_snapshot") == [(1,)]
+    here = saved(site, "main")
+    assert retention() == (0, "Nothing is older than it is kept.\n")
+    assert saved(site, "main") == here
 
 
 def test_a_machine_with_another_key_forgets_nobody(site: Forgetting) -> None:

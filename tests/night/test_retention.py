@@ -29,7 +29,7 @@ from stockbook.errors import ConfigError, RunLocked
 from stockbook.inbox import Arrival, Inbox
 from stockbook.landing.manifest import Manifest, read_manifest
 from stockbook.landing.pages import read_page
-from stockbook.night import retention
+from stockbook.night import retained_people, retention
 from stockbook.night.building import build
 from stockbook.night.finishing import finish
 from stockbook.night.reload import replay
@@ -457,13 +457,24 @@ def test_the_variables_of_before_hold_where_the_file_is_silent(tmp_path: Path) -
     assert months_before(date(2026, 1, 31), 13) == date(2024, 12, 1)
 
 
-def test_a_fleet_says_what_it_does_not_do(tmp_path: Path) -> None:
-    """The command names the other one; hashes by age are refused before a night begins."""
+def test_the_home_of_a_fleet_s_machine_has_no_books_of_its_own(tmp_path: Path) -> None:
+    """What it is asked to retain lies elsewhere."""
     fleet = {"STOCKBOOK_CONTROL_URL": "postgresql://u@127.0.0.1:9/x"}
-    with pytest.raises(ConfigError, match="stockbook fleet maintain"):
+    with pytest.raises(ConfigError, match="whose books are not in this home"):
         retain(night_of(tmp_path, policy(tmp_path / "policy"), **fleet))
-    with pytest.raises(ConfigError, match="personal_years, and this machine works for a fleet"):
-        of(night_of(tmp_path, policy(tmp_path / "other", personal_years=5), **fleet).settings)
+
+
+def test_people_are_looked_for_anew_when_the_rule_comes_back(tmp_path: Path) -> None:
+    """What landed without it tells of them: which day was done last is forgotten with the rule."""
+    night = night_of(tmp_path / "home", policy(tmp_path / "policy"))
+    night.settings.state.mkdir(parents=True)
+    done = night.settings.state / "personal.before"
+    retained_people.drop(night, Retention(90, 30, personal_years=1))
+    assert done.exists()
+
+    retained_people.drop(night, Retention(90, 30))
+
+    assert not done.exists()
 
 
 def test_an_empty_home_keeps_nothing_too_long(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def remove(account: Annotated[str, typer.Argument(help="An account that is in no
 def maintain() -> None:
     """Remove what nobody needs any more: old snapshots of the lake, orphaned files, old landed nights and books.
 
-    Also what is older than the erasure of somebody who was forgotten, where `stockbook forget` had to leave it.
+    Also who was forgotten, by name or by age, where `stockbook forget` or `stockbook retention` had to leave something.
     """
     from stockbook.fleet.forgetting import finish
     from stockbook.fleet.lake.maintenance import maintain as maintain_lake
@@ -111,8 +111,13 @@ def maintain() -> None:
     lake = fleet.lake
     gone = maintain_lake(lake.url, lake.data_path, fleet.shared.scratch, fleet.control.now())
     typer.echo(f"The lake: {gone.snapshots} snapshots, {gone.files} files and {gone.orphans} orphans removed.")
-    for line in (*prune_accounts(fleet), *finish(fleet)):
+    for line in prune_accounts(fleet):
         typer.echo(line)
+    forgotten = finish(fleet)
+    for line in forgotten.sentences:
+        typer.echo(line)
+    for name, why in forgotten.refused.items():
+        typer.echo(f"{name}: left to the next time. {why}")
 
 
 @app.command()

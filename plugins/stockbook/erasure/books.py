@@ -16,7 +16,7 @@ import duckdb
 import msgspec
 
 from stockbook.declarations import Table
-from stockbook.erasure.finding import columns_of, old_orders, orders_on_list, personal_in, rows_of
+from stockbook.erasure.finding import EVENTS, columns_of, old_orders, orders_on_list, personal_in, rows_of
 from stockbook.erasure.personal_tables import PersonalTable
 from stockbook.projection.erased import HASHED
 from stockbook.projection.erasures import Erasures, order_name
@@ -26,7 +26,7 @@ from stockbook.warehouse.schema import declared_ddl
 from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.erased_events import EventErasers
 
-EVENTS, QUARANTINE, UNDECLARED = "staging.webhook_events", "staging.quarantine", "meta.undeclared_field"
+QUARANTINE, UNDECLARED = "staging.quarantine", "meta.undeclared_field"
 
 
 class _TextColumn(NamedTuple):
@@ -44,6 +44,8 @@ class Books:
         self.rows: Counter[str] = Counter()
         self._columns = columns_of(con)
         self._personal = personal_in(tables, self._columns)
+        # of each table the orders of too many years ago
+        self._old: dict[str, set[tuple[str, str]]] = {}
 
     def erase(self, at: datetime, elsewhere: Mapping[str, int], digests: Mapping[str, str]) -> bool:
         """
@@ -92,7 +94,8 @@ class Books:
     def _find_orders(self, each: PersonalTable) -> None:
         """Make ``erased_orders``."""
         listed = orders_on_list(self.con, each, self.erasures) if len(self.erasures) else set()
-        orders = sorted(listed | old_orders(self.con, each, self.erasures.before))
+        self._old[each.table.name] = old = old_orders(self.con, each, self.erasures.before)
+        orders = sorted(listed | old)
         self.con.execute(
             "create or replace temp table erased_orders as "
             "select unnest(?::text[]) as account, unnest(?::text[]) as order_id",
@@ -183,9 +186,12 @@ class Books:
         ).fetchall()
         for row_id, account, table, row_key, parent_key, fields in rows:
             each = by_name.get(table)
-            if each is None or not self._is_erased(each, account, (row_key, parent_key)):
+            if each is None:
                 continue
             shown = msgspec.json.decode(fields)
+            is_old = self.erasures.is_old(shown.get(each.time))
+            if not is_old and not self._is_erased(each, account, (row_key, parent_key)):
+                continue
             left = {name: value for name, value in shown.items() if name not in each.emptied}
             if left != shown:
                 self.rows[QUARANTINE] += _changed(
@@ -195,7 +201,12 @@ class Books:
                 )
 
     def _is_erased(self, each: PersonalTable, account: str, keys: Iterable[str | None]) -> bool:
-        return any(key and self.erasures.has("order", order_name(each.system, account, key)) for key in keys)
+        listed, old = self.erasures.has, self._old[each.table.name]
+        return any(
+            (account, key.lower()) in old or listed("order", order_name(each.system, account, key))
+            for key in keys
+            if key
+        )
 
     def _forget_names(self) -> None:
         if UNDECLARED not in self._columns:

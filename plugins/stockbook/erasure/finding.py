@@ -1,6 +1,6 @@
 """What belongs to people on the list: the rows of their orders, in each system, and what these show besides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ from stockbook.erasure.personal_tables import PersonalTable, personal_tables
 from stockbook.projection.erased import HASHED
 from stockbook.projection.erasures import Erasures, order_name
 
+EVENTS = "staging.webhook_events"
 _JOINED = "marts.fct_channel_order"
 _ROWS = 50_000
 
@@ -91,6 +92,34 @@ def old_orders(con: duckdb.DuckDBPyConnection, each: PersonalTable, before: date
         f"where {each.order} is not null and {each.time} < $before and ({tells})"
     )
     return set(con.execute(query, {"before": before}).fetchall())
+
+
+def is_before(con: duckdb.DuckDBPyConnection, each: PersonalTable, before: date) -> bool:
+    """Whether an order is of a day before one, whether it tells of somebody or not."""
+    if each.time is None:
+        return False
+    query = f"select count(*) > 0 from {each.table.name} where {each.time} < $before"
+    return bool(con.execute(query, {"before": before}).fetchall()[0][0])
+
+
+def people_before(con: duckdb.DuckDBPyConnection, personal: Iterable[PersonalTable], before: date) -> set[str]:
+    """The hashes of those who ordered before a day, and never since."""
+    earlier, since = set[str](), set[str]()
+    for each in personal:
+        is_old = f"coalesce(max({each.time}) < date '{before}', false)" if each.time is not None else "false"
+        for name in each.naming:
+            query = f"select {name}, {is_old} from {each.table.name} where {name} is not null group by {name}"
+            for text, old in rows_of(con, query):
+                (earlier if old else since).add(text)
+    return earlier - since
+
+
+def people_of_events(con: duckdb.DuckDBPyConnection, columns: Mapping[str, object]) -> set[str]:
+    """The hashes that events of webhooks tell of, whatever they are of."""
+    if EVENTS not in columns:
+        return set()
+    query = f"select concat_ws(' ', subject_id, cast(payload as varchar)) from {EVENTS}"
+    return {text for (event,) in rows_of(con, query) for text in HASHED.findall(event)}
 
 
 def _joined_pairs(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

@@ -115,8 +115,8 @@ def require_none(hits: Sequence[Hit]) -> None:
     if hits:
         places = ", ".join(f"{hit.place} ({hit.encoding})" for hit in hits[:_SHOWN])
         raise ErasureUnproven(
-            f"Something of the people to be forgotten is still in {len(hits)} places: {places}. They are on the list; "
-            "remove what these places are, or run the command again."
+            f"Something of the people to be forgotten is still in {len(hits)} places: {places}. What was erased stays "
+            "so; remove what these places are, or run the command again."
         )
 
 

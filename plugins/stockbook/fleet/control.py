@@ -8,7 +8,7 @@ the driver quotes.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stockbook.errors import ConfigError, ControlUnavailable
@@ -32,7 +32,8 @@ class Book(NamedTuple):
 
     ``home`` is the index of the newest saved home, ``generation`` counts the books saved. The published ones are those
     readers see: book, run, generation and local as-of. ``program`` is the version that wrote last. Up to the line
-    ``erased_to`` of the list of who is forgotten everybody is gone, from older books and from the lake too.
+    ``erased_to`` of the list of who is forgotten everybody is gone, from older books and from the lake too; so is who
+    ordered before the day ``personal_before``, where people go by age.
     """
 
     account: str
@@ -46,6 +47,7 @@ class Book(NamedTuple):
     hash_key: str | None = None
     program: str | None = None
     erased_to: int = 0
+    personal_before: date | None = None
 
 
 class Held(NamedTuple):
@@ -173,6 +175,14 @@ class Control:
             cursor.executemany(
                 "update account_book set erased_to = greatest(erased_to, %s) where account = %s",
                 [(number, account) for account, number in positions.items()],
+            )
+
+    def note_personal(self, borders: Mapping[str, date | None]) -> None:
+        """Note of accounts before which day nobody who ordered is known any more in all there is; None of any day."""
+        with self.opened() as con, con.transaction(), con.cursor() as cursor:
+            cursor.executemany(
+                "update account_book set personal_before = %s where account = %s",
+                [(before, account) for account, before in borders.items()],
             )
 
     def forget(self, account: str) -> None:

@@ -8,7 +8,7 @@ restored from an older backup gets the missing lines back from it.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +67,20 @@ def _numbered(con: "psycopg.Connection[Any]") -> list[tuple[int, str]]:
     return con.execute("select number, line from erasure_line order by number").fetchall()
 
 
+def content_of(settings: Settings) -> bytes:
+    """The list in a home; nothing where nobody was ever forgotten."""
+    try:
+        return (settings.home / FILE).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 class SharedErasures(Erasures):
     """A list whose new lines are the fleet's before they count here: what is erased by them may be everybody's."""
 
-    def __init__(self, settings: Settings, file: Path, at: datetime, share: Share) -> None:
-        """The list in a file. Raises ConfigError without the key, or for one that was altered."""
-        super().__init__(file, key_of(settings), at)
+    def __init__(self, settings: Settings, file: Path, at: datetime, share: Share, before: date | None = None) -> None:
+        """As of a list in a file. Raises ConfigError without the key, or for one that was altered."""
+        super().__init__(file, key_of(settings), at, before)
         self._share = share
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -90,7 +98,7 @@ class HomeList:
 
     def take(self) -> None:
         """Bring the fleet's list into the home, once what the home has more is on it; for a home nobody reads yet."""
-        here = self._content()
+        here = content_of(self._settings)
         self._require_ours(here)
         self._shared = self._share(here)
         if self._shared != here:
@@ -98,17 +106,11 @@ class HomeList:
 
     def share(self) -> None:
         """Put on the fleet's list what was learned in the home."""
-        here = self._content()
+        here = content_of(self._settings)
         if here != self._shared:
             self._require_ours(here)
             self._share(here)
             self._shared = here
-
-    def _content(self) -> bytes:
-        try:
-            return (self._settings.home / FILE).read_bytes()
-        except FileNotFoundError:
-            return b""
 
     def _require_ours(self, content: bytes) -> None:
         """Raise ConfigError for an altered list, before others get it."""

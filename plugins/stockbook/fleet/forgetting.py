@@ -26,13 +26,17 @@ from stockbook.erasure.search import Search
 from stockbook.erasure.spelling import Kind, Sought
 from stockbook.errors import ConfigError, RunLocked
 from stockbook.fleet import erasure_list, proof
-from stockbook.fleet.clearing import Cleared, account_of, behind, clear
+from stockbook.fleet.clearing import Cleared, behind, clear
 from stockbook.fleet.erasure_list import SharedErasures
 from stockbook.fleet.work import Fleet, discard_outdated, restored, taken
+from stockbook.night.retention import LOST
 from stockbook.projection.erasures import FILE, key_of
 from stockbook.runs.context import run_id_of
 from stockbook.runs.lock import FORGET
 from stockbook.settings import Settings
+
+# hashes of an account: a search for very many looks at every byte
+_SEARCHED = 1_000
 
 
 class Forgotten(NamedTuple):
@@ -89,9 +93,10 @@ def forget_people(fleet: Fleet, kind: Kind, people: Sequence[Sought], account: s
     hits = proof.hits(fleet, search, accounts)
     if hits:
         # whatever an account is said to be: perhaps what it was cleared to is of a database brought back since
-        cleared = _both(cleared, clear(fleet, [each for each in names if each in accounts], run_id))
+        cleared = cleared.then(clear(fleet, [each for each in names if each in accounts], run_id, is_anew=True))
         hits = proof.hits(fleet, search, accounts)
     require_none(hits)
+    prove_age(fleet, cleared)
     discard_outdated(fleet)
     unknown = sum(hashes_known.isdisjoint(person.hashes) for person in fresh)
     sentences = sentences_of(kind, len(people), named, unknown, cleared.rows)
@@ -115,15 +120,42 @@ def forget_waiting(fleet: Fleet, kind: Kind, person: Sought) -> Forgotten:
     return done
 
 
-def finish(fleet: Fleet) -> list[str]:
-    """Clear the accounts of which something older may tell of somebody on the list; what there is to say."""
+def finish(fleet: Fleet) -> Forgotten:
+    """
+    Clear the accounts of which something may tell of somebody on the list still, or of an order of too many years ago.
+
+    Raises ErasureUnproven where who is gone by age is found somewhere.
+    """
     names = behind(fleet)
     if not names:
-        return []
+        return Forgotten([], Counter(), 0, {})
     run_id = run_id_of(f"forget-{fleet.clock.utc():%Y%m%dT%H%M%S}")
     cleared = clear(fleet, names, run_id)
-    sentences = [f"People who were forgotten: {sum(cleared.rows.values()):,} more rows.", *_said(cleared)]
-    return sentences + [f"{each}: left to the next time. {why}" for each, why in cleared.refused.items()]
+    sentences = [f"People who were forgotten: {sum(cleared.rows.values()):,} more rows."]
+    sentences += _said(cleared) + prove_age(fleet, cleared)
+    return Forgotten(sentences, cleared.rows, 0, cleared.refused)
+
+
+def prove_age(fleet: Fleet, cleared: Cleared) -> list[str]:
+    """
+    Search for who was known from old orders alone in all there is of the account, and note that they are gone.
+
+    Of very many people some are searched for: all went the same way. Of somebody whom a killed command took from the
+    books nothing is known any more that could be searched for. Raises ErasureUnproven.
+    """
+    count = 0
+    for name, people in cleared.by_age.items():
+        if hashes := sorted(people.hashes)[:_SEARCHED]:
+            require_none(proof.hits(fleet, Search(hashes), {name}))
+            count += len(hashes)
+        fleet.control.note_personal({name: people.before})
+    if not count:
+        return []
+    return [
+        f"Who ordered too many years ago and never since: {counted(count, 'keyed value')} of theirs were searched for "
+        "in the store, the files of the lake and both databases, and nothing is found.",
+        f"  A later replay cannot answer: {LOST['personal_years']}.",
+    ]
 
 
 def require_key(fleet: Fleet) -> None:
@@ -154,7 +186,7 @@ def _orders(fleet: Fleet, names: Sequence[str], people: Sequence[Sought], run_id
     """The orders of all accounts that people are named by."""
     orders: Orders = [[] for _ in people]
     for each in names:
-        with taken(fleet, account_of(fleet, each), run_id, FORGET) as work:
+        with taken(fleet, fleet.listed_or_former(each), run_id, FORGET) as work:
             restored(fleet, work)
             settings = work.night.settings
             here = orders_of(settings, declarations.load(settings.models_dir), people)
@@ -165,15 +197,6 @@ def _orders(fleet: Fleet, names: Sequence[str], people: Sequence[Sought], run_id
 
 def _of(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return [each for each in names if each in wanted]
-
-
-def _both(first: Cleared, second: Cleared) -> Cleared:
-    return Cleared(
-        first.rows + second.rows,
-        first.objects + second.objects,
-        first.learned | second.learned,
-        first.refused | second.refused,
-    )
 
 
 def _said(cleared: Cleared) -> list[str]:

@@ -67,4 +67,6 @@ alter table account_book add column erased_to bigint not null default 0;
 # a digest of the folder of the user's own reports that the run was begun with: empty without one, NULL of earlier runs
 _OWN_REPORTS = "alter table fleet_run add column own_reports text"
 
-MIGRATIONS = (_FIRST, _ERASURES, _OWN_REPORTS)
+_PERSONAL = "alter table account_book add column personal_before date"
+
+MIGRATIONS = (_FIRST, _ERASURES, _OWN_REPORTS, _PERSONAL)

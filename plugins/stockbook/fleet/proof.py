@@ -6,7 +6,6 @@ of an index each for itself.
 """
 
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from stockbook.erasure.search import Hit, Search
-from stockbook.fleet import packed_books
+from stockbook.fleet import packed_books, proof_place
 from stockbook.fleet.home_index import Index
 from stockbook.fleet.lake import catalog
 from stockbook.fleet.work import Fleet
@@ -34,10 +33,9 @@ def accounts_in_store(fleet: Fleet) -> set[str]:
 def hits(fleet: Fleet, search: Search, accounts: Collection[str]) -> list[Hit]:
     """Where something is found in all there is of some accounts. Raises StoreUnavailable, LakeUnavailable."""
     hits = set(_in_databases(fleet, search, accounts))
-    fleet.shared.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=fleet.shared.scratch, prefix="proof-") as place:
+    with proof_place.opened(fleet.shared.scratch) as place:
         for some in _some(_keys(fleet, accounts), _AT_ONCE):
-            folder = Path(place) / "store"
+            folder = place / "store"
             small = [key for key in some if not key.endswith(_BOOK)]
             for key, content in zip(small, fleet.store.get_many(small), strict=True):
                 _write(folder, key, content)

@@ -13,15 +13,16 @@ from stockbook.fleet.home_index import needed, opened, read_index
 from stockbook.fleet.store import Store
 from stockbook.fleet.work import Fleet
 from stockbook.landing.manifest import MANIFEST, Manifest
+from stockbook.settings import Settings
 
 
 def prune_accounts(fleet: Fleet) -> Iterator[str]:
     """Prune every account that nobody works on; a sentence for each that had something, or was left for later."""
-    oldest = fleet.control.now() - timedelta(days=retention_policy.of(fleet.settings).landed_pages_days)
     for account in fleet.control.books():
         try:
             with hold(fleet.control, account, "maintain", "maintain") as holding:
-                count = prune(fleet.store, holding.book(), oldest)
+                settings = fleet.settings_of(fleet.listed_or_former(account))
+                count = prune(fleet.store, holding.book(), first_night(settings, fleet.control.now()))
         except RunLocked as busy:
             yield f"{account}: left to the next time. {busy}"
             continue
@@ -29,9 +30,14 @@ def prune_accounts(fleet: Fleet) -> Iterator[str]:
             yield f"{account}: {count} objects of the store removed."
 
 
-def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
+def first_night(settings: Settings, now: datetime) -> datetime:
+    """When the oldest landed night was opened that an account keeps, by its own policies."""
+    return now - timedelta(days=retention_policy.of(settings).landed_pages_days)
+
+
+def prune(store: Store, book: Book, oldest: datetime, books: int = 14, *, is_dry: bool = False) -> int:
     """
-    Remove from the store what no night of an account needs any more; how many objects went.
+    Remove from the store what no night of an account needs any more, or only look; how many objects.
 
     Those are nights opened before ``oldest``, listings that were never brought whole, pages of none, and all but the
     newest ``books`` of books, at least those that are pointed to. To be called while the account is held.
@@ -54,5 +60,6 @@ def prune(store: Store, book: Book, oldest: datetime, books: int = 14) -> int:
         keys = sorted(store.list(f"{kind}/{account}/"))
         older = keys[: max(0, len(keys) - books * (3 if kind == "homes" else 1))]
         gone += [key for key in older if key not in current]
-    store.delete(gone)
+    if not is_dry:
+        store.delete(gone)
     return len(gone)

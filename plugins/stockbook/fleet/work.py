@@ -13,7 +13,7 @@ from stockbook import hash_key
 from stockbook.clock import Clock, SystemClock
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError, RunLocked, StockbookError
-from stockbook.fleet import accounts, own_reports
+from stockbook.fleet import accounts, own_reports, proof_place
 from stockbook.fleet.accounts import FleetAccount
 from stockbook.fleet.clock import SharedClock
 from stockbook.fleet.control import Control
@@ -100,6 +100,10 @@ class Fleet:
                 return account
         raise ConfigError(f"Account {name} is not in STOCKBOOK_ACCOUNTS any more: it was there when the run began.")
 
+    def listed_or_former(self, name: str) -> FleetAccount:
+        """An account that is listed, or was once: its books are in the store all the same."""
+        return next((each for each in self.accounts() if each.name == name), FleetAccount(name, ()))
+
     def settings_of(self, account: FleetAccount) -> Settings:
         """The settings of an account's nights: a home of its own on the scratch disk, its zone and its policies."""
         return replace(
@@ -149,8 +153,9 @@ def discard_outdated(fleet: Fleet, but: str = "") -> None:
     """
     Remove from this disk each home that is not what is saved, and that nobody works on: it would be fetched anew.
 
-    Until then it may have people in it who were forgotten since.
+    Until then it may have people in it who were forgotten since; so may what a proof that was killed had laid there.
     """
+    proof_place.discard_left(fleet.shared.scratch)
     for name, book in fleet.control.books().items():
         folder = fleet.shared.scratch / name
         if name == but or not folder.is_dir() or is_current(folder, book):

@@ -79,13 +79,18 @@ def look(night: Night, keep: str = "") -> list[Due]:
 def drop(night: Night, name: str, keep: str = "") -> list[Due]:
     """Remove what is too old, in the name of a run; what went. A second time there is nothing."""
     policy = retention_policy.of(night.settings)
+    return drop_but_people(night, name, keep) + _due_people(policy, retained_people.drop(night, policy))
+
+
+def drop_but_people(night: Night, name: str, keep: str = "") -> list[Due]:
+    """The same for every class but who ordered: in a fleet they stand in more places than a home."""
+    policy = retention_policy.of(night.settings)
     landed, old_runs = _landed(night, policy, keep), _runs(night, policy)
     # told before they are gone, when their sizes are known
     gone = [*landed.due(*_text_of_landed(night, policy, landed)), *_inbox(night, policy, is_dry=False)]
     gone += old_runs.due(*_text_of_runs(policy))
     _remove(night.settings, [folder for folder, _ in (*landed.folders, *old_runs.folders)])
-    gone += _due_rows(policy, drop_rows(night, policy, name))
-    return gone + _due_people(policy, retained_people.drop(night, policy))
+    return gone + _due_rows(policy, drop_rows(night, policy, name))
 
 
 def drop_files(night: Night, keep: str) -> None:
@@ -118,12 +123,12 @@ def cannot_answer(settings: Settings) -> list[str]:
     ):
         if value is not None:
             said.append(f"{name} {value}")
-            lost.append(f"{name}: {_LOST[name]}")
+            lost.append(f"{name}: {LOST[name]}")
     forever = "" if lost else "; all else for ever"
     return [f"retention: {', '.join(said)}{forever}", *(f"retention, {text}" for text in lost)]
 
 
-_LOST = {
+LOST = {
     "runs_days": (
         "reports, results of checks and counts of listings of earlier runs; that a run was, as of when, and how it "
         "ended stays (meta.run)"
@@ -170,7 +175,7 @@ def _begun(settings: Settings, folder: Path) -> datetime:
 
 
 def _text_of_runs(policy: Retention) -> tuple[str, str, str]:
-    return f"runs_days {policy.runs_days}", "folders of runs", _LOST["runs_days"]
+    return f"runs_days {policy.runs_days}", "folders of runs", LOST["runs_days"]
 
 
 def _inbox(night: Night, policy: Retention, is_dry: bool) -> Iterator[Due]:
@@ -211,7 +216,7 @@ def _due_rows(policy: Retention, rows: Iterable[OldRows]) -> list[Due]:
             None,
             old.oldest,
             old.newest,
-            _LOST[name],
+            LOST[name],
         )
         for old in rows
     ]
@@ -219,7 +224,7 @@ def _due_rows(policy: Retention, rows: Iterable[OldRows]) -> list[Due]:
 
 def _due_people(policy: Retention, rows: int) -> list[Due]:
     what = "rows of people of old orders, each place counted"
-    lost = _LOST["personal_years"]
+    lost = LOST["personal_years"]
     return [Due(f"personal_years {policy.personal_years}", what, rows, None, None, None, lost)] if rows else []
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from stockbook.atomic_files import keep_private
 from stockbook.clock import SystemClock, local
+from stockbook.counted import counted
 from stockbook.errors import StoreDamaged
 from stockbook.orchestration.readiness import begun
-from stockbook.orchestration.steps import plain_errors, skip_if
+from stockbook.orchestration.steps import Red, plain_errors, skip_if
 from stockbook.progress import Logged, Progress
 from stockbook.settings import Settings
 
@@ -50,10 +51,32 @@ def _forget_of_fleet(settings: Settings, progress: Progress) -> "Forget | None":
 
 
 def retain(context: Any) -> str:  # every body of a task takes its context
-    """Remove what is older than retention.yml keeps it; what went. Skipped in a fleet and before the first night."""
+    """
+    Remove what is older than retention.yml keeps it; what went. Skipped before the first night.
+
+    In a fleet of every account; one that is at work is left, and the task red until it was met.
+    """
+    from stockbook.fleet_settings import FleetSettings
     from stockbook.night import retaining
 
+    with plain_errors():
+        settings = Settings.load()
+        if FleetSettings.load(settings.home) is not None:
+            return _retain_in_fleet()
     return _over_books(lambda night: retaining.retain(night, wait=True), "nothing is older than it is kept")
+
+
+def _retain_in_fleet() -> str:
+    from stockbook.fleet.retaining import retain
+    from stockbook.fleet.work import Fleet
+
+    progress = Logged(SystemClock())
+    done = retain(Fleet.here(progress))
+    said = _noted(progress, done.sentences)
+    if done.refused:
+        left = " ".join(f"{name}: {why}" for name, why in done.refused.items())
+        raise Red(f"{counted(len(done.refused), 'account')} could not be done, and the others are. {left}")
+    return said
 
 
 def compact(context: Any) -> str:  # every body of a task takes its context
