@@ -10,10 +10,10 @@ from stockbook.sql_text import quoted
 BLANKS = " \t\n\r\u00a0\u200b\u200e\u200f\u2060\ufeff"
 """Blanks, and marks that nobody sees, which come along when an id is copied; around a value they are no part of it."""
 
-# what a reference to nothing is made of: 0, 0.0, 00000000-0000-0000-0000-000000000000, blanks
-_NOTHING = "0-." + BLANKS
-# what PHP, Python, JavaScript and Ruby print of nothing
-_WORDS = ("null", "none", "undefined", "nil")
+# what a reference to nothing is made of: 0, 0.0, 00000000-0000-0000-0000-000000000000, dashes, blanks
+_NOTHING = "0-.\u2013\u2014" + BLANKS
+# what PHP, Python, JavaScript, Ruby, spreadsheets and people write of nothing
+_WORDS = ("null", "none", "undefined", "nil", "nan", "n/a", "#n/a", "(null)")
 # a text behind this one has something else in it; most have, and are not looked at more closely
 _ZEROS = "0" * 40
 
@@ -32,7 +32,7 @@ def bare(text: str) -> str:
 def reference(text: str) -> str:
     """SQL of a reference given as the SQL of its text: NULL for one that names nothing."""
     words = ", ".join(map(quoted, _WORDS))
-    # a word of _WORDS begins with N or U, which no UUID and no number does
+    # a word of _WORDS begins with N or U, or a sign before 0: no UUID and no number does
     return (
         f"case when {text} > '{_ZEROS}' and ({text} < 'N' or {text} between 'a' and 'n') then {text} "
         f"when lower({bare(text)}) in ({words}) then null "

@@ -93,6 +93,8 @@ def test_the_nil_uuid_lands_where_a_number_is_declared() -> None:
     ("recipient", "expected"),
     [
         ({"email": "A@b.cz ", "phone": "123"}, hashed("a@b.cz")),
+        ({"email": "\u200ba@B.cz\ufeff", "phone": "123"}, hashed("a@b.cz")),
+        ({"email": "N/A", "phone": "123"}, hashed("123")),
         ({"email": "", "phone": " 123 "}, hashed("123")),
         ({"email": None, "phone": 123}, hashed("123")),
         ({"phone": "123"}, hashed("123")),

@@ -137,12 +137,27 @@ def test_a_count_by_warehouse_is_set_aside_and_not_one_of_them(
     [counts] = load_now(parts, as_of="2026-03-02T02:15:00", share=0.9)
     assert con.execute(f"{counted[:-11]} where _run_id = 'r1' and quantity in (7, 10)").fetchall() == []
     assert con.execute("select row_key, reason[:35] from staging.quarantine order by 1").fetchall() == [
-        ("1/2026-03-01", "several rows on one page with other"),
-        ("2/2026-03-01", "several rows on one page with other"),
+        ("1/2026-03-01", "came several times at once with oth"),
+        ("2/2026-03-01", "came several times at once with oth"),
     ]
     assert (counts.counts.received, counts.counts.repeated, counts.counts.quarantined) == (5, 2, 2)
-    with pytest.raises(StagingRefused, match=r"of several warehouses\?"):
+    with pytest.raises(StagingRefused, match=r"\(by warehouse\?"):
         load_now(parts, as_of="2026-03-03T02:15:00")
+
+
+def test_two_amounts_of_one_price_in_one_currency_are_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Which of them is asked nobody knows; the same amount twice is one, and other currencies stay."""
+    amounts = [("eur", 100), ("eur", 250), ("usd", 120), ("usd", 120)]
+    price = {"id": 9, "valid": 1, "currencies": [{"currency": code, "price": amount} for code, amount in amounts]}
+    load_now(land("prices", [price], api="flickrocket"), share=0.9)
+
+    assert con.execute("select market_code, amount_minor from staging.flickrocket_prices").fetchall() == [("usd", 120)]
+    assert (
+        con.execute("select row_key, reason[:36] from staging.quarantine").fetchall()
+        == [("9/currency/eur", "came several times at once with othe")] * 2
+    )
 
 
 def test_loading_the_same_again_changes_nothing(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:

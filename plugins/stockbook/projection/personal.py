@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from stockbook.projection.json_members import NOTHING, Unclosed, elements, members
-from stockbook.references import names_something
+from stockbook.references import BLANKS, names_something
 
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
 HIDDEN = "?"
@@ -33,7 +33,8 @@ def is_plain(text: str) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value.strip()
+        # marks that nobody sees come along where an address is copied
+        return value.strip().strip(BLANKS)
     # null, absent and true/false say nothing about a person
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 

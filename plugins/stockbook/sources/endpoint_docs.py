@@ -38,7 +38,8 @@ is set aside: the row waits in `staging.quarantine`, is warned of, and comes in 
 - date: `2026-03-04`, or a time as above, which is of its local day. `0000-00-00`, a database's way to write none, is
   none. Set aside: the rest.
 - reference: the key of something else, marked so below. 0, an empty text, the nil UUID
-  (`00000000-0000-0000-0000-000000000000`) and what programs print of nothing (`null`, `None`, `nil`, `undefined`)
+  (`00000000-0000-0000-0000-000000000000`) and what programs and people write of nothing
+  (`null`, `None`, `nil`, `undefined`, `NaN`, `(null)`, `N/A`, a dash)
   name nothing, so there is none; where one is required the row is set aside.
 - ids of orders, parcels, receivings and warehouses are one however they are written: a UUID is kept in small letters, a
   whole number with a point (`12.0`) without it. Blanks around an id, and marks that nobody sees, go.

@@ -1,28 +1,26 @@
 """
-Counts of which one page has several rows with other values: a stock listing with a row for each warehouse, say.
+Rows of one key with other values that are of one moment: whichever counted, the figure could be wrong. None does.
 
-A row that comes again on a later page has moved while pages were read, and the last one counts. On one page all rows
-are of one moment: each is a part, and whichever counted would be a wrong figure. So none of them does.
+A row that comes again on a later page has moved while pages were read, and the last one counts. On one page of counts
+each is a part: of a stock listing with a row for each warehouse, say. Within one row of a listing, one element of a
+list speaks against another: two amounts of one price in euro.
 """
 
 from collections.abc import Sequence
 
 import duckdb
 
-from stockbook.declarations import Table
 from stockbook.sql_text import quoted
 
-_REASON = "several rows on one page with other values (of several warehouses?): which of them counts is not known"
+_REASON = "came several times at once with other values (by warehouse?): which of them counts is not known"
 
 
-def find(con: duckdb.DuckDBPyConnection, table: Table, keys: Sequence[str], ends: Sequence[int]) -> bool:
+def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Sequence[int]) -> bool:
     """
-    Make ``contradicted`` of keys of a table of counts whose rows in ``typed`` differ, where some do on one page.
+    Make ``contradicted`` of keys whose rows in ``typed`` differ, where some do on one page.
 
     ``ends`` are the pages' last rows, counted from 1 over all pages. False when there are none.
     """
-    if table.kind != "daily":
-        return False
     listed = ", ".join(keys)
     con.execute(
         f"""
@@ -66,6 +64,24 @@ def find(con: duckdb.DuckDBPyConnection, table: Table, keys: Sequence[str], ends
         """,
         {"ends": list(ends)},
     )
+    return _has_some(con)
+
+
+def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> bool:
+    """Make ``contradicted`` of keys whose elements in one row of the listing differ; False when there are none."""
+    listed = ", ".join(keys)
+    con.execute(f"""
+        create or replace temp table contradicted as
+        select distinct {listed}
+        from typed
+        where _reason = ''
+        group by {listed}, _row
+        having count(distinct _row_hash) > 1
+    """)
+    return _has_some(con)
+
+
+def _has_some(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute("select 1 from contradicted limit 1").fetchall())
 
 

@@ -63,7 +63,6 @@ class Incoming:
         # of the rows that landed, those that count
         self._valid = "true"
         self._ends = list(accumulate(rows_of_files))
-        self._is_contradicted = False
         self.came_twice = False
         self.arrived = Arrived(0, 0)
 
@@ -80,9 +79,12 @@ class Incoming:
         counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
         if table is self._base and counts.distinct < counts.rows:
-            self._is_contradicted = contradicted.find(con, table, _keys(table), self._ends)
-            if self._find_superseded(table) or self._is_contradicted:
-                counts = self._make_typed(table, account, zone, read_at)
+            is_contradicted = table.kind == "daily" and contradicted.find_on_pages(con, _keys(table), self._ends)
+            if self._find_superseded(table) or is_contradicted:
+                counts = self._make_typed(table, account, zone, read_at, is_contradicted)
+        is_of_elements = table is not self._base and counts.distinct < counts.accepted
+        if is_of_elements and contradicted.find_in_rows(con, _keys(table)):
+            counts = self._make_typed(table, account, zone, read_at, is_contradicted=True)
         if counts.distinct < counts.accepted:
             self._texts.make_deletable()
             _keep_last(con, table)
@@ -100,7 +102,9 @@ class Incoming:
         self._con.execute("drop view accepted")
         self._texts.close()
 
-    def _make_typed(self, table: Table, account: str, zone: str, read_at: str) -> _TypedCounts:
+    def _make_typed(
+        self, table: Table, account: str, zone: str, read_at: str, is_contradicted: bool = False
+    ) -> _TypedCounts:
         con = self._con
         with self._texts.select(table) as select:
             superseded = 0
@@ -109,7 +113,6 @@ class Incoming:
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
             landed = select if self._valid == "true" else f"select * from ({select}) where {self._valid}"
-            is_contradicted = self._is_contradicted and table is self._base
             self._texts.make_typed(typed_select(table, landed, account, zone, read_at, is_contradicted))
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
         # a view: what is accepted is the bulk, and every copy of it is memory
