@@ -10,6 +10,7 @@ import gc
 import itertools
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -152,5 +153,7 @@ def _exceptions(info: dict[str, Any] | None) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    # Ctrl-C is for the night, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr  # nobody else writes there
     main(sys.stdin.buffer, answers)
