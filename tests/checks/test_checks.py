@@ -216,13 +216,28 @@ def test_a_process_that_ends_in_the_middle_is_an_error_and_the_next_one_answers(
     """As where the kernel ends it for want of memory: a check that was not asked never counts as held."""
 
     def killed(sql: str) -> Answer:
-        process.start().kill()
+        asking = process.start()
+        asking.kill()
+        asking.wait()
         return [], []
 
     with pytest.raises(StockbookError, match=r"ended with code -9: is the machine out of memory\?"):
         process.counts([("select [0] as bad_rows", True)], 1, killed)
 
     assert broken(run_checks(database, [a_table()])) == []
+
+
+def test_a_process_that_did_not_read_what_it_was_sent_is_put_away() -> None:
+    """Who waits for it gets the error that it ended, not that of a pipe."""
+    asking = process.start()
+    asking.kill()
+    asking.wait()
+    assert asking.stdin is not None
+    asking.stdin.write(b"a line that is not flushed")
+
+    process.stop()
+
+    assert asking.stdin.closed
 
 
 def test_an_interrupted_question_leaves_no_answer_for_the_next_one(

@@ -5,7 +5,6 @@ The processes stay for the next question, at most ``at_once`` of them. Each open
 what a night publishes meanwhile is seen.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from queue import Empty, LifoQueue
 
 import msgspec
 
+from stockbook import own_process
 from stockbook.analyst.question import Read, Wanted
 from stockbook.analyst.worker import READY, Place
 from stockbook.errors import ConfigError, StockbookError
@@ -31,8 +31,6 @@ _START_SECONDS = 120
 # DuckDB is interrupted first, which is answered by a sentence of its own
 _GRACE_SECONDS = 3
 _LATE = b"late"
-# what Python and the C library need; everything else may be a secret
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT")
 # what libpq and the object store of a lake are told
 _PASSED_OF_LAKES = ("PG", "AWS_", "SSL_")
 
@@ -108,13 +106,12 @@ class _Worker:
         if spill is not None:
             spill.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="stockbook-mcp-", dir=spill))
-        names = [name for name in os.environ if name in _PASSED or (place.lake and name.startswith(_PASSED_OF_LAKES))]
         self._process = subprocess.Popen(  # our own program
             [sys.executable, "-P", "-m", "stockbook.analyst.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in names},
+            env=own_process.environ(*(_PASSED_OF_LAKES if place.lake else ())),
         )
         limits = replace(place.limits, of_one=replace(place.limits.of_one, spill=self._folder))
         self._write(Place(limits, place.file, place.lake))

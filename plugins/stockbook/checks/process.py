@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 
+from stockbook import own_process
 from stockbook.checks.messages import Count, Counts, Query, Rows, Rules
 from stockbook.errors import StockbookError
 
 # a query's columns and rows
 Answer = tuple[list[str], list[tuple[Any, ...]]]
-# what Python and the C library need; everything else may be a secret
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode: Any = msgspec.json.Decoder(Query | Counts).decode
 _asking = threading.Lock()
@@ -36,8 +35,7 @@ def start() -> "subprocess.Popen[bytes]":
         [sys.executable, "-P", "-m", "stockbook.checks.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={name: os.environ[name] for name in _PASSED if name in os.environ}
-        | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=own_process.environ(),
     )
     return process
 
@@ -80,7 +78,6 @@ def counts(statements: list[tuple[str, bool]], at_once: int, answer: Callable[[s
             stop()
             raise
         stop()
-        process.wait()
         raise StockbookError(
             f"The process of Great Expectations was to ask {len(statements)} statements and ended with code "
             f"{process.returncode}: is the machine out of memory? Run the night again."
@@ -92,5 +89,6 @@ def stop() -> None:
     """End the process, if there is one."""
     process = _started.pop(os.getpid(), None)
     if process is not None:
-        with process:
+        # what it was sent and did not read cannot be written any more when its pipe is closed
+        with suppress(BrokenPipeError), process:
             process.kill()
