@@ -21,6 +21,7 @@ from stockbook.staging.load_log import add_rows, drained
 from stockbook.staging.merge import Counts, Stamp, count_of
 from stockbook.staging.python_rows import make_table
 from stockbook.warehouse.casts import within
+from stockbook.webhooks import second_bodies
 from stockbook.webhooks.event_fields import Item, text_of_item
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def stage(
     """Stage a batch. ``zone`` is that of times without one."""
     arrived = [row for event in batch for row in _rows(event)]
     make_table(con, "arrived", _TYPES, arrived)
-    _tell_bodies_apart(con)
+    second_bodies.tell_apart(con)
     first_no = 1 + int(con.execute("select coalesce(max(received_no), 0) from staging.webhook_events").fetchall()[0][0])
     _find_fresh(con, tables["staging.webhook_events"], first_no, zone)
     shops = con.execute("select distinct account from fresh where source = ? order by 1", [shopline.SOURCE]).fetchall()
@@ -109,45 +110,6 @@ def stage(
     con.execute("drop table arrived")
     notes = [note for (account,) in shops for note in shopline.take(con, tables, account, first_no, stamp)]
     return StagedBatch(int(events), int(items), nameless, unknown + notes)
-
-
-def _tell_bodies_apart(con: duckdb.DuckDBPyConnection) -> None:
-    """
-    Give an event whose id another body had before a key of its own: the id says nothing of the body.
-
-    The inbox forgets what was drained, staging does not, and of who is forgotten only here all bodies are alike.
-    """
-    content = """
-        hash(list(
-            (event_type, subject_kind, staging.id_of(subject_id), occurred_text, cast(payload as varchar))
-            order by item_no
-        ))
-    """
-    con.execute(
-        f"""
-        update arrived as a
-        set event_id = a.key_of_body
-        from (
-            select *
-            from (
-                select account, event_id, inbox_id, {content} as content
-                from arrived
-                where source = $source
-                group by all
-                union all
-                select account, event_id, 0, {content}
-                from staging.webhook_events
-                semi join arrived
-                    using (account, source, event_id)
-                where source = $source
-                group by all
-            )
-            qualify content <> first_value(content) over (partition by account, event_id order by inbox_id)
-        ) as other
-        where a.inbox_id = other.inbox_id
-        """,
-        {"source": BY_ID_ALONE},
-    )
 
 
 def _find_fresh(con: duckdb.DuckDBPyConnection, table: Table, first_no: int, zone: ZoneInfo) -> None:
