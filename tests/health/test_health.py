@@ -200,7 +200,7 @@ def test_policies_that_cannot_be_read_are_told_before_the_night_is_red(
     code, lines, _ = command()
 
     assert code == 1
-    assert "NO  policies: wrong, 2 things are wrong: `stockbook policy check` names them" in lines
+    assert "NO  policies: wrong, 2 to be mended: `stockbook policy check` names each" in lines
     assert json.loads(command("--json")[1])["policies"] == {"status": "wrong", "problems": 2}
 
 

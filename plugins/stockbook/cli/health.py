@@ -24,7 +24,7 @@ SENTENCES = {
     "expires_at": "until {:.16} UTC",
     "days_left": "{} days left",
     "reason": "{}",
-    "problems": "{} things are wrong: `stockbook policy check` names them",
+    "problems": "{} to be mended: `stockbook policy check` names each",
 }
 
 
@@ -49,7 +49,8 @@ def health(
         said = [SENTENCES[key].format(value) for key, value in part.items() if key in SENTENCES]
         status = part["status"]
         mark = "ok " if status == OK else "NO "
-        return f"{mark} {name.replace('_', ' ')}: " + ", ".join(said if status == OK else [status, *said])
+        text = ", ".join(said if status == OK else [status, *said])
+        return f"{mark} {name.replace('_', ' ')}" + (f": {text}" if text else "")
 
     parts = look(Settings.load(), SystemClock(), log) | {"policies": _policies()}
     needed = attention(parts)
