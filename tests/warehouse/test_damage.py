@@ -1,5 +1,6 @@
 """A changed byte in any kind of file we keep is one sentence that says the way back, and nothing comes of it."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,7 +17,15 @@ from cryptography.fernet import Fernet
 from conftest import a_run
 from stockbook import hash_key
 from stockbook.declarations import Table
-from stockbook.errors import ConfigError, LandingDamaged, PublishFailed, RunLocked, StockbookError, WarehouseDamaged
+from stockbook.errors import (
+    ConfigError,
+    DiskRefused,
+    LandingDamaged,
+    PublishFailed,
+    RunLocked,
+    StockbookError,
+    WarehouseDamaged,
+)
 from stockbook.inbox import Inbox
 from stockbook.landing.manifest import read_manifest
 from stockbook.landing.pages import verify
@@ -100,6 +109,23 @@ def test_a_damaged_block_nobody_read_is_not_published(home: Settings) -> None:
                 assert con.execute("select count(*), sum(n) from marts.t").fetchall() == [(150000, 11249925000)]
             before = home.published.read_bytes()
     assert damaged
+
+
+def test_a_copy_the_disk_did_not_take_is_not_published(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is asked beside the reading of the copy; its refusal counts as much, and the next attempt heals."""
+    before = home.published.stat().st_ino
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(DiskRefused, match="could not be written: Input/output error"):
+            publish(home, "r1")
+    assert home.published.stat().st_ino == before
+    publish(home, "r1")
+    assert home.published.stat().st_ino != before
+    assert not list(home.published.parent.glob("*.tmp"))
 
 
 def test_a_damaged_log_of_the_writers_file_is_told(home: Settings) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -80,12 +81,13 @@ def publish(
         candidate = target.with_name(f"{run_id}.duckdb.tmp")
         shutil.copyfile(settings.warehouse, candidate)
         once_copied(candidate)
-        with open(candidate, "rb+") as file:
-            os.fsync(file.fileno())
+        with ThreadPoolExecutor(1, "stockbook-sync") as pool:
+            # the disk writes the copy while it is read from the kernel's memory
+            synced = pool.submit(_sync, candidate)
+            _compare(candidate, expected, settings)
+            synced.result()
     except OSError as error:
         raise explained(error, settings.published) from error
-    try:
-        _compare(candidate, expected, settings)
     except StockbookError:
         candidate.unlink()
         raise
@@ -110,13 +112,17 @@ def amend(
         with writer(own) as con:
             change(con)
             con.execute("checkpoint")
-        with open(own.warehouse, "rb+") as file:
-            os.fsync(file.fileno())
+        _sync(own.warehouse)
         once_ready()
         notes = _set_aside(target)
         os.replace(own.warehouse, target)
         sync_folder(target.parent)
         return notes + _set_aside(target)
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb+") as opened:
+        os.fsync(opened.fileno())
 
 
 @contextmanager
