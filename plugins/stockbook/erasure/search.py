@@ -105,12 +105,16 @@ class Search:
         """Where under a folder something is: in a name, a file, a page, a column."""
         hits: set[Hit] = set()
         for path in sorted(home.rglob("*")):
-            place = str(path.relative_to(home))
-            hits.update(Hit(f"name of {place}", name) for name in self.encodings_in(place.encode()))
-            if path.is_file():
-                for part, content in _contents(path):
-                    hits.update(Hit(place + part, name) for name in self.encodings_in(content))
+            hits |= self.hits_of(path, str(path.relative_to(home)))
         return sorted(hits)
+
+    def hits_of(self, path: Path, place: str) -> set[Hit]:
+        """Where in one file or folder something is, which is called by its place: in that name too."""
+        hits = {Hit(f"name of {place}", name) for name in self.encodings_in(place.encode())}
+        if path.is_file():
+            for part, content in _contents(path):
+                hits.update(Hit(place + part, name) for name in self.encodings_in(content))
+        return hits
 
 
 def _is_part(needle: bytes, content: bytes, at: int) -> bool:
@@ -164,14 +168,14 @@ def _columns(path: Path) -> Iterator[tuple[str, bytes]]:
     from stockbook.warehouse.connect import for_questions
 
     columns = (
-        "select schema_name || '.' || table_name, list(column_name order by column_index) from duckdb_columns() "
-        "where not internal and not regexp_matches(data_type, '^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN|DATE|TIME.*"
-        "|DECIMAL.*|DOUBLE|FLOAT)$') and (schema_name, table_name) in "
-        "(select (schema_name, table_name) from duckdb_tables()) group by 1 order by 1"
+        "select c.schema_name || '.' || c.table_name, any_value(t.estimated_size), "
+        "list(c.column_name order by c.column_index) from duckdb_columns() as c inner join duckdb_tables() as t "
+        "using (table_oid) where not c.internal and not regexp_matches(c.data_type, "
+        "'^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN|DATE|TIME.*|DECIMAL.*|DOUBLE|FLOAT)$') group by 1 order by 1"
     )
     with closing(for_questions(path)) as con:
-        for table, names in con.execute(columns).fetchall():
-            [(rows,)] = con.execute(f"select count(*) from {table}").fetchall()
+        # the size is that of all rows ever written: at least those that are there
+        for table, rows, names in con.execute(columns).fetchall():
             # of a small table all columns in one question: a file has a thousand
             if rows <= _ROWS:
                 columns_asked = ", ".join(f'string_agg(cast("{name}" as varchar), chr(10))' for name in names)

@@ -5,10 +5,10 @@ Each object is brought to this disk and searched there as a file of a home is: b
 of an index each for itself.
 """
 
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 import msgspec
@@ -35,15 +35,18 @@ def hits(fleet: Fleet, search: Search, accounts: Collection[str]) -> list[Hit]:
     hits = set(_in_databases(fleet, search, accounts))
     with proof_place.opened(fleet.shared.scratch) as place:
         for some in _some(_keys(fleet, accounts), _AT_ONCE):
-            folder = place / "store"
             small = [key for key in some if not key.endswith(_BOOK)]
             for key, content in zip(small, fleet.store.get_many(small), strict=True):
-                _write(folder, key, content)
+                for name, part in _parts(key, content):
+                    with NamedTemporaryFile(dir=place, suffix=Path(name).suffix) as file:
+                        file.write(part)
+                        file.flush()
+                        hits |= search.hits_of(Path(file.name), name)
             for key in set(some).difference(small):
-                (folder / key).parent.mkdir(parents=True, exist_ok=True)
-                packed_books.fetch(fleet.store, key, folder / key.removesuffix(".zst"))
-            hits.update(search.hits(folder))
-            shutil.rmtree(folder)
+                name = key.removesuffix(".zst")
+                with NamedTemporaryFile(dir=place, suffix=Path(name).suffix) as file:
+                    packed_books.fetch(fleet.store, key, Path(file.name))
+                    hits |= search.hits_of(Path(file.name), name)
     return sorted(hits)
 
 
@@ -61,17 +64,14 @@ def _some(items: Iterable[Item], count: int) -> Iterator[list[Item]]:
         yield some
 
 
-def _write(folder: Path, key: str, content: bytes) -> None:
-    file = folder / (f"{key}.zst" if key.startswith("pages/") else key)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
+def _parts(key: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """An object, and what is in it where it is an index; each as it is called and stored in a home."""
+    yield f"{key}.zst" if key.startswith("pages/") else key, content
     if key.startswith("homes/"):
         index = msgspec.json.decode(content, type=Index)
         marks = {f"{night}/{mark}": text for night, marks in index.nights.items() for mark, text in marks.items()}
         for name, text in (index.files | marks).items():
-            inside = file.with_suffix("") / name
-            inside.parent.mkdir(parents=True, exist_ok=True)
-            inside.write_bytes(text)
+            yield f"{key.removesuffix('.json')}/{name}", text
 
 
 def _in_databases(fleet: Fleet, search: Search, accounts: Collection[str]) -> Iterator[Hit]:
