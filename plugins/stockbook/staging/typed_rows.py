@@ -79,7 +79,8 @@ class Incoming:
         counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
         if table is self._base and counts.distinct < counts.rows:
-            is_contradicted = table.kind == "daily" and contradicted.find_on_pages(con, _keys(table), self._ends)
+            figures = _figures(table)
+            is_contradicted = bool(figures) and contradicted.find_on_pages(con, _keys(table), figures, self._ends)
             if self._find_superseded(table) or is_contradicted:
                 counts = self._make_typed(table, account, zone, read_at, is_contradicted)
         is_of_elements = table is not self._base and counts.distinct < counts.accepted
@@ -152,6 +153,14 @@ def _is_readable(name: str, column: Column) -> str:
 
 def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
+
+
+def _figures(table: Table) -> list[str]:
+    """What two rows of one moment may not differ in; nothing where the last one is the newest."""
+    if table.kind == "daily":
+        return ["_row_hash"]
+    # a rate may tell its hour besides
+    return [name for name, column in table.columns.items() if table.kind == "dated" and column.type.startswith("dec")]
 
 
 def typed_select(
