@@ -284,6 +284,7 @@ IDS = {
     "12.50": "12.50",
     "FF12-Ab ": "FF12-Ab",
     "\u00c1b": "\u00c1b",
+    "C\u030cd1": "\u010cd1",
     "nullable": "nullable",
     "null": None,
     "NULL": None,
