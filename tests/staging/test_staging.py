@@ -169,6 +169,28 @@ def test_of_two_rates_of_a_day_none_counts(con: duckdb.DuckDBPyConnection, land:
     )
 
 
+def test_a_parcel_listed_twice_alike_is_one_and_one_of_no_id_is_none(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Another place on the list is no other parcel; a parcel of another order may have the same id."""
+    parcel = {"id": "p1", "items": [{"variant_id": 7, "quantity": 1}]}
+    nameless = [{"id": text, "items": []} for text in ("null", 0, "00000000-0000-0000-0000-000000000000")]
+    rows = [order("o1", packages=[parcel, *nameless, parcel]), order("o2", packages=[parcel])]
+    load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"), share=0.9)
+
+    assert con.execute("select order_id, package_id, parcel_no from staging.order_parcels order by 1").fetchall() == [
+        ("o1", "p1", 1),
+        ("o2", "p1", 1),
+    ]
+    assert con.execute("select order_id, quantity from staging.order_packages order by 1").fetchall() == [
+        ("o1", 1),
+        ("o2", 1),
+    ]
+    assert con.execute("select distinct table_name, reason from staging.quarantine").fetchall() == [
+        ("order_parcels", "package_id: missing")
+    ]
+
+
 def test_two_amounts_of_one_price_in_one_currency_are_set_aside(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
 ) -> None:

@@ -23,6 +23,7 @@ from stockbook.references import BLANKS, names_something
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
 HIDDEN = "?"
 _DIGIT = re.compile("[0-9]")
+_ALNUM = re.compile(r"[^\W_]")
 _PLAIN = re.compile(
     r"[-+.,:/ 0-9]{0,36}|[-+.0-9]{1,24}[eE][-+0-9]{1,4}|[-:. 0-9]{8,24}[TZ][-+:.0-9Z]{0,20}|(?i:true|false|null)"
 )
@@ -116,5 +117,7 @@ def tally(token: bytes, *, is_count: bool) -> Raw:
 
 
 def parts(value: Any) -> list[str]:
-    """The numbers in one text, parted by commas, semicolons, bars, blanks or line ends."""
-    return [part for part in re.split(r"[,;|\s]+", _text(value)) if names_something(part)]
+    """The numbers in one text, parted by commas, semicolons, bars, blanks or line ends, each once; ``&`` is none."""
+    numbers = [part for part in re.split(r"[,;|\s]+", _text(value)) if names_something(part) and _ALNUM.search(part)]
+    # capitals are the same number, as its hash is
+    return list({part.lower(): part for part in reversed(numbers)}.values())[::-1]

@@ -71,8 +71,8 @@ def find_on_pages(
     return _has_some(con)
 
 
-def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> bool:
-    """Make ``contradicted`` of keys whose elements in one row of the listing differ; False when there are none."""
+def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str], figures: Sequence[str]) -> bool:
+    """Make ``contradicted`` of keys whose elements in one row differ in ``figures``; False when there are none."""
     listed = ", ".join(keys)
     con.execute(f"""
         create or replace temp table contradicted as
@@ -80,7 +80,7 @@ def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> bool:
         from typed
         where _reason = ''
         group by {listed}, _row
-        having count(distinct _row_hash) > 1
+        having count(distinct hash({", ".join(figures)})) > 1
     """)
     return _has_some(con)
 

@@ -84,7 +84,7 @@ class Incoming:
             if self._find_superseded(table) or is_contradicted:
                 counts = self._make_typed(table, account, zone, read_at, is_contradicted)
         is_of_elements = table is not self._base and counts.distinct < counts.accepted
-        if is_of_elements and contradicted.find_in_rows(con, _keys(table)):
+        if is_of_elements and contradicted.find_in_rows(con, _keys(table), _content(table)):
             counts = self._make_typed(table, account, zone, read_at, is_contradicted=True)
         if counts.distinct < counts.accepted:
             self._texts.make_deletable()
@@ -163,6 +163,15 @@ def _figures(table: Table) -> list[str]:
     return [name for name, column in table.columns.items() if table.kind == "dated" and column.type.startswith("dec")]
 
 
+def _places(table: Table) -> list[str]:
+    return [name for name, column in table.columns.items() if "#" in column.paths]
+
+
+def _content(table: Table) -> list[str]:
+    """What two elements of one list may not differ in: all but the place they stand at."""
+    return [name for name, column in table.columns.items() if not column.observed and name not in _places(table)]
+
+
 def typed_select(
     table: Table, landed: str, account: str, zone: str, read_at: str, is_contradicted: bool = False
 ) -> str:
@@ -228,11 +237,12 @@ def _named(expressions: dict[str, str]) -> str:
 
 
 def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    order = ["_row desc", *_places(table), "_row_hash"]
     con.execute(f"""
         delete from typed where rowid in (
             select rowid from typed
             where _reason = ''
-            qualify row_number() over (partition by {", ".join(_keys(table))} order by _row desc, _row_hash) > 1
+            qualify row_number() over (partition by {", ".join(_keys(table))} order by {", ".join(order)}) > 1
         )
     """)
 
