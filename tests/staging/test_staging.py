@@ -160,7 +160,7 @@ def test_of_two_rates_of_a_day_none_counts(con: duckdb.DuckDBPyConnection, land:
     stated = "select currency, rate_date, units_per_eur from staging.currency_rates order by all"
     load_now(land("currency_rates", rates[:2], api="flickrocket"))
     before = con.execute(stated).fetchall()
-    load_now(land("currency_rates", rates, api="flickrocket"), as_of="2026-03-02T02:15:00", share=0.9)
+    load_now(land("currency_rates", rates, api="flickrocket"), as_of="2026-03-02T02:15:00")
 
     assert con.execute(stated).fetchall() == [*before, ("USD", date(2026, 2, 27), Decimal("1.1"))]
     assert (
