@@ -24,9 +24,14 @@ def names_something(text: str) -> bool:
 
 
 def bare(text: str) -> str:
-    """SQL of the SQL of a text without what is no part of it; nothing is where both its ends are signs that we see."""
+    """
+    SQL of the SQL of a text without what is no part of it, its accents part of their letters (NFC).
+
+    Nothing is to trim where both its ends are signs that we see.
+    """
     seen = "between '!' and '~'"
-    return f"if({text} {seen} and ({text})[-1] {seen}, {text}, trim({text}, {quoted(BLANKS)}))"
+    trimmed = f"if({text} {seen} and ({text})[-1] {seen}, {text}, trim({text}, {quoted(BLANKS)}))"
+    return f"nfc_normalize({trimmed})"
 
 
 def reference(text: str) -> str:

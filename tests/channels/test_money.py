@@ -106,6 +106,25 @@ def test_a_comma_is_no_end_of_a_rate_in_silence(tmp_path: Path, line: str, units
     assert (read.units_per_eur, read.problem is None) == (units and Decimal(units), units is not None)
 
 
+def test_of_two_rates_of_a_day_none_is_picked(tmp_path: Path) -> None:
+    """Both lines are told of; a rate stated twice alike, and another source's, stand."""
+    head = "date,currency,units_per_eur\n"
+    first, second = "2026-11-26,CZK,24\n2026-11-26,USD,1.1\n", "2026-11-26,czk,25\n2026-11-26,USD,1.10\n"
+    folder = policy(tmp_path, "", a=head + first, b=head + second, c=head + "2026-11-26,CZK,26\n")
+    lines = list(rate_files.read(folder, [RateFile("cnb", "rates/[ab].csv"), RateFile("ecb", "rates/c.csv")]))
+
+    assert {(line.source, line.currency, line.units_per_eur) for line in lines if line.problem is None} == {
+        ("cnb", "USD", Decimal("1.1")),
+        ("ecb", "CZK", Decimal(26)),
+    }
+    assert [
+        (line.file, line.line_no) for line in lines if line.problem and "another rate for the day" in line.problem
+    ] == [
+        ("a.csv", 2),
+        ("b.csv", 2),
+    ]
+
+
 def test_the_last_rate_of_a_week_counts_and_no_older_one() -> None:
     """Each day has its own rate or the last of the seven days before; later there is none, and a euro is a euro."""
     con = warehouse()

@@ -4,7 +4,7 @@ import pytest
 
 from stockbook.erasure.spelling import Kind, hashes, values_in
 from stockbook.errors import ConfigError
-from stockbook.projection.personal import hashed
+from stockbook.projection.personal import digest, hashed
 
 KEY = b"a key for tests, long enough"
 
@@ -14,6 +14,13 @@ KEY = b"a key for tests, long enough"
     [
         (Kind.email, "Anna@Example.com ", "anna@example.com"),
         (Kind.email, "\ufeffanna@example.com", " ANNA@EXAMPLE.COM"),
+        (Kind.email, "anna@example.com", "Anna Nova <Anna@Example.com>"),
+        (Kind.email, "anna@example.com", '"ova, anna" < anna@example.com >'),
+        (Kind.email, "anna@example.com", "<mailto:anna@example.com>"),
+        (Kind.email, "anna@example.com", "MAILTO:anna@example.com?subject=An%20order"),
+        (Kind.email, "Anna Nova <anna@example.com>", "mailto:anna@example.com"),
+        (Kind.email, "\u017eofie@example.com", "z\u030cofie@example.com"),
+        (Kind.email, "z\u030cofie@example.com", "\u017dofie@example.com"),
         (Kind.phone, "+420707912345", "707912345"),
         (Kind.phone, "707 912 345", "+420707912345"),
         (Kind.phone, "00420 707912345", "+420 707 912 345"),
@@ -27,6 +34,19 @@ def test_two_spellings_are_one_person(kind: Kind, typed: str, sent: str) -> None
     """What somebody types meets what a source sent."""
     (value,) = values_in(typed, kind)
     assert hashed(sent, KEY) in hashes(value, kind, KEY)
+
+
+@pytest.mark.parametrize("text", ["<anna@example.com>", "mailto:anna@example.com", "<mailto:anna@example.com>"])
+def test_books_begun_before_an_address_was_read_are_searched(text: str) -> None:
+    """Rows hashed letter by letter are found as well."""
+    assert digest(text, KEY) in hashes("Anna@example.com", Kind.email, KEY)
+    assert digest("z\u030cofie@example.com", KEY) in hashes("\u017dofie@example.com", Kind.email, KEY)
+
+
+@pytest.mark.parametrize("text", ["a@b.cz, c@d.cz", "a@b.cz <c@d.cz> e", "a:b@c", "<a>@<b>", "a <b@c", "anna"])
+def test_what_is_not_one_address_is_a_text_letter_by_letter(text: str) -> None:
+    """Nothing is read into it."""
+    assert hashed(text, KEY) == digest(text, KEY)
 
 
 def test_several_values_and_the_same_twice() -> None:

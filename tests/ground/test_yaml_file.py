@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from checkout import PROJECT
 
-from stockbook import extra_folder
+from stockbook import extra_folder, yaml_file
 from stockbook.contracts.read import read as read_contract
 from stockbook.errors import ConfigError
 from stockbook.policy_file import PolicyFile
@@ -40,6 +40,43 @@ def test_an_odd_file_is_a_sentence_wherever_files_are_read(text: str, tmp_path: 
     if text in TOO_DEEP:
         with pytest.raises(ConfigError, match=rf"odd.yml line 1 cannot be read as YAML: it is {said}"):
             PolicyFile(sql / "odd.yml")
+
+
+def chained(written: str) -> str:
+    """Nine anchors of which each names the one before ten times."""
+    lines = [f"&a{at} " + written % ", ".join([f"*a{at - 1}"] * 10) for at in range(1, 9)]
+    return "a0: &a0 {x: 1}\n" + "".join(f"a{at}: {line}\n" for at, line in enumerate(lines, start=1))
+
+
+# an anchor on each level, its alias a level deeper than the text ever is
+DEEP = "".join(f"a{at}: &a{at} [*a{at - 1}]\n" for at in range(1, 200)).replace("[*a0]", "[x]")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (chained("[%s]"), "with its aliases it holds more than 1,000,000 values"),
+        (chained("{<<: [%s]}"), "more than 1,000,000 values"),
+        (DEEP, "with its aliases it is too deep to be read: at most 100 levels are"),
+        ("a: &a [1, *a]", "an alias names what it stands in, which has no end"),
+        ("&a {a: {b: *a}}", "an alias names what it stands in, which has no end"),
+    ],
+    ids=["lists", "merged", "deep", "endless", "endless root"],
+)
+def test_an_alias_counts_as_what_it_stands_for(text: str, said: str, tmp_path: Path) -> None:
+    """A file of some lines cannot fill the memory, whoever reads it."""
+    file = tmp_path / "odd.yml"
+    file.write_text(text)
+    for read in (PolicyFile, read_contract):
+        with pytest.raises(ConfigError, match=said):
+            read(file)
+
+
+def test_a_plain_alias_is_read(tmp_path: Path) -> None:
+    """As people write them: named twice, and merged."""
+    file = tmp_path / "plain.yml"
+    file.write_text("a: &a {x: 1}\nb: [*a, *a]\nc: {<<: *a, y: 2}\n")
+    assert yaml_file.read(file) == {"a": {"x": 1}, "b": [{"x": 1}, {"x": 1}], "c": {"x": 1, "y": 2}}
 
 
 def test_an_odd_file_is_refused_by_its_size(tmp_path: Path) -> None:

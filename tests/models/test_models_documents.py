@@ -159,14 +159,17 @@ def test_prices_are_versions_in_major_units(con: duckdb.DuckDBPyConnection) -> N
 
 
 def test_a_rate_is_exact_and_the_euro_is_one(con: duckdb.DuckDBPyConnection) -> None:
-    """Digits come as they were sent, of a currency spelled in two ways the later; the euro is one, listed or not."""
+    """Digits come as they were sent, of two spellings the later counts, of two at once none; the euro is one."""
     con.execute("""
         insert into staging.currency_rates (account, currency, rate_date, units_per_eur, _last_seen_at)
         values
             ('main', 'CZK', '2025-03-01', 24, '2025-03-01 02:15'),
             ('main', 'czk ', '2025-03-01', 25.123456789012, '2025-03-02 02:15'),
             ('main', 'EUR', '2025-03-01', 1.5, '2025-03-01 02:15'),
-            ('main', 'AED', '2025-03-02', 4.3949, '2025-03-02 02:15')
+            ('main', 'AED', '2025-03-02', 4.3949, '2025-03-02 02:15'),
+            ('main', 'aed', '2025-03-02', 4.3949, '2025-03-02 02:15'),
+            ('main', 'USD', '2025-03-02', 1.1, '2025-03-02 02:15'),
+            ('main', 'usd', '2025-03-02', 1.2, '2025-03-02 02:15')
     """)
     run(con, "marts.fct_currency_rate", at("2025-06-01"))
 

@@ -13,6 +13,7 @@ from stockbook import declarations
 from stockbook.declarations import Column, Source, Table
 from stockbook.errors import DeclarationError
 from stockbook.jsonscan import fast_path
+from stockbook.projection import personal
 from stockbook.projection.envelope import Denied, Garbled
 from stockbook.projection.page import Projected, Projection
 from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
@@ -377,3 +378,19 @@ def test_tracking_numbers_in_one_text_land_one_by_one(sent: object, numbers: lis
 
     assert [part["number"] for part in row["tracking_number_parts"]] == [hashed(number) for number in numbers]
     assert "122ur" not in json.dumps(row)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("A1 & B2", ["A1", "B2"]),
+        ("A1, A1; a1|B2", ["A1", "B2"]),
+        ("A1 / B2 + - \u2014 C-3", ["A1", "B2", "C-3"]),
+        ("A/B", ["A/B"]),
+        ("\u0158 1", ["\u0158", "1"]),
+        ("&", []),
+    ],
+)
+def test_a_text_has_each_of_its_numbers_once(text: str, numbers: list[str]) -> None:
+    """A sign between two numbers was a parcel, and one that stood twice were two."""
+    assert personal.parts(text) == numbers

@@ -95,9 +95,9 @@ def test_the_version_of_the_day_of_creation_applies_for_good(tmp_path: Path) -> 
 
 
 def test_an_override_may_name_a_warehouse(tmp_path: Path) -> None:
-    """By what the order or an event says, whatever the case of its id; a method goes before it, an account behind."""
+    """By what the order or an event says, however its id is written; a method goes before it, an account behind."""
     overrides = (
-        "      - {warehouse_id: WEST, handling_days: 4}\n"
+        '      - {warehouse_id: "WEST\u00a0", handling_days: 4}\n'
         "      - {warehouse_id: west, account: second, handling_days: 5}\n"
     )
     text = TWO_VERSIONS.replace("    overrides:\n", f"    overrides:\n{overrides}", 1)

@@ -17,10 +17,11 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
 from stockbook.staging import shopline_fold
-from stockbook.staging.shopline_parcels import fold_parcel
+from stockbook.staging.shopline_parcels import fold_numbers, fold_parcel
 from stockbook.staging.shopline_records import Folded, StagedEvent
 from stockbook.staging.shopline_values import split_id
 from stockbook.webhooks.drain import drain
+from stockbook.webhooks.event_fields import EVENTS, Declarations
 from stockbook_sandbox import Shop
 from stockbook_sandbox.events import Events
 
@@ -156,6 +157,7 @@ def test_lines_that_break_their_declaration_are_refused_by_reason() -> None:
     """No id, or a quantity that is no whole number: named without the value; the rest is kept."""
     items = [{"id": "1", "quantity": "many"}, {"quantity": 1}, {"id": "3", "quantity": 2}, "nonsense"]
     items += [{"id": "5", "quantity": 2.5}, {"id": "6", "quantity": 2.0}, {"id": "7", "fulfillable_quantity": "3.00"}]
+    items += [{"id": "8", "quantity": -1}]
     state = folded(("update", {"fulfillment_order": {**WHOLE, "line_items": items}}))
 
     assert [(line.line_id, line.quantity or line.fulfillable_quantity) for line in state.lines] == [
@@ -168,6 +170,7 @@ def test_lines_that_break_their_declaration_are_refused_by_reason() -> None:
         (f"{FO}/2", "line_id: missing"),
         (f"{FO}/4", "line_id: missing"),
         (f"{FO}/5", "quantity: expected bigint"),
+        (f"{FO}/8", "quantity: below 0"),
     ]
 
 
@@ -180,6 +183,80 @@ def test_a_parcel_follows_its_own_clock() -> None:
     assert (parcel.shipment_status, parcel.order_id, parcel.updated_at_utc, parcel.event_count) == (
         "delivered", "5", datetime(2026, 3, 1, 23), 2,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "updated_at", ["2026-03-01T10:00:00", 1772359200, "2026-03-01", "2026-03-01T24:00:00Z", "", None]
+)
+def test_a_change_without_a_readable_time_comes_when_it_arrives(updated_at: Any) -> None:
+    """It lost to every other one: a parcel stayed on its way. Behind it a later time still counts."""
+    sent = {"id": "7", "shipment_status": "in_transit", "tracking_number": "a", "updated_at": "2026-03-01T01:00:00Z"}
+    done = {"id": "7", "shipment_status": "Delivered", "tracking_number": "b", "updated_at": updated_at}
+    first = {**sent, "shipment_status": "label", "updated_at": "2026-03-01T00:00:00Z"}
+
+    assert fold_parcel("7", heard(("x", sent), ("y", done))).shipment_status == "delivered"
+    assert [row.tracking_number for row in fold_numbers("7", heard(("x", sent), ("y", done)))] == ["b"]
+    assert fold_parcel("7", heard(("x", sent), ("y", done), ("z", first))).shipment_status == "delivered"
+    assert fold_parcel("7", heard(("y", done), ("x", sent))).shipment_status == "in_transit"
+
+
+def received(**fields: Any) -> dict[str, Any]:
+    """What the receiver keeps of an order's body."""
+    body = msgspec.json.decode(msgspec.json.encode(small(**fields)))
+    payload = DECLARED.reduce("fulfillment_order/update", body, b"a key of at least sixteen").payload
+    return dict(msgspec.json.decode(payload))
+
+
+DECLARED = Declarations(EVENTS / "shopline_events.yml")
+
+
+@pytest.mark.parametrize("id_", [f" {FO} ", f"{FO}\u200b", [FO], f"{ORDER}_{FO}\t"])
+def test_an_id_is_one_however_it_is_written(id_: Any) -> None:
+    """Of orders, lines and what they name."""
+    body = received(id=id_, order_id=id_, line_items=[{"id": id_, "variant_id": id_, "quantity": 1}])
+    (mention,) = shopline_fold.mentions(body)
+    state = shopline_fold.fold(FO, heard(("update", body)))
+
+    assert (mention.fulfillment_order_id, state.order.order_id) == (FO, FO)
+    assert [(line.line_id, line.variant_id) for line in state.lines] == [(FO, FO)]
+
+
+@pytest.mark.parametrize("id_", ["a b", "null", "undefined", 0, "0", "", None, {"id": "1", "of": "2"}, "21_null"])
+def test_what_names_nothing_is_no_order_and_no_line(id_: Any) -> None:
+    """All of them were one order, whose events and lines lay over each other."""
+    assert shopline_fold.mentions(received(id=id_)) == []
+    lines = [{"id": id_, "quantity": 1}, {"id": id_, "quantity": 2}]
+    state = folded(("update", received(order_id=id_, line_items=lines)))
+    assert (state.order.order_id, state.lines) == (None, [])
+    assert [line.reason for line in state.refused] == ["line_id: missing"] * 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reasons"),
+    [
+        ({"status": "ON_HOLD"}, "on_hold", ["other"]),
+        ({"status": "on_hold "}, "on_hold", ["other"]),
+        ({"status": ""}, "on_hold", ["other"]),
+        ({"status": "On hold, see note"}, "?", ["other"]),
+        ({"status": "CANCELLED"}, "cancelled", []),
+        ({"fulfillment_holds": {"reason": "alone"}}, "on_hold", ["alone"]),
+        ({"fulfillment_holds": []}, "on_hold", []),
+    ],
+)
+def test_a_hold_ends_with_a_status_that_can_be_read(fields: dict[str, Any], status: str, reasons: list[str]) -> None:
+    """Capitals and blanks are no other status, and of a hidden one nobody knows that it ends a hold."""
+    on_hold = received(status="on_hold", fulfillment_holds=[{"reason": "other"}])
+    state = folded(("on_hold", on_hold), ("update", received(**fields)))
+    assert (state.order.status, [hold.reason for hold in state.holds]) == (status, reasons)
+
+
+def test_an_object_alone_is_a_list_of_one() -> None:
+    """Lines, requests and tracking entries that came without their list."""
+    line, request = {"id": "91", "quantity": 3}, {"kind": "cancel", "send_at": "2026-03-01T00:00:00Z"}
+    state = folded(("update", received(line_items=line, merchant_requests=request)))
+    assert ([line.quantity for line in state.lines], state.order.request_kind) == ([3], "cancel")
+    entry = {"id": "7", "tracking_info_list": {"tracking_company": "PPL", "tracking_number": ["a"]}}
+    assert [row.tracking_company for row in fold_numbers("7", heard(("x", entry)))] == ["PPL"]
 
 
 Deliver = Callable[..., list[str]]

@@ -145,6 +145,52 @@ def test_a_count_by_warehouse_is_set_aside_and_not_one_of_them(
         load_now(parts, as_of="2026-03-03T02:15:00")
 
 
+def test_of_two_rates_of_a_day_none_counts(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
+    """Which is the day's nobody knows; the same rate of another hour is one rate, and an earlier night's stays."""
+    rates = [
+        {"currency": currency, "date": f"2026-02-{day}T{hour}:00:00", "rate_to_eur": rate}
+        for currency, day, hour, rate in [
+            ("CZK", 26, "08", 24.5),
+            ("CZK", 27, "08", 24.6),
+            ("CZK", 27, "16", 25.6),
+            ("USD", 27, "08", 1.1),
+            ("USD", 27, "16", 1.1),
+        ]
+    ]
+    stated = "select currency, rate_date, units_per_eur from staging.currency_rates order by all"
+    load_now(land("currency_rates", rates[:2], api="flickrocket"))
+    before = con.execute(stated).fetchall()
+    load_now(land("currency_rates", rates, api="flickrocket"), as_of="2026-03-02T02:15:00")
+
+    assert con.execute(stated).fetchall() == [*before, ("USD", date(2026, 2, 27), Decimal("1.1"))]
+    assert (
+        con.execute("select row_key, reason[:20] from staging.quarantine").fetchall()
+        == [("CZK/2026-02-27", "came several times a")] * 2
+    )
+
+
+def test_a_parcel_listed_twice_alike_is_one_and_one_of_no_id_is_none(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Another place on the list is no other parcel; a parcel of another order may have the same id."""
+    parcel = {"id": "p1", "items": [{"variant_id": 7, "quantity": 1}]}
+    nameless = [{"id": text, "items": []} for text in ("null", 0, "00000000-0000-0000-0000-000000000000")]
+    rows = [order("o1", packages=[parcel, *nameless, parcel]), order("o2", packages=[parcel])]
+    load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"), share=0.9)
+
+    assert con.execute("select order_id, package_id, parcel_no from staging.order_parcels order by 1").fetchall() == [
+        ("o1", "p1", 1),
+        ("o2", "p1", 1),
+    ]
+    assert con.execute("select order_id, quantity from staging.order_packages order by 1").fetchall() == [
+        ("o1", 1),
+        ("o2", 1),
+    ]
+    assert con.execute("select distinct table_name, reason from staging.quarantine").fetchall() == [
+        ("order_parcels", "package_id: missing")
+    ]
+
+
 def test_two_amounts_of_one_price_in_one_currency_are_set_aside(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
 ) -> None:

@@ -284,6 +284,7 @@ IDS = {
     "12.50": "12.50",
     "FF12-Ab ": "FF12-Ab",
     "\u00c1b": "\u00c1b",
+    "C\u030cd1": "\u010cd1",
     "nullable": "nullable",
     "null": None,
     "NULL": None,
@@ -342,6 +343,7 @@ def test_less_than_nothing_is_nowhere_received_or_asked_for(
     items = [{"variant_id": 7, "quality": 1, "received_quantity": -3}]
     landed = [
         land("receivings", [{"id": 1, "items": lines, "stock_items": items}]),
+        land("replenishment_rules", [{"mastercase_code": "m", "variant_ext_code": "7", "mastercase_quantity": -6}]),
         land("stock_requests", [{"id": 1, "variant_id": 7, "quantity": -4, "created": "2026-02-01 09:00:00"}]),
     ]
     load(con, a_run(), landed, tables, clock, Silent(), 1.0)
@@ -351,6 +353,7 @@ def test_less_than_nothing_is_nowhere_received_or_asked_for(
     assert con.execute("select table_name, row_key, reason from staging.quarantine order by 1").fetchall() == [
         ("receiving_lines", "1/1", "quantity: below 0"),
         ("receiving_stock_items", "1/1", "received_quantity: below 0"),
+        ("replenishment_rules", "m/7", "mastercase_quantity: below 0"),
         ("stock_requests", "1", "quantity: below 0"),
     ]
 

@@ -4,7 +4,8 @@ Files of currency rates from other sources than FlickRocket.
 Two forms are known by their first line. A table names its columns ``date``, ``currency`` and ``units_per_eur``, parted
 by commas, semicolons or tabs. The daily list of the Czech National Bank begins with its day and states korunas for an
 amount of each currency; with the euro in the list every other currency is brought to units per euro, half up to twelve
-places. A line that cannot be read is told of with its reason and gives no rate.
+places. A line that cannot be read is told of with its reason and gives no rate; nor do two lines of one source that
+state different rates of a currency for one day.
 """
 
 import csv
@@ -21,6 +22,7 @@ BANK_DAY = re.compile(r"(\d{1,2}[. ]\s*\w+[. ]\s*\d{4})\s*#\d+")
 COLUMNS = ("date", "currency", "units_per_eur")
 PLACES = Decimal("1e-12")
 MOST = Decimal(10) ** 12
+_TWICE = "another line of the source states another rate for the day"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -42,9 +44,18 @@ class _Unreadable(Exception):
 
 def read(policy_dir: Path, rate_files: Iterable[RateFile]) -> Iterator[Line]:
     """Every line of all files, in order of name."""
-    for rate_file in rate_files:
-        for path in sorted(policy_dir.glob(rate_file.path)):
-            yield from _lines(rate_file.source, path)
+    lines = [
+        line
+        for rate_file in rate_files
+        for path in sorted(policy_dir.glob(rate_file.path))
+        for line in _lines(rate_file.source, path)
+    ]
+    units: dict[tuple[str, str | None, date | None], set[Decimal | None]] = {}
+    for line in lines:
+        units.setdefault((line.source, line.currency, line.rate_date), set()).add(line.units_per_eur)
+    for line in lines:
+        is_alone = len(units[line.source, line.currency, line.rate_date]) == 1
+        yield line if is_alone else Line(*line[:3], None, None, None, _TWICE)
 
 
 def _lines(source: str, path: Path) -> Iterator[Line]:

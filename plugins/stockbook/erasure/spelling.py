@@ -1,6 +1,7 @@
 """How a person is named, and the hashes the books may know them by: every spelling that a source may have sent."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -46,6 +47,8 @@ def values_in(text: str, kind: Kind) -> list[str]:
         value = line.strip().lstrip("\ufeff").strip()
         if not value:
             continue
+        if kind is Kind.email:
+            value = personal.address(value)
         if kind is Kind.email and not _ADDRESS.fullmatch(value):
             raise ConfigError(f"Line {number} is no e-mail address: nothing was done.")
         if kind is Kind.phone and len(re.sub(r"\D", "", value)) < _LEAST_DIGITS:
@@ -75,7 +78,15 @@ def spellings(value: str, kind: Kind) -> list[str]:
 
 def hashes(value: str, kind: Kind, hash_key: bytes) -> list[str]:
     """The hashes by which the books may know a person."""
-    hashed = (personal.hashed(text, hash_key) for text in spellings(value, kind))
+    hashed = [personal.hashed(text, hash_key) for text in spellings(value, kind)]
+    if kind is Kind.email:
+        # rows of books begun before an address was read out of its spelling
+        written = value.lower()
+        parted = unicodedata.normalize("NFD", written)
+        hashed += [
+            personal.digest(text, hash_key)
+            for text in (f"<{written}>", f"mailto:{written}", f"<mailto:{written}>", parted)
+        ]
     return list(dict.fromkeys(text for text in hashed if text is not None))
 
 

@@ -4,11 +4,13 @@ What happens to personal values before they land.
 The classes are those of docs/contract.md: ``hash`` is HMAC-SHA256 with the operator's key over the trimmed,
 lower-cased text, ``prefix`` the first three characters of the trimmed text, ``digits`` the hash of a text's digits
 without leading zeros. A number counts as its text. ``presence`` and ``count`` tell only whether there is something,
-and how much.
+and how much. An accent is part of its letter (NFC), and of ``Name <a@x>`` and ``mailto:a@x`` only the address counts:
+whoever is written in two ways is one person.
 """
 
 import hashlib
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +23,14 @@ from stockbook.references import BLANKS, names_something
 # what lands in place of a text where a number, time or truth value is declared: it breaks the declaration as well
 HIDDEN = "?"
 _DIGIT = re.compile("[0-9]")
+_ALNUM = re.compile(r"[^\W_]")
 _PLAIN = re.compile(
     r"[-+.,:/ 0-9]{0,36}|[-+.0-9]{1,24}[eE][-+0-9]{1,4}|[-:. 0-9]{8,24}[TZ][-+:.0-9Z]{0,20}|(?i:true|false|null)"
+)
+# an address as mail programs and links write it
+_WRITTEN_ADDRESS = re.compile(
+    r"(?i:mailto:)?\s*(?P<link>[^\s<>@,;:?]+@[^\s<>@,;:?]+)(\?\S*)?"
+    r"|[^<>]*<\s*(?i:mailto:)?(?P<named>[^\s<>@,;:?]+@[^\s<>@,;:?]+)(\?[^\s>]*)?\s*>"
 )
 
 
@@ -34,16 +42,27 @@ def is_plain(text: str) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         # marks that nobody sees come along where an address is copied
-        return value.strip().strip(BLANKS)
+        text = value.strip().strip(BLANKS)
+        return text if text.isascii() else unicodedata.normalize("NFC", text)
     # null, absent and true/false say nothing about a person
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def hashed(value: Any, key: bytes) -> str | None:
     """The keyed hash in hexadecimal, None for null and what names nothing (empty text, 0): nobody shares those."""
-    text = _text(value).lower()
-    if not names_something(text):
-        return None
+    text = address(_text(value)).lower()
+    return digest(text, key) if names_something(text) else None
+
+
+def address(text: str) -> str:
+    """The e-mail address of a text that is one, without a name, brackets and ``mailto:``; any other text as it is."""
+    if "@" in text and ("<" in text or ":" in text) and (written := _WRITTEN_ADDRESS.fullmatch(text)):
+        return written["link"] or written["named"]
+    return text
+
+
+def digest(text: str, key: bytes) -> str:
+    """The keyed hash of a text letter by letter."""
     begun = _begun(key)
     inner, outer = begun[0].copy(), begun[1].copy()
     inner.update(text.encode())
@@ -98,5 +117,7 @@ def tally(token: bytes, *, is_count: bool) -> Raw:
 
 
 def parts(value: Any) -> list[str]:
-    """The numbers in one text, parted by commas, semicolons, bars, blanks or line ends."""
-    return [part for part in re.split(r"[,;|\s]+", _text(value)) if names_something(part)]
+    """The numbers in one text, parted by commas, semicolons, bars, blanks or line ends, each once; ``&`` is none."""
+    numbers = [part for part in re.split(r"[,;|\s]+", _text(value)) if names_something(part) and _ALNUM.search(part)]
+    # capitals are the same number, as its hash is
+    return list({part.lower(): part for part in reversed(numbers)}.values())[::-1]

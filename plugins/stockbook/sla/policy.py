@@ -15,6 +15,7 @@ import msgspec
 from stockbook.errors import Problems
 from stockbook.policy_file import Path_, PolicyFile, refuse_twin_versions
 from stockbook.sla.calendar import Calendar
+from stockbook.sources.ids import id_of
 
 StopEvent = Literal["stock_out", "packed", "sent", "delivered"]
 UnseenWaits = Literal["assume_none", "widen"]
@@ -109,7 +110,7 @@ def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problem
         here: Path_ = ("versions", number)
         targets: set[tuple[str | None, int | None, str | None]] = set()
         for at, override in enumerate(version.overrides):
-            target = (override.account, override.delivery_id, override.warehouse_id and override.warehouse_id.lower())
+            target = (override.account, override.delivery_id, _warehouse(override))
             place: Path_ = (*here, "overrides", at)
             with problems.gathered():
                 if target == (None, None, None):
@@ -119,6 +120,11 @@ def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problem
                         place, "another override of this version is for the same account, delivery_id and warehouse_id"
                     )
             targets.add(target)
+
+
+def _warehouse(override: _Override) -> str | None:
+    """The id as orders have it."""
+    return override.warehouse_id and id_of(override.warehouse_id).lower()
 
 
 class _Written(NamedTuple):
@@ -160,8 +166,7 @@ def _rule(
         valid_to=valid_to,
         account=override.account,
         delivery_id=override.delivery_id,
-        # UUIDs are kept in small letters
-        warehouse_id=override.warehouse_id and override.warehouse_id.lower(),
+        warehouse_id=_warehouse(override),
         calendar_version=name,
         cutoff=cutoff,
         handling_days=handling_days,

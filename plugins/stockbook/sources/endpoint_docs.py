@@ -42,7 +42,8 @@ is set aside: the row waits in `staging.quarantine`, is warned of, and comes in 
   (`null`, `None`, `nil`, `undefined`, `NaN`, `(null)`, `N/A`, a dash)
   name nothing, so there is none; where one is required the row is set aside.
 - ids of orders, parcels, receivings and warehouses are one however they are written: a UUID is kept in small letters, a
-  whole number with a point (`12.0`) without it. Blanks around an id, and marks that nobody sees, go.
+  whole number with a point (`12.0`) without it. Blanks around an id, and marks that nobody sees, go;
+  a letter and its accent are one character (NFC).
 - other varchar: as it came. Codes of currencies are compared without blanks and in capital letters.
 
 Blanks around a number or a time are no part of it. Days and times are within {first} and {last} (an expiry

@@ -1,11 +1,12 @@
 """
-When two ids are one: blanks around it are no part of it, a UUID is the same whatever its case, a whole number whether
-a point and zeros follow (``12.0``); any other id only letter by letter.
+When two ids are one: blanks around it are no part of it, an accent is part of its letter (NFC), a UUID is the same
+whatever its case, a whole number whether a point and zeros follow (``12.0``); any other id only letter by letter.
 
 ``staging.id_of`` says the same of what was loaded; here it is said of what is asked for and what comes.
 """
 
 import re
+import unicodedata
 from typing import TypeVar
 
 from stockbook.references import BLANKS
@@ -20,7 +21,7 @@ def id_of(key: K) -> K:
     """The id as it is compared: bare, a UUID in small letters, a number without a point; anything else as it came."""
     if not isinstance(key, str):
         return key
-    text = key.strip(BLANKS)
+    text = unicodedata.normalize("NFC", key.strip(BLANKS))
     if _UUID.fullmatch(text):
         text = text.lower()
     elif number := _WHOLE_WITH_POINT.fullmatch(text):

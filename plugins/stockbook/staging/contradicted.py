@@ -2,8 +2,9 @@
 Rows of one key with other values that are of one moment: whichever counted, the figure could be wrong. None does.
 
 A row that comes again on a later page has moved while pages were read, and the last one counts. On one page of counts
-each is a part: of a stock listing with a row for each warehouse, say. Within one row of a listing, one element of a
-list speaks against another: two amounts of one price in euro.
+each is a part: of a stock listing with a row for each warehouse, say. Of two currency rates of one day none is the
+day's: the last day before has one. Within one row of a listing, one element of a list speaks against another: two
+amounts of one price in euro.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from stockbook.sql_text import quoted
 _REASON = "came several times at once with other values (by warehouse?): which of them counts is not known"
 
 
-def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Sequence[int]) -> bool:
+def find_on_pages(
+    con: duckdb.DuckDBPyConnection, keys: Sequence[str], figures: Sequence[str], ends: Sequence[int]
+) -> bool:
     """
-    Make ``contradicted`` of keys whose rows in ``typed`` differ, where some do on one page.
+    Make ``contradicted`` of keys whose rows in ``typed`` differ in ``figures``, where some do on one page.
 
     ``ends`` are the pages' last rows, counted from 1 over all pages. False when there are none.
     """
@@ -32,6 +35,7 @@ def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Seq
 
             select
                 *,
+                hash({", ".join(figures)}) as figure_hash,
                 _row - min(_row) over () as place
             from typed
 
@@ -41,11 +45,11 @@ def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Seq
 
             select
                 {listed},
-                _row_hash,
+                figure_hash,
                 len(list_filter($ends, lambda row_end: row_end <= place)) as page
             from numbered
             where _reason = ''
-            qualify min(_row_hash) over (partition by {listed}) <> max(_row_hash) over (partition by {listed})
+            qualify min(figure_hash) over (partition by {listed}) <> max(figure_hash) over (partition by {listed})
 
         ),
 
@@ -54,7 +58,7 @@ def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Seq
             select 1
             from differing
             group by {listed}, page
-            having count(distinct _row_hash) > 1
+            having count(distinct figure_hash) > 1
 
         )
 
@@ -67,8 +71,8 @@ def find_on_pages(con: duckdb.DuckDBPyConnection, keys: Sequence[str], ends: Seq
     return _has_some(con)
 
 
-def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> bool:
-    """Make ``contradicted`` of keys whose elements in one row of the listing differ; False when there are none."""
+def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str], figures: Sequence[str]) -> bool:
+    """Make ``contradicted`` of keys whose elements in one row differ in ``figures``; False when there are none."""
     listed = ", ".join(keys)
     con.execute(f"""
         create or replace temp table contradicted as
@@ -76,7 +80,7 @@ def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> bool:
         from typed
         where _reason = ''
         group by {listed}, _row
-        having count(distinct _row_hash) > 1
+        having count(distinct hash({", ".join(figures)})) > 1
     """)
     return _has_some(con)
 

@@ -12,6 +12,7 @@ from stockbook.staging.merge import Stamp
 from stockbook.staging.python_rows import make_table, merge_rows
 from stockbook.staging.shopline_parcels import fold_numbers, fold_parcel, parcel_id
 from stockbook.staging.shopline_records import Folded, StagedEvent
+from stockbook.staging.shopline_values import word_of
 
 SOURCE = "shopline"
 FULFILLMENT = "fulfillments/"
@@ -103,7 +104,6 @@ def _staged_events(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[
 
 def _order_events(event: StagedEvent) -> Iterable[OrderEvent]:
     for mention in shopline_fold.mentions(event.body):
-        status = mention.fields.get("status")
         yield OrderEvent(
             mention.fulfillment_order_id,
             event.received_no,
@@ -111,7 +111,7 @@ def _order_events(event: StagedEvent) -> Iterable[OrderEvent]:
             event.event_id,
             event.event_type,
             event.received_at_utc.isoformat(),
-            status if isinstance(status, str) else None,
+            word_of(mention.fields.get("status")),
             shopline_fold.request_status(mention.fields),
             shopline_fold.location(mention.fields),
         )

@@ -10,8 +10,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from stockbook.projection.personal import HIDDEN
 from stockbook.staging.shopline_records import Folded, Hold, Line, Mention, MerchantRequest, Order, Refused, StagedEvent
-from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of, truth_of, whole
+from stockbook.staging.shopline_values import (
+    id_of,
+    instant,
+    listed,
+    split_id,
+    text_of,
+    texts_of,
+    truth_of,
+    whole,
+    word_of,
+)
 
 ROLES = {
     "fulfillment_order": "subject",
@@ -62,13 +73,12 @@ def fold(fulfillment_order_id: str, events: Iterable[StagedEvent]) -> Folded:
                 continue
             _merge(order, mention.fields)
             _add_requests(requests, fulfillment_order_id, mention.fields, event.received_at_utc)
-            line_items, status = mention.fields.get("line_items"), text_of(mention.fields.get("status"))
-            order_holds = mention.fields.get("fulfillment_holds")
-            if isinstance(line_items, list) and line_items:
-                lines = line_items
-            if isinstance(order_holds, list):
+            lines = listed(mention.fields.get("line_items")) or lines
+            order_holds, status = listed(mention.fields.get("fulfillment_holds")), word_of(mention.fields.get("status"))
+            if order_holds is not None:
                 holds = order_holds
-            elif status is not None and status != ON_HOLD:
+            # a status that was hidden says nothing of a hold
+            elif status not in (None, HIDDEN, ON_HOLD):
                 holds = []
     order.event_count = len(ordered)
     order.first_received_at_utc = min(event.received_at_utc for event in ordered)
@@ -98,7 +108,7 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
     fields_of_order: dict[str, Any] = {
         "order_id": id_of(fields.get("order_id")),
         "shop_id": id_of(fields.get("shop_id")),
-        "status": text_of(fields.get("status")),
+        "status": word_of(fields.get("status")),
         "request_status": request_status(fields),
         "supported_actions": texts_of(fields.get("supported_actions")),
         "assigned_location_id": id_of(fields.get("assigned_location_id")) or id_of(location.get("location_id")),
@@ -123,8 +133,8 @@ def _merge(order: Order, fields: dict[str, Any]) -> None:
     ):
         fields_of_order[f"{name}_text"] = text_of(value)
         fields_of_order[f"{name}_at_utc"] = instant(value)
-    requests = fields.get("merchant_requests")
-    if isinstance(requests, list) and requests and isinstance(requests[-1], dict):
+    requests = listed(fields.get("merchant_requests"))
+    if requests and isinstance(requests[-1], dict):
         fields_of_order["request_kind"] = text_of(requests[-1].get("kind"))
         fields_of_order["request_sent_at_utc"] = instant(requests[-1].get("send_at"))
     for name, value in fields_of_order.items():
@@ -139,8 +149,7 @@ def _add_requests(
     received_at_utc: datetime,
 ) -> None:
     """Requests by kind and time: one that a later body does not list any more was still made."""
-    listed = fields.get("merchant_requests")
-    for request in listed if isinstance(listed, list) else []:
+    for request in listed(fields.get("merchant_requests")) or []:
         if not isinstance(request, dict):
             continue  # said to be undeclared when it came
         key = text_of(request.get("kind")), text_of(request.get("send_at"))
@@ -170,7 +179,7 @@ def _add_requests(
 
 def request_status(fields: dict[str, Any]) -> str | None:
     """The request status; the original of a submission spells it in camel case (docs/apis/shopline.md)."""
-    return text_of(fields.get("request_status")) or text_of(fields.get("requestStatus"))
+    return word_of(fields.get("request_status")) or word_of(fields.get("requestStatus"))
 
 
 def location(fields: dict[str, Any]) -> str | None:
@@ -188,11 +197,13 @@ def _lines(fulfillment_order_id: str, received: list[Any]) -> tuple[list[Line], 
         broken = []
         if line_id is None:
             broken.append("line_id: missing")
-        numbers = {}
+        numbers: dict[str, int | None] = {}
         for name in ("quantity", "fulfillable_quantity"):
             numbers[name] = whole(fields.get(name))
             if numbers[name] is None and fields.get(name) not in (None, ""):
                 broken.append(f"{name}: expected bigint")
+            elif (numbers[name] or 0) < 0:
+                broken.append(f"{name}: below 0")
         if line_id is None or broken:
             refused.append(Refused(f"{fulfillment_order_id}/{line_id or number}", "; ".join(broken)))
             continue

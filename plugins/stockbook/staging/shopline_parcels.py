@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from stockbook.staging.shopline_records import Parcel, StagedEvent, TrackingNumber
-from stockbook.staging.shopline_values import id_of, instant, split_id, text_of, texts_of
+from stockbook.staging.shopline_values import id_of, instant, listed, split_id, text_of, texts_of, word_of
 
 
 def parcel_id(event: StagedEvent) -> str | None:
@@ -17,7 +17,7 @@ def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
     """
     One fulfillment from every event that names it.
 
-    Merged by the source's own ``updated_at``, and in order of arrival where there is none.
+    Merged by the source's own ``updated_at``, and by arrival where there is none.
     """
     parcel = Parcel(fulfillment_id)
     ordered = list(events)
@@ -28,8 +28,8 @@ def fold_parcel(fulfillment_id: str, events: Iterable[StagedEvent]) -> Parcel:
         values: dict[str, Any] = {
             "order_id": id_of(fields.get("order_id")),
             "name": text_of(fields.get("name")),
-            "status": text_of(fields.get("status")),
-            "shipment_status": text_of(fields.get("shipment_status")),
+            "status": word_of(fields.get("status")),
+            "shipment_status": word_of(fields.get("shipment_status")),
             "tracking_company": company,
             "tracking_number": numbers[0][1] if numbers else None,
             "created_text": text_of(fields.get("created_at")),
@@ -69,8 +69,7 @@ def _tracking_entries(fields: dict[str, Any]) -> list[tuple[str | None, Any]]:
 
     Of bodies that were stored before numbers were parted a number is one text.
     """
-    listed = fields.get("tracking_info_list")
-    entries = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    entries = [item for item in listed(fields.get("tracking_info_list")) or [] if isinstance(item, dict)]
     if entries:
         return [(text_of(item.get("tracking_company")), item.get("tracking_number")) for item in entries]
     company = text_of(fields.get("tracking_company"))
@@ -78,7 +77,14 @@ def _tracking_entries(fields: dict[str, Any]) -> list[tuple[str | None, Any]]:
 
 
 def _in_order(events: Iterable[StagedEvent]) -> list[StagedEvent]:
-    return sorted(events, key=lambda event: (updated(event.body) or datetime.min, event.received_no))  # noqa: DTZ901  # naive UTC
+    """By the source's own time; one that tells none comes behind the newest of those that arrived before it."""
+    newest = datetime.min  # noqa: DTZ901  # naive UTC
+    timed = []
+    for event in sorted(events, key=lambda event: event.received_no):
+        at = updated(event.body) or newest
+        newest = max(newest, at)
+        timed.append((at, event.received_no, event))
+    return [event for *_, event in sorted(timed, key=lambda entry: entry[:2])]
 
 
 def parcel_fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from stockbook.declarations import DAYS
+from stockbook.projection.personal import HIDDEN
+from stockbook.references import names_something
 
 _WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,18})(\.0*)?")
 # as declared of pieces in staging (``max_abs``)
@@ -20,7 +23,23 @@ def split_id(text: object) -> tuple[str | None, str | None]:
     if text is None or isinstance(text, bool) or not isinstance(text, str | int):
         return None, None
     order_id, _, own = str(text).strip().rpartition("_")
-    return order_id or None, own or None
+    return _if_named(order_id), _if_named(own)
+
+
+def _if_named(own: str) -> str | None:
+    """An id; None for what names nothing, and for one that was hidden: two of those need not be the same."""
+    return own if names_something(own) and own != HIDDEN else None
+
+
+def word_of(value: object) -> str | None:
+    """A status or another word of a list, in small letters as the source documents them; None as ``text_of``."""
+    text = text_of(value)
+    return text and text.lower()
+
+
+def listed(value: object) -> list[Any] | None:
+    """The members of a list; an object alone is a list of one. None for anything else."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else None
 
 
 def instant(text: object) -> datetime | None:

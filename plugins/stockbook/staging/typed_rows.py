@@ -79,11 +79,12 @@ class Incoming:
         counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
         if table is self._base and counts.distinct < counts.rows:
-            is_contradicted = table.kind == "daily" and contradicted.find_on_pages(con, _keys(table), self._ends)
+            figures = _figures(table)
+            is_contradicted = bool(figures) and contradicted.find_on_pages(con, _keys(table), figures, self._ends)
             if self._find_superseded(table) or is_contradicted:
                 counts = self._make_typed(table, account, zone, read_at, is_contradicted)
         is_of_elements = table is not self._base and counts.distinct < counts.accepted
-        if is_of_elements and contradicted.find_in_rows(con, _keys(table)):
+        if is_of_elements and contradicted.find_in_rows(con, _keys(table), _content(table)):
             counts = self._make_typed(table, account, zone, read_at, is_contradicted=True)
         if counts.distinct < counts.accepted:
             self._texts.make_deletable()
@@ -154,6 +155,23 @@ def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
 
 
+def _figures(table: Table) -> list[str]:
+    """What two rows of one moment may not differ in; nothing where the last one is the newest."""
+    if table.kind == "daily":
+        return ["_row_hash"]
+    # a rate may tell its hour besides
+    return [name for name, column in table.columns.items() if table.kind == "dated" and column.type.startswith("dec")]
+
+
+def _places(table: Table) -> list[str]:
+    return [name for name, column in table.columns.items() if "#" in column.paths]
+
+
+def _content(table: Table) -> list[str]:
+    """What two elements of one list may not differ in: all but the place they stand at."""
+    return [name for name, column in table.columns.items() if not column.observed and name not in _places(table)]
+
+
 def typed_select(
     table: Table, landed: str, account: str, zone: str, read_at: str, is_contradicted: bool = False
 ) -> str:
@@ -219,11 +237,12 @@ def _named(expressions: dict[str, str]) -> str:
 
 
 def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    order = ["_row desc", *_places(table), "_row_hash"]
     con.execute(f"""
         delete from typed where rowid in (
             select rowid from typed
             where _reason = ''
-            qualify row_number() over (partition by {", ".join(_keys(table))} order by _row desc, _row_hash) > 1
+            qualify row_number() over (partition by {", ".join(_keys(table))} order by {", ".join(order)}) > 1
         )
     """)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
+from stockbook.sources.ids import id_of
 from stockbook.webhooks.loose_json import as_list, unwrapped
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
@@ -19,6 +20,12 @@ _TEXT_LENGTH = 500
 def _id(value: Any, _: bytes) -> Any:
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, Decimal):
+        value = str(value)
+    if isinstance(value, str):
+        value = id_of(value)  # as in every column that has one
+    if value == "":
+        return None
     return value if isinstance(value, str | int) and NAME.fullmatch(str(value)) else HIDDEN
 
 

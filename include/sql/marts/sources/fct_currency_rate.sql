@@ -9,7 +9,7 @@ current_run as (
 
 ),
 
-stated as (
+newest as (
 
     select
         account,
@@ -23,10 +23,24 @@ stated as (
         _deleted_at is null
         and rate_date <= cast(as_of as date)
     -- a day listed again may spell the currency otherwise
-    qualify row_number() over (
+    qualify rank() over (
         partition by account, intermediate.currency_code(currency), rate_date
-        order by _last_seen_at desc nulls last, currency
+        order by _last_seen_at desc nulls last
     ) = 1
+
+),
+
+-- of several rates of one day in one listing none counts
+stated as (
+
+    select
+        account,
+        currency,
+        rate_date,
+        min(units_per_eur) as units_per_eur
+    from newest
+    group by account, currency, rate_date
+    having min(units_per_eur) = max(units_per_eur)
 
 ),
 
