@@ -81,17 +81,19 @@ changes as (
 
 ),
 
+-- as the channel has it now, edits after it left too
 pieces as (
 
     select
         l.account,
         l.order_id,
         cast(sum(l.quantity) as bigint) as quantity
-    from marts.fct_order_line as l
+    from staging.order_lines as l
     semi join joins as j
         on
             l.account = j.account
             and l.order_id = j.order_id
+    where l._deleted_at is null
     group by l.account, l.order_id
 
 )

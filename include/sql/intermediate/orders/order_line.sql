@@ -28,8 +28,9 @@ lines as not materialized (
         l.ext_code,
         l.product_name,
         c.variant_id,
-        l.quantity
-    from staging.order_lines as l
+        l.quantity,
+        l.quantity_now
+    from intermediate.order_line_as_sent as l
     inner join intermediate.order_base as k
         on
             l.account = k.account
@@ -40,7 +41,6 @@ lines as not materialized (
         on
             l.account = c.account
             and l.code = c.code
-    where l._deleted_at is null
 
 )
 
@@ -53,6 +53,7 @@ select
     l.ext_code,
     l.product_name,
     l.quantity,
+    l.quantity_now,
     coalesce(m.is_set, false) as is_set,
     case when m.line_no is null then l.variant_id else m.variant_id end as variant_id,
     case when m.line_no is null then 'code' else m.variant_evidence end as variant_evidence,

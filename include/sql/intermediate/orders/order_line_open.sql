@@ -40,7 +40,7 @@ lines as (
         l.order_id,
         l.line_no,
         l.code
-    from staging.order_lines as l
+    from intermediate.order_line_as_sent as l
     left join codes as c
         on
             l.account = c.account
@@ -50,9 +50,7 @@ lines as (
             l.account = o.account
             and l.order_id = o.order_id
             and l.code = o.code
-    where
-        l._deleted_at is null
-        and (c.code is null or c.is_unmoved or o.code is not null)
+    where c.code is null or c.is_unmoved or o.code is not null
 
 )
 

@@ -33,7 +33,7 @@ lines as (
         o.order_no,
         coalesce(r.variant_id, c.variant_id) as variant_id,
         sum(l.quantity) as pieces
-    from staging.order_lines as l
+    from intermediate.order_line_as_sent as l
     inner join orders as o
         on
             l.account = o.account
@@ -46,9 +46,7 @@ lines as (
         on
             l.account = c.account
             and l.code = c.code
-    where
-        l._deleted_at is null
-        and coalesce(r.is_perhaps_set, false) = false
+    where coalesce(r.is_perhaps_set, false) = false
     group by all
 
 ),

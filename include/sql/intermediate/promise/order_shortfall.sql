@@ -94,14 +94,12 @@ uncounted_lines as (
         d.order_no,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from staging.order_lines as l
+    from intermediate.order_line_as_sent as l
     inner join doubtful as d
         on
             l.account = d.account
             and l.order_id = d.order_id
-    where
-        l._deleted_at is null
-        and d.order_no in (select order_no from not_countable)
+    where d.order_no in (select order_no from not_countable)
     group by d.order_no
 
 )

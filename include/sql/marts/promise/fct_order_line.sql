@@ -10,5 +10,6 @@ select
     code,
     ext_code,
     product_name,
-    quantity
+    quantity,
+    quantity_now
 from intermediate.order_line

@@ -23,12 +23,11 @@ lines_monthly as (
         f.due_month,
         count(*) as lines,
         sum(l.quantity) as pieces
-    from staging.order_lines as l
+    from intermediate.order_line_as_sent as l
     inner join fulfillments as f
         on
             l.account = f.account
             and l.order_id = f.order_id
-    where l._deleted_at is null
     group by f.account, f.due_month
 
 ),

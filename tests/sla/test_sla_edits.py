@@ -1,0 +1,197 @@
+"""Orders that were edited: what was ordered when it left is what the promise is judged by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+from model_runner import run, run_again
+from order_rows import at
+
+from conftest import a_run
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
+from stockbook.progress import Silent
+from stockbook.staging.load import Landed, load
+
+NIGHTS = ("2026-03-04T02:15:00", "2026-03-05T02:15:00", "2026-03-06T02:15:00", "2026-03-07T02:15:00")
+# due on its own day at 18:00
+CREATED = "2026-03-03 09:00:00"
+
+Lines = dict[str, Any]
+
+
+@dataclass
+class Life:
+    """What each night read of an order (the last stays), and what moved: variant, pieces out, when."""
+
+    read: list[tuple[str, Lines]]
+    moved: list[tuple[int, int, str]] = field(default_factory=list)
+    items: dict[int, int] = field(default_factory=dict)
+
+
+def sent(*lines: Lines) -> list[tuple[str, Lines]]:
+    """Nights that all saw the order sent, with these lines."""
+    return [("sent", of_night) for of_night in lines]
+
+
+NOT_YET = "not yet made"
+TEN, NEXT, THIRD = "2026-03-03 10:00:00", "2026-03-04 10:00:00", "2026-03-05 10:00:00"
+LIVES = {
+    "never edited": Life(sent({"DS1": 2}), [(1, 2, TEN)]),
+    "more after it left": Life(sent({"DS1": 2}, {"DS1": 3}), [(1, 2, TEN)]),
+    "fewer after it left": Life(sent({"DS1": 2}, {"DS1": 1}), [(1, 1, TEN)]),
+    "fewer after a part left, sent later": Life(
+        [("in_expedition", {"DS1": 2}), ("in_expedition", {"DS1": 1}), ("sent", {"DS1": 1})], [(1, 1, TEN)]
+    ),
+    "fewer after a part left": Life([("in_expedition", {"DS1": 2}), ("in_expedition", {"DS1": 1})], [(1, 1, TEN)]),
+    "a line added": Life(sent({"DS1": 1}, {"DS1": 1, "DS2": 1}), [(1, 1, TEN)]),
+    "a line removed": Life(sent({"DS1": 1, "DS2": 1}, {"DS1": 1}), [(1, 1, TEN)]),
+    "a first line put in": Life(sent({"DS1": 1}, {"DS2": 1, "DS1": 1}), [(1, 1, TEN)]),
+    "another code": Life(sent({"DS1": 1}, {"DS2": 1}), [(1, 1, TEN)]),
+    "a set": Life(sent({"SET": 1}, {"SET": 2, "DS1": 1}), [(1, 1, TEN), (2, 1, TEN)], {1: 1, 2: 1}),
+    "edited, then exchanged": Life(sent({"DS1": 2}, {"DS1": 3}), [(1, 2, TEN), (1, 1, THIRD)]),
+    "lines in another order": Life(sent({"DS1": 1, "DS2": 1}, {"DS2": 1, "DS1": 1}), [(1, 1, TEN), (2, 1, TEN)]),
+    "edited before it left": Life([("in_expedition", {"DS1": 2}), *sent({"DS1": 3})], [(1, 3, NEXT)]),
+    "edited between two parts": Life(
+        [("in_expedition", {"DS1": 2}), ("in_expedition", {"DS1": 3}), *sent({"DS1": 3}, {"DS1": 5})],
+        [(1, 1, TEN), (1, 2, THIRD)],
+    ),
+    "put back and edited": Life(
+        [("in_expedition", {"DS1": 2}), ("in_expedition", {"DS1": 1})],
+        [(1, 2, TEN), (1, -2, "2026-03-03 11:00:00")],
+    ),
+    "restored and edited": Life(
+        [("cancelled", {"DS1": 2}), ("created", {"DS1": 3}), *sent({"DS1": 3}, {"DS1": 4})],
+        [(1, 2, TEN), (1, -2, "2026-03-03 13:00:00"), (1, 3, THIRD)],
+    ),
+    "edited before its first poll": Life(sent({"DS1": 3}), [(1, 2, TEN)]),
+    "read whole the night after": Life(
+        [(NOT_YET, {}), *sent({"DS1": 1, "DS2": "a few"}, {"DS1": 1, "DS2": 1})], [(1, 1, NEXT), (2, 1, NEXT)]
+    ),
+}
+# code, pieces when it left, pieces now
+LINES: dict[str, list[tuple[str, int, int]]] = {
+    "never edited": [("DS1", 2, 2)],
+    "more after it left": [("DS1", 2, 3)],
+    "fewer after it left": [("DS1", 2, 1)],
+    "fewer after a part left, sent later": [("DS1", 2, 1)],
+    "fewer after a part left": [("DS1", 2, 1)],
+    "a line added": [("DS1", 1, 1)],
+    "a line removed": [("DS1", 1, 1), ("DS2", 1, 0)],
+    "a first line put in": [("DS1", 1, 1)],
+    "another code": [("DS1", 1, 0)],
+    "a set": [("SET", 1, 2)],
+    "edited, then exchanged": [("DS1", 2, 3)],
+    "lines in another order": [("DS1", 1, 1), ("DS2", 1, 1)],
+    "edited before it left": [("DS1", 3, 3)],
+    "edited between two parts": [("DS1", 3, 5)],
+    "put back and edited": [("DS1", 1, 1)],
+    "restored and edited": [("DS1", 3, 4)],
+    "edited before its first poll": [("DS1", 3, 3)],
+    "read whole the night after": [("DS1", 1, 1), ("DS2", 1, 1)],
+}
+EDITED_AFTER = {name for name, lines in LINES.items() if any(then != now for _, then, now in lines)} | {
+    "a line added",
+    "a first line put in",
+}
+STATES = {
+    "never edited": ("on_time", True),
+    "more after it left": ("on_time", True),
+    "fewer after it left": ("unknown", False),
+    "fewer after a part left, sent later": ("unknown", False),
+    "fewer after a part left": ("overdue", False),
+    "a line added": ("on_time", True),
+    "a line removed": ("unknown", False),
+    "a first line put in": ("on_time", True),
+    "another code": ("on_time", True),
+    "a set": ("on_time", True),
+    "edited, then exchanged": ("on_time", True),
+    "lines in another order": ("on_time", True),
+    "edited before it left": ("late", True),
+    "edited between two parts": ("late", True),
+    "put back and edited": ("overdue", False),
+    "restored and edited": ("unknown", True),
+    "edited before its first poll": ("unknown", False),
+    "read whole the night after": ("late", True),
+}
+
+
+def test_an_edit_after_an_order_left_moves_no_figure(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], land: Callable[..., Landed], clock: ManualClock
+) -> None:
+    """The state and the lines stay as the first night after it left told them; an edit before that counts."""
+    ids = iter(range(1, 100))
+    moves = [
+        {
+            "id": next(ids),
+            "variant_id": variant_id,
+            "movement": "out" if pieces > 0 else "in",
+            "fulfillment_order_id": name,
+            "quantity": abs(pieces),
+            "damaged_quantity": 0,
+            "created": moved,
+        }
+        for name, life in LIVES.items()
+        for variant_id, pieces, moved in life.moved
+    ]
+    moves.sort(key=lambda move: str(move["created"]))
+    products = [{"id": n, "name": f"P{n}", "variants": [{"id": n, "code": f"DS{n}"}]} for n in (1, 2)]
+    judged = []
+    for number, as_of in enumerate(NIGHTS):
+        night = as_of.replace("T", " ")
+        orders = [order for name, life in LIVES.items() if (order := _order(name, life, number))["status"] != NOT_YET]
+        con.execute("insert into meta.run (run_id, as_of) values (?, ?)", [f"r{number}", at(as_of)])
+        landed = [
+            land("orders", orders, window_from="2026-03-01", window_to="2026-03-08", read_at=as_of),
+            land("products", products, read_at=as_of),
+            land("movements", [m for m in moves if m["created"] < night], floor=0, ceiling=99, read_at=as_of),
+        ]
+        load(con, a_run(as_of, f"r{number}"), landed, tables, clock, Silent(), 1)
+        run(con, "marts.fct_fulfillment", at(as_of))
+        judged.append(_states(con))
+    run(con, "reports.fill_rate", at(NIGHTS[-1]))
+    run(con, "marts.fct_order_line", at(NIGHTS[-1]))
+    lines: dict[str, list[Any]] = {}
+    for name, *line in con.execute(
+        "select order_id, code, quantity, quantity_now from marts.fct_order_line order by order_id, code"
+    ).fetchall():
+        lines.setdefault(name, []).append(tuple(line))
+    edited = con.execute("select distinct order_id from intermediate.order_line_edit").fetchall()
+    filled = con.execute("select ordered_pieces, filled_pieces from reports.fill_rate").fetchall()
+
+    assert lines == LINES
+    assert {name: state[:2] for name, state in judged[-1].items()} == STATES
+    assert {name for (name,) in edited} == EDITED_AFTER
+    # judged once, by the night after the order left
+    for name in EDITED_AFTER - {
+        "edited between two parts",
+        "restored and edited",
+        "fewer after a part left, sent later",
+    }:
+        assert [states[name] for states in judged] == [judged[0][name]] * len(NIGHTS), name
+    # of each that is not in full one piece is missing
+    ordered = sum(then for of_order in LINES.values() for _, then, _ in of_order)
+    assert filled == [(ordered, ordered - sum(not is_in_full for _, is_in_full in STATES.values()))]
+
+    run_again(con, "marts.fct_fulfillment", at(NIGHTS[0]))
+    assert _states(con)["more after it left"] == judged[0]["more after it left"]
+
+
+def _order(name: str, life: Life, night: int) -> dict[str, Any]:
+    status, lines = life.read[min(night, len(life.read) - 1)]
+    return {
+        "id": name,
+        "status": status,
+        "created": CREATED,
+        "products": [{"code": code, "quantity": quantity} for code, quantity in lines.items()],
+        "stock_items": [
+            {"variant_id": variant, "code": f"DS{variant}", "quantity": n} for variant, n in life.items.items()
+        ],
+    }
+
+
+def _states(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
+    columns = "order_id, sla_state, is_in_full, unknown_reason, stock_out_at_utc"
+    rows = con.execute(f"select {columns} from marts.fct_fulfillment where is_latest_cycle").fetchall()
+    return {name: tuple(row) for name, *row in rows}
