@@ -150,3 +150,60 @@ def test_the_shipped_rules_on_months_of_days() -> None:
     }  # fmt: skip
     assert {what: by_night for what, by_night in shares.items() if by_night[0] < 0.5 or by_night[-1] < 0.8} == {}
     assert {rule.measure for rule in rules.read(rows.policy_dir)} >= set(VOLUMES)
+
+
+def by_hours(rows: History, orders: dict[date, list[int]]) -> None:
+    """An order at each of the hours of each day."""
+    rows.con.executemany(
+        "insert into staging.orders by name select 'main' as account, uuid()::varchar as order_id, "
+        "?::timestamp + to_hours(?) as created_at",
+        [(day, hour) for day, hours in orders.items() for hour in hours],
+    )
+    rows.settle()
+
+
+@pytest.mark.parametrize(
+    ("hours", "share", "detail"),
+    [
+        # ten an hour from 8 to 17 are usual: the hours strictly between two orders count
+        ([*range(8, 18)] * 10, 0, None),
+        ([8, 9, 10, 15, 16, 17] * 10, 0.4, "none from 10:00 to 15:00"),
+        ([*range(12, 18)] * 10, 0.4, "none from 00:00 to 12:00"),
+        ([*range(8, 13)] * 10, 0.5, "none from 12:00 to 24:00"),
+        # as many as ever, but late
+        ([16] * 90 + [17] * 10, 0.8, "none from 00:00 to 16:00"),
+    ],
+)
+def test_a_stretch_without_orders_is_as_long_as_what_usually_comes_in_it(
+    hours: list[int], share: float, detail: str | None
+) -> None:
+    """Between two orders, before the first and behind the last; nights count nothing."""
+    days = [FIRST + timedelta(weeks=number) for number in range(1, 11)]
+    rows = History(FIRST, days[-1])
+    by_hours(rows, {FIRST: [9]} | dict.fromkeys(days[:-1], [*range(8, 18)] * 10) | {days[-1]: hours})
+    (figure,) = [figure for figure in rows.figures(days[-1]) if figure.subject == "in a row"]
+
+    assert (figure.measure, figure.value, figure.usual) == ("missing_orders", pytest.approx(share), 0)
+    assert figure.detail == f"{detail} on Monday, {days[-1]}" or detail is None
+    assert ("no orders for hours" in rows.standing(days[-1])) == (share > 0.37)
+
+
+def test_batches_are_no_outage() -> None:
+    """What comes in two batches a day has a long stretch every day, also where both come an hour later."""
+    days = [FIRST + timedelta(weeks=number) for number in range(1, 11)]
+    rows = History(FIRST, days[-1])
+    usual = {day: [7 + number % 3] * 30 + [15 + number % 3] * 30 for number, day in enumerate(days[:-1])}
+    by_hours(rows, {FIRST: [9]} | usual | {days[-1]: [10] * 30 + [18] * 30})
+
+    assert rows.standing(days[-1]) == set()
+
+
+def test_a_message_of_a_stretch_says_its_hours() -> None:
+    """And what usually comes in them."""
+    rule = Rule(rule="r", measure="missing_orders", subject="in a row", above=0.4)
+    figure = Figure("main", "missing_orders", "in a row", "none from 10:00 to 15:00 on Friday, 2025-05-30", 0.5, 60, 2)
+
+    assert rules.message(rule, figure, datetime(2025, 5, 31, 2, 15)) == (
+        "Orders: none from 10:00 to 15:00 on Friday, 2025-05-30, when 50.0% of such a day's usually come "
+        "(above 40.0%; as of 2025-05-31 02:15)."
+    )

@@ -25,6 +25,26 @@ PLANTED = {
         "from {table} where {day}",
         "extra",
     ),
+    # those of half a day in a row, from one in its first half on
+    "half in a row": (
+        """
+        update {table} set _deleted_at = created_at where {day} and order_id in (
+            select order_id
+            from (
+                select
+                    order_id,
+                    (row_number() over (day order by min(created_at), order_id) - 1) / count(*) over day as place,
+                    hash(cast(created_at as date)) % 50 / 100 as begin
+                from {table}
+                where {day}
+                group by order_id, cast(created_at as date)
+                window day as (partition by cast(created_at as date))
+            )
+            where place >= begin and place < begin + 0.5
+        )
+        """,
+        "missing",
+    ),
 }
 UNDO = ("update {table} set _deleted_at = null where {day}", "delete from {table} where _run_id = 'planted'")
 
@@ -44,7 +64,7 @@ class History:
     con: duckdb.DuckDBPyConnection = field(default_factory=warehouse)
 
     def write(self, kind: str, amounts: dict[date, int]) -> None:
-        """So many rows of a kind on each day."""
+        """So many rows of a kind on each day, from 8 to 18."""
         columns = {
             "orders": "'o' || i || '-' || ? as order_id",
             "dispatches": "'o' || i || '-' || ? as order_id, 'out' as direction",
@@ -53,10 +73,11 @@ class History:
             self.con.execute(
                 f"""
                 insert into {TABLES[kind]} by name
-                select 'main' as account, {columns[kind]}, cast(? as timestamp) + interval 9 hour as created_at
+                select 'main' as account, {columns[kind]},
+                    cast(? as timestamp) + interval 8 hour + to_minutes(600 * i // ?) as created_at
                 from range(?) as r (i)
                 """,
-                [day.isoformat(), day, amount],
+                [day.isoformat(), day, amount, amount],
             )
 
     def settle(self) -> None:

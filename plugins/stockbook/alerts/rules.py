@@ -42,6 +42,8 @@ AlertSeverity = Literal["info", "warning", "critical"]
 
 # of a day, or of three: the share of what was to be expected that is missing, or that came beyond it
 VOLUMES: tuple[Measure, ...] = ("missing_orders", "extra_orders", "missing_dispatches", "extra_dispatches")
+# a stretch of the day without any, where it is missing
+IN_A_ROW = "in a row"
 # a share is written 0.95, not 95; a price may more than double, so only rates end at 1
 SHARES: dict[Measure, float] = {
     "on_time_rate": 1.0,
@@ -230,5 +232,7 @@ def _sentence_of_what_comes(measure: Measure, figure: Figure) -> str:
             return f"no event of {figure.subject} came for {value:,.0f} h, in which {basis:,} orders were placed"
         case _:
             side, what = measure.split("_")
+            if figure.subject == IN_A_ROW:
+                return f"{what}: {figure.detail}, when {value:.1%} of such a day's usually come"
             word = "too few" if side == "missing" else "too many"
             return f"{what}: {figure.detail}, where {basis:,} were to be expected, {value:.1%} {word}"

@@ -107,7 +107,8 @@ compared as (
         date,
         amount,
         median(amount) over alike as usual_amount,
-        mad(amount) over alike as usual_deviation
+        mad(amount) over alike as usual_deviation,
+        list(date) over alike as days_alike
     from days
     window alike as (
         partition by account, kind, iso_weekday, is_working_day, days_since_open
@@ -125,6 +126,7 @@ select
     amount,
     usual_amount,
     usual_deviation,
+    days_alike,
     -- a shop that grows, or goes into Christmas: by how much the ten days before differed from theirs, whichever weekday;
     -- at most by half or twice, so that an outage of a week does not become what is expected
     usual_amount

@@ -1,5 +1,5 @@
 -- What the rules of alerts.yml compare of volume: the share that is missing, or that is too much.
--- Grain: one row per account, measure and subject (a day, three days).
+-- Grain: one row per account, measure and subject (a day, three days, a stretch of a day).
 with
 
 current_run as (
@@ -60,6 +60,22 @@ judged as (
     group by v.account, v.kind, w.subject, w.days
     having count(*) = w.days
 
+),
+
+lulls as (
+
+    select
+        l.account,
+        'missing_' || l.kind as measure,
+        'in a row' as subject,
+        'none from ' || l.from_time || ' to ' || l.until_time || ' on ' || strftime(l.date, '%A, %Y-%m-%d') as detail,
+        l.share as value,
+        cast(round(l.expected_amount) as bigint) as basis,
+        date_diff('second', l.date + interval 1 day, r.as_of) / 3600.0 as age_hours,
+        l.usual_share as usual
+    from intermediate.day_lull as l
+    cross join current_run as r
+
 )
 
 select
@@ -77,3 +93,14 @@ select
     date_diff('second', last_date + interval 1 day, as_of) / 3600.0 as age_hours,
     unnest([1 - exp(-deviations), exp(deviations) - 1]) as usual
 from judged
+union all
+select
+    account,
+    measure,
+    subject,
+    detail,
+    value,
+    basis,
+    age_hours,
+    usual
+from lulls
