@@ -12,21 +12,6 @@ polls as (
 
 ),
 
--- nights that set lines aside: which orders they were of is forgotten once they are read whole
-set_aside as (
-
-    select distinct
-        l.account,
-        r.as_of
-    from meta.loaded_rows as l
-    inner join meta.run as r
-        on l.run_id = r.run_id
-    where
-        l.table_name = 'order_lines'
-        and l.rows_quarantined > 0
-
-),
-
 -- one number in place of two texts: who shares it by accident is told apart below
 edited_hashes as (
 
@@ -134,8 +119,7 @@ select
     e.account,
     e.order_id,
     d.left_at_utc,
-    greatest(p.local_at, e.first_seen_at) as lines_seen_at,
-    (e.account, greatest(p.local_at, e.first_seen_at)) in (select (account, as_of) from set_aside) as may_lack_lines
+    greatest(p.local_at, e.first_seen_at) as lines_seen_at
 from departures as d
 inner join edited as e
     on d.order_no = e.order_no

@@ -2,8 +2,7 @@
 -- Grain: one row per order and line it had when it left; few orders are edited.
 with
 
--- the order of lines means nothing: a line is found again by its code
-lines_then as (
+versions as (
 
     select
         d.order_no,
@@ -13,15 +12,41 @@ lines_then as (
         h.code,
         h.ext_code,
         h.quantity,
-        row_number() over (partition by d.order_no, h.code order by h.line_no) as same_code_no
+        h._version,
+        h._valid_from <= d.lines_seen_at as was_seen
     from staging.order_lines_history as h
     inner join intermediate.order_departure as d
         on
             h.account = d.account
             and h.order_id = d.order_id
-    where
-        (h._valid_from <= d.lines_seen_at or (d.may_lack_lines and h._version = 1))
-        and (h._valid_to is null or h._valid_to > d.lines_seen_at)
+    where h._valid_to is null or h._valid_to > d.lines_seen_at
+
+),
+
+-- a line that was set aside at first, and read later, was there before the lines behind it
+present as (
+
+    select *
+    from versions
+    qualify
+        was_seen
+        or (_version = 1 and line_no < max(case when was_seen then line_no end) over (partition by order_no))
+
+),
+
+-- the order of lines means nothing: a line is found again by its code
+lines_then as (
+
+    select
+        order_no,
+        account,
+        order_id,
+        line_no,
+        code,
+        ext_code,
+        quantity,
+        row_number() over (partition by order_no, code order by line_no) as same_code_no
+    from present
 
 ),
 
