@@ -1,13 +1,12 @@
 """A person who was forgotten does not come back with a backup from before."""
 
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from backed_up import back_up, nobody
 from night_rig import Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook.backup import integrity
 from stockbook.backup.restore import restore
@@ -32,7 +31,7 @@ def test_a_backup_from_before_is_erased_by_the_newest_list(home_after_a_night: P
     email = next(mail for n in shop.demand.person.tolist() if (mail := people.person(n).email))
     with running(shop, FIRST) as server:
         rig, raw, new = (Rig(server, tmp_path / name) for name in ("home", "raw", "new"))
-        shutil.copytree(home_after_a_night, rig.home)
+        copy_of(home_after_a_night, rig.home)
         settings, store = rig.settings, Folder(tmp_path / "store")
         back_up(settings, store, NOW)
         forget(settings, clock, Kind.email, email)

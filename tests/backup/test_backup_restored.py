@@ -9,7 +9,7 @@ import pytest
 from backed_up import LISTING, NIGHT, NOW, back_up, flip, nobody, settings_of, small_home, tree
 from forked import forks
 from night_rig import Rig
-from shared_home import SECOND, small_shop
+from shared_home import SECOND, copy_of, small_shop
 
 from stockbook.backup.events import digests_of_events
 from stockbook.backup.manifest import PIECES
@@ -72,7 +72,7 @@ def test_a_night_goes_on_after_a_restore(home_after_a_night: Path, tmp_path: Pat
     """A real home: the next night of the restored one is green, and nothing is read anew."""
     with running(small_shop(), SECOND) as server:
         before = Rig(server, tmp_path / "home")
-        shutil.copytree(home_after_a_night, before.home)
+        copy_of(home_after_a_night, before.home)
         store = Folder(tmp_path / "store")
         back_up(before.settings, store, SystemClock().utc())
         after = Rig(server, tmp_path / "restored")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,7 @@ from browser import browser_page, needs_browser
 from checkout import PROJECT
 from night_rig import Rig, leave_out_checks
 from playwright.sync_api import Page, Response, expect
-from shared_home import FIRST, SECOND, small_shop
+from shared_home import FIRST, SECOND, copy_of, small_shop
 
 from stockbook.bi import bundle, spec
 from stockbook.bi.charts import COLOURS, SCHEME
@@ -65,7 +64,7 @@ def dashboards(tables: dict[str, Table], metrics: Metrics) -> spec.Spec:
 def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night, and a folder of own reports."""
     with running(small_shop(), FIRST) as server:
-        home = Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bi") / "home"))
+        home = copy_of(home_after_a_night, tmp_path_factory.mktemp("bi") / "home")
         rig = Rig(server, home, {"STOCKBOOK_EXTRA_DIR": str(EXAMPLE)})
         # as that night had built the example of a user's own report; the second night of the tests does
         report = EXAMPLE / "sql" / "reports" / "turnover_by_weekday.sql"

@@ -1,7 +1,6 @@
 """The data dictionary and the questions of docs/queries.md."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from browser import A4_WIDTH, browser_page, needs_browser
 from checkout import PROJECT
 from night_rig import Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook.declarations import Table, in_currency
 from stockbook.dictionary import questions, site
@@ -34,7 +33,7 @@ def folder(tables: dict[str, Table], tmp_path_factory: pytest.TempPathFactory) -
 def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night."""
     with running(small_shop(), FIRST) as server:
-        yield Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("dictionary") / "home")))
+        yield Rig(server, copy_of(home_after_a_night, tmp_path_factory.mktemp("dictionary") / "home"))
 
 
 def test_every_metric_stands_on_the_page_of_its_table_and_in_the_index(folder: Path, tables: dict[str, Table]) -> None:

@@ -6,7 +6,6 @@ People are forgotten in every place of a home: in orders, events of three system
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ import duckdb
 import pytest
 from forgotten_people import KEY_BYTES, NOTED, PERSONAL, Someone, content, someones
 from night_rig import KEY, Rig
-from shared_home import FIRST, SECOND, small_shop
+from shared_home import FIRST, SECOND, copy_of, small_shop
 
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.closing.verifying import verify
@@ -163,7 +162,7 @@ def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     finished as a night, or a restore, would do it.
     """
     place = tmp_path_factory.mktemp("forget") / "home"
-    shutil.copytree(home_after_a_night, place)
+    copy_of(home_after_a_night, place)
     shop = small_shop()
     with running(shop, FIRST) as server:
         rig = Rig(server, place, clock=ManualClock(NOW))
@@ -328,7 +327,7 @@ def test_the_next_night_stores_nothing_of_them(home: Home) -> None:
 @pytest.mark.skipif(COUNT < 20, reason="make proof-erasure compares whole nights")
 def test_the_next_night_is_that_of_an_undisturbed_home(home: Home, home_after_a_night: Path, tmp_path: Path) -> None:
     """Every table and view but personal columns: the same figures as if nobody had been forgotten."""
-    shutil.copytree(home_after_a_night, tmp_path / "home")
+    copy_of(home_after_a_night, tmp_path / "home")
     rig = Rig(home.server, tmp_path / "home", clock=ManualClock(NOW))
     sign_last_month(rig)
     fill_inbox(rig, home.server.shop)

@@ -5,7 +5,6 @@ The tests go on from each other, as the nights of a fleet do.
 """
 
 import json
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ from fleet_rig import HUSH, Site, connections, databases, programs, variables
 from forked import forks
 from night_rig import Rig, hashes, leave_out_checks
 from seaweed import Seaweed
-from shared_home import FIRST, NAME, SECOND, small_shop
+from shared_home import FIRST, NAME, SECOND, copy_of, small_shop
 from typer.testing import CliRunner
 
 from stockbook.alerts import notify
@@ -197,7 +196,7 @@ def test_a_night_that_was_cut_off_equals_one_machines(
     """The second night loses its session while it is built; tried again its tables are those of an undisturbed home."""
     leave_out_checks(monkeypatch.setattr)
     rig = Rig(sandbox, site.folder / "alone")
-    shutil.copytree(home_after_a_night, rig.home)
+    copy_of(home_after_a_night, rig.home)
     rig.books(SECOND, name="second")
     parameters, before = {"as_of": SECOND.isoformat()}, site.published()
 

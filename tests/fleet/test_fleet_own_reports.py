@@ -8,6 +8,7 @@ import pytest
 import quick_night
 from fleet_rig import Site, databases, move_in, programs, variables
 from own_folder import model
+from shared_home import copy_of
 
 from stockbook.clock import SystemClock
 from stockbook.declarations import load
@@ -89,7 +90,7 @@ def test_a_sum_over_accounts_is_refused_by_its_check(home_after_a_night: Path, t
     Readers of a lake find rows by their account: a report with a row of none breaks the rule, which one machine has
     not. Its alert names the file, and the other report stays.
     """
-    home = Path(shutil.copytree(home_after_a_night, tmp_path / "home"))
+    home = copy_of(home_after_a_night, tmp_path / "home")
     rolled = "select account, count(*) as pieces from marts.fct_order group by rollup (account)"
     model(tmp_path / "own", "rolled", rolled)
     model(tmp_path / "own", "orders", "select account, count(*) as pieces from marts.fct_order group by account")

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from checkout import PROJECT
 from night_rig import KEY, Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 from typer.testing import CliRunner
 
 from stockbook import clock as clocks
@@ -103,7 +103,7 @@ def shift(
 ) -> Iterator[Shift]:
     """A home after its first night; its report says when that was, and not when the test ran."""
     home = tmp_path / "home"
-    shutil.copytree(home_after_a_night, home)
+    copy_of(home_after_a_night, home)
     for folder in (home / "runs").iterdir():
         ended = report.read(folder)
         assert ended is not None

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from night_rig import KEY
+from shared_home import copy_of
 from typer.testing import CliRunner
 
 from stockbook import clock as clocks
@@ -41,7 +42,7 @@ SECRET = "a-token-that-must-stay-secret"
 def home(home_after_a_night: Path, tmp_path: Path) -> Path:
     """A home after a night, whose report says when it was, and not when the test ran."""
     place = tmp_path / "home"
-    shutil.copytree(home_after_a_night, place)
+    copy_of(home_after_a_night, place)
     for folder in (place / "runs").iterdir():
         ended = report.read(folder)
         assert ended is not None

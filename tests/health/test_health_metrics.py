@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import hooks_rig as hooks
 import pytest
+from shared_home import copy_of
 
 from stockbook.clock import ManualClock
 from stockbook.connections import SOURCES, from_environment
@@ -27,7 +27,7 @@ LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9.e+
 
 @pytest.fixture
 def home(home_after_a_night: Path, tmp_path: Path) -> Path:
-    shutil.copytree(home_after_a_night, tmp_path / "home")
+    copy_of(home_after_a_night, tmp_path / "home")
     return tmp_path / "home"
 
 

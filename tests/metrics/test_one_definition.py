@@ -11,7 +11,7 @@ import same_figures
 from checkout import PROJECT
 from night_rig import Rig
 from same_figures import of_command
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook import declarations
 from stockbook.bi import spec
@@ -39,7 +39,7 @@ def metrics(tables: dict[str, Table]) -> Metrics:
 @pytest.fixture(scope="module")
 def rig(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home with one published night; its file stays open, as opening it takes longer than most questions."""
-    home = Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("metrics") / "home"))
+    home = copy_of(home_after_a_night, tmp_path_factory.mktemp("metrics") / "home")
     with running(small_shop(), FIRST) as server:
         rig = Rig(server, home)
         with duckdb.connect(str(rig.settings.published), read_only=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from night_rig import KEY
+from shared_home import copy_of
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
@@ -22,7 +23,7 @@ from stockbook.warehouse.connect import for_questions, let_go, writer
 def settings(home_after_a_night: Path, tmp_path: Path) -> Iterator[Settings]:
     """A home after a night."""
     place = tmp_path / "home"
-    shutil.copytree(home_after_a_night, place)
+    copy_of(home_after_a_night, place)
     settings = Settings.load({"STOCKBOOK_HOME": str(place), "STOCKBOOK_HASH_KEY": KEY})
     yield settings
     let_go(settings.warehouse)

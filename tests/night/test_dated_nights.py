@@ -11,7 +11,7 @@ from typing import Any
 import proof_size
 import pytest
 from night_rig import Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook import connections
 from stockbook.clock import ManualClock
@@ -142,7 +142,7 @@ def test_a_clock_behind_the_published_books_is_told(
 ) -> None:
     """A night that names no as_of and would lie hours before the last one is red; half an hour reads no source."""
     home = tmp_path / "home"
-    shutil.copytree(home_after_a_night, home)
+    copy_of(home_after_a_night, home)
     rig = Real(server, home, clock=ManualClock(AT_PUBLISHED - timedelta(hours=hours)))
     tonight = rig.tonight()
 

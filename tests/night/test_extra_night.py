@@ -12,7 +12,7 @@ import pytest
 from checkout import PROJECT
 from night_rig import KEY, Rig, hashes
 from own_folder import model, write
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 from typer.testing import CliRunner
 
 from stockbook import caches
@@ -80,7 +80,7 @@ def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     before = home_after_a_night / "published" / "warehouse.duckdb"
     with running(small_shop(), FIRST) as server:
-        books = Path(shutil.copytree(home_after_a_night, place / "home"))
+        books = copy_of(home_after_a_night, place / "home")
         rig = Rig(server, books, {"STOCKBOOK_EXTRA_DIR": str(folder)})
         yield Home(rig, folder, before, [rig.night(FIRST)])
 

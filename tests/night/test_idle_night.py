@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from night_rig import Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook.night import steps
 from stockbook_sandbox import running
@@ -24,7 +23,7 @@ HEAVY = ("great_expectations", "numba", "pandas", "scipy", "sqlglot")
 def finished(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A home after two nights: from the second on nothing is new."""
     with running(small_shop(), FIRST) as server:
-        rig = Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("finished") / "home")))
+        rig = Rig(server, copy_of(home_after_a_night, tmp_path_factory.mktemp("finished") / "home"))
         rig.night(FIRST)
         yield rig
 
@@ -47,6 +46,23 @@ print(json.dumps([name for name in {HEAVY!r} if name in sys.modules] + [*process
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_every_table_that_is_built_has_a_mark(finished: Rig) -> None:
+    """One that reads what has none, like the table of loads, is built in every night, and so is all that reads it."""
+    marked = finished.rows(
+        """
+        select
+            schema_name || '.' || table_name as name,
+            name in (select table_name from meta.content_mark)
+        from duckdb_tables()
+        where schema_name in ('intermediate', 'marts', 'reports')
+        order by name
+        """
+    )
+
+    assert len(marked) > 100
+    assert [name for name, has_mark in marked if not has_mark] == []
 
 
 def test_steps_that_are_done_again_come_out_the_same(finished: Rig) -> None:

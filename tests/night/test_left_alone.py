@@ -12,7 +12,7 @@ import proof_size
 import pytest
 from checkout import PROJECT
 from night_rig import TWO_THREADS, Rig
-from shared_home import FIRST, small_shop
+from shared_home import FIRST, copy_of, small_shop
 
 from stockbook.checks.rules import of_table
 from stockbook.checks.run import ask
@@ -134,7 +134,7 @@ def first(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("first")
     for name in ("sql", "policy"):
         shutil.copytree(PROJECT / "include" / name, folder / name)
-    books = Books(server, Path(shutil.copytree(home_after_a_night, folder / "home")))
+    books = Books(server, copy_of(home_after_a_night, folder / "home"))
     books.night(FIRST, name="second")
     return books
 

@@ -14,7 +14,7 @@ import yaml
 from checkout import PROJECT
 from night_rig import KEY, STEPS, TWO_THREADS, Rig, hashes
 from observed import same_marts
-from shared_home import FIRST, SECOND, THIRD, small_shop
+from shared_home import FIRST, SECOND, THIRD, copy_of, small_shop
 
 from stockbook import connections
 from stockbook.alerts import program, rules
@@ -69,7 +69,7 @@ class Watched:
 def watched(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """The second night, step by step; a reader looks again and again from when its marts are checked."""
     folder = tmp_path_factory.mktemp("three")
-    rig = Rig(server, Path(shutil.copytree(home_after_a_night, folder / "home")), TWO_THREADS)
+    rig = Rig(server, copy_of(home_after_a_night, folder / "home"), TWO_THREADS)
     stop, out = folder / "stop", folder / "out"
     clock, published = SystemClock(), rig.settings.published
     content, file, before = published.read_bytes(), published.stat(), hash(tuple(rig.hashes().values()))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from checkout import PROJECT
 from night_rig import KEY, Rig
-from shared_home import FIRST, SECOND, small_shop
+from shared_home import FIRST, SECOND, copy_of, small_shop
 
 from stockbook import connections
 from stockbook.clock import ManualClock, SystemClock
@@ -42,7 +42,7 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def rig(server: Running, home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """A home after one published night."""
-    return Rig(server, Path(shutil.copytree(home_after_a_night, tmp_path_factory.mktemp("bad") / "home")))
+    return Rig(server, copy_of(home_after_a_night, tmp_path_factory.mktemp("bad") / "home"))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ import pytest
 from checkout import PROJECT
 from msgspec import structs
 from night_rig import KEY, ONE_THREAD
-from shared_home import FIRST, NAME
+from shared_home import FIRST, NAME, copy_of
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
@@ -228,7 +228,7 @@ def built(night: Night) -> None:
 def home(home_after_a_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Told, killed twice, done, asked again."""
     place = tmp_path_factory.mktemp("retention")
-    shutil.copytree(home_after_a_night, place / "home")
+    copy_of(home_after_a_night, place / "home")
     night = night_of(place / "home", policy(place / "policy", **POLICY))
     add_old_days(night)
     add_old_files(night)

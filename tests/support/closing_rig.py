@@ -1,6 +1,5 @@
 """A home whose months are closed: a copy of the shared home after its first night, without a shop."""
 
-import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import duckdb
 import open_books
 from night_rig import ONE_THREAD, environment
+from shared_home import copy_of
 
 from stockbook.clock import ManualClock
 from stockbook.closing.request import Request
@@ -27,10 +27,10 @@ PARTS = ("published", "state", "runs", "landing/closes")
 def copied(home: Path, to: Path, whole: bool = False) -> Path:
     """A copy of a home that a test may close months in; ``whole`` with landed pages and the writer's file."""
     if whole:
-        return Path(shutil.copytree(home, to))
+        return copy_of(home, to)
     for part in PARTS:
         if (home / part).exists():
-            shutil.copytree(home / part, to / part)
+            copy_of(home / part, to / part)
     return to
 
 

@@ -11,6 +11,7 @@ from night_rig import STEPS, Rig, nights_before
 
 from stockbook import connections
 from stockbook.night import steps
+from stockbook.warehouse.connect import OPENING
 from stockbook_sandbox import Shop, running
 
 FIRST, SECOND, THIRD = nights_before(datetime(2025, 11, 20, 2, 15), 3)
@@ -28,10 +29,15 @@ def first_night(home: Path) -> None:
         Rig(server, home).night(FIRST, name=NAME)
 
 
+def copy_of(home: Path, place: Path) -> Path:
+    """A home to write in, of one that others may be reading: a reader's folder in it comes and goes meanwhile."""
+    return Path(shutil.copytree(home, place, ignore=shutil.ignore_patterns(f"{OPENING}*")))
+
+
 def second_night(first: Path, folder: Path) -> None:
     """The second night of a copy of the first home: ``home`` after it, and what was before each step by its name."""
     with running(small_shop(), SECOND) as server:
-        rig = Rig(server, Path(shutil.copytree(first, folder / "home")))
+        rig = Rig(server, copy_of(first, folder / "home"))
         tonight, ids = rig.tonight(), connections.conn_ids_in_environment(rig.environ)
         run = steps.open_run(tonight, "second", {"as_of": SECOND.isoformat()}, ids)
         for step, work in STEPS.items():
