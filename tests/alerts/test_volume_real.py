@@ -56,16 +56,25 @@ def replayed(tmp_path: Path) -> History:
     rows.policy_dir = policies(tmp_path / "policy", rows.first, rows.last)
     moves = shop.movements
     left = np.flatnonzero((moves.direction != 0) & (moves.order >= 0))
-    placed = pa.table({"order_id": shop.order_uuid, "placed_text": wall_text(shop.demand.created)})
-    moved = pa.table({"number": moves.order[left], "placed_text": wall_text(moves.created[left])})
+    order_ids = np.array(shop.order_uuid)
+    placed = pa.table(
+        {
+            "order_id": order_ids,
+            "placed_text": wall_text(shop.demand.created),
+            "remote_number": shop.demand.remote_number,
+            "recipient_key": [str(person) for person in shop.demand.person],
+            "worth": [str(worth) for worth in shop.order_value],
+        }
+    )
+    moved = pa.table({"order_id": order_ids[moves.order[left]], "placed_text": wall_text(moves.created[left])})
     with ArrowView(rows.con, "placed", placed), ArrowView(rows.con, "moved", moved):
         rows.con.execute(
-            "insert into staging.orders by name "
-            "select 'main' as account, order_id, cast(placed_text as timestamp) as created_at from placed"
+            "insert into staging.orders by name select 'main' as account, order_id, remote_number, recipient_key, "
+            "cast(worth as decimal(24, 12)) as goods_value, cast(placed_text as timestamp) as created_at from placed"
         )
         rows.con.execute(
-            "insert into staging.movements by name select 'main' as account, 'out' as direction, "
-            "cast(number as varchar) as order_id, cast(placed_text as timestamp) as created_at from moved"
+            "insert into staging.movements by name select 'main' as account, 'out' as direction, order_id, "
+            "cast(placed_text as timestamp) as created_at from moved"
         )
     rows.settle()
     return rows

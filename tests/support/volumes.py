@@ -17,12 +17,19 @@ from stockbook.alerts.rules import VOLUMES, Figure
 MEASURES = "intermediate.volume_measure"
 TABLES = {"orders": "staging.orders", "dispatches": "staging.movements"}
 # what becomes of the rows of a day, and what a rule measures of it
-PLANTED = {
+PLANTED: dict[str, tuple[str, str]] = {
     "silence": ("update {table} set _deleted_at = created_at where {day}", "missing"),
     "half": ("update {table} set _deleted_at = created_at where {day} and hash(order_id) % 2 = 0", "missing"),
     "double": (
         "insert into {table} by name select * replace ('again ' || order_id as order_id, 'planted' as _run_id) "
         "from {table} where {day}",
+        "extra",
+    ),
+    # of orders alone: nothing leaves that nobody ordered
+    "double, of others": (
+        "insert into staging.orders by name select * replace ('again ' || order_id as order_id, "
+        "'again ' || recipient_key as recipient_key, null as remote_number, 'planted' as _run_id) "
+        "from staging.orders where {day}",
         "extra",
     ),
     # those of half a day in a row, from one in its first half on
@@ -79,6 +86,24 @@ class History:
                 """,
                 [day.isoformat(), day, amount, amount],
             )
+
+    def send(self) -> None:
+        """Send each order on the working day on which it was placed or on the next one."""
+        self.con.execute(
+            """
+            insert into staging.movements by name
+            select
+                account,
+                'out' as direction,
+                order_id,
+                created_at + to_days(case isodow(created_at)
+                    when 6 then 2
+                    when 7 then 1
+                    else if(hash(order_id) % 10 < 6, 0, if(isodow(created_at) = 5, 3, 1))
+                end) as created_at
+            from staging.orders
+            """
+        )
 
     def settle(self) -> None:
         """Build the policies once, for all nights."""
@@ -148,6 +173,8 @@ class History:
         for kind in TABLES:
             judged = self.judged(kind)
             for what, (_, side) in PLANTED.items():
+                if kind != "orders" and what == "double, of others":
+                    continue
                 wanted = {rule.rule for rule in self._rules if rule.measure == f"{side}_{kind}"}
                 length = 1 if what == "silence" else 3
                 nights = [0] * length

@@ -2,63 +2,26 @@
 -- Grain: one row per account and kind whose last judged day had any.
 with
 
-current_run as (
-
-    select cast(as_of as date) as today
-    from intermediate.run_now
-
-),
-
--- of a day without any it is said already
-last_days as (
-
-    select
-        v.account,
-        v.kind,
-        v.date,
-        v.expected_amount,
-        v.days_alike
-    from intermediate.day_volume as v
-    cross join current_run as r
-    where v.date >= r.today - interval 10 day
-    qualify v.amount > 0 and row_number() over (partition by v.account, v.kind order by v.date desc) = 1
-
-),
-
--- the day itself and the eight it is compared with
 days as (
 
     select
         account,
         kind,
-        date as judged_date,
-        unnest(list_append(days_alike, date)) as date
-    from last_days
+        judged_date,
+        date,
+        expected_amount
+    from intermediate.judged_day
 
 ),
 
-moments as (
+daily_orders as (
 
     select
         account,
-        'orders' as kind,
-        created_at as at
-    from staging.orders
-    where
-        created_at >= (select min(date) from days)
-        and _deleted_at is null
-    union all
-    select
-        account,
-        'dispatches' as kind,
-        min(created_at) as at
-    from staging.movements
-    where
-        created_at >= (select min(date) from days)
-        and direction = 'out'
-        and order_id is not null
-        and _deleted_at is null
-    group by account, order_id, cast(created_at as date)
+        kind,
+        date,
+        local_at
+    from intermediate.daily_order
 
 ),
 
@@ -70,14 +33,14 @@ seconds as (
         d.kind,
         d.judged_date,
         d.date,
-        date_diff('second', d.date, m.at) as second,
+        date_diff('second', d.date, m.local_at) as second,
         d.date <> d.judged_date as is_usual
     from days as d
-    inner join moments as m
+    inner join daily_orders as m
         on
             d.account = m.account
             and d.kind = m.kind
-            and d.date = cast(m.at as date)
+            and d.date = m.date
     union all
     -- a day ends with a stretch too
     select
@@ -166,7 +129,8 @@ select
     format('{:02d}:{:02d}', j.from_second // 3600, j.from_second // 60 % 60) as from_time,
     format('{:02d}:{:02d}', j.until_second // 3600, j.until_second // 60 % 60) as until_time
 from judged as j
-inner join last_days as d
+inner join days as d
     on
         j.account = d.account
         and j.kind = d.kind
+        and j.date = d.date

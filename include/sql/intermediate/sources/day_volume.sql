@@ -41,28 +41,11 @@ counts as (
 
     select
         account,
-        'orders' as kind,
-        cast(created_at as date) as date,
+        kind,
+        date,
         count(*) as amount
-    from staging.orders
-    where
-        created_at >= (select min(date) from recent_days)
-        and _deleted_at is null
-    group by account, cast(created_at as date)
-    union all
-    -- of a movement the order that left with it: an order of a hundred lines is as much of a sign as one of two
-    select
-        account,
-        'dispatches' as kind,
-        cast(created_at as date) as date,
-        count(distinct order_id) as amount
-    from staging.movements
-    where
-        created_at >= (select min(date) from recent_days)
-        and direction = 'out'
-        and order_id is not null
-        and _deleted_at is null
-    group by account, cast(created_at as date)
+    from intermediate.daily_order
+    group by account, kind, date
 
 ),
 

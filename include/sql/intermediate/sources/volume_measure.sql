@@ -1,5 +1,5 @@
 -- What the rules of alerts.yml compare of volume: the share that is missing, or that is too much.
--- Grain: one row per account, measure and subject (a day, three days, a stretch of a day).
+-- Grain: one row per account, measure and subject (a day, three days, a stretch of a day, a sign of its orders).
 with
 
 current_run as (
@@ -76,6 +76,22 @@ lulls as (
     from intermediate.day_lull as l
     cross join current_run as r
 
+),
+
+signs as (
+
+    select
+        s.account,
+        s.measure,
+        s.subject,
+        s.detail,
+        s.value,
+        cast(round(s.expected_amount) as bigint) as basis,
+        date_diff('second', s.date + interval 1 day, r.as_of) / 3600.0 as age_hours,
+        s.usual
+    from intermediate.day_sign as s
+    cross join current_run as r
+
 )
 
 select
@@ -104,3 +120,14 @@ select
     age_hours,
     usual
 from lulls
+union all
+select
+    account,
+    measure,
+    subject,
+    detail,
+    value,
+    basis,
+    age_hours,
+    usual
+from signs
