@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from model_runner import POLICY
-from volumes import History
+from volumes import TABLES, History
 
 from stockbook.alerts import rules
 from stockbook.alerts.rules import Figure
@@ -26,18 +26,20 @@ def plain(day: date, places: Iterable[int] = range(40), number: str = "{}") -> l
 
 
 def place(rows: History, day: date, orders: list[Order]) -> None:
-    rows.con.executemany(
-        "insert into staging.orders by name select 'main' as account, ? as order_id, ? as remote_number, "
-        "? as recipient_key, ? as goods_value, cast(? as timestamp) + interval 8 hour + to_minutes(?) as created_at",
-        [(*order[:4], day, order[4]) for order in orders],
+    rows.con.execute(
+        "insert into staging.orders by name select 'main' as account, unnest(?::varchar[]) as order_id, "
+        "unnest(?::varchar[]) as remote_number, unnest(?::varchar[]) as recipient_key, "
+        "unnest(?::int[]) as goods_value, "
+        "cast(? as timestamp) + interval 8 hour + to_minutes(unnest(?::int[])) as created_at",
+        [*([order[place] for order in orders] for place in range(4)), day, [order[4] for order in orders]],
     )
 
 
 def send(rows: History, day: date, order_ids: Iterable[str]) -> None:
-    rows.con.executemany(
-        "insert into staging.movements by name select 'main' as account, 'out' as direction, ? as order_id, "
-        "cast(? as timestamp) + interval 16 hour as created_at",
-        [(order_id, day) for order_id in order_ids],
+    rows.con.execute(
+        "insert into staging.movements by name select 'main' as account, 'out' as direction, "
+        "unnest(?::varchar[]) as order_id, cast(? as timestamp) + interval 16 hour as created_at",
+        [list(order_ids), day],
     )
 
 
@@ -50,15 +52,29 @@ def is_told(figure: Figure, name: str) -> bool:
     return any(rules.crosses(rule, figure) for rule in SHIPPED if rule.rule == name)
 
 
-def with_last(orders: list[Order], number: str = "{}") -> History:
+def with_last(rows: History, orders: list[Order], number: str = "{}") -> None:
     """Eight Mondays of forty orders, and these on the last."""
-    rows = History(FIRST, LAST)
     place(rows, FIRST, plain(FIRST, [0]))
     for day in MONDAYS[:-1]:
         place(rows, day, plain(day, number=number))
     place(rows, LAST, orders)
+
+
+@pytest.fixture(scope="module")
+def settled() -> History:
+    """The policies, and the calendar of such days."""
+    rows = History(FIRST, LAST)
+    with_last(rows, plain(LAST))
     rows.settle()
     return rows
+
+
+@pytest.fixture
+def rows(settled: History) -> History:
+    """The same without orders, for one test."""
+    for table in TABLES.values():
+        settled.con.execute(f"delete from {table}")
+    return settled
 
 
 NUMBERS = [order[1] for order in plain(LAST)]
@@ -79,9 +95,9 @@ GAPS = [at for at in range(40) if at % 4 < 2]
         ([*plain(LAST), (f"{LAST}-x", NUMBERS[0], "x", 1, 1)], "{}", 0),
     ],
 )
-def test_gaps_in_the_numbers_are_missing_orders(orders: list[Order], number: str, value: float) -> None:
+def test_gaps_in_the_numbers_are_missing_orders(rows: History, orders: list[Order], number: str, value: float) -> None:
     """The mean of the share of numbers without the next, beside the usual one, and of what is missing by count."""
-    rows = with_last(orders, number)
+    with_last(rows, orders, number)
     (figure,) = figures_of(rows, "missing_orders", "numbers")
 
     assert figure.value == pytest.approx(value)
@@ -90,9 +106,11 @@ def test_gaps_in_the_numbers_are_missing_orders(orders: list[Order], number: str
 
 
 @pytest.mark.parametrize("number", ["{}7", "{}0/2025", "kniha"])
-def test_numbers_that_do_not_run_on_say_nothing(number: str) -> None:
+def test_numbers_that_do_not_run_on_say_nothing(rows: History, number: str) -> None:
     """Nor do words, and the number of another order is not the next one."""
-    assert figures_of(with_last(plain(LAST, GAPS, number), number), "missing_orders", "numbers") == []
+    with_last(rows, plain(LAST, GAPS, number), number)
+
+    assert figures_of(rows, "missing_orders", "numbers") == []
 
 
 def again(at: int, number: str | None = None, buyer: str | None = None, worth: int = 100, minutes: int = 1) -> Order:
@@ -113,46 +131,41 @@ def again(at: int, number: str | None = None, buyer: str | None = None, worth: i
         ([(f"again {at}", None, None, 100, at * 10) for at in range(40)], 0),
     ],
 )
-def test_an_order_that_came_before_is_too_many(more: list[Order], value: float) -> None:
+def test_an_order_that_came_before_is_too_many(rows: History, more: list[Order], value: float) -> None:
     """Of the same buyer and the same amounts less than a day before, or with the same number; beside the others."""
-    rows = with_last(plain(LAST) + more)
+    with_last(rows, plain(LAST) + more)
     (figure,) = figures_of(rows, "extra_orders", "repeats")
 
     assert (figure.value, figure.basis) == (pytest.approx(value), 40)
     assert is_told(figure, "orders twice") == (value > 0.25)
 
 
-def test_buyers_that_always_order_twice_are_usual() -> None:
+def test_buyers_that_always_order_twice_are_usual(rows: History) -> None:
     """A tenth of the orders of each Monday repeats another one, and of the last too."""
-    rows = History(FIRST, LAST)
     place(rows, FIRST, plain(FIRST, [0]))
     for day in MONDAYS:
         place(rows, day, [*plain(day), *((f"{day}-{at} again", None, f"{day}-{at}", 100, 500) for at in range(4))])
-    rows.settle()
 
     assert [figure.value for figure in figures_of(rows, "extra_orders", "repeats")] == [0]
 
 
-def sent(last: list[str], usual: int = 30) -> History:
+def sent(rows: History, last: list[str], usual: int = 30) -> None:
     """Eight Mondays on which so many of forty orders left, the others the day after; and these on the last."""
-    rows = History(FIRST, LAST)
     for day in [FIRST, *MONDAYS]:
         orders = [order[0] for order in plain(day)]
         place(rows, day, plain(day))
         send(rows, day, orders[:usual] if day < LAST else last)
         if day < LAST:
             send(rows, day + timedelta(days=1), orders[usual:])
-    rows.settle()
-    return rows
 
 
 IDS = [order[0] for order in plain(LAST)]
 
 
 @pytest.mark.parametrize(("left", "value"), [(30, 0), (40, 0), (20, 1 / 3), (15, 0.5), (1, 29 / 30)])
-def test_orders_that_wait_and_do_not_leave_are_missing(left: int, value: float) -> None:
+def test_orders_that_wait_and_do_not_leave_are_missing(rows: History, left: int, value: float) -> None:
     """Of forty that wait thirty are usual, however many come."""
-    rows = sent(IDS[:left])
+    sent(rows, IDS[:left])
     (figure,) = figures_of(rows, "missing_dispatches", "waiting")
 
     assert (figure.value, figure.basis) == (pytest.approx(value), 30)
@@ -171,18 +184,18 @@ def test_orders_that_wait_and_do_not_leave_are_missing(left: int, value: float) 
         (IDS[:30], 0),
     ],
 )
-def test_what_nobody_ordered_or_had_left_before_is_too_many(more: list[str], value: float) -> None:
+def test_what_nobody_ordered_or_had_left_before_is_too_many(rows: History, more: list[str], value: float) -> None:
     """Beside the dispatches of orders that are there and leave for the first time."""
-    rows = sent(IDS[:30] + more)
+    sent(rows, IDS[:30] + more)
     (figure,) = figures_of(rows, "extra_dispatches", "strays")
 
     assert (figure.value, figure.basis) == (pytest.approx(value), 30)
     assert is_told(figure, "sent without an order") == (value > 0.25)
 
 
-def test_later_orders_are_no_sign() -> None:
+def test_later_orders_are_no_sign(rows: History) -> None:
     """The number behind the last one of the day counts only once it came by now."""
-    rows = with_last(plain(LAST, range(39)))
+    with_last(rows, plain(LAST, range(39)))
     place(rows, LAST + timedelta(days=1), [("later", plain(LAST)[39][1], "later", 1, 0)])
     (figure,) = figures_of(rows, "missing_orders", "numbers")
 
@@ -198,15 +211,16 @@ def test_later_orders_are_no_sign() -> None:
         ("strays", "45 on Monday, 2025-04-07, 15 not ordered, or sent before", "too many"),
     ],
 )
-def test_a_message_says_what_is_odd_of_the_orders(subject: str, detail: str, said: str) -> None:
+def test_a_message_says_what_is_odd_of_the_orders(rows: History, subject: str, detail: str, said: str) -> None:
     """With the day, and how many were to be expected."""
     histories = {
-        "numbers": lambda: with_last(plain(LAST, GAPS)),
-        "repeats": lambda: with_last(plain(LAST) + [again(at) for at in range(40)]),
-        "waiting": lambda: sent(IDS[:15]),
-        "strays": lambda: sent(IDS[:30] + [f"nobody's {at}" for at in range(15)]),
+        "numbers": lambda: with_last(rows, plain(LAST, GAPS)),
+        "repeats": lambda: with_last(rows, plain(LAST) + [again(at) for at in range(40)]),
+        "waiting": lambda: sent(rows, IDS[:15]),
+        "strays": lambda: sent(rows, IDS[:30] + [f"nobody's {at}" for at in range(15)]),
     }
-    (figure,) = [f for f in histories[subject]().figures(LAST) if f.subject == subject]
+    histories[subject]()
+    (figure,) = [f for f in rows.figures(LAST) if f.subject == subject]
     (rule,) = [rule for rule in SHIPPED if rule.subject == subject]
 
     kind = figure.measure.split("_")[1].capitalize()
