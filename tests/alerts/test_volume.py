@@ -154,10 +154,11 @@ def test_the_shipped_rules_on_months_of_days() -> None:
 
 def by_hours(rows: History, orders: dict[date, list[int]]) -> None:
     """An order at each of the hours of each day."""
-    rows.con.executemany(
+    placed = [(day, hour) for day, hours in orders.items() for hour in hours]
+    rows.con.execute(
         "insert into staging.orders by name select 'main' as account, uuid()::varchar as order_id, "
-        "?::timestamp + to_hours(?) as created_at",
-        [(day, hour) for day, hours in orders.items() for hour in hours],
+        "unnest(?::timestamp[]) + to_hours(unnest(?::int[])) as created_at",
+        [[day for day, _ in placed], [hour for _, hour in placed]],
     )
     rows.settle()
 
