@@ -20,7 +20,8 @@ from signed_months import AS_OF, CLOSE_ID, DRAFT, FORMULA, SIGNED, signed_home
 from stockbook.errors import ConfigError
 from stockbook.export.packs import export_journal, export_month, write_missing
 from stockbook.morning.page import report_html
-from stockbook.morning.summary import Summary, months_to_sign, signed_months
+from stockbook.morning.published_summary import months_to_sign, signed_months
+from stockbook.morning.summary import Summary
 from stockbook.settings import Settings
 
 SOFFICE = shutil.which("soffice")

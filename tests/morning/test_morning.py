@@ -27,7 +27,8 @@ from stockbook.morning.locale import locale_of
 from stockbook.morning.mail import lines
 from stockbook.morning.page import airflow_html, problem_html, report_html, shown
 from stockbook.morning.publish_files import pages, write_report_files
-from stockbook.morning.summary import ChartPoints, Summary, Value, make, read
+from stockbook.morning.published_summary import make
+from stockbook.morning.summary import ChartPoints, Summary, Value, read
 from stockbook.morning.texts import Texts
 from stockbook.morning.written import day_of
 from stockbook.night.steps import Night, open_run

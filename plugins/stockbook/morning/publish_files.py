@@ -12,7 +12,8 @@ from stockbook.dictionary import questions, site
 from stockbook.errors import StockbookError
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
-from stockbook.morning.summary import NAME, Summary, make, signed_months, with_months
+from stockbook.morning.published_summary import make, signed_months, with_months
+from stockbook.morning.summary import NAME, Summary
 from stockbook.settings import Settings
 from stockbook.warehouse.declared import declared_in
 from stockbook.warehouse.readers import reader

@@ -18,7 +18,7 @@ def publish(night: Night, run_id: str) -> Path:
     What the report shows is read and drawn of the copy while that is compared, and shown once it is published.
     """
     from stockbook.morning.publish_files import write_report_files
-    from stockbook.morning.summary import make
+    from stockbook.morning.published_summary import make
     from stockbook.warehouse.publish import publish as publish_file
 
     run, settings = runs.read(night.settings, run_id), night.settings
