@@ -37,7 +37,7 @@ from stockbook.cli.sandbox import app as sandbox_app
 from stockbook.cli.sla import app as sla_app
 from stockbook.cli.upkeep import compact, repair, upgrade
 from stockbook.clock import SystemClock
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError, StockbookError, is_interrupt
 from stockbook.settings import Settings, is_group_readable
 
 if TYPE_CHECKING:
@@ -280,6 +280,10 @@ def main() -> None:
         _end(f"A text could not be read or written as {getattr(error, 'encoding', 'text')}: both ends must be UTF-8.")
     except (RecursionError, MemoryError, OverflowError) as error:
         _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+    except RuntimeError as error:
+        if not is_interrupt(error):
+            raise
+        _end("Interrupted.")
 
 
 def _open_standard_streams() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stockbook.clock import Clock, SystemClock
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, Interrupted, is_interrupt
 from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings
 
@@ -19,12 +19,20 @@ EndedRun = Annotated[str, typer.Option("--run", help="Name of the run; empty = t
 
 @contextmanager
 def progress_of(clock: Clock) -> Iterator[Progress]:
-    """Where a step says how far it is: a bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        with Terminal() as terminal:
-            yield terminal
-    else:
-        yield logged(clock, sys.stderr)
+    """Where a step says how far it is: a bar on a terminal, else a line now and then. Ctrl-C is Interrupted."""
+    try:
+        if sys.stderr.isatty():
+            with Terminal() as terminal:
+                yield terminal
+        else:
+            yield logged(clock, sys.stderr)
+    except (KeyboardInterrupt, RuntimeError, Interrupted) as error:
+        if not is_interrupt(error):
+            raise
+        raise Interrupted(
+            "Interrupted. Readers have the night that was published last, and nothing is half done: run it again, and "
+            "it goes on or begins anew."
+        ) from error
 
 
 def run(
