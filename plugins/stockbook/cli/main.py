@@ -14,6 +14,7 @@ import typer
 
 from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
+from stockbook.cli import help_pages
 from stockbook.cli.backup import app as backup_app
 from stockbook.cli.backup import restore
 from stockbook.cli.bi import app as bi_app
@@ -59,22 +60,8 @@ app.add_typer(contract_app, name="contract", help="What others rely on, as data 
 app.add_typer(extra_app, name="extra", help="Reports of one's own: models, metrics and dashboards that upgrades keep.")
 app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
 for command in (
-    run,
-    load,
-    check,
-    publish,
-    report,
-    metric,
-    lineage,
-    mcp,
-    close,
-    forget,
-    retention,
-    compact,
-    upgrade,
-    repair,
-    restore,
-    health,
+    *(run, load, check, publish, report, metric, lineage, mcp),
+    *(close, forget, retention, compact, upgrade, repair, restore, health),
 ):
     app.command()(command)
 app.command("hash")(hash_column)
@@ -253,6 +240,9 @@ def demo(
     from stockbook.cli.demo import run_demo
 
     run_demo(orders, home, date_format)
+
+
+help_pages.add_to(app)
 
 
 def main() -> None:
