@@ -68,6 +68,9 @@ def run(
         tonight = steps.Night(Settings.load(), clock, progress, places.look_up)
         report = steps.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
     typer.echo(text(report))
+    published = tonight.settings.published
+    if report.status == "published":
+        typer.echo(f"Readers have the new books: `stockbook sql`, {published.with_name('report.html')}")
 
 
 def load(

@@ -127,7 +127,8 @@ def text(report: Report) -> str:
     lines += [
         f"  close    {close_id}, digest {digest}" for step in report.steps for close_id, digest in step.closes.items()
     ]
-    lines.append("  seconds  " + ", ".join(f"{_step_name(step)} {step.seconds:.1f}" for step in report.steps))
+    if report.steps:
+        lines.append("  seconds  " + ", ".join(f"{_step_name(step)} {step.seconds:.1f}" for step in report.steps))
     lines += [f"  note     {note}" for step in report.steps for note in step.notes]
     return "\n".join(lines)
 
