@@ -92,6 +92,7 @@ def load(
 def check(run_name: RunName = "") -> None:
     """Ask every expectation of the marts in the writer's file again, and say which hold."""
     from stockbook.night import steps
+    from stockbook.runs.report import broken
 
     clock = SystemClock()
     with progress_of(clock) as progress:
@@ -99,9 +100,11 @@ def check(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            steps.check(tonight, name, "check_marts", everything=True)
+            outcomes = steps.check(tonight, name, "check_marts", everything=True)
         finally:
             tonight.lock.release(name)
+    for sentence in broken(outcomes):
+        typer.echo(sentence)
     typer.echo("Every check of severity fail holds.")
 
 
