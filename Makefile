@@ -18,7 +18,11 @@ COMPILE := $(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-em
 .PHONY: proof-random proof-erasure proof-carried proof-left-alone proof-close proof-duckdb-2 proof-fleet proof-lineage proof-restore proof-runbook proof-volume
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
+
+# a misspelt target
+.DEFAULT:
+	@echo "There is no target $@: make without a word lists them." >&2; exit 2
 
 setup: $(VENV)/.runtime  ## install, and make an Airflow home in ./airflow_home
 	@$(BIN)/stockbook setup
@@ -116,7 +120,8 @@ clean:  ## remove what was installed and what the demo wrote
 	rm -rf $(VENV) $(BI) data/demo data/bi .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.uv: requirements-bootstrap.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Stockbook needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another with PYTHON=python3.11")'
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): Stockbook needs Python 3.11, 3.12 or 3.13. Name one with PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Stockbook needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Name another with PYTHON=python3.11" % (sys.executable, v[0], v[1]))'
 	@echo "Making the environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt

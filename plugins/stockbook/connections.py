@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -34,6 +35,12 @@ _PLAIN_SECRETS = (
     *("client_secret", "hook_token", "previous_hook_token", "app_secret", "previous_app_secret", "previous_secret"),
     *("company_id", "shop_id", "shop_handle"),
 )
+_PLAIN_EXTRAS = (
+    *("requests_per_second", "bucket_size", "max_connections", "sandbox", "token_url", "authorize_url"),
+    *("api_version", "webhooks_api", "hash_rule", "admin_origin"),
+)
+EXTRAS = (*_SENT_SECRETS, *_PLAIN_SECRETS, *_PLAIN_EXTRAS)
+"""Every name that is read in the extra of a connection."""
 
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[?::1\]?)(:\d+)?(/.*)?", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_]*")
@@ -189,6 +196,16 @@ def extra_of(conn_id: str, raw: RawConnection) -> dict[str, Any]:
         raise ConfigError(f"The extra of connection {conn_id} must be a JSON object; it is something else.")
     secret_text.check_secrets(f"connection {conn_id}", raw.extra, _SENT_SECRETS, _PLAIN_SECRETS)
     return dict(raw.extra)
+
+
+def misspelt_extras(account: Account) -> list[str]:
+    """A sentence for each name in an account's extra that nobody reads and that is almost one that is read."""
+    # what is like no name is not quoted: it may be anything, a token too
+    return [
+        f"extra {name} of connection {account.conn_id} is read by nobody: is {meant} meant?"
+        for name in sorted(account.extra.keys() - set(EXTRAS))
+        for meant in get_close_matches(name, EXTRAS, 1, cutoff=0.8)
+    ]
 
 
 def _base_url(conn_id: str, source: str, raw: RawConnection) -> str:

@@ -56,6 +56,24 @@ class QuestionRefused(StockbookError):
     """A metric cannot answer what it was asked; the message has the reason."""
 
 
+class Interrupted(StockbookError):
+    """Somebody pressed Ctrl-C in a command."""
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C: of Python, or of a query of DuckDB that it met."""
+    return isinstance(error, KeyboardInterrupt | Interrupted) or (
+        isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed, to be read by anybody: what is not ours may quote anything and stays in the log."""
+    if is_interrupt(error):
+        return "somebody stopped it (Ctrl-C): run it again, it goes on or begins anew"
+    return str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+
+
 class RunLocked(StockbookError):
     """Another run holds the lock of this home."""
 

@@ -9,6 +9,7 @@ import hmac
 import re
 from pathlib import Path
 
+from stockbook import project
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
@@ -31,13 +32,29 @@ def require_same(settings: Settings) -> None:
         _refuse_other(settings, fingerprint(settings.hash_key))
 
 
+def require_any(settings: Settings) -> None:
+    """Raise ConfigError when there is no key: what to do depends on whether the books of this home have one."""
+    if settings.hash_key is None:
+        require_none(settings)
+        raise ConfigError(
+            "STOCKBOOK_HASH_KEY must be set to a secret of at least 16 characters, or `stockbook setup` makes one: "
+            "personal data is hashed with it before anything is written. Keep it for ever: another key makes other "
+            "customers of the same people."
+        )
+
+
 def require_none(settings: Settings) -> None:
     """Raise ConfigError when the books of this home were begun with a key: a new one would not be theirs."""
-    if _file(settings).exists():
+    if not _file(settings).exists():
+        return
+    begun = f"The books in {settings.home} were begun with a key that is not here"
+    if settings.home == project.demo_home():
         raise ConfigError(
-            f"the books in {settings.home} were begun with a key that is not here. Set STOCKBOOK_HASH_KEY to it; "
-            "another key would make other customers of the same people."
+            f"{begun}: they are the demo's. For your own books leave STOCKBOOK_HOME unset, or name another folder."
         )
+    raise ConfigError(
+        f"{begun}. Set STOCKBOOK_HASH_KEY to it; another key would make other customers of the same people."
+    )
 
 
 def remember(settings: Settings, of_landed: str | None = None) -> None:

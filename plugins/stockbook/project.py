@@ -49,6 +49,12 @@ def folder(environ: Mapping[str, str] = os.environ, *, instead: str) -> Path:
     return project
 
 
+def demo_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Where `stockbook demo` keeps its books if it is not told where; None outside any project."""
+    project = find(environ)
+    return project / "data" / "demo" / "home" if project else None
+
+
 def own_or_shipped(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """A file or folder of the project where it has it, else the one that Stockbook brings."""
     project = find(environ)

@@ -1,17 +1,31 @@
-"""``stockbook doctor --try``: one request per connection, one line each."""
+"""``stockbook doctor``: of each connection, with ``--try`` by one request, of the home and of the key, a line each."""
 
 import json
+import re
+import shutil
 import socket
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import duckdb
+import msgspec
 import pytest
+from checkout import PROJECT
 from loopback import BASE, TOKEN, Answer, Request, Shop, as_json, serving, stock_level
 from night_rig import KEY
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
+from stockbook.connections import EXTRAS
+from stockbook.hash_key import remember
+from stockbook.runs.lock import Holder
+from stockbook.settings import Settings
 
+# words of the page of connections that are no names of extras
+NO_EXTRAS = {"fulfillment_cz", "as_of", "all_pairs", "pairs_salt_after", "salt_after", "salt_before"}
 REFUSED = as_json({"error": "unauthorized"}, status=401)
 
 
@@ -104,3 +118,108 @@ def test_without_the_option_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.
 
     assert code == 0
     assert [line.endswith("(not asked: doctor --try asks)") for line in lines] == [True]
+
+
+def test_an_extra_that_is_almost_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by nobody, it would leave the default in force without a word; a name like none is not quoted."""
+    code, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": nobody()}, request_per_second=0, secret_of_mine=1)
+
+    assert code == 1
+    assert lines == [
+        "NO  extra request_per_second of connection fulfillment_cz is read by nobody: is requests_per_second meant?"
+    ]
+
+
+def test_every_extra_that_is_read_is_known_by_name() -> None:
+    """The names of which a misspelt one is told are those that the page of connections lists."""
+    page = (PROJECT / "docs" / "running.md").read_text()
+    page = page[page.index("## Connections") : page.index("## Settings")]
+
+    assert [name for name in EXTRAS if f"`{name}`" not in page] == ["client_secret"]
+    assert set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", page)) - set(EXTRAS) <= NO_EXTRAS
+
+
+def examined(home: Path, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> dict[str, str]:
+    """The lines of ``doctor`` about a home, by their first word behind the judgement."""
+    monkeypatch.setenv("STOCKBOOK_HOME", str(home))
+    monkeypatch.setenv("STOCKBOOK_HASH_KEY", key)
+    monkeypatch.delenv("AIRFLOW_HOME", raising=False)
+    output = CliRunner().invoke(app, ["doctor"]).output
+    return {line.split()[1].rstrip(":"): line for line in output.splitlines()}
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file where the folder should be; a folder that only others may write to looks the same."""
+    (tmp_path / "home").write_text("")
+
+    home = tmp_path / "home"
+    said = examined(home, monkeypatch)["home"]
+    assert said == f"NO  home {home}: a night writes into it, and {home} is no folder that this user may write to"
+    assert examined(tmp_path / "new", monkeypatch)["home"] == f"ok  home {tmp_path / 'new'}: the first night makes it"
+
+
+def test_a_home_without_room_for_a_night_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The night would be refused: whoever asks today need not wait for it."""
+    (tmp_path / "warehouse.duckdb").write_bytes(b"0" * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=0, used=0, free=999))
+
+    assert examined(tmp_path, monkeypatch)["home"].startswith(f"NO  home {tmp_path}: A night copies the books")
+
+
+def test_a_home_of_no_night_yet_is_not_lamented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first night that was red nothing can be made again, and nothing is lost."""
+    with closing(duckdb.connect(str(tmp_path / "warehouse.duckdb"))):
+        pass
+
+    lines = examined(tmp_path, monkeypatch)
+    assert "landed" not in lines
+    assert lines["published"] == "ok  published: nothing yet"
+
+
+def test_what_a_killed_run_left_is_not_said_to_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line above says that the run is not at work any more; this one must not say that it is."""
+    (tmp_path / "warehouse.duckdb").touch()
+    (tmp_path / "run.lock").touch()
+    killed = Holder("yesterday", datetime(2026, 11, 26, tzinfo=UTC), datetime(2026, 11, 26, tzinfo=UTC), "extract")
+    (tmp_path / "run.lock.json").write_bytes(msgspec.json.encode(killed))
+
+    lines = examined(tmp_path, monkeypatch)
+    assert lines["lock"].startswith("ok  lock: left behind by run yesterday")
+    assert lines["writer's"] == "ok  writer's file: not read while a run holds the lock"
+
+
+def test_a_key_that_is_missing_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No books yet: a new one. Books: theirs, and `stockbook setup` is not named, since it would make none."""
+    monkeypatch.setenv("STOCKBOOK_HOME", str(tmp_path))
+    assert "or `stockbook setup` makes one" in examined(tmp_path, monkeypatch, "")["STOCKBOOK_HASH_KEY"]
+
+    remember(Settings.load({"STOCKBOOK_HOME": str(tmp_path), "STOCKBOOK_HASH_KEY": KEY}))
+    said = examined(tmp_path, monkeypatch, "")["The"]
+    assert said.startswith(
+        f"NO  The books in {tmp_path} were begun with a key that is not here. Set STOCKBOOK_HASH_KEY"
+    )
+    assert "setup" not in said
+
+
+def test_the_books_of_the_demo_are_not_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README names them to readers; who goes on in the same shell learns how to leave them."""
+    home = tmp_path / "data" / "demo" / "home"
+    (tmp_path / "stockbook.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    remember(Settings.load({"STOCKBOOK_HOME": str(home), "STOCKBOOK_HASH_KEY": KEY}))
+
+    lines = examined(home, monkeypatch, "")
+    assert lines["home"].endswith("home, the books of the demo")
+    assert lines["The"].endswith(
+        "they are the demo's. For your own books leave STOCKBOOK_HOME unset, or name another folder."
+    )
+
+
+def test_a_path_in_the_host_is_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who copies the address of an endpoint into the host gets 404 and learns where to look."""
+    with serving(Shop(before=lambda _: as_json({"error": "not found"}, status=404))) as url:
+        code, lines = doctor(tmp_path, monkeypatch, {"fulfillment_cz": f"{url}/v2/fulfillment"}, "--try")
+
+    assert code == 1
+    assert "answered status 404; expected" in lines[0]
+    assert f"The host of the connection is {url}/v2/fulfillment: does it name a path" in lines[0]

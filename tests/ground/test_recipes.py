@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import test_new_listing
+import yaml
 from checkout import PROJECT
 from typer.testing import CliRunner
 
@@ -15,11 +16,15 @@ from stockbook.bi import bundle, spec
 from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
 from stockbook.cli.main import app
-from stockbook.dictionary import site
+from stockbook.dictionary import questions, site
+from stockbook.dictionary.field_walk import Flow, complaints
 from stockbook.metrics.files import load
 from stockbook.metrics.question import Question
 from stockbook.models.build import replace_table
 from stockbook.models.order import steps
+from stockbook.sources import field_ledger
+from stockbook.sources.field_ledger import Field
+from stockbook.warehouse.schema import create_all
 
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text()
 
@@ -112,6 +117,63 @@ def test_the_recipes_metric_is_one_entry(con: duckdb.DuckDBPyConnection, models:
     assert "metric_name: cancelled_share" in files["datasets/stockbook/cancel_rate.yaml"]
 
 
+def with_lines(file: Path, lines: str, above: str) -> None:
+    """Write lines into a file, above a line that it has."""
+    assert above in file.read_text()
+    file.write_text(file.read_text().replace(above, lines + above, 1))
+
+
+def test_the_recipes_column_comes_from_the_wire_to_the_mart(con: duckdb.DuckDBPyConnection, models: Path) -> None:
+    """With its lines the field is kept, the ledger holds, and the mart has what the source sent."""
+    texts = files_of("a column of a listing")
+    staging, mart, ledger_file = (models.parent.parent / path for path in texts)
+    staging.write_text(staging.read_text().replace("  url: not used\n", ""))
+    with_lines(staging, texts["include/sql/staging/delivery_places.yml"], "drops:\n")
+    with_lines(mart, texts["include/sql/marts/promise/dim_delivery_place.yml"], "  deleted_at:")
+    select = mart.with_suffix(".sql")
+    with_lines(select, "        url,\n", "        _deleted_at as")
+    with_lines(select, "    p.url,\n", "    p.deleted_at")
+    tables = declarations.load(models)
+    ledger = field_ledger.load()
+    (line,) = yaml.safe_load(texts[f"include/sources/{ledger_file.name}"]).values()
+    ledger.listings["fulfillment_cz.delivery_places"]["url"] = Field(**line)
+    bodies = {
+        source: yaml.safe_load((PROJECT / "include" / "sources" / f"{source}_events.yml").read_text())["bodies"]
+        for source in ledger.bodies
+    }
+    pages = ledger_file.with_name("queries.md")
+    pages.parent.mkdir()
+    shutil.copy(PROJECT / "docs" / "queries.md", pages)
+    assert "`, any_value(url) as page`" in TEXT
+    with_lines(pages, ", any_value(url) as page", "\nfrom marts.dim_delivery_place")
+    create_all(con, tables)
+    con.execute(
+        "insert into staging.delivery_places (account, delivery_id, place_id, url) values ('main', 2, 7, 'https://a.example')"
+    )
+    method = "select 'main' as account, 2 as delivery_id, 'Box' as name, true as needs_place, null as deleted_at"
+    replace_table(con, tables["marts.dim_delivery_method"], method)
+    replace_table(con, tables["marts.dim_delivery_place"], select.read_text())
+
+    assert complaints(ledger, Flow(tables, steps(models, tables), questions.read(pages)), bodies) == []
+    assert con.execute("select place_id, url from marts.dim_delivery_place").fetchall() == [(7, "https://a.example")]
+
+
+def test_the_recipes_check_is_asked_and_can_fail(con: duckdb.DuckDBPyConnection, models: Path) -> None:
+    """It holds where every place has a town, and names the place that has none."""
+    (path, entry), *_ = files_of("a check").items()
+    file = models.parent.parent / path
+    file.write_text(file.read_text() + entry)
+    table = declarations.load(models)["marts.dim_delivery_place"]
+    (rule,) = (rule for rule in rules.of_table(table) if rule.name == "a place that is offered has a town")
+    rows = "select 'main' as account, 2 as delivery_id, 7 as place_id, {} as city, null as deleted_at"
+
+    named = []
+    for town in ("'Brno'", "null"):
+        replace_table(con, table, rows.format(town))
+        named.append(con.execute(rule.bad_rows).fetchall())
+    assert named == [[], [("main", 2, 7)]]
+
+
 def test_the_recipe_of_a_listing_has_the_texts_that_are_tried() -> None:
     """tests/sources/test_new_listing.py reads, proves and loads a listing from the same two texts."""
     assert list(files_of("a listing").values()) == [test_new_listing.ENTRY, test_new_listing.TABLE]
@@ -119,7 +181,8 @@ def test_the_recipe_of_a_listing_has_the_texts_that_are_tried() -> None:
 
 def test_a_file_that_a_recipe_names_is_there_or_is_written_by_it() -> None:
     """Paths in CONTRIBUTING.md are files and folders of the project, but those that a recipe tells to write."""
-    written = files_of("a report on the dashboard") | files_of("a listing") | files_of("a metric")
+    recipes = ("a report on the dashboard", "a listing", "a metric")
+    written = {path for recipe in recipes for path in files_of(recipe)}
     named = re.findall(r"(?<![\w/<])(?:include|plugins|tests|bi|docs|tools|benchmarks)/[\w/.]*\w", TEXT)
 
     assert len(named) > 20

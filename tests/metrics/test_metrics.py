@@ -109,7 +109,10 @@ def test_what_a_metric_cannot_answer_is_refused_with_the_reason(
 
 def test_a_metric_that_there_is_not_is_named(metrics: Metrics) -> None:
     """No figure comes of a name alone."""
-    with pytest.raises(DeclarationError, match="There is no metric 'on_time_rate_sur'"):
+    with pytest.raises(
+        DeclarationError,
+        match=r"There is no metric 'on_time_rate_sur'. Is on_time_rate .*meant\? .stockbook metric list",
+    ):
         Question(("on_time_rate_sur",)).sql(metrics)
 
 

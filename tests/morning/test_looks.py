@@ -211,3 +211,25 @@ def test_the_first_drawing_is_there_at_once(browser: Page, files: dict[str, Path
     print([round(milliseconds) for milliseconds in looks], files["prehled"].stat().st_size)
     assert min(looks) < FIRST_DRAWING
     assert files["prehled"].stat().st_size < 500_000
+
+
+@needs_browser
+def test_a_phone_shows_the_words_of_alerts_and_checks(browser: Page, files: dict[str, Path]) -> None:
+    """What an alert says stood beside the screen: who reads it on the way must not have to scroll sideways."""
+    for name in ("report", "prehled", "glance"):
+        page = opened(browser, files[name], width=375)
+        for words in page.locator(".sentences td.text").all():
+            box = words.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 375
+    assert opened(browser, files["report"], width=375).locator(".sentences td.text").count() > 1
+
+
+@needs_browser
+def test_a_command_is_not_broken_between_its_words(browser: Page, files: dict[str, Path]) -> None:
+    """`-- by NAME` at the end of a line is another command."""
+    for media, width in (("screen", 375), ("print", 700)):
+        page = opened(browser, files["report"], media=media, width=width)
+        lines = page.evaluate("[...document.querySelectorAll('p code, td code')].map(e => e.getClientRects().length)")
+        assert set(lines) == {1}

@@ -121,7 +121,7 @@ def test_a_missing_hash_key(rig: Rig) -> None:
     """A night that could not hide people does not start."""
     rig.variables["STOCKBOOK_HASH_KEY"] = ""
 
-    red(rig, ConfigError, "STOCKBOOK_HASH_KEY must be set", "no-key")
+    red(rig, ConfigError, "begun with a key that is not here. Set STOCKBOOK_HASH_KEY to it", "no-key")
 
 
 def test_another_hash_key(rig: Rig) -> None:

@@ -203,9 +203,9 @@ def published_file(settings: Settings) -> Path | LakeUrl:
     if settings.lake is not None:
         return settings.lake
     files = [settings.published]
-    folder = project.find()
-    if folder is not None:
-        files.append(folder / "data" / "demo" / "home" / "published" / "warehouse.duckdb")
+    demo = project.demo_home()
+    if demo is not None:
+        files.append(demo / "published" / "warehouse.duckdb")
     for file in files:
         if file.exists():
             return file

@@ -105,7 +105,8 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
         for number, now in enumerate(nights, 1):
             receiver.move_clock(server, heard, now)
             heard = now
-            _say(f"\nNight {number} of 3, as of {now:%Y-%m-%d %H:%M} local")
+            wait = ": it reads a whole year, a minute or two" if number == 1 else ""
+            _say(f"\nNight {number} of 3, as of {now:%Y-%m-%d %H:%M} local{wait}")
             seconds, run_report = airflow_night(place, env, now, clock)
             typer.echo(report.text(run_report))
             _say(f"  through Airflow: {seconds:.1f} s")
@@ -226,7 +227,9 @@ def _tell_findings(place: Path, *, is_invented: bool) -> None:
     """Raises DemoFailed when the invented shop has nothing to find of some kind."""
     published = place / "home" / "published" / "warehouse.duckdb"
     counts = counted(published)
-    _say("\nTo be found in it: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
+    _say("\nTo be found in it:")
+    for name, count in counts.items():
+        _say(f"  {name:<35}  {count:>4,}")
     missing = [name for name, count in counts.items() if not count]
     if missing and is_invented:
         raise DemoFailed(

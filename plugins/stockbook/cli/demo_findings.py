@@ -14,7 +14,7 @@ from stockbook.warehouse.readers import reader
 
 FINDINGS = {
     "stock that differs from the ledger": "reports.stock_reconciliation_open",
-    "closed months that changed": "reports.restatements",
+    "changes of closed months": "reports.restatements",
     "movements without a cost": "reports.missing_costs",
     "orders in a problem": "(from reports.problem_orders where is_open)",
     "batches that expire within 60 days": "(from reports.expiring_stock where days_left between 0 and 60)",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from stockbook import airflow_config, airflow_database, connections, hash_key, places
+from stockbook import airflow_config, airflow_database, connections, hash_key, places, project
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, StockbookError
@@ -35,7 +35,7 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
         # its sentences are among those of the look at the settings
         yield from _judged(looked)
         return
-    yield Line(True, f"home {settings.home}" + ("" if settings.home.exists() else ": the first night makes it"))
+    yield _home(settings)
     yield _key(settings, environ)
     yield from _judged(looked)
     yield from _airflow(environ)
@@ -59,13 +59,30 @@ def _judged(looked: list[configuration.Inspection]) -> Iterator[Line]:
         yield Line(True, f"read and right: {', '.join(right)}")
 
 
+def _home(settings: Settings) -> Line:
+    from stockbook.warehouse.room import require_disk
+
+    home = settings.home
+    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        return Line(
+            False, f"home {home}: a night writes into it, and {nearest} is no folder that this user may write to"
+        )
+    if not home.exists():
+        return Line(True, f"home {home}: the first night makes it")
+    try:
+        require_disk(settings)
+    except StockbookError as error:
+        return Line(False, f"home {home}: {error}")
+    return Line(True, f"home {home}" + (", the books of the demo" if home == project.demo_home() else ""))
+
+
 def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     try:
+        hash_key.require_any(settings)
         hash_key.require_same(settings)
     except ConfigError as error:
         return Line(False, str(error))
-    if settings.hash_key is None:
-        return Line(False, "STOCKBOOK_HASH_KEY is not set: `stockbook setup` makes a key, or set it to one of your own")
     home = airflow_config.airflow_home(environ)
     if environ.get("STOCKBOOK_HASH_KEY") or home is None:
         return Line(True, "key of personal data: that of STOCKBOOK_HASH_KEY")
@@ -125,6 +142,8 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
         if raw is None:
             return Line(False, f"Connection {conn_id} is named by {places.VARIABLE} and found nowhere")
         account = connections.account_from(conn_id, raw)
+        if misspelt := connections.misspelt_extras(account):
+            return Line(False, "; ".join(misspelt))
         if account.source not in connections.API_SOURCES:
             return Line(True, f"connection {conn_id} from {place}: its events are received")
         pace = f"{account.requests_per_second:g} requests/s" if account.requests_per_second else "requests not limited"
@@ -164,7 +183,8 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     try:
         tables = declarations.load(settings.models_dir)
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
-        if settings.warehouse.exists() and settings.lake is None:
+        # before the first published night there is nothing to make again
+        if settings.published.exists() and settings.warehouse.exists() and settings.lake is None:
             yield Line(True, reach(settings.landing, tables))
         yield from (Line(True, text) for text in cannot_answer(settings))
     except StockbookError as error:

@@ -14,6 +14,7 @@ import typer
 
 from stockbook.airflow_config import default_home
 from stockbook.atomic_files import keep_private
+from stockbook.cli import help_pages
 from stockbook.cli.backup import app as backup_app
 from stockbook.cli.backup import restore
 from stockbook.cli.bi import app as bi_app
@@ -37,7 +38,7 @@ from stockbook.cli.sandbox import app as sandbox_app
 from stockbook.cli.sla import app as sla_app
 from stockbook.cli.upkeep import compact, repair, upgrade
 from stockbook.clock import SystemClock
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError, StockbookError, is_interrupt
 from stockbook.settings import Settings, is_group_readable
 
 if TYPE_CHECKING:
@@ -59,22 +60,8 @@ app.add_typer(contract_app, name="contract", help="What others rely on, as data 
 app.add_typer(extra_app, name="extra", help="Reports of one's own: models, metrics and dashboards that upgrades keep.")
 app.add_typer(backup_app, name="backup", help="Back the home up, and prove what was backed up.")
 for command in (
-    run,
-    load,
-    check,
-    publish,
-    report,
-    metric,
-    lineage,
-    mcp,
-    close,
-    forget,
-    retention,
-    compact,
-    upgrade,
-    repair,
-    restore,
-    health,
+    *(run, load, check, publish, report, metric, lineage, mcp),
+    *(close, forget, retention, compact, upgrade, repair, restore, health),
 ):
     app.command()(command)
 app.command("hash")(hash_column)
@@ -255,6 +242,9 @@ def demo(
     run_demo(orders, home, date_format)
 
 
+help_pages.add_to(app)
+
+
 def main() -> None:
     """Entry: what goes wrong is one sentence on standard error and exit code 1."""
     _open_standard_streams()
@@ -280,6 +270,10 @@ def main() -> None:
         _end(f"A text could not be read or written as {getattr(error, 'encoding', 'text')}: both ends must be UTF-8.")
     except (RecursionError, MemoryError, OverflowError) as error:
         _end(f"This is more than the program can hold ({type(error).__name__}): ask for less at once.")
+    except RuntimeError as error:
+        if not is_interrupt(error):
+            raise
+        _end("Interrupted.")
 
 
 def _open_standard_streams() -> None:

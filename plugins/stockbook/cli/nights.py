@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stockbook.clock import Clock, SystemClock
-from stockbook.errors import ConfigError
+from stockbook.errors import ConfigError, Interrupted, is_interrupt
 from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings
 
@@ -19,12 +19,20 @@ EndedRun = Annotated[str, typer.Option("--run", help="Name of the run; empty = t
 
 @contextmanager
 def progress_of(clock: Clock) -> Iterator[Progress]:
-    """Where a step says how far it is: a bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        with Terminal() as terminal:
-            yield terminal
-    else:
-        yield logged(clock, sys.stderr)
+    """Where a step says how far it is: a bar on a terminal, else a line now and then. Ctrl-C is Interrupted."""
+    try:
+        if sys.stderr.isatty():
+            with Terminal() as terminal:
+                yield terminal
+        else:
+            yield logged(clock, sys.stderr)
+    except (KeyboardInterrupt, RuntimeError, Interrupted) as error:
+        if not is_interrupt(error):
+            raise
+        raise Interrupted(
+            "Interrupted. Readers have the night that was published last, and nothing is half done: run it again, and "
+            "it goes on or begins anew."
+        ) from error
 
 
 def run(
@@ -60,6 +68,9 @@ def run(
         tonight = steps.Night(Settings.load(), clock, progress, places.look_up)
         report = steps.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
     typer.echo(text(report))
+    published = tonight.settings.published
+    if report.status == "published":
+        typer.echo(f"Readers have the new books: `stockbook sql`, {published.with_name('report.html')}")
 
 
 def load(
@@ -81,6 +92,7 @@ def load(
 def check(run_name: RunName = "") -> None:
     """Ask every expectation of the marts in the writer's file again, and say which hold."""
     from stockbook.night import steps
+    from stockbook.runs.report import broken
 
     clock = SystemClock()
     with progress_of(clock) as progress:
@@ -88,9 +100,11 @@ def check(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            steps.check(tonight, name, "check_marts", everything=True)
+            outcomes = steps.check(tonight, name, "check_marts", everything=True)
         finally:
             tonight.lock.release(name)
+    for sentence in broken(outcomes):
+        typer.echo(sentence)
     typer.echo("Every check of severity fail holds.")
 
 

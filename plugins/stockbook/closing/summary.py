@@ -26,6 +26,8 @@ _FLOWS = (
 
 def summary(close: Close, lines: "pa.Table", objections: Sequence[str]) -> Iterator[str]:
     """The lines of the text."""
+    import pyarrow.compute as pc
+
     yield (
         f"Account {close.account}, {close.month:%Y-%m}, as of {close.as_of:%Y-%m-%d %H:%M} {close.day_zone}, as known "
         f"on {close.known_on} (run {close.run_id}), {counted(close.line_count, 'line')}, {close.valuation_currency}"
@@ -33,18 +35,24 @@ def summary(close: Close, lines: "pa.Table", objections: Sequence[str]) -> Itera
     if close.sequence > 1:
         yield f"  supersedes {close.account}/{close.month:%Y-%m}/{close.sequence - 1}: {close.reason}"
     pools = sorted(set(lines.column("pool").to_pylist()), reverse=True)
-    yield f"  {'':<20}" + "".join(f"{pool + ', pieces':>20}{pool + ', value':>24}" for pool in pools)
+    of_both = [lines] if len(pools) > 1 else []
+    parts = [lines.filter(pc.equal(lines.column("pool"), pool)) for pool in pools]
+    heads = [f"{pool + ', pieces':>18}{pool + ', value':>22}" for pool in pools]
+    yield f"  {'':<26}" + "".join([*heads, *(f"{'both, value':>22}" for _ in of_both)])
     for flow, sign in _FLOWS:
         cells = []
-        for pool in pools:
+        for part in parts:
             has_pieces = f"{flow}_quantity" in lines.column_names
-            cells.append(f"{_signed(sign, _sum(lines, pool, f'{flow}_quantity')):>20,}" if has_pieces else " " * 20)
-            cells.append(f"{_signed(sign, _sum(lines, pool, f'{flow}_value')):>24,.2f}")
-        yield f"  {flow.replace('_', ' '):<20}" + "".join(cells)
-    yield f"  {'cost of goods':<20}" + "".join(f"{'':>20}{_sum(lines, pool, 'cogs'):>24,.2f}" for pool in pools)
-    for figure in FIGURES:
-        name = f"closing, {figure.replace('_', ' ')}"
-        yield f"  {name:<26}" + "".join(f"{'':>14}{_sum(lines, pool, f'{figure}_closing'):>24,.2f}" for pool in pools)
+            cells.append(f"{_signed(sign, _sum(part, f'{flow}_quantity')):>18,}" if has_pieces else " " * 18)
+            cells.append(f"{_signed(sign, _sum(part, f'{flow}_value')):>22,.2f}")
+        cells += [f"{_signed(sign, _sum(part, f'{flow}_value')):>22,.2f}" for part in of_both]
+        yield f"  {flow.replace('_', ' '):<26}" + "".join(cells)
+    closings = {f"closing, {figure.replace('_', ' ')}": f"{figure}_closing" for figure in FIGURES}
+    for name, column in ({"cost of goods": "cogs"} | closings).items():
+        cells = [f"{'':>18}{_sum(part, column):>22,.2f}" for part in parts]
+        cells += [f"{_sum(part, column):>22,.2f}" for part in of_both]
+        yield f"  {name:<26}" + "".join(cells)
+    yield "  Each figure is rounded by itself: the lines may differ from the closing by a hundredth or two."
     yield "  Nothing speaks against it." if not objections else "  What speaks against it:"
     yield from (f"  - {text}" for text in objections)
 
@@ -53,8 +61,6 @@ def _signed(sign: int, value: Decimal | int) -> Decimal | int:
     return value if sign > 0 or not value else -value
 
 
-def _sum(lines: "pa.Table", pool: str, name: str) -> Decimal | int:
-    import pyarrow.compute as pc
-
-    column = lines.filter(pc.equal(lines.column("pool"), pool)).column(name)
+def _sum(lines: "pa.Table", name: str) -> Decimal | int:
+    column = lines.column(name)
     return sum((value for value in column.to_pylist() if value), Decimal(0) if "quantity" not in name else 0)

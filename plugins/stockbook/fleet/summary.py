@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from stockbook.errors import StockbookError
+from stockbook.errors import StockbookError, reason_of
 from stockbook.fleet.control import Book
 from stockbook.fleet.night import end_account
 from stockbook.fleet.run_log import AccountNight
@@ -62,7 +62,7 @@ def summarise(fleet: Fleet, name: str) -> Summary:
         try:
             done = end_account(fleet, name, account)
         except Exception as error:  # the summary names the account all the same
-            said = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+            said = reason_of(error)
             notes.append(f"{account}: the end of its night could not be written: {said}")
         if night.status == "red" and (done is None or done.failed_step is None):
             # the steps of a night do not know what failed around them

@@ -8,6 +8,7 @@ adds up the column of its own name. ``{figure}`` in a name stands for each metho
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +70,9 @@ class Metrics(dict[str, Metric]):
         for name in (figure, figure.removesuffix(SURE), figure.removesuffix(POSSIBLE)):
             if name in self and figure in self[name].figures:
                 return self[name]
-        raise DeclarationError(f"There is no metric {figure!r} in include/{FOLDER}.")
+        near = get_close_matches(figure, self, 3)
+        meant = f" Is {' or '.join(near)} meant?" if near else ""
+        raise DeclarationError(f"There is no metric {figure!r}.{meant} `stockbook metric list` has them all.")
 
     def of_relation(self, relation: str) -> list[Metric]:
         """The metrics that are read from a relation."""

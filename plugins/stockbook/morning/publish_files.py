@@ -9,7 +9,7 @@ import msgspec
 from stockbook import declarations
 from stockbook.atomic_files import write_atomically
 from stockbook.dictionary import questions, site
-from stockbook.errors import StockbookError
+from stockbook.errors import reason_of
 from stockbook.morning.locale import locale_of
 from stockbook.morning.page import report_html
 from stockbook.morning.published_summary import make, signed_months, with_months
@@ -75,16 +75,12 @@ def write_report_files(
             if settings.extra_dir is None:
                 raise
             write(dataclasses.replace(settings, extra_dir=None), is_close, ahead)
-            notes.append(f"warning: own report, the data dictionary is of ours alone: {_reason(error)}")
+            notes.append(f"warning: own report, the data dictionary is of ours alone: {reason_of(error)}")
     except Exception as error:  # whatever a library of drawing raises
         for name in (NAME, REPORT):
             (settings.published.parent / name).unlink(missing_ok=True)
-        notes.append(f"The morning report could not be written: {_reason(error)}")
+        notes.append(f"The morning report could not be written: {reason_of(error)}")
     return notes
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
 
 
 def _packs(settings: Settings) -> list[str]:
@@ -94,7 +90,7 @@ def _packs(settings: Settings) -> list[str]:
     try:
         return write_missing(settings)
     except Exception as error:  # as below
-        return [f"warning: the packs of closed months could not be written: {_reason(error)}"]
+        return [f"warning: the packs of closed months could not be written: {reason_of(error)}"]
 
 
 def pages(settings: Settings) -> dict[str, str]:

@@ -23,9 +23,9 @@ def prepare(run: RunContext) -> None:
         process.start()
 
 
-def check(night: Night, run_id: str, step: str, everything: bool = False) -> None:
+def check(night: Night, run_id: str, step: str, everything: bool = False) -> list[Outcome]:
     """
-    Check every rule of a stage (``check_staging`` or ``check_marts``) and keep the outcomes. Raises CheckFailed.
+    Check every rule of a stage (``check_staging`` or ``check_marts``): the outcomes, kept. Raises CheckFailed.
 
     What did not change since it held is not asked again, unless ``everything`` is, as in a full refresh. Behind the
     marts those of a user's own folder are checked.
@@ -56,6 +56,7 @@ def check(night: Night, run_id: str, step: str, everything: bool = False) -> Non
         raise_on_failed(done.checks)
         if step == "check_marts" and settings.extra_dir is not None:
             extra.check(night, settings.extra_dir, run, done, everything)
+    return done.checks
 
 
 def asked(
@@ -88,9 +89,13 @@ def asked(
     with writer(settings) as con:
         write_results(con, run.run_id, stage, answered)
     outcomes = [result.outcome for result in answered]
-    broken = sum(outcome.success is False for outcome in outcomes)
+    warn, fail = (
+        sum(outcome.success is False and outcome.severity == severity for outcome in outcomes)
+        for severity in ("warn", "fail")
+    )
     empty = sum(outcome.success is None for outcome in outcomes)
     night.progress.finish(
-        stage, f"{len(unasked)} of {len(rules)} checks asked, {broken} do not hold, {empty} had nothing to check"
+        stage,
+        f"{len(unasked)} of {len(rules)} checks asked, {empty} had nothing to check, {warn} warn, {fail} fail",
     )
     return outcomes

@@ -78,11 +78,7 @@ def _open(
     from stockbook.warehouse.schema import create_all
 
     settings, conn_ids = night.settings, list(conn_ids)
-    if settings.hash_key is None:
-        raise ConfigError(
-            "STOCKBOOK_HASH_KEY must be set to a secret of at least 16 characters: personal data is hashed with it "
-            "before anything is written. Keep it for ever: another key makes other customers of the same people."
-        )
+    hash_key.require_any(settings)
     accounts = connections.accounts(conn_ids, night.look_up, parameters.accounts)
     now = local(night.clock, settings.zone)
     as_of = runs.parse_as_of(parameters.as_of, now, settings.zone)

@@ -49,7 +49,7 @@ def run_all(
         with held_open(night.settings):
             load(night, run.run_id)
             settle(night, run.run_id)
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         try:
             finish(night, run.run_id)
         except (StockbookError, OSError) as error:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stockbook.clock import local
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError, StockbookError, reason_of
 from stockbook.night.tonight import Night
 from stockbook.runs import context as runs
 from stockbook.runs import report
@@ -31,7 +31,6 @@ def reporting(night: Night, name: str, as_of: str | None) -> Iterator[None]:
 def _report(night: Night, folder: Path, as_of: str | None, began: datetime, error: Exception) -> None:
     from stockbook.alerts import failed_night
 
-    reason = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
     moment = local(night.clock, night.settings.zone)
     with suppress(ConfigError):
         moment = runs.parse_as_of(as_of, moment, night.settings.zone)
@@ -41,7 +40,7 @@ def _report(night: Night, folder: Path, as_of: str | None, began: datetime, erro
             return  # the same run is at work elsewhere: its own steps report
         folder.mkdir(parents=True, exist_ok=True)
         run_report = report.of_unopened(
-            folder, folder.name, moment, began, night.clock.utc(), reason, type(error).__name__
+            folder, folder.name, moment, began, night.clock.utc(), reason_of(error), type(error).__name__
         )
         report.write(folder, run_report)
         notes = [] if as_of else failed_night.send(night.settings, folder, run_report)

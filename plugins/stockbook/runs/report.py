@@ -6,6 +6,7 @@ a run and logged in Airflow.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ import msgspec
 
 from stockbook.atomic_files import RESERVE, write_atomically
 from stockbook.errors import ConfigError
+from stockbook.runs.check_outcome import Outcome
 from stockbook.runs.context import RunContext
 from stockbook.runs.step_log import ORDER, ListingDone, StepDone, read_all
 from stockbook.settings import Settings
@@ -127,7 +129,8 @@ def text(report: Report) -> str:
     lines += [
         f"  close    {close_id}, digest {digest}" for step in report.steps for close_id, digest in step.closes.items()
     ]
-    lines.append("  seconds  " + ", ".join(f"{_step_name(step)} {step.seconds:.1f}" for step in report.steps))
+    if report.steps:
+        lines.append("  seconds  " + ", ".join(f"{_step_name(step)} {step.seconds:.1f}" for step in report.steps))
     lines += [f"  note     {note}" for step in report.steps for note in step.notes]
     return "\n".join(lines)
 
@@ -190,7 +193,6 @@ def _checks(report: Report) -> list[str]:
     outcomes = [outcome for step in report.steps for outcome in step.checks]
     if not outcomes:
         return []
-    broken = [outcome for outcome in outcomes if outcome.success is False]
     counts = report.checks()
     carried = sum(outcome.carried_from is not None for outcome in outcomes)
     unasked = f", {carried} carried over" if carried else ""
@@ -198,10 +200,15 @@ def _checks(report: Report) -> list[str]:
         f"  checks   {len(outcomes) - carried} asked{unasked}, {counts['hold']} hold, "
         f"{counts['empty']} had nothing to check, {counts['warn']} warn, {counts['fail']} fail"
     ]
-    for outcome in broken:
-        keys = "; ".join(", ".join(f"{n}={v}" for n, v in key.items()) for key in outcome.sample_keys[:3])
-        lines.append(
-            f"    {outcome.severity}: {outcome.suite}: {outcome.expectation}: {outcome.observed}"
-            + (f" (e.g. {keys})" if keys else "")
-        )
-    return lines
+    return lines + [f"    {sentence}" for sentence in broken(outcomes)]
+
+
+def broken(outcomes: Iterable[Outcome]) -> list[str]:
+    """A sentence for each rule that does not hold: how many rows, and keys of some."""
+    sentences = []
+    for outcome in outcomes:
+        if outcome.success is False:
+            keys = "; ".join(", ".join(f"{n}={v}" for n, v in key.items()) for key in outcome.sample_keys[:3])
+            rows = f"{outcome.severity}: {outcome.suite}: {outcome.expectation}: {outcome.observed}"
+            sentences.append(rows + (f" (e.g. {keys})" if keys else ""))
+    return sentences

@@ -14,7 +14,7 @@ import msgspec
 
 from stockbook.atomic_files import REFUSALS, RESERVE, is_whole, refused_by_disk, sealed, write_atomically
 from stockbook.clock import Clock
-from stockbook.errors import StockbookError
+from stockbook.errors import Interrupted, is_interrupt, reason_of
 from stockbook.extra_folder import Problem
 from stockbook.landing.manifest import Manifest
 from stockbook.projection.undeclared_names import MORE
@@ -108,9 +108,8 @@ def recorded(folder: Path, name: str, clock: Clock, of: str | None = None) -> It
         if isinstance(raised, OSError) and raised.errno in REFUSALS:
             error = refused_by_disk(raised)
         done.status = "failed"
-        done.error_kind = type(error).__name__
-        # messages of our own errors are written to be read; others may quote anything and stay in the task's log
-        done.error = str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
+        done.error_kind = Interrupted.__name__ if is_interrupt(error) else type(error).__name__
+        done.error = reason_of(error)
         if error is not raised:
             raise error from raised
         raise

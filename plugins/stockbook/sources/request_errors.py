@@ -122,7 +122,13 @@ class RequestErrors:
         if status in _RETRYABLE or status >= 500 or not 400 <= status < 500:
             wait = retry_after if status in _PUSHED_BACK else None
             return Again(Unreachable(f"{request} answered {text} to every try: run again later."), wait)
-        final = BadAnswer(f"{request} answered {text}; expected status 200 with JSON. Trying again would not help.")
+        what = "Trying again would not help."
+        if status == 404:
+            what = (
+                f"The host of the connection is {self._account.base_url}: does it name a path that belongs to the API, "
+                f"or another server? Left empty it is the vendor's. {what}"
+            )
+        final = BadAnswer(f"{request} answered {text}; expected status 200 with JSON. {what}")
         final.status = status
         return final
 

@@ -241,10 +241,10 @@ def last_published(settings: Settings, con: duckdb.DuckDBPyConnection) -> dateti
 
 
 def state_of_files(settings: Settings, is_writing: bool) -> Iterator[tuple[bool, str]]:
-    """Whether each file of the books can be read whole, in a sentence; a run's writer's file is left alone."""
+    """Whether each file of the books can be read whole, in a sentence; a run that holds the lock keeps its own."""
     try:
         if is_writing or not settings.warehouse.exists():
-            state = "a run is writing it" if is_writing else "none yet"
+            state = "not read while a run holds the lock" if is_writing else "none yet"
         else:
             with writer(settings) as con:
                 damage = damage_in(con)

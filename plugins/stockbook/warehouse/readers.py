@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from stockbook import project
 from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
@@ -75,7 +76,14 @@ def open_published(path: Path, limits: Limits = _NO_LIMITS) -> duckdb.DuckDBPyCo
     Raises ConfigError when there is none or somebody writes to it, WarehouseDamaged when it is not what was published.
     """
     if not path.exists():
-        raise ConfigError(f"Nothing has been published yet: expected {path}. Run a night first.")
+        demo = project.demo_home()
+        of_demo = (
+            f" The demo's books are read with STOCKBOOK_HOME={demo}." if demo and (demo / "published").exists() else ""
+        )
+        raise ConfigError(
+            f"Nothing has been published yet: expected {path}. Run a night first (`stockbook run`), or name the folder "
+            f"of other books with STOCKBOOK_HOME.{of_demo}"
+        )
     try:
         with _name_of_its_own(path) as name:
             con = duckdb.connect(str(name), read_only=True, config=LOCKED | limited(limits))
