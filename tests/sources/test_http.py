@@ -363,3 +363,20 @@ def test_a_clock_hours_away_from_the_sources_is_told(ahead: float, is_told: bool
 def test_when_an_answer_was_made(headers: dict[str, str], made_at: datetime | None) -> None:
     """Its date, and as much later as a cache says that it kept it; nothing where that cannot be read."""
     assert answered_at(headers) == made_at
+
+
+def test_a_source_that_stays_down_is_told_of_while_it_is_asked_again() -> None:
+    """Not of a short wait, and every fifteen seconds at most; without the body."""
+    notes: list[str] = []
+    clock = ManualClock(START)
+    with (
+        serving(lambda _: as_json({"code": 500, "message": "secret-body"}, status=500)) as url,
+        Client(tried := account_at(url), credentials_of(tried), clock, jitter=Random(1), note=notes.append) as client,
+        pytest.raises(Unreachable),
+    ):
+        client.get("/v2/fulfillment/orders", [("limit", "100")], read)
+
+    assert notes[0] == (
+        "Connection fulfillment_cz: GET /v2/fulfillment/orders answered status 500 (try 3 of 10): asked again in 4 s."
+    )
+    assert len(notes) in range(4, 8)

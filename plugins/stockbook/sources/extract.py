@@ -60,7 +60,14 @@ def extract(  # the seam the night calls, its order agreed with it
             "set STOCKBOOK_HASH_KEY (16 characters or more)."
         )
     with (
-        Client(account, credentials or credentials_of(account, clock), clock, policy=policy, limits=limits) as client,
+        Client(
+            account,
+            credentials or credentials_of(account, clock),
+            clock,
+            policy=policy,
+            limits=limits,
+            note=progress.note,
+        ) as client,
         ThreadPoolExecutor(account.max_connections, thread_name_prefix=f"{account.conn_id} prefetch") as prefetching,
     ):
         session = Session(

@@ -30,7 +30,13 @@ from stockbook.sources.request_errors import Again, RequestErrors
 
 T = TypeVar("T")
 
+# seconds between two sentences of requests that fail, and the wait that is worth one
+_NOTED_EVERY, _LONG_WAIT = 15.0, 3.0
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "stockbook"}
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,13 @@ class Client:
         budget: Budget | None = None,
         jitter: Random | None = None,
         limits: Limits | None = None,
+        note: Callable[[str], None] = _say_nothing,
     ) -> None:
-        """Open a session with as many pooled connections as the account may use; no answer goes beyond ``limits``."""
+        """
+        Open a session with as many pooled connections as the account may use; no answer goes beyond ``limits``.
+
+        ``note`` hears now and then of requests that have to be tried again.
+        """
         self._account = account
         self._credentials = credentials
         self._clock = clock
@@ -130,6 +141,8 @@ class Client:
         self._jitter = jitter or Random()  # noqa: S311  # jitter needs no secrecy
         self._stop = Event()
         self._limits = limits or Limits()
+        self._note = note
+        self._noted_at = -_NOTED_EVERY
         self._http = connections(account.base_url, self._limits, account.max_connections + 1)
         self._timeout = urllib3.Timeout(connect=self._policy.connect, read=self._policy.read)
 
@@ -192,12 +205,23 @@ class Client:
             wait=self._wait,
             stop=stop,
             sleep=self._sleep,
+            before_sleep=self._say_so,
             reraise=True,
         )
         try:
             return retrying(one_try)
         except Again as last:
             raise last.error from None
+
+    def _say_so(self, state: tenacity.RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        now = self._clock.monotonic()
+        # all threads ask a source that is down: one of them says it
+        is_new = state.upcoming_sleep >= _LONG_WAIT and now - self._noted_at >= _NOTED_EVERY
+        if isinstance(failure, Again) and is_new:
+            self._noted_at = now
+            tries = f"try {state.attempt_number} of {self._policy.tries}"
+            self._note(f"{failure.so_far} ({tries}): asked again in {state.upcoming_sleep:.0f} s.")
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         policy = self._policy

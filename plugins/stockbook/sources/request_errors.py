@@ -19,11 +19,15 @@ _PUSHED_BACK = frozenset({429, 503})
 
 
 class Again(Exception):  # no error yet: the request is tried again
-    """A try that may be repeated: the error to raise when it is not, and the wait the server asked for."""
+    """
+    A try that may be repeated: the error to raise when it is not, what to say until then, and the wait the server
+    asked for.
+    """
 
-    def __init__(self, error: SourceError, retry_after: float | None = None) -> None:
+    def __init__(self, error: SourceError, so_far: str, retry_after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
+        self.so_far = so_far
         self.retry_after = retry_after
 
 
@@ -47,7 +51,8 @@ class RequestErrors:
             BadAnswer(
                 f"{self._request(path)} answered with status 200, but {garbled}; expected a page of JSON. "
                 "Run again later; if it stays so, the API has changed."
-            )
+            ),
+            self._no_page(path),
         )
 
     def no_answer(self, path: str, error: Exception) -> Again:
@@ -56,7 +61,8 @@ class RequestErrors:
             Unreachable(
                 f"{self._request(path)} got no whole answer from {self._account.base_url} ({type(error).__name__}): "
                 f"{_advice(error)}, then run again."
-            )
+            ),
+            f"{self._request(path)} got no whole answer ({type(error).__name__})",
         )
 
     def over_limit(self, path: str, limit: OverLimit) -> Exception:
@@ -67,7 +73,8 @@ class RequestErrors:
                 Unreachable(
                     f"{self._request(path)}: {limit}. Run again later; where the line is that slow, raise "
                     "STOCKBOOK_ANSWER_SECONDS."
-                )
+                ),
+                f"{self._request(path)}: {limit}",
             )
         # another try would cost as much and bring the same
         return BadAnswer(
@@ -96,7 +103,8 @@ class RequestErrors:
             BadAnswer(
                 f"{self._request(path)} answered with {_content_kind(kind)}; expected JSON. "
                 "Check the host of the connection; a proxy or a maintenance page may stand before the API."
-            )
+            ),
+            self._no_page(path),
         )
 
     def other_charset(self, path: str, charset: str) -> Again:
@@ -106,7 +114,8 @@ class RequestErrors:
             BadAnswer(
                 f"{self._request(path)} answered in {charset}, by its head, and its bytes are neither that nor UTF-8; "
                 "expected JSON in UTF-8. Ask who runs the API, or the proxy before it."
-            )
+            ),
+            self._no_page(path),
         )
 
     def of_status(self, path: str, status: int, text: str, retry_after: float | None = None) -> Exception:
@@ -121,7 +130,8 @@ class RequestErrors:
             return refusal
         if status in _RETRYABLE or status >= 500 or not 400 <= status < 500:
             wait = retry_after if status in _PUSHED_BACK else None
-            return Again(Unreachable(f"{request} answered {text} to every try: run again later."), wait)
+            error = Unreachable(f"{request} answered {text} to every try: run again later.")
+            return Again(error, f"{request} answered {text}", wait)
         what = "Trying again would not help."
         if status == 404:
             what = (
@@ -131,6 +141,9 @@ class RequestErrors:
         final = BadAnswer(f"{request} answered {text}; expected status 200 with JSON. {what}")
         final.status = status
         return final
+
+    def _no_page(self, path: str) -> str:
+        return f"{self._request(path)} answered with no page that can be read"
 
     def _request(self, path: str) -> str:
         return f"Connection {self._account.conn_id}: GET {path}"
