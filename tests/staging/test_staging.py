@@ -840,3 +840,26 @@ def test_a_dispatch_of_no_known_order_is_named(
 
     assert check.severity == "warn"
     assert con.execute(check.rows or "").fetchall() == [("main", 3, "another")]
+
+
+def test_a_batch_is_one_however_it_is_spelled_and_no_problem_is_none(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Blanks and the way an accent is written part no batch in two; what names nothing is no batch and no problem."""
+    spellings = ["Š1", "S\u030c1", " Š1\u200b", "", " ", "null", "-", None]
+    items = [{"variant_id": 1, "batch_number": text, "quantity": 1, "received_quantity": 1} for text in spellings]
+    rows = [
+        order(f"o{number}", stock_items=items, expedition={"status": "new", "problem": {"source": text}})
+        for number, text in enumerate(["packing", "packing\u00a0", "", " ", "null", "0", None])
+    ]
+
+    load_now(
+        land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"),
+        land("receivings", [{"id": 1, "items": [], "stock_items": items}]),
+    )
+
+    for table in ("order_stock_items where order_id = 'o0'", "receiving_stock_items"):
+        batches = con.execute(f"select batch_number, count(*) from staging.{table} group by 1 order by 1").fetchall()
+        assert batches == [("Š1", 3), (None, 5)]
+    problems = "select problem_source, count(*) from staging.orders group by 1 order by 1"
+    assert con.execute(problems).fetchall() == [("packing", 2), (None, 5)]
