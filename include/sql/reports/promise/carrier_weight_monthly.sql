@@ -9,7 +9,7 @@ fulfillments as (
         fulfillment_id,
         cast(date_trunc('month', created_at_utc) as date) as created_month,
         shipping_company_id,
-        shipping_model,
+        nullif(staging.bare_of(shipping_model), '') as shipping_model,
         is_shipped
     from marts.fct_flickrocket_fulfillment
     where created_at_utc is not null
@@ -39,7 +39,7 @@ select
     f.account,
     f.created_month,
     f.shipping_company_id,
-    f.shipping_model,
+    min(f.shipping_model) as shipping_model,
     count(*) as fulfillments,
     count(*) filter (where f.is_shipped) as shipped,
     cast(coalesce(sum(w.unweighed_lines), 0) as bigint) as unweighed_lines,
@@ -50,4 +50,4 @@ left join weights as w
     on
         f.account = w.account
         and f.fulfillment_id = w.fulfillment_id
-group by f.account, f.created_month, f.shipping_company_id, f.shipping_model
+group by f.account, f.created_month, f.shipping_company_id, lower(f.shipping_model)
