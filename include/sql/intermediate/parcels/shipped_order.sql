@@ -63,7 +63,7 @@ shopline_fulfillments as (
         account,
         coalesce(order_id, fulfillment_id) as order_id,
         created_at_utc,
-        nullif(staging.bare_of(tracking_company), '') as carrier
+        staging.bare_of(staging.reference_of(tracking_company)) as carrier
     from marts.fct_shopline_fulfillment
     where status is distinct from 'cancelled'
 

@@ -9,10 +9,22 @@ fulfillments as (
         fulfillment_id,
         cast(date_trunc('month', created_at_utc) as date) as created_month,
         shipping_company_id,
-        nullif(staging.bare_of(shipping_model), '') as shipping_model,
+        shipping_model,
         is_shipped
     from marts.fct_flickrocket_fulfillment
     where created_at_utc is not null
+
+),
+
+-- one below zero is no weight
+lines as (
+
+    select
+        account,
+        fulfillment_id,
+        case when weight_grams >= 0 then weight_grams end as weight_grams,
+        quantity
+    from marts.fct_flickrocket_fulfillment_line
 
 ),
 
@@ -30,7 +42,7 @@ weights as (
                     then cast(weight_grams * greatest(quantity, 1) as decimal(38, 12))
             end
         ) as weight_grams_most
-    from marts.fct_flickrocket_fulfillment_line
+    from lines
     group by account, fulfillment_id
 
 )
