@@ -18,6 +18,7 @@ import msgspec
 import yaml
 
 from stockbook.errors import ConfigError, Problems
+from stockbook.references import bare_text
 from stockbook.yaml_file import LARGEST, Bounded
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -36,14 +37,24 @@ _EMPTY = ("", "null", "~")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
-class _Loader(Bounded, yaml.BaseLoader):
+class _Verbatim(Bounded, yaml.BaseLoader):
     """It makes nothing but text, lists and mappings."""
 
 
+class _Loader(_Verbatim):
+    """A text between quotes too is without blanks around it, and its accents are part of their letters."""
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        """Called by PyYAML for each text, names of fields among them."""
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        node.value = bare_text(node.value)
+        return node
+
+
 @lru_cache(maxsize=64)
-def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
+def _parsed(text: str, is_verbatim: bool) -> tuple[yaml.Node | None, Any]:
     """The nodes of a text and what they say, which nobody changes: a night reads each file several times."""
-    loader = _Loader(text)
+    loader = _Verbatim(text) if is_verbatim else _Loader(text)
     try:
         root = loader.get_single_node()
         return root, None if root is None else loader.construct_document(root)
@@ -66,8 +77,12 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, _Field]:
 class PolicyFile:
     """One policy file: its content as structs, and the line of any of its fields for messages."""
 
-    def __init__(self, path: Path) -> None:
-        """Read and parse. Raises ConfigError naming the file and, for YAML that cannot be parsed, the line."""
+    def __init__(self, path: Path, is_verbatim: bool = False) -> None:
+        """
+        Read and parse; ``is_verbatim`` of a file whose texts are what a source sends, to the last blank.
+
+        Raises ConfigError naming the file and, for YAML that cannot be parsed, the line.
+        """
         self.path = path
         try:
             size = path.stat().st_size
@@ -81,7 +96,7 @@ class PolicyFile:
         if size > LARGEST:
             raise ConfigError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are read.")
         try:
-            self._root, self._content = _parsed(text)
+            self._root, self._content = _parsed(text, is_verbatim)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f" line {mark.line + 1}" if mark else ""

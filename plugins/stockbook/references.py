@@ -5,6 +5,8 @@ A source says "none" by leaving it out, by 0, by an empty text, by the nil UUID,
 ("null", "None"); declared columns that are references (``reference: true``) hold NULL for each of them.
 """
 
+import unicodedata
+
 from stockbook.sql_text import quoted
 
 BLANKS = " \t\n\r\u00a0\u200b\u200e\u200f\u2060\ufeff"
@@ -23,9 +25,14 @@ def names_something(text: str) -> bool:
     return bool(text.strip(_NOTHING)) and text.strip(BLANKS).lower() not in _WORDS
 
 
+def bare_text(text: str) -> str:
+    """A text without what is no part of it, its accents part of their letters (NFC)."""
+    return unicodedata.normalize("NFC", text.strip(BLANKS))
+
+
 def bare(text: str) -> str:
     """
-    SQL of the SQL of a text without what is no part of it, its accents part of their letters (NFC).
+    SQL of the SQL of a text as ``bare_text`` has it.
 
     Nothing is to trim where both its ends are signs that we see.
     """

@@ -55,6 +55,7 @@ def test_the_projects_own_rules_are_valid() -> None:
         ("- {rule: a, measure: overdue_orders, below: 0}", "rules[0].below: no overdue_orders is ever below 0"),
         ("- {rule: a, measure: price_change, above: 0.1, within_hours: 0}", "within_hours: expected more than 0"),
         ("- {rule: a, measure: overdue_orders, above: 1, at_least: -2}", "at_least: expected a number of at least 0"),
+        ("- {rule: a, measure: missing_orders, subject: Day, above: 0.9}", "rules[0].subject: expected one of day, "),
         ("- {rule: a, measure: overdue_orders, above: 1, severity: red}", "severity: expected one of info, warning, "),
         (
             "- {rule: a, measure: overdue_orders, above: 1}\n  - {rule: a, measure: quarantine_rows, above: 1}",

@@ -91,3 +91,59 @@ def test_tracking_numbers_of_the_channels_are_parcels() -> None:
         (row["system"], row["month"], row["orders"], row["parcels"])
         for row in orders.rows("reports.parcels_monthly", "system")
     ] == [("flickrocket", date(2025, 3, 1), 1, 2), ("shopline", date(2025, 2, 1), 1, 3)]
+
+
+def test_a_carrier_is_one_however_it_is_typed() -> None:
+    """Blanks, case and accents part no carrier in two; an order of two carriers is of neither alone."""
+    orders = Orders()
+    sent = {
+        "a": ["DHL"],
+        "b": ["dhl\u00a0"],
+        "c": ["\u010cP"],
+        "d": ["c\u030cp"],
+        "e": ["DHL", "PPL"],
+        "f": ["", "null"],
+        "g": ["dhl", "DHL"],
+    }
+    for order_id, carriers in sent.items():
+        for number, carrier in enumerate(carriers):
+            orders.con.execute(
+                """
+                insert into staging.shopline_fulfillments (account, fulfillment_id, order_id, status, tracking_company,
+                    created_at_utc, event_count, last_received_at_utc, last_received_no)
+                values ('main', ?, ?, 'success', ?, ?, 1, ?, 1)
+                """,
+                [f"{order_id}{number}", order_id, carrier, utc("2025-03-03 10:00"), utc("2025-03-03 10:00")],
+            )
+    orders.build("2025-03-06 02:15", "reports.parcels_monthly")
+
+    by_carrier = {row["carrier"]: (row["orders"], row["parcels"]) for row in orders.rows("reports.parcels_monthly")}
+    assert by_carrier == {"DHL": (3, 4), "\u010cP": (2, 2), "DHL, PPL": (1, 2), "unknown": (1, 2)}
+
+
+def test_a_weight_below_zero_is_none() -> None:
+    """It is counted as not weighed, and takes nothing off the month; a shipping model is one whatever its case."""
+    orders = Orders()
+    for name, model, grams in (("1", "Parcel", 100), ("2", "parcel", -40), ("3", "PARCEL", 7), ("4", None, None)):
+        orders.con.execute(
+            """
+            insert into staging.flickrocket_fulfillments (account, fulfillment_id, created_text, created_at,
+                created_at_utc, status, shipping_model) values ('main', ?, '', ?, ?, 100, ?)
+            """,
+            [name, at("2025-03-04 09:00"), utc("2025-03-04 09:00"), model],
+        )
+        orders.con.execute(
+            """
+            insert into staging.flickrocket_fulfillment_lines (account, fulfillment_id, line_no, quantity, weight_grams)
+            values ('main', ?, 1, 2, ?)
+            """,
+            [name, grams],
+        )
+    orders.build("2025-03-06 02:15", "reports.carrier_weight_monthly")
+
+    columns = "shipping_model", "fulfillments", "unweighed_lines", "weight_grams_least", "weight_grams_most"
+    rows = orders.rows("reports.carrier_weight_monthly", "fulfillments desc")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("PARCEL", 3, 1, 107, 214),
+        (None, 1, 1, None, None),
+    ]

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
+from uuid import UUID
 
 from model_runner import POLICY, run, warehouse
 from order_rows import Orders, Seen, at
@@ -22,7 +23,7 @@ def test_orders_whose_place_nobody_knows_are_listed() -> None:
     """)
     places = {
         "known": (2, 10, None),
-        "known-outside": (2, None, "z-10 "),
+        "known-outside": (2, None, "z-10\u00a0"),
         "unknown": (2, 99, None),
         "other-method": (3, 10, None),
         "closed": (2, 11, None),
@@ -48,7 +49,7 @@ def test_orders_whose_place_nobody_knows_are_listed() -> None:
 
 
 def test_a_warehouse_is_what_the_order_or_its_latest_event_says() -> None:
-    """The order's own word comes first; an event's id is in small letters too."""
+    """The order's own word comes first; an event's id is read like an order's, and one that names none is none."""
     orders = Orders()
     for name in ("a", "b", "c"):
         orders.order(name, "2025-03-04 09:00")
@@ -57,7 +58,14 @@ def test_a_warehouse_is_what_the_order_or_its_latest_event_says() -> None:
     orders.webhooks("b", ("OrderCreated", "2025-03-04 09:00"), ("OrderUpdated", "2025-03-04 10:00"))
     orders.con.execute("""
         update staging.webhook_events
-        set payload = json_object('data', json_object('id', subject_id, 'warehouse_id', 'W' || (received_no + 1)))
+        set payload
+            = json_object('data', json_object('id', subject_id, 'warehouse_id', 'w' || (received_no + 1) || chr(160)))
+    """)
+    orders.webhooks("b", ("OrderUpdated", "2025-03-04 11:00"))
+    orders.con.execute(f"""
+        update staging.webhook_events
+        set payload = json_object('warehouse_id', '{UUID(int=0)}', 'data', json_object('warehouse_id', 'null'))
+        where received_no = 4
     """)
     orders.build("2025-03-05 02:15", "marts.dim_warehouse")
 

@@ -46,6 +46,16 @@ def test_every_file_that_ships_can_be_the_file_of_accounts(tmp_path: Path, file:
         assert accounts.CHANGE_OF_STOCK in booked
 
 
+def test_a_name_is_one_however_it_is_typed(tmp_path: Path) -> None:
+    """Between quotes too blanks are no part of an account's name, and an accent is part of its letter."""
+    stock = {"sellable": "sklad zboží\u00a0", "damaged": " sklad zboz\u030ci\u0301"}
+    spelled = WAY_A | {"stock": stock}
+    chosen = accounts.read(written(tmp_path, yaml.safe_dump(spelled, allow_unicode=True)))
+
+    assert chosen is not None
+    assert chosen.stock.sellable == chosen.stock.damaged == "sklad zboží"
+
+
 def test_without_a_file_nothing_is_booked(tmp_path: Path) -> None:
     """A folder of policies from before has none."""
     assert accounts.read(tmp_path) is None

@@ -149,3 +149,26 @@ def test_every_kind_of_price_tells_its_changes(goods: Goods) -> None:
         ("wholesale", None, None, None, 7, "CZK", 4, 5, 1),
     ]
     assert goods.broken() == {}
+
+
+def test_a_gap_hides_no_change_of_a_price(goods: Goods) -> None:
+    """A night without a price, with one below zero, or with another variant on the line: the next is compared."""
+    nights = [datetime(2025, 1, 1, 2, 15), datetime(2025, 2, 1, 2, 15), datetime(2025, 3, 1, 2, 15)]
+    for variant, prices in {7: (3, None, 5), 8: (3, -1, 5), 9: (3, None, 3)}.items():
+        for number, (night, price) in enumerate(zip(nights, prices, strict=True), 1):
+            stamp = {"_version": number, "_valid_from": night, "price_purchase": price}
+            goods.insert(
+                "staging.variants_history", {"account": "main", "variant_id": variant, "product_id": 1} | stamp
+            )
+    line = {"account": "main", "receiving_id": 3, "line_no": 2}
+    for number, (night, variant, price) in enumerate(zip(nights, (7, 8, 7), (5, 9, 6), strict=True), 1):
+        stamp = {"_version": number, "_valid_from": night, "variant_id": variant, "price_per_unit": price}
+        goods.insert("staging.receiving_lines_history", line | stamp)
+    goods.build(TODAY)
+
+    columns = "kind, variant_id, version_no, previous_price, price"
+    assert goods.ask(f"select {columns} from reports.price_changes where price >= 0 order by all") == [
+        ("purchase", 7, 3, 3, 5),
+        ("purchase", 8, 3, 3, 5),
+        ("receiving", 7, 3, 5, 6),
+    ]

@@ -30,6 +30,9 @@ versions:
 """
 
 
+WEST = "0b9f8a34-1c2d-4e5f-8a9b-0c1d2e3f4a5b"
+
+
 def folder(path: Path, sla: str = TWO_VERSIONS, calendars: str = CALENDAR) -> Path:
     """A policy folder with these files and the project's statuses."""
     (path / "sla.yml").write_text(sla)
@@ -95,10 +98,10 @@ def test_the_version_of_the_day_of_creation_applies_for_good(tmp_path: Path) -> 
 
 
 def test_an_override_may_name_a_warehouse(tmp_path: Path) -> None:
-    """By what the order or an event says, however its id is written; a method goes before it, an account behind."""
+    """By what the order or an event says, however a UUID is written; a method goes before it, an account behind."""
     overrides = (
-        '      - {warehouse_id: "WEST\u00a0", handling_days: 4}\n'
-        "      - {warehouse_id: west, account: second, handling_days: 5}\n"
+        f'      - {{warehouse_id: "{WEST.upper()}\u00a0", handling_days: 4}}\n'
+        f"      - {{warehouse_id: {WEST}, account: second, handling_days: 5}}\n"
     )
     text = TWO_VERSIONS.replace("    overrides:\n", f"    overrides:\n{overrides}", 1)
     orders = Orders()
@@ -106,7 +109,7 @@ def test_an_override_may_name_a_warehouse(tmp_path: Path) -> None:
     orders.order("method", "2025-03-10 09:00", delivery_id=7)
     orders.order("there", "2025-03-10 09:00", account="second")
     orders.order("elsewhere", "2025-03-10 09:00")
-    orders.con.execute("update staging.orders set warehouse_id = 'west' where order_id <> 'elsewhere'")
+    orders.con.execute("update staging.orders set warehouse_id = ? where order_id <> 'elsewhere'", [WEST])
 
     fulfillments = orders.fulfillment("2025-03-20", folder(tmp_path, text))
 
@@ -152,7 +155,7 @@ def test_a_calendar_that_ends_too_early_leaves_the_promise_unknown(tmp_path: Pat
 
 
 def test_a_policy_that_reads_well_and_fits_no_order_is_named(tmp_path: Path) -> None:
-    """Rules for a method or account nobody has, orders before the first version: line, field, and nothing stops."""
+    """Rules for a method, account or warehouse nobody has, orders before a version: line, field, and nothing stops."""
     orders = Orders()
     orders.con.execute("insert into staging.deliveries (account, delivery_id, name) values ('main', 8, 'Courier')")
     orders.order("a", "2025-03-04 09:00", out="2025-03-04 10:00", delivery_id=8)
@@ -160,18 +163,24 @@ def test_a_policy_that_reads_well_and_fits_no_order_is_named(tmp_path: Path) -> 
     late_start = TWO_VERSIONS.replace(
         "  - version: standard-1\n", "  - version: standard-1\n    valid_from: 2025-03-05\n"
     )
+    late_start += (
+        "    overrides:\n      - {warehouse_id: East, handling_days: 4}\n      - {warehouse_id: east, cutoff: 11:00}\n"
+    )
     where = folder(tmp_path, late_start)
+    orders.con.execute("update staging.orders set warehouse_id = 'east' where order_id = 'a'")
 
     orders.build("2025-03-20", policy_dir=where)
     notes = program.notes(orders.con, program.read(where))
 
     assert [note.split(": ")[0] for note in notes] == [
+        "sla.yml line 18, versions[1].overrides[0].warehouse_id",
         "sla.yml line 9, versions[0].overrides[0].delivery_id",
         "sla.yml line 10, versions[0].overrides[1].account",
         "sla.yml line 11, versions[0].overrides[2].account",
         "sla.yml line 12, versions[1].valid_from",
     ]
-    assert "the warehouse lists no delivery method 7" in notes[0]
+    assert "no order and no event names a warehouse 'East'" in notes[0]
+    assert "the warehouse lists no delivery method 7" in notes[1]
     assert "1 orders were created before 2025-03-05" in notes[-1]
     bad = {check.name: orders.con.execute(check.rows).fetchall() for check in _checks() if check.rows}
     assert bad["every order has a policy"] == [("main", "a")]

@@ -8,6 +8,7 @@ one that loses, when the same scenario must fail.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,10 +18,16 @@ from loopback import movement, serving
 from night_rig import Rig
 from test_extract import plan, read, rows
 
+from conftest import a_run
+from stockbook.checks.rules import of_table
+from stockbook.clock import ManualClock
+from stockbook.declarations import Table
 from stockbook.errors import ListingIncomplete
 from stockbook.night import plans
+from stockbook.progress import Silent
 from stockbook.sources import offset_pager, walks
 from stockbook.sources.offset_pager import Page
+from stockbook.staging.load import Landed, load
 from stockbook_sandbox import Shop, running
 from stockbook_sandbox.localtime import local_of
 
@@ -197,3 +204,42 @@ def test_without_the_overlap_the_late_id_is_lost(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(Lost, match="movement 1000413"):
         a_movement_that_shows_up_after_a_higher_one(tmp_path)
+
+
+# a page that has two rows of one key
+
+# listing: path, key on the wire and in staging, a row, what a copy says otherwise
+SAID_OTHERWISE: dict[str, tuple[str, str, str, dict[str, Any], dict[str, Any]]] = {
+    "stock_levels": (
+        "warehouse-variants", "variant_id", "variant_id", {"quantity": 1, "damaged_quantity": 0}, {"quantity": 9},
+    ),
+    "receivings": (
+        "warehouse-preloads", "id", "receiving_id", {"items": [{"variant_id": 7, "quantity": 1}]},
+        {"items": [{"variant_id": 7, "quantity": 9}]},
+    ),
+    "movements": (PAGE, "id", "movement_id", movement(1), {"quantity": 9}),
+}  # fmt: skip
+
+
+def test_of_two_rows_of_one_key_on_a_page_none_is_lost_and_none_believed(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, tables: dict[str, Table], clock: ManualClock
+) -> None:
+    """From the wire to staging: a copy that says the same is one row, one that says something else sets both aside."""
+    served = {
+        path: [row | {key: 3}, row | {key: 3}, row | {key: 2}, row | {key: 2} | other, row | {key: 1}]
+        for path, key, _, row, other in SAID_OTHERWISE.values()
+    }
+    with serving(Rows(rows=served, cap=1000)) as url:
+        manifests = read(url, tmp_path, max_connections=1)
+    landed = [
+        Landed(manifests[name], tmp_path / "night" / "main" / f"fulfillment_cz.{name}") for name in SAID_OTHERWISE
+    ]
+
+    load(con, a_run(), landed, tables, clock, Silent(), 1.0)
+
+    for name, (*_, key, _, _) in SAID_OTHERWISE.items():
+        assert con.execute(f"select {key} from staging.{name} order by 1").fetchall() == [(1,), (3,)]
+        rules = [rule for rule in of_table(tables[f"staging.{name}"]) if rule.name == "every row received is somewhere"]
+        assert [con.execute(rule.bad_rows).fetchall() for rule in rules] == [[]]
+    refused = con.execute("select table_name, row_key from staging.quarantine order by 1").fetchall()
+    assert refused == [("movements", "2"), ("receivings", "2"), ("stock_levels", "2/2025-03-03")]

@@ -113,9 +113,9 @@ def level(variant_id: int, quantity: int) -> dict[str, Any]:
     return {"variant_id": variant_id, "quantity": quantity, "damaged_quantity": 0}
 
 
-def levels_of(land: Land, *pages: list[dict[str, Any]]) -> Landed:
-    """A stock listing of several pages."""
-    landed = land("stock_levels", [row for page in pages for row in page])
+def in_pages(land: Land, listing: str, *pages: list[dict[str, Any]], **fields: Any) -> Landed:
+    """A listing of several pages."""
+    landed = land(listing, [row for page in pages for row in page], **fields)
     lines = [b"".join(json.dumps(row).encode() + b"\n" for row in page) for page in pages]
     files = [write_page(landed.folder, no, body, len(pages[no - 1])) for no, body in enumerate(lines, start=1)]
     manifest = msgspec.structs.replace(landed.manifest, pages=files)
@@ -128,12 +128,12 @@ def test_a_count_by_warehouse_is_set_aside_and_not_one_of_them(
 ) -> None:
     """Two rows of a variant on one page that differ are parts of its count; what moved between pages counts last."""
     counted = "select variant_id, quantity from staging.stock_levels order by 1"
-    moved = levels_of(land, [level(1, 5), level(2, 3), level(2, 3)], [level(2, 4), level(3, 1)])
+    moved = in_pages(land, "stock_levels", [level(1, 5), level(2, 3), level(2, 3)], [level(2, 4), level(3, 1)])
     load_now(moved)
     assert con.execute(counted).fetchall() == [(1, 5), (2, 4), (3, 1)]
 
     # all rows that differ are parts where some are: those around a page's end too
-    parts = levels_of(land, [level(1, 10), level(1, 7), level(2, 3)], [level(2, 4), level(3, 1)])
+    parts = in_pages(land, "stock_levels", [level(1, 10), level(1, 7), level(2, 3)], [level(2, 4), level(3, 1)])
     [counts] = load_now(parts, as_of="2026-03-02T02:15:00", share=0.9)
     assert con.execute(f"{counted[:-11]} where _run_id = 'r1' and quantity in (7, 10)").fetchall() == []
     assert con.execute("select row_key, reason[:35] from staging.quarantine order by 1").fetchall() == [
@@ -224,7 +224,7 @@ def test_loading_the_same_again_changes_nothing(con: duckdb.DuckDBPyConnection, 
 
 def test_the_last_delivery_of_a_key_wins(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
     """A page border that repeats a row with newer content leaves one row with that content."""
-    load_now(land("movements", [movement(1, quantity=1), movement(1, quantity=2)], floor=0, ceiling=1))
+    load_now(in_pages(land, "movements", [movement(1, quantity=1)], [movement(1, quantity=2)], floor=0, ceiling=1))
 
     assert con.execute("select movement_id, quantity from staging.movements").fetchall() == [(1, 2)]
 
@@ -494,9 +494,9 @@ def test_every_row_received_is_counted_where_it_is(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
 ) -> None:
     """Repeats, lines of a repeat, lines of a row that is set aside; a count that is wrong breaks the table's check."""
-    rows = [order("o1"), order("o1", status="sent"), order("o2", created="soon"), order("o3")]
+    pages = [order("o1")], [order("o1", status="sent"), order("o2", created="soon"), order("o3")]
     window = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
-    manifest, folder = land("orders", rows, **(COUNTED | {"repeated": 2}), **window)
+    manifest, folder = in_pages(land, "orders", *pages, **(COUNTED | {"repeated": 2}), **window)
     load_now(Landed(msgspec.structs.replace(manifest, rows=6), folder), share=1)
 
     assert con.execute(
@@ -808,9 +808,9 @@ def test_an_id_meets_itself_whatever_its_case(con: duckdb.DuckDBPyConnection, la
 def test_an_order_that_came_in_both_cases_is_one(con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow) -> None:
     """Its last delivery counts, with its lines, as where a key came twice letter by letter."""
     lines = [{"code": "DS9", "ext_code": None, "quantity": 4}]
-    rows = [order(SMALL), order(CAPITAL, products=lines)]
+    pages = [order(SMALL)], [order(CAPITAL, products=lines)]
 
-    load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"))
+    load_now(in_pages(land, "orders", *pages, window_from="2026-02-01", window_to="2026-02-01"))
 
     assert con.execute("select order_id, code, quantity from staging.order_lines").fetchall() == [(SMALL, "DS9", 4)]
     assert con.execute("select count(*) from staging.orders").fetchall() == [(1,)]
@@ -840,3 +840,26 @@ def test_a_dispatch_of_no_known_order_is_named(
 
     assert check.severity == "warn"
     assert con.execute(check.rows or "").fetchall() == [("main", 3, "another")]
+
+
+def test_a_batch_is_one_however_it_is_spelled_and_no_problem_is_none(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Blanks and the way an accent is written part no batch in two; what names nothing is no batch and no problem."""
+    spellings = ["Š1", "S\u030c1", " Š1\u200b", "", " ", "null", "-", None]
+    items = [{"variant_id": 1, "batch_number": text, "quantity": 1, "received_quantity": 1} for text in spellings]
+    rows = [
+        order(f"o{number}", stock_items=items, expedition={"status": "new", "problem": {"source": text}})
+        for number, text in enumerate(["packing", "packing\u00a0", "", " ", "null", "0", None])
+    ]
+
+    load_now(
+        land("orders", rows, window_from="2026-02-01", window_to="2026-02-01"),
+        land("receivings", [{"id": 1, "items": [], "stock_items": items}]),
+    )
+
+    for table in ("order_stock_items where order_id = 'o0'", "receiving_stock_items"):
+        batches = con.execute(f"select batch_number, count(*) from staging.{table} group by 1 order by 1").fetchall()
+        assert batches == [("Š1", 3), (None, 5)]
+    problems = "select problem_source, count(*) from staging.orders group by 1 order by 1"
+    assert con.execute(problems).fetchall() == [("packing", 2), (None, 5)]

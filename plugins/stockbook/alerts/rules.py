@@ -13,6 +13,7 @@ import msgspec
 
 from stockbook.errors import ConfigError, Problems
 from stockbook.policy_file import Path_, PolicyFile
+from stockbook.references import bare_text
 from stockbook.warehouse.meta import OF_EXTRA
 
 FILE = "alerts.yml"
@@ -51,6 +52,11 @@ SHARES: dict[Measure, float] = {
     **{measure: 1.0 if measure.startswith("missing") else 10.0 for measure in VOLUMES},
 }
 
+
+# of the others any text may be a subject one day
+SUBJECTS: dict[Measure, tuple[str, ...]] = {
+    measure: ("day", "three days", *((IN_A_ROW,) if measure.startswith("missing") else ())) for measure in VOLUMES
+}
 
 # what is usual of them is learned from the account itself
 LEARNED: tuple[Measure, ...] = ("webhook_silence_hours", *VOLUMES)
@@ -149,6 +155,9 @@ def _problem(file: PolicyFile, here: Path_, rule: Rule) -> ConfigError | None:
         )
     if (field == "below" and rule.threshold == 0) or (field == "above" and most == 1 and rule.threshold == 1):
         return file.refusal((*here, field), f"no {rule.measure} is ever {field} {rule.threshold:g}")
+    subjects = SUBJECTS.get(rule.measure)
+    if subjects is not None and rule.subject is not None and rule.subject not in subjects:
+        return file.refusal((*here, "subject"), f"expected one of {', '.join(subjects)}, got {rule.subject!r}")
     if rule.at_least < 0:
         return file.refusal((*here, "at_least"), f"expected a number of at least 0, got {rule.at_least}")
     if rule.up_to is not None:
@@ -167,7 +176,7 @@ def crosses(rule: Rule, figure: Figure) -> bool:
     """Whether a figure raises the rule (or keeps its alert standing)."""
     if figure.measure != rule.measure or (figure.basis or 0) < rule.at_least:
         return False
-    if rule.account not in (None, figure.account) or rule.subject not in (None, figure.subject):
+    if rule.account not in (None, figure.account) or rule.subject not in (None, bare_text(figure.subject)):
         return False
     if rule.within_hours is not None and (figure.age_hours is None or figure.age_hours > rule.within_hours):
         return False

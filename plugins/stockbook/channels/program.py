@@ -56,7 +56,7 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
                     on
                         o.account = r.account
                         and o.order_id = r.order_id
-                where regexp_full_match(trim(o.remote_number), $pattern)
+                where regexp_full_match(staging.bare_of(o.remote_number), $pattern)
                 """,
                 {"system": channel.system, "pattern": channel.recognised_by},
             )

@@ -9,7 +9,7 @@ def build(night: Night, run_id: str) -> None:
     from stockbook.closing import chain
     from stockbook.models.build import build as build_models
     from stockbook.models.programs import BuildContext
-    from stockbook.night import extra
+    from stockbook.night import extra, named_accounts
     from stockbook.sla.program import notes as policy_notes
     from stockbook.sla.program import read as read_policies
     from stockbook.warehouse.connect import writer
@@ -30,7 +30,9 @@ def build(night: Night, run_id: str) -> None:
         done.closes = chain.newest(chain.require(settings))
         with writer(settings) as con:
             done.models = build_models(con, settings.models_dir, context, night.clock, night.progress, settings.at_once)
-            done.notes += [f"warning: {note}" for note in policy_notes(con, read_policies(settings.policy_dir))]
+            slips = policy_notes(con, read_policies(settings.policy_dir))
+            slips += named_accounts.notes(con, settings.policy_dir)
+            done.notes += [f"warning: {note}" for note in slips]
             if settings.extra_dir is None:
                 extra.forget(con, context)
         if settings.extra_dir is not None:

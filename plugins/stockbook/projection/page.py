@@ -32,7 +32,7 @@ from stockbook.projection.scanned_page import PageScanner, ScannerOf
 from stockbook.projection.structs import Compiled, Misfit
 from stockbook.projection.undeclared_names import Names
 
-VERSION = "4"
+VERSION = "5"
 """Changed when the same body gives other rows than before: an earlier night's are then not taken."""
 
 

@@ -124,7 +124,7 @@ def _refuse_twins(file: PolicyFile, written: list[tuple[int, _Version]], problem
 
 def _warehouse(override: _Override) -> str | None:
     """The id as orders have it."""
-    return override.warehouse_id and id_of(override.warehouse_id).lower()
+    return override.warehouse_id and id_of(override.warehouse_id)
 
 
 class _Written(NamedTuple):

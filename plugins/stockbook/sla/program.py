@@ -125,6 +125,15 @@ def notes(con: duckdb.DuckDBPyConnection, policies: Policies, file_name: str = "
                 f"{place}.delivery_id: the warehouse lists no delivery method {rule.delivery_id}; "
                 "the rule is for no order until it does."
             )
+        warehouses = con.execute(
+            "select distinct warehouse_id = ? from intermediate.order_warehouse where ? is null or account = ?",
+            [rule.warehouse_id, rule.account, rule.account],
+        ).fetchall()
+        if rule.warehouse_id is not None and (True,) not in warehouses:
+            sentences.append(
+                f"{place}.warehouse_id: no order and no event names a warehouse {rule.warehouse_id!r}; the rule is for "
+                "no order until one does."
+            )
         orders = con.execute("select count(*) from staging.orders where account = ?", [rule.account]).fetchall()
         if rule.account is not None and orders == [(0,)]:
             sentences.append(f"{place}.account: no order is of an account {rule.account!r}; the rule is for none.")

@@ -78,7 +78,7 @@ def read_shipments(path: Path) -> list[MappedShipment]:
 
 
 def _read(path: Path) -> _File:
-    file = PolicyFile(path)
+    file = PolicyFile(path, is_verbatim=True)
     content = file.read(_File)
     problems = Problems()
     for section, name, texts in (

@@ -6,10 +6,9 @@ whatever its case, a whole number whether a point and zeros follow (``12.0``); a
 """
 
 import re
-import unicodedata
 from typing import TypeVar
 
-from stockbook.references import BLANKS
+from stockbook.references import bare_text
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _WHOLE_WITH_POINT = re.compile(r"([0-9]{1,15})\.0+")
@@ -21,7 +20,7 @@ def id_of(key: K) -> K:
     """The id as it is compared: bare, a UUID in small letters, a number without a point; anything else as it came."""
     if not isinstance(key, str):
         return key
-    text = unicodedata.normalize("NFC", key.strip(BLANKS))
+    text = bare_text(key)
     if _UUID.fullmatch(text):
         text = text.lower()
     elif number := _WHOLE_WITH_POINT.fullmatch(text):

@@ -79,10 +79,10 @@ ODDITIES = (
         "it is loaded once and counted as repeated; a ledger that is truly out of order is red",
     ),
     (
-        "several rows of a variant on one page of the stock, rates of a currency for one day, or elements of one key "
-        "in one list, with other values",
-        "none is believed, be they parts of a count by warehouse or two amounts of one price in euro: they are set "
-        "aside, and the listing is red where many are",
+        "rows of one key on one page, rates of a currency for one day, or elements of one key in one list, with other "
+        "values",
+        "none is believed, be they parts of a count by warehouse, two receivings of one number or two amounts of one "
+        "price in euro: they are set aside, and the listing is red where many are",
     ),
     (
         "a field nobody declared ¹",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from stockbook.landing.copies import with_copies
 from stockbook.landing.earlier_pages import EarlierAnswer
 from stockbook.projection.page import Projected, Projection
 
@@ -35,12 +36,18 @@ class PageAnswer(NamedTuple):
         fields = self.earlier.answer.undeclared if self.earlier is not None else []
         return Counter({(field.path, field.json_type): field.rows for field in fields})
 
+    def landing(self, fresh: list[int]) -> list[int]:
+        """The positions of the rows that land, of those whose keys are new: a copy that says something else too."""
+        return fresh if self.page is None else with_copies(self.page.keys, self.page.lines, fresh)
+
     def set_aside(self, fresh: list[int]) -> Counter[tuple[str, str]]:
         """What was set aside of the rows that land, by reason and path."""
         if self.page is not None:
             if not self.page.set_aside:
                 return Counter()
-            return Counter((broken.reason, broken.path) for at in fresh for broken in self.page.set_aside.get(at, ()))
+            return Counter(
+                (broken.reason, broken.path) for at in self.landing(fresh) for broken in self.page.set_aside.get(at, ())
+            )
         refused = self.earlier.answer.refused if self.earlier is not None else []
         return Counter({(part.reason, part.path): part.rows for part in refused})
 

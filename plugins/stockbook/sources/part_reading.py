@@ -35,12 +35,17 @@ class Question(NamedTuple):
 
 
 class PartReading:
-    """One part while its pages come; ``spent`` is what it has cost so far."""
+    """
+    One part while its pages come; ``spent`` is what it has cost so far.
+
+    ``copies`` are rows that landed though their key had come before on their page: they say something else.
+    """
 
     def __init__(self, reader: "Reader", part: Part, question: Question, is_whole: bool) -> None:
         """Read ``part`` for ``reader``; ``is_whole`` says that it is the whole listing."""
         self.part = part
         self.spent = Tally()
+        self.copies = 0
         self._reader = reader
         self._session = reader.session
         self._question = question
@@ -76,6 +81,7 @@ class PartReading:
         self._prefetcher.forget()
         self._resumed.forget()
         self.part.discard()
+        self.copies = 0
 
     def _fetch(self, offset: int) -> walks.Page[PageAnswer]:
         session, reader, question = self._session, self._reader, self._question
@@ -107,15 +113,22 @@ class PartReading:
             else:
                 if field is not None and file is not None:
                     reader.orders_named |= reader.recalled([file], field)
+                self._count_copies(file, fresh)
                 return file
         page = reader.answers.projected(answer)
         answer = answer._replace(page=page)
         part.note(answer.undeclared, answer.set_aside(fresh), answer.mended)
-        lines = page.lines_at(fresh)
-        file = part.write(lines, len(fresh))
+        landing = answer.landing(fresh)
+        lines = page.lines_at(landing)
+        file = part.write(lines, len(landing))
         if field is not None:
             reader.orders_named |= texts_in(lines, field)
+        self._count_copies(file, fresh)
         return file
+
+    def _count_copies(self, file: PageFile | None, fresh: list[int]) -> None:
+        if file is not None:
+            self.copies += file.rows - len(fresh)
 
     def _remember(self, keys: Sequence[object], fresh: list[int]) -> None:
         if self._reader.remembers_keys:
@@ -153,5 +166,6 @@ class PartReading:
         self.spent.requests, self.spent.bytes_received = answer.requests, answer.bytes_received
         self._advance(answer.keys, answer.total)
         self._remember(answer.keys, fresh)
+        self._count_copies(answer.page, fresh)
         if field is not None and answer.page is not None:
             reader.orders_named |= reader.recalled([answer.page], field)

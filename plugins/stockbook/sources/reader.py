@@ -121,7 +121,7 @@ class Reader:
             promised_total=outcome.total,
             proof=outcome.proof,
             ceiling=outcome.ceiling,
-            repeated=outcome.repeated,
+            repeated=outcome.repeated - reading.copies,
             waiting=outcome.waiting,
             passed=outcome.passed,
             asked_ids=list(asked_ids),

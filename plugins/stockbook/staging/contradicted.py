@@ -1,16 +1,20 @@
 """
 Rows of one key with other values that are of one moment: whichever counted, the figure could be wrong. None does.
 
-A row that comes again on a later page has moved while pages were read, and the last one counts. On one page of counts
-each is a part: of a stock listing with a row for each warehouse, say. Of two currency rates of one day none is the
-day's: the last day before has one. Within one row of a listing, one element of a list speaks against another: two
-amounts of one price in euro.
+A row that comes again on a later page has moved while pages were read, and the last one counts. On one page each speaks
+against the other: rows of a stock listing for each warehouse are parts of a count, and two receivings of one number,
+or two movements, cannot both be meant. Of two currency rates of one day none is the day's: the last day before has
+one. Within one row of a listing, one element of a list speaks against another: two amounts of one price in euro.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 
+from stockbook.landing.copies import says
+from stockbook.landing.pages import unverified
 from stockbook.sql_text import quoted
 
 _REASON = "came several times at once with other values (by warehouse?): which of them counts is not known"
@@ -83,6 +87,61 @@ def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str], figures: S
         having count(distinct hash({", ".join(figures)})) > 1
     """)
     return _has_some(con)
+
+
+def find_in_lines(
+    con: duckdb.DuckDBPyConnection, keys: Sequence[str], files: Sequence[Path], ends: Sequence[int]
+) -> bool:
+    """
+    Make ``contradicted`` of keys whose rows in ``typed`` differ in whatever landed of them, where they are on one page.
+
+    ``files`` are the pages, ``ends`` as in ``find_on_pages``. False when there are none.
+    """
+    listed = ", ".join(keys)
+    copies = con.execute(f"""
+        with
+
+        numbered as (
+
+            select
+                *,
+                _row - min(_row) over () as place
+            from typed
+
+        )
+
+        select
+            hash({listed}),
+            place
+        from numbered
+        where _reason = ''
+        qualify count(*) over (partition by {listed}) > 1
+        order by place
+    """).fetchall()
+    by_page: dict[int, dict[int, list[int]]] = {}
+    for key, place in copies:
+        by_page.setdefault(bisect_right(ends, place), {}).setdefault(key, []).append(place)
+    places: list[int] = []
+    for page, by_key in by_page.items():
+        on_page = [several for several in by_key.values() if len(several) > 1]
+        lines = unverified(files[page]).splitlines() if on_page else []
+        first = ends[page - 1] if page else 0
+        places += [several[0] for several in on_page if len({says(lines[at - first]) for at in several}) > 1]
+    con.execute(
+        f"""
+        create or replace temp table contradicted as
+        select distinct {listed}
+        from (
+            select
+                *,
+                _row - min(_row) over () as place
+            from typed
+        )
+        where place in (select unnest($places))
+        """,
+        {"places": places},
+    )
+    return bool(places)
 
 
 def _has_some(con: duckdb.DuckDBPyConnection) -> bool:

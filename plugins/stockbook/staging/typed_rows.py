@@ -57,6 +57,7 @@ class Incoming:
         the reason why they are set aside; ``rows_of_files`` is how many rows each file has.
         """
         self._con = con
+        self._files = files
         # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
         self._base = fed[0] if fed[0].source is None or not fed[0].source.rows else None
         self._texts = texts_of(con, files, fed, with_reasons)
@@ -79,12 +80,11 @@ class Incoming:
         counts = self._make_typed(table, account, zone, read_at)
         # where all values are there and distinct, the texts they come from are distinct too
         if table is self._base and counts.distinct < counts.rows:
-            figures = _figures(table)
-            is_contradicted = bool(figures) and contradicted.find_on_pages(con, _keys(table), figures, self._ends)
+            is_contradicted = counts.distinct < counts.accepted and self._is_contradicted(table)
             if self._find_superseded(table) or is_contradicted:
                 counts = self._make_typed(table, account, zone, read_at, is_contradicted)
         is_of_elements = table is not self._base and counts.distinct < counts.accepted
-        if is_of_elements and contradicted.find_in_rows(con, _keys(table), _content(table)):
+        if is_of_elements and self._is_contradicted(table):
             counts = self._make_typed(table, account, zone, read_at, is_contradicted=True)
         if counts.distinct < counts.accepted:
             self._texts.make_deletable()
@@ -92,6 +92,19 @@ class Incoming:
         self.arrived = Arrived(self.arrived.received, self.arrived.repeated + counts.accepted - counts.distinct)
         _make_refused(con, table)
         return counts.rows == counts.distinct
+
+    def _is_contradicted(self, table: Table) -> bool:
+        """Whether rows of one moment speak against each other; ``contradicted`` then has their keys."""
+        con, keys = self._con, _keys(table)
+        if table is not self._base:
+            # of a listing without a table of its own, rows of one key may be elements of several of its rows
+            return contradicted.find_in_rows(con, keys, _content(table)) or (
+                self._base is None and contradicted.find_on_pages(con, keys, _content(table), self._ends)
+            )
+        figures = _figures(table)
+        if figures:
+            return contradicted.find_on_pages(con, keys, figures, self._ends)
+        return contradicted.find_in_lines(con, keys, self._files, self._ends)
 
     def delete(self, condition: str) -> int:
         """Take rows of ``typed`` away; how many."""
@@ -156,7 +169,7 @@ def _keys(table: Table) -> list[str]:
 
 
 def _figures(table: Table) -> list[str]:
-    """What two rows of one moment may not differ in; nothing where the last one is the newest."""
+    """What two rows of one moment may not differ in; nothing where it is all that landed of them."""
     if table.kind == "daily":
         return ["_row_hash"]
     # a rate may tell its hour besides

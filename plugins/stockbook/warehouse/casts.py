@@ -99,6 +99,9 @@ MACROS = (
     f"""
     create or replace macro staging.bare_of(text) as {bare("text")}
     """,
+    f"""
+    create or replace macro staging.reference_of(text) as {reference("text")}
+    """,
     # a UUID is one whatever its case, a whole number with and without a point; other ids are kept as they came
     """
     create or replace macro staging.id_of(id) as

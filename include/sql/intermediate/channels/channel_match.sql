@@ -46,7 +46,7 @@ wanted as (
         o.warehouse_account,
         r.rule_no,
         r.warehouse_key,
-        trim(case r.channel_key when 'order_id' then o.order_id else o.order_number end) as text,
+        staging.bare_of(case r.channel_key when 'order_id' then o.order_id else o.order_number end) as text,
         intermediate.order_key(text) as key
     from channel_orders as o
     inner join rules as r
@@ -68,8 +68,9 @@ named as (
         o.order_id,
         o.is_cancelled,
         k.warehouse_key,
-        trim(case k.warehouse_key when 'number' then o.number when 'order_id' then o.order_id else o.remote_number end)
-            as text,
+        staging.bare_of(
+            case k.warehouse_key when 'number' then o.number when 'order_id' then o.order_id else o.remote_number end
+        ) as text,
         intermediate.order_key(text) as key
     from warehouse_orders as o
     cross join warehouse_keys as k

@@ -21,7 +21,12 @@ events as (
         account,
         subject_id as order_id,
         received_no,
-        lower(coalesce(payload ->> '$.warehouse_id', payload ->> '$.data.warehouse_id')) as warehouse_id
+        staging.id_of(
+            coalesce(
+                staging.reference_of(payload ->> '$.warehouse_id'),
+                staging.reference_of(payload ->> '$.data.warehouse_id')
+            )
+        ) as warehouse_id
     from staging.webhook_events
     where
         source = 'fulfillment_cz'
@@ -37,7 +42,7 @@ latest as (
         order_id,
         arg_max(warehouse_id, received_no) as warehouse_id
     from events
-    where nullif(warehouse_id, '') is not null
+    where warehouse_id is not null
     group by account, order_id
 
 )

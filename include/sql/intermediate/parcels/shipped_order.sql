@@ -57,52 +57,106 @@ flickrocket_orders as (
 
 ),
 
-shopline_parcels as (
+shopline_fulfillments as (
 
     select
         account,
         coalesce(order_id, fulfillment_id) as order_id,
-        min(created_at_utc) as shipped_at_utc,
-        min(tracking_company) as carrier
+        created_at_utc,
+        staging.bare_of(staging.reference_of(tracking_company)) as carrier
     from marts.fct_shopline_fulfillment
     where status is distinct from 'cancelled'
-    group by account, coalesce(order_id, fulfillment_id)
+
+),
+
+shopline_carriers as (
+
+    select
+        account,
+        order_id,
+        min(created_at_utc) as shipped_at_utc,
+        min(carrier) as carrier
+    from shopline_fulfillments
+    group by account, order_id, lower(carrier)
+
+),
+
+-- an order of several carriers is of none of them alone
+shopline_parcels as (
+
+    select
+        account,
+        order_id,
+        min(shipped_at_utc) as shipped_at_utc,
+        string_agg(carrier, ', ' order by carrier) as carrier
+    from shopline_carriers
+    group by account, order_id
+
+),
+
+shipped as (
+
+    select
+        'fulfillment_cz' as system,
+        f.account,
+        f.order_id,
+        cast(intermediate.local_at(f.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
+            as shipped_date,
+        o.delivery_id,
+        m.name as carrier,
+        o.has_own_label
+    from fulfillments as f
+    inner join orders as o
+        on
+            f.account = o.account
+            and f.order_id = o.order_id
+    inner join zone_days as z
+        on cast(f.shipped_at_utc as date) = z.date
+    left join methods as m
+        on
+            o.account = m.account
+            and o.delivery_id = m.delivery_id
+    union all by name
+    select
+        'flickrocket' as system,
+        *
+    from flickrocket_orders
+    union all by name
+    select
+        'shopline' as system,
+        s.account,
+        s.order_id,
+        cast(intermediate.local_at(s.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
+            as shipped_date,
+        s.carrier
+    from shopline_parcels as s
+    left join zone_days as z
+        on cast(s.shipped_at_utc as date) = z.date
+
+),
+
+-- one carrier however it is typed, by the spelling that comes first
+spellings as (
+
+    select
+        carrier,
+        min(staging.bare_of(carrier)) over (partition by lower(staging.bare_of(carrier))) as spelling
+    from (
+        select distinct carrier
+        from shipped
+        where carrier is not null
+    )
 
 )
 
 select
-    'fulfillment_cz' as system,
-    f.account,
-    f.order_id,
-    cast(intermediate.local_at(f.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
-        as shipped_date,
-    o.delivery_id,
-    m.name as carrier,
-    o.has_own_label
-from fulfillments as f
-inner join orders as o
-    on
-        f.account = o.account
-        and f.order_id = o.order_id
-inner join zone_days as z
-    on cast(f.shipped_at_utc as date) = z.date
-left join methods as m
-    on
-        o.account = m.account
-        and o.delivery_id = m.delivery_id
-union all by name
-select
-    'flickrocket' as system,
-    *
-from flickrocket_orders
-union all by name
-select
-    'shopline' as system,
+    s.system,
     s.account,
     s.order_id,
-    cast(intermediate.local_at(s.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
-        as shipped_date,
-    s.carrier
-from shopline_parcels as s
-left join zone_days as z
-    on cast(s.shipped_at_utc as date) = z.date
+    s.shipped_date,
+    s.delivery_id,
+    nullif(c.spelling, '') as carrier,
+    s.has_own_label
+from shipped as s
+left join spellings as c
+    on s.carrier = c.carrier

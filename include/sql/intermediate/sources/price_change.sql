@@ -77,19 +77,16 @@ prices as (
 
 ),
 
--- a line that means another variant has another price, which is no change of one
+-- a line that means another variant has another price, which is no change of one; a version without a price, or with one
+-- below zero, parts no price from the one before
 followed as (
 
     select
         *,
-        lag(price) over (
-            partition by account, subject
+        lag(case when price >= 0 then price end ignore nulls) over (
+            partition by account, subject, variant_id
             order by version_no
-        ) as previous_price,
-        lag(variant_id) over (
-            partition by account, subject
-            order by version_no
-        ) as previous_variant_id
+        ) as previous_price
     from prices
 
 )
@@ -116,7 +113,4 @@ select
     end as change,
     valid_from
 from followed
-where
-    previous_price >= 0
-    and price <> previous_price
-    and variant_id is not distinct from previous_variant_id
+where price <> previous_price

@@ -103,7 +103,7 @@ select
     r.uuid,
     r.ext_id,
     r.ext_code,
-    coalesce(nullif(trim(r.ext_code), ''), nullif(trim(r.ext_id), '')) as grn_number,
+    coalesce(nullif(staging.bare_of(r.ext_code), ''), nullif(staging.bare_of(r.ext_id), '')) as grn_number,
     r.is_closed,
     r.extra_cost,
     coalesce(p.first_planned_date, r.planned_date) as first_planned_date,

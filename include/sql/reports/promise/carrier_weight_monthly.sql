@@ -16,6 +16,18 @@ fulfillments as (
 
 ),
 
+-- one below zero is no weight
+lines as (
+
+    select
+        account,
+        fulfillment_id,
+        case when weight_grams >= 0 then weight_grams end as weight_grams,
+        quantity
+    from marts.fct_flickrocket_fulfillment_line
+
+),
+
 -- whether a weight is of a piece or of the line is not documented: both readings bound it
 weights as (
 
@@ -30,7 +42,7 @@ weights as (
                     then cast(weight_grams * greatest(quantity, 1) as decimal(38, 12))
             end
         ) as weight_grams_most
-    from marts.fct_flickrocket_fulfillment_line
+    from lines
     group by account, fulfillment_id
 
 )
@@ -39,7 +51,7 @@ select
     f.account,
     f.created_month,
     f.shipping_company_id,
-    f.shipping_model,
+    min(f.shipping_model) as shipping_model,
     count(*) as fulfillments,
     count(*) filter (where f.is_shipped) as shipped,
     cast(coalesce(sum(w.unweighed_lines), 0) as bigint) as unweighed_lines,
@@ -50,4 +62,4 @@ left join weights as w
     on
         f.account = w.account
         and f.fulfillment_id = w.fulfillment_id
-group by f.account, f.created_month, f.shipping_company_id, f.shipping_model
+group by f.account, f.created_month, f.shipping_company_id, lower(f.shipping_model)

@@ -58,11 +58,11 @@ ext_places as (
     select
         account,
         delivery_id,
-        lower(trim(ext_id)) as ext_id,
+        lower(staging.bare_of(ext_id)) as ext_id,
         case when bool_and(deleted_at is not null) then max(deleted_at) end as deleted_at
     from marts.dim_delivery_place
     where ext_id is not null
-    group by account, delivery_id, lower(trim(ext_id))
+    group by account, delivery_id, lower(staging.bare_of(ext_id))
 
 ),
 
@@ -108,7 +108,7 @@ judged as (
         on
             f.account = e.account
             and f.delivery_id = e.delivery_id
-            and lower(trim(o.place_ext_id)) = e.ext_id
+            and lower(staging.bare_of(o.place_ext_id)) = e.ext_id
     left join telling_accounts as t
         on f.account = t.account
 

@@ -17,7 +17,7 @@ batches as (
         left_quantity_most,
         first_received_date
     from marts.fct_stock_batch
-    where batch_number = trim(batch)
+    where batch_number = staging.bare_of(batch)
 
 ),
 

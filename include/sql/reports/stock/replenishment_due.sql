@@ -22,8 +22,8 @@ codes as (
 
     select
         account,
-        code,
-        ext_code,
+        staging.bare_of(code) as code,
+        staging.bare_of(ext_code) as ext_code,
         variant_id,
         product_name
     from intermediate.current_variant
@@ -63,15 +63,15 @@ resolved as (
     left join by_ext_code as v
         on
             r.account = v.account
-            and r.variant_ext_code = v.ext_code
+            and staging.bare_of(r.variant_ext_code) = v.ext_code
     left join by_code as c
         on
             r.account = c.account
-            and r.mastercase_code = c.code
+            and staging.bare_of(r.mastercase_code) = c.code
     left join by_ext_code as e
         on
             r.account = e.account
-            and r.mastercase_code = e.ext_code
+            and staging.bare_of(r.mastercase_code) = e.ext_code
 
 ),
 
