@@ -55,7 +55,10 @@ SHARES: dict[Measure, float] = {
 
 # of the others any text may be a subject one day
 SUBJECTS: dict[Measure, tuple[str, ...]] = {
-    measure: ("day", "three days", *((IN_A_ROW,) if measure.startswith("missing") else ())) for measure in VOLUMES
+    "missing_orders": ("day", "three days", IN_A_ROW, "numbers"),
+    "extra_orders": ("day", "three days", "repeats"),
+    "missing_dispatches": ("day", "three days", IN_A_ROW, "waiting"),
+    "extra_dispatches": ("day", "three days", "strays"),
 }
 
 # what is usual of them is learned from the account itself
