@@ -43,18 +43,18 @@ def run_all(
     """Run the whole night in this process. Raises what made it red, after the report is written."""
     from stockbook.warehouse.connect import held_open
 
-    run = open_run(night, name, parameters, conn_ids, whole_run_here=True, notes=notes)
-    try:
-        extract_all(night, run)
-        with held_open(night.settings):
+    with held_open(night.settings):
+        run = open_run(night, name, parameters, conn_ids, whole_run_here=True, notes=notes)
+        try:
+            extract_all(night, run)
             load(night, run.run_id)
             settle(night, run.run_id)
-    except Exception:
-        try:
-            finish(night, run.run_id)
-        except (StockbookError, OSError) as error:
-            night.progress.note(f"The report of this run could not be completed: {error}")
-        raise
+        except Exception:
+            try:
+                finish(night, run.run_id)
+            except (StockbookError, OSError) as error:
+                night.progress.note(f"The report of this run could not be completed: {error}")
+            raise
     return finish(night, run.run_id)
 
 
