@@ -18,9 +18,10 @@ from stockbook.models.programs import BuildContext
 from stockbook.models.reads import reads_of
 from stockbook.progress import Silent
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import for_questions, held_open, let_go, spare_threads, writer
+from stockbook.warehouse.connect import STORAGE, for_questions, held_open, let_go, spare_threads, writer
 from stockbook.warehouse.publish import publish, published_as_of
 from stockbook.warehouse.readers import reader
+from stockbook.warehouse.rewriting import rewrite
 from stockbook.warehouse.schema import create_all
 
 AS_OF = datetime(2026, 3, 1, 2, 15)
@@ -401,3 +402,26 @@ def test_a_column_declared_since_a_home_was_made_appears(tables: dict[str, Table
 
         for name, table in declared.items():
             assert con.execute(f"select {list(table.columns)[-1]} from {name}").fetchall() == [(None,)], name
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["new", "of an earlier version"])
+def test_a_file_is_stored_as_later_versions_of_duckdb_store_it(tmp_path: Path, is_old: bool) -> None:
+    """A new file is, and stays so when it is written anew; one of an earlier version is from then on."""
+    settings = Settings.load({"STOCKBOOK_HOME": str(tmp_path)})
+    if is_old:
+        duckdb.connect(str(settings.warehouse)).close()
+    with writer(settings) as con:
+        con.execute("create table numbers as select 1 as n")
+        assert (storage_of(con) == f"{STORAGE}+") is not is_old
+
+    rewrite(settings, settings.warehouse, lambda _: True, lambda: None)
+
+    with writer(settings) as con:
+        assert storage_of(con) == f"{STORAGE}+"
+        assert con.execute("from numbers").fetchall() == [(1,)]
+
+
+def storage_of(con: duckdb.DuckDBPyConnection) -> str:
+    """The version of DuckDB from which on the open file can be read."""
+    query = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    return str(con.execute(query).fetchall()[0][0])

@@ -46,15 +46,13 @@ def rows_of(closes: Sequence[Close]) -> list[dict[str, Any]]:
 
 
 def _stand(con: duckdb.DuckDBPyConnection, tables: dict[str, Table], closes: Sequence[Close]) -> bool:
-    for name in (CLOSES, LINES):
-        schema, _, table = name.partition(".")
-        columns = con.execute(
-            "select column_name from duckdb_columns() where schema_name = ? and table_name = ? "
-            "and database_name = current_database() order by column_index",
-            [schema, table],
-        ).fetchall()
-        if [column for (column,) in columns] != list(tables[name].columns):
-            return False
+    there = con.execute(
+        "select schema_name || '.' || table_name as name, list(column_name order by column_index) "
+        f"from duckdb_columns() where name in ('{CLOSES}', '{LINES}') and database_name = current_database() "
+        "group by name"
+    ).fetchall()
+    if dict(there) != {name: list(tables[name].columns) for name in (CLOSES, LINES)}:
+        return False
     signed = con.execute(f"select close_id, digest, line_count from {CLOSES} order by all").fetchall()
     counted = con.execute(f"select close_id, count(*) from {LINES} group by close_id").fetchall()
     return signed == sorted((close.close_id, close.digest, close.line_count) for close in closes) and dict(counted) == {

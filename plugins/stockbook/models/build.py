@@ -44,8 +44,7 @@ def build(
     with transaction(con):
         meta.write_current_run(con, context.run_id, context.as_of, context.zone.key)
         create_macros(con, models_dir)
-        drop_orphans(con, context.tables)
-        marks = BuiltMarks(con, models_dir, context)
+        marks = BuiltMarks(con, models_dir, context, drop_orphans(con, context.tables))
         meta.write_content_marks(con, {BUILD: ""})
     stands = {step.name for step in in_order if marks.stands(step)}
     seconds: dict[str, float] = {}

@@ -56,8 +56,7 @@ def build_extra(
     # what a sort of theirs puts on the disk must leave room for the books
     con.execute(f"set global max_temp_directory_size = {quoted(limits.disk)}")
     con.execute(f"create schema if not exists {EXTRA}")
-    drop_orphans(con, plan.tables, (EXTRA,))
-    marks = BuiltMarks(con, models_dir, context, (EXTRA,))
+    marks = BuiltMarks(con, models_dir, context, drop_orphans(con, plan.tables, (EXTRA,)), (EXTRA,))
     for step in plan.steps:
         if reads := sorted(step.reads & lost):
             built.problems.append(left_out(folder, step, reads[0]))

@@ -14,7 +14,6 @@ import duckdb
 
 from stockbook.declarations import BUILT_LAYERS
 from stockbook.models.order import Step
-from stockbook.models.orphans import built
 from stockbook.models.programs import PROGRAMS, BuildContext
 from stockbook.warehouse import meta
 from stockbook.warehouse.content_marks import LOADS, NOW, RUN, RUN_ID, Marks, digest
@@ -31,15 +30,20 @@ class BuiltMarks:
         con: duckdb.DuckDBPyConnection,
         models_dir: Path,
         context: BuildContext,
+        there: set[str],
         layers: tuple[str, ...] = BUILT_LAYERS,
     ) -> None:
-        """Of some layers, inside the transaction of their build, when it is known whose figures these are."""
+        """
+        Of some layers, inside the transaction of their build, when it is known whose figures these are.
+
+        ``there`` are the names of all that was built and is in the file.
+        """
         texts = tuple(f"{TEXT}.{layer}." for layer in layers)
         self._layers = tuple(f"{layer}." for layer in layers)
         self._marks = Marks(con, context.tables, models_dir)
         stored = self._marks.stored
         self._before = {name: stored.pop(name) for name in list(stored) if name.startswith(self._layers)}
-        self._built = {name for name, _ in built(con, layers)}
+        self._built = there
         self._texts_before = {name: stored.pop(name) for name in list(stored) if name.startswith(texts)}
         self._texts: dict[str, str] = {}
         self._all_anew = context.full_refresh

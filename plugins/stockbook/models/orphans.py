@@ -11,20 +11,20 @@ _OF_KIND = {"view": "view", "macro": "macro table"}
 
 def drop_orphans(
     con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], layers: Sequence[str] = BUILT_LAYERS
-) -> list[str]:
+) -> set[str]:
     """
-    Drop tables, views and table macros of built layers that nothing declares; returns their names.
+    Drop tables, views and table macros of built layers that nothing declares; returns the names of those that stay.
 
     A view that is a table now, or the other way round, makes way too.
     """
     declared = {(name, _OF_KIND.get(table.kind, "table")) for name, table in tables.items()}
-    orphans = sorted(built(con, layers) - declared)
-    for name, kind in orphans:
+    there = built(con, layers)
+    for name, kind in sorted(there - declared):
         con.execute(f"drop {kind} {name}")
-    return [name for name, _ in orphans]
+    return {name for name, _ in there & declared}
 
 
-def built(con: duckdb.DuckDBPyConnection, layers: Sequence[str] = BUILT_LAYERS) -> set[tuple[str, str]]:
+def built(con: duckdb.DuckDBPyConnection, layers: Sequence[str]) -> set[tuple[str, str]]:
     """Name and kind of every table, view and table macro of built layers."""
     objects = con.execute(
         """
