@@ -32,7 +32,7 @@ from stockbook.warehouse.transaction import transaction
 
 NOW = datetime(2026, 3, 1, 2, 15)
 ROWS = 12
-MOST_TRIES = 200
+MOST_TRIES = 1000
 BROKEN_BY_NO_ROWS = (
     "rows that were received are there",
     "every row received is somewhere",
