@@ -239,7 +239,7 @@ def test_where_nothing_is_published_the_next_step_is_said(tmp_path: Path) -> Non
 
     for said in with_client(settings_of(tmp_path), ask):
         assert "Nothing has been published yet" in said
-        assert "Run a night first." in said
+        assert "Run a night first" in said
 
 
 @pytest.mark.parametrize(
