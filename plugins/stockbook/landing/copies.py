@@ -11,6 +11,7 @@ from typing import Any
 from stockbook.references import bare_text
 
 _WITH_POINT = re.compile(r"-?[0-9]+\.[0-9]+")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def with_copies(keys: Sequence[Hashable | None], lines: bytes, fresh: list[int]) -> list[int]:
@@ -30,7 +31,7 @@ def with_copies(keys: Sequence[Hashable | None], lines: bytes, fresh: list[int])
 
 
 def says(line: bytes) -> str:
-    """What a landed row says, however its numbers and blanks are written."""
+    """What a landed row says, however its numbers, blanks and UUIDs are written."""
     return json.dumps(_plain(json.loads(line, parse_float=str)), sort_keys=True)
 
 
@@ -42,4 +43,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     text = bare_text(str(value))
+    if _UUID.fullmatch(text):
+        return text.lower()
     return text.rstrip("0").rstrip(".") if _WITH_POINT.fullmatch(text) else text

@@ -37,7 +37,7 @@ warehouse_orders as (
 
 ),
 
-wanted as (
+wanted_numbers as (
 
     select
         o.system,
@@ -46,11 +46,25 @@ wanted as (
         o.warehouse_account,
         r.rule_no,
         r.warehouse_key,
-        staging.bare_of(case r.channel_key when 'order_id' then o.order_id else o.order_number end) as text,
-        intermediate.order_key(text) as key
+        case r.channel_key when 'order_id' then o.order_id else o.order_number end as number
     from channel_orders as o
     inner join rules as r
         on o.system = r.system
+
+),
+
+wanted as (
+
+    select
+        system,
+        account,
+        order_id,
+        warehouse_account,
+        rule_no,
+        warehouse_key,
+        staging.bare_of(number) as text,
+        intermediate.order_key(number) as key
+    from wanted_numbers
 
 ),
 
@@ -61,19 +75,30 @@ warehouse_keys as (
 
 ),
 
-named as (
+named_numbers as (
 
     select
         o.account,
         o.order_id,
         o.is_cancelled,
         k.warehouse_key,
-        staging.bare_of(
-            case k.warehouse_key when 'number' then o.number when 'order_id' then o.order_id else o.remote_number end
-        ) as text,
-        intermediate.order_key(text) as key
+        case k.warehouse_key when 'number' then o.number when 'order_id' then o.order_id else o.remote_number end
+            as number
     from warehouse_orders as o
     cross join warehouse_keys as k
+
+),
+
+named as (
+
+    select
+        account,
+        order_id,
+        is_cancelled,
+        warehouse_key,
+        staging.bare_of(number) as text,
+        intermediate.order_key(number) as key
+    from named_numbers
 
 ),
 

@@ -21,12 +21,8 @@ events as (
         account,
         subject_id as order_id,
         received_no,
-        staging.id_of(
-            coalesce(
-                staging.reference_of(payload ->> '$.warehouse_id'),
-                staging.reference_of(payload ->> '$.data.warehouse_id')
-            )
-        ) as warehouse_id
+        payload ->> '$.warehouse_id' as warehouse_text,
+        payload ->> '$.data.warehouse_id' as data_warehouse_text
     from staging.webhook_events
     where
         source = 'fulfillment_cz'
@@ -35,14 +31,29 @@ events as (
 
 ),
 
+-- each step by itself: a macro of a macro's result is planned for seconds
+named as (
+
+    select
+        account,
+        order_id,
+        received_no,
+        coalesce(
+            staging.reference_of(warehouse_text),
+            staging.reference_of(data_warehouse_text)
+        ) as warehouse_text
+    from events
+
+),
+
 latest as (
 
     select
         account,
         order_id,
-        arg_max(warehouse_id, received_no) as warehouse_id
-    from events
-    where warehouse_id is not null
+        arg_max(warehouse_text, received_no) as warehouse_text
+    from named
+    where warehouse_text is not null
     group by account, order_id
 
 )
@@ -56,7 +67,7 @@ union all
 select
     l.account,
     l.order_id,
-    l.warehouse_id
+    staging.id_of(l.warehouse_text) as warehouse_id
 from latest as l
 anti join orders as o
     on

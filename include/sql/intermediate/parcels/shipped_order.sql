@@ -63,7 +63,7 @@ shopline_fulfillments as (
         account,
         coalesce(order_id, fulfillment_id) as order_id,
         created_at_utc,
-        staging.bare_of(staging.reference_of(tracking_company)) as carrier
+        staging.reference_of(tracking_company) as carrier
     from marts.fct_shopline_fulfillment
     where status is distinct from 'cancelled'
 
@@ -75,9 +75,9 @@ shopline_carriers as (
         account,
         order_id,
         min(created_at_utc) as shipped_at_utc,
-        min(carrier) as carrier
+        min(staging.bare_of(carrier)) as carrier
     from shopline_fulfillments
-    group by account, order_id, lower(carrier)
+    group by account, order_id, lower(staging.bare_of(carrier))
 
 ),
 
