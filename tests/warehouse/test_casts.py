@@ -14,10 +14,10 @@ from test_staging import movement, order
 from conftest import a_run
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table, of_layer
+from stockbook.ids import id_of
 from stockbook.jsonscan import fast_path
 from stockbook.progress import Silent
 from stockbook.references import names_something, reference
-from stockbook.sources.ids import id_of
 from stockbook.staging.load import Landed, load
 from stockbook.staging.typed_rows import typed_select
 from stockbook.warehouse.schema import create_all

@@ -8,10 +8,9 @@ import re
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from stockbook.references import bare_text
+from stockbook.ids import id_of
 
 _WITH_POINT = re.compile(r"-?[0-9]+\.[0-9]+")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def with_copies(keys: Sequence[Hashable | None], lines: bytes, fresh: list[int]) -> list[int]:
@@ -42,7 +41,5 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, bool):
         return value
-    text = bare_text(str(value))
-    if _UUID.fullmatch(text):
-        return text.lower()
+    text = id_of(str(value))
     return text.rstrip("0").rstrip(".") if _WITH_POINT.fullmatch(text) else text

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stockbook.errors import Problems
+from stockbook.ids import id_of
 from stockbook.policy_file import Path_, PolicyFile, refuse_twin_versions
 from stockbook.sla.calendar import Calendar
-from stockbook.sources.ids import id_of
 
 StopEvent = Literal["stock_out", "packed", "sent", "delivered"]
 UnseenWaits = Literal["assume_none", "widen"]

@@ -12,10 +12,10 @@ from functools import partial
 from urllib.parse import quote
 
 from stockbook.errors import BadAnswer, ListingIncomplete
+from stockbook.ids import id_of
 from stockbook.landing.manifest import Manifest, Unit
 from stockbook.projection.listing import Listing
 from stockbook.sources import day_windows, walks
-from stockbook.sources.ids import id_of
 from stockbook.sources.listing_walk import ListingWalk
 from stockbook.sources.orders_by_day import digest_of
 from stockbook.sources.plan import AccountPlan

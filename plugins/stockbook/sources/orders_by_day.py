@@ -8,13 +8,13 @@ from functools import partial
 from itertools import chain
 
 from stockbook.errors import ListingIncomplete
+from stockbook.ids import id_of
 from stockbook.landing.manifest import Manifest, Unit
 from stockbook.projection import envelope
 from stockbook.projection.listing import Listing
 from stockbook.references import names_something
 from stockbook.sources import day_windows, walks
 from stockbook.sources.http import Tally
-from stockbook.sources.ids import id_of
 from stockbook.sources.ledger import backfill_of
 from stockbook.sources.listing_walk import ListingWalk
 from stockbook.sources.plan import AccountPlan

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from stockbook.errors import ListingIncomplete
+from stockbook.ids import id_of
 from stockbook.projection.listing import Proof
-from stockbook.sources.ids import id_of
 from stockbook.sources.offset_pager import AnchoredPager, Fetch, Key, Page, Step, Unproven
 
 __all__ = [

@@ -15,11 +15,11 @@ import yaml
 
 from stockbook import yaml_file
 from stockbook.errors import DeclarationError
+from stockbook.ids import id_of
 from stockbook.project import SHIPPED
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
 from stockbook.references import names_something
-from stockbook.sources.ids import id_of
 from stockbook.webhooks.field_classes import AS_THEY_CAME, DROP, LEAVES, NAME
 from stockbook.webhooks.loose_json import as_container, as_list, type_of, unwrapped, value_at
 

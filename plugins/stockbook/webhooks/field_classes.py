@@ -6,9 +6,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
+from stockbook.ids import id_of
 from stockbook.projection import personal
 from stockbook.projection.personal import HIDDEN
-from stockbook.sources.ids import id_of
 from stockbook.webhooks.loose_json import as_list, unwrapped
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
