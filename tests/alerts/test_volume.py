@@ -4,6 +4,7 @@ import math
 from datetime import date, datetime, timedelta
 from random import Random
 
+import proof_size
 import pytest
 from volumes import History
 
@@ -130,7 +131,7 @@ def test_the_shipped_rules_on_months_of_days() -> None:
     silent day is found in the next night, most that are halved or doubled too, nearly all when it goes on for three.
     """
     chance = Random(7)
-    first, last = date(2024, 10, 1), date(2025, 3, 31)
+    first, last = date(2025, 1, 1) - timedelta(days=proof_size.of(ci=0, proof=92)), date(2025, 4, 30)
     level = (70, 80, 75, 70, 60, 20, 30)
     rows = History(first, last)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]

@@ -210,7 +210,7 @@ def test_a_night_killed_anywhere_goes_on_on_another_disk(site: Quick, killed: Ca
     name, (pointer, _), before = run_id_of(f"killed {what}"), site.published(), site.rows()
 
     assert killed(name, POINTS[what], 0) == -signal.SIGKILL
-    assert site.fleet().control.held() == {}
+    assert site.let_go()
     assert site.rows() == (sorted([*before, name]) if what in COMMITTED else before)
     if what not in COMMITTED[1:]:
         assert site.published()[0] == pointer

@@ -240,7 +240,7 @@ def test_killed_at_each_step_nothing_is_half(
         assert clearing.behind(site.fleet()) == ACCOUNTS, what
         assert site.published()[1][0] == night, what
     assert killed(email) == -signal.SIGKILL
-    assert site.fleet().control.held() == {}
+    assert site.let_go()
     assert clearing.behind(site.fleet()) == ACCOUNTS
 
 

@@ -93,7 +93,7 @@ def test_a_night_killed_everywhere_is_published_in_the_end(
         pointer, in_lake = site.published()
         is_committed = what == "between commit and pointer"
         assert (pointer[0], in_lake and in_lake[0]) == (None, NAME if is_committed else None), what
-        assert site.fleet().control.held() == {}
+        assert site.let_go()
     movements = {name for name in requests["a listing landed"] if "movement" in name}
     assert movements
     assert not movements & requests["loaded"].keys()

@@ -161,8 +161,12 @@ def in_the_books(statement: str) -> Callable[[Shift], None]:
 
 def books_flipped(shift: Shift) -> None:
     file = shift.rig.settings.warehouse
+    # a block that holds rows: half of a file may lie in one that nothing is in
+    with duckdb.connect(str(file)) as con:
+        in_use = "select max(block_id) from pragma_storage_info('staging.orders') where persistent"
+        block, size = con.execute(f"select ({in_use}), block_size from pragma_database_size()").fetchall()[0]
     content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[3 * 4096 + block * size + size // 2] ^= 1
     file.write_bytes(content)
     night(shift)
 

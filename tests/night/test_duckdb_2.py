@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow  # nights
 DUCKDB_2 = Path(sys.prefix) / "duckdb-2"
 TESTS = Path(__file__).parents[1]
 ON_BOTH = [
-    "night/test_night_examples.py",
+    "night/test_night_examples.py::test_the_published_file_has_every_figure_of_the_page",
     "night/test_home_0_1.py::test_an_old_file_is_migrated_once",
     "warehouse/test_arrow_view.py",
     "warehouse/test_damage.py::test_a_reader_of_a_damaged_block_is_told",

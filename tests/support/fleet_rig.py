@@ -67,6 +67,14 @@ class Site:
         places = replace(of_this_machine(), environ=environ)
         return Fleet.load(SystemClock(), self.progress, places.look_up, places.conn_ids, environ)
 
+    def let_go(self) -> bool:
+        """Whether nobody holds an account, once the database has noticed that a killed process is gone."""
+        control, clock = self.fleet().control, SystemClock()
+        end = clock.monotonic() + 30
+        while control.held() and clock.monotonic() < end:
+            clock.sleep(0.05)
+        return control.held() == {}
+
     def published(self, account: str = "main") -> tuple[Any, Any]:
         """Run, generation and book of an account, as the pointer has them and as the lake has them."""
         fleet = self.fleet()
