@@ -74,6 +74,11 @@ def reason_of(error: BaseException) -> str:
     return str(error) if isinstance(error, StockbookError) else f"an unexpected {type(error).__name__}"
 
 
+def first_line(error: BaseException | str) -> str:
+    """The first line of a message, without the full stop; its type where it says nothing, as MemoryError does."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 class RunLocked(StockbookError):
     """Another run holds the lock of this home."""
 

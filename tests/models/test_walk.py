@@ -156,3 +156,13 @@ def test_without_memory_beside_another_a_step_is_tried_alone(con: duckdb.DuckDBP
 
     with pytest.raises(ModelFailed, match=r"marts\.a could not be built: none left"):
         walk(con, [A], set(), fails, 2)
+
+
+def test_an_error_without_a_word_is_told_by_its_kind(con: duckdb.DuckDBPyConnection) -> None:
+    """A program that finds no memory says nothing."""
+
+    def fails(_: duckdb.DuckDBPyConnection, __: Step) -> None:
+        raise MemoryError
+
+    with pytest.raises(ModelFailed, match=r"^marts\.a could not be built: MemoryError$"):
+        walk(con, [A], set(), fails, 2)

@@ -37,8 +37,8 @@ EDITS = {
 }
 
 
-class Killed(Exception):
-    """The night ended here."""
+class Killed(BaseException):
+    """The night ended here, and nothing that looks after errors heard of it."""
 
 
 @dataclass

@@ -181,8 +181,8 @@ def policy(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
     )
 
 
-class Killed(Exception):
-    """The night ended here."""
+class Killed(BaseException):
+    """The night ended here, and nothing that looks after errors heard of it."""
 
 
 def connected() -> duckdb.DuckDBPyConnection:

@@ -19,7 +19,7 @@ from stockbook.checks.process import Answer
 from stockbook.checks.rules import Rule, of_table
 from stockbook.counted import counted
 from stockbook.declarations import Table
-from stockbook.errors import CheckFailed, ModelFailed
+from stockbook.errors import CheckFailed, ModelFailed, first_line
 from stockbook.runs.check_outcome import Outcome
 from stockbook.warehouse.connect import ROW_GROUP, checkpointed_beside, for_questions, is_small, let_go, spare_threads
 
@@ -139,12 +139,8 @@ def _unanswerable(con: duckdb.DuckDBPyConnection, rules: list[Rule], message: st
         try:
             con.execute(statement([rule]))
         except duckdb.Error as error:
-            return f"{rule.table.name}: '{rule.name}' could not be asked: {_first_line(str(error))}"
-    return f"The rules of {rules[0].table.name} could not be asked: {_first_line(message)}"
-
-
-def _first_line(message: str) -> str:
-    return (message.strip().splitlines() or ["no message"])[0]
+            return f"{rule.table.name}: '{rule.name}' could not be asked: {first_line(error)}"
+    return f"The rules of {rules[0].table.name} could not be asked: {first_line(message)}"
 
 
 def _rows_of(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import duckdb
 from stockbook.closing.landed import Close
 from stockbook.closing.program import CLOSES, LINES, replace
 from stockbook.declarations import Table
-from stockbook.errors import CheckFailed, ModelFailed, StockbookError
+from stockbook.errors import CheckFailed, ModelFailed, StockbookError, first_line
 from stockbook.models.build import replace_table, run_step
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
@@ -47,7 +47,7 @@ def show(
             else:
                 run_step(con, step, context)
         except duckdb.Error as error:
-            raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
+            raise ModelFailed(f"{step.name} could not be built: {first_line(error)}") from error
     for name in sorted(changed):
         for check in tables[name].checks:
             if check.severity == "fail" and check.rows:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from stockbook.errors import DeclarationError
+from stockbook.errors import DeclarationError, first_line
 from stockbook.warehouse.schema import MACROS
 
 FOLDER = "macros"
@@ -33,8 +33,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, models_dir: Path) -> None:
         try:
             con.execute(sql)
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise DeclarationError(f"{FOLDER}/{file.name} cannot be made: {reason}") from error
+            raise DeclarationError(f"{FOLDER}/{file.name} cannot be made: {first_line(error)}") from error
 
 
 def expressions(models_dir: Path) -> dict[str, tuple[tuple[str, ...], str]]:

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 import duckdb
 
-from stockbook.errors import ModelFailed, StockbookError
+from stockbook.errors import ModelFailed, StockbookError, first_line
 from stockbook.models.order import Step, needs
 from stockbook.warehouse.connect import NO_VARIABLES
 from stockbook.warehouse.transaction import transaction
@@ -57,7 +57,7 @@ def walk(con: duckdb.DuckDBPyConnection, steps: Sequence[Step], stands: set[str]
                         walkers = 1
                         ready.add(step.name)
                         continue
-                    raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
+                    raise ModelFailed(f"{step.name} could not be built: {first_line(error)}") from error
                 waiting.done(step.name)
 
 

@@ -17,7 +17,7 @@ import duckdb
 
 from stockbook import declarations
 from stockbook.declarations import Table
-from stockbook.errors import ConfigError, ModelFailed
+from stockbook.errors import ConfigError, ModelFailed, first_line
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
@@ -130,7 +130,7 @@ def _build(con: duckdb.DuckDBPyConnection, settings: Settings, context: BuildCon
                 for table in step.tables:
                     con.execute(f"create view {table.name} as select * from published.{table.name}")
         except duckdb.Error as error:
-            raise ModelFailed(f"{step.name} could not be built: {str(error).splitlines()[0]}") from error
+            raise ModelFailed(f"{step.name} could not be built: {first_line(error)}") from error
 
 
 def _to_build(order: list[Step], published: set[str]) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from stockbook.atomic_files import REFUSALS, refused_by_disk
-from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDamaged
+from stockbook.errors import ConfigError, RunLocked, StockbookError, WarehouseDamaged, first_line
 
 WAY_BACK = "`stockbook repair` sets the writer's file aside and makes the books again from the landed pages."
 # what DuckDB raises about its file
@@ -104,8 +104,3 @@ def damaged(path: Path, what: str) -> WarehouseDamaged:
     else:
         back = f"Nothing was published from it. {WAY_BACK}"
     return WarehouseDamaged(f"{path} cannot be opened as a DuckDB database, it is damaged ({what}). {back}")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a message."""
-    return str(error).splitlines()[0].rstrip(".")

@@ -18,13 +18,13 @@ from typing import Any
 import duckdb
 
 from stockbook import project
-from stockbook.errors import ConfigError, LakeUnavailable, StockbookError
+from stockbook.errors import ConfigError, LakeUnavailable, StockbookError, first_line
 from stockbook.lake_url import LakeUrl
 from stockbook.limits import Limits
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.connect import LOCKED, OPENING, log_of
-from stockbook.warehouse.file_errors import error_about, first_line, is_of_file, opened_elsewhere
+from stockbook.warehouse.file_errors import error_about, is_of_file, opened_elsewhere
 from stockbook.warehouse.spared_pandas import spare_pandas
 
 _NO_LIMITS = Limits()
