@@ -35,6 +35,16 @@ standstills as (
 
 ),
 
+-- of what a poll saw begin; a condition of one side only would be asked of every pair of rows
+turns as (
+
+    select
+        *,
+        case when is_beginning and evidence = 'poll' then kind end as seen_kind
+    from standstills
+
+),
+
 beginnings_by_event as (
 
     select
@@ -54,16 +64,14 @@ beginnings_by_event as (
 narrowed as (
 
     select
-        s.* exclude (after_utc),
+        s.* exclude (seen_kind, after_utc),
         coalesce(min(e.after_utc), any_value(s.after_utc)) as after_utc
-    from standstills as s
+    from turns as s
     left join beginnings_by_event as e
         on
             s.order_no = e.order_no
             and s.cycle_no = e.cycle_no
-            and s.kind = e.kind
-            and s.is_beginning
-            and s.evidence = 'poll'
+            and s.seen_kind = e.kind
             and s.after_utc < e.at_utc
             and s.at_utc >= e.at_utc
     group by all

@@ -40,6 +40,16 @@ edited_requests as (
 
 ),
 
+-- a comparison of one side with the other: what else is asked of a pair of rows is asked of every pair
+dispatches as (
+
+    select
+        *,
+        coalesce(dispatch_at_utc, timestamp 'infinity') as left_utc
+    from intermediate.sla_dispatch
+
+),
+
 -- what was asked for when it left counts, not what somebody wrote into the order later
 requests as (
 
@@ -47,12 +57,12 @@ requests as (
         d.*,
         case when e.order_no is null then d.dispatch_date else e.first_date end as first_requested_date,
         case when e.order_no is null then d.dispatch_date else e.last_date end as requested_date
-    from intermediate.sla_dispatch as d
+    from dispatches as d
     left join edited_requests as e
         on
             d.order_no = e.order_no
-            and coalesce(d.dispatch_at_utc > e.left_after_utc, true)
-            and (e.left_until_utc is null or d.dispatch_at_utc <= e.left_until_utc)
+            and d.left_utc > coalesce(e.left_after_utc, timestamp '-infinity')
+            and d.left_utc <= coalesce(e.left_until_utc, timestamp 'infinity')
 
 ),
 
@@ -82,8 +92,8 @@ released as (
             d.order_no = r.order_no
             and d.cycle_no = r.cycle_no
             -- what stopped it after it had left is about something else
-            and coalesce(d.dispatch_at_utc > r.left_after_utc, true)
-            and (r.left_until_utc is null or d.dispatch_at_utc <= r.left_until_utc)
+            and d.left_utc > r.left_after_utc
+            and d.left_utc <= coalesce(r.left_until_utc, timestamp 'infinity')
     cross join intermediate.run_now as n
 
 ),
@@ -119,7 +129,7 @@ select
         is_held, is_surely_held, is_waiting, is_sent_back, hold_ended_evidence, stock_wait_ended_after_utc,
         stock_wait_ended_at_utc, stock_wait_ended_evidence, correction_ended_after_utc, correction_ended_at_utc,
         ended_by_event_utc, has_open_wait, has_sure_wait, is_gone, first_requested_date, requested_date,
-        requested_after_utc, requested_at_utc, ready_after_utc, ready_at_utc
+        left_utc, requested_after_utc, requested_at_utc, ready_after_utc, ready_at_utc
     ),
     case when released_at_utc is not null then coalesce(hold_ended_evidence, 'assumed') end as released_evidence,
     case when not is_waiting then stock_wait_ended_after_utc end as stock_ready_after_utc,
