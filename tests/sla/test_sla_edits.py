@@ -245,6 +245,11 @@ def test_what_stops_an_order_after_it_left_moves_no_promise() -> None:
         "waited before": ("late", "2025-03-05"),
         "open": ("pending", "None"),
     }
+    orders.build(LAST, "reports.sla_late_orders")
+    late = {row["order_id"]: row for row in orders.rows("reports.sla_late_orders")}
+    assert {name: (row["shop_hours_least"], row["stock_hours_least"]) for name, row in late.items()} == {
+        name: (0, 25 if name == "waited before" else 0) for name, row in rows.items() if row["sla_state"] == "late"
+    }
 
 
 def test_a_stop_before_the_clock_stopped_counts(tmp_path: Path) -> None:
