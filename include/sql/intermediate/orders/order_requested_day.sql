@@ -22,6 +22,18 @@ asked_hashes as (
 
 ),
 
+edited_hashes as (
+
+    select hash(account, order_id) as order_hash
+    from staging.orders_history
+    where hash(account, order_id) in (select order_hash from asked_hashes)
+    group by hash(account, order_id)
+    having
+        count(dispatch_date) < count(*)
+        or min(dispatch_date) < max(dispatch_date)
+
+),
+
 versions as (
 
     select
@@ -41,7 +53,7 @@ versions as (
             and f.is_past
     inner join poll_times as l
         on h._last_seen_at = l.local_at
-    where hash(h.account, h.order_id) in (select order_hash from asked_hashes)
+    where hash(h.account, h.order_id) in (select order_hash from edited_hashes)
 
 ),
 
