@@ -49,13 +49,18 @@ def test_orders_whose_place_nobody_knows_are_listed() -> None:
 
 
 def test_a_warehouse_is_what_the_order_or_its_latest_event_says() -> None:
-    """The order's own word comes first; an event's id is read like an order's, and one that names none is none."""
+    """
+    The order's own word comes first; an event's id is read like an order's, and one that names none is none.
+
+    The latest is the one that happened last, not the one that came last.
+    """
     orders = Orders()
     for name in ("a", "b", "c"):
         orders.order(name, "2025-03-04 09:00")
     orders.con.execute("update staging.orders set warehouse_id = 'w1' where order_id = 'a'")
     orders.webhooks("a", ("OrderCreated", "2025-03-04 09:00"))
     orders.webhooks("b", ("OrderCreated", "2025-03-04 09:00"), ("OrderUpdated", "2025-03-04 10:00"))
+    orders.event("b", "OrderUpdated", "2025-03-04 09:30", received="2025-03-04 12:00")
     orders.con.execute("""
         update staging.webhook_events
         set payload
@@ -65,7 +70,7 @@ def test_a_warehouse_is_what_the_order_or_its_latest_event_says() -> None:
     orders.con.execute(f"""
         update staging.webhook_events
         set payload = json_object('warehouse_id', '{UUID(int=0)}', 'data', json_object('warehouse_id', 'null'))
-        where received_no = 4
+        where received_no = 5
     """)
     orders.build("2025-03-05 02:15", "marts.dim_warehouse")
 

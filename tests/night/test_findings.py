@@ -17,7 +17,7 @@ from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import StagingRefused
 from stockbook.landing.manifest import Undeclared
-from stockbook.night import findings, steps
+from stockbook.night import findings, run_rows, steps
 from stockbook.progress import Silent
 from stockbook.runs.step_log import ListingDone
 from stockbook.staging.load import Landed, load
@@ -217,6 +217,45 @@ def test_characters_that_are_no_text_are_told_once(
 
     assert findings.of_load(con, a_run(), tables, []) == [
         "warning: 3 characters of fulfillment_cz.categories (account main) are no text; U+FFFD stands in their place."
+    ]
+
+
+def test_a_listing_that_lost_most_of_its_rows_is_told(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, Table], land: Callable[..., Landed], clock: ManualClock
+) -> None:
+    """Empty or nearly so, as its own total says: believed, and said. A few rows that went are nobody's news."""
+    nights = [a_run(f"2026-03-0{day}T02:15:00", f"night {day}") for day in (1, 2, 3, 4, 5)]
+    sizes = {"categories": (30, 29, 29, 5, 5), "stock_levels": (30, 30, 0, 0, 30), "deliveries": (3, 3, 0, 0, 3)}
+    sentences = []
+    for number, run in enumerate(nights):
+        run_rows.insert(con, run, "running", run.started_at)
+        landed = [
+            land(
+                listing,
+                [
+                    {"id": row, "variant_id": row, "name": "a", "quantity": 1, "damaged_quantity": 0}
+                    for row in range(1, size[number] + 1)
+                ],
+                read_at=run.as_of.isoformat(),
+                repeated=0,
+            )
+            for listing, size in sizes.items()
+        ]
+        load(con, run, landed, tables, clock, Silent(), 0.01)
+        sentences.append([text.removeprefix("warning: ") for text in findings.of_load(con, run, tables, [])])
+
+    ask = "Ask the source whether that is so."
+    before = "and had up to 30 in the seven days before"
+    empty = f"fulfillment_cz.stock_levels (account main) has 0 rows, {before}"
+    assert sentences == [
+        [],
+        [],
+        [f"{empty}; 0 are gone from the books with it. {ask}"],
+        [
+            f"fulfillment_cz.categories (account main) has 5 rows, {before}; 24 are gone from the books with it. {ask}",
+            f"{empty}; 0 are gone from the books with it. {ask}",
+        ],
+        [],
     ]
 
 

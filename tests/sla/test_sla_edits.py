@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
 from model_runner import run, run_again
-from order_rows import at
+from order_rows import Orders, Seen, at, policy_folder
 
 from conftest import a_run
 from stockbook.clock import ManualClock
@@ -194,3 +195,112 @@ def _states(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
     columns = "order_id, sla_state, is_in_full, unknown_reason, stock_out_at_utc"
     rows = con.execute(f"select {columns} from marts.fct_fulfillment where is_latest_cycle").fetchall()
     return {name: tuple(row) for name, *row in rows}
+
+
+# due on Tuesday at 18:00; it leaves on Thursday, which is too late
+TUESDAY, THURSDAY = "2025-03-04 09:00", "2025-03-06 10:00"
+THURSDAY_NOON, LATER_ON, FRIDAY, LAST = "2025-03-06 12:00", "2025-03-06 13:00", "2025-03-07 09:00", "2025-03-12 02:15"
+BEFORE = Seen("in_expedition", TUESDAY, "2025-03-06 02:15")
+AFTER = Seen("sent", "2025-03-07 02:15", "2025-03-07 02:15")
+
+
+def test_what_stops_an_order_after_it_left_moves_no_promise() -> None:
+    """A wait for stock, a correction or a hold of an exchange makes no late order punctual, by events or by polls."""
+    orders = Orders()
+    for event_type, on_hold in (
+        ("OrderStatusChangedToWaitingForStorage", None), ("OrderStatusChangedToCreated", None), ("OrderUpdated", True),
+    ):  # fmt: skip
+        orders.order(event_type, TUESDAY, out=THURSDAY)
+        orders.webhooks(event_type, ("OrderSent", THURSDAY_NOON))
+        orders.event(event_type, event_type, LATER_ON, on_hold=on_hold)
+    # the night of Friday sees what the event told of
+    waiting = Seen("waiting_for_storage", "2025-03-07 02:15", LAST)
+    orders.order("event and poll", TUESDAY, BEFORE, waiting, out=THURSDAY)
+    orders.event("event and poll", "OrderStatusChangedToWaitingForStorage", LATER_ON)
+    for status in ("waiting_for_storage", "created"):
+        orders.order(f"poll {status}", TUESDAY, BEFORE, AFTER, Seen(status, "2025-03-08 02:15", LAST), out=THURSDAY)
+    # nobody knows whether it waited before it left, in the same night
+    orders.order("poll in between", TUESDAY, BEFORE, waiting, out=THURSDAY)
+    # the wait of before counts, until its own end: due on Wednesday
+    orders.order("waited before", TUESDAY, out=THURSDAY)
+    orders.webhooks(
+        "waited before", ("OrderStatusChangedToWaitingForStorage", "2025-03-04 10:00"),
+        ("OrderPushedToExpedition", "2025-03-05 11:00"), ("OrderSent", THURSDAY_NOON),
+        ("OrderStatusChangedToWaitingForStorage", FRIDAY), ("OrderPushedToExpedition", "2025-03-10 09:00"),
+    )  # fmt: skip
+    # still here when it began to wait
+    orders.order("open", TUESDAY)
+    orders.event("open", "OrderStatusChangedToWaitingForStorage", LATER_ON)
+
+    rows = orders.fulfillment(LAST)
+
+    assert {name: (row["sla_state"], str(row["due_date"])) for name, row in rows.items()} == {
+        "OrderStatusChangedToWaitingForStorage": ("late", "2025-03-04"),
+        "OrderStatusChangedToCreated": ("late", "2025-03-04"),
+        "OrderUpdated": ("late", "2025-03-04"),
+        "event and poll": ("late", "2025-03-04"),
+        "poll waiting_for_storage": ("late", "2025-03-04"),
+        "poll created": ("late", "2025-03-04"),
+        "poll in between": ("unknown", "2025-03-06"),
+        "waited before": ("late", "2025-03-05"),
+        "open": ("pending", "None"),
+    }
+    orders.build(LAST, "reports.sla_late_orders")
+    late = {row["order_id"]: row for row in orders.rows("reports.sla_late_orders")}
+    assert {name: (row["shop_hours_least"], row["stock_hours_least"]) for name, row in late.items()} == {
+        name: (0, 25 if name == "waited before" else 0) for name, row in rows.items() if row["sla_state"] == "late"
+    }
+
+
+def test_a_stop_before_the_clock_stopped_counts(tmp_path: Path) -> None:
+    """Where sending stops the clock, a wait between the goods' leaving the shelf and the sending is the shop's."""
+    orders = Orders()
+    orders.order("a", TUESDAY, out="2025-03-04 10:00")
+    orders.webhooks(
+        "a",
+        ("OrderStatusChangedToWaitingForStorage", "2025-03-04 11:00"),
+        ("OrderPushedToExpedition", "2025-03-06 09:00"),
+        ("OrderSent", THURSDAY_NOON),
+    )
+
+    rows = orders.fulfillment(LAST, policy_folder(tmp_path, stop_event="sent"))
+
+    assert (rows["a"]["sla_state"], str(rows["a"]["due_date"])) == ("on_time", "2025-03-06")
+
+
+def test_a_requested_day_counts_as_it_was_when_the_order_left() -> None:
+    """Written in, moved or cleared afterwards it changes no past day; between two polls both days are kept."""
+    orders = Orders()
+
+    def asked(name: str, *days: str | None, out: str | None) -> None:
+        """Nights of 5, 7, 8 and 11 March saw these days; the last one stays."""
+        nights = ["2025-03-05 02:15", "2025-03-07 02:15", "2025-03-08 02:15", "2025-03-11 02:15"]
+        seen = [
+            Seen("in_expedition" if out is None or night < out else "sent", night, asked_for=day)
+            for night, day in zip(nights, days, strict=False)
+        ]
+        orders.order(name, TUESDAY, *seen, out=out)
+
+    asked("none", None, None, None, out=THURSDAY)
+    asked("written in", None, None, "2025-03-10", out=THURSDAY)
+    asked("cleared", "2025-03-06", "2025-03-06", None, out=THURSDAY)
+    asked("cleared with it", "2025-03-07", "2025-03-07", None, out="2025-03-07 10:00")
+    asked("moved twice", "2025-03-06", "2025-03-06", "2025-03-20", "2025-03-21", out=THURSDAY)
+    asked("in between", None, "2025-03-10", out=THURSDAY)
+    asked("moved before", "2025-03-05", "2025-03-10", "2025-03-10", "2025-03-10", out="2025-03-10 10:00")
+    asked("not gone", None, "2025-03-20", out=None)
+
+    rows = orders.fulfillment(LAST)
+
+    assert {
+        name: (row["sla_state"], str(row["due_after_utc"])[:10], str(row["due_date"])) for name, row in rows.items()
+    } == {
+        "none": ("late", "2025-03-04", "2025-03-04"),
+        "written in": ("late", "2025-03-04", "2025-03-04"),
+        "cleared": ("on_time", "2025-03-06", "2025-03-06"),
+        "cleared with it": ("unknown", "2025-03-04", "2025-03-07"),
+        "moved twice": ("on_time", "2025-03-06", "2025-03-06"),
+        "in between": ("unknown", "2025-03-04", "2025-03-06"),
+        "moved before": ("on_time", "2025-03-10", "2025-03-10"),
+        "not gone": ("pending", "2025-03-20", "2025-03-20"),
+    }

@@ -34,7 +34,11 @@ class Life:
 
 
 def a_life(chance: Random) -> Life:
-    """An order that may be held, wait for stock, leave, be delivered or be cancelled; minutes apart or days."""
+    """
+    An order that may be held, wait for stock, leave, be delivered or be cancelled; minutes apart or days.
+
+    What is delivered may come back for an exchange, which is held and waits days later.
+    """
 
     def pause() -> timedelta:
         return timedelta(minutes=chance.choice([chance.randint(1, 60), chance.randint(60, 4 * 24 * 60)]))
@@ -60,6 +64,10 @@ def a_life(chance: Random) -> Life:
     for status in ("packed", "sent", "delivered"):
         steps.append((moment, status, False))
         moment += pause()
+    if chance.random() < 0.3:
+        for status, is_on_hold in (("created", chance.random() < 0.5), ("waiting_for_storage", False)):
+            moment += timedelta(days=1)
+            steps.append((moment, status, is_on_hold))
     return Life(steps, waits_end, left, None, waited)
 
 

@@ -291,6 +291,22 @@ def test_an_order_outside_the_window_is_not_deleted(
     assert rows == [("asked", True), ("old", False)]
 
 
+def test_an_order_of_another_day_at_its_source_is_not_deleted(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Half past eleven in UTC is the next day here: what the source gives of that day may be without it."""
+    late, noon = order("late", created="2026-02-01T23:30:00Z"), order("noon", created="2026-02-02T11:00:00Z")
+    load_now(land("orders", [late, noon], window_from="2026-02-01", window_to="2026-02-02"))
+    load_now(
+        land("orders", [], window_from="2026-02-02", window_to="2026-03-02"), as_of="2026-03-02T02:15:00", run_id="r2"
+    )
+
+    rows = con.execute(
+        "select order_id, cast(created_at as date), _deleted_at is not null from staging.orders order by 1"
+    )
+    assert rows.fetchall() == [("late", date(2026, 2, 2), False), ("noon", date(2026, 2, 2), True)]
+
+
 def test_a_row_that_breaks_its_declaration_is_set_aside(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
 ) -> None:

@@ -22,7 +22,11 @@ def utc(text: str) -> datetime:
 
 @dataclass
 class Seen:
-    """One version of an order: its status, the first and last poll that saw it (local), its problem and the answer."""
+    """
+    One version of an order: its status, the first and last poll that saw it (local), its problem and the answer.
+
+    ``asked_for`` is its requested day, where the order has no other.
+    """
 
     status: str
     first: str
@@ -30,6 +34,7 @@ class Seen:
     on_hold: bool = False
     problem: str | None = None
     solved: bool | None = None
+    asked_for: str | None = None
 
 
 @dataclass
@@ -54,7 +59,8 @@ class Orders:
         """An order of ``pieces`` of variant 1 (code DS1), seen so by polls, all of it leaving at ``out``."""
         versions = seen or (Seen("in_expedition", created),)
         last = versions[-1]
-        requested = date.fromisoformat(dispatch_date) if dispatch_date else None
+        days = [dispatch_date or version.asked_for for version in versions]
+        requested = [date.fromisoformat(day) if day else None for day in days]
         self.con.execute(
             """
             insert into staging.orders (account, order_id, created_text, created_at, created_at_utc, source_status,
@@ -70,7 +76,7 @@ class Orders:
                 last.status,
                 last.on_hold,
                 last.problem,
-                requested,
+                requested[-1],
                 delivery_id,
                 at(last.last or last.first),
             ],
@@ -89,7 +95,7 @@ class Orders:
                     version.on_hold,
                     version.problem,
                     version.solved,
-                    requested,
+                    requested[number - 1],
                     number,
                     at(version.first),
                     at(version.last or version.first),

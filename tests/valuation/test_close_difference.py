@@ -421,3 +421,31 @@ def test_a_signed_variant_that_the_ledger_lost_is_corrected_away(shop: Signed) -
         from reports.stock_movements_monthly order by month
     """) == [(START, 0, 0, 10, 0, 0), (date(2025, 4, 1), 10, -10, 0, 40, -40)]
     shop.assert_books_close(signed)
+
+
+def test_a_change_that_leaves_the_end_of_a_month_alone_is_warned_of(shop: Signed) -> None:
+    """Goods that came and went late, and a loss that was a sale: the end of March stays, its cost of goods does not."""
+    for variant in (1, 2, 3):
+        shop.move(10 * variant, variant, "in", 10, "2025-03-05 10:00:00", price="4", first_seen=night(5))
+        shop.move(10 * variant + 1, variant, "out", 2, "2025-03-06 10:00:00", first_seen=night(6))
+    check = next(
+        check.rows or ""
+        for step in shop.steps
+        for table in step.tables
+        for check in table.checks
+        if check.name == "a change in a closed month changes its end"
+    )
+    shop.see(night(35))
+    shop.sign(START)
+    shop.see(night(36))
+    assert shop.ask(check) == []
+
+    shop.move(12, 1, "in", 3, "2025-03-07 10:00:00", price="4", first_seen=night(37))
+    shop.move(13, 1, "out", 3, "2025-03-07 11:00:00", order="a", first_seen=night(37))
+    shop.change(21, night(37), order_id="b")
+    # told by its end
+    shop.move(32, 3, "in", 3, "2025-03-07 10:00:00", price="4", first_seen=night(37))
+    shop.see(night(37))
+
+    assert sorted(shop.ask(check)) == [("main/2025-03/1", 1, "sellable"), ("main/2025-03/1", 2, "sellable")]
+    assert [variant for _, variant, _ in shop.differences()] == [3]

@@ -1,9 +1,11 @@
 """
 What a person should know of a load, in sentences for the run report.
 
-A ledger row that changed or disappeared, an unmapped status, quarantined rows: none of it stops a night, and all of
-it is reported. Sentences name keys, columns and statuses, no other value.
+A ledger row that changed or disappeared, a listing that lost most of its rows, an unmapped status, quarantined rows:
+none of it stops a night, and all of it is reported. Sentences name keys, columns and statuses, no other value.
 """
+
+from datetime import timedelta
 
 import duckdb
 
@@ -12,6 +14,9 @@ from stockbook.runs.context import RunContext
 from stockbook.sla.statuses import MappedStatus
 
 _SHOWN = 5
+# fewer come and go on any day
+_MANY_ROWS = 20
+_REMEMBERED = timedelta(days=7)
 
 
 def of_load(
@@ -24,6 +29,7 @@ def of_load(
             sentences += _changed(con, run, table)
             sentences += _gone(con, run, table)
             sentences += _reappeared(con, run, table)
+    sentences += _shrunk(con, run)
     sentences += _unmapped(con, [mapped.source_status for mapped in statuses])
     sentences += _quarantined(con, run)
     sentences += _mended(con, run)
@@ -66,6 +72,35 @@ def _gone(con: duckdb.DuckDBPyConnection, run: RunContext, table: Table) -> list
         f"{len(keys):,} rows of the ledger {table.table} (account {account}) are gone from the source, "
         f"{_listed(table, keys)}; a ledger only grows: ask the warehouse."
         for account, keys in _by_account(rows).items()
+    ]
+
+
+def _shrunk(con: duckdb.DuckDBPyConnection, run: RunContext) -> list[str]:
+    """A listing whose own total says so is complete, be it empty: whether that is true only its source knows."""
+    rows = con.execute(
+        """
+        select n.account, n.api, n.listing, n.rows_received, n.rows_gone, max(before.rows_received)
+        from meta.listing as n
+        left join (
+            select l.*
+            from meta.listing as l
+            inner join meta.run as r on l.run_id = r.run_id
+            where r.run_id <> $run_id and r.as_of between $since and $as_of
+        ) as before using (account, api, listing)
+        where n.run_id = $run_id
+        group by all
+        having
+            (n.rows_gone >= $many and n.rows_gone > any_value(n.rows_loaded))
+            or (n.rows_received = 0 and max(before.rows_received) >= $many)
+        order by all
+        """,
+        {"run_id": run.run_id, "as_of": run.as_of, "since": run.as_of - _REMEMBERED, "many": _MANY_ROWS},
+    ).fetchall()
+    return [
+        f"{api}.{listing} (account {account}) has {received:,} rows"
+        + ("" if before is None else f", and had up to {before:,} in the seven days before")
+        + f"; {gone:,} are gone from the books with it. Ask the source whether that is so."
+        for account, api, listing, received, gone, before in rows
     ]
 
 

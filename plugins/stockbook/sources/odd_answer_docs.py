@@ -85,6 +85,10 @@ ODDITIES = (
         "price in euro: they are set aside, and the listing is red where many are",
     ),
     (
+        "a list that is empty, or has less than half of its rows, and a total that says the same",
+        "it is believed, and what is absent is gone; where there were 20 rows and more, the run report warns",
+    ),
+    (
         "a field nobody declared ¹",
         "left out, counted in `meta.undeclared_field` (of webhooks told in the log). Its name is told "
         "once ten rows of different keys of one reading had it; until then a keyed hash of it stands "

@@ -22,25 +22,32 @@ def gone_scope(table: Table, base: Table | None, manifest: Manifest) -> str | No
         return f"t.movement_id > {manifest.floor or 0} and t.movement_id <= {manifest.ceiling or 0}"
     if table.kind == "documents":
         ids = ", ".join(quoted(document_id) for document_id in manifest.asked_ids) or "''"
-        window = "false"
+        windows = []
         if manifest.window_to:
-            first = (
-                f"cast(t.created_at as date) >= date {quoted(manifest.window_from)} and "
-                if manifest.window_from
-                else ""
-            )
-            window = f"{first}cast(t.created_at as date) <= date {quoted(manifest.window_to)}"
+            windows.append(_created_between(table, manifest.window_from, manifest.window_to))
         if manifest.backfill_from and manifest.backfill_to:
-            days = f"date {quoted(manifest.backfill_from)} and date {quoted(manifest.backfill_to)}"
-            window += f" or cast(t.created_at as date) between {days}"
+            windows.append(_created_between(table, manifest.backfill_from, manifest.backfill_to))
         key = next(name for name in table.grain if name != "account")
-        return f"(({window}) or t.{key} in ({ids}))"
+        return f"({' or '.join([*windows, f't.{key} in ({ids})'])})"
     if table.kind == "parts" and base is not None:
         if base.kind == "snapshot":
             return "true"
         keys = [name for name in base.grain if name != "account"]
         return f"({', '.join(f't.{key}' for key in keys)}) in (select ({', '.join(keys)}) from base_rows)"
     return None
+
+
+def _created_between(table: Table, first: str | None, last: str) -> str:
+    """
+    Where a row was made on one of these days, by our day and by the one that stands in its time as sent.
+
+    A time with an offset may be of another day than here, and by which of them the source filters nobody documents.
+    """
+    day = "cast(t.created_at as date)"
+    as_sent = f"coalesce(try_cast(left(trim(t.created_text), 10) as date), {day})"
+    bounds = [f"<= date {quoted(last)}", *([f">= date {quoted(first)}"] if first else [])]
+    days = [day, as_sent] if "created_text" in table.columns else [day]
+    return "(" + " and ".join(f"{of_row} {bound}" for of_row in days for bound in bounds) + ")"
 
 
 def less_refused(con: duckdb.DuckDBPyConnection, scope: str | None, table: Table) -> str | None:

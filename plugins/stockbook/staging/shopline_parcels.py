@@ -1,11 +1,14 @@
 """SHOPLINE's fulfillments: what all events of one parcel together make of it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stockbook.staging.shopline_records import Parcel, StagedEvent, TrackingNumber
 from stockbook.staging.shopline_values import id_of, instant, listed, split_id, text_of, texts_of, word_of
+
+# clocks differ by less; who counts local time as UTC is ahead by less, too
+_AHEAD = timedelta(days=1)
 
 
 def parcel_id(event: StagedEvent) -> str | None:
@@ -77,11 +80,17 @@ def _tracking_entries(fields: dict[str, Any]) -> list[tuple[str | None, Any]]:
 
 
 def _in_order(events: Iterable[StagedEvent]) -> list[StagedEvent]:
-    """By the source's own time; one that tells none comes behind the newest of those that arrived before it."""
+    """
+    By the source's own time; one that tells none comes behind the newest of those that arrived before it.
+
+    A time of after its arrival tells none: it would win over every change to come.
+    """
     newest = datetime.min  # noqa: DTZ901  # naive UTC
     timed = []
     for event in sorted(events, key=lambda event: event.received_no):
         at = updated(event.body) or newest
+        if at > event.received_at_utc + _AHEAD:
+            at = newest
         newest = max(newest, at)
         timed.append((at, event.received_no, event))
     return [event for *_, event in sorted(timed, key=lambda entry: entry[:2])]

@@ -1,5 +1,5 @@
 -- Between which moments each latest stop of an order ended; nothing where it lasts.
--- Grain: one row per order and cycle of order_latest_hold; few orders have any.
+-- Grain: one row per row of order_latest_hold; few orders have any.
 with
 
 holds as (
@@ -7,6 +7,8 @@ holds as (
     select
         order_no,
         cycle_no,
+        left_after_utc,
+        left_until_utc,
         held_at_utc,
         is_held_from_start,
         hold_set_after_utc,
@@ -18,7 +20,9 @@ holds as (
         stock_ready_after_utc,
         stock_ready_at_utc,
         sent_back_after_utc,
-        sent_back_at_utc
+        sent_back_at_utc,
+        is_wait_sure,
+        is_correction_sure
     from intermediate.order_latest_hold
 
 ),
@@ -29,6 +33,7 @@ by_event as (
     select
         h.order_no,
         h.cycle_no,
+        h.left_after_utc,
         min(e.at_utc) filter (where e.event_type = 'pushed' and e.after_utc > h.held_at_utc) as pushed_after_hold_utc,
         min(e.at_utc) filter (where e.event_type = 'released' and e.after_utc > h.held_at_utc) as released_at_utc,
         min(e.at_utc) filter (where e.event_type = 'pushed' and e.after_utc > h.waiting_at_utc)
@@ -41,7 +46,7 @@ by_event as (
             e.order_no = h.order_no
             and e.cycle_no = h.cycle_no
     where e.event_type in ('pushed', 'released')
-    group by h.order_no, h.cycle_no
+    group by h.order_no, h.cycle_no, h.left_after_utc
 
 ),
 
@@ -50,6 +55,7 @@ pushes_by_poll as (
     select
         h.order_no,
         h.cycle_no,
+        h.left_after_utc,
         max(p.after_utc) as pushed_by_poll_after_utc,
         max(p.at_utc) as pushed_by_poll_at_utc
     from intermediate.order_poll_cycle as p
@@ -60,7 +66,7 @@ pushes_by_poll as (
     where
         p.is_pushed
         and h.sent_back_at_utc is not null
-    group by h.order_no, h.cycle_no
+    group by h.order_no, h.cycle_no, h.left_after_utc
 
 ),
 
@@ -87,16 +93,20 @@ ended as (
         on
             h.order_no = e.order_no
             and h.cycle_no = e.cycle_no
+            and h.left_after_utc = e.left_after_utc
     left join pushes_by_poll as p
         on
             h.order_no = p.order_no
             and h.cycle_no = p.cycle_no
+            and h.left_after_utc = p.left_after_utc
 
 )
 
 select
     order_no,
     cycle_no,
+    left_after_utc,
+    left_until_utc,
     coalesce(held_at_utc, waiting_at_utc, sent_back_at_utc) is not null as has_stop,
     held_at_utc is not null as has_hold,
     is_held,
@@ -118,7 +128,7 @@ select
     case when released_by_event_utc is not null then 'webhook' when held_at_utc is not null then 'poll' end
         as hold_ended_evidence,
     case
-        when waiting_at_utc is null then null
+        when waiting_at_utc is null or not is_wait_sure then null
         when stock_ready_by_event_utc is not null then stock_ready_by_event_utc
         when is_waiting then waiting_after_utc
         else stock_ready_after_utc
@@ -133,7 +143,7 @@ select
         when waiting_at_utc is not null and not is_waiting then 'poll'
     end as stock_wait_ended_evidence,
     case
-        when sent_back_at_utc is null then null
+        when sent_back_at_utc is null or not is_correction_sure then null
         when corrected_by_event_utc is not null then corrected_by_event_utc
         when is_sent_back then sent_back_after_utc
         else pushed_by_poll_after_utc

@@ -21,6 +21,8 @@ events as (
         account,
         subject_id as order_id,
         received_no,
+        -- an event came after it happened, whatever its clock says
+        least(occurred_at_utc, received_at_utc) as happened_at_utc,
         payload ->> '$.warehouse_id' as warehouse_text,
         payload ->> '$.data.warehouse_id' as data_warehouse_text
     from staging.webhook_events
@@ -38,6 +40,7 @@ named as (
         account,
         order_id,
         received_no,
+        happened_at_utc,
         coalesce(
             staging.reference_of(warehouse_text),
             staging.reference_of(data_warehouse_text)
@@ -51,7 +54,7 @@ latest as (
     select
         account,
         order_id,
-        arg_max(warehouse_text, received_no) as warehouse_text
+        arg_max(warehouse_text, (happened_at_utc, received_no)) as warehouse_text
     from named
     where warehouse_text is not null
     group by account, order_id

@@ -25,20 +25,27 @@ fulfillments as (
 
 ),
 
+-- what held it up after it had left made it no later
 waits as (
 
     select
-        account,
-        order_id,
-        cycle_no,
-        sum(hours_least) filter (where kind in ('hold', 'correction')) as shop_hours_least,
-        sum(hours_most) filter (where kind in ('hold', 'correction')) as shop_hours_most,
-        sum(hours_least) filter (where kind = 'stock') as stock_hours_least,
-        sum(hours_most) filter (where kind = 'stock') as stock_hours_most,
-        sum(hours_least) filter (where kind = 'problem') as problem_hours_least,
-        sum(hours_most) filter (where kind = 'problem') as problem_hours_most
-    from intermediate.order_wait_interval
-    group by account, order_id, cycle_no
+        w.account,
+        w.order_id,
+        w.cycle_no,
+        sum(w.hours_least) filter (where w.kind in ('hold', 'correction')) as shop_hours_least,
+        sum(w.hours_most) filter (where w.kind in ('hold', 'correction')) as shop_hours_most,
+        sum(w.hours_least) filter (where w.kind = 'stock') as stock_hours_least,
+        sum(w.hours_most) filter (where w.kind = 'stock') as stock_hours_most,
+        sum(w.hours_least) filter (where w.kind = 'problem') as problem_hours_least,
+        sum(w.hours_most) filter (where w.kind = 'problem') as problem_hours_most
+    from intermediate.order_wait_interval as w
+    inner join fulfillments as f
+        on
+            w.account = f.account
+            and w.order_id = f.order_id
+            and w.cycle_no = f.cycle_no
+            and w.began_after_utc < coalesce(f.dispatch_at_utc, f.cancelled_at_utc, timestamp 'infinity')
+    group by w.account, w.order_id, w.cycle_no
 
 ),
 

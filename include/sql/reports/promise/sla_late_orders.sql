@@ -63,7 +63,7 @@ orders as (
 
 ),
 
--- the shop's own wish for a later day is the shop's time, as far as nobody began before
+-- the shop's own wish for a later day is the shop's time, as far as nobody began before; a day written in later moved nothing
 requested as (
 
     select
@@ -71,7 +71,10 @@ requested as (
         f.* exclude (account, order_id),
         t.* exclude (account, order_id),
         coalesce(
-            case when d.midnight_utc > f.begun_at_utc then date_diff('second', f.begun_at_utc, d.midnight_utc) end, 0
+            case
+                when d.midnight_utc > f.begun_at_utc and d.midnight_utc <= f.eligible_at_utc
+                    then date_diff('second', f.begun_at_utc, d.midnight_utc)
+            end, 0
         ) / 3600.0 as requested_hours
     from orders as o
     inner join fulfillments as f
