@@ -136,6 +136,21 @@ def test_a_night_dated_before_the_published_one_changes_nothing(nights: Nights) 
     assert nights.changed_orders() == before != set()
 
 
+def test_after_a_published_night_of_the_past_a_change_is_told_once(nights: Nights) -> None:
+    """The night after it compares with the past, and finds anew what it had found before."""
+    nights.orders.move("there", "2025-03-06 10:00", 1)
+    nights.night(SECOND)
+    before = nights.changed_orders()
+
+    nights.night(FIRST)
+    nights.night(SECOND)
+
+    assert nights.changed_orders() == before != set()
+    assert nights.broken() == []
+    told = nights.orders.con.execute(f"select count(*), count(distinct order_id) from {changes.ORDERS}").fetchall()
+    assert told[0][0] == told[0][1]
+
+
 def test_the_check_finds_a_day_that_changed_by_no_order(nights: Nights) -> None:
     """A figure of a past day that no named order explains breaks the check."""
     nights.orders.move("there", "2025-03-06 10:00", 1)

@@ -45,7 +45,9 @@ def build(con: duckdb.DuckDBPyConnection, context: BuildContext) -> None:
         own = _of_published_nights(con, name) if unreadable else None
         replace_table(con, context.tables[name], own or _empty(context, name))
         if before and name in before.own_tables:
-            con.execute(f"insert into {name} by name select * from published.{name}")
+            # what nights changed that came after a published night of the past is found again by comparing with that
+            until = f"where changed_as_of <= {_at(before.as_of)}" if before.as_of < context.as_of else ""
+            con.execute(f"insert into {name} by name select * from published.{name} {until}")
     if before and before.as_of < context.as_of:
         con.execute(f"insert into {ORDERS} by name {_changed(before, context.as_of)}")
         con.execute(f"insert into {DAYS} by name {_days(before.as_of, context.as_of)}")
