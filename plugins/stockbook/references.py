@@ -5,6 +5,7 @@ A source says "none" by leaving it out, by 0, by an empty text, by the nil UUID,
 ("null", "None"); declared columns that are references (``reference: true``) hold NULL for each of them.
 """
 
+import re
 import unicodedata
 
 from stockbook.sql_text import quoted
@@ -16,6 +17,7 @@ BLANKS = " \t\n\r\u00a0\u200b\u200e\u200f\u2060\ufeff"
 _NOTHING = "0-.\u2013\u2014" + BLANKS
 # what PHP, Python, JavaScript, Ruby, spreadsheets and people write of nothing
 _WORDS = ("null", "none", "undefined", "nil", "nan", "n/a", "#n/a", "(null)")
+_NO_REFERENCE = f"[{re.escape(_NOTHING)}]*|[{BLANKS}]*({'|'.join(map(re.escape, _WORDS))})[{BLANKS}]*"
 # a text behind this one has something else in it; most have, and are not looked at more closely
 _ZEROS = "0" * 40
 
@@ -43,10 +45,8 @@ def bare(text: str) -> str:
 
 def reference(text: str) -> str:
     """SQL of a reference given as the SQL of its text: NULL for one that names nothing."""
-    words = ", ".join(map(quoted, _WORDS))
     # a word of _WORDS begins with N or U, or a sign before 0: no UUID and no number does
     return (
         f"case when {text} > '{_ZEROS}' and ({text} < 'N' or {text} between 'a' and 'n') then {text} "
-        f"when lower({bare(text)}) in ({words}) then null "
-        f"when trim({text}, {quoted(_NOTHING)}) <> '' then {text} end"
+        f"when not regexp_full_match(lower(nfc_normalize({text})), {quoted(_NO_REFERENCE)}) then {text} end"
     )

@@ -18,6 +18,7 @@ from stockbook.ids import id_of
 from stockbook.jsonscan import fast_path
 from stockbook.progress import Silent
 from stockbook.references import names_something, reference
+from stockbook.staging import typed_rows
 from stockbook.staging.load import Landed, load
 from stockbook.staging.typed_rows import typed_select
 from stockbook.warehouse.schema import create_all
@@ -143,8 +144,10 @@ DATES = {
 
 @pytest.fixture(autouse=True, params=["parsed", "columns"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test holds for listings that DuckDB parses and for those that compiled code reads as columns."""
-    monkeypatch.setattr(fast_path, "process", FAST if request.param == "columns" else PLAIN)
+    """Every test holds for small listings, that DuckDB parses, and for large ones, read as columns and optimized."""
+    is_large = request.param == "columns"
+    monkeypatch.setattr(fast_path, "process", FAST if is_large else PLAIN)
+    monkeypatch.setattr(typed_rows, "_FEW", -1 if is_large else 99)
 
 
 @pytest.fixture

@@ -63,7 +63,11 @@ def merge(
     keys = ["account", *[name for name in table.grain if name != "account"]]
     began_empty = not has_rows(con, table.name, account)
     _make_merged(con, table, keys, account, stamp, began_empty, in_place)
-    count = dict(con.execute("select _change, count(*) from merged group by _change").fetchall())
+    count = (
+        {"new": count_of(con, "select count(*) from merged")}
+        if began_empty
+        else dict(con.execute("select _change, count(*) from merged group by _change").fetchall())
+    )
     if "changed" in count:
         con.execute(
             f"delete from {table.name} as t using merged as m "
@@ -90,19 +94,14 @@ def merge(
             ]
         )
         con.execute(f"insert into {table.name} ({columns}) select {columns} from merged where _change <> 'unchanged'")
-    _find_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
-    gone, refused, set_aside = con.execute(f"""
-        select
-            (select count(*) from gone),
-            (select count(*) from refused),
-            (select count(*) from staging.quarantine where {_of_table(table, account)})
-    """).fetchall()[0]
+    gone = _find_gone(con, table, keys, account, stamp, None if began_empty else gone_scope, spared)
+    refused = count_of(con, "select count(*) from refused")
     if gone:
         con.execute(
             f"update {table.name} as t set _deleted_at = $observed_at from gone as g where {same_keys(keys, 'g', 't')}",
             {"observed_at": stamp.observed_at},
         )
-    if set_aside:
+    if con.execute(f"select 1 from staging.quarantine where {_of_table(table, account)} limit 1").fetchall():
         _take_out_of_quarantine(con, table, keys, account, looked_at)
     if refused:
         _quarantine(con, table, stamp)
@@ -192,10 +191,11 @@ def _find_gone(
     stamp: Stamp,
     gone_scope: str | None,
     spared: str | None,
-) -> None:
+) -> int:
+    """Make the temporary table ``gone`` of the keys that are; how many."""
     if gone_scope is None:
         con.execute(f"create or replace temp table gone as select {', '.join(keys)} from {table.name} limit 0")
-        return
+        return 0
     typed_keys = [key for key in keys if key != "account"]
     nameless = " and ".join(f"(r.{key} is null or r.{key} = t.{key})" for key in typed_keys)
     some_null = " or ".join(f"{key} is null" for key in typed_keys)
@@ -203,7 +203,8 @@ def _find_gone(
         # of a list that has a broken part the places of the others may be others
         gone_scope += f" and not exists (select 1 from refused as r where r.parent_key = cast(t.{parent} as varchar))"
     live = live_in(table, account, stamp, gone_scope, spared)
-    con.execute(f"""
+    # the answer of a table that is made is how many rows it has
+    query = f"""
         create or replace temp table gone as
         select {", ".join(f"t.{key}" for key in keys)}
         from ({live}) as t
@@ -212,7 +213,8 @@ def _find_gone(
             and not exists (select 1 from refused as r where {same_keys(typed_keys, "r", "t")})
             -- one of which not all of the key could be read may be any of those that it can be
             and not exists (select 1 from (select * from refused where {some_null}) as r where {nameless})
-    """)
+    """
+    return count_of(con, query)
 
 
 def _of_table(table: Table, account: str) -> str:

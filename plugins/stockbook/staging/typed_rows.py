@@ -5,7 +5,8 @@ Rows are read in bulk as text, cast column by column, and split: accepted rows g
 ``staging.quarantine`` with the reason, without personal data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,9 @@ from stockbook.sql_text import quoted
 from stockbook.staging import contradicted
 from stockbook.staging.text_rows import texts_of
 from stockbook.warehouse.casts import cast_of, is_time, text_of, within
+
+# of so many rows DuckDB makes values in less time than it takes to make its plan of them better
+_FEW = 2_048
 
 
 class Arrived(NamedTuple):
@@ -90,7 +94,7 @@ class Incoming:
             self._texts.make_deletable()
             _keep_last(con, table)
         self.arrived = Arrived(self.arrived.received, self.arrived.repeated + counts.accepted - counts.distinct)
-        _make_refused(con, table)
+        _make_refused(con, table, is_any=counts.accepted < counts.rows)
         return counts.rows == counts.distinct
 
     def _is_contradicted(self, table: Table) -> bool:
@@ -127,7 +131,9 @@ class Incoming:
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
             landed = select if self._valid == "true" else f"select * from ({select}) where {self._valid}"
-            self._texts.make_typed(typed_select(table, landed, account, zone, read_at, is_contradicted))
+            query = typed_select(table, landed, account, zone, read_at, is_contradicted)
+            with _unoptimized(con, self.arrived.received):
+                self._texts.make_typed(query)
         rows, accepted = con.execute("select count(*), count(*) filter (_reason = '') from typed").fetchall()[0]
         # a view: what is accepted is the bulk, and every copy of it is memory
         columns = ", ".join(["account", *table.columns, "_row_hash"])
@@ -156,6 +162,17 @@ class Incoming:
         self._valid = "_row not in (select s._row from superseded as s)"
         self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
         return self.came_twice
+
+
+@contextmanager
+def _unoptimized(con: duckdb.DuckDBPyConnection, rows: int) -> Iterator[None]:
+    """Run a select of few rows as it is written: to look for a better way takes longer than it does."""
+    if rows > _FEW:
+        yield
+        return
+    con.execute("pragma disable_optimizer")
+    yield
+    con.execute("pragma enable_optimizer")
 
 
 def _is_readable(name: str, column: Column) -> str:
@@ -188,8 +205,8 @@ def _content(table: Table) -> list[str]:
 def typed_select(
     table: Table, landed: str, account: str, zone: str, read_at: str, is_contradicted: bool = False
 ) -> str:
-    """The select that makes ``typed`` of the select ``landed``, with ``_reason``, ``_fields`` and ``_row_hash``."""
-    wire = {name: column for name, column in table.columns.items() if column.paths or column.by_array}
+    """The select that makes ``typed`` of the select ``landed``, with ``_reason`` and ``_row_hash``."""
+    wire = _on_wire(table)
     texts = {f"_text_{name}": text_of(name, column) for name, column in wire.items()}
     casts = {name: cast_of(name, column, f"_text_{name}", zone) for name, column in wire.items()}
     derived = {
@@ -198,51 +215,24 @@ def typed_select(
     reasons = [reason for name, column in table.columns.items() for reason in _reasons(name, column, zone)]
     if is_contradicted:
         reasons.append(contradicted.reason(_keys(table)))
-    shown = [name for name, column in wire.items() if column.personal == "none" and not column.erased]
-    fields = ", ".join(f"{name} := {name}" for name in shown)
     hashed = ", ".join(name for name, column in table.columns.items() if not column.observed)
     # one select for each step: a macro repeats its argument, which is to be the name of a column and no calculation
+    rows = f"select _row, {_named(texts)}, text_rows._refused from ({landed}) as text_rows"
+    for step in (casts, derived):
+        rows = f"select *, {_named(step)} from ({rows})" if step else rows
     return f"""
-        with
-
-        wire_texts as (
-            select
-                _row,
-                {_named(texts)},
-                text_rows._refused
-            from ({landed}) as text_rows
-        ),
-
-        cast_rows as (
-            select
-                *,
-                {_named(casts)}
-            from wire_texts
-        ),
-
-        timed_rows as (
-            select
-                *,
-                {_named({"account": quoted(account)} | derived)}
-            from cast_rows
-        ),
-
-        judged_rows as (
-            select
-                _row,
-                account,
-                {", ".join(table.columns)},
-                coalesce(_refused, concat_ws('; ', {", ".join(reasons) or "null"})) as _reason
-            from timed_rows
-        )
-
-        -- typed values only: a text that broke its declaration could be anybody's data
         select
-            *,
-            if(_reason = '', null, cast(to_json(struct_pack({fields})) as varchar)) as _fields,
+            _row,
+            {quoted(account)} as account,
+            {", ".join(table.columns)},
+            coalesce(_refused, concat_ws('; ', {", ".join(reasons) or "null"})) as _reason,
             hash({hashed}) as _row_hash
-        from judged_rows
+        from ({rows})
     """
+
+
+def _on_wire(table: Table) -> dict[str, Column]:
+    return {name: column for name, column in table.columns.items() if column.paths or column.by_array}
 
 
 def _named(expressions: dict[str, str]) -> str:
@@ -260,16 +250,26 @@ def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """)
 
 
-def _make_refused(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _make_refused(con: duckdb.DuckDBPyConnection, table: Table, is_any: bool) -> None:
     keys = _keys(table)
+    if not is_any:
+        types = "".join(f", {name} {table.columns[name].type}" for name in keys)
+        con.execute(
+            "create or replace temp table refused "
+            f"(account varchar, row_key varchar, reason varchar, fields varchar, parent_key varchar{types})"
+        )
+        return
     key_text = f"concat_ws('/', {', '.join(f'cast({name} as varchar)' for name in keys)})"
+    shown = [name for name, column in _on_wire(table).items() if column.personal == "none" and not column.erased]
+    # typed values only: a text that broke its declaration could be anybody's data
+    fields = f"cast(to_json(struct_pack({', '.join(f'{name} := {name}' for name in shown)})) as varchar)"
     con.execute(f"""
         create or replace temp table refused as
         select
             account,
             {key_text} as row_key,
             _reason as reason,
-            _fields as fields,
+            {fields} as fields,
             cast({parent_of(table) or "null"} as varchar) as parent_key,
             {", ".join(keys)}
         from typed

@@ -7,7 +7,7 @@ the way (2.5 as a whole number, a day as a midnight, an offset left out) is not 
 
 from stockbook.declarations import Column
 from stockbook.errors import DeclarationError
-from stockbook.references import bare, reference
+from stockbook.references import BLANKS, bare, reference
 
 # what every amount is, whatever it counts
 DECIMAL = "decimal(24, 12)"
@@ -21,6 +21,8 @@ _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _WHOLE_WITH_POINT = r"[+-]?[0-9]{1,15}\.0*"
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?"
 _OFFSET = r" ?([Zz]|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
+# ids that are written in other ways too, with blanks around
+_SPELT = rf"[{BLANKS}]*([0-9A-Fa-f]{{8}}-([0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}}|[0-9]{{1,15}}[.]0+)[{BLANKS}]*"
 
 MACROS = (
     f"""
@@ -32,8 +34,7 @@ MACROS = (
     create or replace macro staging.whole_number_of(text) as
     case
         when cast(try_cast(text as bigint) as varchar) = text then try_cast(text as bigint)
-        when regexp_full_match(trim(text), '[+-]?[0-9]+') then try_cast(trim(text) as bigint)
-        when regexp_full_match(trim(text), '{_WHOLE_WITH_POINT}') then try_cast(trim(text) as bigint)
+        when regexp_full_match(trim(text), '[+-]?[0-9]+|{_WHOLE_WITH_POINT}') then try_cast(trim(text) as bigint)
     end
     """,
     # the arithmetic of money keeps twelve places: what is beyond may go, but never what the number is made of; few
@@ -42,18 +43,16 @@ MACROS = (
     create or replace macro staging.decimal_of(text) as
     case
         when regexp_full_match(text, '{_SHORT}') then cast(try_cast(text as decimal(18, 6)) as {DECIMAL})
-        when not regexp_full_match(trim(text), '{_NUMBER}') then null
-        when abs(cast(try_cast(text as {DECIMAL}) as double) - try_cast(text as double))
-            <= least(1e-12, 1e-9 * abs(try_cast(text as double))) then try_cast(text as {DECIMAL})
         when
-            abs(try_cast(text as double)) >= 4096
-            and cast(try_cast(text as {DECIMAL}) as double) = try_cast(text as double)
+            regexp_full_match(trim(text), '{_NUMBER}')
+            and abs(cast(try_cast(text as {DECIMAL}) as double) - try_cast(text as double))
+            <= least(1e-12, 1e-9 * abs(try_cast(text as double)))
             then try_cast(text as {DECIMAL})
     end
     """,
     """
     create or replace macro staging.truth_of(text) as
-    case lower(text) when 'true' then true when '1' then true when 'false' then false when '0' then false end
+    case when lower(text) in ('true', '1') then true when lower(text) in ('false', '0') then false end
     """,
     # the instant of a text that names one by its offset
     f"""
@@ -103,15 +102,14 @@ MACROS = (
     create or replace macro staging.reference_of(text) as {reference("text")}
     """,
     # a UUID is one whatever its case, a whole number with and without a point; other ids are kept as they came
-    """
+    f"""
     create or replace macro staging.id_of(id) as
-    case
-        when id = lower(id) and not contains(id, '.') then staging.bare_of(id)
-        when regexp_full_match(staging.bare_of(id), '[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}')
-            then lower(staging.bare_of(id))
-        when regexp_full_match(staging.bare_of(id), '[0-9]{1,15}[.]0+') then split_part(staging.bare_of(id), '.', 1)
-        else staging.bare_of(id)
-    end
+    if(
+        -- by ``and`` the second might be asked first
+        if(id <> lower(id) or contains(id, '.'), regexp_full_match(id, '{_SPELT}'), false),
+        lower(split_part(staging.bare_of(id), '.', 1)),
+        staging.bare_of(id)
+    )
     """,
 )
 
