@@ -38,7 +38,11 @@ def status() -> None:
             for line in lines:
                 typer.echo(line)
         heard = last.get((source, account))
-        typer.echo(f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}" if heard else "    no event yet")
+        typer.echo(
+            f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}"
+            if heard
+            else "    no event yet; of those that were refused the receiver's log says why"
+        )
         if (gap := outage.find_gap(source, account, heard, clock.utc(), is_off)) is not None:
             typer.echo(f"    {outage.advice(gap, settings.zone)}")
     if problems:
