@@ -23,6 +23,7 @@ from hooks_rig import Line
 from night_rig import KEY, Rig, nights_before
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
 
+from stockbook import airflow_database
 from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
 from stockbook.export.pack_files import PACKS
@@ -421,6 +422,9 @@ print(CliRunner().invoke(app, ["doctor", "--try"]).stdout)
     (refused,) = [line for line in lines if line.startswith("NO")]
     assert "connection flickrocket__late is wrong" in refused
     assert any(line.endswith("pool stockbook_writer") for line in lines)
+    # nothing is said of DAGs that are there and switched on
+    assert [line for line in lines if " DAG " in line] == []
+    assert airflow_database.dags(here)["stockbook_nightly"] is True
 
 
 def test_a_pack_of_a_closed_month_is_given_to_who_is_logged_in(airflow: Airflow, rig: Rig) -> None:

@@ -15,6 +15,8 @@ from stockbook.settings import KEY_FILE, Settings
 
 Try = Callable[[Account], str]
 
+NIGHTLY, FLEET_NIGHTLY, MAINTENANCE = "stockbook_nightly", "stockbook_fleet_nightly", "stockbook_maintenance"
+
 
 class Line(NamedTuple):
     """Whether all is well with one thing, and what there is to say of it."""
@@ -38,9 +40,10 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield _home(settings)
     yield _key(settings, environ)
     yield from _judged(looked)
-    yield from _airflow(environ)
+    yield from _airflow(environ, NIGHTLY if settings.lake is None else FLEET_NIGHTLY)
     where = places.of_this_machine(environ)
     yield from _connections(settings, where, ask)
+    yield _events(settings)
     yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
@@ -89,7 +92,7 @@ def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     return Line(True, f"key of personal data: {home / KEY_FILE}")
 
 
-def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
+def _airflow(environ: Mapping[str, str], nightly: str) -> Iterator[Line]:
     from stockbook.orchestration.home import POOL
 
     home = airflow_config.airflow_home(environ)
@@ -111,6 +114,20 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
             f"Airflow: pool {name} is missing in {home}, so no task that writes would ever start: "
             f"run `stockbook setup`, or `airflow pools set {name} {slots} writer`",
         )
+    yield from _dags(airflow_database.dags(environ), nightly)
+
+
+def _dags(is_on: Mapping[str, bool], nightly: str) -> Iterator[Line]:
+    if not any(name.startswith("stockbook_") for name in is_on):
+        yield Line(True, "Airflow: it has read no DAG of Stockbook yet, so no night begins by itself")
+        return
+    for name, without in (
+        (nightly, "no night begins by itself"),
+        (MAINTENANCE, "backups, old rows and requests to be forgotten are left to you"),
+    ):
+        if not is_on.get(name, False):
+            trouble = "is switched off (paused)" if name in is_on else "is not there (`stockbook init` writes its file)"
+            yield Line(name != nightly, f"Airflow: DAG {name} {trouble}: {without}")
 
 
 def _connections(settings: Settings, where: places.Places, ask: Try | None) -> Iterator[Line]:
@@ -154,6 +171,21 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
         )
     except StockbookError as error:
         return Line(False, f"{error} (It is from {place}.)" if isinstance(error, ConfigError) else str(error))
+
+
+def _events(settings: Settings) -> Line:
+    from stockbook.cli.subscriptions import last_received
+
+    try:
+        last = last_received(settings)
+    except StockbookError as error:
+        return Line(False, str(error))
+    if not last:
+        return Line(True, "events of webhooks: none came yet, and nights do without (docs/webhooks.md)")
+    at = max(last.values()).astimezone(settings.zone)
+    return Line(
+        True, f"events of webhooks: the last came {at:%Y-%m-%d %H:%M} (`stockbook hooks status` has each account)"
+    )
 
 
 def _read_before(settings: Settings) -> list[tuple[str, str]]:
