@@ -1,8 +1,10 @@
 """What is set up and what is missing, a line each: what ``stockbook doctor`` prints. Nothing is written."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from stockbook import airflow_config, airflow_database, connections, hash_key, places, project
@@ -10,6 +12,7 @@ from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet import inspection
+from stockbook.health.parts import LOW
 from stockbook.night import configuration
 from stockbook.settings import KEY_FILE, Settings
 
@@ -72,12 +75,22 @@ def _home(settings: Settings) -> Line:
             False, f"home {home}: a night writes into it, and {nearest} is no folder that this user may write to"
         )
     if not home.exists():
-        return Line(True, f"home {home}: the first night makes it")
+        return _low(home, nearest) or Line(True, f"home {home}: the first night makes it")
     try:
         require_disk(settings)
     except StockbookError as error:
         return Line(False, f"home {home}: {error}")
+    if low := _low(home, home):
+        return low
     return Line(True, f"home {home}" + (", the books of the demo" if home == project.demo_home() else ""))
+
+
+def _low(home: Path, there: Path) -> Line | None:
+    free = shutil.disk_usage(there).free
+    if free >= LOW:
+        return None
+    text = f"home {home}: {free / 1e6:,.0f} MB are free, and below {LOW / 1e6:,.0f} nights and events are in danger"
+    return Line(False, f"{text}: make room")
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
