@@ -1,12 +1,14 @@
 """The night under real Airflow: the DAG as it is found, dag.test(), and a scheduler told over its REST API."""
 
 import json
+import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import duckdb
 import hooks_rig as hooks
+import psutil
 import pytest
 import requests
 from browser import browser_page, needs_browser
@@ -315,14 +318,22 @@ def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterato
         try:
             yield Airflow(f"http://127.0.0.1:{port}", airflow_home, process)
         finally:
-            import os
+            # as a service or a container is stopped: the parts are in its hands
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=60)
+            left = [each for each in psutil.pids() if _group(each) == process.pid]
+            for each in left:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            process.wait(timeout=30)
+        assert left == [], "Airflow's parts end with it"
 
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=30)
+
+def _group(process: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(process)
+    return None
 
 
 def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig, server: Running) -> None:
