@@ -38,14 +38,13 @@ def serve(
     places = of_this_machine()
     desk = Desk(Settings.load, SystemClock(), places.conn_ids, places.look_up)
     limits = Settings.load().hooks
-    run(
-        desk,
-        host,
-        port,
-        ready_file,
-        lambda url: typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>"),
-        limits,
-    )
+
+    def announce(url: str, senders: list[str]) -> None:
+        typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>")
+        no_sender = "nobody: no connection holds a secret for events yet (docs/webhooks.md, Set-up, system by system)"
+        typer.echo(f"from {', '.join(senders) or no_sender}")
+
+    run(desk, host, port, ready_file, announce, limits)
 
 
 @app.command()
