@@ -16,10 +16,11 @@ _HIDDEN = "airflow-db-not-allowed"
 
 def default_home(environ: Mapping[str, str]) -> Path:
     """Where the Airflow home is, or would be made. Raises ConfigError where there is neither variable nor project."""
-    return _home(environ) or project.folder(environ, instead="set AIRFLOW_HOME") / IN_PROJECT
+    return place_of_home(environ) or project.folder(environ, instead="set AIRFLOW_HOME") / IN_PROJECT
 
 
-def _home(environ: Mapping[str, str]) -> Path | None:
+def place_of_home(environ: Mapping[str, str]) -> Path | None:
+    """The same, whether it is there or not; None where there is neither variable nor project."""
     if environ.get("AIRFLOW_HOME"):
         return Path(environ["AIRFLOW_HOME"]).expanduser().absolute()
     folder = project.find(environ)
@@ -28,7 +29,7 @@ def _home(environ: Mapping[str, str]) -> Path | None:
 
 def airflow_home(environ: Mapping[str, str]) -> Path | None:
     """``AIRFLOW_HOME``, else the home that ``stockbook setup`` makes in the project; None when there is neither."""
-    home = _home(environ)
+    home = place_of_home(environ)
     return home if home is not None and home.is_dir() else None
 
 

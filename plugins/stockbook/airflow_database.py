@@ -1,7 +1,8 @@
-"""Airflow's metadata database, asked without Airflow: which connections and pools there are. Never what they hold."""
+"""Airflow's metadata database, asked without Airflow: its connections, pools and DAGs. Never what they hold."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stockbook import airflow_config
 from stockbook.errors import StockbookError
@@ -15,15 +16,21 @@ class NotReadable(StockbookError):
 
 def connection_ids(environ: Mapping[str, str]) -> list[str]:
     """Ids of all connections, anybody's; none where there is no Airflow. Raises NotReadable."""
-    return _names(environ, "select conn_id from connection")
+    return [str(name) for (name,) in _rows(environ, "select conn_id from connection")]
 
 
 def pools(environ: Mapping[str, str]) -> list[str]:
     """Names of all pools; none where there is no Airflow. Raises NotReadable."""
-    return _names(environ, "select pool from slot_pool")
+    return [str(name) for (name,) in _rows(environ, "select pool from slot_pool")]
 
 
-def _names(environ: Mapping[str, str], query: str) -> list[str]:
+def dags(environ: Mapping[str, str]) -> dict[str, bool]:
+    """Whether each DAG whose file is there is switched on; none where Airflow has read none. Raises NotReadable."""
+    rows = _rows(environ, "select dag_id, is_paused from dag where not is_stale")
+    return {str(name): not is_paused for name, is_paused in rows}
+
+
+def _rows(environ: Mapping[str, str], query: str) -> list[tuple[Any, ...]]:
     url = _address(environ)
     file = url.removeprefix(_FILE).partition("?")[0]
     if not url or (url.startswith(_FILE) and not Path(file).is_file()):
@@ -37,7 +44,7 @@ def _names(environ: Mapping[str, str], query: str) -> list[str]:
         engine = create_engine(url)
         try:
             with engine.connect() as con:
-                return [str(name) for (name,) in con.execute(text(query))]
+                return [tuple(row) for row in con.execute(text(query))]
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, OSError) as error:

@@ -6,13 +6,14 @@ of landed listings carry the same one.
 """
 
 import hmac
+import os
 import re
 from pathlib import Path
 
-from stockbook import project
+from stockbook import airflow_config, project
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
-from stockbook.settings import Settings
+from stockbook.settings import KEY_FILE, Settings
 
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 
@@ -52,8 +53,10 @@ def require_none(settings: Settings) -> None:
         raise ConfigError(
             f"{begun}: they are the demo's. For your own books leave STOCKBOOK_HOME unset, or name another folder."
         )
+    place = airflow_config.place_of_home(os.environ)
+    file = f", or put it into {place / KEY_FILE}" if place else ""
     raise ConfigError(
-        f"{begun}. Set STOCKBOOK_HASH_KEY to it; another key would make other customers of the same people."
+        f"{begun}. Set STOCKBOOK_HASH_KEY to it{file}; another key would make other customers of the same people."
     )
 
 

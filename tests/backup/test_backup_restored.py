@@ -10,12 +10,14 @@ from backed_up import LISTING, NIGHT, NOW, back_up, flip, nobody, settings_of, s
 from forked import forks
 from night_rig import Rig
 from shared_home import SECOND, copy_of, small_shop
+from typer.testing import CliRunner
 
 from stockbook.backup.events import digests_of_events
 from stockbook.backup.manifest import PIECES
 from stockbook.backup.restore import bring_back, restore
 from stockbook.backup.store import Folder, open_store
 from stockbook.backup.verify import verify
+from stockbook.cli.main import app
 from stockbook.clock import ManualClock, SystemClock
 from stockbook.errors import ConfigError, DiskRefused, RunLocked, StockbookError, StoreDamaged
 from stockbook.night.tonight import Night
@@ -66,6 +68,29 @@ def test_a_home_comes_back_byte_for_byte(home: Settings, store: Folder) -> None:
             restore(new, store, CLOCK, nobody)
     # and a backup of the restored home has nothing new
     assert back_up(new, store, NOW + timedelta(days=1)).new_pieces == 0
+
+
+def test_a_restore_says_that_the_key_is_missing(
+    home: Settings, store: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a new machine there is none: the books come back, and nobody learns only from a red night where it belongs."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
+    keyless = settings_of(empty(home, "keyless").home, home.policy_dir, STOCKBOOK_HASH_KEY="")
+    sentences = restore(keyless, store, CLOCK, nobody)
+
+    assert sum("begun with a key that is not here" in sentence for sentence in sentences) == 1
+    assert any(f"or put it into {tmp_path / 'airflow' / 'hash-key'}" in sentence for sentence in sentences)
+    assert not any(
+        "a key that is not here" in sentence for sentence in restore(empty(home, "keyed"), store, CLOCK, nobody)
+    )
+
+
+def test_a_store_without_backups_is_no_empty_list(tmp_path: Path) -> None:
+    """A misspelt address has none."""
+    listed = CliRunner().invoke(app, ["backup", "list", "--from", str(tmp_path / "nowhere")])
+
+    assert listed.exit_code == 1
+    assert "is the address right?" in str(listed.exception)
 
 
 def test_a_night_goes_on_after_a_restore(home_after_a_night: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from stockbook.cli.main import app
 from stockbook.connections import EXTRAS
 from stockbook.hash_key import remember
+from stockbook.health.parts import LOW
 from stockbook.runs.lock import Holder
 from stockbook.settings import Settings
 
@@ -164,6 +165,16 @@ def test_a_home_without_room_for_a_night_is_told(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=0, used=0, free=999))
 
     assert examined(tmp_path, monkeypatch)["home"].startswith(f"NO  home {tmp_path}: A night copies the books")
+
+
+def test_a_disk_that_is_nearly_full_is_told_before_the_first_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `health`: no books need room yet, and events do."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=0, used=0, free=LOW - 1))
+
+    for home in (tmp_path, tmp_path / "new"):
+        assert examined(home, monkeypatch)["home"].endswith("below 500 nights and events are in danger: make room")
 
 
 def test_a_home_of_no_night_yet_is_not_lamented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

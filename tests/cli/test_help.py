@@ -1,15 +1,19 @@
 """Every command's ``--help`` has an example that it understands, and names a page that is there."""
 
+import inspect
 import re
 import shlex
+from datetime import timedelta
 
 import pytest
 import typer
 from checkout import PROJECT
 from typer.testing import CliRunner
 
+from stockbook.cli.demo import NIGHTS_BEFORE_LAST
 from stockbook.cli.help_pages import PAGES, listed
 from stockbook.cli.main import app
+from stockbook_sandbox import Shop
 
 EXAMPLES = [(words, example) for words, page in PAGES.items() for example in page.examples]
 
@@ -43,6 +47,25 @@ def test_what_is_to_be_read_is_there() -> None:
         path, _, heading = page.read.removesuffix(")").partition(" (")
         text = (PROJECT / path).read_text()
         assert not heading or re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE), page.read
+
+
+def test_the_months_of_examples_are_months_of_the_demo() -> None:
+    """Who copies a line tries it on the demo: its month has begun there and is over, so that it can be signed too."""
+    days = inspect.signature(Shop).parameters
+    last_night = days["last"].default + timedelta(days=1) - timedelta(days=min(NIGHTS_BEFORE_LAST))
+    pages = "\n".join(file.read_text() for file in [*(PROJECT / "docs").glob("*.md"), PROJECT / "README.md"])
+    shown = "\n".join([pages, *(example for _, example in EXAMPLES)])
+    months = re.findall(r"stockbook (?:export month|export journal|close) (\d{4}-\d{2})\b", shown)
+
+    assert len(months) > 8
+    assert [m for m in months if not f"{days['first'].default:%Y-%m}" <= m < f"{last_night:%Y-%m}"] == []
+
+
+def test_what_takes_no_value_shows_none() -> None:
+    """Behind a flag stands nothing that somebody could try to type, and behind what takes a value its kind."""
+    for words, _ in [("", None), *listed(app)]:
+        assert "bool" not in CliRunner().invoke(app, [*words.split(), "--help"]).output, words
+    assert "<int>" in CliRunner().invoke(app, ["hooks", "serve", "--help"]).output
 
 
 def test_help_shows_its_examples() -> None:

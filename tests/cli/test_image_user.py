@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -139,7 +141,9 @@ def test_the_receiver_answers_its_health_check_and_writes_its_volume_alone(image
             assert receiver.poll() is None, receiver.communicate()
             assert clock.monotonic() < until
             clock.sleep(0.2)
-        answer = requests.get(f"{json.loads(ready.read_text())['url']}/health/inbox", timeout=30)
+        # what the compose file asks, at the port of this test
+        (path,) = re.findall(r"http://127\.0\.0\.1:8400(/[\w/]+)", (PROJECT / "compose.yml").read_text())
+        answer = requests.get(urljoin(json.loads(ready.read_text())["url"], path), timeout=30)
     finally:
         receiver.send_signal(signal.SIGTERM)
         receiver.communicate(timeout=60)

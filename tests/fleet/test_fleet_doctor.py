@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import namedtuple
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from typer.testing import CliRunner
 from stockbook.cli.main import app
 from stockbook.extra_folder import digest_of
 from stockbook.fleet.control import Control
-from stockbook.fleet.run_log import RunLog
+from stockbook.fleet.run_log import FleetRun, RunLog
+from stockbook.fleet.standing import Standing, idleness, lateness
 
 pytest.importorskip("duckdb_extension_ducklake", reason="DuckDB's extensions are not installed: stockbook[fleet]")
 
@@ -119,3 +121,14 @@ def test_a_lake_of_another_store_is_named(
     assert doctor("--try")["lake"].startswith("NO The files of this lake lie in s3://books/of-lake/lake/")
     worker.setenv("STOCKBOOK_STORE", "s3://books/of-lake")
     assert doctor("--try")["lake"] == "ok 1 accounts, the newest as of 2026-03-01 02:15:00"
+
+
+def test_a_run_that_nobody_follows_or_works_on_is_told() -> None:
+    """A night and a half without a run needs a person; a run without a worker is between two steps, or was killed."""
+    run = FleetRun("r1", datetime(2026, 3, 1, 2, tzinfo=UTC), ["main"], "running")
+    idle, at_work = Standing("main", "published"), Standing("main", "published", at_work="at work: books on m")
+
+    assert "`stockbook fleet run --name r1` goes on" in idleness(run, [idle])
+    assert [idleness(run, [at_work]), idleness(run._replace(status="red"), [idle])] == ["", ""]
+    assert lateness(run, run.opened_at + timedelta(hours=36)) == ""
+    assert lateness(run, run.opened_at + timedelta(hours=40)).startswith("No run was begun for 40 hours")

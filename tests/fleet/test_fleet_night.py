@@ -128,10 +128,25 @@ def test_a_night_killed_everywhere_is_published_in_the_end(
 
 def test_commands_say_how_it_stands(site: Site) -> None:
     """Status names the red account and what readers have; its report is printed; a listed account is not removed."""
-    status = CliRunner().invoke(app, ["fleet", "status"]).output
+    shown = CliRunner().invoke(app, ["fleet", "status"])
+    status = shown.output
+    assert shown.exit_code == 1, "a red account needs a person"
     assert "main  published as of 2025-11-18 02:15" in status
     assert "red  published as of never; RED at extract:" in status
     assert "RED" in CliRunner().invoke(app, ["fleet", "report", "red"]).output
+    for words in (
+        ["run"],
+        ["report"],
+        ["check"],
+        ["publish"],
+        ["upgrade"],
+        ["repair"],
+        ["hooks", "drain"],
+        ["hooks", "reread"],
+    ):
+        elsewhere = CliRunner().invoke(app, words)
+        assert "works for a fleet, whose books are not in this home" in str(elsewhere.exception), words
+    assert "the nights of the fleet: `stockbook fleet status`" in CliRunner().invoke(app, ["health"]).output
     refused = CliRunner().invoke(app, ["fleet", "remove", "main"])
     assert "still in STOCKBOOK_ACCOUNTS" in str(refused.exception)
     assert "Nobody holds account main" in CliRunner().invoke(app, ["fleet", "take-over", "main"]).output

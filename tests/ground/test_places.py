@@ -11,6 +11,7 @@ from checkout import PROJECT
 from night_rig import KEY
 from typer.testing import CliRunner
 
+from stockbook.cli.doctor import FLEET_NIGHTLY, MAINTENANCE, NIGHTLY
 from stockbook.cli.main import app
 from stockbook.connections import RawConnection
 from stockbook.errors import ConfigError
@@ -23,12 +24,18 @@ A_CONNECTION = json.dumps({"conn_type": "generic", "host": "http://127.0.0.1:9",
 def airflow(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """An Airflow home whose database holds connections of these ids; its variables."""
 
-    def home(*conn_ids: str, pools: tuple[str, ...] = ("stockbook_writer",)) -> dict[str, str]:
+    def home(
+        *conn_ids: str,
+        pools: tuple[str, ...] = ("stockbook_writer",),
+        dags: tuple[tuple[str, bool, bool], ...] = (),
+    ) -> dict[str, str]:
         with sqlite3.connect(tmp_path / "airflow.db") as con:
             con.execute("create table connection (conn_id text)")
             con.executemany("insert into connection values (?)", [(conn_id,) for conn_id in conn_ids])
             con.execute("create table slot_pool (pool text)")
             con.executemany("insert into slot_pool values (?)", [(pool,) for pool in pools])
+            con.execute("create table dag (dag_id text, is_paused boolean, is_stale boolean)")
+            con.executemany("insert into dag values (?, ?, ?)", dags)
         con.close()
         (tmp_path / "airflow.cfg").write_text(
             f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db?timeout=60\n"
@@ -148,3 +155,49 @@ def test_doctor_names_the_place_of_each_and_what_is_wrong_with_each(
     assert named == ["flickrocket", "fulfillment_cz"]
     assert any("pool stockbook_writer is missing" in line and "stockbook setup" in line for line in wrong)
     assert "ok  connection shopline from the environment: its events are received" in lines
+
+
+@pytest.mark.parametrize(
+    ("dags", "says"),
+    [
+        ((("mine", False, False),), ["ok  Airflow: it has read no DAG of Stockbook yet, so no night begins by itself"]),
+        (
+            (("stockbook_nightly", True, False), ("stockbook_maintenance", False, False)),
+            ["NO  Airflow: DAG stockbook_nightly is switched off (paused): no night begins by itself"],
+        ),
+        (
+            (("stockbook_nightly", False, False), ("stockbook_maintenance", False, True)),
+            [
+                "ok  Airflow: DAG stockbook_maintenance is not there (`stockbook init` writes its file): "
+                "backups, old rows and requests to be forgotten are left to you"
+            ],
+        ),
+        ((("stockbook_nightly", False, False), ("stockbook_maintenance", False, False)), []),
+    ],
+)
+def test_doctor_says_when_no_night_would_begin(
+    dags: tuple[tuple[str, bool, bool], ...],
+    says: list[str],
+    airflow: Callable[..., dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An Airflow of one's own switches new DAGs off, and a file that nobody copied is a DAG that is not there."""
+    for name, text in (
+        airflow(dags=dags) | {"STOCKBOOK_HOME": str(tmp_path / "home"), "STOCKBOOK_HASH_KEY": KEY}
+    ).items():
+        monkeypatch.setenv(name, text)
+
+    lines = CliRunner().invoke(app, ["doctor"]).output.splitlines()
+
+    assert [line for line in lines if "DAG" in line] == says
+    assert "ok  events of webhooks: none came yet, and nights do without (docs/webhooks.md)" in lines
+
+
+def test_the_dags_that_doctor_looks_for_are_among_the_files() -> None:
+    """Their ids are written in two places."""
+    ids = re.findall(r'dag_id="(\w+)"', "".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
+
+    assert {NIGHTLY, FLEET_NIGHTLY, MAINTENANCE} <= set(ids)
+    assert all(name.startswith("stockbook_") for name in ids), "none has the name of another team's"
+    assert len(ids) == len(list((PROJECT / "dags").glob("*.py")))

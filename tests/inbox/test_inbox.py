@@ -14,11 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres import postgres
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from stockbook.errors import ConfigError, InboxUnavailable
 from stockbook.inbox import Arrival, Inbox
-from stockbook.inbox.engine import connect, read_url
+from stockbook.inbox.engine import connect, read_url, why
 from stockbook.inbox.migrate import HEAD, MIGRATIONS, VERSION_TABLE
 from stockbook.inbox.model import Base
 from stockbook.settings import Settings
@@ -320,3 +321,16 @@ def test_a_wrong_url_is_one_sentence_without_its_password(url: str) -> None:
 
     assert "the-password" not in "".join(traceback.format_exception(refusal.value)).split("Error: ", 1)[1]
     assert refusal.value.__cause__ is None
+
+
+def test_a_full_disk_is_said_in_words() -> None:
+    """The receiver's log has it: the kind of the driver's error tells nobody to make room."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as con:
+        con.exec_driver_sql("pragma max_page_count = 1")
+        with pytest.raises(OperationalError) as full:
+            con.exec_driver_sql("create table more (than a page)")
+    engine.dispose()
+
+    assert why(full.value) == "the disk is full"
+    assert why(ValueError("a secret")) == "ValueError"

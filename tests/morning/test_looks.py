@@ -228,6 +228,24 @@ def test_a_phone_shows_the_words_of_alerts_and_checks(browser: Page, files: dict
 
 
 @needs_browser
+def test_no_table_scrolls_on_a_phone(browser: Page, files: dict[str, Path]) -> None:
+    """Listings and months are lines with their labels; what is labelled on a phone has its heading on a desk."""
+    for name in ("report", "prehled"):
+        page = opened(browser, files[name], width=375)
+        assert page.locator(".labelled tbody tr").count() > 1
+        widths = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].map(card => [card.scrollWidth, card.clientWidth])"
+        )
+        assert [both for both in widths if both[0] > both[1]] == []
+        for table in page.locator(".labelled").all():
+            headings = table.locator("thead th").all_inner_texts()
+            labels = (
+                table.locator("tbody tr").first.locator("td").evaluate_all("cells => cells.map(c => c.dataset.label)")
+            )
+            assert labels[1:] == [table.locator("thead th").nth(n).text_content() for n in range(2, len(headings))]
+
+
+@needs_browser
 def test_a_command_is_not_broken_between_its_words(browser: Page, files: dict[str, Path]) -> None:
     """`-- by NAME` at the end of a line is another command."""
     for media, width in (("screen", 375), ("print", 700)):

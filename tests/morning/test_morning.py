@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from html import unescape
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from babel import Locale
 from browser import A4_WIDTH, browser_page, needs_browser
@@ -19,6 +22,7 @@ from playwright.sync_api import Page
 from stockbook import connections
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError, SourceError
+from stockbook.health import parts
 from stockbook.metrics.files import load
 from stockbook.morning.drawn import drawn
 from stockbook.morning.figures import CHARTS, FIGURES, PARTS
@@ -397,6 +401,40 @@ def test_a_run_without_a_report_is_told_of_by_its_steps(tmp_path: Path) -> None:
     assert "the page was torn" not in at_work
     assert "under way" not in ended
     assert "the page was torn" in ended
+
+
+def test_a_run_whose_process_was_killed_is_under_way_no_more(tmp_path: Path) -> None:
+    """Nobody lets its lock go: health, page and `report` say that it is red, and no earlier night stands for it."""
+    settings, clock = Settings.load({"STOCKBOOK_HOME": str(tmp_path)}), SystemClock()
+    for name in ("earlier", "killed"):
+        runs.save(settings, RunContext(name, FIRST, "Europe/Prague", clock.utc(), "n1", True, False, None, None, ()))
+        with recorded(settings.runs / name, "load", clock):
+            pass
+    lock = RunLock(settings.lock, clock, 60)
+    # not waited for: it stays a zombie until the end of the block
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        lock.take("killed")
+        holder = lock.holder()
+        assert holder is not None
+        began = psutil.Process(process.pid).create_time()
+        written = msgspec.structs.replace(holder, process=(process.pid, began))
+        settings.lock.with_name(settings.lock.name + ".json").write_bytes(msgspec.json.encode(written))
+        assert under_way(settings) == written
+        process.kill()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            pass
+
+        ended = last_ended(settings)
+
+        assert under_way(settings) is None
+        assert ended is not None
+        assert (ended.run_id, ended.status) == ("killed", "failed")
+        assert parts.last_night(settings, clock) == {
+            "status": "red",
+            "as_of": FIRST.isoformat(),
+            "ended_at": ended.finished_at.isoformat(),
+            "run": "killed",
+        }
 
 
 def test_a_run_that_opens_in_its_second_try_is_red_no_more(tmp_path: Path) -> None:

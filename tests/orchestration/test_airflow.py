@@ -1,12 +1,14 @@
 """The night under real Airflow: the DAG as it is found, dag.test(), and a scheduler told over its REST API."""
 
 import json
+import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import duckdb
 import hooks_rig as hooks
+import psutil
 import pytest
 import requests
 from browser import browser_page, needs_browser
@@ -23,6 +26,7 @@ from hooks_rig import Line
 from night_rig import KEY, Rig, nights_before
 from test_personal_data import HEADERS, PERSON, SECRET, STRAY, findings
 
+from stockbook import airflow_database
 from stockbook.cli.demo import differences
 from stockbook.clock import SystemClock
 from stockbook.export.pack_files import PACKS
@@ -314,14 +318,22 @@ def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterato
         try:
             yield Airflow(f"http://127.0.0.1:{port}", airflow_home, process)
         finally:
-            import os
+            # as a service or a container is stopped: the parts are in its hands
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=60)
+            left = [each for each in psutil.pids() if _group(each) == process.pid]
+            for each in left:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            process.wait(timeout=30)
+        assert left == [], "Airflow's parts end with it"
 
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=30)
+
+def _group(process: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(process)
+    return None
 
 
 def test_the_scheduler_runs_a_night_told_over_its_api(airflow: Airflow, rig: Rig, server: Running) -> None:
@@ -421,6 +433,9 @@ print(CliRunner().invoke(app, ["doctor", "--try"]).stdout)
     (refused,) = [line for line in lines if line.startswith("NO")]
     assert "connection flickrocket__late is wrong" in refused
     assert any(line.endswith("pool stockbook_writer") for line in lines)
+    # nothing is said of DAGs that are there and switched on
+    assert [line for line in lines if " DAG " in line] == []
+    assert airflow_database.dags(here)["stockbook_nightly"] is True
 
 
 def test_a_pack_of_a_closed_month_is_given_to_who_is_logged_in(airflow: Airflow, rig: Rig) -> None:

@@ -147,9 +147,11 @@ def test_without_credentials_it_says_what_to_set_where(cli: Cli, monkeypatch: py
     assert "AIRFLOW_CONN_SHOPLINE" in str(error)
 
 
-def test_an_address_in_clear_is_refused(cli: Cli, server: Running) -> None:
-    """Tokens and bodies go over it."""
+def test_an_address_that_can_be_no_receivers_is_refused(cli: Cli, server: Running) -> None:
+    """Tokens and bodies go over it, and it has the path of the receiver, perhaps below another."""
     assert isinstance(cli("register", "--address", "http://books.example.com/hooks").exception, ConfigError)
+    # a receiver answers 404 there, and its sender would give up after two days
+    assert "must end in /hooks" in str(cli("move", "--address", "https://books.example.com/").exception)
     assert not server.sandbox.subscriptions.all
 
 

@@ -608,6 +608,7 @@ def test_what_cannot_be_stored_is_answered_503_until_it_can(tmp_path: Path) -> N
         assert requests.get(f"{receiver.url}/health", timeout=10).status_code == 200
         assert inbox.execute("select count(*) from inbox_event").fetchall() == [(2,)]
     assert "Traceback" not in receiver.log.read_text()
+    assert "\nfrom flickrocket, fulfillment_cz, shopline\n" in receiver.log.read_text()
 
 
 def test_requests_at_the_same_time_all_arrive(receiver: Receiving, arrived: Callable[[], list[InboxEvent]]) -> None:

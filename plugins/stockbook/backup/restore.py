@@ -240,7 +240,14 @@ def _move(settings: Settings) -> list[str]:
             (settings.restoring / name).rename(settings.home / name)
     sync_folder(settings.home)
     shutil.rmtree(settings.restoring)
+    missing = []
+    if settings.hash_key is None:
+        try:
+            hash_key.require_none(settings)
+        except ConfigError as error:
+            missing = [str(error)]
     return [
+        *missing,
         "Keys and tokens are in no backup: an app of FlickRocket is authorised again (`stockbook hooks authorize`). "
-        "Events that came since: `stockbook hooks reread`. Look with `stockbook doctor`, then run a night."
+        "Events that came since: `stockbook hooks reread`. Look with `stockbook doctor`, then run a night.",
     ]

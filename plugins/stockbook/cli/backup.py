@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 
+NONE = "There is no finished backup in this store: is the address right?"
 From = Annotated[str, typer.Option("--from", help="Where backups are; empty = STOCKBOOK_BACKUP_TO.")]
 
 
@@ -58,7 +59,7 @@ def verify(
     if verdict.problems:
         raise typer.Exit(1)
     if not verdict.backups:
-        raise ConfigError("There is no finished backup in this store: is the address right?")
+        raise ConfigError(NONE)
     typer.echo("Every piece is what was written.")
 
 
@@ -68,7 +69,10 @@ def list_backups(from_: From = "") -> None:
     from stockbook.backup.manifest import moment_of, names
 
     settings = Settings.load()
-    for name in names(_store(settings, from_, "--from")):
+    there = names(_store(settings, from_, "--from"))
+    if not there:
+        raise ConfigError(NONE)
+    for name in there:
         typer.echo(f"{name}  {moment_of(name).astimezone(settings.zone):%Y-%m-%d %H:%M:%S} {settings.zone.key}")
 
 

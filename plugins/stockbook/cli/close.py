@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def close(
-    month: Annotated[str, typer.Argument(help="The month, as 2026-10; or verify: prove everything that was signed.")],
+    month: Annotated[str, typer.Argument(help="The month, as 2026-01; or verify: prove everything that was signed.")],
     account: Annotated[str, typer.Option(help="One account; empty = every account that has moved by then.")] = "",
     by: Annotated[str, typer.Option(help="Who signs.")] = "",
     note: Annotated[str, typer.Option(help="A note that stays with the close.")] = "",

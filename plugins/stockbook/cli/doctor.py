@@ -1,8 +1,10 @@
 """What is set up and what is missing, a line each: what ``stockbook doctor`` prints. Nothing is written."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from stockbook import airflow_config, airflow_database, connections, hash_key, places, project
@@ -10,10 +12,13 @@ from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet import inspection
+from stockbook.health.parts import LOW
 from stockbook.night import configuration
 from stockbook.settings import KEY_FILE, Settings
 
 Try = Callable[[Account], str]
+
+NIGHTLY, FLEET_NIGHTLY, MAINTENANCE = "stockbook_nightly", "stockbook_fleet_nightly", "stockbook_maintenance"
 
 
 class Line(NamedTuple):
@@ -38,9 +43,10 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield _home(settings)
     yield _key(settings, environ)
     yield from _judged(looked)
-    yield from _airflow(environ)
+    yield from _airflow(environ, NIGHTLY if settings.lake is None else FLEET_NIGHTLY)
     where = places.of_this_machine(environ)
     yield from _connections(settings, where, ask)
+    yield _events(settings)
     yield from (Line(*look) for look in inspection.looks(settings, where.conn_ids, ask is not None, environ))
     if not settings.alert_notifier:
         yield Line(True, "alerts: STOCKBOOK_ALERT_NOTIFIER is not set, nobody is told")
@@ -69,12 +75,22 @@ def _home(settings: Settings) -> Line:
             False, f"home {home}: a night writes into it, and {nearest} is no folder that this user may write to"
         )
     if not home.exists():
-        return Line(True, f"home {home}: the first night makes it")
+        return _low(home, nearest) or Line(True, f"home {home}: the first night makes it")
     try:
         require_disk(settings)
     except StockbookError as error:
         return Line(False, f"home {home}: {error}")
+    if low := _low(home, home):
+        return low
     return Line(True, f"home {home}" + (", the books of the demo" if home == project.demo_home() else ""))
+
+
+def _low(home: Path, there: Path) -> Line | None:
+    free = shutil.disk_usage(there).free
+    if free >= LOW:
+        return None
+    text = f"home {home}: {free / 1e6:,.0f} MB are free, and below {LOW / 1e6:,.0f} nights and events are in danger"
+    return Line(False, f"{text}: make room")
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
@@ -89,7 +105,7 @@ def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     return Line(True, f"key of personal data: {home / KEY_FILE}")
 
 
-def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
+def _airflow(environ: Mapping[str, str], nightly: str) -> Iterator[Line]:
     from stockbook.orchestration.home import POOL
 
     home = airflow_config.airflow_home(environ)
@@ -111,6 +127,20 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Line]:
             f"Airflow: pool {name} is missing in {home}, so no task that writes would ever start: "
             f"run `stockbook setup`, or `airflow pools set {name} {slots} writer`",
         )
+    yield from _dags(airflow_database.dags(environ), nightly)
+
+
+def _dags(is_on: Mapping[str, bool], nightly: str) -> Iterator[Line]:
+    if not any(name.startswith("stockbook_") for name in is_on):
+        yield Line(True, "Airflow: it has read no DAG of Stockbook yet, so no night begins by itself")
+        return
+    for name, without in (
+        (nightly, "no night begins by itself"),
+        (MAINTENANCE, "backups, old rows and requests to be forgotten are left to you"),
+    ):
+        if not is_on.get(name, False):
+            trouble = "is switched off (paused)" if name in is_on else "is not there (`stockbook init` writes its file)"
+            yield Line(name != nightly, f"Airflow: DAG {name} {trouble}: {without}")
 
 
 def _connections(settings: Settings, where: places.Places, ask: Try | None) -> Iterator[Line]:
@@ -154,6 +184,21 @@ def _connection(conn_id: str, place: str, where: places.Places, ask: Try | None)
         )
     except StockbookError as error:
         return Line(False, f"{error} (It is from {place}.)" if isinstance(error, ConfigError) else str(error))
+
+
+def _events(settings: Settings) -> Line:
+    from stockbook.cli.subscriptions import last_received
+
+    try:
+        last = last_received(settings)
+    except StockbookError as error:
+        return Line(False, str(error))
+    if not last:
+        return Line(True, "events of webhooks: none came yet, and nights do without (docs/webhooks.md)")
+    at = max(last.values()).astimezone(settings.zone)
+    return Line(
+        True, f"events of webhooks: the last came {at:%Y-%m-%d %H:%M} (`stockbook hooks status` has each account)"
+    )
 
 
 def _read_before(settings: Settings) -> list[tuple[str, str]]:

@@ -53,16 +53,22 @@ def run(
 
 @app.command()
 def status(run_name: Run = "") -> None:
-    """Say of each account what readers see, how its last night went, and who is at work on it."""
-    from stockbook.fleet.standing import standings
+    """Say of each account what readers see, how its last night went, who is at work (exit code 1: not all is well)."""
+    from stockbook.fleet.standing import idleness, lateness, standings
 
-    latest, lines = standings(_fleet(), run_name)
+    fleet = _fleet()
+    latest, lines = standings(fleet, run_name)
     if latest is None:
         typer.echo(f"{len(lines)} accounts, none of them begun: `stockbook fleet run` runs their first night.")
-        return
+        raise typer.Exit(1)
     typer.echo(f"Run {latest.run_id}: {latest.status}, begun {latest.opened_at:%Y-%m-%d %H:%M} UTC")
     for line in lines:
         typer.echo(f"  {line.text()}")
+    late = lateness(latest, fleet.control.now())
+    for remark in filter(None, (idleness(latest, lines), late)):
+        typer.echo(remark)
+    if late or any(line.is_red for line in lines):
+        raise typer.Exit(1)
 
 
 @app.command("take-over")

@@ -52,13 +52,16 @@ def health(
         text = ", ".join(said if status == OK else [status, *said])
         return f"{mark} {name.replace('_', ' ')}" + (f": {text}" if text else "")
 
-    parts = look(Settings.load(), SystemClock(), log) | {"policies": _policies()}
+    settings = Settings.load()
+    parts = look(settings, SystemClock(), log) | {"policies": _policies()}
     needed = attention(parts)
     if as_json:
         typer.echo(json.dumps({"status": "attention" if needed else OK, "attention": needed, **parts}, indent=2))
     else:
         for name, part in parts.items():
             typer.echo(line(name, part))
+        if settings.lake is not None:
+            typer.echo("    the nights of the fleet: `stockbook fleet status`")
     for reason in reasons:
         typer.echo(reason, err=as_json)
     if needed:

@@ -5,9 +5,10 @@ A test parses every example, so that none names an option that is not there.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.models import CommandInfo, TyperInfo
 
 BEGIN, NIGHTS, ASK, KEEP, ROOMS = (
@@ -67,7 +68,7 @@ PAGES = {
     "close": Page(
         KEEP,
         "docs/closing.md",
-        ("stockbook close 2026-10 --dry-run", 'stockbook close 2026-10 --by "A. Novak"', "stockbook close verify"),
+        ("stockbook close 2026-01 --dry-run", 'stockbook close 2026-01 --by "A. Novak"', "stockbook close verify"),
     ),
     "forget": Page(
         KEEP,
@@ -103,8 +104,8 @@ PAGES = {
     "export query": Page(
         ROOMS, "docs/exports.md", ('stockbook export query "from reports.sla_daily" --to promises.parquet',)
     ),
-    "export month": Page(ROOMS, "docs/exports.md", ("stockbook export month 2026-10",)),
-    "export journal": Page(ROOMS, "docs/exports.md", ("stockbook export journal 2026-10 --format xlsx",)),
+    "export month": Page(ROOMS, "docs/exports.md", ("stockbook export month 2026-01",)),
+    "export journal": Page(ROOMS, "docs/exports.md", ("stockbook export journal 2026-01 --format xlsx",)),
     "extra": Page(ROOMS, "docs/own_reports.md", ()),
     "extra new": Page(ROOMS, "docs/own_reports.md", ("stockbook extra new own",)),
     "extra check": Page(ROOMS, "docs/own_reports.md", ("STOCKBOOK_EXTRA_DIR=own stockbook extra check",)),
@@ -144,6 +145,25 @@ PAGES = {
 """By the words of the command; in this order they are listed."""
 
 
+class _Flags:
+    """What takes no value shows none: typer writes `<bool>` behind a flag, which nobody can type."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class it is mixed into
+        for param in params:
+            if isinstance(param, TyperOption) and param.is_flag:
+                param.metavar = ""
+        return params
+
+
+class _Command(_Flags, TyperCommand):
+    """A command."""
+
+
+class _Group(_Flags, TyperGroup):
+    """A group of commands."""
+
+
 def listed(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo | TyperInfo]]:
     """Every command and group of a program by its words."""
     for command in app.registered_commands:
@@ -160,9 +180,11 @@ def add_to(app: typer.Typer) -> None:
     for words, command in listed(app):
         group, read, examples = PAGES[words]
         copied = ["For example\n" + "\n".join(f"  {example}" for example in examples)] if examples else []
+        command.cls = _Command if isinstance(command, CommandInfo) else _Group
         command.epilog = "\n\n".join([*copied, f"Read on: {read}"])
         if " " not in words:
             command.rich_help_panel = group
+    app.info.cls = _Group
     order = list(PAGES)
     app.registered_commands.sort(key=lambda command: order.index(_name(command)))
     app.registered_groups.sort(key=lambda group: order.index(str(group.name)))

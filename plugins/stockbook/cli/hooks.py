@@ -38,27 +38,26 @@ def serve(
     places = of_this_machine()
     desk = Desk(Settings.load, SystemClock(), places.conn_ids, places.look_up)
     limits = Settings.load().hooks
-    run(
-        desk,
-        host,
-        port,
-        ready_file,
-        lambda url: typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>"),
-        limits,
-    )
+
+    def announce(url: str, senders: list[str]) -> None:
+        typer.echo(f"receiving webhooks on {url}/hooks/<source>/<account>")
+        no_sender = "nobody: no connection holds a secret for events yet (docs/webhooks.md, Set-up, system by system)"
+        typer.echo(f"from {', '.join(senders) or no_sender}")
+
+    run(desk, host, port, ready_file, announce, limits)
 
 
 @app.command()
 def drain() -> None:
     """Take the inbox into staging now, as `stockbook_webhooks_drain` does every fifteen minutes."""
+    from stockbook.cli.nights import IN_NIGHTS, settings_of_home
     from stockbook.clock import SystemClock
     from stockbook.night.steps import Night
     from stockbook.night.steps import drain as run
     from stockbook.progress import Silent
-    from stockbook.settings import Settings
 
     clock = SystemClock()
-    drained = run(Night(Settings.load(), clock, Silent()), f"drain-{clock.utc():%Y%m%dT%H%M%S}")
+    drained = run(Night(settings_of_home(IN_NIGHTS), clock, Silent()), f"drain-{clock.utc():%Y%m%dT%H%M%S}")
     for line in drained.sentences() or ["The inbox is empty."]:
         typer.echo(line)
 
@@ -68,15 +67,16 @@ def reread(
     since: Annotated[str, typer.Option(help="First local day to read again; empty = the day of the last event.")] = "",
 ) -> None:
     """Read the days of an outage again: a night with a backfill from the last event of fulfillment.cz until now."""
+    from stockbook.cli.nights import settings_of_home
     from stockbook.clock import SystemClock, local
     from stockbook.night import steps
     from stockbook.places import of_this_machine
     from stockbook.progress import Silent
     from stockbook.runs.context import parse_parameters
     from stockbook.runs.report import text
-    from stockbook.settings import Settings
 
-    settings, clock = Settings.load(), SystemClock()
+    settings = settings_of_home("its DAG `stockbook_fleet_nightly` takes `backfill_from` and `backfill_to`")
+    clock = SystemClock()
     if not since:
         received = subscriptions.last_received(settings)
         heard = [at for (source, _), at in received.items() if source == "fulfillment_cz"]

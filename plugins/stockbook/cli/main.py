@@ -216,7 +216,7 @@ def setup(
 def start() -> None:
     """Start Airflow over the home that `stockbook setup` made, until interrupted."""
     from stockbook.cli.setup import doors
-    from stockbook.orchestration.home import environment
+    from stockbook.orchestration.home import STANDALONE, environment
 
     home = default_home(os.environ).absolute()
     if not (home / "airflow.cfg").exists():
@@ -224,8 +224,7 @@ def start() -> None:
     for line in doors(home):
         typer.echo(line)
     sys.stdout.flush()
-    program = str(Path(sys.executable).parent / "airflow")
-    os.execve(program, [program, "standalone"], environment(home))  # noqa: S606  # our own program, no shell
+    os.execve(sys.executable, [sys.executable, "-c", STANDALONE], environment(home))  # noqa: S606  # no shell
 
 
 @app.command()

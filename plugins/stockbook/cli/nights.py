@@ -14,6 +14,7 @@ from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings
 
 RunName = Annotated[str, typer.Option("--run", help="Name of the run; empty = the one that was opened last.")]
+IN_NIGHTS = "there it is part of each account's night, `stockbook fleet run`"
 EndedRun = Annotated[str, typer.Option("--run", help="Name of the run; empty = the one that ended last, red ones too.")]
 
 
@@ -33,6 +34,17 @@ def progress_of(clock: Clock) -> Iterator[Progress]:
             "Interrupted. Readers have the night that was published last, and nothing is half done: run it again, and "
             "it goes on or begins anew."
         ) from error
+
+
+def settings_of_home(instead: str) -> Settings:
+    """The settings of a home that nights write. Raises ConfigError in a fleet; ``instead`` is what does it there."""
+    settings = Settings.load()
+    if settings.lake is not None:
+        raise ConfigError(
+            f"This machine works for a fleet, whose books are not in this home: {instead} (docs/fleet.md). For a home "
+            "of its own STOCKBOOK_STORE, STOCKBOOK_CONTROL_URL and STOCKBOOK_LAKE must be unset."
+        )
+    return settings
 
 
 def run(
@@ -65,7 +77,8 @@ def run(
     with progress_of(clock) as progress:
         places = of_this_machine()
         listing = places.listing()
-        tonight = steps.Night(Settings.load(), clock, progress, places.look_up)
+        settings = settings_of_home("`stockbook fleet run` runs the nights of all accounts")
+        tonight = steps.Night(settings, clock, progress, places.look_up)
         report = steps.run_all(tonight, run_name, parameters, listing.conn_ids, listing.notes)
     typer.echo(text(report))
     published = tonight.settings.published
@@ -84,7 +97,7 @@ def load(
 
     clock = SystemClock()
     with progress_of(clock) as progress:
-        tonight = Night(Settings.load(), clock, progress)
+        tonight = Night(settings_of_home(IN_NIGHTS), clock, progress)
         run_report = replay(tonight, name or f"replay-{clock.utc():%Y%m%dT%H%M%S}", from_landing.absolute())
     typer.echo(text(run_report))
 
@@ -96,7 +109,7 @@ def check(run_name: RunName = "") -> None:
 
     clock = SystemClock()
     with progress_of(clock) as progress:
-        tonight = steps.Night(Settings.load(), clock, progress)
+        tonight = steps.Night(settings_of_home(IN_NIGHTS), clock, progress)
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
@@ -114,7 +127,7 @@ def publish(run_name: RunName = "") -> None:
 
     clock = SystemClock()
     with progress_of(clock) as progress:
-        tonight = steps.Night(Settings.load(), clock, progress)
+        tonight = steps.Night(settings_of_home(IN_NIGHTS), clock, progress)
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
@@ -134,7 +147,7 @@ def report(
     from stockbook.runs import context, report
     from stockbook.runs.last_run import last_ended
 
-    settings = Settings.load()
+    settings = settings_of_home("`stockbook fleet report ACCOUNT` prints the report of an account")
     run_report = report.read(context.folder(settings, run_name)) if run_name else last_ended(settings)
     if run_report is None:
         raise ConfigError(

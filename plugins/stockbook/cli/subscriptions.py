@@ -38,7 +38,11 @@ def status() -> None:
             for line in lines:
                 typer.echo(line)
         heard = last.get((source, account))
-        typer.echo(f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}" if heard else "    no event yet")
+        typer.echo(
+            f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}"
+            if heard
+            else "    no event yet; of those that were refused the receiver's log says why"
+        )
         if (gap := outage.find_gap(source, account, heard, clock.utc(), is_off)) is not None:
             typer.echo(f"    {outage.advice(gap, settings.zone)}")
     if problems:
@@ -117,6 +121,8 @@ def reactivate(
     from stockbook.settings import Settings
     from stockbook.webhooks import outage
 
+    if address:
+        _check(address)
     settings, clock = Settings.load(), SystemClock()
     last = last_received(settings)
     for conn_id, source, account in accounts():
@@ -145,6 +151,9 @@ def reactivate(
 def _check(address: str) -> None:
     if not address.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         raise ConfigError("The address of the receiver must be https: the token and the bodies go over it.")
+    if not address.rstrip("/").endswith("/hooks"):
+        # without it everything would be subscribed at an address that is answered 404
+        raise ConfigError("The address of the receiver must end in /hooks, as https://<host>/stockbook/hooks does.")
 
 
 def accounts(only: str = "") -> Iterator[tuple[str, str, str]]:

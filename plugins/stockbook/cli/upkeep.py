@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stockbook.cli.nights import IN_NIGHTS, progress_of, settings_of_home
 from stockbook.clock import SystemClock
 from stockbook.settings import Settings
 
@@ -17,7 +18,7 @@ def upgrade() -> None:
     from stockbook.warehouse.connect import for_questions, writer
     from stockbook.warehouse.migrations import FORMAT, copy_of, read_format
 
-    settings = Settings.load()
+    settings = settings_of_home(IN_NIGHTS)
     file = settings.warehouse
     if not file.exists():
         typer.echo(f"There is no {file} yet: the first night makes it.")
@@ -42,7 +43,6 @@ def upgrade() -> None:
 
 def repair() -> None:
     """Make the writer's file again from the landed pages if it is damaged or lost; a whole one is left alone."""
-    from stockbook.cli.nights import progress_of
     from stockbook.night.reload import replay
     from stockbook.night.repair import set_aside
     from stockbook.night.steps import Night
@@ -50,7 +50,9 @@ def repair() -> None:
 
     clock = SystemClock()
     with progress_of(clock) as progress:
-        tonight = Night(Settings.load(), clock, progress)
+        tonight = Night(
+            settings_of_home("`stockbook fleet run` takes an account's last good books from the store"), clock, progress
+        )
         name = f"repair-{clock.utc():%Y%m%dT%H%M%S}"
         state = set_aside(tonight, name)
         typer.echo(state.sentence)

@@ -1,9 +1,11 @@
 """How every account stands: what readers see, how its last night went, who is at work on it."""
 
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from stockbook.fleet.run_log import FleetRun
 from stockbook.fleet.work import Fleet, moment
+from stockbook.health.parts import LATE
 
 
 class Standing(NamedTuple):
@@ -21,6 +23,22 @@ class Standing(NamedTuple):
         gone = "" if self.is_listed else f"in no list any more; `stockbook fleet remove {self.account}` hides it"
         words = [self.published, "RED at " + self.night if self.is_red else self.night, self.at_work, gone]
         return f"{self.account}  {'; '.join(filter(None, words))}"
+
+
+def idleness(run: FleetRun, standing: list[Standing]) -> str:
+    """What there is to say of a run that did not end and that nobody works on: between two steps, or killed."""
+    if run.status != "running" or any(line.at_work for line in standing):
+        return ""
+    return (
+        "Nobody is at work on it at this moment: where that stays so, its process was killed, and "
+        f"`stockbook fleet run --name {run.run_id}` goes on with it; so does the next run."
+    )
+
+
+def lateness(run: FleetRun, now: datetime) -> str:
+    """What there is to say where no run followed this one."""
+    hours = (now - run.opened_at) // timedelta(hours=1)
+    return f"No run was begun for {hours} hours: does Airflow's scheduler run?" if now - run.opened_at > LATE else ""
 
 
 def standings(fleet: Fleet, run_name: str = "") -> tuple[FleetRun | None, list[Standing]]:

@@ -92,7 +92,10 @@ def last_night(settings: Settings, clock: Clock) -> Part:
     is_late = clock.utc() - ended.finished_at > LATE
     status = "red" if ended.status != "published" else "late" if is_late else OK
     part: Part = {"status": status, "as_of": ended.as_of.isoformat(), "ended_at": ended.finished_at.isoformat()}
-    return part | ({"failed_step": ended.failed_step, "run": ended.run_id} if status == "red" else {})
+    if status != "red":
+        return part
+    # a run that was killed left no step that failed
+    return part | ({"failed_step": ended.failed_step} if ended.failed_step else {}) | {"run": ended.run_id}
 
 
 def inbox(settings: Settings, clock: Clock) -> Part:

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from stockbook.errors import ConfigError, InboxUnavailable
+from stockbook.sqlite_errors import reason
 
 _WRITES = "stockbook_writes"
 
@@ -112,6 +113,11 @@ def scrub(engine: Engine) -> None:
             "The inbox was used by another process while it was cleaned: what was erased may still be in its log. Run "
             "the command again."
         )
+
+
+def why(error: Exception) -> str:
+    """Why the database refused, in words or by the kind of the driver's error; never its text, which quotes values."""
+    return reason(getattr(error, "orig", None) or error)
 
 
 def refusal(url: URL, kind: str) -> ConfigError:

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Engine, case, delete, func, insert, select, true, up
 from sqlalchemy.exc import SQLAlchemyError
 
 from stockbook.errors import InboxUnavailable
-from stockbook.inbox.engine import connect, damaged, read_url, refusal, scrub, writing
+from stockbook.inbox.engine import connect, damaged, read_url, refusal, scrub, why, writing
 from stockbook.inbox.event import Arrival, InboxCount, InboxEvent
 from stockbook.inbox.migrate import migrate
 from stockbook.inbox.model import InboxRow
@@ -222,7 +222,7 @@ class Inbox:
                 ).scalar_one()
                 con.execute(delete(InboxRow).where(InboxRow.id == written))
         except SQLAlchemyError as error:
-            raise InboxUnavailable(f"The inbox cannot be written: {type(error).__name__}.") from None
+            raise InboxUnavailable(f"The inbox cannot be written: {why(error)}.") from None
 
     def counts(self) -> list[InboxCount]:
         """How much lies in the inbox, by source and account."""

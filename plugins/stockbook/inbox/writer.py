@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stockbook.errors import InboxUnavailable
-from stockbook.inbox.engine import writing
+from stockbook.inbox.engine import why, writing
 from stockbook.inbox.event import BY_ID_ALONE, Arrival, key_of_body
 from stockbook.inbox.model import InboxRow
 
@@ -114,7 +114,7 @@ class GroupWriter:
                 for entry in batch:
                     self._write([entry])
                 return
-            _resolve(batch, InboxUnavailable(f"The inbox could not be written: {type(error).__name__}."))
+            _resolve(batch, InboxUnavailable(f"The inbox could not be written: {why(error)}."))
         else:
             _resolve(batch, None)
 

@@ -35,6 +35,16 @@ for words in json.loads(sys.argv[1]):
     main()
 """
 
+# `airflow standalone` ends its parts on Ctrl-C alone: ended otherwise it leaves a scheduler behind, which begins nights
+# beside the next one; and as the first process of a container it would not end at all
+STANDALONE = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+from airflow.__main__ import main
+sys.argv[1:] = ["standalone"]
+main()
+"""
+
 
 def environment(home: Path) -> dict[str, str]:
     """The variables an ``airflow`` command of this home needs: its own programs come first on the path."""

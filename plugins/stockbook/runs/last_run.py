@@ -6,15 +6,17 @@ from pathlib import Path
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError
 from stockbook.runs import context, report
-from stockbook.runs.lock import Holder, RunLock
+from stockbook.runs.lock import Holder, RunLock, has_died
 from stockbook.runs.report import Report
 from stockbook.settings import Settings
 
 
 def under_way(settings: Settings) -> Holder | None:
-    """The run that holds the home's lock; None also while a drain does."""
+    """The run that holds the home's lock; None also while a drain does, and when its process was killed."""
     holder = RunLock(settings.lock, SystemClock(), settings.lock_lease_seconds).holder()
-    return holder if holder is not None and context.folder(settings, holder.run_id).exists() else None
+    if holder is None or has_died(holder) or not context.folder(settings, holder.run_id).exists():
+        return None
+    return holder
 
 
 def last_ended(settings: Settings) -> Report | None:

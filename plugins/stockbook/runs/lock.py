@@ -137,7 +137,7 @@ class RunLock:
     def _left(self, holder: Holder) -> float:
         if holder.step is not None:
             return 0.0  # it was at work and the kernel says it is not any more: it was killed
-        if holder.process is not None and not _is_alive(holder.process):
+        if has_died(holder):
             return 0.0
         # a clock set back by hours would keep the lock for hours; a run that is taken over all the same stops there
         return self._lease - abs((self._clock.utc() - holder.renewed_at).total_seconds())
@@ -173,10 +173,17 @@ def _this_process() -> tuple[int, float]:
     return os.getpid(), psutil.Process().create_time()
 
 
+def has_died(holder: Holder) -> bool:
+    """Whether the whole run lived in one process, and that has ended: it was killed."""
+    return holder.process is not None and not _is_alive(holder.process)
+
+
 def _is_alive(process: tuple[int, float]) -> bool:
     number, began = process
     try:
-        return bool(psutil.Process(number).create_time() == began)
+        there = psutil.Process(number)
+        # a zombie works on nothing: it waits for a parent to ask how it ended, in a container perhaps for ever
+        return bool(there.create_time() == began) and there.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -30,7 +30,8 @@ from stockbook.webhooks import verify
 from stockbook.webhooks.accounts import HookAccounts
 from stockbook.webhooks.erased_events import Arriving
 from stockbook.webhooks.health import PARTS, Health, takes_events
-from stockbook.webhooks.receiver import Receiver
+from stockbook.webhooks.receiver import SENDERS, Receiver
+from stockbook.webhooks.refusals import Refusals
 from stockbook.webhooks.request import Receive, Refused, Scope, SenderHungUp
 from stockbook.webhooks.status_page import status_page
 
@@ -65,6 +66,7 @@ class Desk:
         self._opening: asyncio.Lock | None = None
         self._open: tuple[Inbox, Receiver] | None = None
         self.arriving: Arriving | None = None
+        self.refusals = Refusals(clock)
 
     async def open(self) -> tuple[Inbox, Receiver]:
         """The inbox and the receiver. Raises ConfigError while one of them cannot be had."""
@@ -134,7 +136,12 @@ class Hooks:
         inbox, receiver = await self._desk.open()
         accounts = await self._desk.accounts.current()
         now = self._desk.clock.utc()
-        arrival = await receiver.take(source, account, accounts, scope, receive, now)
+        try:
+            arrival = await receiver.take(source, account, accounts, scope, receive, now)
+        except Refused as refused:
+            if source in SENDERS:
+                self._desk.refusals.note(source, account, accounts, refused.status)
+            raise
         if self._desk.arriving is not None:
             arrival = self._desk.arriving.without_forgotten(arrival)
         await inbox.arrive(arrival)

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from stockbook.atomic_files import write_atomically
+from stockbook.connections import conn_id_of
 from stockbook.limits import HookLimits
 from stockbook.listening import listening, url_of
 from stockbook.webhooks.app import Desk, create_app
@@ -39,23 +40,29 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    desk: Desk, host: str, port: int, ready_file: Path | None, announce: Callable[[str], None], limits: HookLimits
+    desk: Desk,
+    host: str,
+    port: int,
+    ready_file: Path | None,
+    announce: Callable[[str, list[str]], None],
+    limits: HookLimits,
 ) -> None:
     """
-    Serve until interrupted. ``announce`` gets the base URL once connections are accepted.
+    Serve until interrupted. ``announce`` gets the base URL and the connections that can send, once it listens.
 
     ``ready_file`` then holds JSON with url. Raises ConfigError when the inbox cannot be opened, an account's secrets
     not be looked up, or the port is taken: a receiver that could only answer 503 does not start.
     """
     desk.open_now()
-    desk.accounts.look_up()
+    accounts = desk.accounts.look_up()
+    senders = [conn_id_of(*key) for key in sorted(accounts) if accounts[key].secrets]
     bound = listening(host, port)
     url = f"{url_of(host, bound)}{PREFIX}"
 
     def ready() -> None:
         if ready_file is not None:
             write_atomically(ready_file, json.dumps({"url": url}).encode())
-        announce(url)
+        announce(url, senders)
 
     app = Starlette(routes=[Mount(PREFIX, create_app(desk))])
     # a redirect counts as a failure with every sender
