@@ -147,8 +147,8 @@ def test_after_a_published_night_of_the_past_a_change_is_told_once(nights: Night
 
     assert nights.changed_orders() == before != set()
     assert nights.broken() == []
-    told = nights.orders.con.execute(f"select count(*), count(distinct order_id) from {changes.ORDERS}").fetchall()
-    assert told[0][0] == told[0][1]
+    counts = nights.orders.con.execute(f"select count(*), count(distinct order_id) from {changes.ORDERS}").fetchall()
+    assert counts[0][0] == counts[0][1]
 
 
 def test_the_check_finds_a_day_that_changed_by_no_order(nights: Nights) -> None:

@@ -34,14 +34,14 @@ from stockbook.settings import Settings
 from stockbook.sources.plan import AccountPlan
 from stockbook.sources.token_store import Pair, TokenStore
 from stockbook.staging.load import Landed
-from stockbook.warehouse.connect import log_of, writer
+from stockbook.warehouse.connect import BLOCK, log_of, writer
 from stockbook.warehouse.publish import last_published, publish, published_as_of, state_of_files
 from stockbook.warehouse.readers import reader
 from stockbook.warehouse.schema import create_all
 
 AS_OF = datetime(2026, 3, 1, 2, 15)
 # places in a DuckDB file: the magic bytes, the version, the main header, the two headers of which one holds, the blocks
-BLOCKS, BLOCK = 12_288, 262_144
+BLOCKS = 12_288
 PLACES = [[8], [16], [60], [4_100, 8_196], [*range(BLOCKS, 40 * BLOCK, BLOCK)]]
 
 

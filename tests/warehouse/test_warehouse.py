@@ -18,7 +18,7 @@ from stockbook.models.programs import BuildContext
 from stockbook.models.reads import reads_of
 from stockbook.progress import Silent
 from stockbook.settings import Settings
-from stockbook.warehouse.connect import STORAGE, for_questions, held_open, let_go, spare_threads, writer
+from stockbook.warehouse.connect import BLOCK, STORAGE, for_questions, held_open, let_go, spare_threads, writer
 from stockbook.warehouse.publish import publish, published_as_of
 from stockbook.warehouse.readers import reader
 from stockbook.warehouse.rewriting import rewrite
@@ -412,16 +412,18 @@ def test_a_file_is_stored_as_later_versions_of_duckdb_store_it(tmp_path: Path, i
         duckdb.connect(str(settings.warehouse)).close()
     with writer(settings) as con:
         con.execute("create table numbers as select 1 as n")
-        assert (storage_of(con) == f"{STORAGE}+") is not is_old
+        assert (stored(con) == (f"{STORAGE}+", BLOCK)) is not is_old
 
     rewrite(settings, settings.warehouse, lambda _: True, lambda: None)
 
     with writer(settings) as con:
-        assert storage_of(con) == f"{STORAGE}+"
+        assert stored(con) == (f"{STORAGE}+", BLOCK)
         assert con.execute("from numbers").fetchall() == [(1,)]
 
 
-def storage_of(con: duckdb.DuckDBPyConnection) -> str:
-    """The version of DuckDB from which on the open file can be read."""
-    query = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
-    return str(con.execute(query).fetchall()[0][0])
+def stored(con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
+    """The version of DuckDB from which on the open file can be read, and the bytes of a block of it."""
+    form = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    sizes = "select block_size from pragma_database_size() where database_name = current_database()"
+    (row,) = con.execute(f"select ({form}), ({sizes})").fetchall()
+    return row[0], row[1]

@@ -27,6 +27,9 @@ ROW_GROUP = 122_880
 # the distinct values of every column, which every checkpoint and every opening converts: a fifth of a small shop's file
 # and half the time of opening it
 STORAGE = "v1.2.0"
+# bytes of a block of a new file: of a small shop's tables each takes some blocks, and half of DuckDB's own 256 KB are
+# enough for a large one's (docs/decisions/publishing.md)
+BLOCK = 131_072
 # FSST squeezes texts by a sixth of the file more and takes a quarter of the time of writing them
 # (docs/decisions/models.md)
 WRITES_FAST = "set disabled_compression_methods = 'fsst,dict_fsst'"
@@ -72,6 +75,7 @@ def writer(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         "memory_limit": settings.memory_limit,
         "threads": settings.threads,
         "storage_compatibility_version": STORAGE,
+        "default_block_size": BLOCK,
         # not by a statement: it is refused once something was spilled, as by a step before this one
         "temp_directory": str(settings.home / "tmp"),
     }

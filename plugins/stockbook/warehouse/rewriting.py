@@ -15,7 +15,7 @@ from stockbook.atomic_files import sync_folder
 from stockbook.errors import PublishFailed
 from stockbook.settings import Settings
 from stockbook.sql_text import quoted
-from stockbook.warehouse.connect import NO_VARIABLES, STORAGE, WRITES_FAST, let_go, log_of, writer
+from stockbook.warehouse.connect import BLOCK, NO_VARIABLES, STORAGE, WRITES_FAST, let_go, log_of, writer
 from stockbook.warehouse.publish import copy_beside
 
 Change = Callable[[duckdb.DuckDBPyConnection], bool]
@@ -58,7 +58,7 @@ def _copy_content(settings: Settings, file: Path, fresh: Path) -> None:
         con.execute(WRITES_FAST)
         con.execute(NO_VARIABLES)
         con.execute(f"attach {quoted(str(file))} as old (read_only)")
-        con.execute(f"attach {quoted(str(fresh))} as fresh (storage_version {quoted(STORAGE)})")
+        con.execute(f"attach {quoted(str(fresh))} as fresh (storage_version {quoted(STORAGE)}, block_size {BLOCK})")
         con.execute("copy from database old to fresh")
         con.execute("checkpoint fresh")
         before, after = (_counts(con, name) for name in ("old", "fresh"))
