@@ -318,8 +318,8 @@ def airflow(variables: dict[str, str], airflow_home: Path, port: int) -> Iterato
         try:
             yield Airflow(f"http://127.0.0.1:{port}", airflow_home, process)
         finally:
-            # as a service or a container is stopped: the parts are in its hands
-            process.terminate()
+            # as a service is stopped: each of its processes is told, and the first of them tells the others once more
+            os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=60)
             left = [each for each in psutil.pids() if _group(each) == process.pid]

@@ -36,10 +36,21 @@ for words in json.loads(sys.argv[1]):
 """
 
 # `airflow standalone` ends its parts on Ctrl-C alone: ended otherwise it leaves a scheduler behind, which begins nights
-# beside the next one; and as the first process of a container it would not end at all
+# beside the next one; and as the first process of a container it would not end at all. As in a terminal every process
+# hears of it, for a scheduler that is told twice waits for workers for ever, and those do not listen to SIGTERM
 STANDALONE = """
 import signal, sys
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+from contextlib import suppress
+import psutil
+
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for part in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            part.send_signal(signal.SIGINT)
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, end)
 from airflow.__main__ import main
 sys.argv[1:] = ["standalone"]
 main()
