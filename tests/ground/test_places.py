@@ -11,9 +11,9 @@ from checkout import PROJECT
 from night_rig import KEY
 from typer.testing import CliRunner
 
-from stockbook.cli.doctor import FLEET_NIGHTLY, MAINTENANCE, NIGHTLY
 from stockbook.cli.main import app
 from stockbook.connections import RawConnection
+from stockbook.dag_names import CLOSE_MONTH, FLEET_NIGHTLY, MAINTENANCE, NIGHTLY
 from stockbook.errors import ConfigError
 from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, SOMEWHERE, Places
 
@@ -194,10 +194,10 @@ def test_doctor_says_when_no_night_would_begin(
     assert "ok  events of webhooks: none came yet, and nights do without (docs/webhooks.md)" in lines
 
 
-def test_the_dags_that_doctor_looks_for_are_among_the_files() -> None:
+def test_the_dags_that_are_pointed_to_are_among_the_files() -> None:
     """Their ids are written in two places."""
     ids = re.findall(r'dag_id="(\w+)"', "".join(file.read_text() for file in (PROJECT / "dags").glob("*.py")))
 
-    assert {NIGHTLY, FLEET_NIGHTLY, MAINTENANCE} <= set(ids)
+    assert {NIGHTLY, FLEET_NIGHTLY, CLOSE_MONTH, MAINTENANCE} <= set(ids)
     assert all(name.startswith("stockbook_") for name in ids), "none has the name of another team's"
     assert len(ids) == len(list((PROJECT / "dags").glob("*.py")))

@@ -25,6 +25,7 @@ from stockbook.bounded_http import Limits, ask
 from stockbook.cli.demo_findings import Withheld, as_rows, charts_without_data, counted, withhold_a_loss
 from stockbook.cli.demo_hooks import receiving
 from stockbook.clock import Clock, SystemClock
+from stockbook.dag_names import NIGHTLY
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.orchestration.home import environment, prepare
 from stockbook.runs import report
@@ -189,7 +190,7 @@ def airflow_night(place: Path, env: dict[str, str], now: datetime, clock: Clock)
     began = clock.monotonic()
     with log.open("ab") as out:
         done = subprocess.run(  # noqa: S603  # our own program with our own words
-            [str(Path(sys.executable).parent / "airflow"), "dags", "test", "stockbook_nightly", "--conf", conf],
+            [str(Path(sys.executable).parent / "airflow"), "dags", "test", NIGHTLY, "--conf", conf],
             env=env,
             stdout=out,
             stderr=subprocess.STDOUT,

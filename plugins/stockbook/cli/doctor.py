@@ -10,6 +10,7 @@ from typing import NamedTuple
 from stockbook import airflow_config, airflow_database, connections, hash_key, places, project
 from stockbook.clock import Clock
 from stockbook.connections import Account
+from stockbook.dag_names import FLEET_NIGHTLY, MAINTENANCE, NIGHTLY
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet import inspection
 from stockbook.health.parts import LOW
@@ -17,8 +18,6 @@ from stockbook.night import configuration
 from stockbook.settings import KEY_FILE, Settings
 
 Try = Callable[[Account], str]
-
-NIGHTLY, FLEET_NIGHTLY, MAINTENANCE = "stockbook_nightly", "stockbook_fleet_nightly", "stockbook_maintenance"
 
 
 class Line(NamedTuple):

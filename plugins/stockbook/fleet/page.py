@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader
 
+from stockbook.dag_names import CLOSE_MONTH, FLEET_NIGHTLY
 from stockbook.errors import StockbookError, StoreDamaged
 from stockbook.export.pack_files import PACKS
 from stockbook.fleet import kept_files
@@ -26,8 +27,6 @@ from stockbook.morning.texts import Texts
 from stockbook.progress import Silent
 from stockbook.runs.report import Report
 
-DAG = "stockbook_fleet_nightly"
-CLOSE_DAG = "stockbook_close_month"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
     "Cache-Control": "no-store",
@@ -36,7 +35,7 @@ HEADERS = {
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
 
 app = FastAPI(title="Stockbook fleet", docs_url=None, redoc_url=None, openapi_url=None)
-may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
+may_see = Depends(requires_access_dag("GET", param_dag_id=FLEET_NIGHTLY))
 
 
 @app.get("/", dependencies=[may_see])
@@ -58,7 +57,7 @@ def account(account: str) -> HTMLResponse:
             return _page(Texts(locale_if_known())("page.no_account"), 404)
         written = fleet.run_log.report(fleet.run_log.run().run_id, account)
         last = msgspec.json.decode(written, type=Report) if written else None
-        links = {"accounts": "..", "report": "report", "close": f"/dags/{CLOSE_DAG}"}
+        links = {"accounts": "..", "report": "report", "close": f"/dags/{CLOSE_MONTH}"}
         return _page(airflow_html(_summary(fleet, account), last, locale_of(fleet.settings), links))
     except StockbookError as error:
         return _page(problem_html(str(error), locale_if_known()))

@@ -9,6 +9,7 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from stockbook.dag_names import CLOSE_MONTH, NIGHTLY
 from stockbook.errors import ConfigError
 from stockbook.export.pack_files import PACKS
 from stockbook.morning.locale import locale_if_known, locale_of
@@ -19,8 +20,6 @@ from stockbook.morning.texts import Texts
 from stockbook.runs.last_run import last_ended, under_way
 from stockbook.settings import Settings
 
-DAG = "stockbook_nightly"
-CLOSE_DAG = "stockbook_close_month"
 HEADERS = {
     # styles stand in the page; scripts, frames and requests to elsewhere there are none
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
@@ -29,7 +28,7 @@ HEADERS = {
 }
 
 app = FastAPI(title="Stockbook", docs_url=None, redoc_url=None, openapi_url=None)
-may_see = Depends(requires_access_dag("GET", param_dag_id=DAG))
+may_see = Depends(requires_access_dag("GET", param_dag_id=NIGHTLY))
 
 
 @app.get("/", dependencies=[may_see])
@@ -42,7 +41,7 @@ def glance() -> HTMLResponse:
 
 
 def _glance(settings: Settings) -> str:
-    links = {"dag": f"/dags/{DAG}", "close": f"/dags/{CLOSE_DAG}"} | pages(settings)
+    links = {"dag": f"/dags/{NIGHTLY}", "close": f"/dags/{CLOSE_MONTH}"} | pages(settings)
     return airflow_html(read(settings), last_ended(settings), locale_of(settings), links, under_way(settings))
 
 
