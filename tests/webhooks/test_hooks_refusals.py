@@ -53,6 +53,11 @@ def post(tmp_path: Path, clock: ManualClock) -> Iterator[Post]:
         yield send_one
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the receiver itself logged; of libraries it says nothing here."""
+    return [record.getMessage() for record in caplog.records if record.name.startswith("stockbook")]
+
+
 def with_token(token: str, path: str = "/hooks/fulfillment_cz/main") -> Sent:
     event = hooks.fulfillment_cz(1)
     return dataclasses.replace(event, path=path, headers={**event.headers, "Authorization": token})
@@ -77,7 +82,7 @@ def test_a_refused_event_is_said_once_an_hour(
     clock.sleep(SAID_EVERY + 1)
     post(event)
 
-    lines = [record.getMessage() for record in caplog.records]
+    lines = said(caplog)
     assert len(lines) == 2
     assert says in lines[0]
     assert not [word for word in (WRONG, *hooks.SECRETS) if word in caplog.text]
@@ -88,4 +93,4 @@ def test_an_event_that_is_taken_and_a_source_that_there_is_not_say_nothing(
 ) -> None:
     """The log is no place for strangers who try addresses."""
     assert [post(hooks.fulfillment_cz(2)), post(with_token(WRONG, "/hooks/other/main"))] == [200, 404]
-    assert caplog.records == []
+    assert said(caplog) == []
