@@ -164,6 +164,7 @@ OPENS = {
     "stockbook/warehouse/rewriting.py": "in memory: copies the content of a file into a new one",
     "stockbook_sandbox/replayed_demand.py": "in memory: reads the order history its operator names",
     "stockbook/lineage/graph.py": "in memory: its parser reads the text of selects",
+    "stockbook/models/blanks.py": "in memory: makes the schema that builds copy",
     "stockbook/models/reads.py": "in memory: its parser says what a select reads",
     "stockbook/erasure/search.py": "in memory: reads the Parquet files that may hold somebody forgotten",
     "stockbook/valuation/program.py": "in memory: compiles the replay once",
