@@ -54,7 +54,7 @@ latest as (
     select
         account,
         order_id,
-        arg_max(warehouse_text, (happened_at_utc, received_no)) as warehouse_text
+        arg_max_null(warehouse_text, (happened_at_utc, received_no)) as warehouse_text
     from named
     where warehouse_text is not null
     group by account, order_id
