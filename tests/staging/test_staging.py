@@ -15,13 +15,16 @@ from reading_ways import FAST, PLAIN
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
+from stockbook.connections import Account
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
 from stockbook.jsonscan import fast_path
 from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Refused, Undeclared, write_manifest
 from stockbook.landing.pages import write_page
+from stockbook.night.plans import plan
 from stockbook.progress import Silent
+from stockbook.settings import Settings
 from stockbook.staging.load import Landed, Loaded, load
 from stockbook.warehouse.migrations import migrate, read_format
 from stockbook.warehouse.schema import create_all
@@ -305,6 +308,22 @@ def test_an_order_of_another_day_at_its_source_is_not_deleted(
         "select order_id, cast(created_at as date), _deleted_at is not null from staging.orders order by 1"
     )
     assert rows.fetchall() == [("late", date(2026, 2, 2), False), ("noon", date(2026, 2, 2), True)]
+
+
+def test_an_order_at_the_border_of_the_window_is_asked_for_by_id(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Open, and of the window's first day here: at its source it may be of the day before, and not in the window."""
+    sent = order("sent", status="sent", created="2026-02-01T23:30:00Z")
+    late, next_day = order("late", created="2026-02-01T23:30:00Z"), order("next day", created="2026-02-03 00:00:00")
+    load_now(land("orders", [sent, late, next_day], window_from="2026-02-01", window_to="2026-02-03"))
+    settings = Settings.load({"STOCKBOOK_ORDERS_WINDOW_DAYS": "10"})
+    account = Account("fulfillment_cz", "main", "fulfillment_cz", "", "", 1, 1, False)
+
+    account_plan = plan(con, settings, a_run("2026-02-12T02:15:00", "r2"), account, ["sent"])
+
+    assert account_plan.orders_from == date(2026, 2, 2)
+    assert account_plan.open_order_ids == ["late"]
 
 
 def test_a_row_that_breaks_its_declaration_is_set_aside(
