@@ -310,6 +310,32 @@ def test_an_order_of_another_day_at_its_source_is_not_deleted(
     assert rows.fetchall() == [("late", date(2026, 2, 2), False), ("noon", date(2026, 2, 2), True)]
 
 
+def test_a_value_of_an_earlier_month_that_changed_is_told(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
+) -> None:
+    """Turnover of a past month is another one then: of the night that saw it, with both values; a hold is no value."""
+    [rule] = [rule for rule in of_table(tables["staging.orders"]) if "is worth what it was last night" in rule.name]
+
+    def night(day: int, *values: str, on_hold: bool = False) -> list[tuple[Any, ...]]:
+        rows = [
+            order(name, created=created, currency_id="CZK", on_hold=on_hold) | {"delivery": {"id": 3, "value": value}}
+            for (name, created), value in zip(
+                (("past", "2026-02-01 09:00:00"), ("same", "2026-02-01 09:00:00"), ("new", "2026-03-01 09:00:00")),
+                values,
+                strict=True,
+            )
+        ]
+        as_of = f"2026-03-0{day}T02:15:00"
+        load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-03-09"), as_of=as_of, run_id=f"r{day}")
+        con.execute("delete from meta.current_run")
+        con.execute("insert into meta.current_run (run_id, as_of, zone) values ('r', ?, 'Europe/Prague')", [as_of])
+        return con.execute(rule.bad_rows).fetchall()
+
+    assert night(2, "100", "100", "100") == []
+    assert night(3, "90.50", "100.00", "70") == [("main", "past", Decimal(100), Decimal("90.5"))]
+    assert night(4, "90.5", "100", "70", on_hold=True) == []
+
+
 def test_an_order_at_the_border_of_the_window_is_asked_for_by_id(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
 ) -> None:
