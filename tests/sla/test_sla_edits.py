@@ -353,3 +353,7 @@ def test_method_and_warehouse_count_as_they_were_when_the_order_left(tmp_path: P
         "an event before": ("on_time", 1, "2025-03-10"),
         "events, not gone": ("overdue", 1, "2025-03-10"),
     }
+    # so do parcels and their carriers
+    orders.build(LAST, "intermediate.shipped_order", policy_folder(tmp_path, overrides=OVERRIDES))
+    left = {row["order_id"]: row["delivery_id"] for row in orders.rows("intermediate.shipped_order")}
+    assert left == {name: row["delivery_id"] for name, row in rows.items() if row["dispatch_at_utc"]}
