@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from checkout import PROJECT
 
+from stockbook.checks.rules import of_table
 from stockbook.declarations import load
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
@@ -94,6 +95,15 @@ def test_no_model_asks_a_condition_of_every_pair_of_rows(empty: tuple[duckdb.Duc
 
     assert {name: joins for name, joins in paired.items() if name not in SHORT} == {}
     assert sorted(paired) == sorted(SHORT)
+
+
+def test_no_check_does(empty: tuple[duckdb.DuckDBPyConnection, list[Step]]) -> None:
+    """Nor a rule; in the one that does, the nights of one table meet the listings of an account."""
+    con, _ = empty
+    rules = [rule for table in load(MODELS).values() for rule in of_table(table) if " join " in rule.bad_rows]
+    assert len(rules) > 50
+
+    assert {rule.name for rule in rules if joined_by_pairs(con, rule.bad_rows)} == {"every row received is somewhere"}
 
 
 @pytest.mark.parametrize(
