@@ -310,6 +310,20 @@ def test_an_order_of_another_day_at_its_source_is_not_deleted(
     assert rows.fetchall() == [("late", date(2026, 2, 2), False), ("noon", date(2026, 2, 2), True)]
 
 
+def test_an_account_that_was_renamed_is_told(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
+) -> None:
+    """Its orders are there under both names, and twice in whatever is added up over accounts."""
+    [rule] = [rule for rule in of_table(tables["staging.orders"]) if rule.name == "an order is of one account"]
+    days = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    load_now(land("orders", [order("o1"), order("o2")], **days))
+    load_now(land("orders", [order("o3")], account="other", **days))
+    assert con.execute(rule.bad_rows).fetchall() == []
+
+    load_now(land("orders", [order("o1"), order("o2"), order("o4")], account="shop", **days), run_id="r2")
+    assert con.execute(rule.bad_rows).fetchall() == [("main", "shop", 2)]
+
+
 def test_a_value_of_an_earlier_month_that_changed_is_told(
     con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
 ) -> None:
