@@ -16,7 +16,7 @@ from pathlib import Path
 MODELS = ("valuation", "sla", "closing")
 GENERATED = "bundle"
 _AGGREGATE = re.compile(
-    r"\b(sum|count|avg|mean|min|max|median|quantile\w*|arg_max|arg_min|max_by|min_by|any_value)\s*\(", re.IGNORECASE
+    r"\b(sum|count|avg|mean|min|max|median|quantile\w*|arg_(max|min)\w*|max_by|min_by|any_value)\s*\(", re.IGNORECASE
 )
 _PUBLISHED = re.compile(r"\b(from|join)\s+(marts|reports)\.", re.IGNORECASE)
 

@@ -137,6 +137,7 @@ def of_alias(tokens: list[Token], number: int) -> Iterator[Fault]:
 def of_query(text: str, tokens: list[Token]) -> Iterator[Fault]:
     """Faults of the whole: stars, and the CTEs' layout, use and order."""
     query = parse_one(text, read="duckdb")
+    yield from of_latest(text, query)
     names = {cte.alias for cte in query.find_all(exp.CTE)}
     read = {table.name for table in query.find_all(exp.Table) if not table.db}
     for select in query.find_all(exp.Select):
@@ -162,6 +163,19 @@ def of_query(text: str, tokens: list[Token]) -> Iterator[Fault]:
         if cte.name in imports and is_computed:
             yield cte.line, f"{cte.name} only reads a table: it stands before the CTEs that compute (--fix moves it)"
         is_computed = is_computed or cte.name not in imports
+
+
+def of_latest(text: str, query: exp.Expr) -> Iterator[Fault]:
+    """Values of a latest row that may be an older row's: DuckDB's ``arg_max`` passes over a row whose value is NULL."""
+    for call in query.find_all(exp.ArgMax, exp.ArgMin):
+        where = call.parent.expression.this if isinstance(call.parent, exp.Filter) else exp.true()
+        if exp.Is(this=call.this, expression=exp.null()).not_() not in list(where.find_all(exp.Not)):
+            name = "arg_max" if isinstance(call, exp.ArgMax) else "arg_min"
+            value = call.this.sql("duckdb")
+            yield (
+                line_of(text, f"{name}({value}"),
+                f"{name} passes over NULL: write {name}_null, or filter (where {value} is not null)",
+            )
 
 
 def line_of(text: str, name: str) -> int:

@@ -18,8 +18,6 @@ _NOTHING = "0-.\u2013\u2014" + BLANKS
 # what PHP, Python, JavaScript, Ruby, spreadsheets and people write of nothing
 _WORDS = ("null", "none", "undefined", "nil", "nan", "n/a", "#n/a", "(null)")
 _NO_REFERENCE = f"[{re.escape(_NOTHING)}]*|[{BLANKS}]*({'|'.join(map(re.escape, _WORDS))})[{BLANKS}]*"
-# a text behind this one has something else in it; most have, and are not looked at more closely
-_ZEROS = "0" * 40
 
 
 def names_something(text: str) -> bool:
@@ -45,8 +43,9 @@ def bare(text: str) -> str:
 
 def reference(text: str) -> str:
     """SQL of a reference given as the SQL of its text: NULL for one that names nothing."""
-    # a word of _WORDS begins with N or U, or a sign before 0: no UUID and no number does
+    # most begin with another digit than 0 or an early letter, and are not looked at more closely: nothing of _NOTHING
+    # does, and a word of _WORDS begins with N or U, or a sign before 0
     return (
-        f"case when {text} > '{_ZEROS}' and ({text} < 'N' or {text} between 'a' and 'n') then {text} "
+        f"case when {text} >= '1' and ({text} < 'N' or {text} between 'a' and 'n') then {text} "
         f"when not regexp_full_match(lower(nfc_normalize({text})), {quoted(_NO_REFERENCE)}) then {text} end"
     )

@@ -13,6 +13,8 @@ from order_rows import Orders, at
 
 from stockbook.channels import money, rate_files
 from stockbook.channels.money import RateFile
+from stockbook.checks.rules import of_table
+from stockbook.declarations import Table
 from stockbook.errors import ConfigError
 from stockbook.models.macros import create_macros
 from stockbook.project import MODELS, SHIPPED
@@ -165,6 +167,33 @@ def test_the_better_source_of_a_day_counts(tmp_path: Path) -> None:
         (date(2025, 3, 4), Decimal(24), "cnb"),
         (date(2025, 3, 5), Decimal(26), "flickrocket"),
     ]
+
+
+def test_a_rate_that_cannot_be_one_is_told(tmp_path: Path, tables: dict[str, Table]) -> None:
+    """The other way round, for a hundred units, far from another source's; a gap of months may hide a real change."""
+    folder = policy(
+        tmp_path,
+        "rate_files: [{source: cnb, path: rates/*.csv}]",
+        a="date,currency,units_per_eur\n2025-03-07,USD,10.8\n",
+    )
+    con = warehouse()
+    for day, units in (("03", "25"), ("04", "0.04"), ("05", "25.1"), ("06", "24.9")):
+        rate(con, "CZK", f"2025-03-{day}", units)
+    for currency, day, units in (
+        ("JPY", "2025-03-03", "162"), ("JPY", "2025-03-07", "1.62"),
+        ("TRY", "2024-12-31", "10"), ("TRY", "2025-03-03", "40"),
+        ("USD", "2025-03-06", "10.5"), ("USD", "2025-03-07", "1.08"), ("GBP", "2025-03-07", "0.84"),
+    ):  # fmt: skip
+        rate(con, currency, day, units)
+    run(con, "marts.dim_currency_rate", at("2025-03-08 02:15"), policy_dir=folder)
+    jump, agree = [
+        [row[:2] for row in con.execute(f"{rule.bad_rows} order by all").fetchall()]
+        for rule in of_table(tables["marts.dim_currency_rate"])
+        if rule.name.startswith(("no rate is more than double", "sources that state a rate"))
+    ]
+
+    assert jump == [("CZK", date(2025, 3, 4)), ("CZK", date(2025, 3, 5)), ("JPY", date(2025, 3, 7))]
+    assert agree == [("USD", date(2025, 3, 7))]
 
 
 def test_an_amount_is_half_up_to_four_places() -> None:

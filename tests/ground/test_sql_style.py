@@ -46,6 +46,12 @@ PLANTED = {
     "a function in upper case": ("count(*)", "COUNT(*)", "COUNT is not lower case"),
     "two columns in a line": ("account,\n        created_date\n", "account, created_date\n", "one column to a line"),
     "a column beside select": ("select\n        account,", "select account,", "several columns begin on a line"),
+    "a latest value that may be an older one": (
+        "count(*)",
+        "arg_max(o.note, o.created_date) filter (where o.account is not null)",
+        "arg_max passes over NULL",
+    ),
+    "a first value by its other name": ("count(*)", "min_by(o.note, o.created_date)", "arg_min passes over NULL"),
     "a comma that begins a line": (
         "account,\n        created_date\n",
         "account\n        , created_date\n",
@@ -95,6 +101,18 @@ def test_a_planted_fault_is_seen(case: str) -> None:
     sentences = [text for _, text in sql_style.faults(MODEL.replace(old, new, 1))]
 
     assert any(sentence in text for text in sentences)
+
+
+@pytest.mark.parametrize(
+    "latest",
+    [
+        "arg_max_null(o.note, o.created_date)",
+        "arg_max(o.note, o.created_date) filter (where o.account = 'a' and o.note is not null)",
+    ],
+)
+def test_a_latest_value_says_what_null_is(latest: str) -> None:
+    """Either NULL counts as a value, or the select says that an older row speaks for one that has none."""
+    assert list(sql_style.faults(MODEL.replace("count(*)", latest))) == []
 
 
 def test_a_fault_is_printed_with_its_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

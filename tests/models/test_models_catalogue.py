@@ -8,6 +8,9 @@ import pytest
 from model_runner import run, warehouse
 from order_rows import at
 
+from stockbook.checks.rules import of_table
+from stockbook.declarations import Table
+
 
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
@@ -49,6 +52,38 @@ def test_the_first_version_reaches_back_without_limit(con: duckdb.DuckDBPyConnec
     assert versions(
         con, "variant_key, ext_code, price_purchase, product_name, category_path, valid_from, valid_to, is_current"
     ) == [("main:7:1", "0042", Decimal("4.5"), "Lamp", "Home > Lamps", None, None, True)]
+
+
+def test_an_id_of_another_article_is_told(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
+    """Code, name and EAN are others at once, while stock and cost go on; one that is only renamed is the same."""
+    for variant_id, code, name, ean in (
+        (7, "NEW7", "Chair", "222"), (8, "NEW8", "Lamp", "222"), (9, "DS9", "Chair", "222"),
+        (10, "NEW10", "Chair", "111"), (11, "NEW11", "Chair", None),
+    ):  # fmt: skip
+        for version, seen, of_version in (
+            (1, "2025-01-01 02:15", (f"DS{variant_id}", "111")), (2, "2025-05-20 02:15", (code, ean)),
+        ):  # fmt: skip
+            con.execute(
+                """
+                insert into staging.variants_history (account, variant_id, product_id, code, ean, _version, _valid_from)
+                values ('main', $1, $1, $2, $3, $4, $5)
+                """,
+                [variant_id, *of_version, version, at(seen)],
+            )
+            con.execute(
+                """
+                insert into staging.products_history (account, product_id, product_name, _version, _valid_from)
+                values ('main', $1, $2, $3, $4)
+                """,
+                [variant_id, "Lamp" if version == 1 else name, version, at(seen)],
+            )
+    [rule] = [rule for rule in of_table(tables["marts.dim_variant"]) if rule.name == "a variant stays the same article"]
+
+    run(con, "marts.dim_variant", at("2025-06-01 02:15"))
+    assert [row[1] for row in con.execute(f"{rule.bad_rows} order by all").fetchall()] == [7, 11]
+    # it is history after a month
+    run(con, "marts.dim_variant", at("2025-07-01 02:15"))
+    assert con.execute(rule.bad_rows).fetchall() == []
 
 
 def test_a_price_change_begins_a_version(con: duckdb.DuckDBPyConnection) -> None:

@@ -172,3 +172,20 @@ def test_a_gap_hides_no_change_of_a_price(goods: Goods) -> None:
         ("purchase", 8, 3, 3, 5),
         ("receiving", 7, 3, 5, 6),
     ]
+
+
+def test_lines_that_change_places_change_no_price(goods: Goods) -> None:
+    """Two of one variant: they have the prices they had; beside a line whose price is new both are told."""
+    first, second = datetime(2025, 1, 1, 2, 15), datetime(2025, 2, 1, 2, 15)
+    for receiving, before, after in ((3, (5, 9), (9, 5)), (4, (5, 9), (9, 6)), (5, (5, 5), (9, 9))):
+        for number, (night, prices) in enumerate(((first, before), (second, after)), 1):
+            for line_no, price in enumerate(prices, 1):
+                key = {"account": "main", "receiving_id": receiving, "line_no": line_no, "variant_id": 7}
+                stamp = {"_version": number, "_valid_from": night, "price_per_unit": price}
+                goods.insert("staging.receiving_lines_history", key | stamp)
+    goods.build(TODAY)
+
+    columns = "receiving_id, line_no, previous_price, price"
+    assert goods.ask(f"select {columns} from reports.price_changes order by all") == [
+        (4, 1, 5, 9), (4, 2, 9, 6), (5, 1, 5, 9), (5, 2, 5, 9),
+    ]  # fmt: skip

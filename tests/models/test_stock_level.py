@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from test_valuation_program import Shop
 
+from stockbook.checks.rules import of_table
+
 REPORTS = (
     "marts.fct_stock_level",
     "marts.fct_stock_request",
@@ -117,7 +119,7 @@ def test_what_is_promised_beyond_the_stock_is_kept_and_flagged(shelf: Shelf) -> 
     assert shelf.rows("variant_id, held_quantity", "marts.fct_stock_level") == [(1, 2), (2, 0), (3, None), (4, 1)]
     # three days of demand are owed already
     assert shelf.rows(RUN_OUT, "reports.stock_availability where variant_id = 1") == [(1, -3.0, TODAY, TODAY)]
-    [check] = [each for each in shelf.tables["marts.fct_stock_level"].checks if each.severity == "warn"]
+    [check] = [each for each in shelf.tables["marts.fct_stock_level"].checks if "is reserved" in each.name]
     assert shelf.ask(check.rows or "") == [("main", 1, 2, 5)]
     assert shelf.rows(
         "variants, oversold_variants, sold_out_variants, unknown_variants, on_hand_quantity, available_quantity, "
@@ -206,3 +208,16 @@ def test_a_rule_that_should_have_fired_is_due(shelf: Shelf) -> None:
         ("carton", "other", "enough", None, 0),
         ("empty carton", "other", "no_carton", None, 0),
     ]
+
+
+def test_more_available_than_on_hand_is_told(shelf: Shelf) -> None:
+    """Cover and days out of stock go by what is available; of the latest night only, and not below nothing on hand."""
+    [rule] = [
+        rule for rule in of_table(shelf.tables["marts.fct_stock_level"]) if rule.name.startswith("no more is available")
+    ]
+    for variant_id, on_hand, available in ((1, 5, 5), (2, 5, 6), (3, 5, None), (4, -1, 0)):
+        shelf.look(variant_id, on_hand, available)
+    shelf.look(1, 5, 9, TODAY - timedelta(days=1))
+    shelf.today()
+
+    assert shelf.ask(rule.bad_rows) == [("main", 2, 5, 6)]

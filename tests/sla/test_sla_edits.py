@@ -304,3 +304,56 @@ def test_a_requested_day_counts_as_it_was_when_the_order_left() -> None:
         "moved before": ("on_time", "2025-03-10", "2025-03-10"),
         "not gone": ("pending", "2025-03-20", "2025-03-20"),
     }
+
+
+OVERRIDES = """[{delivery_id: 3, handling_days: 4}, {warehouse_id: west, handling_days: 4}]"""
+
+
+def test_method_and_warehouse_count_as_they_were_when_the_order_left(tmp_path: Path) -> None:
+    """Due on Tuesday by method 1, on Monday after by method 3; an edit after it left makes no late order punctual."""
+    orders = Orders()
+
+    def by(name: str, *methods: int | None, out: str | None = THURSDAY) -> None:
+        """Nights of 5, 7 and 8 March saw these methods; the last one stays."""
+        nights = ["2025-03-05 02:15", "2025-03-07 02:15", "2025-03-08 02:15"]
+        seen = [Seen("in_expedition", night, delivery_id=method) for night, method in zip(nights, methods, strict=True)]
+        orders.order(name, TUESDAY, *seen, out=out)
+
+    by("edited", 1, 1, 3)
+    by("edited back", 3, 3, 1)
+    by("edited before", 1, 3, 3)
+    by("first read later", None, None, 3)
+    by("read later, then edited", None, 1, 3)
+    by("not gone", 1, 1, 3, out=None)
+    for name in ("events", "an event before", "events, not gone"):
+        by(name, 1, 1, 1, out=None if name == "events, not gone" else THURSDAY)
+    first, then = ("east", TUESDAY), ("west", LATER_ON)
+    for name, *words in (
+        ("events", first, then),
+        ("an event before", ("west", TUESDAY)),
+        ("events, not gone", first, then),
+    ):
+        for warehouse_id, occurred in words:
+            orders.event(name, "OrderUpdated", occurred)
+            orders.con.execute(
+                "update staging.webhook_events set payload = {'warehouse_id': ?}::json where received_no = ?",
+                [warehouse_id, orders.events],
+            )
+
+    rows = orders.fulfillment(LAST, policy_folder(tmp_path, overrides=OVERRIDES))
+
+    assert {name: (row["sla_state"], row["delivery_id"], str(row["due_date"])) for name, row in rows.items()} == {
+        "edited": ("late", 1, "2025-03-04"),
+        "edited back": ("on_time", 3, "2025-03-10"),
+        "edited before": ("on_time", 3, "2025-03-10"),
+        "first read later": ("on_time", 3, "2025-03-10"),
+        "read later, then edited": ("late", 1, "2025-03-04"),
+        "not gone": ("overdue", 3, "2025-03-10"),
+        "events": ("late", 1, "2025-03-04"),
+        "an event before": ("on_time", 1, "2025-03-10"),
+        "events, not gone": ("overdue", 1, "2025-03-10"),
+    }
+    # so do parcels and their carriers
+    orders.build(LAST, "intermediate.shipped_order", policy_folder(tmp_path, overrides=OVERRIDES))
+    left = {row["order_id"]: row["delivery_id"] for row in orders.rows("intermediate.shipped_order")}
+    assert left == {name: row["delivery_id"] for name, row in rows.items() if row["dispatch_at_utc"]}

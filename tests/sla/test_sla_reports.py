@@ -211,12 +211,18 @@ def test_an_answered_problem_is_told_from_one_that_waits() -> None:
 
 
 def test_a_postponed_dispatch_is_told_from_a_problem() -> None:
-    """What the last night before its end saw; of a problem whose kind no night saw it is not known."""
+    """What the last night before its end saw; it is not known of a problem whose kind that night did not see."""
     orders = Orders()
     for name in ("postponed", "problem", "unseen"):
         orders.order(name, "2025-03-03 09:00", Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop"))
     orders.con.execute("""
         update staging.orders_history set problem_postponed = order_id = 'postponed' where order_id <> 'unseen'
+    """)
+    first = Seen("problem_in_expedition", "2025-03-04 12:00", problem="eshop")
+    second = Seen("problem_in_expedition", "2025-03-05 12:00", problem="eshop", solved=True)
+    orders.order("reworded", "2025-03-03 09:00", first, second)
+    orders.con.execute("""
+        update staging.orders_history set problem_postponed = true where order_id = 'reworded' and _version = 1
     """)
 
     rows = report(orders, "problem_orders", "2025-03-07 12:00", "order_id")
@@ -225,6 +231,7 @@ def test_a_postponed_dispatch_is_told_from_a_problem() -> None:
     assert of(rows, "order_id", "problem_kind") == [
         ("postponed", "postponed"),
         ("problem", "problem"),
+        ("reworded", "unknown"),
         ("unseen", "unknown"),
     ]
     assert rate["postponed_problems"] == 1

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from order_rows import Orders, Seen, at, utc
 
+from stockbook.checks.rules import of_table
+from stockbook.declarations import Table
+
 # created on Tuesday before the cut-off, due that day at 18:00
 CREATED = "2025-03-04 09:00"
 OUT = "2025-03-04 10:00"
@@ -318,3 +321,29 @@ def test_goods_that_left_early_waited_until_they_left() -> None:
         "pending",
         "requested_date",
     )
+
+
+def test_an_order_that_gets_more_back_than_left_is_told(tables: dict[str, Table]) -> None:
+    """In parts or without a dispatch; not what was put back and sent again, nor before the ledger's first row."""
+    orders = Orders()
+    orders.order("first", "2025-03-01 09:00", out="2025-03-01 10:00")
+    orders.move("before", "2025-03-05 10:00", 5, direction="in")
+    orders.order("before", "2025-02-01 09:00")
+    for name, *moves in (
+        ("all back", ("out", 2), ("in", 1), ("in", 1)),
+        ("too many", ("out", 2), ("in", 2), ("in", 1)),
+        ("never out", ("in", 1)),
+        ("sent again", ("out", 1), ("in", 1), ("out", 1)),
+    ):  # fmt: skip
+        orders.order(name, CREATED)
+        for hour, (direction, pieces) in enumerate(moves, start=10):
+            orders.move(name, f"2025-03-05 {hour}:00", pieces, direction=direction)
+    name = "an order gets no more back than left for it"
+    [rule] = [rule for rule in of_table(tables["marts.fct_order_event"]) if rule.name == name]
+    for model in ("marts.fct_order", "marts.fct_order_event"):
+        orders.build(MONTH_LATER, model)
+
+    assert orders.con.execute(f"{rule.bad_rows} order by all").fetchall() == [
+        ("main", "never out", 0, 1),
+        ("main", "too many", 2, 3),
+    ]

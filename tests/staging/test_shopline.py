@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from model_runner import run as build
 
+from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.inbox import Arrival, Inbox
@@ -353,6 +354,27 @@ def test_marts_show_orders_lines_holds_and_history(con: duckdb.DuckDBPyConnectio
         select received_no, status, is_new_status from marts.fct_shopline_fulfillment_order_status order by 1
     """) == [(1, "open", True), (2, "on_hold", True), (3, "melted", True), (4, "on_hold", True)]
     assert rows("select fulfillment_id, order_id from marts.fct_shopline_fulfillment") == [("77", ORDER)]
+
+
+def test_a_closed_order_that_stands_open_again_is_told(
+    con: duckdb.DuckDBPyConnection, deliver: Deliver, tables: dict[str, Table]
+) -> None:
+    """Nothing orders two bodies: an old one that comes late counts, and a check names its order until a newer comes."""
+    [rule] = [
+        rule
+        for rule in of_table(tables["marts.fct_shopline_fulfillment_order_status"])
+        if rule.name == "a fulfillment order that was closed or cancelled does not stand open again"
+    ]
+
+    def broken(*bodies: tuple[str, str]) -> list[tuple[Any, ...]]:
+        deliver(*((f"fulfillment_order/{topic}", small(status=status)) for topic, status in bodies))
+        build(con, "marts.fct_shopline_fulfillment_order_status", datetime(2026, 3, 1, 2, 15))
+        return con.execute(rule.bad_rows).fetchall()
+
+    # a create that comes late changes nothing
+    assert broken(("update", "in_progress"), ("update", "closed"), ("create", "open")) == []
+    assert broken(("accepted", "in_progress")) == [("main", FO)]
+    assert broken(("update", "cancelled")) == []
 
 
 def test_what_cannot_be_understood_is_kept_and_told(con: duckdb.DuckDBPyConnection, deliver: Deliver) -> None:

@@ -15,13 +15,16 @@ from reading_ways import FAST, PLAIN
 from conftest import a_run
 from stockbook.checks.rules import of_table
 from stockbook.clock import ManualClock
+from stockbook.connections import Account
 from stockbook.declarations import Table
 from stockbook.errors import LandingDamaged, StagingRefused
 from stockbook.jsonscan import fast_path
 from stockbook.landing.landed_shape import parent_of
 from stockbook.landing.manifest import Refused, Undeclared, write_manifest
 from stockbook.landing.pages import write_page
+from stockbook.night.plans import plan
 from stockbook.progress import Silent
+from stockbook.settings import Settings
 from stockbook.staging.load import Landed, Loaded, load
 from stockbook.warehouse.migrations import migrate, read_format
 from stockbook.warehouse.schema import create_all
@@ -305,6 +308,89 @@ def test_an_order_of_another_day_at_its_source_is_not_deleted(
         "select order_id, cast(created_at as date), _deleted_at is not null from staging.orders order by 1"
     )
     assert rows.fetchall() == [("late", date(2026, 2, 2), False), ("noon", date(2026, 2, 2), True)]
+
+
+def test_an_account_that_was_renamed_is_told(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
+) -> None:
+    """Its orders are there under both names, and twice in whatever is added up over accounts."""
+    [rule] = [rule for rule in of_table(tables["staging.orders"]) if rule.name == "an order is of one account"]
+    days = {"window_from": "2026-02-01", "window_to": "2026-02-01"}
+    load_now(land("orders", [order("o1"), order("o2")], **days))
+    load_now(land("orders", [order("o3")], account="other", **days))
+    assert con.execute(rule.bad_rows).fetchall() == []
+
+    load_now(land("orders", [order("o1"), order("o2"), order("o4")], account="shop", **days), run_id="r2")
+    assert con.execute(rule.bad_rows).fetchall() == [("main", "shop", 2)]
+
+
+def test_a_value_of_an_earlier_month_that_changed_is_told(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow, tables: dict[str, Table]
+) -> None:
+    """Turnover of a past month is another one then: by the night that saw it, with both values; a hold is no value."""
+    [rule] = [rule for rule in of_table(tables["staging.orders"]) if "of the value it was of last night" in rule.name]
+    days = {"past": "2026-02-01 09:00:00", "same": "2026-02-01 09:00:00", "new": "2026-03-01 09:00:00"}
+
+    def night(day: int, *values: str, on_hold: bool = False) -> list[tuple[Any, ...]]:
+        rows = [
+            order(name, created=created, on_hold=on_hold) | {"delivery": {"id": 3, "value": value}}
+            for (name, created), value in zip(days.items(), values, strict=True)
+        ]
+        as_of = f"2026-03-0{day}T02:15:00"
+        load_now(land("orders", rows, window_from="2026-02-01", window_to="2026-03-09"), as_of=as_of, run_id=f"r{day}")
+        con.execute("delete from meta.current_run")
+        con.execute("insert into meta.current_run (run_id, as_of, zone) values ('r', ?, 'Europe/Prague')", [as_of])
+        return con.execute(rule.bad_rows).fetchall()
+
+    assert night(2, "100", "100", "100") == []
+    february = datetime(2026, 2, 1, 9)
+    assert night(3, "90.50", "100.00", "70") == [("main", "past", february, february, Decimal(100), Decimal("90.5"))]
+    assert night(4, "90.5", "100", "70", on_hold=True) == []
+    days["same"] = "2026-03-04 08:00:00"
+    assert night(5, "90.5", "100", "70") == [
+        ("main", "same", february, datetime(2026, 3, 4, 8), Decimal(100), Decimal(100))
+    ]
+
+
+def test_a_variant_at_two_prices_on_one_page_is_set_aside(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """By two products or by two copies of one, with what was known of it left; at one price it is the last one's."""
+
+    def product(product_id: int, name: str, **prices: str) -> dict[str, Any]:
+        variants = [{"id": int(own[1:]), "code": own, "price_purchase": price} for own, price in prices.items()]
+        return {"id": product_id, "name": name, "variants": variants}
+
+    def night(number: int, *products: dict[str, Any]) -> list[tuple[Any, ...]]:
+        load_now(land("products", list(products)), as_of=f"2026-03-0{number}T02:15:00", run_id=f"r{number}", share=1)
+        rows = "select variant_id, product_id, price_purchase from staging.variants where _deleted_at is null"
+        return con.execute(f"{rows} order by all").fetchall()
+
+    first, second = product(1, "A", V7="10", V8="5"), product(2, "B", V9="3")
+    before = night(1, first, second)
+    assert night(2, first, product(2, "B", V9="3", V7="20")) == before
+    assert night(3, first, product(1, "C", V7="10", V8="6"), second) == before
+    aside = con.execute("select distinct table_name, row_key from staging.quarantine order by all").fetchall()
+    assert aside == [("products", "1"), ("variants", "8")]
+    both = night(4, first, product(2, "B", V9="3", V7="10.00"))
+    assert both == [(7, 2, Decimal(10)), (8, 1, Decimal(5)), (9, 2, Decimal(3))]
+    assert con.execute("select count(*) from staging.quarantine").fetchall() == [(0,)]
+
+
+def test_an_order_at_the_border_of_the_window_is_asked_for_by_id(
+    con: duckdb.DuckDBPyConnection, land: Land, load_now: LoadNow
+) -> None:
+    """Open, and of the window's first day here: at its source it may be of the day before, and not in the window."""
+    sent = order("sent", status="sent", created="2026-02-01T23:30:00Z")
+    late, next_day = order("late", created="2026-02-01T23:30:00Z"), order("next day", created="2026-02-03 00:00:00")
+    load_now(land("orders", [sent, late, next_day], window_from="2026-02-01", window_to="2026-02-03"))
+    settings = Settings.load({"STOCKBOOK_ORDERS_WINDOW_DAYS": "10"})
+    account = Account("fulfillment_cz", "main", "fulfillment_cz", "", "", 1, 1, False)
+
+    account_plan = plan(con, settings, a_run("2026-02-12T02:15:00", "r2"), account, ["sent"])
+
+    assert account_plan.orders_from == date(2026, 2, 2)
+    assert account_plan.open_order_ids == ["late"]
 
 
 def test_a_row_that_breaks_its_declaration_is_set_aside(

@@ -25,7 +25,7 @@ class Seen:
     """
     One version of an order: its status, the first and last poll that saw it (local), its problem and the answer.
 
-    ``asked_for`` is its requested day, where the order has no other.
+    ``asked_for`` is its requested day, where the order has no other, ``delivery_id`` its method.
     """
 
     status: str
@@ -35,6 +35,7 @@ class Seen:
     problem: str | None = None
     solved: bool | None = None
     asked_for: str | None = None
+    delivery_id: int | None = None
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Orders:
                 last.on_hold,
                 last.problem,
                 requested[-1],
-                delivery_id,
+                delivery_id or last.delivery_id,
                 at(last.last or last.first),
             ],
         )
@@ -85,8 +86,8 @@ class Orders:
             self.con.execute(
                 """
                 insert into staging.orders_history (account, order_id, source_status, is_on_hold, problem_source,
-                    has_solution, dispatch_date, _version, _valid_from, _last_seen_at)
-                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    has_solution, dispatch_date, delivery_id, _version, _valid_from, _last_seen_at, _valid_to)
+                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     account,
@@ -96,9 +97,11 @@ class Orders:
                     version.problem,
                     version.solved,
                     requested[number - 1],
+                    version.delivery_id,
                     number,
                     at(version.first),
                     at(version.last or version.first),
+                    at(versions[number].first) if number < len(versions) else None,
                 ],
             )
         self.line(order_id, 1, pieces, account=account)

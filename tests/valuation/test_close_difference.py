@@ -447,5 +447,8 @@ def test_a_change_that_leaves_the_end_of_a_month_alone_is_warned_of(shop: Signed
     shop.move(32, 3, "in", 3, "2025-03-07 10:00:00", price="4", first_seen=night(37))
     shop.see(night(37))
 
-    assert sorted(shop.ask(check)) == [("main/2025-03/1", 1, "sellable"), ("main/2025-03/1", 2, "sellable")]
+    assert sorted(shop.ask(check)) == [
+        ("main/2025-03/1", 1, "sellable", Decimal(12), Decimal(12)),
+        ("main/2025-03/1", 2, "sellable", Decimal(8), Decimal(8)),
+    ]
     assert [variant for _, variant, _ in shop.differences()] == [3]

@@ -328,6 +328,22 @@ def test_stock_value_on_a_day_holds_until_the_next_change(shop: Shop) -> None:
     ]
 
 
+def test_a_price_of_another_size_is_told(shop: Shop) -> None:
+    """Ten times or a tenth of the receipt before it, once it is known; not a return, a gift, nor what is long known."""
+    for number, (at, price) in enumerate(
+        (("2025-01-02", "4"), ("2025-01-03", "400"), ("2025-03-03", "4"), ("2025-03-04", "0"), ("2025-03-05", "5"))
+    ):
+        shop.move(1 + number, 7, "in", 2, f"{at} 09:00:00", price=price)
+    shop.move(20, 8, "in", 2, "2025-03-03 09:00:00", price="14.90")
+    shop.move(21, 8, "in", 2, "2025-03-04 09:00:00", price="1490")
+    shop.move(22, 8, "in", 1, "2025-03-05 09:00:00", price="1", order="a")
+    shop.build(datetime(2025, 3, 6, 2, 15))
+    name = "a receipt costs neither ten times nor a tenth of the one before it"
+    [check] = [check for check in shop.tables["marts.fct_stock_movement"].checks if check.name == name]
+
+    assert sorted(movement_id for _, movement_id, *_ in shop.ask(check.rows)) == [3, 21]
+
+
 def test_the_flag_of_the_headline_is_its_method_s(shop: Shop, tmp_path: Path) -> None:
     """Ten without any cost and ten for 60.00, ten left: five are unknown under the average, none by FIFO."""
     shop.move(1, 7, "in", 10, "2025-03-01 09:00:00")

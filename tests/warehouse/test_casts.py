@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import duckdb
+import proof_size
 import pytest
 from reading_ways import FAST, PLAIN
 from test_staging import movement, order
@@ -336,6 +338,20 @@ def test_what_is_asked_for_is_compared_as_what_was_loaded(con: duckdb.DuckDBPyCo
     for text in map(str, IDS):
         answer = con.execute(f"select staging.id_of($1), {reference('$1')} is not null", [text]).fetchall()
         assert answer == [(id_of(text), names_something(text))]
+
+
+PARTS = ("0", "1", ".", "-", " ", "\u00a0", "\u2013", "\u200b", "a", "N", "null", "(null)")
+
+
+def test_python_and_sql_say_the_same_of_every_text_of_odd_parts(con: duckdb.DuckDBPyConnection) -> None:
+    """A 0 before a blank that is none of ASCII, a dash or many more 0 is nothing; so is each of them around a 0."""
+    texts = ["".join(parts) for count in range(proof_size.of(3, 4) + 1) for parts in product(PARTS, repeat=count)]
+    texts += ["0" * 41, "0" * 41 + "1"]
+    con.execute("create temporary table odd as select unnest($1) as text", [texts])
+
+    rows = con.execute(f"select text, staging.id_of(text), {reference('text')} is not null from odd").fetchall()
+    assert len(rows) == len(texts)
+    assert [row for row in rows if row[1:] != (id_of(row[0]), names_something(row[0]))] == []
 
 
 def test_less_than_nothing_is_nowhere_received_or_asked_for(

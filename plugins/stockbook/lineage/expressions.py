@@ -10,7 +10,7 @@ from stockbook.lineage.scope import Scope
 
 Node = dict[str, Any]
 # of these only the first argument is in the result: the second says which row's it is
-_PICKING = frozenset(("max_by", "min_by", "arg_max", "arg_min"))
+_PICKING = frozenset(("max_by", "min_by", "arg_max", "arg_min", "arg_max_null", "arg_min_null"))
 _SWAYING = ("partitions", "orders", "arg_orders", "order_bys", "filter", "filter_expr", "start_expr", "end_expr")
 
 

@@ -126,7 +126,13 @@ def _orders_from(con: duckdb.DuckDBPyConnection, settings: Settings, run: RunCon
     return min(run.as_of.date() - timedelta(days=settings.orders_window_days), read_to - timedelta(days=1))
 
 
-def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, final: list[str]) -> list[str]:
+def _open_orders(con: duckdb.DuckDBPyConnection, account: str, first: date, final: list[str]) -> list[str]:
+    """
+    Orders that are not final and that the window from ``first`` may be without.
+
+    Those of its first day too: one whose time has an offset may be of the day before at its source. What the
+    window gave is not asked for again.
+    """
     rows = con.execute(
         """
         select order_id
@@ -134,11 +140,11 @@ def _open_orders(con: duckdb.DuckDBPyConnection, account: str, before: date, fin
         where
             account = $account
             and _deleted_at is null
-            and created_at < $before
+            and cast(created_at as date) <= $first
             and not list_contains($final, source_status)
         order by order_id
         """,
-        {"account": account, "before": before, "final": final},
+        {"account": account, "first": first, "final": final},
     ).fetchall()
     return [order_id for (order_id,) in rows]
 

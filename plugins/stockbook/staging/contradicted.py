@@ -5,6 +5,8 @@ A row that comes again on a later page has moved while pages were read, and the 
 against the other: rows of a stock listing for each warehouse are parts of a count, and two receivings of one number,
 or two movements, cannot both be meant. Of two currency rates of one day none is the day's: the last day before has
 one. Within one row of a listing, one element of a list speaks against another: two amounts of one price in euro.
+An element with a key of its own does so within one page: a variant that two products, or two copies of one, list at
+two prices.
 """
 
 from bisect import bisect_right
@@ -13,11 +15,35 @@ from pathlib import Path
 
 import duckdb
 
+from stockbook.declarations import Table
 from stockbook.landing.copies import says
 from stockbook.landing.pages import unverified
 from stockbook.sql_text import quoted
 
 _REASON = "came several times at once with other values (by warehouse?): which of them counts is not known"
+
+
+def figures(table: Table) -> list[str]:
+    """What two rows of one moment may not differ in; nothing where it is all that landed of them."""
+    if table.kind == "daily":
+        return ["_row_hash"]
+    # a rate may tell its hour besides
+    return [name for name, column in table.columns.items() if table.kind == "dated" and column.type.startswith("dec")]
+
+
+def places(table: Table) -> list[str]:
+    """Where an element stands in its list."""
+    return [name for name, column in table.columns.items() if "#" in column.paths]
+
+
+def content(table: Table) -> list[str]:
+    """What two elements of one list may not differ in: all but the place they stand at."""
+    return [name for name, column in table.columns.items() if not column.observed and name not in places(table)]
+
+
+def own(table: Table) -> list[str]:
+    """Of that what it says itself, and not the row it lies in."""
+    return [name for name in content(table) if not any(path.startswith("^") for path in table.columns[name].paths)]
 
 
 def find_on_pages(
@@ -87,6 +113,23 @@ def find_in_rows(con: duckdb.DuckDBPyConnection, keys: Sequence[str], figures: S
         having count(distinct hash({", ".join(figures)})) > 1
     """)
     return _has_some(con)
+
+
+def find_in_elements(
+    con: duckdb.DuckDBPyConnection, table: Table, keys: Sequence[str], ends: Sequence[int], in_rows: bool
+) -> bool:
+    """
+    Make ``contradicted`` of keys of a table of arrays; False when there are none.
+
+    ``in_rows`` tells that the rows which the arrays lie in have a table of their own.
+    """
+    if find_in_rows(con, keys, content(table)):
+        return True
+    # without it, rows of one key may be elements of several rows
+    if not in_rows:
+        return find_on_pages(con, keys, content(table), ends)
+    # so may what has a key of its own: a variant that two products list is theirs, but it has one price
+    return table.kind == "snapshot" and find_on_pages(con, keys, own(table), ends)
 
 
 def find_in_lines(

@@ -18,6 +18,7 @@ from stockbook.staging.unchanged import find_unchanged, keep_only, may_stay, not
 _MADE_ANEW = (
     "landed_rows",
     "superseded",
+    "disputed",
     "refused",
     "gone",
     "base_rows",

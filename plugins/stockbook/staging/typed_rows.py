@@ -65,9 +65,10 @@ class Incoming:
         # a listing that feeds only tables of its arrays has none: their rows are made unique one by one
         self._base = fed[0] if fed[0].source is None or not fed[0].source.rows else None
         self._texts = texts_of(con, files, fed, with_reasons)
-        # of the rows that landed, those that count
-        self._valid = "true"
+        # of the rows that landed, those that count, and those whose elements with a key of their own do
+        self._valid = self._valid_elements = "true"
         self._ends = list(accumulate(rows_of_files))
+        self._disputed = ""
         self.came_twice = False
         self.arrived = Arrived(0, 0)
 
@@ -85,6 +86,8 @@ class Incoming:
         # where all values are there and distinct, the texts they come from are distinct too
         if table is self._base and counts.distinct < counts.rows:
             is_contradicted = counts.distinct < counts.accepted and self._is_contradicted(table)
+            if is_contradicted:
+                self._find_disputed(table)
             if self._find_superseded(table) or is_contradicted:
                 counts = self._make_typed(table, account, zone, read_at, is_contradicted)
         is_of_elements = table is not self._base and counts.distinct < counts.accepted
@@ -101,11 +104,8 @@ class Incoming:
         """Whether rows of one moment speak against each other; ``contradicted`` then has their keys."""
         con, keys = self._con, _keys(table)
         if table is not self._base:
-            # of a listing without a table of its own, rows of one key may be elements of several of its rows
-            return contradicted.find_in_rows(con, keys, _content(table)) or (
-                self._base is None and contradicted.find_on_pages(con, keys, _content(table), self._ends)
-            )
-        figures = _figures(table)
+            return contradicted.find_in_elements(con, table, keys, self._ends, in_rows=self._base is not None)
+        figures = contradicted.figures(table)
         if figures:
             return contradicted.find_on_pages(con, keys, figures, self._ends)
         return contradicted.find_in_lines(con, keys, self._files, self._ends)
@@ -126,11 +126,12 @@ class Incoming:
         con = self._con
         with self._texts.select(table) as select:
             superseded = 0
-            if self._valid != "true":
-                query = f"select count(*) from ({select}) where not ({self._valid})"
+            valid = self._valid_elements if table is not self._base and table.kind == "snapshot" else self._valid
+            if valid != "true":
+                query = f"select count(*) from ({select}) where not ({valid})"
                 superseded = int(con.execute(query).fetchall()[0][0])
             self.arrived = Arrived(self._texts.size(table), superseded)
-            landed = select if self._valid == "true" else f"select * from ({select}) where {self._valid}"
+            landed = select if valid == "true" else f"select * from ({select}) where {valid}"
             query = typed_select(table, landed, account, zone, read_at, is_contradicted)
             with _unoptimized(con, self.arrived.received):
                 self._texts.make_typed(query)
@@ -140,11 +141,22 @@ class Incoming:
         # DuckDB has Arrow's own reader apply conditions, which takes longer than the rest
         condition = "where _reason = ''" if accepted < rows else ""
         con.execute(f"create or replace temp view accepted as select {columns} from typed {condition}")
-        if table is not self._base and self._texts.are_unique(table, self._valid):
+        if table is not self._base and self._texts.are_unique(table, valid):
             return _TypedCounts(rows, accepted, accepted)
         keys = ", ".join(_keys(table))
         distinct = con.execute(f"select count(*) from (select distinct {keys} from accepted)").fetchall()[0][0]
         return _TypedCounts(rows, accepted, distinct)
+
+    def _find_disputed(self, base: Table) -> None:
+        """Let elements with a key of their own speak against each other where the rows they lie in do."""
+        keys = ", ".join(_keys(base))
+        self._con.execute(f"""
+            create or replace temp table disputed as
+            select _row
+            from typed
+            where ({keys}) in (select ({keys}) from contradicted)
+        """)
+        self._disputed = " or _row in (select d._row from disputed as d)"
 
     def _find_superseded(self, base: Table) -> bool:
         """Leave out, from now on, rows whose key came again after them; False when there are none."""
@@ -160,6 +172,7 @@ class Incoming:
                 qualify row_number() over (partition by {", ".join(keys)} order by _row desc) > 1
             """)
         self._valid = "_row not in (select s._row from superseded as s)"
+        self._valid_elements = f"({self._valid}{self._disputed})"
         self.came_twice = bool(self._con.execute("select 1 from superseded limit 1").fetchall())
         return self.came_twice
 
@@ -183,23 +196,6 @@ def _is_readable(name: str, column: Column) -> str:
 
 def _keys(table: Table) -> list[str]:
     return [name for name in table.grain if name in table.columns]
-
-
-def _figures(table: Table) -> list[str]:
-    """What two rows of one moment may not differ in; nothing where it is all that landed of them."""
-    if table.kind == "daily":
-        return ["_row_hash"]
-    # a rate may tell its hour besides
-    return [name for name, column in table.columns.items() if table.kind == "dated" and column.type.startswith("dec")]
-
-
-def _places(table: Table) -> list[str]:
-    return [name for name, column in table.columns.items() if "#" in column.paths]
-
-
-def _content(table: Table) -> list[str]:
-    """What two elements of one list may not differ in: all but the place they stand at."""
-    return [name for name, column in table.columns.items() if not column.observed and name not in _places(table)]
 
 
 def typed_select(
@@ -240,7 +236,7 @@ def _named(expressions: dict[str, str]) -> str:
 
 
 def _keep_last(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    order = ["_row desc", *_places(table), "_row_hash"]
+    order = ["_row desc", *contradicted.places(table), "_row_hash"]
     con.execute(f"""
         delete from typed where rowid in (
             select rowid from typed

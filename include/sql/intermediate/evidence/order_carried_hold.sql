@@ -60,4 +60,4 @@ inner join restores as r
         e.order_no = r.order_no
         and e.at_utc < r.at_utc
 group by r.order_no, r.cycle_no, r.after_utc, r.at_utc
-having arg_max(e.event_type, e.at_utc) in ('created_on_hold', 'hold_set')
+having arg_max_null(e.event_type, e.at_utc) in ('created_on_hold', 'hold_set')

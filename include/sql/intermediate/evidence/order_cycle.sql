@@ -2,21 +2,6 @@
 -- Grain: one row per order and cycle.
 with
 
-orders as (
-
-    select
-        account,
-        order_id,
-        order_no,
-        created_at_utc,
-        created_date,
-        delivery_id,
-        warehouse_id,
-        dispatch_date
-    from intermediate.order_base
-
-),
-
 restores as (
 
     select
@@ -27,6 +12,24 @@ restores as (
         evidence
     from intermediate.order_restart
     where is_restored
+
+),
+
+-- what was edited after it had left chooses no other promise
+orders as (
+
+    select
+        k.account,
+        k.order_id,
+        k.order_no,
+        k.created_at_utc,
+        k.created_date,
+        case when r.order_no is null then k.delivery_id else r.delivery_id end as delivery_id,
+        case when r.order_no is null then k.warehouse_id else r.warehouse_id end as warehouse_id,
+        k.dispatch_date
+    from intermediate.order_base as k
+    left join intermediate.order_route as r
+        on k.order_no = r.order_no
 
 )
 

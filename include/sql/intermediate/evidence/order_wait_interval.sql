@@ -64,12 +64,12 @@ stretches as (
         min(at_utc) filter (where is_beginning) as began_at_utc,
         max(after_utc) filter (where is_beginning) as began_after_utc,
         -- of two witnesses to one moment the one that says it exactly
-        arg_min(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where is_beginning)
+        arg_min_null(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where is_beginning)
             as began_evidence,
         min(at_utc) filter (where not is_beginning) as ended_at_utc,
         arg_min(after_utc, (at_utc, at_utc - after_utc)) filter (where not is_beginning and after_utc is not null)
             as ended_after_utc,
-        arg_min(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where not is_beginning)
+        arg_min_null(evidence, (at_utc, at_utc - after_utc, evidence = 'poll')) filter (where not is_beginning)
             as ended_evidence
     from numbered
     where wait_no > 0

@@ -1,5 +1,5 @@
--- By which poll the lines of an order count that was edited at some time: by the first one after it left.
--- Grain: one row per order that left and whose lines have several versions; few orders are edited.
+-- By which poll an order counts that was edited at some time: by the first one after it left.
+-- Grain: one row per order that left and whose lines, method or warehouse were edited; few orders are.
 with
 
 polls as (
@@ -19,6 +19,16 @@ edited_hashes as (
     from staging.order_lines_history
     group by order_hash
     having min(_valid_from) < max(_valid_from) or count(_valid_to) > 0
+    union
+    select hash(account, order_id) as order_hash
+    from staging.orders_history
+    group by order_hash
+    having min(delivery_id) < max(delivery_id) or min(warehouse_id) < max(warehouse_id)
+    union
+    select hash(account, order_id) as order_hash
+    from intermediate.order_warehouse_event
+    group by order_hash
+    having min(warehouse_id) < max(warehouse_id)
 
 ),
 
@@ -26,16 +36,16 @@ edited as (
 
     select
         k.order_no,
-        h.account,
-        h.order_id,
+        k.account,
+        k.order_id,
         min(h._valid_from) as first_seen_at
-    from staging.order_lines_history as h
-    inner join intermediate.order_base as k
+    from intermediate.order_base as k
+    left join staging.order_lines_history as h
         on
-            h.account = k.account
-            and h.order_id = k.order_id
-    where hash(h.account, h.order_id) in (select order_hash from edited_hashes)
-    group by k.order_no, h.account, h.order_id
+            k.account = h.account
+            and k.order_id = h.order_id
+    where hash(k.account, k.order_id) in (select order_hash from edited_hashes)
+    group by k.order_no, k.account, k.order_id
 
 ),
 
@@ -119,6 +129,7 @@ select
     e.account,
     e.order_id,
     d.left_at_utc,
+    p.local_at as seen_at,
     greatest(p.local_at, e.first_seen_at) as lines_seen_at
 from departures as d
 inner join edited as e
@@ -126,4 +137,4 @@ inner join edited as e
 asof inner join polls as p
     on d.left_at_utc <= p.latest_utc
 cross join intermediate.run_now as r
-where e.first_seen_at <= r.as_of
+where coalesce(e.first_seen_at <= r.as_of, true)

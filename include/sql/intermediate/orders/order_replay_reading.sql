@@ -13,11 +13,11 @@ per_variant as (
         any_value(t.ordered_pieces) as ordered_pieces,
         any_value(c.out_at_utc) as out_at_utc,
         any_value(c.complete_at_utc) as complete_at_utc,
-        arg_max(t.net_pieces, t.moved_at_utc) filter (where t.moved_at_utc <= coalesce(c.out_at_utc, c.complete_at_utc))
+        arg_max_null(t.net_pieces, t.moved_at_utc) filter (where t.moved_at_utc <= coalesce(c.out_at_utc, c.complete_at_utc))
             as pieces_then,
         sum(t.out_pieces) filter (where t.moved_at_utc > c.out_at_utc) as later_pieces,
         case
-            when arg_max(t.is_whole, t.moved_at_utc) then max(t.moved_at_utc) filter (where t.is_filled)
+            when arg_max_null(t.is_whole, t.moved_at_utc) then max(t.moved_at_utc) filter (where t.is_filled)
             else max(t.moved_at_utc) filter (where t.is_latest_attempt_out)
         end as last_out_at_utc
     from intermediate.order_replay_state as t

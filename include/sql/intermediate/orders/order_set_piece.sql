@@ -111,5 +111,6 @@ left join own as w
     on
         coalesce(t.order_no, i.order_no) = w.order_no
         and coalesce(t.variant_id, i.variant_id) = w.variant_id
-        and l.variant_id is null
-where w.variant_id is null
+where
+    w.variant_id is null
+    or l.variant_id is not null

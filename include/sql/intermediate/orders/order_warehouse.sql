@@ -15,48 +15,13 @@ orders as (
 
 ),
 
-events as (
-
-    select
-        account,
-        subject_id as order_id,
-        received_no,
-        -- an event came after it happened, whatever its clock says
-        least(occurred_at_utc, received_at_utc) as happened_at_utc,
-        payload ->> '$.warehouse_id' as warehouse_text,
-        payload ->> '$.data.warehouse_id' as data_warehouse_text
-    from staging.webhook_events
-    where
-        source = 'fulfillment_cz'
-        and subject_kind = 'order'
-        and contains(cast(payload as varchar), '"warehouse_id"')
-
-),
-
--- each step by itself: a macro of a macro's result is planned for seconds
-named as (
-
-    select
-        account,
-        order_id,
-        received_no,
-        happened_at_utc,
-        coalesce(
-            staging.reference_of(warehouse_text),
-            staging.reference_of(data_warehouse_text)
-        ) as warehouse_text
-    from events
-
-),
-
 latest as (
 
     select
         account,
         order_id,
-        arg_max(warehouse_text, (happened_at_utc, received_no)) as warehouse_text
-    from named
-    where warehouse_text is not null
+        arg_max_null(warehouse_id, (happened_at_utc, received_no)) as warehouse_id
+    from intermediate.order_warehouse_event
     group by account, order_id
 
 )
@@ -70,7 +35,7 @@ union all
 select
     l.account,
     l.order_id,
-    staging.id_of(l.warehouse_text) as warehouse_id
+    l.warehouse_id
 from latest as l
 anti join orders as o
     on

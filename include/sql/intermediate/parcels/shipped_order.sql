@@ -7,6 +7,8 @@ fulfillments as (
     select
         account,
         order_id,
+        -- the one it left with
+        delivery_id,
         coalesce(stock_out_at_utc, packed_at_utc, sent_at_utc, delivered_at_utc, returned_at_utc) as shipped_at_utc
     from marts.fct_fulfillment
     where is_latest_cycle
@@ -18,7 +20,6 @@ orders as (
     select
         account,
         order_id,
-        delivery_id,
         has_own_label
     from marts.fct_order
 
@@ -102,7 +103,7 @@ shipped as (
         f.order_id,
         cast(intermediate.local_at(f.shipped_at_utc, z.utc_offset, z.utc_change_at, z.utc_offset_after) as date)
             as shipped_date,
-        o.delivery_id,
+        f.delivery_id,
         m.name as carrier,
         o.has_own_label
     from fulfillments as f
@@ -114,8 +115,8 @@ shipped as (
         on cast(f.shipped_at_utc as date) = z.date
     left join methods as m
         on
-            o.account = m.account
-            and o.delivery_id = m.delivery_id
+            f.account = m.account
+            and f.delivery_id = m.delivery_id
     union all by name
     select
         'flickrocket' as system,

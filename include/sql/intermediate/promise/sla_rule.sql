@@ -2,7 +2,7 @@
 -- Grain: one row per account, delivery method, warehouse and day of creation that some version of the policy covers.
 with
 
--- orders of a day and method share a rule
+-- orders of a day, method and warehouse share a rule
 kinds as (
 
     select distinct
@@ -10,7 +10,7 @@ kinds as (
         delivery_id,
         warehouse_id,
         created_date
-    from intermediate.order_base
+    from intermediate.order_cycle
 
 )
 

@@ -96,8 +96,8 @@ longest as (
         judged_date,
         date,
         max(share) as share,
-        arg_max(from_second, share) as from_second,
-        arg_max(until_second, share) as until_second
+        arg_max_null(from_second, share) as from_second,
+        arg_max_null(until_second, share) as until_second
     from stretches
     group by account, kind, judged_date, date
 

@@ -114,3 +114,8 @@ select
     valid_from
 from followed
 where price <> previous_price
+window alike as (partition by account, receiving_id, variant_id, valid_from)
+-- lines of one variant that changed places have the prices they had
+qualify
+    kind <> 'receiving'
+    or list_sort(list(price) over alike) <> list_sort(list(previous_price) over alike)

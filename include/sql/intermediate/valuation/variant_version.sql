@@ -79,5 +79,6 @@ left join intermediate.variant_activity as a
     on
         v.account = a.account
         and v.variant_id = a.variant_id
-        and (a.seen_from is null or v.seen_to is null or a.seen_from < v.seen_to)
-        and (a.seen_to is null or a.seen_to > v.seen_from)
+        -- a comparison of two sides; an "or" in a left join would be asked of every pair of rows
+        and coalesce(a.seen_from, timestamp '-infinity') < coalesce(v.seen_to, timestamp 'infinity')
+        and coalesce(a.seen_to, timestamp 'infinity') > v.seen_from

@@ -87,8 +87,9 @@ combined as (
         on
             v.account = p.account
             and v.product_id = p.product_id
-            and (p.seen_from is null or v.seen_to is null or p.seen_from < v.seen_to)
-            and (p.seen_to is null or p.seen_to > v.seen_from)
+            -- a comparison of two sides; an "or" in a left join would be asked of every pair of rows
+            and coalesce(p.seen_from, timestamp '-infinity') < coalesce(v.seen_to, timestamp 'infinity')
+            and coalesce(p.seen_to, timestamp 'infinity') > v.seen_from
 
 ),
 

@@ -57,7 +57,7 @@ promises as (
         account,
         receiving_id,
         count(*) as promises,
-        arg_min(planned_date, version_no) as first_planned_date,
+        arg_min_null(planned_date, version_no) as first_planned_date,
         bool_or(version_no = 1 and is_first_load) as is_first_of_load,
         list(planned_date order by version_no) as planned_dates
     from history

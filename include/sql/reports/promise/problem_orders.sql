@@ -50,8 +50,8 @@ named as (
         w.order_id,
         w.cycle_no,
         w.wait_no,
-        arg_max(s.problem_source, s.seen_utc) as problem_source,
-        arg_max(s.problem_postponed, s.seen_utc) as is_postponed,
+        arg_max(s.problem_source, s.seen_utc) filter (where s.problem_source is not null) as problem_source,
+        arg_max_null(s.problem_postponed, s.seen_utc) filter (where s.problem_source is not null) as is_postponed,
         bool_or(s.has_description) as has_description,
         bool_or(s.has_solution) as is_answered,
         min(s.seen_utc) filter (where s.has_solution) as answered_at_utc

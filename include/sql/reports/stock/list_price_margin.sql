@@ -52,7 +52,7 @@ latest as (
             as average_bare_unit_cost,
         greatest(
             max(average_missing_cost_quantity) filter (where valid_to is null),
-            arg_max(average_missing_cost_quantity, valid_from) filter (where average_landed_unit_cost is not null)
+            arg_max_null(average_missing_cost_quantity, valid_from) filter (where average_landed_unit_cost is not null)
         ) as average_missing_cost_quantity
     from balances
     group by account, variant_id

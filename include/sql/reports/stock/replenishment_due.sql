@@ -105,9 +105,9 @@ latest as (
         mastercase_code,
         variant_ext_code,
         max(snapshot_date) as snapshot_date,
-        arg_max(on_hand_quantity, snapshot_date) as on_hand_quantity,
-        arg_max(carton_quantity, snapshot_date) as carton_quantity,
-        arg_max(is_due, snapshot_date) as is_due,
+        arg_max_null(on_hand_quantity, snapshot_date) as on_hand_quantity,
+        arg_max_null(carton_quantity, snapshot_date) as carton_quantity,
+        arg_max_null(is_due, snapshot_date) as is_due,
         max(snapshot_date) filter (where is_due is not true) as last_fine_date
     from nights
     group by account, mastercase_code, variant_ext_code
