@@ -1,9 +1,9 @@
 """
 Build every model whose rows may be others in the writer's file, some side by side, each in a transaction of its own.
 
-A build that fails or is killed leaves new marts beside old ones: it has no marks then, so that the next build makes all
-of them again and drops blanks that were not filled, and nothing is published before one ended. Readers see none of this,
-they read the published copy.
+A build that fails or is killed leaves new marts beside old ones, and blanks: it has no marks then, so that the next
+build makes all of them again, and nothing is published before one ended. Readers see none of this, they read the
+published copy.
 """
 
 from pathlib import Path
