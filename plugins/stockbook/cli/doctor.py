@@ -59,9 +59,10 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
 def _judged(looked: list[configuration.Inspection]) -> Iterator[Line]:
     for look in looked:
         yield from (Line(False, problem) for problem in look.problems)
-    right = [look.what for look in looked if not look.problems]
+    right = [look.what for look in looked if not look.problems and not look.absent]
     if right:
         yield Line(True, f"read and right: {', '.join(right)}")
+    yield from (Line(True, look.absent) for look in looked if not look.problems and look.absent)
 
 
 def _home(settings: Settings) -> Line:
