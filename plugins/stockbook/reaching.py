@@ -50,19 +50,19 @@ def was_sent(error: Exception) -> bool:
     return not is_unproven and not isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError)
 
 
-def advice(error: Exception) -> str:
-    """What to do about an answer that did not come, as the beginning of a sentence."""
+def advice(error: Exception, whose: str = "the connection") -> str:
+    """What to do about an answer that did not come, as the beginning of a sentence; ``whose`` host was asked."""
     for cause in _causes(error):
         if isinstance(cause, ProxyError):
             return _of_proxy(cause)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(cause.verify_code)
+            return _of_certificate(cause.verify_code, whose)
     if isinstance(error, SSLError):
         return (
-            "the server does not speak TLS there; write the scheme it speaks before the host of the connection "
+            f"the server does not speak TLS there; write the scheme it speaks before the host of {whose} "
             "(http:// for a test server without TLS) or correct the host"
         )
-    return "check the host of the connection and the network"
+    return f"check the host of {whose} and the network"
 
 
 def _of_proxy(error: ProxyError) -> str:
@@ -76,9 +76,9 @@ def _of_proxy(error: ProxyError) -> str:
     return f"the proxy that the environment names (HTTPS_PROXY) {did}; correct it, or name the host in NO_PROXY"
 
 
-def _of_certificate(code: int) -> str:
+def _of_certificate(code: int, whose: str) -> str:
     if code in _OTHER_HOST:
-        return "the server's certificate is of another host; correct the host of the connection"
+        return f"the server's certificate is of another host; correct the host of {whose}"
     if code in _TIME:
         return (
             "the server's certificate is not valid today; who runs the server has to renew it, or this machine's clock "
