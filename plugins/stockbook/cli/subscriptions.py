@@ -185,13 +185,14 @@ def accounts(only: str = "") -> Iterator[tuple[str, str, str]]:
     from stockbook import connections
     from stockbook.places import of_this_machine
 
-    conn_ids = of_this_machine().conn_ids()
-    if not conn_ids:
+    listing = of_this_machine().listing()
+    if not listing.conn_ids:
         raise ConfigError(
             "No connection was found: add fulfillment_cz, flickrocket or shopline in Airflow, or set "
-            "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md)."
+            "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md).",
+            *listing.notes,
         )
-    for conn_id in conn_ids:
+    for conn_id in listing.conn_ids:
         source_account = connections.split_conn_id(conn_id)
         if source_account is not None and only in ("", source_account[1]):
             yield conn_id, *source_account

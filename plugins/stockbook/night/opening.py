@@ -79,7 +79,11 @@ def _open(
 
     settings, conn_ids = night.settings, list(conn_ids)
     hash_key.require_any(settings)
-    accounts = connections.accounts(conn_ids, night.look_up, parameters.accounts)
+    try:
+        accounts = connections.accounts(conn_ids, night.look_up, parameters.accounts)
+    except ConfigError as error:
+        # what is missing may be where nobody could look
+        raise ConfigError(*error.problems, *notes) from None
     now = local(night.clock, settings.zone)
     as_of = runs.parse_as_of(parameters.as_of, now, settings.zone)
     night.lock.take(run_id, whole_run_here=whole_run_here)
