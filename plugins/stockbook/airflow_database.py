@@ -8,10 +8,16 @@ from stockbook import airflow_config
 from stockbook.errors import StockbookError
 
 _FILE = "sqlite:///"
+# where the package is not called as its module
+_PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]"}
 
 
 class NotReadable(StockbookError):
     """Airflow's database cannot be read from this process; the message names the kind of the error."""
+
+
+class NoDriver(NotReadable):
+    """Its driver is not installed: Airflow cannot even be imported, and half imported it fails otherwise each time."""
 
 
 def connection_ids(environ: Mapping[str, str]) -> list[str]:
@@ -48,8 +54,22 @@ def _rows(environ: Mapping[str, str], query: str) -> list[tuple[Any, ...]]:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, OSError) as error:
-        # its text may quote the address, which holds a password; neither is chained
-        raise NotReadable(f"Airflow's database cannot be read from here ({type(error).__name__}).") from None
+        raise not_readable(error) from None
+
+
+def not_readable(error: Exception) -> NotReadable:
+    """What is said of an error of the database: its text may quote the address, which holds a password."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return NoDriver(f"Airflow's database cannot be read from here: {without_driver(error.name)}")
+    return NotReadable(
+        f"Airflow's database cannot be read from here ({type(error).__name__}): does it run, and is [database] "
+        "sql_alchemy_conn its address?"
+    )
+
+
+def without_driver(module: str) -> str:
+    """What to do where the module of a database's driver is not installed."""
+    return f"its driver {module} is not installed here (pip install '{_PACKAGES.get(module, module)}')."
 
 
 def _address(environ: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ Every client of ours asks through here: redirects are not followed, since a toke
 
 import io
 import logging
-import os
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,12 +18,12 @@ from http.client import HTTPResponse
 from typing import Any, NamedTuple
 from urllib.request import getproxies
 
-import certifi
 import urllib3
 from urllib3.exceptions import DecodeError
 
 from stockbook.clock import SystemClock
 from stockbook.errors import ConfigError
+from stockbook.reaching import authorities
 from stockbook.secret_text import is_sendable
 
 _PIECE = 1 << 16
@@ -86,11 +85,7 @@ def connections(address: str, limits: Limits, most: int = 1) -> urllib3.PoolMana
 
     urllib3 itself: a session of requests on top of it takes a millisecond of every request, as long as reading a page.
     """
-    trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    pool_settings: dict[str, Any] = {
-        "cert_reqs": "CERT_REQUIRED",
-        "ca_cert_dir" if os.path.isdir(trusted) else "ca_certs": trusted,
-    }
+    pool_settings = authorities()
     # most environments name none, and requests takes longer to import than all else here
     manager = _through_proxy(address, limits, most, pool_settings) if getproxies() else None
     return manager or limited(urllib3.PoolManager(num_pools=1, maxsize=most, **pool_settings), limits)

@@ -1,5 +1,6 @@
 """A socket to listen on, for servers of ours."""
 
+import errno
 import socket
 
 from stockbook.errors import ConfigError
@@ -15,6 +16,11 @@ def listening(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(
+                f"{host} was expected to be an address of this machine, and is none: listen on 127.0.0.1 behind a "
+                "proxy here, on 0.0.0.0 or :: for other machines."
+            ) from None
         raise ConfigError(
             f"Port {port} of {host} was expected to be free; {error.strerror}: choose another or 0."
         ) from None

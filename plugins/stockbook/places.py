@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from stockbook import airflow_config, airflow_database, connections
-from stockbook.airflow_database import NotReadable
+from stockbook.airflow_database import NoDriver, NotReadable
 from stockbook.connections import SOURCES, RawConnection, split_conn_id
 from stockbook.errors import ConfigError
 
@@ -90,13 +90,23 @@ class Places:
                     f"{error} Of accounts that Airflow keeps only the plain ids ({', '.join(SOURCES)}) are read; "
                     f"name the others in {VARIABLE}."
                 )
+        unread: NotReadable | None = None
         for conn_id in [*SOURCES, *expected]:
             account = split_conn_id(conn_id)
-            if account is not None and account not in by_account:
-                if self.in_airflow(conn_id) is not None:
-                    add([conn_id], by_its_id)
-                elif conn_id in expected:
-                    add([conn_id], NOWHERE)
+            if account is None or account in by_account:
+                continue
+            is_there = False
+            # half imported, Airflow fails otherwise each time: it is asked no more
+            if unread is None:
+                try:
+                    is_there = self.in_airflow(conn_id) is not None
+                except NotReadable as error:
+                    unread = error
+                    unlisted = f"{error} Connections that Airflow keeps are not read."
+            if is_there:
+                add([conn_id], by_its_id)
+            elif conn_id in expected:
+                add([conn_id], NOWHERE)
         return Listing(dict(sorted(by_account.values())), unlisted)
 
 
@@ -123,19 +133,27 @@ def _in_airflow_home(conn_id: str, environ: Mapping[str, str]) -> RawConnection 
         return None
     try:
         listed = conn_id in airflow_database.connection_ids(environ)
+    except NoDriver:
+        raise
     except NotReadable:
         listed = True
     # Airflow takes seconds to import: only for what it may have
     if not listed and not airflow_config.setting(environ, "secrets", "backend"):
         return None
     os.environ.setdefault("AIRFLOW_HOME", str(home))
-    from airflow.exceptions import AirflowNotFoundException
-    from airflow.models.connection import Connection
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return raw_connection(Connection.get_connection_from_secrets(conn_id))
-    except AirflowNotFoundException:
-        return None
+        # Airflow connects to its database as it is imported, at the latest when it is asked
+        from airflow.exceptions import AirflowNotFoundException
+        from airflow.models.connection import Connection
+
+        try:
+            return raw_connection(Connection.get_connection_from_secrets(conn_id))
+        except AirflowNotFoundException:
+            return None
+    except (ImportError, SQLAlchemyError) as error:
+        raise airflow_database.not_readable(error) from None
 
 
 def raw_connection(connection: "Connection") -> RawConnection:

@@ -49,6 +49,17 @@ def doctor(*options: str) -> dict[str, str]:
     return {head[4:]: f"{head[:3].strip()} {text}" for head, _, text in lines if head[4:] in names}
 
 
+def test_what_is_of_one_home_is_not_said_in_a_fleet(worker: pytest.MonkeyPatch) -> None:
+    """No lock, writer's file or published file of this machine: where the books are instead, and what tells of them."""
+    output = CliRunner().invoke(app, ["doctor"]).output
+
+    assert "ok  books: `stockbook fleet status` says of each account" in output
+    assert "the books of each account are in the store" in output
+    assert [
+        text for text in ("lock:", "writer's file:", "published:", "`stockbook run`", "backup:") if text in output
+    ] == []
+
+
 def test_before_the_first_night_all_of_it_answers(worker: pytest.MonkeyPatch, s3: Seaweed, tmp_path: Path) -> None:
     """Store, databases and disk, and nothing is left in any of them; without the option nobody is asked."""
     line_by_name = doctor("--try")

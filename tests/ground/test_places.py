@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from checkout import PROJECT
 from night_rig import KEY
 from typer.testing import CliRunner
 
+from stockbook.airflow_database import NotReadable
 from stockbook.cli.main import app
 from stockbook.connections import RawConnection
 from stockbook.dag_names import CLOSE_MONTH, FLEET_NIGHTLY, MAINTENANCE, NIGHTLY
 from stockbook.errors import ConfigError
-from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, SOMEWHERE, Places
+from stockbook.places import BACK_END, DATABASE, ENVIRONMENT, NOWHERE, SOMEWHERE, Places, of_this_machine
 
 A_CONNECTION = json.dumps({"conn_type": "generic", "host": "http://127.0.0.1:9", "password": "token"})
 
@@ -107,6 +109,43 @@ def test_a_list_that_cannot_be_had_is_told_of(airflow: Callable[..., dict[str, s
     named = Places(places.in_airflow, environ | {"STOCKBOOK_CONNECTIONS": "fulfillment_cz__shop2"})
     assert named.listing().conn_ids == ["fulfillment_cz", "fulfillment_cz__shop2"]
     assert named.listing().notes == []
+
+
+def test_a_database_whose_driver_is_missing_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow, which cannot be imported without it, is asked by nobody; what the environment has is listed."""
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    (tmp_path / "airflow.cfg").write_text(
+        "[database]\nsql_alchemy_conn = postgresql+psycopg2://u:Zqxvor@127.0.0.1:9/x\n"
+    )
+    environ = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW_CONN_SHOPLINE": A_CONNECTION}
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+
+    listing = of_this_machine(environ).listing()
+    started = CliRunner().invoke(app, ["start"])
+
+    assert listing.places == {"shopline": ENVIRONMENT}
+    for said in (str(listing.unlisted), str(started.exception)):
+        assert "its driver psycopg2 is not installed here (pip install 'psycopg2-binary')" in said
+        assert "Zqxvor" not in said
+
+
+def test_an_airflow_that_fails_when_asked_is_asked_once(tmp_path: Path) -> None:
+    """Half imported it fails otherwise each time; what is listed without it stays."""
+    ids: list[str] = []
+
+    def fails(conn_id: str) -> RawConnection | None:
+        ids.append(conn_id)
+        raise NotReadable("Airflow's database cannot be read from here (OperationalError).")
+
+    listing = Places(fails, {"AIRFLOW_CONN_FLICKROCKET": A_CONNECTION}).listing()
+
+    assert len(ids) == 1
+    assert listing.places == {"flickrocket": ENVIRONMENT}
+    assert listing.notes == [
+        "warning: Airflow's database cannot be read from here (OperationalError). Connections that Airflow keeps are "
+        "not read."
+    ]
 
 
 def test_a_task_whose_airflow_hides_the_database_says_so(tmp_path: Path) -> None:

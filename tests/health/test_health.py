@@ -133,6 +133,11 @@ def switched_off(home: Path) -> None:
         )
 
 
+def of_an_earlier_version(home: Path) -> None:
+    with duckdb.connect(str(home / "published" / "warehouse.duckdb")) as con:
+        con.execute("drop table meta.subscription; drop table if exists reports.alert_measures")
+
+
 @pytest.mark.parametrize(
     ("fault", "hours", "needed"),
     [
@@ -145,6 +150,7 @@ def switched_off(home: Path) -> None:
         (damaged, 0, {"published": "unavailable", "subscriptions": "unavailable"}),
         (events_wait, 0, {}),
         (switched_off, 0, {"subscriptions": "off"}),
+        (of_an_earlier_version, 0, {}),
     ],
 )
 def test_what_is_not_well_is_told_by_its_part(

@@ -215,6 +215,23 @@ def test_what_ships_and_what_writes_every_field_is_right(folder: Path) -> None:
     assert problems(folder) == []
 
 
+@pytest.mark.parametrize("name", configuration.FILES)
+def test_a_policy_file_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
+    """One that is needed is a problem, one that may be missing is no file that was read: what holds then is said."""
+    folder = tmp_path / "policy"
+    shutil.copytree(POLICY, folder)
+    (folder / name).unlink()
+
+    looks = {look.what: look for look in configuration.inspections({"STOCKBOOK_POLICY_DIR": str(folder)})}
+
+    if name in configuration.WITHOUT:
+        assert looks[name].absent.startswith(f"{name} is not in {folder}: ")
+        assert not looks[name].problems
+    else:
+        assert looks[name].problems
+    assert [other for other, look in looks.items() if look.absent and other != name] == []
+
+
 @pytest.mark.parametrize("name", FULL)
 def test_any_misspelt_key_and_any_value_of_another_kind_is_refused(folder: Path, name: str) -> None:
     """Of every field of the file: the problem names the file, the line and the field."""

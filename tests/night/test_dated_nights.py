@@ -98,6 +98,27 @@ def test_a_run_before_the_published_one_reads_and_deletes_nothing(
     assert not any((rig.settings.landing / run.night).glob("*/*"))
 
 
+def test_a_past_that_was_published_takes_no_observation_back(
+    server: Running, home_after_a_night: Path, tmp_path: Path
+) -> None:
+    """
+    The same run of the past again, and one behind it, still lie before the night that read the sources: what these show
+    now would be kept as of then. That night itself may be run again.
+    """
+    rig = Real(server, copy_of(home_after_a_night, tmp_path / "home"), clock=ManualClock(AT_PUBLISHED))
+    with writer(rig.settings) as con:
+        con.execute(
+            "insert into meta.run by name select * replace ('past' as run_id, as_of - interval 1 day as as_of, "
+            "as_of_utc - interval 1 day as as_of_utc, finished_at + interval 1 hour as finished_at, false as observes) "
+            "from meta.run where status = 'published'"
+        )
+
+    assert open_a_run(rig, PAST).observes is False
+    assert open_a_run(rig, PAST + timedelta(hours=3)).observes is False
+    again = open_a_run(rig, PUBLISHED)
+    assert (again.observes, again.repeats) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("hours", "observes"), [(-37, False), (-35, True), (0, True), (35, True), (37, False)]
 )  # fmt: skip

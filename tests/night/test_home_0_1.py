@@ -23,6 +23,7 @@ from stockbook.version import VERSION
 from stockbook.warehouse import migrations
 from stockbook.warehouse.connect import writer
 from stockbook.warehouse.migrations import FORMAT, MIGRATIONS, FileFormat, Migration, copy_of, read_format
+from stockbook.warehouse.readers import reader
 from stockbook_sandbox import Running, Shop, running
 
 pytestmark = pytest.mark.slow
@@ -34,6 +35,7 @@ FIRST, SECOND = datetime(2025, 11, 19, 2, 15), datetime(2025, 11, 20, 2, 15)
 STEPS = [
     "names of undeclared fields are forgotten, where all of them were told",
     "a refused row says whose child it is",
+    "tables and columns are there that version 0.2 cannot write",
 ]
 
 
@@ -145,6 +147,29 @@ def test_the_command_upgrades_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPa
     assert f"was of format 0 (Stockbook 0.1) and is of format {FORMAT} now" in words[0]
     assert str(copy_of(rig.settings.warehouse, FileFormat(0, "0.1"))) in words[0]
     assert words[1].endswith(f"is of format {FORMAT} already: nothing to do.\n")
+
+
+def test_an_old_home_is_asked_before_its_next_night(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upgraded or not, what it lacks is a sentence that names the next step; health and doctor need nothing of it."""
+    for name, text in rig.tonight().settings.written.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setenv("STOCKBOOK_HOME", str(rig.home))
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(app, words)
+        return done.stdout + done.stderr + (str(done.exception) if done.exception is not None else "")
+
+    with (
+        pytest.raises(ConfigError, match=r"as Stockbook 0\.1 left it and this is"),
+        reader(rig.settings.published) as con,
+    ):
+        con.execute("from meta.subscription")
+    health = run("health")
+    assert "ok  subscriptions: 0 topics" in health
+    assert "unavailable" not in health
+    run("upgrade")
+    for command in ("check", "publish"):
+        assert "a night builds them anew: `stockbook run`" in run(command)
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(rig: Rig) -> None:

@@ -70,6 +70,14 @@ def test_the_same_policy_changes_nothing(settings: Settings) -> None:
     assert (comparison.changed, comparison.notes, comparison.as_of) == ([], [], at(AS_OF))
 
 
+def test_the_published_file_of_a_whole_night_is_judged(home_after_a_night: Path) -> None:
+    """It has more tables than the orders', of programs that make some in several layers."""
+    comparison = compare(Settings.load({"STOCKBOOK_HOME": str(home_after_a_night)}), POLICY / "sla.yml")
+
+    assert comparison.states(False) == comparison.states(True)
+    assert sum(comparison.states(True).values()) > 0
+
+
 def test_an_earlier_cut_off_moves_promises_and_states(settings: Settings, tmp_path: Path) -> None:
     """Cut-off at 9:00 instead of 12:00: orders of 9:00 are due a day later, and the late one is in time."""
     comparison = compare(settings, other(tmp_path, cutoff='"09:00"'))

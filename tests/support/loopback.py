@@ -1,6 +1,7 @@
 """A small HTTP server on loopback, and the two APIs over a few given rows: the other side of the tests of sources."""
 
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -48,8 +49,8 @@ def as_json(content: Any, **more: Any) -> Answer:
 
 
 @contextmanager
-def serving(answer: Callable[[Request], Answer]) -> Iterator[str]:
-    """Serve on a free port of loopback; gives the base URL."""
+def serving(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve on a free port of loopback, within ``tls`` if there is one; gives the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -69,6 +70,11 @@ def serving(answer: Callable[[Request], Answer]) -> Iterator[str]:
             if sent.cut:
                 self.close_connection = True
 
+        def do_CONNECT(self) -> None:  # asked of a proxy
+            self.send_response(answer(Request(self.path, {}, dict(self.headers), self.command)).status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of the standard library
 
         def log_message(self, format: str, *args: object) -> None: ...
@@ -79,10 +85,12 @@ def serving(answer: Callable[[Request], Answer]) -> Iterator[str]:
         def handle_error(self, request: Any, client_address: Any) -> None: ...
 
     server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -27,6 +27,7 @@ from stockbook.cli.demo_hooks import receiving
 from stockbook.clock import Clock, SystemClock
 from stockbook.dag_names import NIGHTLY
 from stockbook.errors import ConfigError, StockbookError
+from stockbook.night.configuration import SCHEDULES
 from stockbook.orchestration.home import environment, prepare
 from stockbook.runs import report
 from stockbook.runs.report import Report
@@ -300,14 +301,15 @@ def _show(place: Path) -> None:
         """).show()
     home = place / "home"
     run = f"STOCKBOOK_HOME={home} {_programs() / 'stockbook'}"
-    airflow = f"AIRFLOW_HOME={place / 'airflow'} STOCKBOOK_HOME={home} PATH={_programs()}:$PATH"
+    # the sandbox has stopped: a night, drain or clearing that began by itself would spoil what there is to see
+    still = " ".join(f"{name}=none" for name in SCHEDULES)
+    airflow = f"AIRFLOW_HOME={place / 'airflow'} {still} {run} start"
     _say("The doors:")
     _say(f"  morning report   {home / 'published' / 'report.html'}")
     _say(f"  data dictionary  {home / 'published' / 'dictionary' / 'index.html'}")
     _say(f"  dashboards       {run} bi serve")
-    _say(f"  page in Airflow  {airflow} airflow standalone")
-    _say("                   then http://127.0.0.1:8080/stockbook/morning/ (user admin; the password stands in")
-    _say(f"                   {place / 'airflow' / 'simple_auth_manager_passwords.json.generated'})")
+    _say(f"  page in Airflow  {airflow}")
+    _say("                   says user and password; then http://127.0.0.1:8080/stockbook/morning/")
     _say(f"  SQL              {run} sql")
     _say(f"                   {run} sql \"from reports.stock_value_on(date '{_day(published)}') limit 10\"")
     _say(f"  published file   {published}: any DuckDB client, read-only, at any moment, during a night too")

@@ -17,6 +17,7 @@ from stockbook.health.parts import LOW
 from stockbook.night import configuration
 from stockbook.settings import KEY_FILE, Settings
 
+_OF_A_FLEET = "scratch and inbox of this machine; the books of each account are in the store"
 Try = Callable[[Account], str]
 
 
@@ -42,7 +43,8 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
     yield _home(settings)
     yield _key(settings, environ)
     yield from _judged(looked)
-    yield from _airflow(environ, NIGHTLY if settings.lake is None else FLEET_NIGHTLY)
+    is_fleet = settings.lake is not None
+    yield from _airflow(environ, is_fleet)
     where = places.of_this_machine(environ)
     yield from _connections(settings, where, ask)
     yield _events(settings)
@@ -53,15 +55,17 @@ def lines(clock: Clock, ask: Try | None, environ: Mapping[str, str] = os.environ
         from stockbook.backup.integrity import of_store
 
         yield Line(*of_store(settings))
-    yield from _books(settings, clock, deep)
+    yield from _policies(settings)
+    yield from _books_of_a_fleet(settings) if is_fleet else _books(settings, clock, deep)
 
 
 def _judged(looked: list[configuration.Inspection]) -> Iterator[Line]:
     for look in looked:
         yield from (Line(False, problem) for problem in look.problems)
-    right = [look.what for look in looked if not look.problems]
+    right = [look.what for look in looked if not look.problems and not look.absent]
     if right:
         yield Line(True, f"read and right: {', '.join(right)}")
+    yield from (Line(True, look.absent) for look in looked if not look.problems and look.absent)
 
 
 def _home(settings: Settings) -> Line:
@@ -74,14 +78,17 @@ def _home(settings: Settings) -> Line:
             False, f"home {home}: a night writes into it, and {nearest} is no folder that this user may write to"
         )
     if not home.exists():
-        return _low(home, nearest) or Line(True, f"home {home}: the first night makes it")
+        return _low(home, nearest) or Line(
+            True, f"home {home}: {_OF_A_FLEET if settings.lake else 'the first night makes it'}"
+        )
     try:
         require_disk(settings)
     except StockbookError as error:
         return Line(False, f"home {home}: {error}")
     if low := _low(home, home):
         return low
-    return Line(True, f"home {home}" + (", the books of the demo" if home == project.demo_home() else ""))
+    what = f": {_OF_A_FLEET}" if settings.lake else ", the books of the demo" if home == project.demo_home() else ""
+    return Line(True, f"home {home}{what}")
 
 
 def _low(home: Path, there: Path) -> Line | None:
@@ -104,18 +111,20 @@ def _key(settings: Settings, environ: Mapping[str, str]) -> Line:
     return Line(True, f"key of personal data: {home / KEY_FILE}")
 
 
-def _airflow(environ: Mapping[str, str], nightly: str) -> Iterator[Line]:
+def _airflow(environ: Mapping[str, str], is_fleet: bool) -> Iterator[Line]:
     from stockbook.orchestration.home import POOL
 
     home = airflow_config.airflow_home(environ)
     try:
         there = airflow_database.pools(environ)
     except airflow_database.NotReadable as error:
-        yield Line(True, f"Airflow: home {home}; {error}")
+        # a task may be kept from the database on purpose; without its driver nothing of Airflow runs
+        yield Line(not isinstance(error, airflow_database.NoDriver), f"Airflow: home {home}; {error}")
         return
     # a database of Airflow has one pool at least
     if not there:
-        yield Line(True, "Airflow: there is none here (`stockbook setup` makes one); `stockbook run` does without")
+        command = "stockbook fleet run" if is_fleet else "stockbook run"
+        yield Line(True, f"Airflow: there is none here (`stockbook setup` makes one); `{command}` does without")
         return
     name, slots, _ = POOL
     if name in there:
@@ -126,7 +135,7 @@ def _airflow(environ: Mapping[str, str], nightly: str) -> Iterator[Line]:
             f"Airflow: pool {name} is missing in {home}, so no task that writes would ever start: "
             f"run `stockbook setup`, or `airflow pools set {name} {slots} writer`",
         )
-    yield from _dags(airflow_database.dags(environ), nightly)
+    yield from _dags(airflow_database.dags(environ), FLEET_NIGHTLY if is_fleet else NIGHTLY)
 
 
 def _dags(is_on: Mapping[str, bool], nightly: str) -> Iterator[Line]:
@@ -213,15 +222,11 @@ def _read_before(settings: Settings) -> list[tuple[str, str]]:
         return rows
 
 
-def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
+def _policies(settings: Settings) -> Iterator[Line]:
     from stockbook import declarations
-    from stockbook.backup import integrity
-    from stockbook.backup.take import leftover
     from stockbook.models.order import steps
     from stockbook.night.landed_nights import reach
     from stockbook.night.retention import cannot_answer
-    from stockbook.runs.lock import RunLock
-    from stockbook.warehouse.publish import state_of_files
     from stockbook.warehouse.room import memory_warning
 
     try:
@@ -235,12 +240,26 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
         yield Line(False, str(error))
     if warning := memory_warning(settings):
         yield Line(False, warning)
+
+
+def _books_of_a_fleet(settings: Settings) -> Iterator[Line]:
+    yield Line(True, "books: `stockbook fleet status` says of each account how its last night went")
+    if settings.warehouse.exists():
+        yield Line(True, f"{settings.warehouse}: books of this home alone, which no night of the fleet reads or renews")
+
+
+def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
+    from stockbook.backup import integrity
+    from stockbook.backup.take import leftover
+    from stockbook.runs.lock import RunLock
+    from stockbook.warehouse.publish import state_of_files
+
     lock = RunLock(settings.lock, clock, settings.lock_lease_seconds)
     holder = lock.holder() if settings.home.exists() else None
     yield Line(True, f"lock: {lock.state()}")
     if settings.restoring.exists():
         yield Line(False, "a restore into this home was begun and not finished: run `stockbook restore` again")
-    elif settings.home.exists() and holder is None and settings.lake is None:
+    elif settings.home.exists() and holder is None:
         # before the writer's file is opened, which may give it another time
         with suppress(ConfigError):  # a wrong retention.yml is among the policies
             yield from (Line(*look) for look in integrity.looks(settings, clock, deep))

@@ -215,12 +215,15 @@ def setup(
 @app.command()
 def start() -> None:
     """Start Airflow over the home that `stockbook setup` made, until interrupted."""
+    from stockbook import airflow_database
     from stockbook.cli.setup import doors
     from stockbook.orchestration.home import STANDALONE, environment
 
     home = default_home(os.environ).absolute()
     if not (home / "airflow.cfg").exists():
         raise ConfigError(f"{home} is no Airflow home yet: `stockbook setup` makes one.")
+    # without its database Airflow ends in a traceback
+    airflow_database.pools({**os.environ, "AIRFLOW_HOME": str(home)})
     for line in doors(home):
         typer.echo(line)
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stockbook.clock import Clock, SystemClock
-from stockbook.errors import ConfigError, Interrupted, is_interrupt
+from stockbook.errors import ConfigError, Interrupted, ModelFailed, first_line, is_interrupt
 from stockbook.progress import Progress, Terminal, logged
 from stockbook.settings import Settings
 
@@ -102,6 +102,20 @@ def load(
     typer.echo(text(run_report))
 
 
+@contextmanager
+def _built_by_this_version() -> Iterator[None]:
+    """Checks that cannot be asked at all: another version built the tables, or they were built of other models."""
+    import duckdb
+
+    try:
+        yield
+    except (ModelFailed, duckdb.CatalogException, duckdb.BinderException) as error:
+        raise ModelFailed(
+            f"The tables of the writer's file are not those that the checks ask: {first_line(error)} After an "
+            "upgrade, or when a model was edited, a night builds them anew: `stockbook run`."
+        ) from error
+
+
 def check(run_name: RunName = "") -> None:
     """Ask every expectation of the marts in the writer's file again, and say which hold."""
     from stockbook.night import steps
@@ -113,7 +127,8 @@ def check(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            outcomes = steps.check(tonight, name, "check_marts", everything=True)
+            with _built_by_this_version():
+                outcomes = steps.check(tonight, name, "check_marts", everything=True)
         finally:
             tonight.lock.release(name)
     for sentence in broken(outcomes):
@@ -131,7 +146,8 @@ def publish(run_name: RunName = "") -> None:
         name = run_name or _latest(tonight.settings)
         tonight.lock.take(name, wait=False)
         try:
-            steps.check(tonight, name, "check_marts", everything=True)
+            with _built_by_this_version():
+                steps.check(tonight, name, "check_marts", everything=True)
             published = steps.publish(tonight, name)
         finally:
             steps.finish(tonight, name)

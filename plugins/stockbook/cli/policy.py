@@ -31,7 +31,7 @@ def check() -> None:
         for problem in look.problems:
             typer.echo(f"NO  {problem}")
         if not look.problems:
-            typer.echo(f"ok  {look.what}")
+            typer.echo(f"ok  {look.absent or look.what}")
     if wrong:
         typer.echo(f"{wrong} to correct.")
         raise typer.Exit(1)

@@ -19,24 +19,36 @@ Address = Annotated[
 OnlyAccount = Annotated[str, typer.Option("--account", help="Only this account; empty = all.")]
 
 
-def status() -> None:
+def status(
+    try_it: Annotated[
+        bool, typer.Option("--try", help="Ask each address that events go to whether it reaches a receiver.")
+    ] = False,
+    address: Annotated[
+        str, typer.Option(help="With --try: as for `register`; for fulfillment.cz, whose address only its vendor has.")
+    ] = "",
+) -> None:
     """List what is subscribed; say what arrived, what is missing or switched off, and what an outage cost."""
     from stockbook.clock import SystemClock
     from stockbook.settings import Settings
     from stockbook.webhooks import outage
 
+    if address:
+        _check(address)
     settings, clock = Settings.load(), SystemClock()
     last = last_received(settings)
     problems = 0
     for conn_id, source, account in accounts():
-        is_off = False
+        is_off, places = False, {f"{address.rstrip('/')}/{source}/{account}"} if address else set()
         if source == "fulfillment_cz":
             typer.echo(f"ok  {conn_id}: no subscriptions to look at; its address is set in the vendor's administration")
         else:
-            lines, is_off = _subscribed(conn_id)
+            lines, is_off, subscribed = _subscribed(conn_id)
+            places |= subscribed
             problems += any(line.startswith("NO") for line in lines)
             for line in lines:
                 typer.echo(line)
+        if try_it:
+            problems += _unreached(places)
         heard = last.get((source, account))
         typer.echo(
             f"    last event: {heard.astimezone(settings.zone):%Y-%m-%d %H:%M}"
@@ -47,6 +59,18 @@ def status() -> None:
             typer.echo(f"    {outage.advice(gap, settings.zone)}")
     if problems:
         raise typer.Exit(1)
+
+
+def _unreached(places: set[str]) -> int:
+    """Say of each address whether it reaches a receiver; returns how many do not."""
+    from stockbook.webhooks.public_address import reach
+
+    if not places:
+        typer.echo("    no address is known to be tried: say it with --address")
+    answers = [reach(place) for place in sorted(places)]
+    for answer in answers:
+        typer.echo(f"{'ok ' if answer.good else 'NO '} {answer.sentence}")
+    return sum(not answer.good for answer in answers)
 
 
 def register(address: Address, account: OnlyAccount = "") -> None:
@@ -161,13 +185,14 @@ def accounts(only: str = "") -> Iterator[tuple[str, str, str]]:
     from stockbook import connections
     from stockbook.places import of_this_machine
 
-    conn_ids = of_this_machine().conn_ids()
-    if not conn_ids:
+    listing = of_this_machine().listing()
+    if not listing.conn_ids:
         raise ConfigError(
             "No connection was found: add fulfillment_cz, flickrocket or shopline in Airflow, or set "
-            "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md)."
+            "AIRFLOW_CONN_FULFILLMENT_CZ, AIRFLOW_CONN_FLICKROCKET or AIRFLOW_CONN_SHOPLINE (docs/webhooks.md).",
+            *listing.notes,
         )
-    for conn_id in conn_ids:
+    for conn_id in listing.conn_ids:
         source_account = connections.split_conn_id(conn_id)
         if source_account is not None and only in ("", source_account[1]):
             yield conn_id, *source_account
@@ -185,13 +210,13 @@ def _subscriptions(conn_id: str) -> "Subscriptions":
     return Subscriptions(conn_id, raw, Settings.load(), SystemClock())
 
 
-def _subscribed(conn_id: str) -> tuple[list[str], bool]:
-    """What there is to say of an account's subscriptions, and whether some are off."""
+def _subscribed(conn_id: str) -> tuple[list[str], bool, set[str]]:
+    """What there is to say of an account's subscriptions, whether some are off, and where its events go."""
     try:
         subscriptions = _subscriptions(conn_id)
         there = subscriptions.listed()
     except (ConfigError, SourceError) as error:
-        return [f"NO  {error}"], False
+        return [f"NO  {error}"], False, set()
     own = subscriptions.own(there)
     off = [subscription.topic for subscription in there if not subscription.is_active]
     missing, places = subscriptions.missing(own), {subscription.address for subscription in own}
@@ -210,7 +235,7 @@ def _subscribed(conn_id: str) -> tuple[list[str], bool]:
     if len(places) > 1:
         lines.append(f"    sent to {len(places)} addresses: `stockbook hooks move --address ...`")
     # of SHOPLINE's subscriptions a deleted one is not there any more
-    return lines, bool(off) or (subscriptions.source == "shopline" and bool(there) and bool(missing))
+    return lines, bool(off) or (subscriptions.source == "shopline" and bool(there) and bool(missing)), places
 
 
 def _listed(subscription: "Subscription") -> str:

@@ -14,9 +14,11 @@ from stockbook.settings import Settings
 
 def upgrade() -> None:
     """Bring the writer's file of an older version to this one, keeping a copy of it as it was; a night does it too."""
+    from stockbook import declarations
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.connect import for_questions, writer
     from stockbook.warehouse.migrations import FORMAT, copy_of, read_format
+    from stockbook.warehouse.schema import create_all
 
     settings = settings_of_home(IN_NIGHTS)
     file = settings.warehouse
@@ -28,8 +30,9 @@ def upgrade() -> None:
     try:
         with for_questions(file) as con:
             present = read_format(con)
-        with writer(settings):
-            pass
+        with writer(settings) as con:
+            # what is new since then, as the next night would add it
+            create_all(con, declarations.load(settings.models_dir))
     finally:
         lock.release("upgrade")
     if present is None or present.number == FORMAT:
@@ -37,7 +40,8 @@ def upgrade() -> None:
         return
     typer.echo(
         f"{file} was of format {present.number} (Stockbook {present.written_by}) and is of format {FORMAT} now. "
-        f"As it was it is kept in {copy_of(file, present)}: remove that once a night was published."
+        f"As it was it is kept in {copy_of(file, present)}: remove that once a night was published. Until a night "
+        "has run (`stockbook run`) its marts are those of before."
     )
 
 

@@ -186,11 +186,14 @@ def _read(file: Path, _: tuple[int, int, int], limits: Limits) -> _Books:
 
     with reader(file, limits) as con:
         nights = con.execute("select as_of from meta.current_run").fetchall()
-        states = con.execute("select state from meta.subscription").fetchall()
+        # a version that knew of no subscription may have published it
+        there = {
+            name for (name,) in con.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+        }
+        states = con.execute("select state from meta.subscription").fetchall() if "meta.subscription" in there else []
         # as the rules of alerts.yml have it
-        switched_off = con.execute(
-            "select value from reports.alert_measures where measure = 'subscriptions_off'"
-        ).fetchall()
+        measures = "select value from reports.alert_measures where measure = 'subscriptions_off'"
+        switched_off = con.execute(measures).fetchall() if "reports.alert_measures" in there else []
     if not nights:
         raise StockbookError("The published file names no night.")
     active = sum(state == "active" for (state,) in states)

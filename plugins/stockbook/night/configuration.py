@@ -30,14 +30,23 @@ FILES = (
     accounts.FILE,
     retention_policy.FILE,
 )
+# what a policy folder may lack, as one of an earlier version does, and what holds then
+WITHOUT = {
+    "alerts.yml": "no alert is raised",
+    channels.FILE: "no order is joined with one of a channel",
+    money.FILE: "the reporting currency is CZK, and rates are those of the sources",
+    accounts.FILE: "nothing is booked to accounts",
+    retention_policy.FILE: "things are kept as long as docs/retention.md says",
+}
 SCHEDULES = ("STOCKBOOK_SCHEDULE", "STOCKBOOK_DRAIN_SCHEDULE", "STOCKBOOK_MAINTENANCE_SCHEDULE")
 
 
 class Inspection(NamedTuple):
-    """A file or a group of settings, and what is wrong with it, a sentence each."""
+    """A file or a group of settings, what is wrong with it, a sentence each, and what holds where it is absent."""
 
     what: str
     problems: tuple[str, ...]
+    absent: str = ""
 
 
 def require(settings: Settings) -> None:
@@ -102,15 +111,11 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect("sla.yml", lambda: policy.read(folder / "sla.yml", calendars))
     yield _inspect("statuses.yml", lambda: statuses.read(folder / "statuses.yml"))
     yield _inspect("valuation.yml", lambda: read_for(folder, settings.zone))
-    yield _inspect(rules.FILE, lambda: _refuse_almost(folder, rules.FILE), lambda: rules.read(folder))
-    yield _inspect(channels.FILE, lambda: _refuse_almost(folder, channels.FILE), lambda: channels.read(folder))
-    yield _inspect(money.FILE, lambda: _refuse_almost(folder, money.FILE), lambda: money.read(folder))
-    yield _inspect(accounts.FILE, lambda: _refuse_almost(folder, accounts.FILE), lambda: accounts.read(folder))
-    yield _inspect(
-        retention_policy.FILE,
-        lambda: _refuse_almost(folder, retention_policy.FILE),
-        lambda: retention_policy.of(settings),
-    )
+    yield _inspect_optional(folder, rules.FILE, lambda: rules.read(folder))
+    yield _inspect_optional(folder, channels.FILE, lambda: channels.read(folder))
+    yield _inspect_optional(folder, money.FILE, lambda: money.read(folder))
+    yield _inspect_optional(folder, accounts.FILE, lambda: accounts.read(folder))
+    yield _inspect_optional(folder, retention_policy.FILE, lambda: retention_policy.of(settings))
     yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
     yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
@@ -126,6 +131,11 @@ def _inspect(what: str, *reads: Callable[[], object]) -> Inspection:
         with problems.gathered():
             read()
     return Inspection(what, tuple(problems.found))
+
+
+def _inspect_optional(folder: Path, name: str, read: Callable[[], object]) -> Inspection:
+    look = _inspect(name, lambda: _refuse_almost(folder, name), read)
+    return look if (folder / name).exists() else look._replace(absent=f"{name} is not in {folder}: {WITHOUT[name]}")
 
 
 def _refuse_almost(folder: Path, name: str) -> None:

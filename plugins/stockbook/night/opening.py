@@ -79,7 +79,11 @@ def _open(
 
     settings, conn_ids = night.settings, list(conn_ids)
     hash_key.require_any(settings)
-    accounts = connections.accounts(conn_ids, night.look_up, parameters.accounts)
+    try:
+        accounts = connections.accounts(conn_ids, night.look_up, parameters.accounts)
+    except ConfigError as error:
+        # what is missing may be where nobody could look
+        raise ConfigError(*error.problems, *notes) from None
     now = local(night.clock, settings.zone)
     as_of = runs.parse_as_of(parameters.as_of, now, settings.zone)
     night.lock.take(run_id, whole_run_here=whole_run_here)
@@ -147,7 +151,7 @@ def _moment(
     as_of: datetime,
     now: datetime,
 ) -> _Moment:
-    from stockbook.warehouse.publish import last_published
+    from stockbook.warehouse.publish import last_observed, last_published
 
     settings = night.settings
     instant = runs.instant_of(as_of, settings.zone).replace(tzinfo=None)
@@ -157,11 +161,14 @@ def _moment(
         opened = runs.read(settings, run_id)
         as_of, instant = opened.as_of, opened.as_of_utc or instant
     published = last_published(settings, con)
-    is_again = as_of == published
-    if is_again:
+    # readers may have figures of the past since then: what the sources show now is no older than what they showed there
+    observed = last_observed(con) if published is not None else None
+    requested = as_of
+    if as_of in (published, observed):
         # what is seen from here on was not known when that night was signed
-        later = apart(as_of, settings.closes)
-        as_of, instant = later, instant + (later - as_of)
+        as_of = apart(as_of, settings.closes)
+        instant += as_of - requested
+    latest = max((there for there in (published, observed) if there is not None), default=None)
     is_sandbox = all(account.sandbox for account in accounts)
     is_fresh = is_sandbox or abs(as_of - now) <= FRESH
     why_not = None
@@ -169,18 +176,17 @@ def _moment(
         why_not = f"more than {FRESH} from now ({now})"
     # the as_of of the published run has no fold: in the repeated hour it counts as the first pass, so that a run of
     # the second pass does not lie before it
-    elif published is not None and instant < (ended := runs.instant_of(published, settings.zone).replace(tzinfo=None)):
+    elif latest is not None and instant < (ended := runs.instant_of(latest, settings.zone).replace(tzinfo=None)):
         if is_now and not is_sandbox and ended - instant > APART:
             raise ClockWrong(
-                f"This machine's clock says {as_of} and the books were published as of {published}: it went back, "
+                f"This machine's clock says {as_of} and the books were published as of {latest}: it went back, "
                 "or it was ahead then. Set it (`timedatectl` shows it) and run the night again; if it is right now, "
                 "`stockbook restore --as-of` brings the books of a day before back. To compute the figures of an "
                 "earlier moment again on purpose, name it (as_of)."
             )
-        why_not = f"before the last published one ({published})"
-    return _Moment(
-        as_of, instant, is_fresh, why_not, repeats=as_of == published, is_apart=is_again and as_of != published
-    )
+        what = "published one" if latest == published else "published one that read the sources"
+        why_not = f"before the last {what} ({latest})"
+    return _Moment(as_of, instant, is_fresh, why_not, repeats=as_of == published, is_apart=as_of != requested)
 
 
 def _note_of_no_reading(con: "duckdb.DuckDBPyConnection", moment: _Moment) -> str:

@@ -6,6 +6,7 @@ Secrets are made once and kept in the home; rendering again keeps them.
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from stockbook.airflow_database import without_driver
 from stockbook.atomic_files import keep_private, umask, write_atomically
 from stockbook.errors import ConfigError
 from stockbook.project import own_or_shipped
@@ -26,6 +28,7 @@ PASSWORDS = "simple_auth_manager_passwords.json.generated"
 POOL = ("stockbook_writer", "1", "everything that opens the writer's file")
 # in one process: each start of Airflow takes four seconds of a core
 COMMANDS = (["db", "migrate"], ["pools", "set", *POOL])
+_NO_MODULE = re.compile(r"No module named '(\w+)'")
 _PROGRAM = """
 import json, sys
 from airflow.__main__ import main
@@ -143,4 +146,6 @@ def prepare(home: Path, port: int = 8080, say: Callable[[str], object] = lambda 
     )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+        if driver := _NO_MODULE.search(last):
+            last = without_driver(driver[1])
         raise ConfigError(f"Airflow's database could not be made in {home}: {last}")

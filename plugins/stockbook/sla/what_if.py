@@ -126,9 +126,11 @@ def _build(con: duckdb.DuckDBPyConnection, settings: Settings, context: BuildCon
                 program.write(con, context, policies)
             elif step.name in built:
                 run_step(con, step, context)
-            elif step.tables[0].layer == "intermediate" and step.tables[0].name in published:
+            else:
+                # a program may make tables of several layers
                 for table in step.tables:
-                    con.execute(f"create view {table.name} as select * from published.{table.name}")
+                    if table.layer == "intermediate" and table.name in published:
+                        con.execute(f"create view {table.name} as select * from published.{table.name}")
         except duckdb.Error as error:
             raise ModelFailed(f"{step.name} could not be built: {first_line(error)}") from error
 

@@ -13,13 +13,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from stockbook import secret_text
 from stockbook.bounded_http import Answered, OverLimit, ask
 from stockbook.clock import Clock
 from stockbook.connections import Account
 from stockbook.errors import Unauthorized, Unreachable
+from stockbook.reaching import advice, was_sent
 from stockbook.sources.token_store import Pair, TokenStore
 
 DEFAULT_TOKEN_URL = "https://admin.flickrocket.com/token"  # noqa: S105  # an address, no secret
@@ -131,14 +132,13 @@ class RotatingToken:
         # the cause is not chained: its text may quote what was sent
         try:
             return ask("POST", self._url, headers, form.encode())
-        except (NewConnectionError, ConnectTimeoutError):
-            raise _NotSpent(self._message("could not be reached")) from None
-        except ProtocolError:
-            raise Unreachable(self._message("broke off the connection")) from None
         except OverLimit as beyond:
             raise Unreachable(self._message(f"gave no whole answer ({beyond})")) from None
-        except (HTTPError, OSError):
-            raise Unreachable(self._message("gave no whole answer")) from None
+        except (HTTPError, OSError) as error:
+            if not was_sent(error):
+                raise _NotSpent(self._message(f"could not be reached ({advice(error)})")) from None
+            did = "broke off the connection" if isinstance(error, ProtocolError) else "gave no whole answer"
+            raise Unreachable(self._message(did)) from None
 
     def _read(self, answer: Answered, pair: Pair) -> Pair:
         try:

@@ -7,12 +7,11 @@ Messages name connection, path and status and say what to do, never a token, a h
 import re
 from datetime import datetime
 
-import urllib3
-
 from stockbook.bounded_http import OverLimit
 from stockbook.connections import Account
 from stockbook.errors import BadAnswer, ClockWrong, ConfigError, SourceError, Unauthorized, Unreachable
 from stockbook.projection.envelope import Garbled
+from stockbook.reaching import advice
 
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PUSHED_BACK = frozenset({429, 503})
@@ -60,7 +59,7 @@ class RequestErrors:
         return Again(
             Unreachable(
                 f"{self._request(path)} got no whole answer from {self._account.base_url} ({type(error).__name__}): "
-                f"{_advice(error)}, then run again."
+                f"{advice(error)}, then run again."
             ),
             f"{self._request(path)} got no whole answer ({type(error).__name__})",
         )
@@ -85,8 +84,9 @@ class RequestErrors:
     def redirect(self, path: str, status: int) -> BadAnswer:
         """The answer names another address."""
         return BadAnswer(
-            f"{self._request(path)} answered with a redirect ({status}), which is not followed: "
-            "put the API's own address into the connection's host."
+            f"{self._request(path)} answered with a redirect ({status}), which is not followed, "
+            "so the token goes nowhere else: put the API's own address into the connection's host. Where it is that "
+            "already, the network sends you to a login or a proxy of its own."
         )
 
     def clocks_differ(self, source_time: datetime, machine_time: datetime) -> ClockWrong:
@@ -147,15 +147,6 @@ class RequestErrors:
 
     def _request(self, path: str) -> str:
         return f"Connection {self._account.conn_id}: GET {path}"
-
-
-def _advice(error: Exception) -> str:
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return (
-            "the server does not speak TLS, or its certificate is not for this host; write the scheme it speaks before "
-            "the host of the connection (http:// for a test server without TLS) or correct the host"
-        )
-    return "check the host of the connection and the network"
 
 
 def _content_kind(kind: str) -> str:

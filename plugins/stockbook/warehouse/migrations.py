@@ -2,9 +2,10 @@
 The format of the writer's file: which one a file has, and the numbered steps that bring an older file to this one.
 
 ``meta.file_format`` says the number of the last step and which version of Stockbook wrote the file last. A file without
-it is of version 0.1 (format 0), or empty. Columns and tables that are new need no step: ``schema.create_all`` adds what
-is declared.
-is declared. Before a step is done the file is copied: there is no way back from a format but that copy.
+it is of version 0.1 (format 0), or empty. Columns and tables that are new need no statement: ``schema.create_all`` adds
+what is declared. They need a step all the same, so that a version that does not know them refuses the file and does not
+fail in the middle of its night. Before a step is done the file is copied: there is no way back from a format but that
+copy.
 """
 
 import os
@@ -39,6 +40,10 @@ def _forget_names(con: duckdb.DuckDBPyConnection) -> None:
             meta.forget_undeclared_fields(con)
 
 
+def _is_declared(_: duckdb.DuckDBPyConnection) -> None:
+    """What is new is declared: a night adds it."""
+
+
 def _add_parent_key(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("alter table if exists staging.quarantine add column if not exists parent_key varchar")
 
@@ -47,6 +52,7 @@ def _add_parent_key(con: duckdb.DuckDBPyConnection) -> None:
 MIGRATIONS = (
     Migration("names of undeclared fields are forgotten, where all of them were told", _forget_names),
     Migration("a refused row says whose child it is", _add_parent_key),
+    Migration("tables and columns are there that version 0.2 cannot write", _is_declared),
 )
 FORMAT = len(MIGRATIONS)
 
@@ -66,6 +72,17 @@ def read_format(con: duckdb.DuckDBPyConnection) -> FileFormat | None:
         return FileFormat(int(number), str(written_by))
     tables = "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'meta'"
     return FileFormat(0, "0.1") if con.execute(tables).fetchall() else None
+
+
+def lag(con: duckdb.DuckDBPyConnection) -> str:
+    """A sentence where an open file is of an earlier version, which may lack what is asked of it; else nothing."""
+    present = read_format(con)
+    if present is None or present.number >= FORMAT:
+        return ""
+    return (
+        f"It is as Stockbook {present.written_by} left it and this is {VERSION}: once a night has run it has all that "
+        "this version asks for."
+    )
 
 
 def copy_of(file: Path, present: FileFormat) -> Path:

@@ -240,6 +240,14 @@ def last_published(settings: Settings, con: duckdb.DuckDBPyConnection) -> dateti
     return published[0][0] if published else None
 
 
+def last_observed(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """``as_of`` of the latest published night that read the sources; a run dated in the past may be published since."""
+    rows: list[tuple[datetime | None]] = con.execute(
+        "select max(as_of) from meta.run where status = 'published' and coalesce(observes, true)"
+    ).fetchall()
+    return rows[0][0]
+
+
 def state_of_files(settings: Settings, is_writing: bool) -> Iterator[tuple[bool, str]]:
     """Whether each file of the books can be read whole, in a sentence; a run that holds the lock keeps its own."""
     try:

@@ -25,8 +25,11 @@ from stockbook.settings import Settings
 from stockbook.sql_text import quoted
 from stockbook.warehouse.connect import LOCKED, OPENING, log_of
 from stockbook.warehouse.file_errors import error_about, is_of_file, opened_elsewhere
+from stockbook.warehouse.migrations import lag
 from stockbook.warehouse.spared_pandas import spare_pandas
 
+# how DuckDB says that a table or column is not there
+LACKING = (duckdb.CatalogException, duckdb.BinderException)
 _NO_LIMITS = Limits()
 
 
@@ -44,11 +47,14 @@ def reader(path: Path | LakeUrl, limits: Limits = _NO_LIMITS) -> Iterator[duckdb
     except duckdb.Error as error:
         if isinstance(path, LakeUrl):
             raise _error_of_lake(path, error) from None
-        raise (
-            error_about(path, error, con) or ConfigError(f"{path} cannot be asked this: {query_error(error)}")
-        ) from error
+        raise (error_about(path, error, con) or ConfigError(_unasked(path, error, con))) from error
     finally:
         con.close()
+
+
+def _unasked(path: Path, error: duckdb.Error, con: duckdb.DuckDBPyConnection) -> str:
+    text = f"{path} cannot be asked this: {query_error(error)}"
+    return f"{text} {lag(con)}".rstrip() if isinstance(error, LACKING) else text
 
 
 def _error_of_lake(url: LakeUrl, error: duckdb.Error) -> StockbookError:

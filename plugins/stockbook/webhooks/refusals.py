@@ -15,6 +15,12 @@ from stockbook.webhooks.accounts import Accounts
 SAID_EVERY = 3600.0
 """Seconds."""
 
+_REASONS = {
+    405: "this was no POST, but a browser, a monitor or `stockbook hooks status --try`",
+    408: "they took too long to come",
+    413: "they are larger than is taken",
+    415: "they are packed, or not called JSON by their label",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +47,7 @@ class Refusals:
         elif status == 401:
             reason = f"their sender's secret is not that of connection {subject}, or the shop not the one it names"
         else:
-            reason = "they are not what this source documents"
+            reason = _REASONS.get(status, "they are not what this source documents")
         _log.warning(
             "Events of %s are refused with %d: %s (docs/webhooks.md). This is said once an hour.",
             source,

@@ -15,6 +15,7 @@ from stockbook.bounded_http import OverLimit, Unsendable, ask
 from stockbook.clock import Clock
 from stockbook.connections import DEFAULT_HOSTS, Account, RawConnection, account_from, extra_of, split_conn_id
 from stockbook.errors import BadAnswer, ConfigError, Unauthorized, Unreachable
+from stockbook.reaching import advice
 from stockbook.secret_text import address
 from stockbook.settings import Settings
 from stockbook.sources.credentials import Credentials, StaticToken, credentials_of
@@ -197,8 +198,8 @@ class Subscriptions:
             except (HTTPError, OverLimit, OSError, Unsendable) as error:
                 what = str(error) if isinstance(error, OverLimit) else type(error).__name__
                 raise Unreachable(
-                    f"The webhooks of connection {self._conn_id} could not be asked for: {what}. Check the host of "
-                    "the connection and the network, then try again."
+                    f"The webhooks of connection {self._conn_id} could not be asked for ({what}): {advice(error)}, "
+                    "then try again."
                 ) from None
             if answer.status not in _DENIED or renewed or not self._credentials.renew():
                 break
