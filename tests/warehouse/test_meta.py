@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import of_layer
 from stockbook.warehouse import meta
 from stockbook.warehouse.meta import ListingKey
@@ -24,7 +24,7 @@ FIRST, SECOND = datetime(2026, 3, 1, 2, 15), datetime(2026, 3, 2, 2, 15)
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
         con.execute("create schema meta")
-        for table in of_layer(declarations.load(ROOT / "include" / "sql"), "meta"):
+        for table in of_layer(declaration_files.load(ROOT / "include" / "sql"), "meta"):
             con.execute(declared_ddl(table))
         yield con
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from stockbook import declarations, project
+from stockbook import declaration_files, project
 from stockbook.bi import spec
 from stockbook.bi.empty import empty_charts
 from stockbook.bi.serve import FOLDER
@@ -63,7 +63,7 @@ def counted(published: Path) -> dict[str, int]:
 
 def charts_without_data(published: Path) -> list[str]:
     """Titles of the charts of the dashboards that have nothing to show."""
-    tables = declarations.load(project.SHIPPED / project.MODELS)
+    tables = declaration_files.load(project.SHIPPED / project.MODELS)
     metrics = load(project.SHIPPED / project.MODELS, tables)
     return empty_charts(spec.read(FOLDER / "dashboards.yml", tables, metrics), published)
 

@@ -214,7 +214,7 @@ def _read_before(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.backup import integrity
     from stockbook.backup.take import leftover
     from stockbook.models.order import steps
@@ -225,7 +225,7 @@ def _books(settings: Settings, clock: Clock, deep: bool) -> Iterator[Line]:
     from stockbook.warehouse.room import memory_warning
 
     try:
-        tables = declarations.load(settings.models_dir)
+        tables = declaration_files.load(settings.models_dir)
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
         # before the first published night there is nothing to make again
         if settings.published.exists() and settings.warehouse.exists() and settings.lake is None:

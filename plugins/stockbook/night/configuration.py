@@ -85,7 +85,7 @@ def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:
 
 
 def _inspections(settings: Settings) -> Iterator[Inspection]:
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.alerts import rules
     from stockbook.metrics import files as metrics
     from stockbook.sla import calendar, policy, statuses
@@ -111,8 +111,8 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
         lambda: _refuse_almost(folder, retention_policy.FILE),
         lambda: retention_policy.of(settings),
     )
-    yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
-    yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
+    yield _inspect("declarations", lambda: declaration_files.load(settings.models_dir))
+    yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declaration_files.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
 
 
