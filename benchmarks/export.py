@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "plugins")]
 
 import duckdb  # noqa: E402  # the paths above come first
 
-from stockbook import declarations  # noqa: E402
+from stockbook import declaration_files  # noqa: E402
 
 TABLE = "marts.fct_stock_movement"
 # a value of the row n for each kind of column
@@ -37,7 +37,7 @@ VALUES = {
 
 def invent(home: Path, rows: int) -> None:
     """A published file with so many movements."""
-    columns = declarations.load(ROOT / "include" / "sql")[TABLE].columns
+    columns = declaration_files.load(ROOT / "include" / "sql")[TABLE].columns
     values = []
     for at, (name, column) in enumerate(columns.items()):
         kind = next((kind for kind in VALUES if column.type.startswith(kind)), "varchar")

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "plugins")]
 
 import duckdb  # noqa: E402  # the paths above come first
 
-from stockbook import declarations  # noqa: E402
+from stockbook import declaration_files  # noqa: E402
 from stockbook.models.build import run_step  # noqa: E402
 from stockbook.models.macros import create_macros  # noqa: E402
 from stockbook.models.order import Step, steps  # noqa: E402
@@ -279,7 +279,7 @@ FILL = (
 
 def fill(con: duckdb.DuckDBPyConnection, orders: int, with_events: bool) -> None:
     """Fill staging with ``orders`` orders of a year and what is known of them."""
-    create_all(con, declarations.load(SQL))
+    create_all(con, declaration_files.load(SQL))
     parameters = {
         "lives": LIVES.format(orders=orders),
         "as_of": AS_OF.isoformat(sep=" "),
@@ -342,7 +342,7 @@ def main() -> None:
 
 def measure(con: duckdb.DuckDBPyConnection) -> None:
     """Read the input once, build every model, print what each took."""
-    tables = declarations.load(SQL)
+    tables = declaration_files.load(SQL)
     rows = {name: con.execute(f"select count(*) from {name}").fetchall()[0][0] for name in INPUTS}
     for name, count in rows.items():
         print(f"{count:>12,}  {name}")

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests" / "support")]
 
 import duckdb  # noqa: E402  # the paths above come first
 
-from stockbook import declarations  # noqa: E402
+from stockbook import declaration_files  # noqa: E402
 from stockbook.models.order import steps  # noqa: E402
 from stockbook.models.programs import BuildContext  # noqa: E402
 from stockbook.warehouse.connect import BUILDS_FAST, WRITES_FAST  # noqa: E402
@@ -66,7 +66,7 @@ class Machine:
 def make_ledger(machine: Machine, rows: int) -> dict[str, Any]:
     """Fill staging with about ``rows`` movements of one year, and the catalogue with their variants."""
     with machine.open() as con:
-        create_all(con, declarations.load(SQL))
+        create_all(con, declaration_files.load(SQL))
         con.execute("create temp table tier (first_variant bigint, variants bigint, movements bigint)")
         first = 1
         for share, movements in TIERS:
@@ -224,7 +224,7 @@ def touch(machine: Machine, share: float) -> dict[str, Any]:
 
 def night(machine: Machine, run_id: str) -> dict[str, Any]:
     """The valuation of one night, committed; then its checks."""
-    tables = declarations.load(SQL)
+    tables = declaration_files.load(SQL)
     named = {step.name: step for step in steps(SQL, tables)}
     as_of = datetime.fromisoformat("2025-01-05T02:15:00")
     with machine.open() as con:

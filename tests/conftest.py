@@ -18,7 +18,7 @@ from checkout import PROJECT
 from empty_warehouse import Pool
 from shared_home import first_night, made_once, second_night
 
-from stockbook import airflow_config, declarations
+from stockbook import airflow_config, declaration_files
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.landing.manifest import Manifest, write_manifest
@@ -125,7 +125,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def tables() -> dict[str, Table]:
     """The project's declarations."""
-    return declarations.load(PROJECT / "include" / "sql")
+    return declaration_files.load(PROJECT / "include" / "sql")
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from stockbook.caches import cached, code_of
-from stockbook.declarations import EXTRA, SHARED_TEXTS, Table, load, read_file, shared_texts
+from stockbook.declaration_files import SHARED_TEXTS, load, read_file, shared_texts
+from stockbook.declarations import EXTRA, Table
 from stockbook.errors import ConfigError
 from stockbook.policy_file import Path_, PolicyFile
 from stockbook.settings import POLICIES

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stockbook.alerts import outbox, program, rules
 from stockbook.alerts.rules import Figure, Rule
 from stockbook.cli.main import app
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.errors import ConfigError
 from stockbook.models.programs import BuildContext
 from stockbook.warehouse.schema import declared_ddl

@@ -25,7 +25,7 @@ from night_rig import KEY
 from conftest import a_run
 from stockbook.alerts import notify
 from stockbook.clock import SystemClock
-from stockbook.declarations import load as load_tables
+from stockbook.declaration_files import load as load_tables
 from stockbook.errors import CheckFailed, ConfigError
 from stockbook.morning.summary import SignedMonth, Summary, Value
 from stockbook.runs import context as runs

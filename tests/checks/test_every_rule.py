@@ -25,8 +25,9 @@ from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps
 from stockbook.models.programs import BuildContext
-from stockbook.warehouse import meta
+from stockbook.warehouse import meta, meta_listings
 from stockbook.warehouse.content_marks import Marks
+from stockbook.warehouse.meta_listings import Cursor, ListingKey
 from stockbook.warehouse.schema import create_all
 from stockbook.warehouse.transaction import transaction
 
@@ -139,13 +140,13 @@ def lose_rows(con: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
     )
     meta.write_current_run(con, "r1", NOW, "Europe/Prague")
     for table in of_layer(tables, "staging"):
-        listing = meta.ListingKey("lost", *((table.source.api, table.source.listing) if table.source else ("a", "b")))
-        meta.advance_cursors(con, [meta.Cursor(listing, None)], as_of=NOW, run_id="r1")
+        listing = ListingKey("lost", *((table.source.api, table.source.listing) if table.source else ("a", "b")))
+        meta_listings.advance_cursors(con, [Cursor(listing, None)], as_of=NOW, run_id="r1")
         key = {"run_id": "r1", **listing._asdict()}
-        meta.write_listings(con, [{**key, "rows_received": 2}])
+        meta_listings.write_listings(con, [{**key, "rows_received": 2}])
         counts = dict.fromkeys(("new", "changed", "unchanged", "repeated", "waiting", "quarantined"), 0)
         rows = {f"rows_{name}": count for name, count in {**counts, "received": 2}.items()}
-        meta.write_loaded_rows(con, [{**key, "table_name": table.table, **rows}])
+        meta_listings.write_loaded_rows(con, [{**key, "table_name": table.table, **rows}])
 
 
 def views(tables: dict[str, Table]) -> list[Step]:

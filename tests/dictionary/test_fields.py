@@ -7,7 +7,7 @@ import pytest
 import yaml
 from checkout import PROJECT
 
-from stockbook import declarations
+from stockbook import declaration_files, declarations
 from stockbook.dictionary import questions
 from stockbook.dictionary.field_walk import Flow, complaints
 from stockbook.models.order import steps
@@ -25,7 +25,7 @@ BODIES = {
 @pytest.fixture
 def parts() -> dict[str, Any]:
     """What the ledger is held to, for a test to take something from."""
-    tables = dict(declarations.load(MODELS))
+    tables = dict(declaration_files.load(MODELS))
     return {"tables": tables, "steps": steps(MODELS, tables), "questions": questions.read()}
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from checkout import PROJECT
 
-from stockbook import declarations
+from stockbook import declaration_files, declarations
 from stockbook.connections import SOURCES
 from stockbook.declarations import APIS, Table, of_layer, of_listing
 from stockbook.erasure.personal_tables import personal_tables
@@ -24,7 +24,7 @@ from stockbook.webhooks.event_fields import EVENTS
 
 KEY = b"a key for tests, long enough"
 AT = datetime(2026, 3, 1, 1, 15, tzinfo=UTC)
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 LISTED = [listing for api in APIS for listing in listings.of_api(api) if of_listing(TABLES, listing.api, listing.name)]
 PERSONAL = ("hash", "prefix", "digits")
 

@@ -32,8 +32,9 @@ from stockbook.projection.personal import hashed
 from stockbook.projection.undeclared_names import hashed_name
 from stockbook.runs.lock import RunLock
 from stockbook.settings import Settings
-from stockbook.warehouse import meta
+from stockbook.warehouse import meta_listings
 from stockbook.warehouse.connect import writer
+from stockbook.warehouse.meta_listings import ListingKey
 from stockbook.webhooks.event_fields import EVENTS, Declarations
 from stockbook_sandbox import Running, Shop, people, running
 from stockbook_sandbox.events import Events
@@ -96,9 +97,9 @@ def put_elsewhere(rig: Rig, who: list[Someone], shop: Shop) -> None:
                 )
             if someone.kind is Kind.order:
                 continue  # how they are called nobody said
-            listing = meta.ListingKey("main", "fulfillment_cz", "orders")
+            listing = ListingKey("main", "fulfillment_cz", "orders")
             path = f"contact.#{hashed_name(someone.plain, KEY_BYTES)}"
-            meta.write_undeclared_field(con, listing, path, "number", hidden=None, rows=1, as_of=FIRST)
+            meta_listings.write_undeclared_field(con, listing, path, "number", hidden=None, rows=1, as_of=FIRST)
 
 
 PLACES = (

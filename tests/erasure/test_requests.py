@@ -14,7 +14,7 @@ from postgres import postgres
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.cli.main import app
 from stockbook.clock import ManualClock
 from stockbook.erasure import requests
@@ -53,7 +53,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     settings = Settings.load(variables)
     settings.home.mkdir()
     with writer(settings) as con:
-        create_all(con, declarations.load(PROJECT / "include" / "sql"))
+        create_all(con, declaration_files.load(PROJECT / "include" / "sql"))
         for number, who in enumerate((ANNA, ANNA, BEN)):
             con.execute(
                 "insert into staging.orders (account, order_id, number, recipient_key, city, _row_hash) "

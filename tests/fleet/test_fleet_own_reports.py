@@ -11,7 +11,7 @@ from own_folder import model
 from shared_home import copy_of
 
 from stockbook.clock import SystemClock
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.fleet.run import run_fleet
 from stockbook.models.programs import BuildContext
 from stockbook.night import extra, steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stockbook import caches, declarations
+from stockbook import caches, declaration_files
 from stockbook.caches import cached
 from stockbook.models import order
 from stockbook.project import MODELS, SHIPPED
@@ -67,15 +67,15 @@ def test_a_folder_that_cannot_be_written_costs_time_only(folder: Path) -> None:
 def test_declarations_and_selects_come_back_as_they_were_read(folder: Path) -> None:
     """The whole project, first read and then from the cache, in processes of their own as it were."""
     models_dir = SHIPPED / MODELS
-    declarations._load.cache_clear()
-    tables = declarations.load(models_dir)
+    declaration_files._load.cache_clear()
+    tables = declaration_files.load(models_dir)
     steps = order.steps(models_dir, tables)
     # metrics besides, unless this process has read them already
     assert {file.name for file in folder.iterdir()} >= {"declarations.msgpack", "selects.msgpack"}
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
 
-    declarations._load.cache_clear()
-    again = declarations.load(models_dir)
+    declaration_files._load.cache_clear()
+    again = declaration_files.load(models_dir)
 
     assert again == tables
     assert [table.folder for table in again.values()] == [table.folder for table in tables.values()]
@@ -86,7 +86,7 @@ def test_declarations_and_selects_come_back_as_they_were_read(folder: Path) -> N
 def test_a_changed_select_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The selects depend on every file that they are made of."""
     models_dir = SHIPPED / MODELS
-    tables = declarations.load(models_dir)
+    tables = declaration_files.load(models_dir)
     sources = list(order._sources(tables))
 
     for file in (models_dir / "macros" / "headline.sql", next(models_dir.rglob("*.sql.jinja"))):

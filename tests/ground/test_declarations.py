@@ -10,7 +10,8 @@ import yaml
 from checkout import PROJECT
 from model_runner import run, warehouse
 
-from stockbook.declarations import SHARED_TEXTS, Table, load, shared_texts
+from stockbook.declaration_files import SHARED_TEXTS, load, shared_texts
+from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.projection import renames
 

@@ -11,7 +11,7 @@ import yaml
 from checkout import PROJECT
 from typer.testing import CliRunner
 
-from stockbook import cost_methods, declarations
+from stockbook import cost_methods, declaration_files
 from stockbook.bi import bundle, spec
 from stockbook.bi.serve import FOLDER
 from stockbook.checks import rules
@@ -49,7 +49,7 @@ def models(tmp_path: Path) -> Path:
 
 def test_the_recipes_report_is_built_from_its_two_files(con: duckdb.DuckDBPyConnection, models: Path) -> None:
     """Two Mondays of four decided orders each, three of them broken: a row with the rate, built after what it reads."""
-    tables = declarations.load(models)
+    tables = declaration_files.load(models)
     order = [step.name for step in steps(models, tables)]
     replace_table(
         con,
@@ -66,7 +66,7 @@ def test_the_recipes_report_is_built_from_its_two_files(con: duckdb.DuckDBPyConn
 
 def test_the_recipes_report_is_checked_without_another_word(con: duckdb.DuckDBPyConnection, models: Path) -> None:
     """Its grain, its required columns and its own rule are asked, and hold of an empty report."""
-    report = declarations.load(models)["reports.broken_weekdays"]
+    report = declaration_files.load(models)["reports.broken_weekdays"]
     replace_table(con, report, "select 'main' as account, 1 as weekday, 2 as decided, 3 as broken, 1.5 as broken_rate")
     broken = {rule.name: len(con.execute(rule.bad_rows).fetchall()) for rule in rules.of_table(report)}
 
@@ -79,7 +79,7 @@ def test_the_recipes_report_is_checked_without_another_word(con: duckdb.DuckDBPy
 
 def test_the_recipes_chart_is_in_the_bundle(models: Path, tmp_path: Path) -> None:
     """With the recipe's lines the dashboard has the chart, and Superset's files are made of it."""
-    tables = declarations.load(models)
+    tables = declaration_files.load(models)
     lines = files_of("a report on the dashboard")["bi/superset/dashboards.yml"]
     file = tmp_path / "dashboards.yml"
     now = (FOLDER / "dashboards.yml").read_text()
@@ -98,7 +98,7 @@ def test_the_recipes_metric_is_one_entry(con: duckdb.DuckDBPyConnection, models:
     entry.write_text(entry.read_text() + texts["include/metrics/promise.yml"])
     file = tmp_path / "dashboards.yml"
     file.write_text((FOLDER / "dashboards.yml").read_text() + texts["bi/superset/dashboards.yml"])
-    tables = declarations.load(models)
+    tables = declaration_files.load(models)
     metrics = load(models, tables)
     con.execute("""
         create or replace view reports.cancel_rate as
@@ -133,7 +133,7 @@ def test_the_recipes_column_comes_from_the_wire_to_the_mart(con: duckdb.DuckDBPy
     select = mart.with_suffix(".sql")
     with_lines(select, "        url,\n", "        _deleted_at as")
     with_lines(select, "    p.url,\n", "    p.deleted_at")
-    tables = declarations.load(models)
+    tables = declaration_files.load(models)
     ledger = field_ledger.load()
     (line,) = yaml.safe_load(texts[f"include/sources/{ledger_file.name}"]).values()
     ledger.listings["fulfillment_cz.delivery_places"]["url"] = Field(**line)
@@ -163,7 +163,7 @@ def test_the_recipes_check_is_asked_and_can_fail(con: duckdb.DuckDBPyConnection,
     (path, entry), *_ = files_of("a check").items()
     file = models.parent.parent / path
     file.write_text(file.read_text() + entry)
-    table = declarations.load(models)["marts.dim_delivery_place"]
+    table = declaration_files.load(models)["marts.dim_delivery_place"]
     (rule,) = (rule for rule in rules.of_table(table) if rule.name == "a place that is offered has a town")
     rows = "select 'main' as account, 2 as delivery_id, 7 as place_id, {} as city, null as deleted_at"
 
@@ -193,7 +193,7 @@ def test_a_method_that_is_named_gets_its_columns(monkeypatch: pytest.MonkeyPatch
     """The first step of the recipe of a valuation method: every declared column of each figure exists for it too."""
     monkeypatch.setattr(cost_methods, "FIGURES", (*cost_methods.FIGURES, "standard_landed", "standard_bare"))
     shutil.copytree(PROJECT / "include" / "sql", tmp_path / "sql")
-    columns = list(declarations.load(tmp_path / "sql")["marts.fct_stock_balance"].columns)
+    columns = list(declaration_files.load(tmp_path / "sql")["marts.fct_stock_balance"].columns)
 
     assert columns.index("standard_landed_value") == columns.index("average_bare_value") + 1
     assert "standard_bare_value" in columns

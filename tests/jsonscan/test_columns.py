@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_ways import FAST
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import Table, of_listing
 from stockbook.jsonscan import columns, fast_path
 from stockbook.jsonscan.column_layout import Unsure
@@ -22,7 +22,7 @@ from stockbook.landing.landed_shape import Node, tree
 from stockbook.landing.pages import write_page
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
 
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 # lists in rows, lists in lists, two lists for one table, values below values
 LISTINGS = {
     "orders": "fulfillment_cz",

@@ -10,7 +10,7 @@ import pytest
 from checkout import PROJECT
 from reading_ways import FAST
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import of_listing
 from stockbook.errors import ConfigError
 from stockbook.jsonscan import fast_path, scan
@@ -21,7 +21,7 @@ from stockbook.projection.fields import Shape
 from stockbook.settings import Settings
 from stockbook.staging.text_rows import ColumnTexts, ParsedTexts, texts_of
 
-FED = of_listing(declarations.load(PROJECT / "include" / "sql"), "fulfillment_cz", "orders")
+FED = of_listing(declaration_files.load(PROJECT / "include" / "sql"), "fulfillment_cz", "orders")
 PAGE = json.dumps({"code": 200, "totalCount": 1, "data": [{"id": 1}]}).encode()
 
 

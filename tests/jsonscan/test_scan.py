@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loopback import movement, order, stock_level
 from reading_ways import FAST, PLAIN
 
-from stockbook import declarations
+from stockbook import declaration_files, declarations
 from stockbook.errors import StockbookError
 from stockbook.jsonscan import fast_path
 from stockbook.jsonscan.fast_path import Warmth
@@ -22,7 +22,7 @@ from stockbook.projection.page import Projected, Projection
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 LISTINGS = {listing.name: listing for listing in listings.of_api("fulfillment_cz")}
 ROWS: dict[str, Callable[[int], dict[str, Any]]] = {
     "orders": lambda n: order(n, "2025-03-01 09:00:00"),

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 from checkout import PROJECT
 
-from stockbook.declarations import Table, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError
 from stockbook.extra_folder import with_extra
 from stockbook.lineage import declared, graph, told, wire

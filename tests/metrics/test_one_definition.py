@@ -13,7 +13,7 @@ from night_rig import Rig
 from same_figures import of_command
 from shared_home import FIRST, copy_of, small_shop
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.bi import spec
 from stockbook.bi.serve import FOLDER
 from stockbook.declarations import Table
@@ -129,6 +129,6 @@ def test_a_definition_that_is_deleted_is_missed_everywhere(
         [figure.sql(metrics, FIRST.date()) for figure in FIGURES]
     if subject == "promise":
         with pytest.raises(DeclarationError, match="There is no metric"):
-            steps(models, declarations.load(models))
+            steps(models, declaration_files.load(models))
     with pytest.raises(ConfigError, match="There is no metric"):
         Question(("on_time_rate" if subject == "promise" else "stock_value",)).sql(metrics)

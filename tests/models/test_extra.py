@@ -12,7 +12,8 @@ from checkout import PROJECT
 from own_folder import model, write
 
 from stockbook.clock import SystemClock
-from stockbook.declarations import Column, Table, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Column, Table
 from stockbook.errors import StockbookError
 from stockbook.limits import Limits
 from stockbook.models.build_extra import Built, build_extra, clear, is_there

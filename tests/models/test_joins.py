@@ -9,7 +9,7 @@ import pytest
 from checkout import PROJECT
 
 from stockbook.checks.rules import of_table
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step, steps

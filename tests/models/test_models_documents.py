@@ -8,7 +8,8 @@ import pytest
 from model_runner import MODELS, run, warehouse
 from order_rows import Orders, Seen, at
 
-from stockbook.declarations import load, of_layer
+from stockbook.declaration_files import load
+from stockbook.declarations import of_layer
 from stockbook.models.reads import reads_of
 from stockbook.models.select import select_of
 

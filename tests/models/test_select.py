@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from model_runner import MODELS
 
-from stockbook.declarations import Column, Dated, Source, Table, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Column, Dated, Source, Table
 from stockbook.errors import DeclarationError
 from stockbook.models.order import steps
 from stockbook.models.reads import reads_of

@@ -20,7 +20,8 @@ from stockbook.cli.doctor import lines
 from stockbook.cli.extra import EXAMPLE
 from stockbook.cli.main import app
 from stockbook.clock import SystemClock
-from stockbook.declarations import Table, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ConfigError, ModelFailed
 from stockbook.models.programs import BuildContext
 from stockbook.morning import publish_files

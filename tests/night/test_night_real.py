@@ -21,8 +21,8 @@ from trial_balance import assert_tied
 
 from stockbook.cli.demo import differences
 from stockbook.closing import posting
+from stockbook.declaration_files import load as load_tables
 from stockbook.declarations import Table
-from stockbook.declarations import load as load_tables
 from stockbook.metrics.files import load
 from stockbook.models.programs import BuildContext
 from stockbook_sandbox import Running, Shop, running

@@ -56,7 +56,7 @@ def test_a_build_tells_the_models_it_built(settings: Settings, monkeypatch: pyte
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
     from openlineage.client.serde import Serde
 
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.lineage import graph
     from stockbook.lineage import openlineage as lineage
 
@@ -78,7 +78,7 @@ def test_a_build_tells_the_models_it_built(settings: Settings, monkeypatch: pyte
         "warehouse.marts.dim_posting_rule",
         "warehouse.marts.fct_order",
     ]
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     namespace = sent["outputs"][0]["namespace"]
     job = lineage.job("build", graph.load(settings.models_dir, tables), tables, namespace, ["marts.fct_order"])
     sent_of, facets_of = sent["outputs"][1]["facets"], job.outputs["warehouse.marts.fct_order"]

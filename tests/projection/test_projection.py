@@ -9,7 +9,7 @@ from checkout import PROJECT
 from loopback import movement, order
 from reading_ways import FAST, PLAIN
 
-from stockbook import declarations
+from stockbook import declaration_files, declarations
 from stockbook.declarations import Column, Source, Table
 from stockbook.errors import DeclarationError
 from stockbook.jsonscan import fast_path
@@ -20,7 +20,7 @@ from stockbook.projection.undeclared_names import ENOUGH, MORE, Names
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 LOYALTY = Names(KEY).hidden("", "loyalty")
 LISTINGS = {listing.name: listing for listing in (*listings.of_api("fulfillment_cz"), *listings.of_api("flickrocket"))}
 

@@ -8,7 +8,7 @@ import pytest
 from model_runner import MODELS, POLICY, PRAGUE
 from order_rows import Orders, Seen, at
 
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.models.programs import BuildContext
 from stockbook.sla import changes
 from stockbook.warehouse.schema import create_all

@@ -6,7 +6,7 @@ from typing import Any
 from empty_warehouse import MODELS
 from order_rows import Orders, Seen, at, policy_folder, utc
 
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 
 # created on Tuesday before the cut-off, due that day at 18:00
 CREATED = "2025-03-04 09:00"

@@ -7,7 +7,8 @@ import pytest
 from model_runner import MODELS, POLICY, PRAGUE
 from order_rows import Orders, at, utc
 
-from stockbook.declarations import Check, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Check
 from stockbook.errors import ConfigError
 from stockbook.sla import calendar, policy, program, statuses
 

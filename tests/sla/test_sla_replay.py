@@ -12,7 +12,7 @@ from order_rows import Orders, Seen, at, policy_folder
 from typer.testing import CliRunner
 
 from stockbook.cli.main import app
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.errors import ConfigError
 from stockbook.settings import Settings
 from stockbook.sla.what_if import compare

@@ -7,7 +7,7 @@ import pytest
 from model_runner import MODELS
 from order_rows import Orders, Seen, at, policy_folder, utc
 
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.models.build import replace_table
 
 # created on Tuesday before the cut-off, due that day at 18:00

@@ -11,7 +11,7 @@ import pytest
 from checkout import PROJECT
 from loopback import BASE, TOKEN, Answer, Request, Shop, account_at, as_json, movement, order, serving, stock_level
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.errors import BadAnswer, ConfigError, ListingIncomplete, Unauthorized
 from stockbook.landing.manifest import Manifest, read_manifest
@@ -22,7 +22,7 @@ from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 
 KEY = b"a key of at least sixteen"
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 
 
 def plan(**changes: Any) -> AccountPlan:

@@ -9,7 +9,7 @@ import pytest
 from checkout import PROJECT
 from loopback import TOKEN, Request, Shop, account_at, fulfillment, serving
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.errors import BadAnswer, ListingIncomplete
 from stockbook.landing.manifest import Manifest
@@ -22,7 +22,7 @@ from stockbook_sandbox import Shop as SandboxShop
 from stockbook_sandbox import running
 from stockbook_sandbox.flickrocket import Bucket
 
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 OLD = [fulfillment(n, "2025-01-01T10:00:00", 0 if n < 3 else 100) for n in range(60)]
 NEW = [fulfillment(n, f"2025-03-0{n % 3 + 1}T10:00:00") for n in range(100, 110)]
 WINDOW: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 from checkout import PROJECT
 from loopback import account_at
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.errors import SourceError, Unauthorized
 from stockbook.landing.manifest import Manifest
@@ -21,7 +21,7 @@ from stockbook.sources.plan import AccountPlan
 from stockbook_sandbox.serving import Running, running
 from stockbook_sandbox.shop import Shop
 
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 KEYS = {"stock_levels": "variant_id", "replenishment_rules": "mastercase_code", "currency_rates": "currency"}
 NOW = datetime(2026, 2, 10, 2, 15)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Shop, account_at, fulfillment, serving
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.landing.pages import lines_of
 from stockbook.progress import Silent
@@ -24,7 +24,7 @@ from stockbook.sources.plan import AccountPlan
 
 TABLES = {
     name: table
-    for name, table in declarations.load(PROJECT / "include" / "sql").items()
+    for name, table in declaration_files.load(PROJECT / "include" / "sql").items()
     if table.table.startswith("flickrocket_fulfillment")
 }
 START = date(2025, 1, 1)

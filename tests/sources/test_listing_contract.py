@@ -15,7 +15,7 @@ import requests
 from checkout import PROJECT
 from loopback import account_at
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.declarations import APIS, of_listing
 from stockbook.errors import ListingIncomplete, SourceError, Unauthorized
@@ -31,7 +31,7 @@ from stockbook_sandbox.people import PERSONAL_PATTERN
 from stockbook_sandbox.serving import Running, running
 from stockbook_sandbox.shop import Shop
 
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 NOW = datetime(2025, 11, 24, 2, 15)
 ALL = [listing for api in APIS for listing in listings.of_api(api)]
 BY_NAME = {(listing.api, listing.name): listing for listing in ALL}

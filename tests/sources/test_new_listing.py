@@ -13,7 +13,7 @@ import test_listing_contract as contract
 from checkout import PROJECT
 
 from conftest import a_run
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
 from stockbook.declarations import Table
 from stockbook.errors import DeclarationError
@@ -98,7 +98,7 @@ def declared(sources: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Listing, d
         shutil.copytree(PROJECT / "include" / "sql" / layer, models / layer)
     shutil.copy(PROJECT / "include" / "sql" / "columns.yml", models)
     (models / "staging" / "invoices.yml").write_text(TABLE)
-    tables = declarations.load(models)
+    tables = declaration_files.load(models)
     monkeypatch.setattr(contract, "TABLES", tables)
     return listings.of_api("fulfillment_cz")[-1], tables
 

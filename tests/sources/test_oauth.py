@@ -14,7 +14,7 @@ from checkout import PROJECT
 from cryptography.fernet import Fernet
 from loopback import account_at
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import Clock, ManualClock, SystemClock
 from stockbook.connections import Account
 from stockbook.errors import ConfigError, Unauthorized, Unreachable
@@ -274,7 +274,7 @@ def test_an_account_is_read_with_rotating_tokens(sandbox: Running, tmp_path: Pat
         zone="Europe/Prague",
         orders_to=date(2025, 11, 20),
     )
-    tables = declarations.load(PROJECT / "include" / "sql")
+    tables = declaration_files.load(PROJECT / "include" / "sql")
     credentials = credentials_of(account, clock, tmp_path / "state", (KEY,))
     manifests = extract(account, plan, tmp_path, tables, b"k" * 16, clock, Silent(), credentials=credentials)
 

@@ -8,7 +8,7 @@ from checkout import PROJECT
 from loopback import movement, order
 from reading_ways import FAST, PLAIN
 
-from stockbook import declarations
+from stockbook import declaration_files, declarations
 from stockbook.jsonscan import fast_path
 from stockbook.projection import envelope
 from stockbook.projection.envelope import Garbled
@@ -16,7 +16,7 @@ from stockbook.projection.page import Projected, Projection
 from stockbook.sources import listings
 
 KEY = b"a key of at least sixteen"
-TABLES = declarations.load(PROJECT / "include" / "sql")
+TABLES = declaration_files.load(PROJECT / "include" / "sql")
 LISTINGS = {listing.name: listing for listing in (*listings.of_api("flickrocket"), *listings.of_api("fulfillment_cz"))}
 
 

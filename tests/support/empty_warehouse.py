@@ -5,7 +5,7 @@ from weakref import finalize
 
 import duckdb
 
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.warehouse.meta import write_file_format
 from stockbook.warehouse.migrations import FORMAT
 from stockbook.warehouse.schema import create_all

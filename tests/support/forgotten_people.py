@@ -7,7 +7,7 @@ import duckdb
 from checkout import PROJECT
 from night_rig import KEY
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.erasure.personal_tables import personal_tables
 from stockbook.erasure.spelling import Kind
 from stockbook.projection.personal import digits, hashed
@@ -57,7 +57,7 @@ def someones(shop: Shop, numbers: dict[str, str], count: int) -> list[Someone]:
 # columns that are of people, and their digests; and what erasure itself notes, or forgets on purpose
 PERSONAL = {
     column
-    for each in personal_tables(declarations.load(PROJECT / "include" / "sql"))
+    for each in personal_tables(declaration_files.load(PROJECT / "include" / "sql"))
     for column in each.emptied + each.renamed
 } | {"_row_hash", "payload", "subject_id"}
 NOTED = {"meta.erasure", "meta.content_mark", "meta.loaded_page", "meta.undeclared_field", "staging.quarantine"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from forked import each_in_a_fork, kill_this_process
 
-from stockbook import connections, declarations
+from stockbook import connections, declaration_files
 from stockbook.clock import SystemClock
 from stockbook.progress import Silent
 from stockbook.settings import Settings
@@ -19,7 +19,7 @@ from stockbook.sources.extract import extract
 from stockbook.sources.plan import AccountPlan
 
 SETTINGS = Settings.load()
-TABLES = declarations.load(SETTINGS.models_dir)
+TABLES = declaration_files.load(SETTINGS.models_dir)
 
 
 def read(plans: list[str], into: str, kill: int) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import Table
 from stockbook.errors import StockbookError
 from stockbook.lineage import graph
@@ -45,7 +45,7 @@ class Mutations:
 
     def __init__(self, home: Path, copy: Path, policy_dir: Path) -> None:
         shutil.copy(home / "warehouse.duckdb", copy)
-        self.tables = declarations.load(SHIPPED / MODELS)
+        self.tables = declaration_files.load(SHIPPED / MODELS)
         self.graph = graph.load(SHIPPED / MODELS, self.tables)
         self._steps = steps(SHIPPED / MODELS, self.tables)
         self._con = duckdb.connect(str(copy))

@@ -16,7 +16,8 @@ import duckdb
 from empty_warehouse import MODELS, Pool
 
 from stockbook.channels import program as channels
-from stockbook.declarations import Table, load
+from stockbook.declaration_files import load
+from stockbook.declarations import Table
 from stockbook.models.build import replace_table
 from stockbook.models.macros import create_macros
 from stockbook.models.order import steps

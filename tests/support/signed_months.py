@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from stockbook.cost_methods import FIGURES
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.settings import Settings
 from stockbook.warehouse.schema import declared_ddl
 

@@ -17,7 +17,7 @@ import duckdb
 from checkout import PROJECT
 
 from conftest import a_run
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.checks.results import Result, asked_of, carried, write_results
 from stockbook.checks.rules import Rule, of_table
 from stockbook.checks.run import outcomes, statement
@@ -275,7 +275,7 @@ class SmallBooks:
 
     @property
     def tables(self) -> dict[str, Table]:
-        return declarations.load(self.models)
+        return declaration_files.load(self.models)
 
     def event(self, subject: str) -> None:
         """An event arrives at the inbox."""

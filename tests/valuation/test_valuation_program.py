@@ -18,7 +18,7 @@ from ledgers import Ledger, movements
 from reference_valuation import FIGURES, Defaults, Lines, Move, books
 from test_valuation_replay import NEAR
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.errors import ConfigError, ModelFailed
 from stockbook.models.build import run_step
 from stockbook.models.macros import create_macros
@@ -58,7 +58,7 @@ def with_what_they_read(names: tuple[str, ...], all_steps: list[Step]) -> list[S
 @cache
 def all_steps() -> list[Step]:
     """The steps of a night, in order."""
-    return steps(SQL, declarations.load(SQL))
+    return steps(SQL, declaration_files.load(SQL))
 
 
 class Shop:
@@ -69,7 +69,7 @@ class Shop:
         # a handful of rows keeps one thread busy
         self.con.execute("set threads = 1")
         create_macros(self.con, SQL)
-        self.tables = declarations.load(SQL)
+        self.tables = declaration_files.load(SQL)
         self.policy_dir = policy_dir
         self.steps = with_what_they_read((*OURS, *also), all_steps())
         self.views = dict[str, str]()

@@ -8,14 +8,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import of_layer
-from stockbook.warehouse import meta
-from stockbook.warehouse.meta import ListingKey
+from stockbook.warehouse import meta, meta_listings
+from stockbook.warehouse.meta_listings import Cursor, ListingKey
 from stockbook.warehouse.schema import declared_ddl
 
 ROOT = Path(__file__).parents[2]
-WRITES = re.compile(r"\b(insert\s+(or\s+\w+\s+)?into|update|delete\s+from|merge\s+into)\s+meta\.", re.IGNORECASE)
+WRITES = re.compile(
+    r"(?:\b(?:insert\s+(?:or\s+\w+\s+)?into|update|delete\s+from|merge\s+into)\s+|\b_put\(con, \")meta\.(\w+)",
+    re.IGNORECASE,
+)
 ORDERS = ListingKey("main", "fulfillment_cz", "orders")
 FIRST, SECOND = datetime(2026, 3, 1, 2, 15), datetime(2026, 3, 2, 2, 15)
 
@@ -24,26 +27,29 @@ FIRST, SECOND = datetime(2026, 3, 1, 2, 15), datetime(2026, 3, 2, 2, 15)
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
         con.execute("create schema meta")
-        for table in of_layer(declarations.load(ROOT / "include" / "sql"), "meta"):
+        for table in of_layer(declaration_files.load(ROOT / "include" / "sql"), "meta"):
             con.execute(declared_ddl(table))
         yield con
 
 
-def test_one_module_writes_to_meta() -> None:
-    """No statement that writes to a table of ``meta`` stands in another file."""
+def test_each_table_of_meta_has_one_writer() -> None:
+    """Two modules have all statements that write to ``meta``, and those of a table stand in one of them."""
     files = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "include").rglob("*.sql")]
-    writing = {file.relative_to(ROOT).as_posix() for file in files if WRITES.search(file.read_text())}
+    tables = {file.relative_to(ROOT).as_posix(): set(WRITES.findall(file.read_text())) for file in files}
+    writers = {file: written for file, written in tables.items() if written}
 
-    assert writing == {"plugins/stockbook/warehouse/meta.py"}
+    assert set(writers) == {f"plugins/stockbook/warehouse/{name}.py" for name in ("meta", "meta_listings")}
+    declared = [table.table for table in of_layer(declaration_files.load(ROOT / "include" / "sql"), "meta")]
+    assert sorted(name for written in writers.values() for name in written) == sorted(declared)
 
 
 def test_a_cursor_never_goes_back(con: duckdb.DuckDBPyConnection) -> None:
     """A load that read less far moves neither the number nor the day, and the first load stays the first."""
     movements = ORDERS._replace(listing="movements")
-    read_first = [meta.Cursor(ORDERS, 70, "2026-02-28"), meta.Cursor(movements, None)]
-    read_again = [meta.Cursor(ORDERS, 60, "2026-02-01"), meta.Cursor(ORDERS, 50)]
-    meta.advance_cursors(con, read_first, as_of=FIRST, run_id="night1")
-    meta.advance_cursors(con, read_again, as_of=SECOND, run_id="night2")
+    read_first = [Cursor(ORDERS, 70, "2026-02-28"), Cursor(movements, None)]
+    read_again = [Cursor(ORDERS, 60, "2026-02-01"), Cursor(ORDERS, 50)]
+    meta_listings.advance_cursors(con, read_first, as_of=FIRST, run_id="night1")
+    meta_listings.advance_cursors(con, read_again, as_of=SECOND, run_id="night2")
 
     assert con.execute("from meta.cursor order by listing").fetchall() == [
         (*movements, None, None, FIRST, FIRST, "night1"),
@@ -53,8 +59,8 @@ def test_a_cursor_never_goes_back(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_a_name_that_is_listed_takes_the_place_of_its_hash(con: duckdb.DuckDBPyConnection) -> None:
     """An undeclared field keeps the day it was first seen when its name may be listed at last."""
-    meta.write_undeclared_field(con, ORDERS, "#1f", "string", hidden=None, rows=3, as_of=FIRST)
-    meta.write_undeclared_field(con, ORDERS, "loyalty", "string", hidden="#1f", rows=5, as_of=SECOND)
+    meta_listings.write_undeclared_field(con, ORDERS, "#1f", "string", hidden=None, rows=3, as_of=FIRST)
+    meta_listings.write_undeclared_field(con, ORDERS, "loyalty", "string", hidden="#1f", rows=5, as_of=SECOND)
 
     fields = con.execute("select path, rows_seen, first_seen_at, last_seen_at, is_told from meta.undeclared_field")
     assert fields.fetchall() == [("loyalty", 5, FIRST, SECOND, True)]

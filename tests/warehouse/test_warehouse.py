@@ -8,9 +8,10 @@ import duckdb
 import pytest
 from checkout import PROJECT
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.clock import ManualClock
-from stockbook.declarations import SHARED_TEXTS, Table
+from stockbook.declaration_files import SHARED_TEXTS
+from stockbook.declarations import Table
 from stockbook.errors import ConfigError, DeclarationError, ModelFailed, PublishFailed, RunLocked, WarehouseDamaged
 from stockbook.models.build import build
 from stockbook.models.order import steps
@@ -83,7 +84,7 @@ def test_a_model_comes_after_what_it_reads(models: Path) -> None:
     declare(models, "marts", "middle", "with own as (select n from intermediate.z_first) select n from own")
     declare(models, "intermediate", "z_first", "select 1 as n from meta.current_run, range(3) as numbers(i)")
 
-    order = [step.name for step in steps(models, declarations.load(models))]
+    order = [step.name for step in steps(models, declaration_files.load(models))]
 
     assert order == ["intermediate.z_first", "marts.middle", "reports.of_day", "reports.a_last"]
 
@@ -103,7 +104,7 @@ def test_a_model_that_cannot_be_placed_is_named(models: Path, sql: str, message:
     declare(models, "marts", "a", sql)
 
     with pytest.raises(DeclarationError, match=message):
-        steps(models, declarations.load(models))
+        steps(models, declaration_files.load(models))
 
 
 def test_a_select_without_a_declaration_is_refused(models: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_select_without_a_declaration_is_refused(models: Path) -> None:
     (models / "marts" / "stray.sql").write_text("select 1")
 
     with pytest.raises(DeclarationError, match=r"marts\.stray has a \.sql but no declaration"):
-        steps(models, declarations.load(models))
+        steps(models, declaration_files.load(models))
 
 
 def test_ctes_and_functions_are_no_tables() -> None:
@@ -135,12 +136,12 @@ def test_comments_follow_their_declarations(models: Path, con: duckdb.DuckDBPyCo
         from duckdb_columns() where schema_name in ('meta', 'marts') order by all
     """
     declare(models, "marts", "a", "select 1 as n")
-    build(con, models, context(declarations.load(models)), clock, Silent())
+    build(con, models, context(declaration_files.load(models)), clock, Silent())
     before = con.execute(texts).fetchall()
     assert ("an", "A number.") in before
     con.execute("comment on table meta.run is null; comment on column meta.run.status is 'by hand'")
 
-    build(con, models, context(declarations.load(models)), clock, Silent())
+    build(con, models, context(declaration_files.load(models)), clock, Silent())
 
     assert con.execute(texts).fetchall() == before
 
@@ -212,7 +213,7 @@ def test_a_table_may_become_a_view_and_a_view_a_table(
         with_meta(folder)
         declare(folder, "marts", "a", f"select {number} as n", kind=a)
         declare(folder, "marts", "b", f"select {number} + 10 as n", kind=b)
-        build(con, folder, context(declarations.load(folder)), clock, Silent())
+        build(con, folder, context(declaration_files.load(folder)), clock, Silent())
 
         assert con.execute("select a.n, b.n from marts.a, marts.b").fetchall() == [(number, number + 10)]
 
@@ -232,15 +233,15 @@ def test_a_build_that_fails_names_the_model_and_the_next_one_makes_all_anew(
         declare(folder, "marts", "a", f"select {number} as n from range(2)")
         declare(folder, "marts", "b", f"select {last} as n from marts.a")
     with writer(home) as con:
-        build(con, models, context(declarations.load(models)), clock, Silent(), walkers)
+        build(con, models, context(declaration_files.load(models)), clock, Silent(), walkers)
     with pytest.raises(ModelFailed, match=r"marts\.b could not be built: Conversion Error"), writer(home) as con:
-        build(con, other, context(declarations.load(other), "r2"), clock, Silent(), walkers)
+        build(con, other, context(declaration_files.load(other), "r2"), clock, Silent(), walkers)
 
     with pytest.raises(PublishFailed, match="holds the figures of a build that did not end, not of run 'r2'"):
         publish(home, "r2")
     with writer(home) as con:
         assert con.execute("select a.n, b.n from marts.a positional join marts.b").fetchall() == [(2, 1), (2, 1)]
-        built = build(con, healed, context(declarations.load(healed), "r3"), clock, Silent(), walkers)
+        built = build(con, healed, context(declaration_files.load(healed), "r3"), clock, Silent(), walkers)
         assert con.execute("select sum(a.n), sum(b.n) from marts.a cross join marts.b").fetchall() == [(12, 12)]
     assert list(built) == ["marts.a", "marts.b"]
     publish(home, "r3")
@@ -252,7 +253,7 @@ def test_a_mart_has_its_declared_columns_in_their_order(
     """Columns are matched by name and cast to the declared type; comments come from the declaration."""
     columns = "b: {type: 'decimal(9, 2)', description: Money., unit: CZK}\n  a: {type: bigint, description: A number.}"
     declare(models, "marts", "t", "select 1 as a, 2.5 as b", columns=columns)
-    build(con, models, context(declarations.load(models)), clock, Silent())
+    build(con, models, context(declaration_files.load(models)), clock, Silent())
 
     written = con.execute(
         "select column_name, data_type, comment from duckdb_columns() where table_name = 't' order by column_index"

@@ -13,7 +13,7 @@ from order_rows import Orders, utc
 
 from stockbook.alerts import program, rules
 from stockbook.alerts.rules import Figure, Rule
-from stockbook.declarations import load
+from stockbook.declaration_files import load
 from stockbook.errors import ConfigError
 from stockbook.models.programs import BuildContext
 from stockbook.night.subscribed import ask_subscriptions

@@ -8,15 +8,12 @@ believed: before the manifest is written every piece must be listed with its siz
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import zstandard
 
 from stockbook import hash_key
 from stockbook.atomic_files import write_atomically
@@ -32,9 +29,9 @@ from stockbook.backup.manifest import (
     moment_of,
     name_of,
     names,
-    pieces_of,
     read,
 )
+from stockbook.backup.sender import Sender
 from stockbook.backup.snapshot import Snapshot, at_rest, snapshot
 from stockbook.backup.store import Folder, Store
 from stockbook.clock import Clock
@@ -45,8 +42,6 @@ from stockbook.progress import Progress
 from stockbook.projection.erasures import FILE as ERASURES
 from stockbook.settings import Settings
 from stockbook.version import VERSION
-
-_SIDE_BY_SIDE = 8
 
 
 class Taken(NamedTuple):
@@ -85,7 +80,7 @@ def take(settings: Settings, store: Store, clock: Clock, progress: Progress) -> 
             raise ConfigError(
                 "This store has backups of a home with another key of personal data: give each home a place of its own."
             )
-        sender = _Sender(store, before)
+        sender = Sender(store, before)
         earlier = sender.whole()
         name = _name(store, clock)
         with at_rest(settings, clock, progress, f"backup-{name}"):
@@ -226,52 +221,6 @@ def _refuse_damaged_pages(settings: Settings, folder: Path, taken: Snapshot, fil
                 raise LandingDamaged(
                     f"{path} is not what its manifest says: nothing was backed up. See `stockbook doctor`."
                 )
-
-
-class _Sender:
-    """Sends the pieces that the store does not have."""
-
-    def __init__(self, store: Store, before: Backup | None) -> None:
-        self._store, self._before = store, before
-        self._there = store.sizes(PIECES)
-        # a piece that a finished backup names was whole then
-        self._sizes = dict(before.pieces) if before is not None else {}
-        self._packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
-        self.new_pieces = self.new_bytes = 0
-
-    def whole(self) -> dict[str, Entry]:
-        """The files of the backup before whose pieces are all there; the others are sent again."""
-        files = self._before.files if self._before is not None else {}
-        return {path: entry for path, entry in files.items() if all(map(self._has, entry.pieces))}
-
-    def _has(self, digest: str) -> bool:
-        return digest in self._sizes and self._there.get(digest) == self._sizes[digest]
-
-    def send(self, file: Path) -> list[str]:
-        """The digests of a file's pieces, which the store has from now on."""
-        pieces: list[str] = []
-        lost = self._lost_pieces(file, pieces)
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            while batch := list(islice(lost, _SIDE_BY_SIDE)):
-                list(pool.map(lambda each: self._store.put(f"{PIECES}/{each[0]}", each[1]), batch))
-                self.new_pieces += len(batch)
-                self.new_bytes += sum(len(packed) for _, packed in batch)
-        return pieces
-
-    def _lost_pieces(self, file: Path, pieces: list[str]) -> Iterator[tuple[str, bytes]]:
-        for digest, content in pieces_of(file):
-            pieces.append(digest)
-            if not self._has(digest):
-                packed = self._packer.compress(content)
-                self._sizes[digest] = len(packed)
-                # what a killed backup sent is taken over where it is whole
-                if self._there.get(digest) != len(packed):
-                    yield digest, packed
-                self._there[digest] = len(packed)
-
-    def sizes_of(self, files: Mapping[str, Entry]) -> dict[str, int]:
-        """The packed size of every piece of some files."""
-        return {digest: self._sizes[digest] for entry in files.values() for digest in entry.pieces}
 
 
 def _finish(

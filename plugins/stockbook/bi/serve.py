@@ -35,7 +35,7 @@ from stockbook.warehouse.readers import reader
 FOLDER = project.SHIPPED / "bi" / "superset"
 TEXTS = "texts"
 # bi/superset/doors.py reads a few of its modules
-PACKAGE = Path(declarations.__file__).parent
+PACKAGE = Path(project.__file__).parent
 USER = "admin"
 VIEWER = "viewer"
 LOOPBACK = "127.0.0.1"

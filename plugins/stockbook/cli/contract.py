@@ -19,12 +19,12 @@ app = typer.Typer(no_args_is_help=True)
 
 def _here(settings: Settings) -> "tuple[Contract, dict[str, Table]]":
     """The contract of this version at this installation, and the declarations it is made of."""
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.channels import money
     from stockbook.contracts.published import contract
     from stockbook.valuation import policy
 
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     currencies = {
         "valuationCurrency": policy.read(settings.policy_dir).valuation_currency,
         "reportingCurrency": money.read(settings.policy_dir).reporting_currency,

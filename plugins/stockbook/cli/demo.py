@@ -5,28 +5,26 @@ It lives in a folder of its own (``data/demo``), with its own Airflow home and k
 everything it started.
 """
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from typing import Any
 
 import typer
 
 from stockbook import project
-from stockbook.bounded_http import Limits, ask
-from stockbook.cli.demo_findings import Withheld, as_rows, charts_without_data, counted, withhold_a_loss
+from stockbook.cli.demo_findings import Withheld, charts_without_data, counted, withhold_a_loss
 from stockbook.cli.demo_hooks import receiving
+from stockbook.cli.demo_sandbox import SANDBOX_SECRET, SANDBOX_TOKEN, DemoFailed, Server, sandbox
 from stockbook.clock import Clock, SystemClock
 from stockbook.dag_names import NIGHTLY
-from stockbook.errors import ConfigError, StockbookError
+from stockbook.errors import ConfigError
 from stockbook.night.configuration import SCHEDULES
 from stockbook.orchestration.home import environment, prepare
 from stockbook.runs import report
@@ -39,45 +37,6 @@ IDLE_LIMIT = 45.0
 NIGHTS_BEFORE_LAST = (6, 5, 4)
 # so much of what happened before the first night is sent
 HEARD_BEFORE = timedelta(days=8)
-# those of the sandbox, which knows no others (stockbook_sandbox/state.py, signing.py)
-SANDBOX_TOKEN, SANDBOX_SECRET = "sandbox-token", "sandbox-app-secret"  # of an invented shop
-_OURS = Limits(megabytes=1_000, seconds=300)
-
-
-class DemoFailed(StockbookError):
-    """The demo did not show what it promises."""
-
-
-class Server(NamedTuple):
-    """A sandbox that accepts connections."""
-
-    url: str
-    token: str
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """A control route's answer."""
-        return self._asked("GET", f"{path}?{urlencode(parameters)}")
-
-    def set_clock(self, now: datetime) -> None:
-        """Move the shop's clock (local)."""
-        self._asked("POST", "clock", json.dumps({"now": now.isoformat()}).encode())
-
-    def movements(self, first: datetime, last: datetime) -> list[dict[str, Any]]:
-        """The newest rows of the ledger between two days."""
-        query = urlencode({"limit": 1000, "dateFrom": str(first.date()), "dateTo": str(last.date())})
-        address = f"{self.url}/v2/fulfillment/warehouse-movements?{query}"
-        return as_rows(ask("GET", address, {"Authorization": self.token}, limits=_OURS, read=_OURS.seconds).body)
-
-    def withhold(self, movement_id: int) -> None:
-        """Serve a movement no more."""
-        self._asked("POST", "movements", json.dumps({str(movement_id): None}).encode())
-
-    def _asked(self, method: str, path: str, body: bytes | None = None) -> Any:
-        headers = {"Content-Type": "application/json"}
-        answer = ask(method, f"{self.url}/_sandbox/{path}", headers, body, limits=_OURS, read=_OURS.seconds)
-        if answer.status != 200:
-            raise DemoFailed(f"The sandbox was asked for {path.partition('?')[0]} and answered {answer.status}.")
-        return json.loads(answer.body or b"null")
 
 
 def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> None:
@@ -125,39 +84,6 @@ def run_demo(orders: Path | None, home: Path | None, date_format: str = "") -> N
 
 def _say(text: str) -> None:
     typer.echo(text)
-
-
-def log_of(place: Path) -> str:
-    """What the sandbox wrote so far."""
-    return (place / "sandbox.log").read_text(errors="replace")
-
-
-@contextlib.contextmanager
-def sandbox(place: Path, orders: Path | None, date_format: str = "", hooks_to: str = "") -> Iterator[Server]:
-    """A sandbox server in a process of its own, stopped at the end; events go to ``hooks_to``, if that is said."""
-    ready = place / "sandbox.json"
-    words = [sys.executable, "-m", "stockbook", "sandbox", "serve", "--ready-file", str(ready)]
-    if hooks_to:
-        words += ["--hooks-to", hooks_to]
-    if orders is not None:
-        words += ["--orders", str(orders), "--date-format", date_format]
-    with (place / "sandbox.log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603  # our own program
-        try:
-            clock = SystemClock()
-            until = clock.monotonic() + 120
-            while not ready.exists():
-                if process.poll() is not None or clock.monotonic() > until:
-                    reasons = [line for line in log_of(place).splitlines() if line.startswith("stockbook: ")]
-                    raise DemoFailed(
-                        " ".join([f"The sandbox did not start; its log is {place / 'sandbox.log'}.", *reasons])
-                    )
-                clock.sleep(0.1)
-            address = json.loads(ready.read_text())
-            yield Server(address["url"], address["token"])
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def night_environment(place: Path, server: Server) -> dict[str, str]:

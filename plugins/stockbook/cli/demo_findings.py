@@ -1,14 +1,14 @@
 """What the demo makes sure that somebody finds in its figures, and the row of the ledger that it keeps back for it."""
 
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from stockbook import declarations, project
+from stockbook import declaration_files, project
 from stockbook.bi import spec
 from stockbook.bi.empty import empty_charts
 from stockbook.bi.serve import FOLDER
+from stockbook.cli.demo_sandbox import Server
 from stockbook.metrics.files import load
 from stockbook.warehouse.readers import reader
 
@@ -31,24 +31,12 @@ class Withheld(NamedTuple):
     pieces: int
 
 
-class Ledger(Protocol):
-    """What of a served sandbox is needed."""
-
-    def movements(self, first: datetime, last: datetime) -> list[dict[str, Any]]:
-        """Rows of the ledger between two days."""
-        ...
-
-    def withhold(self, movement_id: int) -> None:
-        """Serve a movement no more."""
-        ...
-
-
-def withhold_a_loss(ledger: Ledger, before: datetime) -> Withheld | None:
+def withhold_a_loss(server: Server, before: datetime) -> Withheld | None:
     """Keep back the last piece that was lost without a document before a night, as a ledger with a gap would."""
-    for row in ledger.movements(before - timedelta(days=30), before - timedelta(days=1)):
+    for row in server.movements(before - timedelta(days=30), before - timedelta(days=1)):
         documents = (row["fulfillment_order_id"], row["preload_id"], row["reload_id"])
         if row["movement"] == "out" and row["quantity"] and documents == (None, None, None):
-            ledger.withhold(row["id"])
+            server.withhold(row["id"])
             return Withheld(str(row["variant_id"]), int(row["quantity"]))
     return None
 
@@ -63,12 +51,6 @@ def counted(published: Path) -> dict[str, int]:
 
 def charts_without_data(published: Path) -> list[str]:
     """Titles of the charts of the dashboards that have nothing to show."""
-    tables = declarations.load(project.SHIPPED / project.MODELS)
+    tables = declaration_files.load(project.SHIPPED / project.MODELS)
     metrics = load(project.SHIPPED / project.MODELS, tables)
     return empty_charts(spec.read(FOLDER / "dashboards.yml", tables, metrics), published)
-
-
-def as_rows(body: bytes) -> list[dict[str, Any]]:
-    """Rows of an answer of fulfillment.cz."""
-    rows: list[dict[str, Any]] = json.loads(body)["data"]
-    return rows

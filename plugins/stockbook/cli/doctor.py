@@ -223,14 +223,14 @@ def _read_before(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _policies(settings: Settings) -> Iterator[Line]:
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.models.order import steps
     from stockbook.night.landed_nights import reach
     from stockbook.night.retention import cannot_answer
     from stockbook.warehouse.room import memory_warning
 
     try:
-        tables = declarations.load(settings.models_dir)
+        tables = declaration_files.load(settings.models_dir)
         yield Line(True, f"{len(tables)} declarations, {len(steps(settings.models_dir, tables))} models in order")
         # before the first published night there is nothing to make again
         if settings.published.exists() and settings.warehouse.exists() and settings.lake is None:

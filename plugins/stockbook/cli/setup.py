@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from stockbook import airflow_config, declarations, hash_key
+from stockbook import airflow_config, declaration_files, hash_key
 from stockbook.atomic_files import write_atomically
 from stockbook.errors import ConfigError
 from stockbook.inbox import Inbox
@@ -67,6 +67,6 @@ def compile_once(settings: Settings) -> None:
     from stockbook.models.programs import BuildContext
     from stockbook.valuation.program import warm_up
 
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     warm_up(BuildContext(datetime.fromisoformat("1970-01-01"), "warm-up", settings.zone, settings.policy_dir, tables))
     fast_path.warm_up()

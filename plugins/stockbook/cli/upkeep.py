@@ -14,7 +14,7 @@ from stockbook.settings import Settings
 
 def upgrade() -> None:
     """Bring the writer's file of an older version to this one, keeping a copy of it as it was; a night does it too."""
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.runs.lock import RunLock
     from stockbook.warehouse.connect import for_questions, writer
     from stockbook.warehouse.migrations import FORMAT, copy_of, read_format
@@ -32,7 +32,7 @@ def upgrade() -> None:
             present = read_format(con)
         with writer(settings) as con:
             # what is new since then, as the next night would add it
-            create_all(con, declarations.load(settings.models_dir))
+            create_all(con, declaration_files.load(settings.models_dir))
     finally:
         lock.release("upgrade")
     if present is None or present.number == FORMAT:

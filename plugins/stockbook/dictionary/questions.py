@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.errors import DeclarationError
 from stockbook.metrics import question as metrics
 from stockbook.metrics.files import Metrics, load
@@ -29,7 +29,7 @@ def read(file: Path = FILE) -> list[Question]:
     A query is SQL, or ``stockbook metric`` with names and ``--by``: what that asks the published file.
     """
     models = SHIPPED / MODELS
-    by_name = load(models, declarations.load(models))
+    by_name = load(models, declaration_files.load(models))
     queries = {}
     for section in re.split(r"^## ", file.read_text(), flags=re.MULTILINE)[1:]:
         title = section.splitlines()[0].strip()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import EXTRA, LAYERS, VALUATION_CURRENCY, Column, Table, without_extra
 from stockbook.dictionary import column_page
 from stockbook.dictionary.lineage import Lineage, lineage, page_of, picture
@@ -58,7 +58,7 @@ def pages_of(
     models_dir: Path, tables: Mapping[str, Table], questions: Iterable[Question], extra_dir: Path | None = None
 ) -> dict[str, Page]:
     """Every declared table by its qualified name, layer by layer, those of a user's own folder too."""
-    behind_ours = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
+    behind_ours = plan(extra_dir, models_dir, declaration_files.load(models_dir)).steps if extra_dir else ()
     graph = lineage([*steps(models_dir, without_extra(tables)), *(step for step in behind_ours if step.name in tables)])
     questions = list(questions)
     metrics = load(models_dir, tables, extra_dir)

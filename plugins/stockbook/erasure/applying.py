@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.atomic_files import is_whole, sealed, unsealed, write_atomically
 from stockbook.clock import Clock, SystemClock
 from stockbook.declarations import APIS, Table, of_listing
@@ -47,7 +47,7 @@ def reapply(settings: Settings, clock: Clock | None = None) -> Counter[str]:
     InboxUnavailable.
     """
     erasures = Erasures.of(settings, (clock or SystemClock()).utc())
-    return apply(settings, declarations.load(settings.models_dir), erasures) if erasures else Counter()
+    return apply(settings, declaration_files.load(settings.models_dir), erasures) if erasures else Counter()
 
 
 def apply(settings: Settings, tables: dict[str, Table], erasures: Erasures) -> Counter[str]:

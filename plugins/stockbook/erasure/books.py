@@ -21,7 +21,7 @@ from stockbook.erasure.personal_tables import PersonalTable
 from stockbook.projection.erased import HASHED
 from stockbook.projection.erasures import Erasures, order_name
 from stockbook.projection.undeclared_names import HIDDEN_NAME
-from stockbook.warehouse import content_marks, meta
+from stockbook.warehouse import content_marks, meta, meta_listings
 from stockbook.warehouse.schema import declared_ddl
 from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.erased_events import EventErasers
@@ -66,7 +66,7 @@ class Books:
             if not rows:
                 return False
             if "meta.loaded_page" in self._columns and digests:
-                meta.rename_loaded_pages(self.con, digests)
+                meta_listings.rename_loaded_pages(self.con, digests)
             staged = [name for name in self.rows if name in self.tables and self.tables[name].is_staged]
             if "meta.content_mark" in self._columns:
                 content_marks.renew(self.con, "erasure", self.tables, [*staged, QUARANTINE] if staged else [])
@@ -215,7 +215,7 @@ class Books:
         listed = [path for path in paths if any(self.erasures.has("name", name) for name in HIDDEN_NAME.findall(path))]
         if listed:
             self.rows[UNDECLARED] += len(listed)
-            meta.forget_undeclared_paths(self.con, listed)
+            meta_listings.forget_undeclared_paths(self.con, listed)
 
 
 def _holds(table: str, each: PersonalTable) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from stockbook import declarations, hash_key
+from stockbook import declaration_files, hash_key
 from stockbook.backup.snapshot import at_rest
 from stockbook.clock import Clock
 from stockbook.declarations import Table
@@ -85,7 +85,7 @@ def _run_id(clock: Clock) -> str:
 
 
 def _forget(settings: Settings, clock: Clock, kind: Kind, people: Sequence[Sought]) -> Forgotten:
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     erasures = Erasures.of(settings, clock.utc())
     sought = {text for person in people for text in person.hashes}
     if kind is Kind.order:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.counted import counted
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.export import month_book, source
@@ -98,11 +98,12 @@ def _write_journal(
 ) -> tuple[int, list[str]]:
     where = f"account = {quoted(month.account)} and date between date '{month.first}' and date '{month.last}'"
     answer = con.sql(f"select * from {JOURNAL} where {where} order by date, document, source_row, kind, line_no")
-    return write_answer(answer, file, form, JOURNAL, declarations.load(settings.models_dir).get(JOURNAL), as_is=False)
+    declared = declaration_files.load(settings.models_dir).get(JOURNAL)
+    return write_answer(answer, file, form, JOURNAL, declared, as_is=False)
 
 
 def _metrics(settings: Settings) -> Metrics:
-    return load(settings.models_dir, declarations.load(settings.models_dir))
+    return load(settings.models_dir, declaration_files.load(settings.models_dir))
 
 
 @contextmanager

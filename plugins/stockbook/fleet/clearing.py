@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from stockbook import declarations, retention_policy
+from stockbook import declaration_files, retention_policy
 from stockbook.erasure.applying import apply, replaced
 from stockbook.errors import ConfigError, StockbookError
 from stockbook.fleet import erasure_list
@@ -135,7 +135,7 @@ def _clear(fleet: Fleet, name: str, run_id: str, look: Look, is_anew: bool) -> _
         fetch_pages(fleet, work)
         settings = work.night.settings
         look(settings)
-        tables, now = declarations.load(settings.models_dir), work.night.clock.utc()
+        tables, now = declaration_files.load(settings.models_dir), work.night.clock.utc()
         people = retained_people.of(settings, tables, retention_policy.of(settings).personal_before(now))
         state = _state_of(settings)
         erasures = SharedErasures(

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stockbook import declarations, hash_key
+from stockbook import declaration_files, hash_key
 from stockbook.counted import counted
 from stockbook.erasure.forgetting import (
     Orders,
@@ -84,7 +84,7 @@ def forget_people(fleet: Fleet, kind: Kind, people: Sequence[Sought], account: s
     hashes_known: set[str] = set()
 
     def look(settings: Settings) -> None:
-        hashes_known.update(known_in(settings, declarations.load(settings.models_dir), sought) if fresh else ())
+        hashes_known.update(known_in(settings, declaration_files.load(settings.models_dir), sought) if fresh else ())
 
     cleared = clear(fleet, _of(names, behind(fleet)), run_id, look)
     plain = [form for person in people for form in person.plain]
@@ -189,7 +189,7 @@ def _orders(fleet: Fleet, names: Sequence[str], people: Sequence[Sought], run_id
         with taken(fleet, fleet.listed_or_former(each), run_id, FORGET) as work:
             restored(fleet, work)
             settings = work.night.settings
-            here = orders_of(settings, declarations.load(settings.models_dir), people)
+            here = orders_of(settings, declaration_files.load(settings.models_dir), people)
             orders = [before + more for before, more in zip(orders, here, strict=True)]
             work.home.trust()
     return orders

@@ -7,7 +7,7 @@ of it for all accounts. Which folder it is, the run says by whose worker it was 
 
 from pathlib import Path
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.errors import ConfigError
 from stockbook.extra_folder import digest_of
 from stockbook.fleet.lake.own_reports import OwnReports
@@ -21,7 +21,7 @@ def in_lake(settings: Settings) -> OwnReports:
 
     if settings.extra_dir is None:
         return OwnReports()
-    plan = planned(settings, declarations.load(settings.models_dir))
+    plan = planned(settings, declaration_files.load(settings.models_dir))
     return OwnReports(settings.extra_dir, plan, settings.limits.seconds, settings.extra_fails == "night")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
-from stockbook.jsonscan import columns_kernel, tokens
+from stockbook.jsonscan import column_texts, columns_kernel, tokens
 from stockbook.jsonscan.column_layout import ColumnLayout, Unsure
 from stockbook.landing.landed_shape import Node, levels_up
 from stockbook.landing.pages import size_of_lines
@@ -91,7 +91,7 @@ class _Column:
             self._make_room(size)
             start = first + taken * width
             column = (self._text, self._end, self._ends, self._is_present, self._rows)
-            self._end = columns_kernel.write_column(chunk.buffer, chunk.cells, start, width, rows, *column)
+            self._end = column_texts.write_column(chunk.buffer, chunk.cells, start, width, rows, *column)
             taken += rows
             self._rows += rows
             if self._rows == ROW_GROUP:

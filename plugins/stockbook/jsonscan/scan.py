@@ -15,7 +15,7 @@ from stockbook.projection.diagnosis import report_path
 from stockbook.projection.fields import Path, Shape
 from stockbook.projection.scanned_page import ScannedPage
 
-# in the order of scan_kernel.type_of
+# in the order of values.type_of
 _TYPES = ("object", "array", "string", "boolean", "null", "number")
 _KINDS = {
     "keep": scan_kernel.KEEP,

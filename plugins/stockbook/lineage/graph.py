@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.caches import cached, code_of
 from stockbook.declarations import Table, without_extra
 from stockbook.errors import DeclarationError
@@ -141,7 +141,7 @@ def _sources(models_dir: Path, tables: Mapping[str, Table], ordered: list[Step])
 
 def _ordered(models_dir: Path, tables: Mapping[str, Table], extra_dir: Path | None) -> list[Step]:
     """Our steps, and those of a user's folder that make one of the tables."""
-    of_users = plan(extra_dir, models_dir, declarations.load(models_dir)).steps if extra_dir else ()
+    of_users = plan(extra_dir, models_dir, declaration_files.load(models_dir)).steps if extra_dir else ()
     return [*steps(models_dir, without_extra(tables)), *(step for step in of_users if step.name in tables)]
 
 

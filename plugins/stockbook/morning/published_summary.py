@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import REPORTING_CURRENCY
 from stockbook.export.pack_files import packs_of
 from stockbook.limits import Limits
@@ -37,7 +37,7 @@ MONTHS_SHOWN = 24
 
 def make(published: Path, limits: Limits = Limits(), models_dir: Path = SHIPPED / MODELS) -> Summary:  # noqa: B008  # frozen
     """Read the summary of a published file; the summary beside it, of an earlier night, has what its figures were."""
-    metrics = load(models_dir, declarations.load(models_dir))
+    metrics = load(models_dir, declaration_files.load(models_dir))
     former = read_beside(published)
     points = {figure.key: figure.points for figure in former.figures} if former else {}
     with reader(published, limits) as con:

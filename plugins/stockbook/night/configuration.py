@@ -94,7 +94,7 @@ def _is_wrong(name: str, environ: Mapping[str, str]) -> bool:
 
 
 def _inspections(settings: Settings) -> Iterator[Inspection]:
-    from stockbook import declarations
+    from stockbook import declaration_files
     from stockbook.alerts import rules
     from stockbook.metrics import files as metrics
     from stockbook.sla import calendar, policy, statuses
@@ -116,8 +116,8 @@ def _inspections(settings: Settings) -> Iterator[Inspection]:
     yield _inspect_optional(folder, money.FILE, lambda: money.read(folder))
     yield _inspect_optional(folder, accounts.FILE, lambda: accounts.read(folder))
     yield _inspect_optional(folder, retention_policy.FILE, lambda: retention_policy.of(settings))
-    yield _inspect("declarations", lambda: declarations.load(settings.models_dir))
-    yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declarations.load(settings.models_dir)))
+    yield _inspect("declarations", lambda: declaration_files.load(settings.models_dir))
+    yield _inspect("metrics", lambda: metrics.load(settings.models_dir, declaration_files.load(settings.models_dir)))
     yield _inspect("settings", *(_of(judge, settings) for judge in _JUDGES))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.checks.rules import of_table
 from stockbook.declarations import Table
 from stockbook.errors import CheckFailed, ConfigError, ModelFailed
@@ -48,7 +48,7 @@ def problems(settings: Settings) -> list[Problem]:
 
     if settings.extra_dir is None:
         return []
-    ours = declarations.load(settings.models_dir)
+    ours = declaration_files.load(settings.models_dir)
     own_plan = planned(settings, ours)
     tables = ours | own_plan.tables
     of_metrics = of_extra(settings.extra_dir, settings.models_dir, tables).problems

@@ -4,7 +4,7 @@ import dataclasses
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.checks.rules import of_table
 from stockbook.extra_folder import Problem
 from stockbook.models.programs import BuildContext
@@ -31,7 +31,7 @@ def examine(settings: Settings) -> Examined:
 
     require(dataclasses.replace(settings, extra_fails="own"))
     assert settings.extra_dir is not None  # noqa: S101  # a command that asks says so before
-    ours = declarations.load(settings.models_dir)
+    ours = declaration_files.load(settings.models_dir)
     own_plan, wrong_ones = planned(settings, ours), problems(settings)
     if not settings.published.exists():
         where = "the books of a fleet lie in its store" if settings.is_of_fleet else "nothing is published yet"

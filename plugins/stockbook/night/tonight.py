@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockbook import connections, declarations
+from stockbook import connections, declaration_files
 from stockbook.atomic_files import keep_private
 from stockbook.clock import Clock
 from stockbook.connections import RawConnection
@@ -58,7 +58,7 @@ class Night:
     @property
     def tables(self) -> dict[str, Table]:
         """The declarations."""
-        return declarations.load(self.settings.models_dir)
+        return declaration_files.load(self.settings.models_dir)
 
     @contextmanager
     def at(self, run: RunContext, step: str, of: str | None = None) -> Iterator[StepDone]:

@@ -11,7 +11,7 @@ A scanner may be handed in. It is tried first; what it is not sure of is decoded
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw
 
-from stockbook.declarations import LARGEST_NUMBER, Table
+from stockbook.declarations import Table
 from stockbook.landing.pages import REASON
 from stockbook.projection import envelope, renames
 from stockbook.projection.diagnosis import Break, report_path
@@ -28,6 +28,7 @@ from stockbook.projection.erasures import Erasures
 from stockbook.projection.fields import Path, build
 from stockbook.projection.listing import Listing
 from stockbook.projection.odd_rows import Fitted, Mark, fit, set_aside
+from stockbook.projection.row_keys import RowKeys
 from stockbook.projection.scanned_page import PageScanner, ScannerOf
 from stockbook.projection.structs import Compiled, Misfit
 from stockbook.projection.undeclared_names import Names
@@ -99,7 +100,8 @@ class Projection:
         self._key = hash_key
         self._renames = renames.of(listing.renamed) if listing.renamed else None
         tables = list(tables)
-        self._shape = build(tables, (*listing.key, *listing.key_with))
+        self._row_keys = RowKeys(listing)
+        self._shape = build(tables, self._row_keys.fields)
         self._lock = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         self._eraser = None
@@ -107,7 +109,6 @@ class Projection:
             eraser = RowEraser(forgotten[0], self._shape, listing.api, forgotten[1], listing.key, time_of(tables))
             self._eraser = eraser if eraser.is_needed else None
         self._current = self._compile()
-        self._as_key: Callable[[Any], int | str | None] = _whole if listing.key_is_number else _text
 
     def _compile(self) -> _Compiled:
         compiled = Compiled(self._shape, self._shape)
@@ -116,9 +117,7 @@ class Projection:
             [("code", Raw, UNSET), ("totalCount", Raw, UNSET), ("data", list[compiled.type], UNSET)],  # type: ignore[name-defined]  # made at run time
         )
         row = msgspec.json.Decoder(compiled.type)
-        scanner = self._scanner_of and self._scanner_of(
-            deepcopy(self._shape), (*self.listing.key, *self.listing.key_with)
-        )
+        scanner = self._scanner_of and self._scanner_of(deepcopy(self._shape), self._row_keys.fields)
         return _Compiled(compiled, msgspec.json.Decoder(page), row, scanner)
 
     def read(self, body: bytes, constants: Mapping[str, int] | None = None) -> Projected:
@@ -157,7 +156,7 @@ class Projection:
         if page.data is UNSET:
             raise envelope.Garbled("it has no data")
         total = envelope.total_of(page.totalCount)
-        keys = self._keys(current.compiled, page.data)
+        keys = self._row_keys.of_structs(current.compiled, page.data)
         undeclared: Counter[tuple[str, str]] = Counter()
         try:
             current.compiled.clean(page.data, self._key, undeclared)
@@ -176,40 +175,15 @@ class Projection:
             return None
         envelope.check_code(page.code)
         total = envelope.total_of(page.total)
-        keys: list[int | str | None] | None = None
-        if page.numbers is not None:
-            are_keys = self.listing.key_is_number and _are_keys(page.numbers)
-            keys = [*page.numbers] if are_keys else None
+        if page.numbers is None:
+            keys = self._row_keys.of_values(page.keys)
+        elif self._row_keys.are_keys(page.numbers):
+            keys = [*page.numbers]
         else:
-            keys = self._keys_of(page.keys)
-        if keys is None or None in keys:
+            return None
+        if None in keys:
             return None
         return Projected(keys, total, page.lines, page.undeclared, {})
-
-    def _keys_of(self, rows: list[tuple[Any, ...]]) -> list[int | str | None]:
-        """Keys of rows from the values of their key fields; None for a row that has none."""
-        ways = len(self.listing.key)
-        keys: list[int | str | None] = []
-        for values in rows:
-            key = next((key for value in values[:ways] if (key := self._as_key(value)) is not None), None)
-            for more in values[ways:]:
-                key = _joined(key, more)
-            keys.append(key)
-        return keys
-
-    def _keys(self, compiled: Compiled, rows: list[Any]) -> list[int | str | None]:
-        first, *fallbacks = [compiled.attributes[name] for name in self.listing.key]
-        as_key = self._as_key
-        keys = [as_key(getattr(row, first)) for row in rows]
-        if fallbacks and None in keys:
-            for position, row in enumerate(rows):
-                for attribute in fallbacks:
-                    if keys[position] is None:
-                        keys[position] = as_key(getattr(row, attribute))
-        for name in self.listing.key_with:
-            attribute = compiled.attributes[name]
-            keys = [_joined(key, getattr(row, attribute)) for key, row in zip(keys, rows, strict=True)]
-        return keys
 
     def _row_by_row(
         self, raws: list[bytes], total: int | None, constants: Mapping[str, int] | None, unique: bool
@@ -221,7 +195,7 @@ class Projection:
         aside: dict[int, list[Break]] = {}
         for position, raw in enumerate(raws):
             row, marks, unknown = self._row(current, raw, unique, undeclared)
-            key = self._keys(current.compiled, [row])[0]
+            key = self._row_keys.of_structs(current.compiled, [row])[0]
             if key is None and not any(mark.steps == () for mark in marks):
                 wanted = "a whole number" if self.listing.key_is_number else "a text"
                 row, marks = self._aside(current, raw, Break(f"the key must be {wanted}", self.listing.key[0]))
@@ -298,29 +272,3 @@ def _give(compiled: Compiled, rows: list[Any], constants: Mapping[str, int] | No
     for name, value in (constants or {}).items():
         for row in rows:
             setattr(row, compiled.attributes[name], value)
-
-
-def _joined(key: int | str | None, more: Any) -> str | None:
-    """A key of several fields as one text; a part that is null or left out counts as empty."""
-    return None if key is None else f"{key}\x1f{_text(more) or ''}"
-
-
-def _are_keys(numbers: list[int]) -> bool:
-    return not numbers or (_is_key(min(numbers)) and _is_key(max(numbers)))
-
-
-def _is_key(number: Any) -> bool:
-    # the highest id of a ledger decides what is read the next night
-    return bool(abs(number) <= LARGEST_NUMBER)
-
-
-def _whole(value: Any) -> int | None:
-    number = envelope.whole_number(str(value).encode()) if isinstance(value, str | float) else value
-    is_key = isinstance(number, int) and not isinstance(number, bool) and _is_key(number)
-    return number if is_key else None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.declarations import Table
 from stockbook.errors import ConfigError, ModelFailed, first_line
 from stockbook.models.build import run_step
@@ -77,7 +77,7 @@ def compare(settings: Settings, policy_file: Path, calendar_file: Path | None = 
         statuses.read(status_file),
         statuses.read_shipments(status_file),
     )
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     with _beside_published(settings) as con:
         context = _context(con, settings, tables)
         _build(con, settings, context, policies)

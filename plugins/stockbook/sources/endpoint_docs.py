@@ -6,7 +6,8 @@ Nothing in it is written by hand, so it cannot be out of date; a test compares i
 
 from pathlib import Path
 
-from stockbook.declarations import APIS, DAYS, Column, Table, load, of_listing
+from stockbook.declaration_files import load
+from stockbook.declarations import APIS, DAYS, Column, Table, of_listing
 from stockbook.project import SHIPPED
 from stockbook.projection.listing import Listing
 from stockbook.sources import field_ledger, listings, odd_answer_docs

@@ -9,7 +9,8 @@ from stockbook.landing.manifest import Manifest
 from stockbook.projection.undeclared_names import MORE
 from stockbook.runs.context import RunContext
 from stockbook.staging.merge import Counts, Stamp
-from stockbook.warehouse import meta
+from stockbook.warehouse import meta_listings
+from stockbook.warehouse.meta_listings import Cursor, ListingKey
 
 
 class Loaded(NamedTuple):
@@ -29,7 +30,7 @@ class LoadLog:
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
-        self._cursors: list[meta.Cursor] = []
+        self._cursors: list[Cursor] = []
         self._listings: list[dict[str, object]] = []
         self._rows: list[dict[str, object]] = []
 
@@ -37,19 +38,19 @@ class LoadLog:
         """What became of a listing and of every table it feeds; ``has_table``: one is of its own rows."""
         manifest = loaded[0].manifest
         account, api, listing, until = manifest.account, manifest.api, manifest.listing, manifest.window_to
-        self._cursors.append(meta.Cursor(meta.ListingKey(account, api, listing), manifest.ceiling, until))
+        self._cursors.append(Cursor(ListingKey(account, api, listing), manifest.ceiling, until))
         if (events_to := manifest.parameters.get("events_to")) is not None:
             # what these events named has been read again
-            self._cursors.append(meta.Cursor(meta.ListingKey(account, "inbox", api), int(events_to), until))
+            self._cursors.append(Cursor(ListingKey(account, "inbox", api), int(events_to), until))
         key = {"run_id": self._run.run_id, "account": account, "api": api, "listing": listing}
         self._listings.append(key | _listing_row(loaded, has_table))
         self._rows += [{**key, "table_name": table} | _counted(counts) for _, table, counts in loaded]
 
     def write(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write all of it."""
-        meta.advance_cursors(con, self._cursors, as_of=self._run.as_of, run_id=self._run.run_id)
-        meta.write_listings(con, self._listings)
-        meta.write_loaded_rows(con, self._rows)
+        meta_listings.advance_cursors(con, self._cursors, as_of=self._run.as_of, run_id=self._run.run_id)
+        meta_listings.write_listings(con, self._listings)
+        meta_listings.write_loaded_rows(con, self._rows)
 
 
 def _listing_row(loaded: list[Loaded], has_table: bool) -> dict[str, object]:
@@ -87,7 +88,7 @@ def _listing_row(loaded: list[Loaded], has_table: bool) -> dict[str, object]:
 
 def write_rows(con: duckdb.DuckDBPyConnection, key: Mapping[str, object], counts: Counts) -> None:
     """What became of the rows of one table."""
-    meta.write_loaded_rows(con, [{**key, **_counted(counts)}])
+    meta_listings.write_loaded_rows(con, [{**key, **_counted(counts)}])
 
 
 def _counted(counts: Counts) -> dict[str, object]:
@@ -133,9 +134,9 @@ def write_undeclared(con: duckdb.DuckDBPyConnection, run: RunContext, manifest: 
     for field in manifest.undeclared:
         # names in a landing of version 0.1 were told at once
         path = field.path if is_counted(manifest) else MORE
-        meta.write_undeclared_field(
+        meta_listings.write_undeclared_field(
             con,
-            meta.ListingKey(manifest.account, manifest.api, manifest.listing),
+            ListingKey(manifest.account, manifest.api, manifest.listing),
             path,
             field.json_type,
             hidden=field.hidden,

@@ -17,7 +17,8 @@ from stockbook.landing.manifest import Manifest, PageFile
 from stockbook.sql_text import quoted
 from stockbook.staging.merge import Counts, Stamp
 from stockbook.version import VERSION
-from stockbook.warehouse import meta
+from stockbook.warehouse import meta_listings
+from stockbook.warehouse.meta_listings import ListingKey
 
 # a ledger's pages shift with every new row, and what is observed each night is new each night
 _KINDS = {"documents", "snapshot", "parts"}
@@ -138,13 +139,13 @@ def remember(
     keep_only(con, manifest, unchanged if all_accepted and not manifest.refused else None)
     if not all_accepted or manifest.refused:
         return
-    meta.write_loaded_pages(con, _listing(manifest), _read_as(manifest))
+    meta_listings.write_loaded_pages(con, _listing(manifest), _read_as(manifest))
 
 
 def keep_only(con: duckdb.DuckDBPyConnection, manifest: Manifest, unchanged: Unchanged | None) -> None:
     """Forget the pages of earlier loads but those that came again."""
     stayed = [page.sha256 for page in unchanged.pages] if unchanged is not None else []
-    meta.forget_loaded_pages(con, _listing(manifest), stayed)
+    meta_listings.forget_loaded_pages(con, _listing(manifest), stayed)
 
 
 def may_stay(fed: Sequence[Table]) -> bool:
@@ -168,8 +169,8 @@ def _keys(base: Table) -> list[str]:
     return [name for name in base.grain if name != "account"]
 
 
-def _listing(manifest: Manifest) -> meta.ListingKey:
-    return meta.ListingKey(manifest.account, manifest.api, manifest.listing)
+def _listing(manifest: Manifest) -> ListingKey:
+    return ListingKey(manifest.account, manifest.api, manifest.listing)
 
 
 def _of(manifest: Manifest) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.errors import ConfigError
 from stockbook.metrics import files
 from stockbook.metrics.question import Question
@@ -60,7 +60,7 @@ def compare(settings: Settings, file: Path, day: date | None = None) -> Comparis
     Raises ConfigError naming line and field for wrong rules, or when nothing has been published.
     """
     rules = policy.read(file.parent, file.name)
-    tables = declarations.load(settings.models_dir)
+    tables = declaration_files.load(settings.models_dir)
     order = {step.name: step for step in steps(settings.models_dir, tables)}
     metric = Question(("write_down",), ("rule",)).sql(files.load(settings.models_dir, tables))
     with beside_published(settings, settings.published) as con:

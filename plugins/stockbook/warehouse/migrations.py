@@ -20,7 +20,7 @@ import duckdb
 from stockbook.atomic_files import sync_folder
 from stockbook.errors import ConfigError, DiskRefused
 from stockbook.version import VERSION
-from stockbook.warehouse import meta
+from stockbook.warehouse import meta, meta_listings
 
 TABLE = "meta.file_format"
 
@@ -37,7 +37,7 @@ def _forget_names(con: duckdb.DuckDBPyConnection) -> None:
     if con.execute("from duckdb_tables() where schema_name = 'meta' and table_name = 'undeclared_field'").fetchall():
         columns = con.execute("describe meta.undeclared_field").fetchall()
         if "is_told" not in {name for name, *_ in columns}:
-            meta.forget_undeclared_fields(con)
+            meta_listings.forget_undeclared_fields(con)
 
 
 def _is_declared(_: duckdb.DuckDBPyConnection) -> None:

@@ -22,7 +22,8 @@ from stockbook.errors import InboxUnavailable
 from stockbook.projection.erasures import Erasures
 from stockbook.settings import INBOX_FILE, Settings
 from stockbook.staging.merge import Stamp
-from stockbook.warehouse import content_marks, meta
+from stockbook.warehouse import content_marks, meta_listings
+from stockbook.warehouse.meta_listings import Cursor, ListingKey
 from stockbook.warehouse.transaction import transaction
 from stockbook.webhooks.erased_events import EventErasers
 from stockbook.webhooks.event_batch import stage
@@ -157,7 +158,7 @@ def drain(
     con.execute("update staging.webhook_events set item_no = 1 where item_no is null")
     if account is not None:
         # of an account of a fleet the books hold rows of nobody else: its lake refuses them
-        meta.remove_cursor(con, _drained_by(EVERYBODY))
+        meta_listings.remove_cursor(con, _drained_by(EVERYBODY))
     after = 0
     while batch := inbox.pending(after, BATCH, account):
         if erasures and erasers is not None:
@@ -196,8 +197,8 @@ def _nameless_note(whose: tuple[str, str], count: int) -> str:
 
 
 def _write_cursor(con: duckdb.DuckDBPyConnection, account: str, up_to: int, observed_at: datetime, run_id: str) -> None:
-    meta.advance_cursors(con, [meta.Cursor(_drained_by(account), up_to)], as_of=observed_at, run_id=run_id)
+    meta_listings.advance_cursors(con, [Cursor(_drained_by(account), up_to)], as_of=observed_at, run_id=run_id)
 
 
-def _drained_by(account: str) -> meta.ListingKey:
-    return meta.ListingKey(account, "inbox", "drained")
+def _drained_by(account: str) -> ListingKey:
+    return ListingKey(account, "inbox", "drained")

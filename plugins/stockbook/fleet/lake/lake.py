@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from stockbook import declarations
+from stockbook import declaration_files
 from stockbook.errors import PublishFailed
 from stockbook.extra_folder import Problem
 from stockbook.fleet.lake import catalog, definitions
@@ -81,7 +81,7 @@ class Lake:
     def declared(self) -> Program:
         """What the declarations make of a lake."""
         if self._declared is None:
-            self._declared = program(self.models_dir, declarations.load(self.models_dir), self.own.plan)
+            self._declared = program(self.models_dir, declaration_files.load(self.models_dir), self.own.plan)
         return self._declared
 
     def prepare(self, published: Path, run: PublishedRun) -> Prepared:
