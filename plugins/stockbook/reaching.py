@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import certifi
@@ -31,13 +32,19 @@ def authorities(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     if os.path.isdir(place):
         return {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir": place}
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(place)
+        _read(place)
     except OSError as error:
         raise ConfigError(
             f"{named} must name a file of certificates in PEM, or a folder of them; {place} is none that can be read "
             f"({type(error).__name__}). Correct it, or unset it and the public authorities are believed."
         ) from None
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": place}
+
+
+@cache
+def _read(place: str) -> None:
+    """Once per process: it takes as long as many requests. A file that cannot be read is tried again."""
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(place)
 
 
 def _named(environ: Mapping[str, str]) -> str:
