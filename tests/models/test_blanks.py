@@ -1,5 +1,6 @@
 """The blank tables and views that a build fills: what they are, and which are laid."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,17 @@ def test_blanks_of_a_build_that_was_killed_make_way(
     drop_orphans(file, tables)
     assert left(file) == set()
     assert laid(file, tables, in_order) == first
+
+
+def test_without_a_place_for_their_file_none_are_laid(
+    file: duckdb.DuckDBPyConnection,
+    tables: dict[str, Table],
+    in_order: list[Step],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine without a folder for temporary files builds as ever, and takes longer."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+
+    assert laid(file, tables, in_order) == set()
+    assert left(file) == set()

@@ -71,9 +71,9 @@ def lay(
     sources = [msgspec.msgpack.encode(tables), *selected, *code_of(Path(__file__))]
     # of each version and currency its own: a machine may have several in turn
     name = f"blanks-{duckdb.__version__}-{currency}"
-    content = cached(name, sources, bytes, lambda: _file_of(models_dir, tables, in_order, blanks))
     (here,) = con.execute("select current_database()").fetchall()[0]
     try:
+        content = cached(name, sources, bytes, lambda: _file_of(models_dir, tables, in_order, blanks))
         with tempfile.TemporaryDirectory(prefix="stockbook-") as folder:
             file = Path(folder) / "blanks.duckdb"
             file.write_bytes(content)
@@ -82,7 +82,8 @@ def lay(
                 con.execute(f'copy from database blanks to "{here}" (schema)')
             finally:
                 con.execute("detach blanks")
-    except OSError:
+    except (OSError, duckdb.IOException):
+        # where the books' own disk is at fault, the first model says so
         return set()
     remove(con, [blanks[name] for name in blanks.keys() & stands])
     return missing
