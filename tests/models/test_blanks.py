@@ -64,7 +64,7 @@ def laid(
     con: duckdb.DuckDBPyConnection, tables: dict[str, Table], in_order: list[Step], stands: set[str] | None = None
 ) -> set[str]:
     """The steps whose blanks a build over crowns would lay."""
-    return blanks.lay(con, MODELS, in_currency(tables, "DKK"), in_order, stands or set(), "DKK")
+    return blanks.lay(con, MODELS, tables, in_order, stands or set(), "DKK")
 
 
 def left(con: duckdb.DuckDBPyConnection) -> set[str]:

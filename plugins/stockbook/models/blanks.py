@@ -7,14 +7,14 @@ laid beside the one that stands, and takes its place when it has its rows.
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import duckdb
 import msgspec
 
 from stockbook.caches import cached, code_of
-from stockbook.declarations import LAYERS, Table
+from stockbook.declarations import LAYERS, Table, in_currency
 from stockbook.models.comments import write_comments
 from stockbook.models.macros import create_macros
 from stockbook.models.order import Step
@@ -51,7 +51,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table, sql: str) -> None:
 def lay(
     con: duckdb.DuckDBPyConnection,
     models_dir: Path,
-    tables: Mapping[str, Table],
+    tables: dict[str, Table],
     in_order: Sequence[Step],
     stands: Set[str],
     currency: str,
@@ -59,14 +59,16 @@ def lay(
     """
     Lay a blank of each table and view that a select makes, but of steps that stand; returns the names of these steps.
 
-    ``tables`` are declared in the valuation currency, whose code is ``currency``. None are laid where few would be, of
-    models that are not the ones which come with the program, or where no file can be written.
+    Their comments name the valuation currency by its code. None are laid where few would be, of models that are not the
+    ones which come with the program, or where no file can be written.
     """
-    selects = {step.name: tables[step.name] for step in in_order if step.sql is not None}
-    blanks = {name: table for name, table in selects.items() if table.kind in ("table", "view")}
-    missing = blanks.keys() - stands
+    names = {step.name for step in in_order if step.sql is not None and step.tables[0].kind in ("table", "view")}
+    missing = names - stands
     if len(missing) < FEW or models_dir.absolute() != SHIPPED / MODELS:
         return set()
+    # thousands of columns: only where there is something to lay
+    tables = in_currency(tables, currency)
+    blanks = {step.name: tables[step.name] for step in in_order if step.name in names}
     selected = [(step.sql or "").encode() for step in in_order]
     sources = [msgspec.msgpack.encode(tables), *selected, *code_of(Path(__file__))]
     # of each version and currency its own: a machine may have several in turn
@@ -85,7 +87,7 @@ def lay(
     except (OSError, duckdb.IOException):
         # where the books' own disk is at fault, the first model says so
         return set()
-    remove(con, [blanks[name] for name in blanks.keys() & stands])
+    con.execute(";".join(f"drop {blanks[name].kind} {name}{BLANK}" for name in names & stands))
     return missing
 
 
@@ -95,18 +97,13 @@ def put_in_place(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     con.execute(f"alter {table.kind} {table.name}{BLANK} rename to {table.name.partition('.')[2]}")
 
 
-def remove(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Drop the blanks of some tables and views, where there are any."""
-    con.execute(";".join(f"drop {table.kind} if exists {table.name}{BLANK}" for table in tables))
-
-
 def _file_of(
-    models_dir: Path, tables: Mapping[str, Table], in_order: Sequence[Step], blanks: Mapping[str, Table]
+    models_dir: Path, tables: dict[str, Table], in_order: Sequence[Step], blanks: Mapping[str, Table]
 ) -> bytes:
     """A DuckDB file that has the blanks, with their comments, and nothing else."""
     with tempfile.TemporaryDirectory(prefix="stockbook-") as folder, duckdb.connect() as con:
         spare_pandas(con)
-        create_all(con, dict(tables))
+        create_all(con, tables)
         create_macros(con, models_dir)
         for step in in_order:
             for table in step.tables:

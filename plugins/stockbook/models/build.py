@@ -53,7 +53,7 @@ def build(
         meta.write_content_marks(con, {BUILD: ""})
     stands = {step.name for step in in_order if marks.stands(step)}
     currency = currency_of(con, context.tables if SETTING in there else {})
-    laid = blanks.lay(con, models_dir, in_currency(context.tables, currency), in_order, stands, currency)
+    laid = blanks.lay(con, models_dir, context.tables, in_order, stands, currency)
     seconds: dict[str, float] = {}
 
     def work(cursor: duckdb.DuckDBPyConnection, step: Step) -> None:
